@@ -1,0 +1,133 @@
+// Package dbtest gives tests a real Postgres: one throw-away server per test
+// binary, migrated once, and in it a fresh tenant per test, so that tests run
+// side by side and each among the rows of others. Only tests import it.
+//
+//	func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
+//
+//	tenant := dbtest.NewTenant(t)
+package dbtest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// noSkipVariable, set to anything, turns every skip into a failure: CI sets it.
+const noSkipVariable = "MOCKTENANT_TEST_NO_SKIP"
+
+// Tenant is a tenant of one test's own.
+type Tenant struct {
+	ID     uuid.UUID
+	UserID uuid.UUID
+}
+
+var (
+	shared struct {
+		once sync.Once
+		pool *pgxpool.Pool
+		url  string
+		stop func()
+		err  error
+	}
+)
+
+// Run runs the tests and then ends the server, if one was started. It returns
+// the exit code.
+func Run(m *testing.M) int {
+	code := m.Run()
+	if shared.stop != nil {
+		shared.stop()
+	}
+	return code
+}
+
+// URL is the migrated database that all tests of the binary share.
+func URL(tb testing.TB) string {
+	tb.Helper()
+	start(tb)
+	return shared.url
+}
+
+// Pool is a pool on that database.
+func Pool(tb testing.TB) *pgxpool.Pool {
+	tb.Helper()
+	start(tb)
+	return shared.pool
+}
+
+// NewTenant makes a tenant with one user.
+func NewTenant(tb testing.TB) Tenant {
+	tb.Helper()
+	t := Tenant{ID: uuid.New(), UserID: uuid.New()}
+	q := db.New(Pool(tb))
+	_, err := q.CreateTenant(tb.Context(), db.CreateTenantParams{
+		TenantID: t.ID, DisplayName: tb.Name(), CreatedAt: time.Now(),
+	})
+	if err == nil {
+		_, err = q.CreateUser(tb.Context(), db.CreateUserParams{
+			TenantID: t.ID, ID: t.UserID, UserPrincipalName: "user@" + t.ID.String(), DisplayName: tb.Name(), CreatedAt: time.Now(),
+		})
+	}
+	if err != nil {
+		tb.Fatalf("make a tenant: %v", err)
+	}
+	return t
+}
+
+// NewDatabase makes an empty database, for the few tests that need a whole one,
+// and returns its URL; it is dropped when the test ends.
+func NewDatabase(tb testing.TB) string {
+	tb.Helper()
+	pool := Pool(tb)
+	name := "test_" + uuid.NewString()
+	if _, err := pool.Exec(tb.Context(), "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()); err != nil {
+		tb.Fatalf("make a database: %v", err)
+	}
+	tb.Cleanup(func() {
+		_, err := pool.Exec(context.WithoutCancel(tb.Context()), "DROP DATABASE "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)")
+		if err != nil {
+			tb.Errorf("drop a database: %v", err)
+		}
+	})
+	config := pool.Config().ConnConfig
+	return fmt.Sprintf("host='%s' port=%d user='%s' password='%s' dbname='%s' sslmode=disable",
+		config.Host, config.Port, config.User, config.Password, name)
+}
+
+// Skip skips the test for a reason, or fails it where CI wants no skips.
+func Skip(tb testing.TB, reason string) {
+	tb.Helper()
+	if os.Getenv(noSkipVariable) != "" {
+		tb.Fatalf("would skip: %s", reason)
+	}
+	tb.Skip(reason)
+}
+
+func start(tb testing.TB) {
+	tb.Helper()
+	shared.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+		defer cancel()
+		if shared.url, shared.stop, shared.err = startPostgres(ctx); shared.err != nil {
+			return
+		}
+		log := slog.New(slog.DiscardHandler)
+		if shared.pool, shared.err = db.Open(ctx, shared.url, 10*time.Second, log); shared.err == nil {
+			shared.err = db.MigrateUp(ctx, shared.pool, log)
+		}
+	})
+	if shared.err != nil {
+		tb.Fatalf("start Postgres for the tests: %v", shared.err)
+	}
+}

@@ -1,0 +1,81 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// What an error from the database means to those who asked.
+var (
+	ErrNotFound    = errors.New("no such row")
+	ErrNoTenant    = errors.New("no such tenant")
+	ErrUnavailable = errors.New("the database is not available")
+)
+
+// Classify says what err, of a query, means: the result is ErrNotFound,
+// ErrNoTenant (the row that was to be written names a tenant that is gone) or
+// ErrUnavailable (try again later: the server can't be reached, is going down,
+// has no room, or the time was up) with err wrapped, or err itself. Postgres's
+// errors are told apart by SQLSTATE: names of constraints differ, or are
+// missing, when tables are distributed.
+// https://www.postgresql.org/docs/current/errcodes-appendix.html
+func Classify(err error) error {
+	class := classOf(err)
+	if class == nil {
+		return err
+	}
+	return &classified{class, err}
+}
+
+type classified struct{ class, cause error }
+
+func (e *classified) Error() string   { return e.class.Error() + ": " + e.cause.Error() }
+func (e *classified) Unwrap() []error { return []error{e.class, e.cause} }
+
+func classOf(err error) error {
+	var refusal *pgconn.PgError
+	switch {
+	case err == nil, refusedLogin(err):
+		return nil
+	case errors.Is(err, pgx.ErrNoRows):
+		return ErrNotFound
+	case errors.As(err, &refusal):
+		return classOfState(refusal.Code)
+	case unreachable(err):
+		return ErrUnavailable
+	}
+	return nil
+}
+
+func classOfState(code string) error {
+	if code == "23503" { // foreign_key_violation; the only foreign keys lead to tenants
+		return ErrNoTenant
+	}
+	if code == "25006" { // read-only: a standby that is not promoted yet
+		return ErrUnavailable
+	}
+	switch code[:2] {
+	case
+		"08", // connection exception
+		"40", // rolled back: deadlock, serialization
+		"53", // insufficient resources
+		"57", // operator intervention: shutdown, cancelled, starting up
+		"58": // system error
+		return ErrUnavailable
+	}
+	return nil
+}
+
+func unreachable(err error) bool {
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) ||
+		pgconn.SafeToRetry(err) || pgconn.Timeout(err) ||
+		errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+}

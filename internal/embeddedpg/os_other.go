@@ -1,0 +1,30 @@
+//go:build unix && !linux
+
+package embeddedpg
+
+import (
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// kernelGuards says that a child needs a guard here, see guard.
+const kernelGuards = false
+
+// setDeathSignal does nothing here.
+func setDeathSignal(*syscall.SysProcAttr, syscall.Signal) {}
+
+// memoryDir returns "": there is no folder in memory that every machine has.
+func memoryDir() string { return "" }
+
+// serves says whether process pid exists and whether it is the postmaster of
+// the cluster in dir. A zombie exists and serves nothing.
+func serves(pid int, dir string) (exists, serving bool) {
+	out, err := exec.Command("ps", "-ww", "-o", "command=", "-p", strconv.Itoa(pid)).Output()
+	if err != nil {
+		return false, false
+	}
+	line := strings.TrimSpace(string(out)) + " "
+	return true, strings.Contains(line, "postgres") && strings.Contains(line, " -D "+dir+" ")
+}

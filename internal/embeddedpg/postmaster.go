@@ -1,0 +1,83 @@
+//go:build unix
+
+package embeddedpg
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+)
+
+// postmaster is one run of postgres, from its start to its end.
+type postmaster struct {
+	cmd      *exec.Cmd
+	logStart int64         // where in the log this run begins, in bytes
+	done     chan struct{} // closed at its end
+	err      error         // how it ended; read it once done is closed
+}
+
+// launch starts cmd. release is called at its end, also if it can't be started.
+func launch(cmd *exec.Cmd, logStart int64, release func()) (*postmaster, error) {
+	p := &postmaster{cmd: cmd, logStart: logStart, done: make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		// Linux sends the death signal when the thread that forked ends, so
+		// this thread serves nothing else for as long as the server runs.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer release()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			p.err = cmd.Wait()
+			close(p.done)
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// ended returns a channel that is closed once p isn't running; p may be nil.
+func (p *postmaster) ended() <-chan struct{} {
+	if p == nil {
+		closed := make(chan struct{})
+		close(closed)
+		return closed
+	}
+	return p.done
+}
+
+// reason says in words how p ended.
+func (p *postmaster) reason() string {
+	if p.err == nil {
+		return "it was told to stop"
+	}
+	return p.err.Error()
+}
+
+// openLog opens the server's log for appending, emptied if it is above 10 MB.
+func openLog(path string) (*os.File, error) {
+	flags := os.O_CREATE | os.O_WRONLY | os.O_APPEND
+	if info, err := os.Stat(path); err == nil && info.Size() > 10<<20 {
+		flags |= os.O_TRUNC
+	}
+	return os.OpenFile(path, flags, 0o600)
+}
+
+// logTail returns the last 4 kB at most of the log from byte start on.
+func logTail(path string, start int64) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil {
+		start = max(start, info.Size()-4<<10)
+	}
+	text, _ := io.ReadAll(io.NewSectionReader(f, start, 4<<10))
+	return strings.TrimSpace(string(text))
+}

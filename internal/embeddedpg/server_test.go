@@ -1,0 +1,338 @@
+//go:build unix
+
+package embeddedpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// writeRow writes a row that "SELECT v FROM kept" reads.
+const writeRow = "WITH kept AS (SELECT 'row' AS v) SELECT v FROM kept"
+
+func TestKeptClusterKeepsItsData(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	dir := filepath.Join(newDir(t), "a", "b")
+
+	first := newServer(t, dir, h)
+	query(t, first.DatabaseURL(), writeRow)
+	if err := first.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Stop(); err != nil {
+		t.Errorf("second Stop: %v", err)
+	}
+	if n := processesIn(dir); n != 0 {
+		t.Errorf("%d processes after Stop", n)
+	}
+	second := newServer(t, dir, h)
+
+	if got := query(t, second.DatabaseURL(), "SELECT v FROM kept"); got != "row" {
+		t.Errorf("got %q, want row", got)
+	}
+	if got := query(t, second.DatabaseURL(), "SELECT current_setting('fsync') || current_setting('TimeZone') || current_setting('listen_addresses')"); got != "onUTC" {
+		t.Errorf("fsync, time zone and addresses: got %q, want onUTC", got)
+	}
+	if names := entries(t, dir); !slices.Equal(names, []string{"lock", "postgres", "postgres.log", "run"}) {
+		t.Errorf("the data directory holds %q", names)
+	}
+}
+
+func TestURLIsReadByPsql(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	for _, tt := range []struct {
+		name, dir string
+		inDir     bool // the socket is in the data directory
+	}{
+		{"odd", "a b+c&d%20é?#=", true},
+		{"comma", "a,b", false},
+		{"long", strings.Repeat("long/", 30), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(newDir(t), tt.dir)
+			fillDataDir(t, h, dir)
+			s := newServer(t, dir, h)
+
+			if got := query(t, s.DatabaseURL(), "SELECT current_database()"); got != databaseName {
+				t.Errorf("got database %q", got)
+			}
+			if url, ok := Running(dir); !ok || url != s.DatabaseURL() {
+				t.Errorf("Running: got %q, %v, want %q", url, ok, s.DatabaseURL())
+			}
+			socket := findSocketDir(dir)
+			if got := strings.HasPrefix(socket, dir); got != tt.inDir {
+				t.Errorf("the socket is in %s", socket)
+			}
+			if psql, err := exec.LookPath("psql"); err == nil {
+				out, err := exec.Command(psql, "-XAtc", "SELECT 'by psql'", s.DatabaseURL()).CombinedOutput()
+				if err != nil || string(out) != "by psql\n" {
+					t.Errorf("psql: %v %s", err, out)
+				}
+			}
+			if err := s.Stop(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(socket); err == nil && !tt.inDir {
+				t.Errorf("%s is still there", socket)
+			}
+		})
+	}
+}
+
+func TestForeignEnvironmentChangesNothing(t *testing.T) {
+	h := newHost(t)
+	for name, value := range map[string]string{
+		"PGDATA": "/nonexistent", "PGPORT": "1", "PGHOST": "host.invalid", "PGUSER": "nobody", "PGDATABASE": "none",
+		"LC_ALL": "xx_XX.UTF-8", "TZ": "Asia/Tokyo",
+	} {
+		t.Setenv(name, value)
+	}
+
+	s := newServer(t, filepath.Join(newDir(t), "data"), h)
+
+	if got := query(t, s.DatabaseURL(), "SELECT current_database() || ' ' || current_setting('log_timezone')"); got != databaseName+" UTC" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestServerEndsWithAKilledProgram(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	for _, tt := range []struct{ name, env string }{
+		{"by this system's way", ""},
+		{"by the guard", guardEnv + "=1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := newDataDir(t, h)
+			p := newHolder(t, dir, tt.env)
+			query(t, p.url, writeRow)
+			pid := postmasterPID(t, dir)
+
+			p.kill()
+
+			eventually(t, "the server has ended", func() bool {
+				_, serving := serves(pid, filepath.Join(dir, clusterName))
+				return !serving && processesIn(dir) == 0
+			})
+			if log, _ := os.ReadFile(filepath.Join(dir, "postgres.log")); !strings.Contains(string(log), "database system is shut down") {
+				t.Errorf("no clean shutdown:\n%s", log)
+			}
+			s := newServer(t, dir, h)
+			if got := query(t, s.DatabaseURL(), "SELECT v FROM kept"); got != "row" {
+				t.Errorf("got %q, want row", got)
+			}
+		})
+	}
+}
+
+func TestStartRightAfterAKilledProgram(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	dir := newDataDir(t, h)
+
+	for range 3 {
+		newHolder(t, dir).kill()
+	}
+
+	newServer(t, dir, h)
+}
+
+func TestSecondStartIsRefused(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	dir := newDataDir(t, h)
+	if url, ok := Running(dir); ok {
+		t.Errorf("Running before any start: %q", url)
+	}
+	p := newHolder(t, dir)
+
+	_, err := start(t.Context(), Options{DataDir: dir, Log: logger(t)}, h)
+
+	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("got error %v, want ErrInUse and the directory", err)
+	}
+	url, ok := Running(dir)
+	if !ok || url != p.url {
+		t.Errorf("Running: got %q, %v, want %q", url, ok, p.url)
+	}
+	query(t, url, "SELECT 'still there'")
+	p.kill()
+	if url, ok := Running(dir); ok {
+		t.Errorf("Running after a kill: %q", url)
+	}
+}
+
+func TestServerIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	for _, tt := range []struct {
+		name   string
+		signal syscall.Signal
+	}{{"killed", syscall.SIGKILL}, {"stopped by another", syscall.SIGINT}} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := newDataDir(t, h)
+			s := newServer(t, dir, h)
+			query(t, s.DatabaseURL(), writeRow)
+
+			if err := syscall.Kill(postmasterPID(t, dir), tt.signal); err != nil {
+				t.Fatal(err)
+			}
+
+			time.Sleep(10 * time.Millisecond) // or it might still answer
+			eventually(t, "the server answers again", func() bool {
+				got, err := tryQuery(s.DatabaseURL(), "SELECT v FROM kept")
+				return err == nil && got == "row"
+			})
+		})
+	}
+}
+
+func TestStopDuringARestart(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	for n := range 5 {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			dir := newDataDir(t, h)
+			s := newServer(t, dir, h)
+			if err := syscall.Kill(postmasterPID(t, dir), syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Duration(n) * 35 * time.Millisecond)
+
+			if err := s.Stop(); err != nil {
+				t.Error(err)
+			}
+
+			eventually(t, "no process is left", func() bool { return processesIn(dir) == 0 })
+			if _, ok := Running(dir); ok {
+				t.Error("still running")
+			}
+		})
+	}
+}
+
+func TestThrowAwayServersLeaveNothing(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	scratch := h.scratch[0]
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			s, err := start(t.Context(), Options{Log: logger(t)}, h)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if got, err := tryQuery(s.DatabaseURL(), "SELECT current_setting('fsync')"); got != "off" {
+				t.Errorf("fsync: got %q, %v, want off", got, err)
+			}
+			if err := s.Stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+
+	if left := entries(t, scratch); len(left) != 0 {
+		t.Errorf("left behind: %q", left)
+	}
+	eventually(t, "no process is left", func() bool { return processesIn(scratch) == 0 })
+}
+
+func TestThrowAwayWithoutACache(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.cacheDir = ""
+
+	s := newServer(t, "", h)
+
+	if got := query(t, s.DatabaseURL(), "SELECT current_database()"); got != databaseName {
+		t.Errorf("got database %q", got)
+	}
+}
+
+func TestGuardedServer(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.guarded = true
+	s := newServer(t, "", h)
+	query(t, s.DatabaseURL(), "SELECT 'guarded'")
+
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	if n := processesIn(h.scratch[0]); n != 0 {
+		t.Errorf("%d processes are left", n)
+	}
+}
+
+func TestStartIsCancelled(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	dir := newDir(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+
+	_, err := start(ctx, Options{DataDir: dir, Log: logger(t)}, h)
+
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("got error %v, want the context's", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, clusterName)); err == nil {
+		t.Error("an interrupted initdb left a cluster")
+	}
+	eventually(t, "no process is left", func() bool { return processesIn(dir) == 0 })
+	if err := os.MkdirAll(filepath.Join(dir, "postgres.new-1", "base"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	newServer(t, dir, h)
+	if left, _ := filepath.Glob(filepath.Join(dir, "postgres.new-*")); len(left) != 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+func TestRelativeDataDir(t *testing.T) {
+	t.Parallel()
+
+	_, err := Start(t.Context(), Options{DataDir: "data"})
+
+	if err == nil || !strings.Contains(err.Error(), "absolute") {
+		t.Errorf("got error %v", err)
+	}
+}
+
+func TestFailedStartTellsWhatTheServerSaid(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	dir := newDataDir(t, h)
+	conf := filepath.Join(dir, clusterName, "postgresql.auto.conf")
+	if err := os.WriteFile(conf, []byte("no_such_setting = 1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+
+	_, err := start(t.Context(), Options{DataDir: dir, Log: logger(t)}, h)
+
+	if err == nil || !strings.Contains(err.Error(), "no_such_setting") {
+		t.Errorf("got error %v, want what the server logged", err)
+	}
+	if _, ok := Running(dir); ok || lockHeld(dir) {
+		t.Error("the lock is still held")
+	}
+}

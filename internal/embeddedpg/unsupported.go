@@ -1,0 +1,26 @@
+//go:build !unix
+
+package embeddedpg
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+)
+
+// Server is a running PostgreSQL; on this system there is none.
+type Server struct{}
+
+// Start fails: the package doesn't support this system.
+func Start(context.Context, Options) (*Server, error) {
+	return nil, fmt.Errorf("PostgreSQL can't be embedded on %s: name a running server with DATABASE_URL=postgres://user:password@host/database, or use docker compose up", runtime.GOOS)
+}
+
+// DatabaseURL returns "".
+func (s *Server) DatabaseURL() string { return "" }
+
+// Stop does nothing.
+func (s *Server) Stop() error { return nil }
+
+// Running returns false.
+func Running(string) (url string, ok bool) { return "", false }

@@ -1,0 +1,121 @@
+package odata
+
+import (
+	"strconv"
+	"time"
+)
+
+// Edm.DateTimeOffset as .NET's DateTimeOffset holds it, and so Microsoft Graph:
+// steps of 100 ns from 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.9999999Z, at
+// most 14 hours from UTC, in whole minutes.
+// https://learn.microsoft.com/dotnet/api/system.datetimeoffset
+const (
+	tick             = 100 * time.Nanosecond
+	tickDigits       = 7
+	maxFractionWidth = 12 // of the ABNF's fractionalSeconds
+	maxOffset        = 14 * time.Hour
+)
+
+// ParseDateTimeOffset reads an Edm.DateTimeOffset literal (ABNF,
+// dateTimeOffsetValue): a date, "T", a time with up to twelve digits of
+// fraction, and "Z" or the offset from UTC. The time comes back in that offset,
+// rounded to the nearest 100 ns, ties to even, as .NET rounds it. A value that
+// is malformed or out of range is an *Error.
+func ParseDateTimeOffset(literal string) (time.Time, error) {
+	t, ok := parseDateTimeOffset(literal)
+	if !ok {
+		return time.Time{}, refuse("", "Cannot convert the literal '%s' to the expected type 'Edm.DateTimeOffset'.", literal)
+	}
+	return t, nil
+}
+
+// AppendDateTimeOffset appends the literal of t, in its own offset, to dst: as
+// many digits of fraction as it needs, seven at most, and "Z" for UTC.
+func AppendDateTimeOffset(dst []byte, t time.Time) []byte {
+	return t.AppendFormat(dst, "2006-01-02T15:04:05.9999999Z07:00")
+}
+
+func parseDateTimeOffset(s string) (time.Time, bool) {
+	clock, zone, ok := cutZone(s)
+	if !ok {
+		return time.Time{}, false
+	}
+	clock, fraction, ok := cutFraction(clock)
+	if !ok {
+		return time.Time{}, false
+	}
+	if len(clock) == len("2006-01-02T15:04") && fraction == 0 {
+		clock += ":00"
+	}
+	if len(clock) != len("2006-01-02T15:04:05") || clock[10]|0x20 != 't' {
+		return time.Time{}, false
+	}
+	t, err := time.ParseInLocation("2006-01-02 15:04:05", clock[:10]+" "+clock[11:], zone)
+	if err != nil {
+		return time.Time{}, false
+	}
+	t = t.Add(fraction)
+	utc := t.UTC()
+	return t, utc.Year() >= 1 && utc.Year() <= 9999 && t.Year() >= 1 && t.Year() <= 9999
+}
+
+// cutZone splits the offset off the end.
+func cutZone(s string) (clock string, zone *time.Location, ok bool) {
+	if n := len(s) - 1; n > 0 && s[n]|0x20 == 'z' {
+		return s[:n], time.UTC, true
+	}
+	n := len(s) - len("+00:00")
+	if n < 0 || s[n+3] != ':' || s[n] != '+' && s[n] != '-' {
+		return "", nil, false
+	}
+	hours, okHours := digits(s[n+1 : n+3])
+	minutes, okMinutes := digits(s[n+4:])
+	offset := time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
+	if !okHours || !okMinutes || minutes > 59 || offset > maxOffset {
+		return "", nil, false
+	}
+	if s[n] == '-' {
+		offset = -offset
+	}
+	if offset == 0 {
+		return s[:n], time.UTC, true
+	}
+	return s[:n], time.FixedZone("", int(offset/time.Second)), true
+}
+
+// cutFraction splits the fraction of a second off the end and rounds it to a
+// whole number of ticks.
+func cutFraction(s string) (clock string, fraction time.Duration, ok bool) {
+	const point = len("2006-01-02T15:04:05")
+	if len(s) <= point {
+		return s, 0, true
+	}
+	text := s[point+1:]
+	n, ok := digits(text)
+	if s[point] != '.' || !ok || len(text) > maxFractionWidth {
+		return "", 0, false
+	}
+	for i := len(text); i < tickDigits; i++ {
+		n *= 10
+	}
+	unit := int64(1)
+	for i := tickDigits; i < len(text); i++ {
+		unit *= 10
+	}
+	whole, rest := n/unit, n%unit
+	if 2*rest > unit || 2*rest == unit && whole%2 == 1 {
+		whole++
+	}
+	return s[:point], time.Duration(whole) * tick, true
+}
+
+// digits reads a number that has nothing but digits, and at least one.
+func digits(s string) (int64, bool) {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil
+}

@@ -1,0 +1,165 @@
+package odata
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The system query options that can be served today (URL Conventions 5.1).
+const (
+	Count     = "$count"
+	Select    = "$select"
+	Skip      = "$skip"
+	SkipToken = "$skiptoken"
+	Top       = "$top"
+)
+
+// systemOptions are all names that the standard gives a meaning, without their
+// $: those may come with or without it (Protocol 11.2.1), so a name of this
+// list is never a custom option.
+var systemOptions = []string{
+	"apply", "compute", "count", "deltatoken", "expand", "filter", "format", "id", "index",
+	"levels", "orderby", "schemaversion", "search", "select", "skip", "skiptoken", "top",
+}
+
+// Resource describes what a query is asked of.
+type Resource struct {
+	Type       string   // its entity type, qualified
+	Options    []string // the options that it takes
+	Properties []string // what $select may name
+}
+
+// Query holds the options of one request; the zero value asks for everything.
+type Query struct {
+	Count     bool     // whether the total is wanted
+	Select    []string // the properties wanted, in the order asked; nil means all
+	Skip      int64    // how many items to pass over
+	SkipToken string   // where the page starts, as a next link said; "" is the start
+	Top       int64    // the page size wanted; -1 if none was named
+}
+
+// ParseQuery reads the query part of a URL, still encoded and without its "?".
+// An option that the resource doesn't take, an unknown one, a repeated one and
+// a malformed one are refused with an *Error that names it: nothing is ignored.
+func ParseQuery(raw string, r Resource) (Query, error) {
+	q := Query{Top: -1}
+	seen := map[string]bool{}
+	// Not url.ParseQuery: it passes over an option that holds a bare ";".
+	for pair := range strings.SplitSeq(raw, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, err := decodeOption(pair)
+		if err != nil {
+			return Query{}, err
+		}
+		if seen[name] {
+			return Query{}, refuse(name, "Query option '%s' was specified more than once, but it must be specified at most once.", name)
+		}
+		seen[name] = true
+		if !slices.Contains(r.Options, name) {
+			return Query{}, refuse(name, "The query option '%s' is not supported.", name)
+		}
+		if err := q.set(name, value, r); err != nil {
+			return Query{}, err
+		}
+	}
+	return q, nil
+}
+
+// Encode writes the options back as the query part of a URL, without "?". Only
+// characters that a URI template leaves alone occur in it: clients expand links
+// as templates.
+func (q Query) Encode() string {
+	var options []string
+	add := func(name, value string) { options = append(options, name+"="+value) }
+	if q.Count {
+		add(Count, "true")
+	}
+	if q.Select != nil {
+		add(Select, strings.Join(q.Select, ","))
+	}
+	if q.Skip > 0 {
+		add(Skip, strconv.FormatInt(q.Skip, 10))
+	}
+	if q.Top >= 0 {
+		add(Top, strconv.FormatInt(q.Top, 10))
+	}
+	if q.SkipToken != "" {
+		add(SkipToken, url.QueryEscape(q.SkipToken))
+	}
+	return strings.Join(options, "&")
+}
+
+func (q *Query) set(name, value string, r Resource) (err error) {
+	switch name {
+	case Count:
+		q.Count, err = parseBool(name, value)
+	case Select:
+		q.Select, err = parseSelect(value, r)
+	case Skip:
+		q.Skip, err = parseCardinal(name, value)
+	case SkipToken:
+		q.SkipToken = value
+	case Top:
+		q.Top, err = parseCardinal(name, value)
+	}
+	return err
+}
+
+// decodeOption splits one "name=value" and gives the name its canonical form:
+// lower case, with its $ if it is one of the standard's.
+func decodeOption(pair string) (name, value string, err error) {
+	rawName, rawValue, _ := strings.Cut(pair, "=")
+	if name, err = url.QueryUnescape(rawName); err != nil {
+		return "", "", refuse(rawName, "The query option '%s' is not well encoded: %v.", rawName, err)
+	}
+	if value, err = url.QueryUnescape(rawValue); err != nil {
+		return "", "", refuse(name, "The value of the query option '%s' is not well encoded: %v.", name, err)
+	}
+	lower := strings.ToLower(name)
+	if bare := strings.TrimPrefix(lower, "$"); slices.Contains(systemOptions, bare) {
+		return "$" + bare, value, nil
+	}
+	return name, value, nil
+}
+
+func parseBool(name, value string) (bool, error) {
+	switch strings.ToLower(value) {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, refuse(name, "Invalid value '%s' for %s query option found. Valid values are 'true' and 'false'.", value, name)
+}
+
+func parseCardinal(name, value string) (int64, error) {
+	n, err := strconv.ParseUint(value, 10, 31)
+	if err != nil {
+		return 0, refuse(name, "Invalid value '%s' for %s query option found. The %s query option requires a non-negative integer value.", value, name, name)
+	}
+	return int64(n), nil
+}
+
+func parseSelect(value string, r Resource) ([]string, error) {
+	var selected []string
+	all := false
+	for name := range strings.SplitSeq(value, ",") {
+		name = strings.TrimSpace(name)
+		switch {
+		case name == "*":
+			all = true
+		case !slices.Contains(r.Properties, name):
+			return nil, refuse(Select, "Parsing OData Select and Expand failed: Could not find a property named '%s' on type '%s'.", name, r.Type)
+		case !slices.Contains(selected, name):
+			selected = append(selected, name)
+		}
+	}
+	if all {
+		return nil, nil
+	}
+	return selected, nil
+}
