@@ -1,0 +1,342 @@
+package graph_test
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/bearer"
+	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/identity"
+)
+
+// route is one of the routes, with a request that it would take.
+type route struct{ method, path, body string }
+
+// routes are all routes of both versions on an item, and one that leads
+// nowhere: 401 comes before all else.
+func routes(id string) []route {
+	var all []route
+	for _, v := range []string{"/v1.0", "/beta"} {
+		item := v + partners + "/" + id
+		all = append(all,
+			route{"GET", v + partners, ""},
+			route{"POST", v + partners, seedExample},
+			route{"GET", v + partners + "/$count", ""},
+			route{"GET", item, ""},
+			route{"PATCH", item, `{"displayName":"x"}`},
+			route{"DELETE", item, ""},
+			route{"POST", item + "/beginOnboarding", ""},
+			route{"POST", item + "/disconnect", ""},
+			route{"POST", v + partners + "('" + id + "')/microsoft.graph.disconnect", ""},
+		)
+	}
+	return append(all, route{"GET", "/v1.0/nowhere", ""}, route{"PUT", "/v1.0" + partners, "{}"}, route{"GET", "/v9.9/x", ""})
+}
+
+func (r route) writes() bool { return r.method != "GET" }
+
+// routed tells whether the path is one of the service's.
+func (r route) routed() bool { return strings.Contains(r.path, partners) && r.method != "PUT" }
+
+func TestUnauthorized(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	id := c.create(seedExample)
+	other := setup(t)
+	key := c.signingKey()
+	foreign, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims := c.claims()
+	with := func(name string, value any) map[string]any {
+		m := maps.Clone(claims)
+		m[name] = value
+		if value == nil {
+			delete(m, name)
+		}
+		return m
+	}
+	now := time.Now()
+	const (
+		signature = "Access token validation failure. Invalid signature."
+		audience  = "Access token validation failure. Invalid audience."
+		issuer    = "Access token validation failure. Invalid issuer."
+		expired   = "Lifetime validation failed, the token is expired."
+		early     = "Lifetime validation failed, the token is not yet valid."
+		malformed = "IDX14100: JWT is not well formed"
+		invalid   = "Access token validation failure."
+	)
+	for _, tt := range []struct{ name, authorization, message string }{
+		{"none", "", "Access token is empty."},
+		{"empty", "Bearer ", "Access token is empty."},
+		{"basic", "Basic dXNlcjpwYXNz", "Access token is empty."},
+		{"junk", "Bearer junk", malformed},
+		{"dots", "Bearer a.b.c", malformed},
+		{"two tokens", "Bearer " + c.token + " " + c.token, malformed},
+		{"too long", "Bearer " + strings.Repeat("a", 20<<10), malformed},
+		{"encrypted form", "Bearer a.b.c.d.e", malformed},
+		{"tampered payload", "Bearer " + tamper(t, c.token), signature},
+		{"tampered signature", "Bearer " + c.token[:len(c.token)-8] + "AAAAAAAA", signature},
+		{"no signature", "Bearer " + c.token[:strings.LastIndex(c.token, ".")+1], signature},
+		{"none algorithm", "Bearer " + unsigned(t, key.kid, claims), signature},
+		{"HS256 with the public key", "Bearer " + sign(t, jose.HS256, publicPEM(t, key.private), key.kid, claims), signature},
+		{"PS256", "Bearer " + sign(t, jose.PS256, key.private, key.kid, claims), signature},
+		{"RS384", "Bearer " + sign(t, jose.RS384, key.private, key.kid, claims), signature},
+		{"foreign key, our kid", "Bearer " + sign(t, jose.RS256, foreign, key.kid, claims), signature},
+		{"foreign kid", "Bearer " + sign(t, jose.RS256, foreign, "foreign", claims), signature},
+		{"no kid", "Bearer " + sign(t, jose.RS256, key.private, "", claims), signature},
+		{"expired", "Bearer " + key.sign(t, with("exp", now.Add(-time.Second).Unix())), expired},
+		{"no exp", "Bearer " + key.sign(t, with("exp", nil)), invalid},
+		{"exp is text", "Bearer " + key.sign(t, with("exp", "tomorrow")), invalid},
+		{"not yet valid", "Bearer " + key.sign(t, with("nbf", now.Add(time.Hour).Unix())), early},
+		{"wrong audience", "Bearer " + key.sign(t, with("aud", "https://management.azure.com")), audience},
+		{"audience that starts alike", "Bearer " + key.sign(t, with("aud", "https://graph.microsoft.com.example.test")), audience},
+		{"two audiences", "Bearer " + key.sign(t, with("aud", []string{"https://graph.microsoft.com", "x"})), audience},
+		{"missing audience", "Bearer " + key.sign(t, with("aud", nil)), audience},
+		{"wrong issuer", "Bearer " + key.sign(t, with("iss", "https://login.example.test/")), issuer},
+		{"issuer of another tenant", "Bearer " + key.sign(t, with("iss", "https://sts.windows.net/"+other.tenant.ID.String()+"/")), issuer},
+		{"missing issuer", "Bearer " + key.sign(t, with("iss", nil)), issuer},
+		{"another tenant's tid", "Bearer " + key.sign(t, with("tid", other.tenant.ID.String())), issuer},
+		{"tid is no GUID", "Bearer " + key.sign(t, with("tid", "contoso")), invalid},
+		{"missing tid", "Bearer " + key.sign(t, with("tid", nil)), invalid},
+		{"missing oid", "Bearer " + key.sign(t, with("oid", nil)), invalid},
+		{"unknown tenant", "Bearer " + c.unknownTenant(), "Access token validation failure. The tenant does not exist."},
+		{"claims are a list", "Bearer " + key.sign(t, []string{"a"}), invalid},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for _, r := range routes(id) {
+				a := c.do(r.method, r.path, r.body, "Authorization", tt.authorization)
+				if a.status != http.StatusUnauthorized {
+					t.Errorf("%s %s: status %d, want 401: %s", r.method, r.path, a.status, a.body)
+					continue
+				}
+				got := decode[errorDocument](c, a)
+				if got.Error.Code != "InvalidAuthenticationToken" || !strings.HasPrefix(got.Error.Message, tt.message) {
+					t.Errorf("%s %s: %s: %s", r.method, r.path, got.Error.Code, got.Error.Message)
+				}
+				if tt.message == invalid && got.Error.Message != invalid {
+					t.Errorf("%s %s: %s", r.method, r.path, got.Error.Message)
+				}
+				want := fmt.Sprintf(`Bearer realm="", authorization_uri="%s/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000"`, c.server.URL())
+				if got := a.header.Get("WWW-Authenticate"); got != want {
+					t.Errorf("WWW-Authenticate: %s\nwant %s", got, want)
+				}
+			}
+		})
+	}
+	t.Cleanup(func() { c.unchanged(id) })
+}
+
+func TestForbidden(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	id := c.create(seedExample)
+	appOnly := c.userToken()
+	appOnly.UserName, appOnly.Roles = "", []string{readWrite}
+	personal := c.userToken(readWrite)
+	personal.TenantID = bearer.ConsumersTenantID
+	const (
+		lacksApp   = "Application is not authorized to perform this operation as called in app only context but does not have application permissions configured. - Operation ID (for customer support): 00000000-0000-0000-0000-000000000000 - Activity ID: 11111111-2222-3333-4444-555555555555 - Url: https://fef."
+		lacksRead  = "Application is not authorized to perform this operation. Application must have one of the following scopes: DeviceManagementServiceConfiguration.Read.All, DeviceManagementServiceConfig.Read.All, DeviceManagementServiceConfiguration.ReadWrite.All, DeviceManagementServiceConfig.ReadWrite.All - Operation ID "
+		lacksWrite = "Application is not authorized to perform this operation. Application must have one of the following scopes: DeviceManagementServiceConfiguration.ReadWrite.All, DeviceManagementServiceConfig.ReadWrite.All - Operation ID "
+		noUser     = "User is not authorized to perform this operation. Personal Microsoft accounts are not supported - Operation ID "
+	)
+	for _, tt := range []struct {
+		name        string
+		token       identity.AccessToken
+		read, write string // "" is allowed
+	}{
+		{"app-only", appOnly, lacksApp, lacksApp},
+		{"personal account", personal, noUser, noUser},
+		{"other scope", c.userToken("User.Read"), lacksRead, lacksWrite},
+		{"no scope", c.userToken(), lacksApp, lacksApp},
+		{"scope that starts alike", c.userToken(readWrite + ".x"), lacksRead, lacksWrite},
+		{"reader", c.userToken("openid", readOnly), "", lacksWrite},
+		{"another letter case", c.userToken(strings.ToLower(readOnly)), "", lacksWrite},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			token := "Bearer " + c.issue(tt.token)
+			for _, r := range routes(id) {
+				want := tt.read
+				if r.writes() {
+					want = tt.write
+				}
+				if !r.routed() || want == "" {
+					continue
+				}
+				// Neither a missing partner nor a bad body is looked at before.
+				for _, path := range []string{r.path, strings.ReplaceAll(r.path, id, uuid.NewString())} {
+					a := c.do(r.method, path, "not JSON", "Authorization", token, "client-request-id", "11111111-2222-3333-4444-555555555555")
+					if a.status != http.StatusForbidden {
+						t.Errorf("%s %s: status %d, want 403: %s", r.method, path, a.status, a.body)
+						continue
+					}
+					got := decode[errorDocument](c, a)
+					if message := unwrap(t, got.Error.Message); got.Error.Code != "Forbidden" || !strings.HasPrefix(message, want) {
+						t.Errorf("%s %s: %s: %s", r.method, path, got.Error.Code, message)
+					}
+				}
+			}
+		})
+	}
+	t.Cleanup(func() { c.unchanged(id) })
+}
+
+// unchanged fails the test unless the tenant has just the one partner it began
+// with, as it was.
+func (c *client) unchanged(id string) {
+	got := decode[list](c, c.doAfter("GET", "/v1.0"+partners))
+	if len(got.Value) != 1 || got.Value[0].ID != id || *got.Value[0].DisplayName != "Display Name value" || got.Value[0].OnboardingStatus != "onboarding" {
+		c.Errorf("something was changed: %+v", got.Value)
+	}
+}
+
+// doAfter is do in a clean-up, when the test's context has ended.
+func (c *client) doAfter(method, path string) answer {
+	r, err := http.NewRequest(method, c.server.URL()+path, nil)
+	if err != nil {
+		c.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+c.token)
+	return c.send(r)
+}
+
+// unwrap returns the text that Intune wraps into a JSON document in a string,
+// whose form it checks.
+func unwrap(t *testing.T, message string) string {
+	t.Helper()
+	var document struct{ Message string }
+	if err := json.Unmarshal([]byte(message), &document); err != nil {
+		t.Fatalf("not wrapped: %s", message)
+	}
+	want := "{\r\n  \"_version\": 3,\r\n  \"Message\": " + string(mustJSON(t, document.Message)) +
+		",\r\n  \"CustomApiErrorPhrase\": \"\",\r\n  \"RetryAfter\": null,\r\n  \"ErrorSourceService\": \"\",\r\n  \"HttpHeaders\": \"{}\"\r\n}"
+	if message != want {
+		t.Errorf("wrapped as\n%q, want\n%q", message, want)
+	}
+	return document.Message
+}
+
+func mustJSON(t *testing.T, v any) []byte {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// testKey is the service's own signing key, as only its database knows it.
+type testKey struct {
+	kid     string
+	private *rsa.PrivateKey
+}
+
+func (c *client) signingKey() testKey {
+	c.Helper()
+	rows, err := db.New(dbtest.Pool(c)).ListSigningKeys(c.Context())
+	if err != nil {
+		c.Fatal(err)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(rows[0].PrivateKey)
+	if err != nil {
+		c.Fatal(err)
+	}
+	return testKey{rows[0].Kid, key.(*rsa.PrivateKey)}
+}
+
+func (k testKey) sign(t *testing.T, claims any) string {
+	t.Helper()
+	return sign(t, jose.RS256, k.private, k.kid, claims)
+}
+
+func sign(t *testing.T, algorithm jose.SignatureAlgorithm, key any, kid string, claims any) string {
+	t.Helper()
+	options := &jose.SignerOptions{}
+	if kid != "" {
+		options.WithHeader("kid", kid)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key}, options.WithType("JWT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := signer.Sign(mustJSON(t, claims))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := signed.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func unsigned(t *testing.T, kid string, claims any) string {
+	t.Helper()
+	head := mustJSON(t, map[string]string{"alg": "none", "typ": "JWT", "kid": kid})
+	return base64.RawURLEncoding.EncodeToString(head) + "." + base64.RawURLEncoding.EncodeToString(mustJSON(t, claims)) + "."
+}
+
+// tamper gives the token another user, and leaves the signature.
+func tamper(t *testing.T, token string) string {
+	t.Helper()
+	parts := strings.Split(token, ".")
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(payload), `"oid":"`, `"oid":"f`, 1)
+	if changed == string(payload) {
+		t.Fatal("nothing to tamper with")
+	}
+	parts[1] = base64.RawURLEncoding.EncodeToString([]byte(changed))
+	return strings.Join(parts, ".")
+}
+
+func publicPEM(t *testing.T, key *rsa.PrivateKey) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+}
+
+// claims are those of the client's own good token.
+func (c *client) claims() map[string]any {
+	c.Helper()
+	token, err := jwt.ParseSigned(c.token, []jose.SignatureAlgorithm{jose.RS256})
+	if err != nil {
+		c.Fatal(err)
+	}
+	var claims map[string]any
+	if err := token.UnsafeClaimsWithoutVerification(&claims); err != nil {
+		c.Fatal(err)
+	}
+	return claims
+}
+
+func (c *client) unknownTenant() string {
+	c.Helper()
+	token := c.userToken(readWrite)
+	token.TenantID = uuid.New()
+	return c.issue(token)
+}

@@ -1,0 +1,64 @@
+package graph
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/mocktenant/mocktenant/internal/odata"
+)
+
+// collection is the frame of a list answer (JSON Format 13).
+type collection struct {
+	context  string
+	count    *int64 // nil: not asked for
+	nextLink string // "" on the last page
+}
+
+// marshal writes the frame around n items, each appended by item.
+func (c collection) marshal(n int, item func(b []byte, i int) []byte) []byte {
+	b := append([]byte(`{"@odata.context":`), appendString(nil, c.context)...)
+	if c.count != nil {
+		b = strconv.AppendInt(append(b, `,"@odata.count":`...), *c.count, 10)
+	}
+	if c.nextLink != "" {
+		b = appendString(append(b, `,"@odata.nextLink":`...), c.nextLink)
+	}
+	b = append(b, `,"value":[`...)
+	for i := range n {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = item(b, i)
+	}
+	return append(b, "]}"...)
+}
+
+// versionURL is the root of the version that was called, with a slash.
+func (x *exchange) versionURL() string { return x.base + "/" + x.version.name + "/" }
+
+// contextURL is the context of a set or, with entity, of one of its entities
+// (Protocol 10). Hosts, versions and names in it are case-sensitive.
+func (x *exchange) contextURL(set string, selected []string, entity bool) string {
+	u := x.versionURL() + "$metadata#" + set
+	if selected != nil {
+		u += "(" + strings.Join(selected, ",") + ")"
+	}
+	if entity {
+		u += "/$entity"
+	}
+	return u
+}
+
+// nextLink repeats the query with the token of the next page. What $skip asked
+// is done by then.
+func (x *exchange) nextLink(set string, q odata.Query, token string) string {
+	q.Skip, q.SkipToken = 0, token
+	return x.versionURL() + set + "?" + q.Encode()
+}
+
+func (x *exchange) writeNoContent() {
+	setHeader(x.Writer.Header(), "OData-Version", "4.0")
+	x.Status(http.StatusNoContent)
+	x.Writer.WriteHeaderNow()
+}

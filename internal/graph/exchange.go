@@ -1,0 +1,122 @@
+package graph
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/bearer"
+)
+
+const (
+	jsonType      = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+	errorJSONType = "application/json"
+	diagnostic    = `{"ServerInfo":{"DataCenter":"Mock","Slice":"E","Ring":"5","ScaleUnit":"000","RoleInstance":"mocktenant"}}`
+
+	// maxClientRequestID bounds what is echoed and logged of a client's own id.
+	maxClientRequestID = 128
+)
+
+// exchange is one request and the answer to it.
+type exchange struct {
+	*gin.Context
+	version         version
+	caller          *bearer.Claims
+	base            string // scheme and host that links start with
+	requestID       string
+	clientRequestID string
+}
+
+const exchangeKey = "exchange"
+
+func exchangeOf(c *gin.Context) *exchange { return c.MustGet(exchangeKey).(*exchange) }
+
+// begin is the first middleware: it names the request, bounds its time, sets
+// the headers that every answer carries, and logs the outcome.
+func (s *server) begin(c *gin.Context) {
+	x := &exchange{Context: c, requestID: uuid.NewString(), base: s.base(c.Request)}
+	x.clientRequestID = x.requestID
+	if id := c.GetHeader("client-request-id"); id != "" && len(id) <= maxClientRequestID {
+		x.clientRequestID = id
+	}
+	c.Set(exchangeKey, x)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), requestTimeout)
+	defer cancel()
+	c.Request = c.Request.WithContext(ctx)
+
+	h := c.Writer.Header()
+	h.Set("Cache-Control", "no-cache")
+	h.Set("Vary", "Accept-Encoding")
+	setHeader(h, "request-id", x.requestID)
+	setHeader(h, "client-request-id", x.clientRequestID)
+	setHeader(h, "x-ms-ags-diagnostic", diagnostic)
+
+	start := time.Now()
+	c.Next()
+	s.logExchange(x, time.Since(start))
+}
+
+func (s *server) logExchange(x *exchange, took time.Duration) {
+	level := slog.LevelInfo
+	if x.Writer.Status() >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	attrs := []slog.Attr{
+		slog.String("method", x.Request.Method),
+		slog.String("route", x.FullPath()),
+		slog.Int("status", x.Writer.Status()),
+		slog.Duration("took", took),
+		slog.String("request-id", x.requestID),
+		slog.String("client-request-id", x.clientRequestID),
+	}
+	if x.caller != nil {
+		attrs = append(attrs, slog.String("tenant", x.caller.TenantID.String()))
+	}
+	if err := x.Errors.Last(); err != nil {
+		attrs = append(attrs, slog.String("error", err.Error()))
+	}
+	s.log.LogAttrs(x.Request.Context(), level, "request", attrs...)
+}
+
+// answerPanic answers a panic as Graph does a failure, and logs where it was.
+func (s *server) answerPanic(c *gin.Context) {
+	defer func() {
+		switch v := recover(); v {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(v)
+		default:
+			x := exchangeOf(c)
+			s.log.Error("panic", "request-id", x.requestID, "value", v, "stack", string(debug.Stack()))
+			s.writeError(x, fmt.Errorf("panic: %v", v))
+		}
+	}()
+	c.Next()
+}
+
+// base is the public URL, or the scheme and host by which the client called.
+func (s *server) base(r *http.Request) string {
+	if s.publicURL != "" {
+		return s.publicURL
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
+}
+
+// writeJSON answers with a body that is JSON already.
+func (x *exchange) writeJSON(status int, body []byte) {
+	setHeader(x.Writer.Header(), "OData-Version", "4.0")
+	x.Data(status, jsonType, body)
+}
+
+// setHeader sets a header in exactly this letter case, which Graph's names have.
+func setHeader(h http.Header, name, value string) { h[name] = []string{value} }

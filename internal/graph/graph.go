@@ -1,0 +1,106 @@
+// Package graph is the wire of Microsoft Graph: the routes of v1.0 and beta,
+// how a call is authorized, what bodies hold, and the exact form of answers and
+// errors. Handlers check the request and call a generated query; nothing stands
+// between the two.
+//
+//	GET    /{version}/deviceManagement/remoteAssistancePartners
+//	POST   /{version}/deviceManagement/remoteAssistancePartners
+//	GET    /{version}/deviceManagement/remoteAssistancePartners/$count
+//	GET    /{version}/deviceManagement/remoteAssistancePartners/{id}
+//	PATCH  /{version}/deviceManagement/remoteAssistancePartners/{id}
+//	DELETE /{version}/deviceManagement/remoteAssistancePartners/{id}
+//	POST   /{version}/deviceManagement/remoteAssistancePartners/{id}/beginOnboarding
+//	POST   /{version}/deviceManagement/remoteAssistancePartners/{id}/disconnect
+//
+// Keys may stand in parentheses, actions may carry their namespace. Where it
+// differs from the real service on purpose is listed in docs/divergences.md.
+package graph
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// requestTimeout bounds the work on one request; then the answer is 503.
+const requestTimeout = 10 * time.Second
+
+// Config is what New needs; every field but Now, Log and PublicURL is required.
+type Config struct {
+	DB        db.DBTX
+	Tokens    TokenVerifier
+	Now       func() time.Time // the clock; nil means time.Now
+	Log       *slog.Logger     // nil discards
+	PublicURL string           // what links start with, no trailing slash; "" follows each request
+}
+
+// version is one of the two faces of Graph.
+type version struct {
+	name       string // its path segment
+	apiVersion string // of the Intune service behind it, as its error texts show it
+	beta       bool
+}
+
+type server struct {
+	queries   *db.Queries
+	tokens    TokenVerifier
+	now       func() time.Time
+	log       *slog.Logger
+	publicURL string
+}
+
+// New returns the handler of every Graph route.
+func New(c Config) http.Handler {
+	s := &server{queries: db.New(c.DB), tokens: c.Tokens, now: c.Now, log: c.Log, publicURL: c.PublicURL}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	engine := gin.New()
+	engine.RedirectTrailingSlash = false
+	engine.HandleMethodNotAllowed = true
+	engine.UseRawPath = true
+	engine.Use(s.begin, s.answerPanic, s.authenticate)
+	engine.NoRoute(s.handle(noRoute))
+	engine.NoMethod(s.handle(noMethod))
+	s.route(engine.Group("/v1.0"), version{name: "v1.0", apiVersion: "2023-10-19"})
+	s.route(engine.Group("/beta"), version{name: "beta", apiVersion: "5023-10-19", beta: true})
+	return tidyPath(engine)
+}
+
+func (s *server) route(g *gin.RouterGroup, v version) {
+	const partners = "/deviceManagement/remoteAssistancePartners"
+	read := func(f handler) gin.HandlerFunc { return s.handle(permit(readScopes, f), v) }
+	write := func(f handler) gin.HandlerFunc { return s.handle(permit(writeScopes, f), v) }
+
+	g.GET(partners, read(s.listRemoteAssistancePartners))
+	g.POST(partners, write(s.createRemoteAssistancePartner))
+	g.GET(partners+"/$count", read(s.countRemoteAssistancePartners))
+	g.GET(partners+"/:id", read(s.getRemoteAssistancePartner))
+	g.PATCH(partners+"/:id", write(s.updateRemoteAssistancePartner))
+	g.DELETE(partners+"/:id", write(s.deleteRemoteAssistancePartner))
+	g.POST(partners+"/:id/beginOnboarding", write(s.beginOnboardingRemoteAssistancePartner))
+	g.POST(partners+"/:id/disconnect", write(s.disconnectRemoteAssistancePartner))
+}
+
+// handler answers an exchange, or returns why it can't.
+type handler func(*exchange) error
+
+// handle adapts f to Gin; what it returns is written as Graph's error.
+func (s *server) handle(f handler, v ...version) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		x := exchangeOf(c)
+		if len(v) == 1 {
+			x.version = v[0]
+		}
+		if err := f(x); err != nil {
+			s.writeError(x, err)
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package graph
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// namespace may qualify the name of an action (URL Conventions 4.3).
+const namespace = "microsoft.graph."
+
+// canonical are the path segments that are routed, in the spelling of the
+// routes: Graph's gateway takes any letter case.
+var canonical = []string{
+	"v1.0", "beta", "deviceManagement", "remoteAssistancePartners",
+	"$count", "beginOnboarding", "disconnect",
+}
+
+// tidyPath rewrites the path of a request to the one spelling that is routed: a
+// key in parentheses becomes a segment of its own, a qualified name loses its
+// namespace, known segments get their own letter case, and empty segments go.
+func tidyPath(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		tidied := tidy(r.URL.EscapedPath())
+		u := *r.URL
+		u.RawPath = tidied
+		u.Path, _ = url.PathUnescape(tidied) // it was escaped well: net/http parsed it
+		r2 := *r
+		r2.URL = &u
+		next.ServeHTTP(w, &r2)
+	})
+}
+
+func tidy(escaped string) string {
+	var b strings.Builder
+	for segment := range strings.SplitSeq(escaped, "/") {
+		name, key, hasKey := cutKey(segment)
+		if name != "" {
+			b.WriteString("/" + tidySegment(name))
+		}
+		if hasKey {
+			b.WriteString("/" + key)
+		}
+	}
+	if b.Len() == 0 {
+		return "/"
+	}
+	return b.String()
+}
+
+// cutKey splits "name('key')". The key keeps its percent-encoding; a quote in
+// it is doubled in the URL (URL Conventions 4.3.1).
+func cutKey(segment string) (name, key string, ok bool) {
+	text := strings.NewReplacer("%27", "'", "%28", "(", "%29", ")").Replace(segment)
+	name, rest, ok := strings.Cut(text, "('")
+	if !ok || name == "" || !strings.HasSuffix(rest, "')") {
+		return segment, "", false
+	}
+	return name, strings.ReplaceAll(strings.TrimSuffix(rest, "')"), "''", "'"), true
+}
+
+func tidySegment(segment string) string {
+	name, err := url.PathUnescape(segment)
+	if err != nil {
+		return segment
+	}
+	if len(name) > len(namespace) && strings.EqualFold(name[:len(namespace)], namespace) {
+		name = name[len(namespace):]
+	}
+	if i := slices.IndexFunc(canonical, func(c string) bool { return strings.EqualFold(c, name) }); i >= 0 {
+		return canonical[i]
+	}
+	return segment
+}

@@ -1,0 +1,414 @@
+package graph
+
+import (
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/odata"
+)
+
+const (
+	partnerType     = "microsoft.graph.remoteAssistancePartner"
+	partnerSet      = "deviceManagement/remoteAssistancePartners"
+	partnerIntuneNS = "microsoft.management.services.api.remoteAssistancePartner"
+
+	// Limits of ours: the metadata names none.
+	maxDisplayName   = 1024 // characters
+	maxOnboardingURL = 2048 // characters
+
+	// pageSize is how many partners a page holds at most, as Intune's lists.
+	pageSize = 1000
+
+	// onboardingPeriod is how long a partner may take to confirm an onboarding;
+	// the length is ours, no source names one.
+	onboardingPeriod = 7 * 24 * time.Hour
+)
+
+// partner is the entity as a request gives it: the properties to write, and
+// which of them it names.
+type partner = db.UpdateRemoteAssistancePartnerParams
+
+// partnerProperty is one property of the entity.
+type partnerProperty struct {
+	name     string
+	betaOnly bool
+	append   func([]byte, *db.RemoteAssistancePartner) []byte
+	read     func(*partner, value) error
+}
+
+// partnerProperties are the entity's properties, in the order of an answer.
+// What can be selected, is sent and is taken all comes from here.
+var partnerProperties = []partnerProperty{
+	{
+		name: "id",
+		append: func(b []byte, p *db.RemoteAssistancePartner) []byte {
+			return appendString(b, p.ID.String())
+		},
+		read: readPartnerID,
+	},
+	{
+		name: "displayName",
+		append: func(b []byte, p *db.RemoteAssistancePartner) []byte {
+			return appendNullableString(b, p.DisplayName)
+		},
+		read: func(p *partner, v value) (err error) {
+			p.SetDisplayName = true
+			p.DisplayName, err = v.nullableString(maxDisplayName)
+			return err
+		},
+	},
+	{
+		name: "onboardingUrl",
+		append: func(b []byte, p *db.RemoteAssistancePartner) []byte {
+			return appendNullableString(b, p.OnboardingUrl)
+		},
+		read: func(p *partner, v value) (err error) {
+			p.SetOnboardingUrl = true
+			p.OnboardingUrl, err = v.nullableURL(maxOnboardingURL)
+			return err
+		},
+	},
+	{
+		name: "onboardingStatus",
+		append: func(b []byte, p *db.RemoteAssistancePartner) []byte {
+			return appendString(b, string(p.OnboardingStatus))
+		},
+		read: func(p *partner, v value) error {
+			p.SetOnboardingStatus = true
+			name, err := v.enum("microsoft.graph.remoteAssistanceOnboardingStatus", func(name string) bool {
+				return db.OnboardingStatus(name).Valid()
+			})
+			p.OnboardingStatus = db.OnboardingStatus(name)
+			return err
+		},
+	},
+	{
+		name: "lastConnectionDateTime",
+		append: func(b []byte, p *db.RemoteAssistancePartner) []byte {
+			return appendTime(b, db.JoinTime(p.LastConnectionAt, p.LastConnection100ns, p.LastConnectionOffset))
+		},
+		read: func(p *partner, v value) error {
+			t, err := v.dateTimeOffset()
+			p.SetLastConnection = true
+			p.LastConnectionAt, p.LastConnection100ns, p.LastConnectionOffset = db.SplitTime(t)
+			return err
+		},
+	},
+	{
+		name:     "onboardingRequestExpiryDateTime",
+		betaOnly: true,
+		append: func(b []byte, p *db.RemoteAssistancePartner) []byte {
+			return appendTime(b, db.JoinTime(p.RequestExpiryAt, p.RequestExpiry100ns, p.RequestExpiryOffset))
+		},
+		read: func(p *partner, v value) error {
+			t, err := v.dateTimeOffset()
+			p.SetRequestExpiry = true
+			p.RequestExpiryAt, p.RequestExpiry100ns, p.RequestExpiryOffset = db.SplitTime(t)
+			return err
+		},
+	},
+}
+
+func (s *server) listRemoteAssistancePartners(x *exchange) error {
+	q, err := x.partnerQuery(odata.Count, odata.Select, odata.Skip, odata.SkipToken, odata.Top)
+	if err != nil {
+		return err
+	}
+	after, err := parseSkipToken(q.SkipToken)
+	if err != nil {
+		return err
+	}
+	size := int64(pageSize)
+	if q.Top >= 0 {
+		size = min(q.Top, pageSize)
+	}
+	rows, err := s.queries.ListRemoteAssistancePartners(x.Request.Context(), db.ListRemoteAssistancePartnersParams{
+		TenantID: x.caller.TenantID, After: after, RowOffset: q.Skip, RowLimit: size + 1,
+	})
+	if err != nil {
+		return err
+	}
+	list := collection{context: x.contextURL(partnerSet, q.Select, false)}
+	if q.Count {
+		total, err := s.queries.CountRemoteAssistancePartners(x.Request.Context(), x.caller.TenantID)
+		if err != nil {
+			return err
+		}
+		list.count = &total
+	}
+	if size > 0 && int64(len(rows)) > size { // one row more than the page: there is a next
+		rows = rows[:size]
+		list.nextLink = x.nextLink(partnerSet, q, skipToken(rows[size-1].ID))
+	}
+	x.writeJSON(http.StatusOK, list.marshal(len(rows[:min(int64(len(rows)), size)]), func(b []byte, i int) []byte {
+		return x.appendPartner(b, &rows[i], "", q.Select)
+	}))
+	return nil
+}
+
+func (s *server) countRemoteAssistancePartners(x *exchange) error {
+	if _, err := x.partnerQuery(); err != nil {
+		return err
+	}
+	total, err := s.queries.CountRemoteAssistancePartners(x.Request.Context(), x.caller.TenantID)
+	if err != nil {
+		return err
+	}
+	setHeader(x.Writer.Header(), "OData-Version", "4.0")
+	x.Data(http.StatusOK, "text/plain", strconv.AppendInt(nil, total, 10))
+	return nil
+}
+
+func (s *server) createRemoteAssistancePartner(x *exchange) error {
+	if _, err := x.partnerQuery(); err != nil {
+		return err
+	}
+	p, err := x.readPartner(nil)
+	if err != nil {
+		return err
+	}
+	now := s.now()
+	id, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	row, err := s.queries.CreateRemoteAssistancePartner(x.Request.Context(), db.CreateRemoteAssistancePartnerParams{
+		TenantID:             x.caller.TenantID,
+		ID:                   id,
+		DisplayName:          p.DisplayName,
+		OnboardingUrl:        p.OnboardingUrl,
+		OnboardingStatus:     p.OnboardingStatus,
+		LastConnectionAt:     p.LastConnectionAt,
+		LastConnection100ns:  p.LastConnection100ns,
+		LastConnectionOffset: p.LastConnectionOffset,
+		RequestExpiryAt:      p.RequestExpiryAt,
+		RequestExpiry100ns:   p.RequestExpiry100ns,
+		RequestExpiryOffset:  p.RequestExpiryOffset,
+		CreatedAt:            now,
+		CreatedBy:            x.caller.ObjectID,
+	})
+	if err != nil {
+		return err
+	}
+	x.Header("Location", x.versionURL()+partnerSet+"('"+row.ID.String()+"')")
+	x.writePartner(http.StatusCreated, &row, nil)
+	return nil
+}
+
+func (s *server) getRemoteAssistancePartner(x *exchange) error {
+	id, q, err := x.partnerKey(odata.Select)
+	if err != nil {
+		return err
+	}
+	row, err := s.queries.GetRemoteAssistancePartner(x.Request.Context(), db.GetRemoteAssistancePartnerParams{
+		TenantID: x.caller.TenantID, ID: id,
+	})
+	if err != nil {
+		return err
+	}
+	x.writePartner(http.StatusOK, &row, q.Select)
+	return nil
+}
+
+func (s *server) updateRemoteAssistancePartner(x *exchange) error {
+	id, _, err := x.partnerKey()
+	if err != nil {
+		return err
+	}
+	p, err := x.readPartner(&id)
+	if err != nil {
+		return err
+	}
+	if !p.SetDisplayName && !p.SetOnboardingUrl && !p.SetOnboardingStatus && !p.SetLastConnection && !p.SetRequestExpiry {
+		return s.getRemoteAssistancePartner(x) // names no property: there is no new version to make
+	}
+	p.TenantID, p.ID = x.caller.TenantID, id
+	p.ChangedAt, p.ChangedBy = s.now(), x.caller.ObjectID
+	row, err := s.queries.UpdateRemoteAssistancePartner(x.Request.Context(), p)
+	if err != nil {
+		return err
+	}
+	x.writePartner(http.StatusOK, &row, nil)
+	return nil
+}
+
+func (s *server) deleteRemoteAssistancePartner(x *exchange) error {
+	id, _, err := x.partnerKey()
+	if err != nil {
+		return err
+	}
+	deleted, err := s.queries.DeleteRemoteAssistancePartner(x.Request.Context(), db.DeleteRemoteAssistancePartnerParams{
+		TenantID: x.caller.TenantID, ID: id, ChangedAt: s.now(), ChangedBy: x.caller.ObjectID,
+	})
+	if err != nil {
+		return err
+	}
+	if deleted == 0 {
+		return db.ErrNotFound
+	}
+	x.writeNoContent()
+	return nil
+}
+
+// beginOnboardingRemoteAssistancePartner moves notOnboarded to onboarding and
+// leaves onboarding as it is.
+func (s *server) beginOnboardingRemoteAssistancePartner(x *exchange) error {
+	id, _, err := x.partnerKey()
+	if err != nil {
+		return err
+	}
+	if err := readNoParameters(x.Request); err != nil {
+		return err
+	}
+	now := s.now()
+	params := db.BeginOnboardingRemoteAssistancePartnerParams{
+		TenantID: x.caller.TenantID, ID: id, ChangedAt: now, ChangedBy: x.caller.ObjectID,
+	}
+	params.RequestExpiryAt, params.RequestExpiry100ns, params.RequestExpiryOffset = db.SplitTime(now.UTC().Add(onboardingPeriod))
+	before, err := s.queries.BeginOnboardingRemoteAssistancePartner(x.Request.Context(), params)
+	if err != nil {
+		return err
+	}
+	if before == db.OnboardingStatusOnboarded {
+		e := errBadRequest("The remote assistance partner is onboarded already. Disconnect it before it begins onboarding again")
+		e.wrapped = true
+		return e
+	}
+	x.writeNoContent()
+	return nil
+}
+
+// disconnectRemoteAssistancePartner moves any status to notOnboarded.
+func (s *server) disconnectRemoteAssistancePartner(x *exchange) error {
+	id, _, err := x.partnerKey()
+	if err != nil {
+		return err
+	}
+	if err := readNoParameters(x.Request); err != nil {
+		return err
+	}
+	params := db.DisconnectRemoteAssistancePartnerParams{
+		TenantID: x.caller.TenantID, ID: id, ChangedAt: s.now(), ChangedBy: x.caller.ObjectID,
+	}
+	params.RequestExpiryAt, params.RequestExpiry100ns, params.RequestExpiryOffset = db.SplitTime(time.Time{})
+	if _, err := s.queries.DisconnectRemoteAssistancePartner(x.Request.Context(), params); err != nil {
+		return err
+	}
+	x.writeNoContent()
+	return nil
+}
+
+// partnerKey reads the key and the query options, of which only the given ones
+// are taken. Keys are GUIDs: no other text is the key of any partner.
+func (x *exchange) partnerKey(options ...string) (uuid.UUID, odata.Query, error) {
+	q, err := x.partnerQuery(options...)
+	if err != nil {
+		return uuid.Nil, q, err
+	}
+	text := x.Param("id")
+	id, err := uuid.Parse(text)
+	if err != nil || len(text) != len(uuid.Nil.String()) {
+		return uuid.Nil, q, db.ErrNotFound
+	}
+	return id, q, nil
+}
+
+// partnerQuery reads the query options, of which only the given ones are taken.
+func (x *exchange) partnerQuery(options ...string) (odata.Query, error) {
+	r := odata.Resource{Type: partnerType, Options: options}
+	for _, p := range partnerProperties {
+		if x.version.beta || !p.betaOnly {
+			r.Properties = append(r.Properties, p.name)
+		}
+	}
+	return odata.ParseQuery(x.Request.URL.RawQuery, r)
+}
+
+// readPartner reads the entity from the body; id is the key of the one that is
+// to be changed, nil for a new one. What the body doesn't name has the default.
+func (x *exchange) readPartner(id *uuid.UUID) (partner, error) {
+	p := partner{OnboardingStatus: db.OnboardingStatusNotOnboarded} // and dates of 0001-01-01, the zero time
+	if id != nil {
+		p.ID = *id
+	}
+	err := readObject(x.Request, func(name string, d *jsontext.Decoder) error {
+		v := value{name: name, decoder: d}
+		if strings.Contains(name, "@") {
+			return v.annotation(partnerType)
+		}
+		i := slices.IndexFunc(partnerProperties, func(p partnerProperty) bool {
+			return p.name == name && (x.version.beta || !p.betaOnly)
+		})
+		if i < 0 {
+			return errModelValidation(name, "The property '%s' does not exist on type '%s'. Make sure to only use property names that are defined by the type.", name, partnerIntuneNS)
+		}
+		return partnerProperties[i].read(&p, v)
+	})
+	return p, err
+}
+
+// readPartnerID ignores the id of a new partner, as any read-only property,
+// and holds that of a changed one against the key.
+func readPartnerID(p *partner, v value) error {
+	text, err := v.nullableString(utf8.UTFMax * maxDisplayName)
+	if err != nil || text == nil || p.ID == uuid.Nil {
+		return err
+	}
+	if id, err := uuid.Parse(*text); err != nil || id != p.ID {
+		return errModelValidation(v.name, "The value '%s' of the property 'id' is not the key of the entity in the URL.", *text)
+	}
+	return nil
+}
+
+func (x *exchange) writePartner(status int, row *db.RemoteAssistancePartner, selected []string) {
+	x.writeJSON(status, x.appendPartner(nil, row, x.contextURL(partnerSet, selected, true), selected))
+}
+
+// appendPartner appends the entity as JSON: its context, if it stands alone,
+// and the selected properties, or all.
+func (x *exchange) appendPartner(b []byte, row *db.RemoteAssistancePartner, context string, selected []string) []byte {
+	b = append(b, '{')
+	if context != "" {
+		b = append(b, `"@odata.context":`...)
+		b = append(appendString(b, context), ',')
+	}
+	b = append(b, `"@odata.type":"#`+partnerType+`"`...)
+	for _, p := range partnerProperties {
+		if p.betaOnly && !x.version.beta || selected != nil && !slices.Contains(selected, p.name) {
+			continue
+		}
+		b = append(b, `,"`+p.name+`":`...)
+		b = p.append(b, row)
+	}
+	return append(b, '}')
+}
+
+// A skip token is the key of the last partner of the page before.
+func skipToken(last uuid.UUID) string { return base64.RawURLEncoding.EncodeToString(last[:]) }
+
+func parseSkipToken(token string) (uuid.UUID, error) {
+	if token == "" {
+		return uuid.Nil, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(b) != len(uuid.Nil) {
+		return uuid.Nil, &odata.Error{Option: odata.SkipToken, Message: "The skip token '" + token + "' is not one of this service. Follow @odata.nextLink as it was given."}
+	}
+	return uuid.UUID(b), nil
+}
+
+// absoluteURL tells whether text is an http or https URL with a host.
+func absoluteURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}

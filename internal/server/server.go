@@ -1,0 +1,154 @@
+// Package server is the running program: it opens the database, migrates it,
+// loads the keys and serves Graph and the probes on one listener. The binary
+// and the tests start the same.
+//
+//	s, err := server.Start(ctx, server.Config{HTTPAddr: "127.0.0.1:0", DatabaseURL: url})
+//	…
+//	err = s.Shutdown(ctx)
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/graph"
+	"github.com/mocktenant/mocktenant/internal/identity"
+)
+
+// Limits of the HTTP server.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 30 * time.Second
+	writeTimeout      = 60 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+)
+
+// Server is a service that runs.
+type Server struct {
+	config   Config
+	log      *slog.Logger
+	pool     *pgxpool.Pool
+	identity *identity.Provider
+	http     http.Server
+	url      string
+	failed   chan error
+}
+
+// Start starts the service and returns when it serves. It fails, with nothing
+// left behind, if a setting is wrong, the database can't be used or the address
+// is taken.
+func Start(ctx context.Context, c Config) (*Server, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{config: c, log: c.Log, failed: make(chan error, 1)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.config.Now == nil {
+		s.config.Now = time.Now
+	}
+	var err error
+	if s.pool, err = db.Open(ctx, c.DatabaseURL, c.DatabaseWait, s.log); err != nil {
+		return nil, err
+	}
+	if err := s.start(ctx); err != nil {
+		s.pool.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) start(ctx context.Context) error {
+	if err := db.MigrateUp(ctx, s.pool, s.log); err != nil {
+		return err
+	}
+	var err error
+	if s.identity, err = identity.New(ctx, identity.Config{DB: s.pool, Now: s.config.Now, Log: s.log}); err != nil {
+		return err
+	}
+	if s.config.Demo {
+		if err := createDemo(ctx, s.pool, s.config.Now()); err != nil {
+			return err
+		}
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.config.HTTPAddr)
+	if err != nil {
+		return fmt.Errorf("MOCKTENANT_HTTP_ADDR %q: %w", s.config.HTTPAddr, err)
+	}
+	s.url = "http://" + listener.Addr().String()
+	s.serve(listener)
+	return nil
+}
+
+func (s *Server) serve(l net.Listener) {
+	s.http = http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	go func() {
+		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- err
+		}
+	}()
+}
+
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", s.live)
+	mux.HandleFunc("GET /readyz", s.ready)
+	probes := map[string]bool{"/livez": true, "/readyz": true}
+	graph := graph.New(graph.Config{
+		DB:        s.pool,
+		Tokens:    s.identity,
+		Now:       s.config.Now,
+		Log:       s.log,
+		PublicURL: strings.TrimSuffix(s.config.PublicURL, "/"),
+	})
+	// Not under "/" of the mux: it redirects paths that it finds unclean.
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if probes[r.URL.Path] {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		graph.ServeHTTP(w, r)
+	})
+}
+
+// URL is where the service listens: scheme, host and port, no slash behind.
+func (s *Server) URL() string { return s.url }
+
+// Identity is the authority of the service's tenants.
+func (s *Server) Identity() *identity.Provider { return s.identity }
+
+// Pool is the service's database.
+func (s *Server) Pool() *pgxpool.Pool { return s.pool }
+
+// Failed receives the error that ends the service by itself, if one does.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// Shutdown stops listening, answers the requests that are under way for as
+// long as ctx lives, and closes the database's connections.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		_ = s.http.Close()
+	}
+	s.pool.Close()
+	return err
+}
