@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/adrg/xdg"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/embeddedpg"
+)
+
+// databaseFlags say where the data is.
+type databaseFlags struct {
+	DatabaseURL string `env:"DATABASE_URL" placeholder:"URL" help:"The Postgres (15 or later) to use. By default the service runs one of its own in the data directory."`
+	DataDir     string `env:"MOCKTENANT_DATA_DIR" placeholder:"DIR" help:"Where the service's own Postgres keeps its data (default: mocktenant in the user's data folder, or /var/lib/mocktenant as root)."`
+	PGBinDir    string `name:"pg-bindir" env:"MOCKTENANT_PG_BINDIR" placeholder:"DIR" help:"The folder with initdb and postgres for that (default: looked for on PATH and in the usual places)."`
+}
+
+// embedded tells whether the service runs a Postgres of its own.
+func (f databaseFlags) embedded() bool { return f.DatabaseURL == "" }
+
+// dataDir is the data directory, absolute.
+func (f databaseFlags) dataDir() (string, error) {
+	switch {
+	case f.DataDir != "":
+		return filepath.Abs(f.DataDir)
+	case os.Geteuid() == 0:
+		return "/var/lib/mocktenant", nil
+	}
+	return filepath.Join(xdg.DataHome, "mocktenant"), nil
+}
+
+// start returns the URL of the database, after starting a Postgres in dir where
+// none is named ("" for a throw-away one), and what ends it.
+func (f databaseFlags) start(ctx context.Context, dir string, log *slog.Logger) (url string, stop func() error, err error) {
+	if !f.embedded() {
+		return f.DatabaseURL, func() error { return nil }, nil
+	}
+	server, err := embeddedpg.Start(ctx, embeddedpg.Options{DataDir: dir, BinDir: f.PGBinDir, Log: log})
+	if err != nil {
+		return "", nil, err
+	}
+	return server.DatabaseURL(), server.Stop, nil
+}
+
+// find returns the URL of the database that a running service uses.
+func (f databaseFlags) find() (string, error) {
+	if !f.embedded() {
+		return f.DatabaseURL, nil
+	}
+	dir, err := f.dataDir()
+	if err != nil {
+		return "", err
+	}
+	url, ok := embeddedpg.Running(dir)
+	if !ok {
+		return "", fmt.Errorf("no service runs on %s: start one with mocktenant serve, or name its MOCKTENANT_DATA_DIR or DATABASE_URL", dir)
+	}
+	return url, nil
+}
+
+// open connects to the database that a running service uses.
+func (f databaseFlags) open(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, error) {
+	url, err := f.find()
+	if err != nil {
+		return nil, err
+	}
+	return db.Open(ctx, url, 0*time.Second, log)
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/mocktenant/mocktenant/internal/server"
+)
+
+type envCommand struct {
+	server.Config `embed:""`
+}
+
+// Run prints the settings under the names that the Azure SDKs read.
+// https://learn.microsoft.com/azure/developer/go/sdk/authentication/authentication-overview
+func (e *envCommand) Run(ctx context.Context, c *cli, con console) error {
+	database, err := c.Database.find()
+	if err != nil {
+		return err
+	}
+	pool, err := c.Database.open(ctx, con.log)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	if err := findDemo(ctx, pool); err != nil {
+		return err
+	}
+	base, err := serviceURL(e.Config, c.Database)
+	if err != nil {
+		return err
+	}
+	for _, v := range [][2]string{
+		{"AZURE_TENANT_ID", server.DemoTenantID.String()},
+		{"AZURE_CLIENT_ID", server.DemoClientID.String()},
+		{"AZURE_CLIENT_SECRET", server.DemoClientSecret},
+		{"AZURE_USERNAME", server.DemoUserName},
+		{"AZURE_PASSWORD", server.DemoPassword},
+		{"AZURE_AUTHORITY_HOST", base + "/"},
+		{"GRAPH_BASE_URL", base},
+		{"DATABASE_URL", database},
+	} {
+		if _, err := fmt.Fprintf(con.out, "export %s='%s'\n", v[0], strings.ReplaceAll(v[1], "'", `'\''`)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serviceURL is where the service is reached: the public URL, else where it
+// said that it listens, else where the settings let it listen.
+func serviceURL(c server.Config, f databaseFlags) (string, error) {
+	if c.PublicURL != "" {
+		return strings.TrimSuffix(c.PublicURL, "/"), nil
+	}
+	if f.embedded() {
+		dir, err := f.dataDir()
+		if err != nil {
+			return "", err
+		}
+		if url, ok := findService(dir); ok {
+			return url, nil
+		}
+	}
+	return "http://" + c.HTTPAddr, nil
+}

@@ -1,0 +1,92 @@
+// Command mocktenant is a mock Microsoft Graph tenant: a service over Postgres
+// that answers Intune's remoteAssistancePartners as Microsoft Graph does.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"github.com/gin-gonic/gin"
+	kongcompletion "github.com/jotaen/kong-completion"
+)
+
+// cli is the command line: its commands, and the settings that they share.
+type cli struct {
+	Serve       serveCommand              `cmd:"" default:"withargs" help:"Run the service. This is the default."`
+	Token       tokenCommand              `cmd:"" help:"Print an access token for the demo tenant."`
+	Env         envCommand                `cmd:"" help:"Print export lines that point Microsoft's SDKs at the demo tenant."`
+	Migrate     migrateCommand            `cmd:"" help:"Show or change the database's schema revision."`
+	Healthcheck healthcheckCommand        `cmd:"" help:"Ask the running service whether it is ready; exit 1 if not."`
+	Version     versionCommand            `cmd:"" help:"Print the version."`
+	Completion  kongcompletion.Completion `cmd:"" help:"Print what turns on completion in your shell (bash, zsh, fish)."`
+
+	Database databaseFlags `embed:"" group:"Database"`
+	Log      logFlags      `embed:"" group:"Log"`
+}
+
+// console is where a command prints and logs.
+type console struct {
+	out io.Writer
+	log *slog.Logger
+}
+
+func main() {
+	gin.SetMode(gin.ReleaseMode)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintf(os.Stderr, "mocktenant: %v\n", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// run executes one command line. Settings that it doesn't give come from the
+// environment.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("mocktenant"),
+		kong.Description("A mock Microsoft Graph tenant: Intune's remoteAssistancePartners over Postgres."),
+		kong.UsageOnError(),
+		kong.Writers(stdout, stderr),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	if err != nil {
+		return err
+	}
+	kongcompletion.Register(parser)
+	command, err := parser.Parse(args)
+	if err != nil {
+		return err
+	}
+	log, err := c.Log.logger(stderr)
+	if err != nil {
+		return err
+	}
+	return command.Run(&c, console{stdout, log})
+}
+
+type logFlags struct {
+	LogLevel  string `env:"MOCKTENANT_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"What to log: debug, info, warn or error."`
+	LogFormat string `env:"MOCKTENANT_LOG_FORMAT" default:"text" enum:"text,json" help:"How to log: text or json."`
+}
+
+func (f logFlags) logger(w io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
+		return nil, fmt.Errorf("MOCKTENANT_LOG_LEVEL: %w", err)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if f.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	}
+	return slog.New(slog.NewTextHandler(w, options)), nil
+}

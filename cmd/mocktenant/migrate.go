@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/embeddedpg"
+)
+
+type migrateCommand struct {
+	Up     migrateUpCommand     `cmd:"" help:"Apply what is missing. The service does so itself when it starts."`
+	Down   migrateDownCommand   `cmd:"" help:"Take the last migration back, with the data in what it made."`
+	Status migrateStatusCommand `cmd:"" help:"List the migrations and when each was applied."`
+}
+
+type (
+	migrateUpCommand   struct{}
+	migrateDownCommand struct {
+		Yes bool `help:"Really do it: data is lost."`
+	}
+	migrateStatusCommand struct{}
+)
+
+// Run applies the missing migrations.
+func (migrateUpCommand) Run(ctx context.Context, c *cli, con console) error {
+	return c.Database.use(ctx, con, func(pool *pgxpool.Pool) error {
+		return db.MigrateUp(ctx, pool, con.log)
+	})
+}
+
+// Run takes one migration back.
+func (m migrateDownCommand) Run(ctx context.Context, c *cli, con console) error {
+	if !m.Yes {
+		return errors.New("migrate down drops tables with their data: say --yes if that is meant")
+	}
+	return c.Database.use(ctx, con, func(pool *pgxpool.Pool) error {
+		down, err := db.MigrateDown(ctx, pool, con.log)
+		if err == nil && !down {
+			err = errors.New("no migration is applied")
+		}
+		return err
+	})
+}
+
+// Run lists the migrations.
+func (migrateStatusCommand) Run(ctx context.Context, c *cli, con console) error {
+	return c.Database.use(ctx, con, func(pool *pgxpool.Pool) error {
+		list, err := db.Migrations(ctx, pool)
+		if err != nil {
+			return err
+		}
+		w := tabwriter.NewWriter(con.out, 0, 0, 2, ' ', 0)
+		for _, m := range list {
+			applied := "pending"
+			if m.AppliedAt != nil {
+				applied = m.AppliedAt.UTC().Format(time.RFC3339)
+			}
+			_, _ = fmt.Fprintf(w, "%s\t%s\n", m.Name, applied)
+		}
+		return w.Flush()
+	})
+}
+
+// use calls f with the database: the one that is named, the one of the service
+// that runs, or the service's own, started for it.
+func (f databaseFlags) use(ctx context.Context, con console, do func(*pgxpool.Pool) error) error {
+	dir, err := f.dataDir()
+	if err != nil {
+		return err
+	}
+	url, running := embeddedpg.Running(dir)
+	stop := func() error { return nil }
+	if !f.embedded() || !running {
+		if url, stop, err = f.start(ctx, dir, con.log); err != nil {
+			return err
+		}
+	}
+	pool, err := db.Open(ctx, url, 0, con.log)
+	if err == nil {
+		err = do(pool)
+		pool.Close()
+	}
+	return errors.Join(err, stop())
+}

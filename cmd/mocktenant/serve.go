@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/mocktenant/mocktenant/internal/server"
+)
+
+// drainTimeout is how long requests that are under way may go on after SIGTERM.
+const drainTimeout = 20 * time.Second
+
+type serveCommand struct {
+	server.Config `embed:""`
+
+	DemoTenant string `name:"demo" env:"MOCKTENANT_DEMO" default:"auto" enum:"auto,true,false" help:"Whether to make the demo tenant, whose credentials everybody knows: true, false, or auto (on loopback with the service's own Postgres)."`
+	Ephemeral  bool   `env:"MOCKTENANT_EPHEMERAL" help:"Keep nothing: run the service's own Postgres on a throw-away directory."`
+}
+
+// Run serves until ctx ends, then drains.
+func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error) {
+	s.Config.Log = con.log
+	if err := s.Config.Validate(); err != nil {
+		return err
+	}
+	dir, err := s.directory(c.Database)
+	if err != nil {
+		return err
+	}
+	url, stop, err := c.Database.start(ctx, dir, con.log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	s.Config.DatabaseURL = url
+	s.Config.Demo = s.DemoTenant == "true" || s.DemoTenant == "auto" && c.Database.embedded() && s.Config.Loopback()
+	srv, err := server.Start(ctx, s.Config)
+	if err != nil {
+		return err
+	}
+	if err := s.announce(con.out, srv, dir); err != nil {
+		return err
+	}
+	if dir != "" {
+		if err := writeService(dir, srv.URL()); err != nil {
+			return err
+		}
+		defer removeService(dir)
+	}
+	con.log.Info("ready", "url", srv.URL())
+	return s.wait(ctx, srv, con)
+}
+
+// directory is the data directory of the service's own Postgres; "" if there
+// is none to keep.
+func (s *serveCommand) directory(f databaseFlags) (string, error) {
+	switch {
+	case s.Ephemeral && !f.embedded():
+		return "", errors.New("--ephemeral is for the service's own Postgres: unset DATABASE_URL, or leave --ephemeral out")
+	case s.Ephemeral || !f.embedded():
+		return "", nil
+	}
+	return f.dataDir()
+}
+
+func (s *serveCommand) wait(ctx context.Context, srv *server.Server, con console) error {
+	var failure error
+	select {
+	case <-ctx.Done():
+		con.log.Info("stopping", "reason", "signal")
+	case failure = <-srv.Failed():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := srv.Shutdown(drain); err != nil {
+		return errors.Join(failure, fmt.Errorf("requests were cut off after %s: %w", drainTimeout, err))
+	}
+	return failure
+}
+
+// announce prints where the service listens and what to paste to try it.
+func (s *serveCommand) announce(w io.Writer, srv *server.Server, dir string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "mocktenant serves Microsoft Graph at %s\n", srv.URL())
+	if dir != "" {
+		fmt.Fprintf(&b, "  data   %s\n", dir)
+	}
+	if s.Config.DatabaseURL != "" && !strings.Contains(s.Config.DatabaseURL, "@") { // a URL with a password is not for screens
+		fmt.Fprintf(&b, "  SQL    psql '%s'\n", s.Config.DatabaseURL)
+	}
+	if s.Config.Demo {
+		token, err := srv.Identity().IssueAccessToken(server.DemoAccessToken([]string{writeScope}, tokenLifetime))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "  tenant %s (demo)\n\nTry it:\n\n%s\n\n", server.DemoTenantID, curlLine(srv.URL(), token))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// curlLine creates the partner of Graph's documentation.
+func curlLine(url, token string) string {
+	return fmt.Sprintf(`curl -i %s/v1.0/deviceManagement/remoteAssistancePartners -H 'Content-Type: application/json' -d '{
+  "@odata.type": "#microsoft.graph.remoteAssistancePartner",
+  "displayName": "Display Name value",
+  "onboardingUrl": "https://example.com/onboardingUrl/",
+  "onboardingStatus": "onboarding",
+  "lastConnectionDateTime": "2016-12-31T23:58:36.6670033-08:00"
+}' -H 'Authorization: Bearer %s'`, url, token)
+}
