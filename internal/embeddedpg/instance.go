@@ -190,7 +190,8 @@ func (i *instance) run(ctx context.Context, name, home, input string, args ...st
 	defer runtime.UnlockOSThread()
 	cmd := i.command(ctx, name, home, args...)
 	setDeathSignal(cmd.SysProcAttr, syscall.SIGKILL)
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	// Let postgres, which initdb starts too, free its shared memory.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Stdin = strings.NewReader(input)
 	out, err := cmd.CombinedOutput()

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 
 // testCache is the cache folder that all tests share.
 var testCache = sync.OnceValue(func() string {
-	dir, err := os.MkdirTemp("", "embeddedpg-cache-")
+	dir, err := os.MkdirTemp(memoryDir(), "embeddedpg-cache-")
 	if err != nil {
 		panic(err)
 	}
@@ -88,10 +89,10 @@ func newHost(tb testing.TB) host {
 }
 
 // newDir returns a new folder, short and open to the account of the server,
-// which tb.TempDir is not.
+// which tb.TempDir is not, and in memory if possible.
 func newDir(tb testing.TB) string {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", "embeddedpg-test-")
+	dir, err := os.MkdirTemp(memoryDir(), "embeddedpg-test-")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -189,6 +190,19 @@ func (h *holder) kill() {
 	_ = h.cmd.Wait()
 }
 
+// writeRow writes a row that "SELECT v FROM kept" reads.
+func writeRow(tb testing.TB, url string) {
+	tb.Helper()
+	conn, err := pgx.Connect(tb.Context(), url)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer conn.Close(tb.Context())
+	if _, err := conn.Exec(tb.Context(), "CREATE TABLE kept AS SELECT 'row' AS v"); err != nil {
+		tb.Fatal(err)
+	}
+}
+
 // query returns the one text that sql gives on the server at url.
 func query(tb testing.TB, url, sql string) string {
 	tb.Helper()
@@ -236,13 +250,15 @@ func postmasterPID(tb testing.TB, dataDir string) int {
 	return pid
 }
 
-// processesIn counts the processes that work in dir or below it. Linux only;
-// elsewhere it finds none.
+// processesIn counts the processes that work in dir or below it or were started
+// with its name. Linux only; elsewhere it finds none.
 func processesIn(dir string) int {
 	count := 0
 	links, _ := filepath.Glob("/proc/[0-9]*/cwd")
 	for _, link := range links {
-		if cwd, err := os.Readlink(link); err == nil && strings.HasPrefix(cwd, dir) {
+		cwd, _ := os.Readlink(link)
+		args, _ := os.ReadFile(filepath.Join(filepath.Dir(link), "cmdline"))
+		if strings.HasPrefix(cwd, dir) || strings.Contains(string(args), dir) {
 			count++
 		}
 	}
@@ -261,4 +277,9 @@ func entries(tb testing.TB, dir string) []string {
 		names = append(names, e.Name())
 	}
 	return names
+}
+
+func logger(tb testing.TB) *slog.Logger {
+	tb.Helper()
+	return slog.New(slog.NewTextHandler(tb.Output(), nil))
 }

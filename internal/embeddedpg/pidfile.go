@@ -1,0 +1,94 @@
+//go:build unix
+
+package embeddedpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// readyPID returns the process id of the postmaster that says it takes
+// connections, or 0. Source: src/include/utils/pidfile.h of PostgreSQL.
+func (h *home) readyPID() int {
+	text, err := os.ReadFile(h.pidFile())
+	if err != nil {
+		return 0
+	}
+	lines := strings.Split(string(text), "\n")
+	if len(lines) < 8 || strings.TrimSpace(lines[7]) != "ready" {
+		return 0
+	}
+	pid, _ := strconv.Atoi(lines[0])
+	return pid
+}
+
+// clearStale makes way for a new postmaster: it ends one that a killed process
+// left behind, and removes a pid file or socket whose process id now belongs to
+// a zombie or another program, which postgres would take for a postmaster. The
+// lock, which we hold, says that nobody needs any of them.
+func (h *home) clearStale(ctx context.Context, log *slog.Logger) error {
+	text, err := os.ReadFile(h.pidFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return h.removeFiles(h.socketFiles()...)
+	}
+	if err != nil {
+		return err
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil || pid <= 1 { // cut short by a crash
+		return h.removeFiles(append(h.socketFiles(), h.pidFile())...)
+	}
+	exists, serving := serves(pid, h.cluster())
+	if serving {
+		log.Info("ending a PostgreSQL that an earlier process left behind", "pid", pid, "directory", h.dir)
+		if err := h.endOrphan(ctx, pid); err != nil {
+			return err
+		}
+	}
+	stale := h.socketFiles()
+	if exists {
+		stale = append(stale, h.pidFile())
+	}
+	return h.removeFiles(stale...)
+}
+
+// endOrphan asks process pid to end and waits until it has.
+func (h *home) endOrphan(ctx context.Context, pid int) error {
+	if err := syscall.Kill(pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("stop process %d: %w", pid, err)
+	}
+	for {
+		if _, serving := serves(pid, h.cluster()); !serving {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for process %d to stop: %w", pid, ctx.Err())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+func (h *home) socketFiles() []string {
+	socket := filepath.Join(h.socketDir, socketName)
+	return []string{socket, socket + ".lock"}
+}
+
+func (h *home) removeFiles(paths ...string) error {
+	for _, path := range paths {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
