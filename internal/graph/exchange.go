@@ -95,6 +95,7 @@ func (s *server) answerPanic(c *gin.Context) {
 			x := exchangeOf(c)
 			s.log.Error("panic", "request-id", x.requestID, "value", v, "stack", string(debug.Stack()))
 			s.writeError(x, fmt.Errorf("panic: %v", v))
+			c.Abort() // or Gin goes on with the handlers behind the one that panicked
 		}
 	}()
 	c.Next()

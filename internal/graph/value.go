@@ -108,10 +108,10 @@ func (v value) annotation(expected string) error {
 		return err
 	}
 	name = strings.TrimPrefix(name, "#")
-	switch {
-	case name == expected:
+	switch name {
+	case expected:
 		return nil
-	case name == "microsoft.graph.entity" || name == "microsoft.graph.deviceManagement":
+	case "microsoft.graph.entity", "microsoft.graph.deviceManagement":
 		return errModelValidation(v.name, "An entry with type '%s' was found, but it is not assignable to the expected type '%s'.", name, expected)
 	}
 	return errModelValidation(v.name, "A type named '%s' could not be resolved by the model. When a model is available, each type name must resolve to a valid type.", name)

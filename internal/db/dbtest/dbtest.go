@@ -24,7 +24,7 @@ import (
 )
 
 // noSkipVariable, set to anything, turns every skip into a failure: CI sets it.
-const noSkipVariable = "MOCKTENANT_TEST_NO_SKIP"
+const noSkipVariable = "MOCKTENANT_NO_SKIP"
 
 // Tenant is a tenant of one test's own.
 type Tenant struct {
@@ -32,15 +32,14 @@ type Tenant struct {
 	UserID uuid.UUID
 }
 
-var (
-	shared struct {
-		once sync.Once
-		pool *pgxpool.Pool
-		url  string
-		stop func()
-		err  error
-	}
-)
+// shared is the one server of the test binary.
+var shared struct {
+	once sync.Once
+	pool *pgxpool.Pool
+	url  string
+	stop func()
+	err  error
+}
 
 // Run runs the tests and then ends the server, if one was started. It returns
 // the exit code.

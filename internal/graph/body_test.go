@@ -1,0 +1,68 @@
+package graph
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Whatever readObject accepts, encoding/json reads as the same members, each
+// once.
+func FuzzReadObject(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, `{"a":1,"b":[{"c":null}]}`, "\ufeff {\"a\":\"\\u00e9\\ud83d\\ude00\"} ", `{"a":1,"a":2}`, `{"a":`, `[]`, `{}{}`,
+		`{"displayName":"x","@odata.type":"#microsoft.graph.remoteAssistancePartner"}`, `{"a":1e999}`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		r, err := http.NewRequest("POST", "http://localhost/", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		members := map[string]string{}
+		err = readObject(r, func(name string, d *jsontext.Decoder) error {
+			v, err := d.ReadValue()
+			if _, twice := members[name]; twice {
+				t.Errorf("%q came twice", name)
+			}
+			members[name] = string(v)
+			return err
+		})
+		if err != nil {
+			return
+		}
+		var want map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(body, "\ufeff")), &want); err != nil {
+			t.Fatalf("%q is no JSON: %v", body, err)
+		}
+		if len(want) != len(members) {
+			t.Errorf("%q: got %v, want %v", body, members, want)
+		}
+		for name, value := range want {
+			if members[name] != string(value) {
+				t.Errorf("%q: %s is %s, want %s", body, name, members[name], value)
+			}
+		}
+	})
+}
+
+// However a path is written, it is tidied to one that stays as it is.
+func FuzzTidy(f *testing.F) {
+	for _, seed := range []string{
+		"/", "/v1.0/deviceManagement/remoteAssistancePartners('a')/microsoft.graph.disconnect", "/V1.0//x/", "/%28%27a%27%29", "/a('b')('c')",
+		"/remoteAssistancePartners%28%27a''b%27%29", "/%zz", "/..//.", "/beta/('x')",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		once := tidy(path)
+		if !strings.HasPrefix(once, "/") || strings.Contains(once, "//") {
+			t.Errorf("%q became %q", path, once)
+		}
+	})
+}
