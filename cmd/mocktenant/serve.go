@@ -23,8 +23,8 @@ type serveCommand struct {
 
 // Run serves until ctx ends, then drains.
 func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error) {
-	s.Config.Log = con.log
-	if err := s.Config.Validate(); err != nil {
+	s.Log = con.log
+	if err := s.Validate(); err != nil {
 		return err
 	}
 	dir, err := s.directory(c.Database)
@@ -36,8 +36,8 @@ func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	s.Config.DatabaseURL = url
-	s.Config.Demo = s.DemoTenant == "true" || s.DemoTenant == "auto" && c.Database.embedded() && s.Config.Loopback()
+	s.DatabaseURL = url
+	s.Demo = s.DemoTenant == "true" || s.DemoTenant == "auto" && c.Database.embedded() && s.Loopback()
 	srv, err := server.Start(ctx, s.Config)
 	if err != nil {
 		return err
@@ -89,10 +89,10 @@ func (s *serveCommand) announce(w io.Writer, srv *server.Server, dir string) err
 	if dir != "" {
 		fmt.Fprintf(&b, "  data   %s\n", dir)
 	}
-	if s.Config.DatabaseURL != "" && !strings.Contains(s.Config.DatabaseURL, "@") { // a URL with a password is not for screens
-		fmt.Fprintf(&b, "  SQL    psql '%s'\n", s.Config.DatabaseURL)
+	if s.DatabaseURL != "" && !strings.Contains(s.DatabaseURL, "@") { // a URL with a password is not for screens
+		fmt.Fprintf(&b, "  SQL    psql '%s'\n", s.DatabaseURL)
 	}
-	if s.Config.Demo {
+	if s.Demo {
 		token, err := srv.Identity().IssueAccessToken(server.DemoAccessToken([]string{writeScope}, tokenLifetime))
 		if err != nil {
 			return err

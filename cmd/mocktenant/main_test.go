@@ -1,0 +1,404 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+)
+
+// runMainVariable makes the test binary the program itself.
+const runMainVariable = "MOCKTENANT_TEST_RUN_MAIN"
+
+const partners = "/v1.0/deviceManagement/remoteAssistancePartners"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runMainVariable) != "" {
+		main()
+		return
+	}
+	os.Exit(dbtest.Run(m))
+}
+
+// command is the program with these arguments and settings, and none of the
+// test's own.
+func command(t *testing.T, settings []string, args ...string) *exec.Cmd {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), os.Args[0], args...)
+	c.Env = append(c.Env, runMainVariable+"=1", "MOCKTENANT_HTTP_ADDR=127.0.0.1:0", "MOCKTENANT_DEMO=true")
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "MOCKTENANT_PG_BINDIR", "GOCOVERDIR"} {
+		if value, ok := os.LookupEnv(name); ok {
+			c.Env = append(c.Env, name+"="+value)
+		}
+	}
+	c.Env = append(c.Env, settings...)
+	return c
+}
+
+// output runs the program to its end.
+func output(t *testing.T, settings []string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	c := command(t, settings, args...)
+	var out, log bytes.Buffer
+	c.Stdout, c.Stderr = &out, &log
+	err := c.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return out.String(), log.String(), c.ProcessState.ExitCode()
+}
+
+// process is a running service.
+type process struct {
+	*exec.Cmd
+	url  string
+	text string // what it printed until it was ready
+	log  *bytes.Buffer
+}
+
+var urlLine = regexp.MustCompile(`serves Microsoft Graph at (http://\S+)`)
+
+// serve starts the service and waits until it said where it listens.
+func serve(t *testing.T, settings []string, args ...string) *process {
+	t.Helper()
+	p := &process{Cmd: command(t, settings, args...), log: &bytes.Buffer{}}
+	p.Stderr = p.log
+	stdout, err := p.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Process.Kill(); _ = p.Wait() })
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		p.text += lines.Text() + "\n"
+		if strings.Contains(lines.Text(), "Authorization: Bearer") {
+			break
+		}
+	}
+	m := urlLine.FindStringSubmatch(p.text)
+	if m == nil {
+		_ = p.Wait()
+		t.Fatalf("the service did not start:\n%s%s", p.text, p.log)
+	}
+	p.url = m[1]
+	return p
+}
+
+// stop ends the service as a supervisor does, and wants a clean exit.
+func (p *process) stop(t *testing.T) {
+	t.Helper()
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Fatalf("after SIGTERM: %v\n%s", err, p.log)
+	}
+}
+
+// token is the one in the printed curl line.
+func (p *process) token() string {
+	_, token, _ := strings.Cut(p.text, "Authorization: Bearer ")
+	token, _, _ = strings.Cut(token, "'")
+	return token
+}
+
+func (p *process) do(method, path, body string) (int, string, error) {
+	r, err := http.NewRequest(method, p.url+path, strings.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
+	r.Header.Set("Authorization", "Bearer "+p.token())
+	r.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(text), err
+}
+
+// What the service prints can be pasted into a shell, and creates the partner
+// of Graph's documentation.
+func TestCurlLine(t *testing.T) {
+	t.Parallel()
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		dbtest.Skip(t, "curl is not installed")
+	}
+	p := serve(t, nil, "--ephemeral")
+	line := p.text[strings.Index(p.text, "\ncurl -i "):]
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", strings.Replace(line, "curl ", curl+" -sS ", 1)).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"HTTP/1.1 201 Created\r\n", `"lastConnectionDateTime":"2016-12-31T23:58:36.6670033-08:00"}`, `"@odata.context":"` + p.url} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	p.stop(t)
+}
+
+// Every 201 that was ever answered is found after the service was killed, byte
+// for byte: on its own Postgres, which dies with it, and on a given one.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		settings func(*testing.T) []string
+	}{
+		{"own Postgres", func(t *testing.T) []string { return []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)} }},
+		{"given Postgres", func(t *testing.T) []string { return []string{"DATABASE_URL=" + dbtest.NewDatabase(t)} }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			settings := tt.settings(t)
+			created := map[string]string{} // body by id
+			const rounds, clients = 3, 8
+			for range rounds {
+				p := serve(t, settings)
+				found(t, p, created)
+				createUntilKilled(t, p, clients, created)
+			}
+			p := serve(t, settings)
+			found(t, p, created)
+			p.stop(t)
+		})
+	}
+}
+
+// createUntilKilled lets clients create in parallel, kills the service amid
+// that, and adds what was acknowledged to created.
+func createUntilKilled(t *testing.T, p *process, clients int, created map[string]string) {
+	t.Helper()
+	const before = 200 // acknowledged creates until the kill
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	enough, acknowledged := make(chan struct{}), 0
+	for i := range clients {
+		wg.Go(func() {
+			for j := 0; ; j++ {
+				status, body, err := p.do("POST", partners, fmt.Sprintf(`{"displayName":"%d-%d","lastConnectionDateTime":"2016-12-31T23:58:36.6670033-08:00"}`, i, j))
+				if err != nil {
+					return // it is dead
+				}
+				if status != http.StatusCreated {
+					t.Errorf("status %d: %s", status, body)
+					return
+				}
+				mu.Lock()
+				created[id(t, body)] = body
+				if acknowledged++; acknowledged == before {
+					close(enough)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	select {
+	case <-enough:
+	case <-time.After(time.Minute):
+		t.Error("the clients create nothing")
+	}
+	_ = p.Process.Kill()
+	_ = p.Wait()
+	wg.Wait()
+}
+
+func id(t *testing.T, body string) string {
+	t.Helper()
+	var e struct{ ID string }
+	if err := json.Unmarshal([]byte(body), &e); err != nil || e.ID == "" {
+		t.Errorf("no id in %s", body)
+	}
+	return e.ID
+}
+
+var contextHost = regexp.MustCompile(`http://127\.0\.0\.1:\d+/`)
+
+// found fails the test unless the service has every partner as it was answered;
+// the port in the context is another one after each start.
+func found(t *testing.T, p *process, created map[string]string) {
+	t.Helper()
+	for id, want := range created {
+		status, got, err := p.do("GET", partners+"/"+id, "")
+		if err != nil || status != http.StatusOK ||
+			contextHost.ReplaceAllString(got, "/") != contextHost.ReplaceAllString(want, "/") {
+			t.Fatalf("lost %s: %d %s, %v\nwas %s", id, status, got, err, want)
+		}
+	}
+}
+
+// dataDir is an empty folder that the user to whom Postgres is dropped reaches.
+func dataDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "mocktenant-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "data")
+}
+
+// SIGTERM lets a request that is under way end, takes no new ones, and exits 0.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	p := serve(t, []string{"DATABASE_URL=" + dbtest.NewDatabase(t)})
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	body := `{"displayName":"late"}`
+	_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		partners, p.token(), len(body), body[:5])
+	if status, _, err := p.do("GET", partners, ""); status != 200 { // by now the first request is read, too
+		t.Fatal(status, err)
+	}
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		if probe, err := net.Dial("tcp", conn.RemoteAddr().String()); err != nil {
+			break
+		} else if _ = probe.Close(); time.Since(start) > 10*time.Second {
+			t.Fatal("it still listens")
+		}
+	}
+	_, _ = io.WriteString(conn, body[5:])
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.StatusCode != http.StatusCreated {
+		t.Errorf("status %d", response.StatusCode)
+	}
+	_ = response.Body.Close()
+	if err := p.Wait(); err != nil {
+		t.Errorf("exit: %v\n%s", err, p.log)
+	}
+}
+
+// The commands beside serve find the running service by its data directory.
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	settings := []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}
+	if _, stderr, code := output(t, settings, "token"); code != 1 || !strings.Contains(stderr, "no service runs on") {
+		t.Errorf("token with no service: %d %s", code, stderr)
+	}
+	if _, stderr, code := output(t, settings, "migrate", "up"); code != 0 {
+		t.Errorf("migrate up: %d %s", code, stderr)
+	}
+	p := serve(t, settings)
+	run := func(args ...string) string {
+		stdout, stderr, code := output(t, settings, args...)
+		if code != 0 {
+			t.Errorf("%q: exit %d: %s", args, code, stderr)
+		}
+		return stdout
+	}
+	for _, tt := range []struct {
+		args   []string
+		status int
+	}{
+		{[]string{"token"}, 201},
+		{[]string{"token", "--lifetime=5m", "--scope=User.Read", "--scope=DeviceManagementServiceConfig.ReadWrite.All"}, 201},
+		{[]string{"token", "--scope=User.Read"}, 403},
+		{[]string{"token", "--app"}, 403},
+		{[]string{"token", "--personal"}, 403},
+		{[]string{"token", "--lifetime=1ns"}, 401},
+	} {
+		other := *p
+		other.text = "Authorization: Bearer " + strings.TrimSpace(run(tt.args...)) + "'"
+		if status, body, err := other.do("POST", partners, "{}"); status != tt.status {
+			t.Errorf("%q: %d %s, %v", tt.args, status, body, err)
+		}
+	}
+	env := run("env")
+	for _, want := range []string{
+		"export AZURE_TENANT_ID='a8990e1f-ff32-408a-9f8e-78d3b9139b95'\n", "export AZURE_CLIENT_ID='", "export AZURE_CLIENT_SECRET='",
+		"export AZURE_USERNAME='", "export AZURE_PASSWORD='", "export AZURE_AUTHORITY_HOST='", "export GRAPH_BASE_URL='", "export DATABASE_URL='postgres://",
+	} {
+		if !strings.Contains(env, want) {
+			t.Errorf("env lacks %q:\n%s", want, env)
+		}
+	}
+	if got := run("healthcheck"); !strings.Contains(got, `"ready":true`) {
+		t.Errorf("healthcheck: %s", got)
+	}
+	if got := run("migrate", "status"); !strings.Contains(got, "00001_tenants.sql") || strings.Contains(got, "pending") {
+		t.Errorf("migrate status: %s", got)
+	}
+	if got := run("version"); !strings.HasPrefix(got, "mocktenant ") {
+		t.Errorf("version: %s", got)
+	}
+	if got := run("completion", "bash"); !strings.Contains(got, "source <(mocktenant completion -c bash)") {
+		t.Errorf("completion: %s", got)
+	}
+	if _, stderr, code := output(t, settings, "serve"); code != 1 || !strings.Contains(stderr, "MOCKTENANT_DATA_DIR") {
+		t.Errorf("a second service on the same directory: %d %s", code, stderr)
+	}
+	p.stop(t)
+	if _, stderr, code := output(t, settings, "healthcheck", "--url", p.url); code != 1 {
+		t.Errorf("healthcheck of a stopped service: %d %s", code, stderr)
+	}
+}
+
+// A bad setting stops the start and names itself.
+func TestBadSettings(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		setting, arg, want string
+	}{
+		{"MOCKTENANT_HTTP_ADDR=8080", "serve", `MOCKTENANT_HTTP_ADDR "8080"`},
+		{"MOCKTENANT_PUBLIC_URL=x", "serve", `MOCKTENANT_PUBLIC_URL "x"`},
+		{"MOCKTENANT_DEMO=perhaps", "serve", `--demo must be one of "auto","true","false" but got "perhaps"`},
+		{"MOCKTENANT_LOG_LEVEL=loud", "serve", `--log-level must be one of`},
+		{"MOCKTENANT_LOG_FORMAT=xml", "serve", `--log-format must be one of`},
+		{"MOCKTENANT_DATABASE_WAIT=soon", "serve", `MOCKTENANT_DATABASE_WAIT="soon"`},
+		{"DATABASE_URL=nonsense", "serve", "read the database URL"},
+		{"DATABASE_URL=host=127.0.0.1", "--ephemeral", "--ephemeral is for the service's own Postgres"},
+		{"X=", "nonsense", "nonsense"},
+		{"X=", "--nonsense", "--nonsense"},
+		{"DATABASE_URL=host=127.0.0.1", "migrate down", "say --yes"},
+	} {
+		_, stderr, code := output(t, []string{tt.setting}, strings.Fields(tt.arg)...)
+		if code == 0 || !strings.Contains(stderr, tt.want) {
+			t.Errorf("%s %s: exit %d, %q, want %q", tt.setting, tt.arg, code, stderr, tt.want)
+		}
+	}
+}
+
+// Started with its context ended already, run leaves nothing behind.
+func TestRunEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := run(ctx, []string{"--ephemeral", "--http-addr=127.0.0.1:0"}, io.Discard, io.Discard)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
