@@ -1,0 +1,36 @@
+# Everything here is also a plain command; see docs/development.md.
+.DEFAULT_GOAL := help
+.PHONY: help run test race lint generate migration fuzz integration ci golden
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## run the service on a Postgres of its own
+	go run ./cmd/mocktenant
+
+test: ## run the tests
+	go test ./...
+
+race: ## run the tests with the race detector
+	.ci/run test
+
+lint: ## run vet and the linter
+	.ci/run lint
+
+generate: ## write internal/db from queries/ and migrations/
+	go tool -modfile=tools/sqlc.mod sqlc generate
+
+migration: ## make an empty migration: make migration NAME=add_something
+	go tool -modfile=tools/goose.mod goose -dir migrations -s create $(NAME) sql
+
+golden: ## rewrite the golden exchanges from what the service answers now
+	go test ./internal/graph -run TestExchanges -update
+
+fuzz: ## fuzz each target, FUZZTIME (30s) each
+	FUZZTIME=$${FUZZTIME:-30s} .ci/run fuzz
+
+integration: ## run the tests on a Postgres container
+	.ci/run integration
+
+ci: ## run all that CI runs
+	.ci/run
