@@ -1,6 +1,6 @@
 # Everything here is also a plain command; see docs/development.md.
 .DEFAULT_GOAL := help
-.PHONY: help run test race lint generate migration fuzz integration ci golden
+.PHONY: help run test race lint generate migration fuzz integration ci golden bench
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ fuzz: ## fuzz each target, FUZZTIME (30s) each
 
 integration: ## run the tests on a Postgres container
 	.ci/run integration
+
+bench: ## measure beside pgbench and write docs/performance.md
+	go run ./internal/bench -write
 
 ci: ## run all that CI runs
 	.ci/run

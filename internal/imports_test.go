@@ -17,6 +17,7 @@ var mayImport = map[string][]string{
 	"internal/identity":  {"internal/bearer", "internal/db"},
 	"internal/graph":     {"internal/bearer", "internal/db", "internal/odata"},
 	"internal/server":    {"internal/db", "internal/graph", "internal/identity"},
+	"internal/bench":     {"internal/embeddedpg", "internal/server"},
 	"cmd/mocktenant":     {"internal/bearer", "internal/db", "internal/embeddedpg", "internal/identity", "internal/server"},
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -116,6 +117,7 @@ func (s *server) base(r *http.Request) string {
 // writeJSON answers with a body that is JSON already.
 func (x *exchange) writeJSON(status int, body []byte) {
 	setHeader(x.Writer.Header(), "OData-Version", "4.0")
+	x.Header("Content-Length", strconv.Itoa(len(body)))
 	x.Data(status, jsonType, body)
 }
 

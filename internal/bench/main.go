@@ -1,0 +1,104 @@
+// Command bench measures the service beside its yardstick: pgbench, sending the
+// same statements to the same Postgres with the same number of clients, with no
+// HTTP, no token and no JSON. It prints Markdown; -write puts that into
+// docs/performance.md.
+//
+//	go run ./internal/bench -write
+//
+// It needs pgbench. Both sides take turns, and each figure is the median of the
+// rounds.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	rounds := flag.Int("rounds", 5, "how often each case runs")
+	seconds := flag.Int("seconds", 3, "how long each run takes")
+	write := flag.Bool("write", false, "put the result into docs/performance.md")
+	flag.Parse()
+
+	s, err := newSubject(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	var b strings.Builder
+	if err := s.starts(ctx, &b); err != nil {
+		return err
+	}
+	if err := s.loads(ctx, &b, *rounds, time.Duration(*seconds)*time.Second); err != nil {
+		return err
+	}
+	fmt.Print(b.String())
+	if *write {
+		return replaceSection("docs/performance.md", b.String())
+	}
+	return nil
+}
+
+// replaceSection puts text between the markers of a file.
+func replaceSection(file, text string) error {
+	const begin, end = "<!-- bench -->\n", "<!-- /bench -->"
+	old, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	head, rest, ok := strings.Cut(string(old), begin)
+	_, tail, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		return fmt.Errorf("%s lacks the markers %s%s", file, begin, end)
+	}
+	return os.WriteFile(file, []byte(head+begin+text+end+tail), 0o644)
+}
+
+// figures are those of one run.
+type figures struct {
+	perSecond float64
+	p99       time.Duration
+}
+
+// summarize takes the latencies of all requests of a run.
+func summarize(latencies []time.Duration, took time.Duration) figures {
+	if len(latencies) == 0 {
+		return figures{}
+	}
+	slices.Sort(latencies)
+	return figures{float64(len(latencies)) / took.Seconds(), latencies[len(latencies)*99/100]}
+}
+
+// median is by the rate, for both fields each its own.
+func median(runs []figures) figures {
+	var rates []float64
+	var tails []time.Duration
+	for _, r := range runs {
+		rates, tails = append(rates, r.perSecond), append(tails, r.p99)
+	}
+	slices.Sort(rates)
+	slices.Sort(tails)
+	return figures{rates[len(rates)/2], tails[len(tails)/2]}
+}
+
+func middle(times []time.Duration) time.Duration {
+	slices.Sort(times)
+	return times[len(times)/2]
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

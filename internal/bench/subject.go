@@ -1,0 +1,248 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/embeddedpg"
+	"github.com/mocktenant/mocktenant/internal/server"
+)
+
+const (
+	partnersPath = "/v1.0/deviceManagement/remoteAssistancePartners"
+
+	partner = `{"@odata.type":"#microsoft.graph.remoteAssistancePartner","displayName":"Display Name value","onboardingUrl":"https://example.com/onboardingUrl/","onboardingStatus":"onboarding","lastConnectionDateTime":"2016-12-31T23:58:36.6670033-08:00"}`
+
+	// insert is CreateRemoteAssistancePartner of queries/, with ids as they
+	// come from UUIDv7: each behind the last.
+	insert = `\set n :n + 1
+INSERT INTO remote_assistance_partners (
+    tenant_id, id, display_name, onboarding_url, onboarding_status,
+    last_connection_at, last_connection_100ns, last_connection_offset,
+    request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by
+) VALUES (
+    'TENANT', format('018f0000-0000-7000-8000-%s%s', lpad(to_hex(:client_id::int), 4, '0'), lpad(to_hex(:n::bigint), 8, '0'))::uuid,
+    'Display Name value', 'https://example.com/onboardingUrl/', 'onboarding',
+    '2016-12-31T23:58:36.667003-08:00', 3, -480, '0001-01-01T00:00:00Z', 0, 0, '2026-01-01T00:00:00Z', 'TENANT'
+) RETURNING *;
+`
+	selectOne = "SELECT * FROM remote_assistance_partners WHERE tenant_id = 'TENANT' AND id = 'ID';\n"
+	selectAll = "SELECT * FROM remote_assistance_partners WHERE tenant_id = 'TENANT' AND id > '00000000-0000-0000-0000-000000000000' ORDER BY id LIMIT 101 OFFSET 0;\n"
+)
+
+// subject is the service, built and run as users run it, and its database.
+type subject struct {
+	dir      string
+	binary   string
+	postgres *embeddedpg.Server
+	service  *exec.Cmd
+	url      string
+	token    string
+}
+
+func newSubject(ctx context.Context) (*subject, error) {
+	dir, err := os.MkdirTemp("", "mocktenant-bench-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(dir, 0o711); err != nil { // Postgres of root runs as another user
+		return nil, err
+	}
+	s := &subject{dir: dir, binary: filepath.Join(dir, "mocktenant")}
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", s.binary, "./cmd/mocktenant")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return s, nil
+}
+
+func (s *subject) close() {
+	s.stopService()
+	if s.postgres != nil {
+		_ = s.postgres.Stop()
+	}
+	_ = os.RemoveAll(s.dir)
+}
+
+// starts measures from the start of the process to the first 201.
+func (s *subject) starts(ctx context.Context, w io.Writer) error {
+	fresh, kept := []time.Duration{}, []time.Duration{}
+	for i := range 5 {
+		dir := filepath.Join(s.dir, "data"+strconv.Itoa(i))
+		for range 2 {
+			start := time.Now()
+			if err := s.startService(ctx, "MOCKTENANT_DATA_DIR="+dir); err != nil {
+				return err
+			}
+			if _, err := load(ctx, s.address(), s.request("POST", partnersPath, partner), 201, 1, time.Millisecond); err != nil {
+				return err
+			}
+			took := time.Since(start)
+			if len(fresh) == len(kept) {
+				fresh = append(fresh, took)
+			} else {
+				kept = append(kept, took)
+			}
+			s.stopService()
+		}
+	}
+	info, err := os.Stat(s.binary)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "| start to first 201 | ms, median of 5 |\n|---|---|\n| fresh data directory | %d |\n| kept data directory | %d |\n\nBinary: %.1f MB (stripped).\n\n",
+		middle(fresh).Milliseconds(), middle(kept).Milliseconds(), float64(info.Size())/1e6)
+	return err
+}
+
+// loads measures each kind of work beside pgbench.
+func (s *subject) loads(ctx context.Context, w io.Writer, rounds int, d time.Duration) (err error) {
+	if s.postgres, err = embeddedpg.Start(ctx, embeddedpg.Options{DataDir: filepath.Join(s.dir, "load"), Log: slog.New(slog.DiscardHandler)}); err != nil {
+		return err
+	}
+	if err := s.startService(ctx, "DATABASE_URL="+s.postgres.DatabaseURL(), "MOCKTENANT_LOG_LEVEL=warn"); err != nil {
+		return err
+	}
+	idle, err := s.resident()
+	if err != nil {
+		return err
+	}
+	if _, err := load(ctx, s.address(), s.request("POST", partnersPath, partner), 201, 1, time.Second); err != nil {
+		return err
+	}
+	id, err := s.firstID(ctx)
+	if err != nil {
+		return err
+	}
+	fill := strings.NewReplacer("TENANT", server.DemoTenantID.String(), "ID", id)
+	_, _ = fmt.Fprintf(w, "| work | clients | requests/s | p99 ms | pgbench/s | p99 ms | ratio | p99 ratio |\n|---|---|---|---|---|---|---|---|\n")
+	n := 0
+	for _, work := range []struct {
+		name, script string
+		request      []byte
+		status       int
+	}{
+		{"create", insert, s.request("POST", partnersPath, partner), 201},
+		{"get", selectOne, s.request("GET", partnersPath+"/"+id, ""), 200},
+		{"list of 100", selectAll, s.request("GET", partnersPath+"?$top=100", ""), 200},
+	} {
+		if err := s.analyze(ctx); err != nil {
+			return err
+		}
+		for _, clients := range []int{1, 8, 32} {
+			var ours, theirs []figures
+			for range rounds {
+				f, err := load(ctx, s.address(), work.request, work.status, clients, d)
+				if err != nil {
+					return err
+				}
+				n++
+				g, err := pgbench(ctx, s.postgres.DatabaseURL(), fill.Replace(work.script), clients, d, "n="+strconv.Itoa(n*10_000_000))
+				if err != nil {
+					return err
+				}
+				ours, theirs = append(ours, f), append(theirs, g)
+			}
+			f, g := median(ours), median(theirs)
+			_, _ = fmt.Fprintf(w, "| %s | %d | %.0f | %.2f | %.0f | %.2f | %.2f | %.2f |\n", work.name, clients,
+				f.perSecond, ms(f.p99), g.perSecond, ms(g.p99), f.perSecond/g.perSecond, ms(f.p99)/ms(g.p99))
+		}
+	}
+	busy, err := s.resident()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "\nResident memory of the service: %.0f MB idle, %.0f MB at its most.\n", idle, busy)
+	return err
+}
+
+var printed = regexp.MustCompile(`(?s)serves Microsoft Graph at (http://\S+).*Authorization: Bearer ([^']+)'`)
+
+// startService starts the service and waits until it has printed its curl line.
+func (s *subject) startService(ctx context.Context, settings ...string) error {
+	s.service = exec.CommandContext(ctx, s.binary)
+	s.service.Env = append(os.Environ(), "MOCKTENANT_HTTP_ADDR=127.0.0.1:0", "MOCKTENANT_DEMO=true")
+	s.service.Env = append(s.service.Env, settings...)
+	out, err := s.service.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := s.service.Start(); err != nil {
+		return err
+	}
+	text := ""
+	for lines := bufio.NewScanner(out); lines.Scan() && !strings.Contains(text, "Bearer"); {
+		text += lines.Text() + "\n"
+		if strings.Contains(text, "Bearer") {
+			break
+		}
+	}
+	m := printed.FindStringSubmatch(text)
+	if m == nil {
+		return errors.New("the service did not start: " + text)
+	}
+	s.url, s.token = m[1], m[2]
+	return nil
+}
+
+func (s *subject) stopService() {
+	if s.service == nil {
+		return
+	}
+	_ = s.service.Process.Signal(syscall.SIGTERM)
+	_ = s.service.Wait()
+	s.service = nil
+}
+
+func (s *subject) address() string { return strings.TrimPrefix(s.url, "http://") }
+
+func (s *subject) request(method, path, body string) []byte {
+	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		method, path, s.address(), s.token, len(body), body)
+}
+
+func (s *subject) firstID(ctx context.Context) (id string, err error) {
+	conn, err := pgx.Connect(ctx, s.postgres.DatabaseURL())
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(ctx)
+	err = conn.QueryRow(ctx, "SELECT id::text FROM remote_assistance_partners ORDER BY id LIMIT 1").Scan(&id)
+	return id, err
+}
+
+// analyze does now what autovacuum would do within a minute.
+func (s *subject) analyze(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, s.postgres.DatabaseURL())
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, "ANALYZE")
+	return err
+}
+
+// resident is the memory of the service, in MB, at its most so far.
+func (s *subject) resident() (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.service.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	kb, err := strconv.Atoi(strings.Fields(rest)[0])
+	return float64(kb) / 1000, err
+}
