@@ -12,6 +12,43 @@ INSERT INTO remote_assistance_partners (
 )
 RETURNING *;
 
+-- name: CreateRemoteAssistancePartners :many
+-- Many at once, of any tenants; in no promised order. The element i of each
+-- array is of partner i; a text is null unless its has_ says so.
+INSERT INTO remote_assistance_partners (
+    tenant_id, id, display_name, onboarding_url, onboarding_status,
+    last_connection_at, last_connection_100ns, last_connection_offset,
+    request_expiry_at, request_expiry_100ns, request_expiry_offset,
+    created_at, created_by
+)
+SELECT
+    u.tenant_id, u.id,
+    CASE WHEN u.has_display_name THEN u.display_name END,
+    CASE WHEN u.has_onboarding_url THEN u.onboarding_url END,
+    u.onboarding_status::onboarding_status,
+    u.last_connection_at, u.last_connection_100ns, u.last_connection_offset,
+    u.request_expiry_at, u.request_expiry_100ns, u.request_expiry_offset,
+    u.created_at, u.created_by
+FROM (
+    SELECT
+        unnest(@tenant_ids::uuid[]) AS tenant_id,
+        unnest(@ids::uuid[]) AS id,
+        unnest(@has_display_names::boolean[]) AS has_display_name,
+        unnest(@display_names::text[]) AS display_name,
+        unnest(@has_onboarding_urls::boolean[]) AS has_onboarding_url,
+        unnest(@onboarding_urls::text[]) AS onboarding_url,
+        unnest(@onboarding_statuses::text[]) AS onboarding_status,
+        unnest(@last_connections_at::timestamptz[]) AS last_connection_at,
+        unnest(@last_connections_100ns::smallint[]) AS last_connection_100ns,
+        unnest(@last_connections_offset::smallint[]) AS last_connection_offset,
+        unnest(@request_expiries_at::timestamptz[]) AS request_expiry_at,
+        unnest(@request_expiries_100ns::smallint[]) AS request_expiry_100ns,
+        unnest(@request_expiries_offset::smallint[]) AS request_expiry_offset,
+        unnest(@created_at::timestamptz[]) AS created_at,
+        unnest(@created_by::uuid[]) AS created_by
+) AS u
+RETURNING *;
+
 -- name: GetRemoteAssistancePartner :one
 SELECT * FROM remote_assistance_partners
 WHERE tenant_id = @tenant_id AND id = @id;

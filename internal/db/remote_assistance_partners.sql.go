@@ -150,6 +150,113 @@ func (q *Queries) CreateRemoteAssistancePartner(ctx context.Context, arg CreateR
 	return i, err
 }
 
+const createRemoteAssistancePartners = `-- name: CreateRemoteAssistancePartners :many
+INSERT INTO remote_assistance_partners (
+    tenant_id, id, display_name, onboarding_url, onboarding_status,
+    last_connection_at, last_connection_100ns, last_connection_offset,
+    request_expiry_at, request_expiry_100ns, request_expiry_offset,
+    created_at, created_by
+)
+SELECT
+    u.tenant_id, u.id,
+    CASE WHEN u.has_display_name THEN u.display_name END,
+    CASE WHEN u.has_onboarding_url THEN u.onboarding_url END,
+    u.onboarding_status::onboarding_status,
+    u.last_connection_at, u.last_connection_100ns, u.last_connection_offset,
+    u.request_expiry_at, u.request_expiry_100ns, u.request_expiry_offset,
+    u.created_at, u.created_by
+FROM (
+    SELECT
+        unnest($1::uuid[]) AS tenant_id,
+        unnest($2::uuid[]) AS id,
+        unnest($3::boolean[]) AS has_display_name,
+        unnest($4::text[]) AS display_name,
+        unnest($5::boolean[]) AS has_onboarding_url,
+        unnest($6::text[]) AS onboarding_url,
+        unnest($7::text[]) AS onboarding_status,
+        unnest($8::timestamptz[]) AS last_connection_at,
+        unnest($9::smallint[]) AS last_connection_100ns,
+        unnest($10::smallint[]) AS last_connection_offset,
+        unnest($11::timestamptz[]) AS request_expiry_at,
+        unnest($12::smallint[]) AS request_expiry_100ns,
+        unnest($13::smallint[]) AS request_expiry_offset,
+        unnest($14::timestamptz[]) AS created_at,
+        unnest($15::uuid[]) AS created_by
+) AS u
+RETURNING tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_at, last_connection_100ns, last_connection_offset, request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by
+`
+
+type CreateRemoteAssistancePartnersParams struct {
+	TenantIds             []uuid.UUID
+	Ids                   []uuid.UUID
+	HasDisplayNames       []bool
+	DisplayNames          []string
+	HasOnboardingUrls     []bool
+	OnboardingUrls        []string
+	OnboardingStatuses    []string
+	LastConnectionsAt     []time.Time
+	LastConnections100ns  []int16
+	LastConnectionsOffset []int16
+	RequestExpiriesAt     []time.Time
+	RequestExpiries100ns  []int16
+	RequestExpiriesOffset []int16
+	CreatedAt             []time.Time
+	CreatedBy             []uuid.UUID
+}
+
+// Many at once, of any tenants; in no promised order. The element i of each
+// array is of partner i; a text is null unless its has_ says so.
+func (q *Queries) CreateRemoteAssistancePartners(ctx context.Context, arg CreateRemoteAssistancePartnersParams) ([]RemoteAssistancePartner, error) {
+	rows, err := q.db.Query(ctx, createRemoteAssistancePartners,
+		arg.TenantIds,
+		arg.Ids,
+		arg.HasDisplayNames,
+		arg.DisplayNames,
+		arg.HasOnboardingUrls,
+		arg.OnboardingUrls,
+		arg.OnboardingStatuses,
+		arg.LastConnectionsAt,
+		arg.LastConnections100ns,
+		arg.LastConnectionsOffset,
+		arg.RequestExpiriesAt,
+		arg.RequestExpiries100ns,
+		arg.RequestExpiriesOffset,
+		arg.CreatedAt,
+		arg.CreatedBy,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RemoteAssistancePartner
+	for rows.Next() {
+		var i RemoteAssistancePartner
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.Version,
+			&i.DisplayName,
+			&i.OnboardingUrl,
+			&i.OnboardingStatus,
+			&i.LastConnectionAt,
+			&i.LastConnection100ns,
+			&i.LastConnectionOffset,
+			&i.RequestExpiryAt,
+			&i.RequestExpiry100ns,
+			&i.RequestExpiryOffset,
+			&i.CreatedAt,
+			&i.CreatedBy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const deleteRemoteAssistancePartner = `-- name: DeleteRemoteAssistancePartner :execrows
 WITH replaced AS (
     DELETE FROM remote_assistance_partners AS p

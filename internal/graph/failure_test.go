@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/mocktenant/mocktenant/internal/bearer"
+	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/graph"
 )
@@ -30,7 +31,7 @@ func TestFailures(t *testing.T) {
 		"error": func() (*bearer.Claims, error) { return nil, errors.New("the inner workings") },
 	} {
 		var log bytes.Buffer
-		h := graph.New(graph.Config{DB: dbtest.Pool(t), Tokens: verify, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		h := graph.New(graph.Config{Store: db.NewStore(dbtest.Pool(t), false), Tokens: verify, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		r := httptest.NewRequest("GET", "/v1.0"+partners, nil)
 		r.Header.Set("Authorization", "Bearer x")
 		w := httptest.NewRecorder()

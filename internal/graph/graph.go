@@ -31,7 +31,7 @@ const requestTimeout = 10 * time.Second
 
 // Config is what New needs; every field but Now, Log and PublicURL is required.
 type Config struct {
-	DB        db.DBTX
+	Store     *db.Store
 	Tokens    TokenVerifier
 	Now       func() time.Time // the clock; nil means time.Now
 	Log       *slog.Logger     // nil discards
@@ -46,7 +46,7 @@ type version struct {
 }
 
 type server struct {
-	queries   *db.Queries
+	queries   *db.Store
 	tokens    TokenVerifier
 	now       func() time.Time
 	log       *slog.Logger
@@ -55,7 +55,7 @@ type server struct {
 
 // New returns the handler of every Graph route.
 func New(c Config) http.Handler {
-	s := &server{queries: db.New(c.DB), tokens: c.Tokens, now: c.Now, log: c.Log, publicURL: c.PublicURL}
+	s := &server{queries: c.Store, tokens: c.Tokens, now: c.Now, log: c.Log, publicURL: c.PublicURL}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -21,6 +21,8 @@ type Config struct {
 	// reached yet.
 	DatabaseWait time.Duration `env:"MOCKTENANT_DATABASE_WAIT" default:"30s" help:"How long to wait at the start for a database that can't be reached yet."`
 
+	NoGathering bool `env:"MOCKTENANT_NO_GATHERING" help:"Give each create a statement of its own, rather than letting those that come at the same time share one."`
+
 	// DatabaseURL is filled by the caller, who may start a database first.
 	DatabaseURL string `kong:"-"`
 

@@ -114,7 +114,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /readyz", s.ready)
 	probes := map[string]bool{"/livez": true, "/readyz": true}
 	graph := graph.New(graph.Config{
-		DB:        s.pool,
+		Store:     db.NewStore(s.pool, !s.config.NoGathering),
 		Tokens:    s.identity,
 		Now:       s.config.Now,
 		Log:       s.log,

@@ -1,0 +1,260 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// fakeDoubler is a database whose statements double numbers.
+type fakeDoubler struct {
+	mu         sync.Mutex
+	inFlight   int
+	most       int           // statements in flight at once
+	statements [][]int       // what each carried
+	hold       chan struct{} // if set, each statement waits for it
+	refuse     func(n int) error
+}
+
+func (d *fakeDoubler) one(ctx context.Context, n int) (int, error) {
+	r, err := d.many(ctx, []int{n})
+	if err != nil {
+		return 0, err
+	}
+	return r[0], nil
+}
+
+func (d *fakeDoubler) many(ctx context.Context, ns []int) ([]int, error) {
+	d.mu.Lock()
+	d.inFlight++
+	d.most = max(d.most, d.inFlight)
+	d.statements = append(d.statements, slices.Clone(ns))
+	d.mu.Unlock()
+	defer func() { d.mu.Lock(); d.inFlight--; d.mu.Unlock() }()
+	if d.hold != nil {
+		<-d.hold
+	}
+	results := make([]int, len(ns))
+	for i, n := range ns {
+		if d.refuse != nil {
+			if err := d.refuse(n); err != nil {
+				return nil, err
+			}
+		}
+		results[i] = 2 * n
+	}
+	return results, ctx.Err()
+}
+
+func (d *fakeDoubler) gather() *gather[int, int] { return &gather[int, int]{one: d.one, many: d.many} }
+
+func (d *fakeDoubler) carried() [][]int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.statements)
+}
+
+// waiting waits until n calls wait behind the statement in flight.
+func (g *gather[P, R]) awaitWaiting(t *testing.T, n int) {
+	t.Helper()
+	for start := time.Now(); ; time.Sleep(100 * time.Microsecond) {
+		g.mu.Lock()
+		got := len(g.waiting)
+		g.mu.Unlock()
+		if got == n {
+			return
+		}
+		if time.Since(start) > 10*time.Second {
+			t.Fatalf("%d wait, want %d", got, n)
+		}
+	}
+}
+
+// What is called while a statement is in flight shares the next one.
+func TestGatherShares(t *testing.T) {
+	t.Parallel()
+	d := &fakeDoubler{hold: make(chan struct{})}
+	g := d.gather()
+	var wg sync.WaitGroup
+	call := func(n int) {
+		wg.Go(func() {
+			if got, err := g.do(t.Context(), n); got != 2*n || err != nil {
+				t.Errorf("do(%d) = %d, %v", n, got, err)
+			}
+		})
+	}
+	call(0)
+	for len(d.carried()) == 0 {
+		time.Sleep(100 * time.Microsecond)
+	}
+	for n := range maxGathered + 10 {
+		call(n + 1)
+		g.awaitWaiting(t, n+1)
+	}
+	close(d.hold)
+	wg.Wait()
+	var sizes []int
+	for _, s := range d.carried() {
+		sizes = append(sizes, len(s))
+	}
+	if want := []int{1, maxGathered, 10}; !slices.Equal(sizes, want) || d.most != 1 {
+		t.Errorf("statements carried %v, %d at once; want %v, 1 at once", sizes, d.most, want)
+	}
+}
+
+// One that fails takes only itself down; a database that is away is not asked
+// again for each.
+func TestGatherFailures(t *testing.T) {
+	t.Parallel()
+	bad := errors.New("bad")
+	for _, tt := range []struct {
+		name       string
+		refuse     func(int) error
+		fails      func(int) bool
+		statements int
+	}{
+		{"one is bad", func(n int) error {
+			if n == 3 {
+				return bad
+			}
+			return nil
+		}, func(n int) bool { return n == 3 }, 1 + 1 + 5},
+		{"the database is away", func(n int) error {
+			if n > 0 {
+				return context.DeadlineExceeded
+			}
+			return nil
+		}, func(n int) bool { return n > 0 }, 1 + 1},
+	} {
+		d := &fakeDoubler{hold: make(chan struct{}), refuse: tt.refuse}
+		g := d.gather()
+		var wg sync.WaitGroup
+		for n := range 6 {
+			wg.Go(func() {
+				got, err := g.do(t.Context(), n)
+				if failed := err != nil; failed != tt.fails(n) || !failed && got != 2*n {
+					t.Errorf("%s: do(%d) = %d, %v", tt.name, n, got, err)
+				}
+			})
+			if n == 0 {
+				for len(d.carried()) == 0 {
+					time.Sleep(100 * time.Microsecond)
+				}
+			} else {
+				g.awaitWaiting(t, n)
+			}
+		}
+		close(d.hold)
+		wg.Wait()
+		if got := len(d.carried()); got != tt.statements {
+			t.Errorf("%s: %d statements, want %d: %v", tt.name, got, tt.statements, d.carried())
+		}
+	}
+}
+
+// A call that goes away while it waits is not made; one that was told to run
+// the next statement runs it, for the others.
+func TestGatherCancel(t *testing.T) {
+	t.Parallel()
+	d := &fakeDoubler{hold: make(chan struct{})}
+	g := d.gather()
+	first := make(chan error, 1)
+	go func() { _, err := g.do(t.Context(), 0); first <- err }()
+	for len(d.carried()) == 0 {
+		time.Sleep(100 * time.Microsecond)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan error, 1)
+	go func() { _, err := g.do(ctx, 1); gone <- err }()
+	g.awaitWaiting(t, 1)
+	cancel()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Errorf("the one that left: %v", err)
+	}
+	g.awaitWaiting(t, 0)
+	close(d.hold)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	if got := d.carried(); len(got) != 1 {
+		t.Errorf("statements %v", got)
+	}
+}
+
+func TestGatherIsBounded(t *testing.T) {
+	t.Parallel()
+	d := &fakeDoubler{hold: make(chan struct{})}
+	g := d.gather()
+	var wg sync.WaitGroup
+	for range maxWaiting + 1 {
+		wg.Go(func() {
+			if _, err := g.do(t.Context(), 1); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	g.awaitWaiting(t, maxWaiting)
+	if _, err := g.do(t.Context(), 2); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("one more: %v", err)
+	}
+	close(d.hold)
+	wg.Wait()
+}
+
+// A statement that panics leaves nobody waiting, and the next one runs.
+func TestGatherPanics(t *testing.T) {
+	t.Parallel()
+	d := &fakeDoubler{refuse: func(n int) error {
+		if n < 0 {
+			panic("a bug")
+		}
+		return nil
+	}}
+	g := d.gather()
+	func() {
+		defer func() { _ = recover() }()
+		_, _ = g.do(t.Context(), -1)
+	}()
+	if got, err := g.do(t.Context(), 4); got != 8 || err != nil {
+		t.Errorf("after the panic: %d, %v", got, err)
+	}
+}
+
+// Whatever comes together, goes away and fails: every call gets its own
+// outcome, and one statement is in flight at a time.
+func TestGatherUnderRace(t *testing.T) {
+	t.Parallel()
+	bad := errors.New("bad")
+	d := &fakeDoubler{refuse: func(n int) error {
+		if n%17 == 0 {
+			return bad
+		}
+		return nil
+	}}
+	g := d.gather()
+	var wg sync.WaitGroup
+	for i := range 32 {
+		wg.Go(func() {
+			for j := range 200 {
+				n := 1000*i + j
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(200))*time.Microsecond)
+				got, err := g.do(ctx, n)
+				cancel()
+				switch {
+				case errors.Is(err, context.DeadlineExceeded), errors.Is(err, bad) && n%17 == 0:
+				case err != nil || got != 2*n || n%17 == 0:
+					t.Error(fmt.Errorf("do(%d) = %d, %w", n, got, err))
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if d.most != 1 {
+		t.Errorf("%d statements at once", d.most)
+	}
+}

@@ -1,0 +1,79 @@
+package db
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+)
+
+// Store is the generated queries, with those that are called most at once
+// gathered into few statements. Callers see no difference but speed.
+type Store struct {
+	*Queries
+	creates *gather[CreateRemoteAssistancePartnerParams, RemoteAssistancePartner] // nil: not gathered
+}
+
+// NewStore returns a Store over a pool. With gathering, creates that are under
+// way at the same time share a statement and its commit.
+func NewStore(pool DBTX, gathering bool) *Store {
+	s := &Store{Queries: New(pool)}
+	if gathering {
+		s.creates = &gather[CreateRemoteAssistancePartnerParams, RemoteAssistancePartner]{
+			one:  s.Queries.CreateRemoteAssistancePartner,
+			many: s.createMany,
+		}
+	}
+	return s
+}
+
+// CreateRemoteAssistancePartner inserts one partner and returns it as it was
+// committed.
+func (s *Store) CreateRemoteAssistancePartner(ctx context.Context, p CreateRemoteAssistancePartnerParams) (RemoteAssistancePartner, error) {
+	if s.creates == nil {
+		return s.Queries.CreateRemoteAssistancePartner(ctx, p)
+	}
+	return s.creates.do(ctx, p)
+}
+
+func (s *Store) createMany(ctx context.Context, partners []CreateRemoteAssistancePartnerParams) ([]RemoteAssistancePartner, error) {
+	var p CreateRemoteAssistancePartnersParams
+	place := make(map[uuid.UUID]int, len(partners))
+	for i, c := range partners {
+		place[c.ID] = i
+		p.TenantIds = append(p.TenantIds, c.TenantID)
+		p.Ids = append(p.Ids, c.ID)
+		p.HasDisplayNames, p.DisplayNames = appendText(p.HasDisplayNames, p.DisplayNames, c.DisplayName)
+		p.HasOnboardingUrls, p.OnboardingUrls = appendText(p.HasOnboardingUrls, p.OnboardingUrls, c.OnboardingUrl)
+		p.OnboardingStatuses = append(p.OnboardingStatuses, string(c.OnboardingStatus))
+		p.LastConnectionsAt = append(p.LastConnectionsAt, c.LastConnectionAt)
+		p.LastConnections100ns = append(p.LastConnections100ns, c.LastConnection100ns)
+		p.LastConnectionsOffset = append(p.LastConnectionsOffset, c.LastConnectionOffset)
+		p.RequestExpiriesAt = append(p.RequestExpiriesAt, c.RequestExpiryAt)
+		p.RequestExpiries100ns = append(p.RequestExpiries100ns, c.RequestExpiry100ns)
+		p.RequestExpiriesOffset = append(p.RequestExpiriesOffset, c.RequestExpiryOffset)
+		p.CreatedAt = append(p.CreatedAt, c.CreatedAt)
+		p.CreatedBy = append(p.CreatedBy, c.CreatedBy)
+	}
+	rows, err := s.CreateRemoteAssistancePartners(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) != len(partners) {
+		return nil, fmt.Errorf("created %d partners of %d", len(rows), len(partners))
+	}
+	ordered := make([]RemoteAssistancePartner, len(rows))
+	for _, row := range rows {
+		ordered[place[row.ID]] = row
+	}
+	return ordered, nil
+}
+
+// appendText appends a text that may be null to the pair of arrays that carry
+// such: whether it is there, and what it is.
+func appendText(has []bool, texts []string, text *string) ([]bool, []string) {
+	if text == nil {
+		return append(has, false), append(texts, "")
+	}
+	return append(has, true), append(texts, *text)
+}
