@@ -9,11 +9,13 @@ package identity
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 )
@@ -32,6 +34,7 @@ type Provider struct {
 	log     *slog.Logger
 	keys    keyring
 	tenants tenantCache
+	seen    *lru.Cache[[sha256.Size]byte, *payload] // verified tokens by their hash
 }
 
 // New returns a Provider with the database's signing keys loaded; where there
@@ -43,6 +46,10 @@ func New(ctx context.Context, c Config) (*Provider, error) {
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
+	}
+	var err error
+	if p.seen, err = lru.New[[sha256.Size]byte, *payload](maxSeen); err != nil {
+		return nil, err
 	}
 	p.tenants.known = map[uuid.UUID]time.Time{}
 	if err := p.loadKeys(ctx); err != nil {
@@ -58,6 +65,9 @@ func (p *Provider) Ready() error {
 	}
 	return nil
 }
+
+// maxSeen is how many verified tokens are remembered, at about 1 KB each.
+const maxSeen = 10_000
 
 // tenantTTL is for how long a tenant that was seen is taken to exist: a token
 // of one that was deleted is refused at most this much later. Its rows are gone

@@ -136,6 +136,9 @@ func (s *Server) URL() string { return s.url }
 // Identity is the authority of the service's tenants.
 func (s *Server) Identity() *identity.Provider { return s.identity }
 
+// Handler is what the service serves.
+func (s *Server) Handler() http.Handler { return s.http.Handler }
+
 // Pool is the service's database.
 func (s *Server) Pool() *pgxpool.Pool { return s.pool }
 
