@@ -8,8 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 )
 
 // maxConns is how many connections a pool opens at most, unless the URL says
@@ -37,6 +39,10 @@ func Open(ctx context.Context, url string, wait time.Duration, log *slog.Logger)
 	}
 	if !strings.Contains(url, "pool_max_conns") {
 		config.MaxConns = maxConns
+	}
+	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		pgxuuid.Register(conn.TypeMap()) // in binary; else each goes as text, by way of database/sql
+		return nil
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

@@ -68,6 +68,9 @@ func (s *server) logExchange(x *exchange, took time.Duration) {
 	if x.Writer.Status() >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
+	if !s.log.Enabled(x.Request.Context(), level) {
+		return
+	}
 	attrs := []slog.Attr{
 		slog.String("method", x.Request.Method),
 		slog.String("route", x.FullPath()),

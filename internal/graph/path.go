@@ -52,6 +52,9 @@ func tidy(escaped string) string {
 // cutKey splits "name('key')". The key keeps its percent-encoding; a quote in
 // it is doubled in the URL (URL Conventions 4.3.1).
 func cutKey(segment string) (name, key string, ok bool) {
+	if !strings.HasSuffix(segment, ")") && !strings.HasSuffix(segment, "%29") {
+		return segment, "", false // nearly all
+	}
 	text := strings.NewReplacer("%27", "'", "%28", "(", "%29", ")").Replace(segment)
 	name, rest, ok := strings.Cut(text, "('")
 	if !ok || name == "" || !strings.HasSuffix(rest, "')") {
