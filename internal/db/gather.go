@@ -145,7 +145,7 @@ func (g *gather[P, R]) execute(ctx context.Context, batch []*gathered[P, R]) {
 			}
 			return
 		}
-		if class := classOf(err); class == ErrUnavailable { // it would fail one by one as well
+		if errors.Is(classOf(err), ErrUnavailable) { // it would fail one by one as well
 			for _, c := range batch {
 				c.err = err
 			}
