@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/server"
 )
 
 // runMainVariable makes the test binary the program itself.
@@ -400,5 +401,31 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	err := run(ctx, []string{"--ephemeral", "--http-addr=127.0.0.1:0"}, io.Discard, io.Discard)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The demo tenant, whose password everybody knows, is made by itself only with
+// the service's own Postgres on loopback.
+func TestWantsDemo(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		demo, addr, database string
+		want                 bool
+	}{
+		{"auto", "127.0.0.1:8080", "", true},
+		{"auto", "localhost:8080", "", true},
+		{"auto", "[::1]:8080", "", true},
+		{"auto", ":8080", "", false},
+		{"auto", "0.0.0.0:8080", "", false},
+		{"auto", "[::]:8080", "", false},
+		{"auto", "192.0.2.1:8080", "", false},
+		{"auto", "127.0.0.1:8080", "postgres://x", false},
+		{"true", "0.0.0.0:8080", "postgres://x", true},
+		{"false", "127.0.0.1:8080", "", false},
+	} {
+		s := serveCommand{Config: server.Config{HTTPAddr: tt.addr}, DemoTenant: tt.demo}
+		if got := s.wantsDemo(databaseFlags{DatabaseURL: tt.database}); got != tt.want {
+			t.Errorf("%+v: %v", tt, got)
+		}
 	}
 }

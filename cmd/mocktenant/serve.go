@@ -37,7 +37,7 @@ func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error)
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	s.DatabaseURL = url
-	s.Demo = s.DemoTenant == "true" || s.DemoTenant == "auto" && c.Database.embedded() && s.Loopback()
+	s.Demo = s.wantsDemo(c.Database)
 	srv, err := server.Start(ctx, s.Config)
 	if err != nil {
 		return err
@@ -65,6 +65,12 @@ func (s *serveCommand) directory(f databaseFlags) (string, error) {
 		return "", nil
 	}
 	return f.dataDir()
+}
+
+// wantsDemo tells whether to make the demo tenant: by itself only where nobody
+// else can reach it, and nobody else's database gets it.
+func (s *serveCommand) wantsDemo(f databaseFlags) bool {
+	return s.DemoTenant == "true" || s.DemoTenant == "auto" && f.embedded() && s.Loopback()
 }
 
 func (s *serveCommand) wait(ctx context.Context, srv *server.Server, con console) error {
