@@ -105,7 +105,7 @@ func checkJSON(body []byte) error {
 }
 
 // readBody reads the whole body, unpacked, without a byte order mark and the
-// white space around it. A body that is marked gzip and isn't
+// white space (RFC 8259) around it. A body that is marked gzip and isn't
 // is taken as it stands: the Graph SDK for Go sends such after a retry.
 func readBody(r *http.Request) ([]byte, error) {
 	body, err := readAll(http.MaxBytesReader(nil, r.Body, maxBody))
@@ -126,7 +126,7 @@ func readBody(r *http.Request) ([]byte, error) {
 			message: fmt.Sprintf("The Content-Encoding '%s' is not supported. Send the body plain, or packed by gzip.", encoding),
 		}
 	}
-	return bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff"))), nil
+	return bytes.Trim(bytes.TrimPrefix(body, []byte("\ufeff")), " \t\r\n"), nil
 }
 
 func gunzip(packed []byte) ([]byte, error) {

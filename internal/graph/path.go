@@ -51,16 +51,18 @@ func tidy(escaped string) string {
 
 // cutKey splits "name('key')". The key keeps its percent-encoding; a quote in
 // it is doubled in the URL (URL Conventions 4.3.1).
+// An empty key is none, and routed nowhere.
 func cutKey(segment string) (name, key string, ok bool) {
 	if !strings.HasSuffix(segment, ")") && !strings.HasSuffix(segment, "%29") {
 		return segment, "", false // nearly all
 	}
 	text := strings.NewReplacer("%27", "'", "%28", "(", "%29", ")").Replace(segment)
 	name, rest, ok := strings.Cut(text, "('")
-	if !ok || name == "" || !strings.HasSuffix(rest, "')") {
+	key, closed := strings.CutSuffix(rest, "')")
+	if !ok || !closed || name == "" || key == "" {
 		return segment, "", false
 	}
-	return name, strings.ReplaceAll(strings.TrimSuffix(rest, "')"), "''", "'"), true
+	return name, strings.ReplaceAll(key, "''", "'"), true
 }
 
 func tidySegment(segment string) string {
