@@ -1,9 +1,48 @@
 -- name: CreateApplication :execrows
 -- Does nothing to an application that is there.
-INSERT INTO applications (tenant_id, client_id, service_principal_id, display_name, created_at)
-VALUES (@tenant_id, @client_id, @service_principal_id, @display_name, @created_at)
+INSERT INTO applications (
+    tenant_id, client_id, service_principal_id, display_name, public_client, public_client_flows,
+    redirect_uris, exposed_scopes, required_scopes, required_roles, created_at
+) VALUES (
+    @tenant_id, @client_id, @service_principal_id, @display_name, @public_client, @public_client_flows,
+    COALESCE(@redirect_uris::text[], '{}'), COALESCE(@exposed_scopes::text[], '{}'),
+    COALESCE(@required_scopes::text[], '{}'), COALESCE(@required_roles::text[], '{}'), @created_at
+)
 ON CONFLICT DO NOTHING;
 
 -- name: GetApplication :one
 SELECT * FROM applications
 WHERE tenant_id = @tenant_id AND client_id = @client_id;
+
+-- name: CreateApplicationSecret :exec
+INSERT INTO application_secrets (tenant_id, client_id, id, secret_hash, hint, created_at, expires_at)
+VALUES (@tenant_id, @client_id, @id, @secret_hash, @hint, @created_at, @expires_at)
+ON CONFLICT DO NOTHING;
+
+-- name: ListApplicationSecrets :many
+SELECT * FROM application_secrets
+WHERE tenant_id = @tenant_id AND client_id = @client_id
+ORDER BY id;
+
+-- name: DeleteApplicationSecret :execrows
+DELETE FROM application_secrets
+WHERE tenant_id = @tenant_id AND client_id = @client_id AND id = @id;
+
+-- name: CreateApplicationCertificate :exec
+INSERT INTO application_certificates (tenant_id, client_id, id, certificate, created_at)
+VALUES (@tenant_id, @client_id, @id, @certificate, @created_at)
+ON CONFLICT DO NOTHING;
+
+-- name: ListApplicationCertificates :many
+SELECT * FROM application_certificates
+WHERE tenant_id = @tenant_id AND client_id = @client_id
+ORDER BY id;
+
+-- name: DeleteApplicationCertificate :execrows
+DELETE FROM application_certificates
+WHERE tenant_id = @tenant_id AND client_id = @client_id AND id = @id;
+
+-- name: ListRedirectURIs :many
+-- Those of all applications of a tenant.
+SELECT DISTINCT unnest(redirect_uris)::text AS redirect_uri FROM applications
+WHERE tenant_id = @tenant_id;

@@ -1,11 +1,15 @@
--- name: CreateFirstSigningKey :exec
--- Does nothing where a key is there.
-INSERT INTO signing_keys (kid, private_key, created_at)
-SELECT @kid, @private_key, @created_at
-WHERE NOT EXISTS (SELECT FROM signing_keys)
+-- name: CreateSigningKey :exec
+-- Does nothing where a key that is no older than @since is there.
+INSERT INTO signing_keys (kid, private_key, certificate, created_at)
+SELECT @kid, @private_key, @certificate, @created_at
+WHERE NOT EXISTS (SELECT FROM signing_keys AS k WHERE k.created_at > @since)
 ON CONFLICT DO NOTHING;
 
 -- name: ListSigningKeys :many
--- The newest first: it signs, all verify.
+-- The newest first.
 SELECT * FROM signing_keys
 ORDER BY created_at DESC, kid;
+
+-- name: DeleteSigningKeys :execrows
+DELETE FROM signing_keys
+WHERE kid = ANY(@kids::text[]);

@@ -1,9 +1,61 @@
 -- name: CreateUser :execrows
 -- Does nothing to a user that is there.
-INSERT INTO users (tenant_id, id, user_principal_name, display_name, created_at)
-VALUES (@tenant_id, @id, @user_principal_name, @display_name, @created_at)
+INSERT INTO users (
+    tenant_id, id, user_principal_name, display_name, given_name, surname,
+    password_hash, must_change_password, enabled, directory_roles, created_at
+) VALUES (
+    @tenant_id, @id, @user_principal_name, @display_name, @given_name, @surname,
+    @password_hash, @must_change_password, @enabled, COALESCE(@directory_roles::uuid[], '{}'), @created_at
+)
 ON CONFLICT DO NOTHING;
 
 -- name: GetUser :one
 SELECT * FROM users
 WHERE tenant_id = @tenant_id AND id = @id;
+
+-- name: GetUserByName :one
+SELECT * FROM users
+WHERE tenant_id = @tenant_id AND lower(user_principal_name) = lower(@user_principal_name);
+
+-- name: ListUsers :many
+SELECT * FROM users
+WHERE tenant_id = @tenant_id AND id > @after
+ORDER BY id
+LIMIT @row_limit::bigint;
+
+-- name: CountFailedSignIn :exec
+-- Counts, and locks the user each time that the count reaches a multiple of
+-- how many failures are let pass.
+UPDATE users SET
+    failed_sign_ins = failed_sign_ins + 1,
+    locked_until = CASE WHEN (failed_sign_ins + 1) % @most::integer = 0 THEN @lock_until ELSE locked_until END
+WHERE tenant_id = @tenant_id AND id = @id;
+
+-- name: ForgetFailedSignIns :exec
+UPDATE users SET failed_sign_ins = 0
+WHERE tenant_id = @tenant_id AND id = @id AND failed_sign_ins > 0;
+
+-- name: SetUserPassword :execrows
+UPDATE users SET
+    password_hash = @password_hash, must_change_password = @must_change_password,
+    failed_sign_ins = 0, locked_until = '0001-01-01 00:00:00+00',
+    tokens_valid_from = @tokens_valid_from
+WHERE tenant_id = @tenant_id AND id = @id;
+
+-- name: SetUserEnabled :execrows
+UPDATE users SET
+    enabled = @enabled,
+    tokens_valid_from = CASE WHEN @enabled THEN tokens_valid_from ELSE @tokens_valid_from END
+WHERE tenant_id = @tenant_id AND id = @id;
+
+-- name: RevokeUserTokens :execrows
+UPDATE users SET tokens_valid_from = @tokens_valid_from
+WHERE tenant_id = @tenant_id AND id = @id;
+
+-- name: EndUserSessions :exec
+WITH ended AS (
+    DELETE FROM sessions AS s
+    WHERE s.tenant_id = @tenant_id AND s.user_id = @user_id
+)
+DELETE FROM refresh_tokens AS r
+WHERE r.tenant_id = @tenant_id AND r.user_id = @user_id;

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -24,6 +25,25 @@ var (
 	ErrClaims      = errors.New("lacks a claim, or holds a malformed one")
 )
 
+// RevokedError refuses a token that was good until what it stands on was taken
+// away: the user signed out or was disabled, or consent was removed.
+type RevokedError struct {
+	ValidFrom time.Time // tokens issued from then on are good again
+}
+
+func (e *RevokedError) Error() string {
+	return "issued before " + e.ValidFrom.UTC().Format(time.RFC3339Nano)
+}
+
+// Refused tells whether err says that a token is refused, rather than that it
+// could not be looked at.
+func Refused(err error) bool {
+	var revoked *RevokedError
+	return errors.As(err, &revoked) || slices.ContainsFunc([]error{
+		ErrMalformed, ErrSignature, ErrExpired, ErrNotYetValid, ErrAudience, ErrIssuer, ErrTenant, ErrClaims,
+	}, func(reason error) bool { return errors.Is(err, reason) })
+}
+
 // GraphAppID is the application id of Microsoft Graph, in every cloud.
 const GraphAppID = "00000003-0000-0000-c000-000000000000"
 
@@ -39,6 +59,11 @@ type Claims struct {
 	Scopes   []string  // scp: delegated permissions; none in an app-only token
 	Roles    []string  // roles: application permissions
 	IDType   string    // idtyp: "user" or "app"
+	Audience string    // aud
+
+	// ApplicationPermissions tells whether the tenant lets applications call in
+	// their own name.
+	ApplicationPermissions bool
 }
 
 // AppOnly tells whether an application calls in its own name, with no user.
@@ -47,9 +72,15 @@ func (c *Claims) AppOnly() bool { return c.IDType == "app" || len(c.Scopes) == 0
 // Personal tells whether the user is a personal Microsoft account.
 func (c *Claims) Personal() bool { return c.TenantID == ConsumersTenantID }
 
+// HasRole tells whether the token grants one of the application permissions, in
+// any letter case.
+func (c *Claims) HasRole(roles ...string) bool { return anyFold(c.Roles, roles) }
+
 // HasScope tells whether the token grants one of the scopes, in any letter case.
-func (c *Claims) HasScope(scopes ...string) bool {
-	return slices.ContainsFunc(c.Scopes, func(granted string) bool {
-		return slices.ContainsFunc(scopes, func(s string) bool { return strings.EqualFold(s, granted) })
+func (c *Claims) HasScope(scopes ...string) bool { return anyFold(c.Scopes, scopes) }
+
+func anyFold(granted, wanted []string) bool {
+	return slices.ContainsFunc(granted, func(g string) bool {
+		return slices.ContainsFunc(wanted, func(w string) bool { return strings.EqualFold(g, w) })
 	})
 }

@@ -13,8 +13,14 @@ import (
 )
 
 const createApplication = `-- name: CreateApplication :execrows
-INSERT INTO applications (tenant_id, client_id, service_principal_id, display_name, created_at)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO applications (
+    tenant_id, client_id, service_principal_id, display_name, public_client, public_client_flows,
+    redirect_uris, exposed_scopes, required_scopes, required_roles, created_at
+) VALUES (
+    $1, $2, $3, $4, $5, $6,
+    COALESCE($7::text[], '{}'), COALESCE($8::text[], '{}'),
+    COALESCE($9::text[], '{}'), COALESCE($10::text[], '{}'), $11
+)
 ON CONFLICT DO NOTHING
 `
 
@@ -23,6 +29,12 @@ type CreateApplicationParams struct {
 	ClientID           uuid.UUID
 	ServicePrincipalID uuid.UUID
 	DisplayName        string
+	PublicClient       bool
+	PublicClientFlows  bool
+	RedirectUris       []string
+	ExposedScopes      []string
+	RequiredScopes     []string
+	RequiredRoles      []string
 	CreatedAt          time.Time
 }
 
@@ -33,6 +45,12 @@ func (q *Queries) CreateApplication(ctx context.Context, arg CreateApplicationPa
 		arg.ClientID,
 		arg.ServicePrincipalID,
 		arg.DisplayName,
+		arg.PublicClient,
+		arg.PublicClientFlows,
+		arg.RedirectUris,
+		arg.ExposedScopes,
+		arg.RequiredScopes,
+		arg.RequiredRoles,
 		arg.CreatedAt,
 	)
 	if err != nil {
@@ -41,8 +59,100 @@ func (q *Queries) CreateApplication(ctx context.Context, arg CreateApplicationPa
 	return result.RowsAffected(), nil
 }
 
+const createApplicationCertificate = `-- name: CreateApplicationCertificate :exec
+INSERT INTO application_certificates (tenant_id, client_id, id, certificate, created_at)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING
+`
+
+type CreateApplicationCertificateParams struct {
+	TenantID    uuid.UUID
+	ClientID    uuid.UUID
+	ID          uuid.UUID
+	Certificate []byte
+	CreatedAt   time.Time
+}
+
+func (q *Queries) CreateApplicationCertificate(ctx context.Context, arg CreateApplicationCertificateParams) error {
+	_, err := q.db.Exec(ctx, createApplicationCertificate,
+		arg.TenantID,
+		arg.ClientID,
+		arg.ID,
+		arg.Certificate,
+		arg.CreatedAt,
+	)
+	return err
+}
+
+const createApplicationSecret = `-- name: CreateApplicationSecret :exec
+INSERT INTO application_secrets (tenant_id, client_id, id, secret_hash, hint, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT DO NOTHING
+`
+
+type CreateApplicationSecretParams struct {
+	TenantID   uuid.UUID
+	ClientID   uuid.UUID
+	ID         uuid.UUID
+	SecretHash []byte
+	Hint       string
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+}
+
+func (q *Queries) CreateApplicationSecret(ctx context.Context, arg CreateApplicationSecretParams) error {
+	_, err := q.db.Exec(ctx, createApplicationSecret,
+		arg.TenantID,
+		arg.ClientID,
+		arg.ID,
+		arg.SecretHash,
+		arg.Hint,
+		arg.CreatedAt,
+		arg.ExpiresAt,
+	)
+	return err
+}
+
+const deleteApplicationCertificate = `-- name: DeleteApplicationCertificate :execrows
+DELETE FROM application_certificates
+WHERE tenant_id = $1 AND client_id = $2 AND id = $3
+`
+
+type DeleteApplicationCertificateParams struct {
+	TenantID uuid.UUID
+	ClientID uuid.UUID
+	ID       uuid.UUID
+}
+
+func (q *Queries) DeleteApplicationCertificate(ctx context.Context, arg DeleteApplicationCertificateParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteApplicationCertificate, arg.TenantID, arg.ClientID, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const deleteApplicationSecret = `-- name: DeleteApplicationSecret :execrows
+DELETE FROM application_secrets
+WHERE tenant_id = $1 AND client_id = $2 AND id = $3
+`
+
+type DeleteApplicationSecretParams struct {
+	TenantID uuid.UUID
+	ClientID uuid.UUID
+	ID       uuid.UUID
+}
+
+func (q *Queries) DeleteApplicationSecret(ctx context.Context, arg DeleteApplicationSecretParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteApplicationSecret, arg.TenantID, arg.ClientID, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const getApplication = `-- name: GetApplication :one
-SELECT tenant_id, client_id, service_principal_id, display_name, created_at FROM applications
+SELECT tenant_id, client_id, service_principal_id, display_name, created_at, public_client, public_client_flows, redirect_uris, exposed_scopes, required_scopes, required_roles, tokens_valid_from FROM applications
 WHERE tenant_id = $1 AND client_id = $2
 `
 
@@ -60,6 +170,115 @@ func (q *Queries) GetApplication(ctx context.Context, arg GetApplicationParams) 
 		&i.ServicePrincipalID,
 		&i.DisplayName,
 		&i.CreatedAt,
+		&i.PublicClient,
+		&i.PublicClientFlows,
+		&i.RedirectUris,
+		&i.ExposedScopes,
+		&i.RequiredScopes,
+		&i.RequiredRoles,
+		&i.TokensValidFrom,
 	)
 	return i, err
+}
+
+const listApplicationCertificates = `-- name: ListApplicationCertificates :many
+SELECT tenant_id, client_id, id, certificate, created_at FROM application_certificates
+WHERE tenant_id = $1 AND client_id = $2
+ORDER BY id
+`
+
+type ListApplicationCertificatesParams struct {
+	TenantID uuid.UUID
+	ClientID uuid.UUID
+}
+
+func (q *Queries) ListApplicationCertificates(ctx context.Context, arg ListApplicationCertificatesParams) ([]ApplicationCertificate, error) {
+	rows, err := q.db.Query(ctx, listApplicationCertificates, arg.TenantID, arg.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ApplicationCertificate
+	for rows.Next() {
+		var i ApplicationCertificate
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ClientID,
+			&i.ID,
+			&i.Certificate,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listApplicationSecrets = `-- name: ListApplicationSecrets :many
+SELECT tenant_id, client_id, id, secret_hash, hint, created_at, expires_at FROM application_secrets
+WHERE tenant_id = $1 AND client_id = $2
+ORDER BY id
+`
+
+type ListApplicationSecretsParams struct {
+	TenantID uuid.UUID
+	ClientID uuid.UUID
+}
+
+func (q *Queries) ListApplicationSecrets(ctx context.Context, arg ListApplicationSecretsParams) ([]ApplicationSecret, error) {
+	rows, err := q.db.Query(ctx, listApplicationSecrets, arg.TenantID, arg.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ApplicationSecret
+	for rows.Next() {
+		var i ApplicationSecret
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ClientID,
+			&i.ID,
+			&i.SecretHash,
+			&i.Hint,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listRedirectURIs = `-- name: ListRedirectURIs :many
+SELECT DISTINCT unnest(redirect_uris)::text AS redirect_uri FROM applications
+WHERE tenant_id = $1
+`
+
+// Those of all applications of a tenant.
+func (q *Queries) ListRedirectURIs(ctx context.Context, tenantID uuid.UUID) ([]string, error) {
+	rows, err := q.db.Query(ctx, listRedirectURIs, tenantID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var redirect_uri string
+		if err := rows.Scan(&redirect_uri); err != nil {
+			return nil, err
+		}
+		items = append(items, redirect_uri)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

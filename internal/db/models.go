@@ -12,6 +12,70 @@ import (
 	"github.com/google/uuid"
 )
 
+type DeviceCodeStatus string
+
+const (
+	DeviceCodeStatusPending  DeviceCodeStatus = "pending"
+	DeviceCodeStatusApproved DeviceCodeStatus = "approved"
+	DeviceCodeStatusDeclined DeviceCodeStatus = "declined"
+	DeviceCodeStatusRedeemed DeviceCodeStatus = "redeemed"
+)
+
+func (e *DeviceCodeStatus) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = DeviceCodeStatus(s)
+	case string:
+		*e = DeviceCodeStatus(s)
+	default:
+		return fmt.Errorf("unsupported scan type for DeviceCodeStatus: %T", src)
+	}
+	return nil
+}
+
+type NullDeviceCodeStatus struct {
+	DeviceCodeStatus DeviceCodeStatus
+	Valid            bool // Valid is true if DeviceCodeStatus is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullDeviceCodeStatus) Scan(value interface{}) error {
+	if value == nil {
+		ns.DeviceCodeStatus, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.DeviceCodeStatus.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullDeviceCodeStatus) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.DeviceCodeStatus), nil
+}
+
+func (e DeviceCodeStatus) Valid() bool {
+	switch e {
+	case DeviceCodeStatusPending,
+		DeviceCodeStatusApproved,
+		DeviceCodeStatusDeclined,
+		DeviceCodeStatusRedeemed:
+		return true
+	}
+	return false
+}
+
+func AllDeviceCodeStatusValues() []DeviceCodeStatus {
+	return []DeviceCodeStatus{
+		DeviceCodeStatusPending,
+		DeviceCodeStatusApproved,
+		DeviceCodeStatusDeclined,
+		DeviceCodeStatusRedeemed,
+	}
+}
+
 type OnboardingStatus string
 
 const (
@@ -137,12 +201,156 @@ func AllPartnerChangeValues() []PartnerChange {
 	}
 }
 
+type PermissionRule string
+
+const (
+	PermissionRuleSeed    PermissionRule = "seed"
+	PermissionRuleCurrent PermissionRule = "current"
+)
+
+func (e *PermissionRule) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = PermissionRule(s)
+	case string:
+		*e = PermissionRule(s)
+	default:
+		return fmt.Errorf("unsupported scan type for PermissionRule: %T", src)
+	}
+	return nil
+}
+
+type NullPermissionRule struct {
+	PermissionRule PermissionRule
+	Valid          bool // Valid is true if PermissionRule is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullPermissionRule) Scan(value interface{}) error {
+	if value == nil {
+		ns.PermissionRule, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.PermissionRule.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullPermissionRule) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.PermissionRule), nil
+}
+
+func (e PermissionRule) Valid() bool {
+	switch e {
+	case PermissionRuleSeed,
+		PermissionRuleCurrent:
+		return true
+	}
+	return false
+}
+
+func AllPermissionRuleValues() []PermissionRule {
+	return []PermissionRule{
+		PermissionRuleSeed,
+		PermissionRuleCurrent,
+	}
+}
+
+type AppRoleAssignment struct {
+	TenantID  uuid.UUID
+	ClientID  uuid.UUID
+	Role      string
+	CreatedAt time.Time
+}
+
 type Application struct {
 	TenantID           uuid.UUID
 	ClientID           uuid.UUID
 	ServicePrincipalID uuid.UUID
 	DisplayName        string
 	CreatedAt          time.Time
+	PublicClient       bool
+	PublicClientFlows  bool
+	RedirectUris       []string
+	ExposedScopes      []string
+	RequiredScopes     []string
+	RequiredRoles      []string
+	TokensValidFrom    time.Time
+}
+
+type ApplicationCertificate struct {
+	TenantID    uuid.UUID
+	ClientID    uuid.UUID
+	ID          uuid.UUID
+	Certificate []byte
+	CreatedAt   time.Time
+}
+
+type ApplicationSecret struct {
+	TenantID   uuid.UUID
+	ClientID   uuid.UUID
+	ID         uuid.UUID
+	SecretHash []byte
+	Hint       string
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+}
+
+type AuthorizationCode struct {
+	TenantID      uuid.UUID
+	Hash          []byte
+	FamilyID      uuid.UUID
+	ClientID      uuid.UUID
+	UserID        uuid.UUID
+	RedirectUri   string
+	Scope         string
+	Nonce         *string
+	CodeChallenge *string
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+	RedeemedAt    *time.Time
+}
+
+type DeviceCode struct {
+	Hash      []byte
+	UserCode  string
+	Authority string
+	ClientID  uuid.UUID
+	Scope     string
+	Status    DeviceCodeStatus
+	TenantID  *uuid.UUID
+	UserID    *uuid.UUID
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+type Domain struct {
+	Name      string
+	TenantID  uuid.UUID
+	CreatedAt time.Time
+}
+
+type PermissionGrant struct {
+	TenantID    uuid.UUID
+	ClientID    uuid.UUID
+	PrincipalID uuid.UUID
+	Scope       string
+	CreatedAt   time.Time
+}
+
+type RefreshToken struct {
+	TenantID   uuid.UUID
+	Hash       []byte
+	FamilyID   uuid.UUID
+	ClientID   uuid.UUID
+	UserID     uuid.UUID
+	Scope      string
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+	RedeemedAt *time.Time
 }
 
 type RemoteAssistancePartner struct {
@@ -182,22 +390,42 @@ type RemoteAssistancePartnerVersion struct {
 	ReplacedBy           uuid.UUID
 }
 
+type Session struct {
+	TenantID  uuid.UUID
+	Hash      []byte
+	UserID    uuid.UUID
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
 type SigningKey struct {
-	Kid        string
-	PrivateKey []byte
-	CreatedAt  time.Time
+	Kid         string
+	PrivateKey  []byte
+	CreatedAt   time.Time
+	Certificate []byte
 }
 
 type Tenant struct {
-	ID          uuid.UUID
-	DisplayName string
-	CreatedAt   time.Time
+	ID             uuid.UUID
+	DisplayName    string
+	CreatedAt      time.Time
+	PermissionRule PermissionRule
+	UserPicker     bool
 }
 
 type User struct {
-	TenantID          uuid.UUID
-	ID                uuid.UUID
-	UserPrincipalName string
-	DisplayName       string
-	CreatedAt         time.Time
+	TenantID           uuid.UUID
+	ID                 uuid.UUID
+	UserPrincipalName  string
+	DisplayName        string
+	CreatedAt          time.Time
+	GivenName          *string
+	Surname            *string
+	PasswordHash       *string
+	MustChangePassword bool
+	Enabled            bool
+	DirectoryRoles     []uuid.UUID
+	FailedSignIns      int32
+	LockedUntil        time.Time
+	TokensValidFrom    time.Time
 }

@@ -10,31 +10,52 @@ import (
 	"time"
 )
 
-const createFirstSigningKey = `-- name: CreateFirstSigningKey :exec
-INSERT INTO signing_keys (kid, private_key, created_at)
-SELECT $1, $2, $3
-WHERE NOT EXISTS (SELECT FROM signing_keys)
+const createSigningKey = `-- name: CreateSigningKey :exec
+INSERT INTO signing_keys (kid, private_key, certificate, created_at)
+SELECT $1, $2, $3, $4
+WHERE NOT EXISTS (SELECT FROM signing_keys AS k WHERE k.created_at > $5)
 ON CONFLICT DO NOTHING
 `
 
-type CreateFirstSigningKeyParams struct {
-	Kid        string
-	PrivateKey []byte
-	CreatedAt  time.Time
+type CreateSigningKeyParams struct {
+	Kid         string
+	PrivateKey  []byte
+	Certificate []byte
+	CreatedAt   time.Time
+	Since       time.Time
 }
 
-// Does nothing where a key is there.
-func (q *Queries) CreateFirstSigningKey(ctx context.Context, arg CreateFirstSigningKeyParams) error {
-	_, err := q.db.Exec(ctx, createFirstSigningKey, arg.Kid, arg.PrivateKey, arg.CreatedAt)
+// Does nothing where a key that is no older than @since is there.
+func (q *Queries) CreateSigningKey(ctx context.Context, arg CreateSigningKeyParams) error {
+	_, err := q.db.Exec(ctx, createSigningKey,
+		arg.Kid,
+		arg.PrivateKey,
+		arg.Certificate,
+		arg.CreatedAt,
+		arg.Since,
+	)
 	return err
 }
 
+const deleteSigningKeys = `-- name: DeleteSigningKeys :execrows
+DELETE FROM signing_keys
+WHERE kid = ANY($1::text[])
+`
+
+func (q *Queries) DeleteSigningKeys(ctx context.Context, kids []string) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteSigningKeys, kids)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const listSigningKeys = `-- name: ListSigningKeys :many
-SELECT kid, private_key, created_at FROM signing_keys
+SELECT kid, private_key, created_at, certificate FROM signing_keys
 ORDER BY created_at DESC, kid
 `
 
-// The newest first: it signs, all verify.
+// The newest first.
 func (q *Queries) ListSigningKeys(ctx context.Context) ([]SigningKey, error) {
 	rows, err := q.db.Query(ctx, listSigningKeys)
 	if err != nil {
@@ -44,7 +65,12 @@ func (q *Queries) ListSigningKeys(ctx context.Context) ([]SigningKey, error) {
 	var items []SigningKey
 	for rows.Next() {
 		var i SigningKey
-		if err := rows.Scan(&i.Kid, &i.PrivateKey, &i.CreatedAt); err != nil {
+		if err := rows.Scan(
+			&i.Kid,
+			&i.PrivateKey,
+			&i.CreatedAt,
+			&i.Certificate,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -13,24 +13,88 @@ import (
 )
 
 const createTenant = `-- name: CreateTenant :execrows
-INSERT INTO tenants (id, display_name, created_at)
-VALUES ($1, $2, $3)
+INSERT INTO tenants (id, display_name, permission_rule, user_picker, created_at)
+VALUES ($1, $2, COALESCE($3::permission_rule, 'seed'), $4, $5)
 ON CONFLICT DO NOTHING
 `
 
 type CreateTenantParams struct {
-	TenantID    uuid.UUID
-	DisplayName string
-	CreatedAt   time.Time
+	TenantID       uuid.UUID
+	DisplayName    string
+	PermissionRule *PermissionRule
+	UserPicker     bool
+	CreatedAt      time.Time
 }
 
 // Does nothing to a tenant that is there.
 func (q *Queries) CreateTenant(ctx context.Context, arg CreateTenantParams) (int64, error) {
-	result, err := q.db.Exec(ctx, createTenant, arg.TenantID, arg.DisplayName, arg.CreatedAt)
+	result, err := q.db.Exec(ctx, createTenant,
+		arg.TenantID,
+		arg.DisplayName,
+		arg.PermissionRule,
+		arg.UserPicker,
+		arg.CreatedAt,
+	)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const getCaller = `-- name: GetCaller :one
+SELECT
+    t.permission_rule,
+    a.tokens_valid_from AS application_valid_from,
+    u.enabled AS user_enabled,
+    u.tokens_valid_from AS user_valid_from
+FROM tenants AS t
+LEFT JOIN applications AS a ON a.tenant_id = t.id AND a.client_id = $1
+LEFT JOIN users AS u ON u.tenant_id = t.id AND u.id = $2
+WHERE t.id = $3
+`
+
+type GetCallerParams struct {
+	ClientID uuid.UUID
+	ObjectID uuid.UUID
+	TenantID uuid.UUID
+}
+
+type GetCallerRow struct {
+	PermissionRule       PermissionRule
+	ApplicationValidFrom *time.Time
+	UserEnabled          *bool
+	UserValidFrom        *time.Time
+}
+
+// What decides whether a token of a tenant, an application and a user or
+// service principal is still good.
+func (q *Queries) GetCaller(ctx context.Context, arg GetCallerParams) (GetCallerRow, error) {
+	row := q.db.QueryRow(ctx, getCaller, arg.ClientID, arg.ObjectID, arg.TenantID)
+	var i GetCallerRow
+	err := row.Scan(
+		&i.PermissionRule,
+		&i.ApplicationValidFrom,
+		&i.UserEnabled,
+		&i.UserValidFrom,
+	)
+	return i, err
+}
+
+const getTenant = `-- name: GetTenant :one
+SELECT id, display_name, created_at, permission_rule, user_picker FROM tenants WHERE id = $1
+`
+
+func (q *Queries) GetTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, error) {
+	row := q.db.QueryRow(ctx, getTenant, tenantID)
+	var i Tenant
+	err := row.Scan(
+		&i.ID,
+		&i.DisplayName,
+		&i.CreatedAt,
+		&i.PermissionRule,
+		&i.UserPicker,
+	)
+	return i, err
 }
 
 const tenantExists = `-- name: TenantExists :one

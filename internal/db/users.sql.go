@@ -12,18 +12,55 @@ import (
 	"github.com/google/uuid"
 )
 
+const countFailedSignIn = `-- name: CountFailedSignIn :exec
+UPDATE users SET
+    failed_sign_ins = failed_sign_ins + 1,
+    locked_until = CASE WHEN (failed_sign_ins + 1) % $1::integer = 0 THEN $2 ELSE locked_until END
+WHERE tenant_id = $3 AND id = $4
+`
+
+type CountFailedSignInParams struct {
+	Most      int32
+	LockUntil time.Time
+	TenantID  uuid.UUID
+	ID        uuid.UUID
+}
+
+// Counts, and locks the user each time that the count reaches a multiple of
+// how many failures are let pass.
+func (q *Queries) CountFailedSignIn(ctx context.Context, arg CountFailedSignInParams) error {
+	_, err := q.db.Exec(ctx, countFailedSignIn,
+		arg.Most,
+		arg.LockUntil,
+		arg.TenantID,
+		arg.ID,
+	)
+	return err
+}
+
 const createUser = `-- name: CreateUser :execrows
-INSERT INTO users (tenant_id, id, user_principal_name, display_name, created_at)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO users (
+    tenant_id, id, user_principal_name, display_name, given_name, surname,
+    password_hash, must_change_password, enabled, directory_roles, created_at
+) VALUES (
+    $1, $2, $3, $4, $5, $6,
+    $7, $8, $9, COALESCE($10::uuid[], '{}'), $11
+)
 ON CONFLICT DO NOTHING
 `
 
 type CreateUserParams struct {
-	TenantID          uuid.UUID
-	ID                uuid.UUID
-	UserPrincipalName string
-	DisplayName       string
-	CreatedAt         time.Time
+	TenantID           uuid.UUID
+	ID                 uuid.UUID
+	UserPrincipalName  string
+	DisplayName        string
+	GivenName          *string
+	Surname            *string
+	PasswordHash       *string
+	MustChangePassword bool
+	Enabled            bool
+	DirectoryRoles     []uuid.UUID
+	CreatedAt          time.Time
 }
 
 // Does nothing to a user that is there.
@@ -33,6 +70,12 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (int64, 
 		arg.ID,
 		arg.UserPrincipalName,
 		arg.DisplayName,
+		arg.GivenName,
+		arg.Surname,
+		arg.PasswordHash,
+		arg.MustChangePassword,
+		arg.Enabled,
+		arg.DirectoryRoles,
 		arg.CreatedAt,
 	)
 	if err != nil {
@@ -41,8 +84,42 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (int64, 
 	return result.RowsAffected(), nil
 }
 
+const endUserSessions = `-- name: EndUserSessions :exec
+WITH ended AS (
+    DELETE FROM sessions AS s
+    WHERE s.tenant_id = $1 AND s.user_id = $2
+)
+DELETE FROM refresh_tokens AS r
+WHERE r.tenant_id = $1 AND r.user_id = $2
+`
+
+type EndUserSessionsParams struct {
+	TenantID uuid.UUID
+	UserID   uuid.UUID
+}
+
+func (q *Queries) EndUserSessions(ctx context.Context, arg EndUserSessionsParams) error {
+	_, err := q.db.Exec(ctx, endUserSessions, arg.TenantID, arg.UserID)
+	return err
+}
+
+const forgetFailedSignIns = `-- name: ForgetFailedSignIns :exec
+UPDATE users SET failed_sign_ins = 0
+WHERE tenant_id = $1 AND id = $2 AND failed_sign_ins > 0
+`
+
+type ForgetFailedSignInsParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+func (q *Queries) ForgetFailedSignIns(ctx context.Context, arg ForgetFailedSignInsParams) error {
+	_, err := q.db.Exec(ctx, forgetFailedSignIns, arg.TenantID, arg.ID)
+	return err
+}
+
 const getUser = `-- name: GetUser :one
-SELECT tenant_id, id, user_principal_name, display_name, created_at FROM users
+SELECT tenant_id, id, user_principal_name, display_name, created_at, given_name, surname, password_hash, must_change_password, enabled, directory_roles, failed_sign_ins, locked_until, tokens_valid_from FROM users
 WHERE tenant_id = $1 AND id = $2
 `
 
@@ -60,6 +137,171 @@ func (q *Queries) GetUser(ctx context.Context, arg GetUserParams) (User, error) 
 		&i.UserPrincipalName,
 		&i.DisplayName,
 		&i.CreatedAt,
+		&i.GivenName,
+		&i.Surname,
+		&i.PasswordHash,
+		&i.MustChangePassword,
+		&i.Enabled,
+		&i.DirectoryRoles,
+		&i.FailedSignIns,
+		&i.LockedUntil,
+		&i.TokensValidFrom,
 	)
 	return i, err
+}
+
+const getUserByName = `-- name: GetUserByName :one
+SELECT tenant_id, id, user_principal_name, display_name, created_at, given_name, surname, password_hash, must_change_password, enabled, directory_roles, failed_sign_ins, locked_until, tokens_valid_from FROM users
+WHERE tenant_id = $1 AND lower(user_principal_name) = lower($2)
+`
+
+type GetUserByNameParams struct {
+	TenantID          uuid.UUID
+	UserPrincipalName string
+}
+
+func (q *Queries) GetUserByName(ctx context.Context, arg GetUserByNameParams) (User, error) {
+	row := q.db.QueryRow(ctx, getUserByName, arg.TenantID, arg.UserPrincipalName)
+	var i User
+	err := row.Scan(
+		&i.TenantID,
+		&i.ID,
+		&i.UserPrincipalName,
+		&i.DisplayName,
+		&i.CreatedAt,
+		&i.GivenName,
+		&i.Surname,
+		&i.PasswordHash,
+		&i.MustChangePassword,
+		&i.Enabled,
+		&i.DirectoryRoles,
+		&i.FailedSignIns,
+		&i.LockedUntil,
+		&i.TokensValidFrom,
+	)
+	return i, err
+}
+
+const listUsers = `-- name: ListUsers :many
+SELECT tenant_id, id, user_principal_name, display_name, created_at, given_name, surname, password_hash, must_change_password, enabled, directory_roles, failed_sign_ins, locked_until, tokens_valid_from FROM users
+WHERE tenant_id = $1 AND id > $2
+ORDER BY id
+LIMIT $3::bigint
+`
+
+type ListUsersParams struct {
+	TenantID uuid.UUID
+	After    uuid.UUID
+	RowLimit int64
+}
+
+func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, error) {
+	rows, err := q.db.Query(ctx, listUsers, arg.TenantID, arg.After, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []User
+	for rows.Next() {
+		var i User
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.UserPrincipalName,
+			&i.DisplayName,
+			&i.CreatedAt,
+			&i.GivenName,
+			&i.Surname,
+			&i.PasswordHash,
+			&i.MustChangePassword,
+			&i.Enabled,
+			&i.DirectoryRoles,
+			&i.FailedSignIns,
+			&i.LockedUntil,
+			&i.TokensValidFrom,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const revokeUserTokens = `-- name: RevokeUserTokens :execrows
+UPDATE users SET tokens_valid_from = $1
+WHERE tenant_id = $2 AND id = $3
+`
+
+type RevokeUserTokensParams struct {
+	TokensValidFrom time.Time
+	TenantID        uuid.UUID
+	ID              uuid.UUID
+}
+
+func (q *Queries) RevokeUserTokens(ctx context.Context, arg RevokeUserTokensParams) (int64, error) {
+	result, err := q.db.Exec(ctx, revokeUserTokens, arg.TokensValidFrom, arg.TenantID, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const setUserEnabled = `-- name: SetUserEnabled :execrows
+UPDATE users SET
+    enabled = $1,
+    tokens_valid_from = CASE WHEN $1 THEN tokens_valid_from ELSE $2 END
+WHERE tenant_id = $3 AND id = $4
+`
+
+type SetUserEnabledParams struct {
+	Enabled         bool
+	TokensValidFrom time.Time
+	TenantID        uuid.UUID
+	ID              uuid.UUID
+}
+
+func (q *Queries) SetUserEnabled(ctx context.Context, arg SetUserEnabledParams) (int64, error) {
+	result, err := q.db.Exec(ctx, setUserEnabled,
+		arg.Enabled,
+		arg.TokensValidFrom,
+		arg.TenantID,
+		arg.ID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const setUserPassword = `-- name: SetUserPassword :execrows
+UPDATE users SET
+    password_hash = $1, must_change_password = $2,
+    failed_sign_ins = 0, locked_until = '0001-01-01 00:00:00+00',
+    tokens_valid_from = $3
+WHERE tenant_id = $4 AND id = $5
+`
+
+type SetUserPasswordParams struct {
+	PasswordHash       *string
+	MustChangePassword bool
+	TokensValidFrom    time.Time
+	TenantID           uuid.UUID
+	ID                 uuid.UUID
+}
+
+func (q *Queries) SetUserPassword(ctx context.Context, arg SetUserPasswordParams) (int64, error) {
+	result, err := q.db.Exec(ctx, setUserPassword,
+		arg.PasswordHash,
+		arg.MustChangePassword,
+		arg.TokensValidFrom,
+		arg.TenantID,
+		arg.ID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

@@ -62,6 +62,10 @@ func (s *server) caller(r *http.Request) (*bearer.Claims, error) {
 		return nil, errUnauthorized("Access token is empty.", nil)
 	}
 	claims, err := s.tokens.VerifyAccessToken(r.Context(), token)
+	var revoked *bearer.RevokedError
+	if errors.As(err, &revoked) {
+		return nil, errChallenge(revoked)
+	}
 	for _, u := range unauthorized {
 		if errors.Is(err, u.reason) {
 			return nil, errUnauthorized(u.message, err)
@@ -74,13 +78,17 @@ func (s *server) caller(r *http.Request) (*bearer.Claims, error) {
 }
 
 // permit lets f answer callers that hold one of the scopes, as users of a work
-// or school account: the seed supports neither personal accounts nor
-// application permissions.
+// or school account. The seed supports neither personal accounts nor application
+// permissions; a tenant may support the latter, as Microsoft does today.
 func permit(scopes []string, f handler) handler {
 	return func(x *exchange) error {
 		switch {
 		case x.caller.Personal():
 			return errForbidden("User is not authorized to perform this operation. Personal Microsoft accounts are not supported")
+		case x.caller.AppOnly() && x.caller.ApplicationPermissions:
+			if !x.caller.HasRole(scopes...) {
+				return errForbidden("Application is not authorized to perform this operation. Application must have one of the following scopes: " + scopeList(scopes))
+			}
 		case x.caller.AppOnly():
 			return errForbidden("Application is not authorized to perform this operation as called in app only context but does not have application permissions configured.")
 		case !x.caller.HasScope(scopes...):

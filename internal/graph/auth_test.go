@@ -340,3 +340,64 @@ func (c *client) unknownTenant() string {
 	token.TenantID = uuid.New()
 	return c.issue(token)
 }
+
+// A token that was revoked is answered by a claims challenge, on every route.
+func TestRevoked(t *testing.T) {
+	t.Parallel()
+	const message = "Continuous access evaluation resulted in claims challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp"
+	for name, change := range map[string]string{
+		"signed out":          "UPDATE users SET tokens_valid_from = now() + interval '1 second' WHERE tenant_id = $1",
+		"disabled":            "UPDATE users SET enabled = false WHERE tenant_id = $1",
+		"deleted":             "DELETE FROM users WHERE tenant_id = $1",
+		"consent removed":     "UPDATE applications SET tokens_valid_from = now() + interval '1 second' WHERE tenant_id = $1",
+		"application deleted": "DELETE FROM applications WHERE tenant_id = $1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := setup(t)
+			if _, err := c.server.Pool().Exec(t.Context(), change, c.tenant.ID); err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range routes(uuid.NewString()) {
+				a := c.do(r.method, r.path, r.body)
+				got := decode[errorDocument](c, a)
+				if a.status != http.StatusUnauthorized || got.Error.Code != "InvalidAuthenticationToken" || got.Error.Message != message {
+					t.Errorf("%s %s: %d %s: %s", r.method, r.path, a.status, got.Error.Code, got.Error.Message)
+				}
+				want := fmt.Sprintf(`Bearer realm="", authorization_uri="%s/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000", error="insufficient_claims", claims="`, c.server.URL())
+				if got := a.header.Get("WWW-Authenticate"); !strings.HasPrefix(got, want) || strings.Count(got, ",") != 4 {
+					t.Errorf("WWW-Authenticate: %s", got)
+				}
+			}
+		})
+	}
+}
+
+// A tenant may let applications in, as Microsoft does today.
+func TestApplicationPermissions(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	if _, err := c.server.Pool().Exec(t.Context(), "UPDATE tenants SET permission_rule = 'current' WHERE id = $1", c.tenant.ID); err != nil {
+		t.Fatal(err)
+	}
+	as := func(roles ...string) string {
+		token := c.userToken()
+		token.UserName, token.Roles = "", roles
+		return "Bearer " + c.issue(token)
+	}
+	id := decode[entity](c, c.want(http.StatusCreated, c.do("POST", "/v1.0"+partners, seedExample, "Authorization", as(readWrite)))).ID
+	for _, r := range routes(id) {
+		if !r.routed() {
+			continue
+		}
+		for _, tt := range []struct {
+			roles []string
+			want  bool
+		}{{nil, false}, {[]string{"User.Read.All"}, false}, {[]string{readOnly}, !r.writes()}} {
+			a := c.do(r.method, r.path, r.body, "Authorization", as(tt.roles...))
+			if (a.status == http.StatusForbidden) == tt.want || a.status == http.StatusUnauthorized {
+				t.Errorf("%s %s with %q: %d %s", r.method, r.path, tt.roles, a.status, a.body)
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ package graph
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ type graphError struct {
 	message string
 	target  string // the property or query option at fault; "" leaves it out
 	detail  string // innerError.message; "" leaves it out
+	claims  string // what a claims challenge asks for, as JSON; "" for no challenge
 	wrapped bool   // message becomes a JSON document in a string, as Intune's are
 	cause   error  // for the log, never for the client
 }
@@ -64,6 +66,15 @@ func errModelValidation(target, format string, args ...any) *graphError {
 
 func errUnauthorized(message string, cause error) *graphError {
 	return &graphError{status: http.StatusUnauthorized, code: "InvalidAuthenticationToken", message: message, cause: cause}
+}
+
+// errChallenge asks the client for a token that was issued after what the last
+// one stood on was taken away.
+// https://learn.microsoft.com/entra/identity-platform/claims-challenge
+func errChallenge(revoked *bearer.RevokedError) *graphError {
+	e := errUnauthorized("Continuous access evaluation resulted in claims challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp", revoked)
+	e.claims = fmt.Sprintf(`{"access_token":{"nbf":{"essential":true, "value":"%d"}}}`, revoked.ValidFrom.Unix())
+	return e
 }
 
 func errForbidden(message string) *graphError {
@@ -146,11 +157,20 @@ func (s *server) writeError(x *exchange, err error) {
 	h := x.Writer.Header()
 	switch e.status {
 	case http.StatusUnauthorized:
-		setHeader(h, "WWW-Authenticate", fmt.Sprintf(`Bearer realm="", authorization_uri="%s/common/oauth2/authorize", client_id="%s"`, x.base, bearer.GraphAppID))
+		setHeader(h, "WWW-Authenticate", x.challenge(e))
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", retryAfter)
 	}
 	x.Data(e.status, errorJSONType, marshal(body, ""))
+}
+
+// challenge says where to get a token and, of a claims challenge, which.
+func (x *exchange) challenge(e *graphError) string {
+	text := fmt.Sprintf(`Bearer realm="", authorization_uri="%s/common/oauth2/authorize", client_id="%s"`, x.base, bearer.GraphAppID)
+	if e.claims != "" {
+		text += fmt.Sprintf(`, error="insufficient_claims", claims="%s"`, base64.StdEncoding.EncodeToString([]byte(e.claims)))
+	}
+	return text
 }
 
 // wrap puts a message into the form of the Intune service: two spaces of

@@ -85,7 +85,7 @@ func newClient(t testing.TB, s *server.Server) *client {
 
 func (c *client) userToken(scopes ...string) identity.AccessToken {
 	return identity.AccessToken{
-		TenantID: c.tenant.ID, ObjectID: c.tenant.UserID, UserName: "user@example.test", Scopes: scopes, Lifetime: time.Hour,
+		TenantID: c.tenant.ID, ObjectID: c.tenant.UserID, AppID: c.tenant.ClientID, UserName: "user@example.test", Scopes: scopes, Lifetime: time.Hour,
 	}
 }
 

@@ -1,9 +1,11 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,8 +14,10 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/mocktenant/mocktenant/internal/bearer"
+	"github.com/mocktenant/mocktenant/internal/db"
 )
 
 const (
@@ -32,18 +36,24 @@ const (
 	appDefaultRole = "0997a1d0-0d1d-4acb-b408-d5ca73121e90"
 )
 
-// AccessToken says what a token for Microsoft Graph is to hold.
+// AccessToken says what an access token is to hold.
 type AccessToken struct {
-	TenantID     uuid.UUID
-	ObjectID     uuid.UUID // the user, or the application's service principal
-	AppID        uuid.UUID // the client application
-	AppName      string
-	UserName     string        // user principal name; "" for an app-only token
-	DisplayName  string        // of the user
-	Scopes       []string      // delegated permissions
-	Roles        []string      // application permissions, of an app-only token
-	PublicClient bool          // whether the client proved itself by nothing (appidacr 0)
-	Lifetime     time.Duration // from now
+	Audience       string // whom it is for; "" is Microsoft Graph
+	TenantID       uuid.UUID
+	ObjectID       uuid.UUID // the user, or the application's service principal
+	AppID          uuid.UUID // the client application
+	AppName        string
+	Proof          string // how the client proved itself (appidacr): "0" not at all, "1" or "" by a secret, "2" by a certificate
+	UserName       string // user principal name; "" for an app-only token
+	DisplayName    string // of the user, as the two names below
+	GivenName      string
+	FamilyName     string
+	DirectoryRoles []uuid.UUID   // of the user: template ids
+	Address        string        // from which the user signed in
+	Scopes         []string      // delegated permissions
+	Roles          []string      // application permissions, of an app-only token
+	ClaimsCapable  bool          // whether the client understands claims challenges
+	Lifetime       time.Duration // from now
 }
 
 // payload is a v1.0 access token of Graph's form, as it is signed.
@@ -55,13 +65,18 @@ type payload struct {
 	Expiry         *jwt.NumericDate `json:"exp"`
 	ACR            string           `json:"acr,omitempty"`
 	AMR            []string         `json:"amr,omitempty"`
+	AIO            string           `json:"aio"`
 	AppDisplayName string           `json:"app_displayname,omitempty"`
 	AppID          string           `json:"appid"`
 	AppIDACR       string           `json:"appidacr"`
+	FamilyName     string           `json:"family_name,omitempty"`
+	GivenName      string           `json:"given_name,omitempty"`
 	IDP            string           `json:"idp"`
 	IDType         string           `json:"idtyp"`
+	IPAddress      string           `json:"ipaddr,omitempty"`
 	Name           string           `json:"name,omitempty"`
 	ObjectID       string           `json:"oid"`
+	RH             string           `json:"rh"`
 	Roles          []string         `json:"roles,omitempty"`
 	Scopes         string           `json:"scp,omitempty"`
 	Subject        string           `json:"sub"`
@@ -71,34 +86,60 @@ type payload struct {
 	UTI            string           `json:"uti"`
 	Version        string           `json:"ver"`
 	WIDs           []string         `json:"wids"`
+	XMSCC          []string         `json:"xms_cc,omitempty"`
 }
 
-// IssueAccessToken signs a token for Microsoft Graph with the newest key.
+// IssueAccessToken signs an access token in Graph's form.
 func (p *Provider) IssueAccessToken(t AccessToken) (string, error) {
-	key := p.keys.signer()
+	return p.sign(t.payload(p.now()))
+}
+
+// sign signs claims by the key whose turn it is.
+func (p *Provider) sign(claims any) (string, error) {
+	key := p.keys.signer(p.now())
 	if key == nil {
 		return "", errNoKeys
 	}
 	options := (&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", key.kid).WithHeader("x5t", key.kid)
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: key.private}, options)
 	if err != nil {
-		return "", fmt.Errorf("sign an access token: %w", err)
+		return "", fmt.Errorf("sign a token: %w", err)
 	}
-	raw, err := jwt.Signed(signer).Claims(t.payload(p.now())).Serialize()
+	raw, err := jwt.Signed(signer).Claims(claims).Serialize()
 	if err != nil {
-		return "", fmt.Errorf("sign an access token: %w", err)
+		return "", fmt.Errorf("sign a token: %w", err)
 	}
 	return raw, nil
 }
 
 // VerifyAccessToken checks the signature (RS256, by one of our keys), audience,
-// issuer, lifetime and tenant of a token and returns what it claims. The error
-// is one of the bearer package, wrapped with its reason, or the database's.
+// issuer, lifetime and tenant of a token for Microsoft Graph, and that it was
+// not revoked, and returns what it claims. The error is one of the bearer
+// package, wrapped with its reason, or the database's.
 func (p *Provider) VerifyAccessToken(ctx context.Context, raw string) (*bearer.Claims, error) {
 	body, err := p.verified(ctx, raw)
 	if err != nil {
 		return nil, err
 	}
+	if !forGraph(body.Audience) {
+		return nil, fmt.Errorf("%w: %q", bearer.ErrAudience, []string(body.Audience))
+	}
+	return p.checkPayload(ctx, body)
+}
+
+// verifyToken is the same for a token of any one audience.
+func (p *Provider) verifyToken(ctx context.Context, raw string) (*bearer.Claims, error) {
+	body, err := p.verified(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	if len(body.Audience) != 1 {
+		return nil, fmt.Errorf("%w: %q", bearer.ErrAudience, []string(body.Audience))
+	}
+	return p.checkPayload(ctx, body)
+}
+
+func (p *Provider) checkPayload(ctx context.Context, body *payload) (*bearer.Claims, error) {
 	claims, err := body.check(p.now())
 	if err != nil {
 		return nil, err
@@ -106,11 +147,34 @@ func (p *Provider) VerifyAccessToken(ctx context.Context, raw string) (*bearer.C
 	if claims.Personal() {
 		return claims, nil // the tenant of all personal accounts is no row of ours
 	}
-	exists, err := p.tenantExists(ctx, claims.TenantID)
-	if err == nil && !exists {
-		err = fmt.Errorf("%w: %s", bearer.ErrTenant, claims.TenantID)
+	return claims, p.checkCaller(ctx, claims, body.issued())
+}
+
+// checkCaller refuses a token whose tenant, application or user is gone, or
+// which was revoked.
+func (p *Provider) checkCaller(ctx context.Context, claims *bearer.Claims, issued time.Time) error {
+	app, err := uuid.Parse(claims.AppID)
+	if err != nil {
+		return fmt.Errorf("%w: appid %q", bearer.ErrClaims, claims.AppID)
 	}
-	return claims, err
+	caller, err := p.callers.get(ctx, p.queries, db.GetCallerParams{TenantID: claims.TenantID, ClientID: app, ObjectID: claims.ObjectID})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("%w: %s", bearer.ErrTenant, claims.TenantID)
+	}
+	if err != nil {
+		return err
+	}
+	claims.ApplicationPermissions = caller.PermissionRule == db.PermissionRuleCurrent
+	user := claims.IDType == "user"
+	switch {
+	case caller.ApplicationValidFrom == nil, user && caller.UserEnabled == nil, user && !*caller.UserEnabled:
+		return &bearer.RevokedError{ValidFrom: p.now()}
+	case issued.Before(*caller.ApplicationValidFrom):
+		return &bearer.RevokedError{ValidFrom: *caller.ApplicationValidFrom}
+	case user && issued.Before(*caller.UserValidFrom):
+		return &bearer.RevokedError{ValidFrom: *caller.UserValidFrom}
+	}
+	return nil
 }
 
 // verified returns the payload of a token whose signature is ours. A signature
@@ -162,17 +226,19 @@ func (p *Provider) verifySignature(ctx context.Context, raw string) (*payload, e
 func (t AccessToken) payload(now time.Time) payload {
 	issued := now.Add(-clockSkew)
 	b := payload{
-		Audience:       jwt.Audience{GraphAudience},
+		Audience:       jwt.Audience{cmp.Or(t.Audience, GraphAudience)},
 		Issuer:         issuer(t.TenantID),
 		IssuedAt:       jwt.NewNumericDate(issued),
 		NotBefore:      jwt.NewNumericDate(issued),
 		Expiry:         jwt.NewNumericDate(now.Add(t.Lifetime)),
+		AIO:            newAIO(now),
 		AppDisplayName: t.AppName,
 		AppID:          t.AppID.String(),
-		AppIDACR:       "1",
+		AppIDACR:       cmp.Or(t.Proof, string(proofSecret)),
 		IDP:            issuer(t.TenantID),
 		IDType:         "app",
 		ObjectID:       t.ObjectID.String(),
+		RH:             "1." + newUTI() + ".",
 		Roles:          t.Roles,
 		Subject:        t.ObjectID.String(),
 		TenantID:       t.TenantID.String(),
@@ -180,8 +246,8 @@ func (t AccessToken) payload(now time.Time) payload {
 		Version:        "1.0",
 		WIDs:           []string{appDefaultRole},
 	}
-	if t.PublicClient {
-		b.AppIDACR = "0"
+	if t.ClaimsCapable {
+		b.XMSCC = []string{"CP1"}
 	}
 	if t.UserName != "" {
 		b.asUser(t)
@@ -191,9 +257,14 @@ func (t AccessToken) payload(now time.Time) payload {
 
 func (b *payload) asUser(t AccessToken) {
 	b.ACR, b.AMR, b.IDType = "1", []string{"pwd"}, "user"
-	b.Name, b.UPN, b.UniqueName = t.DisplayName, t.UserName, t.UserName
+	b.Name, b.GivenName, b.FamilyName = t.DisplayName, t.GivenName, t.FamilyName
+	b.UPN, b.UniqueName, b.IPAddress = t.UserName, t.UserName, t.Address
+	b.Subject = pairwise(b.Audience[0], b.ObjectID)
 	b.Scopes = strings.Join(t.Scopes, " ")
 	b.WIDs = []string{}
+	for _, role := range t.DirectoryRoles {
+		b.WIDs = append(b.WIDs, role.String())
+	}
 	if t.TenantID == bearer.ConsumersTenantID {
 		b.IDP = "live.com"
 	}
@@ -210,8 +281,6 @@ func (b *payload) check(now time.Time) (*bearer.Claims, error) {
 		return nil, fmt.Errorf("%w: oid %q", bearer.ErrClaims, b.ObjectID)
 	}
 	switch {
-	case !forGraph(b.Audience):
-		return nil, fmt.Errorf("%w: %q", bearer.ErrAudience, []string(b.Audience))
 	case b.Issuer != issuer(tenant):
 		return nil, fmt.Errorf("%w: %q", bearer.ErrIssuer, b.Issuer)
 	case b.Expiry == nil:
@@ -225,6 +294,7 @@ func (b *payload) check(now time.Time) (*bearer.Claims, error) {
 		TenantID: tenant,
 		ObjectID: object,
 		AppID:    b.AppID,
+		Audience: b.Audience[0],
 		Scopes:   strings.Fields(b.Scopes),
 		Roles:    b.Roles,
 		IDType:   b.IDType,
@@ -241,6 +311,26 @@ func forGraph(audience jwt.Audience) bool {
 	}
 	a := strings.TrimSuffix(audience[0], "/")
 	return a == GraphAudience || a == bearer.GraphAppID
+}
+
+// newAIO is what only the authority reads of its own token: the moment of issue
+// to the microsecond, which iat, put back and in seconds, doesn't tell.
+func newAIO(now time.Time) string {
+	raw := binary.BigEndian.AppendUint64(nil, uint64(now.UnixMicro()))
+	id := uuid.New()
+	return base64.RawURLEncoding.EncodeToString(append(raw, id[:]...))
+}
+
+// issued is when the token was issued.
+func (b *payload) issued() time.Time {
+	raw, err := base64.RawURLEncoding.DecodeString(b.AIO)
+	if err == nil && len(raw) == 24 {
+		return time.UnixMicro(int64(binary.BigEndian.Uint64(raw)))
+	}
+	if b.IssuedAt != nil {
+		return b.IssuedAt.Time()
+	}
+	return time.Time{}
 }
 
 // newUTI makes the token's own name: 16 bytes, as Entra's.

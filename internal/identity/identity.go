@@ -10,100 +10,106 @@ package identity
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"log/slog"
-	"sync"
+	"net/http"
 	"time"
 
-	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/time/rate"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
 // Config is what a Provider needs.
 type Config struct {
-	DB  db.DBTX
-	Now func() time.Time // the clock; nil means time.Now
-	Log *slog.Logger     // nil discards
+	DB        *pgxpool.Pool
+	Now       func() time.Time // the clock; nil means time.Now
+	Log       *slog.Logger     // nil discards
+	PublicURL string           // what links start with, no trailing slash; "" follows each request
 }
 
 // Provider issues and verifies tokens. It is safe for many goroutines.
 type Provider struct {
-	queries *db.Queries
-	now     func() time.Time
-	log     *slog.Logger
-	keys    keyring
-	tenants tenantCache
-	seen    *lru.Cache[[sha256.Size]byte, *payload] // verified tokens by their hash
+	pool       *pgxpool.Pool
+	queries    *db.Queries
+	now        func() time.Time
+	log        *slog.Logger
+	publicURL  string
+	keys       keyring
+	callers    callerCache
+	seen       *lru.Cache[[sha256.Size]byte, *payload] // verified tokens by their hash
+	failures   failures
+	sameOrigin *http.CrossOriginProtection
 }
+
+// Sizes of the caches. A verified token takes about 1 KB, the rest less.
+const (
+	maxSeen      = 10_000
+	maxCallers   = 10_000
+	maxAddresses = 10_000
+)
 
 // New returns a Provider with the database's signing keys loaded; where there
 // is none yet, it makes the first.
 func New(ctx context.Context, c Config) (*Provider, error) {
-	p := &Provider{queries: db.New(c.DB), now: c.Now, log: c.Log}
+	p := &Provider{
+		pool: c.DB, queries: db.New(c.DB), now: c.Now, log: c.Log, publicURL: c.PublicURL,
+		sameOrigin: http.NewCrossOriginProtection(),
+	}
 	if p.now == nil {
 		p.now = time.Now
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
-	var err error
-	if p.seen, err = lru.New[[sha256.Size]byte, *payload](maxSeen); err != nil {
+	var errs [3]error
+	p.seen, errs[0] = lru.New[[sha256.Size]byte, *payload](maxSeen)
+	p.callers.Cache, errs[1] = lru.New[db.GetCallerParams, caller](maxCallers)
+	p.failures.byAddress, errs[2] = lru.New[string, *rate.Limiter](maxAddresses)
+	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
-	p.tenants.known = map[uuid.UUID]time.Time{}
-	if err := p.loadKeys(ctx); err != nil {
-		return nil, err
-	}
-	return p, nil
+	return p, p.RotateKeys(ctx)
 }
 
 // Ready returns what keeps the Provider from working, or nil.
 func (p *Provider) Ready() error {
-	if p.keys.signer() == nil {
+	if p.keys.signer(p.now()) == nil {
 		return errNoKeys
 	}
 	return nil
 }
 
-// maxSeen is how many verified tokens are remembered, at about 1 KB each.
-const maxSeen = 10_000
-
-// tenantTTL is for how long a tenant that was seen is taken to exist: a token
-// of one that was deleted is refused at most this much later. Its rows are gone
-// at once.
-const tenantTTL = time.Second
-
-// tenantCache remembers which tenants exist.
-type tenantCache struct {
-	mu    sync.Mutex
-	known map[uuid.UUID]time.Time // until when
+// failures are the sign-ins that failed lately.
+type failures struct {
+	byAddress *lru.Cache[string, *rate.Limiter]
 }
 
-func (c *tenantCache) fresh(id uuid.UUID, now time.Time) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return now.Before(c.known[id])
+// callerTTL is how long what is known of a caller is taken to be so: a token of
+// one that was revoked on another replica, or by SQL, is refused at most this
+// much later.
+const callerTTL = time.Second
+
+// callerCache remembers what decides on the tokens of a caller.
+type callerCache struct {
+	*lru.Cache[db.GetCallerParams, caller]
 }
 
-func (c *tenantCache) add(id uuid.UUID, now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	const most = 10_000
-	if len(c.known) >= most {
-		clear(c.known)
-	}
-	c.known[id] = now.Add(tenantTTL)
+type caller struct {
+	db.GetCallerRow
+	until time.Time // real time, not the Provider's clock
 }
 
-func (p *Provider) tenantExists(ctx context.Context, id uuid.UUID) (bool, error) {
-	now := time.Now() // not p.now: the age of a cache entry is real time
-	if p.tenants.fresh(id, now) {
-		return true, nil
+func (c callerCache) get(ctx context.Context, q *db.Queries, key db.GetCallerParams) (db.GetCallerRow, error) {
+	now := time.Now()
+	if known, ok := c.Get(key); ok && now.Before(known.until) {
+		return known.GetCallerRow, nil
 	}
-	exists, err := p.queries.TenantExists(ctx, id)
-	if exists {
-		p.tenants.add(id, now)
+	row, err := q.GetCaller(ctx, key)
+	if err == nil {
+		c.Add(key, caller{row, now.Add(callerTTL)})
 	}
-	return exists, err
+	return row, err
 }

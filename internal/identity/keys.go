@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha1" //nolint:gosec // Entra names its keys by it
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"sync"
 	"time"
@@ -18,6 +21,17 @@ import (
 // keyBits is the size of Entra's own signing keys.
 const keyBits = 2048
 
+// A new key is made every keyRotation. It is published for keyPublication before
+// it signs, so that clients which keep the keys for a day know it by then; and
+// it stays for keyRetention after the next one signs: longer than any token of
+// its lives.
+// https://learn.microsoft.com/entra/identity-platform/signing-key-rollover
+const (
+	keyRotation    = 30 * 24 * time.Hour
+	keyPublication = 2 * 24 * time.Hour
+	keyRetention   = 2 * 24 * time.Hour
+)
+
 // reloadPause is the least time between two looks into the database for a key
 // that a token names and this process doesn't know: another replica may have
 // made it, but anybody can name a key that never was.
@@ -26,8 +40,10 @@ const reloadPause = 2 * time.Second
 var errNoKeys = errors.New("no signing keys are loaded")
 
 type signingKey struct {
-	kid     string
-	private *rsa.PrivateKey
+	kid         string
+	private     *rsa.PrivateKey
+	certificate []byte // X.509, DER; none with keys of the first release
+	created     time.Time
 }
 
 // keyring holds the signing keys, the newest first.
@@ -46,13 +62,29 @@ func (r *keyring) find(kid string) *signingKey {
 	return nil
 }
 
-func (r *keyring) signer() *signingKey {
+// all lists the keys, the newest first.
+func (r *keyring) all() []signingKey {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if len(r.keys) == 0 {
+	return r.keys
+}
+
+// signer is the newest key that has been published for long enough, else the
+// oldest there is.
+func (r *keyring) signer(now time.Time) *signingKey {
+	keys := r.all()
+	if len(keys) == 0 {
 		return nil
 	}
-	return &r.keys[0]
+	return &keys[signerIndex(keys, now)]
+}
+
+func signerIndex(keys []signingKey, now time.Time) int {
+	i := slices.IndexFunc(keys, func(k signingKey) bool { return !now.Before(k.created.Add(keyPublication)) })
+	if i < 0 {
+		i = len(keys) - 1
+	}
+	return i
 }
 
 // claimReload tells whether the caller is the one to look again now.
@@ -72,14 +104,47 @@ func (r *keyring) replace(keys []signingKey, now time.Time) {
 	r.keys, r.loadedAt = keys, now
 }
 
-// loadKeys fills the keyring, from a key of its own making if there is none.
-func (p *Provider) loadKeys(ctx context.Context) error {
-	rows, err := p.queries.ListSigningKeys(ctx)
-	if err == nil && len(rows) == 0 {
-		if err = p.createFirstKey(ctx); err == nil {
-			rows, err = p.queries.ListSigningKeys(ctx)
+// RotateKeys makes the next signing key when its time has come, removes those
+// that sign no living token, and loads what other replicas made. It is to be
+// called now and then, at least once a day.
+func (p *Provider) RotateKeys(ctx context.Context) error {
+	if err := p.loadKeys(ctx); err != nil {
+		return err
+	}
+	now, keys := p.now(), p.keys.all()
+	if len(keys) == 0 || now.Sub(keys[0].created) >= keyRotation {
+		if err := p.createKey(ctx, now); err != nil {
+			return fmt.Errorf("make a signing key: %w", err)
+		}
+		if err := p.loadKeys(ctx); err != nil {
+			return err
+		}
+		keys = p.keys.all()
+	}
+	retired := retiredKeys(keys, now)
+	if len(retired) == 0 {
+		return nil
+	}
+	if _, err := p.queries.DeleteSigningKeys(ctx, retired); err != nil {
+		return fmt.Errorf("remove signing keys: %w", err)
+	}
+	return p.loadKeys(ctx)
+}
+
+// retiredKeys names the keys whose successor has signed for keyRetention.
+func retiredKeys(keys []signingKey, now time.Time) []string {
+	var kids []string
+	for i := 1; i < len(keys); i++ {
+		signsSince := keys[i-1].created.Add(keyPublication)
+		if now.Sub(signsSince) > keyRetention {
+			kids = append(kids, keys[i].kid)
 		}
 	}
+	return kids
+}
+
+func (p *Provider) loadKeys(ctx context.Context) error {
+	rows, err := p.queries.ListSigningKeys(ctx)
 	if err != nil {
 		return fmt.Errorf("load signing keys: %w", err)
 	}
@@ -89,15 +154,15 @@ func (p *Provider) loadKeys(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read signing key %s: %w", row.Kid, err)
 		}
-		keys = append(keys, signingKey{row.Kid, private})
+		keys = append(keys, signingKey{row.Kid, private, row.Certificate, row.CreatedAt})
 	}
 	p.keys.replace(keys, time.Now())
 	return nil
 }
 
-// createFirstKey makes a key unless there is one. Replicas that do so at the
-// same moment may make several: all verify, and all sign with the same.
-func (p *Provider) createFirstKey(ctx context.Context) error {
+// createKey makes a key unless another replica just did. Replicas that do so at
+// the same moment may make several: all verify, and all sign with the same.
+func (p *Provider) createKey(ctx context.Context, now time.Time) error {
 	private, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
 		return err
@@ -106,15 +171,28 @@ func (p *Provider) createFirstKey(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kid := make([]byte, 20) // as long as the SHA-1 thumbprints by which Entra names its keys
-	if _, err := rand.Read(kid); err != nil {
+	certificate, err := keyCertificate(private, now)
+	if err != nil {
 		return err
 	}
-	return p.queries.CreateFirstSigningKey(ctx, db.CreateFirstSigningKeyParams{
-		Kid:        base64.RawURLEncoding.EncodeToString(kid),
-		PrivateKey: der,
-		CreatedAt:  p.now(),
+	thumbprint := sha1.Sum(certificate) //nolint:gosec // a name, no proof
+	return p.queries.CreateSigningKey(ctx, db.CreateSigningKeyParams{
+		Kid: base64.RawURLEncoding.EncodeToString(thumbprint[:]), PrivateKey: der, Certificate: certificate,
+		CreatedAt: now, Since: now.Add(-keyRotation),
 	})
+}
+
+// keyCertificate wraps a key into a certificate, as Entra publishes its keys.
+func keyCertificate(private *rsa.PrivateKey, now time.Time) ([]byte, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: "accounts.accesscontrol.windows.net"},
+		NotBefore: now.Add(-clockSkew), NotAfter: now.AddDate(5, 0, 0),
+	}
+	return x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
 }
 
 // publicKey returns the key that kid names, or nil.
@@ -143,3 +221,20 @@ func parseKey(der []byte) (*rsa.PrivateKey, error) {
 	}
 	return private, nil
 }
+
+// Sweep deletes what expired a while ago: sessions, codes and refresh tokens.
+func (p *Provider) Sweep(ctx context.Context) error {
+	before := p.now().Add(-sweepDelay)
+	for _, remove := range []func(context.Context, time.Time) (int64, error){
+		p.queries.DeleteExpiredSessions, p.queries.DeleteExpiredAuthorizationCodes,
+		p.queries.DeleteExpiredRefreshTokens, p.queries.DeleteExpiredDeviceCodes,
+	} {
+		if _, err := remove(ctx, before); err != nil {
+			return fmt.Errorf("sweep: %w", err)
+		}
+	}
+	return nil
+}
+
+// sweepDelay is how long what expired is still told from what never was.
+const sweepDelay = 24 * time.Hour

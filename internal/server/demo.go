@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"time"
 
@@ -15,18 +16,22 @@ import (
 
 // The demo tenant is the same everywhere, as the account of a storage emulator
 // is, so that examples work as pasted and replicas that make it at once agree.
-// Its password and secret are no secrets: it is for loopback.
+// Its passwords and its secret are no secrets: it is for loopback.
 var (
-	DemoTenantID = uuid.MustParse("a8990e1f-ff32-408a-9f8e-78d3b9139b95")
-	DemoUserID   = uuid.MustParse("8a3d1b0f-6e4c-4f3a-8a52-3b9f1d0c7e21")
-	DemoClientID = uuid.MustParse("d635a4a5-5d1b-4e46-9fc6-4b1f2d9a0c11")
+	DemoTenantID       = uuid.MustParse("a8990e1f-ff32-408a-9f8e-78d3b9139b95")
+	DemoUserID         = uuid.MustParse("8a3d1b0f-6e4c-4f3a-8a52-3b9f1d0c7e21")
+	DemoClientID       = uuid.MustParse("d635a4a5-5d1b-4e46-9fc6-4b1f2d9a0c11")
+	DemoPublicClientID = uuid.MustParse("4b7e2d90-1c3a-4f58-8d21-6a9c0e5b7f32")
 
-	demoServicePrincipalID = uuid.MustParse("5b0f6a0e-7f2d-4a9c-b3c8-1c5a9e2d4f63")
+	demoServicePrincipalID       = uuid.MustParse("5b0f6a0e-7f2d-4a9c-b3c8-1c5a9e2d4f63")
+	demoPublicServicePrincipalID = uuid.MustParse("c2f81d47-9b06-4e3d-a5c7-0d8e6f1b2a94")
+	demoSecretID                 = uuid.MustParse("71a9c3e5-0b2d-4f68-9e14-8c7d5a6b3f20")
 )
 
-// Names and credentials of the demo tenant's user and application.
+// Names and credentials of the demo tenant. All its users have the one password.
 const (
-	DemoUserName     = "writer@demo.mocktenant.example"
+	DemoDomain       = "demo.mocktenant.example"
+	DemoUserName     = "writer@" + DemoDomain
 	DemoPassword     = "mocktenant-demo-password"
 	DemoClientSecret = "mocktenant-demo-client-secret"
 
@@ -34,32 +39,128 @@ const (
 	demoAppDisplayName  = "Demo application"
 )
 
-// createDemo makes the demo tenant, its user and its application, where they
+const (
+	readScope  = "DeviceManagementServiceConfig.Read.All"
+	writeScope = "DeviceManagementServiceConfig.ReadWrite.All"
+)
+
+// demoUser is one of the demo tenant's users, and what the demo applications may
+// do for them.
+type demoUser struct {
+	id       uuid.UUID
+	name     string
+	given    string
+	disabled bool
+	roles    []uuid.UUID // template ids of directory roles
+	scopes   []string
+}
+
+// https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference
+var (
+	globalAdministrator = uuid.MustParse("62e90394-69f5-4237-9190-012177145e10")
+	intuneAdministrator = uuid.MustParse("3a2c62db-5318-420d-8d74-23affee5d9d5")
+)
+
+var demoUsers = []demoUser{
+	{DemoUserID, DemoUserName, "Writer", false, []uuid.UUID{intuneAdministrator}, []string{"User.Read", readScope, writeScope}},
+	{uuid.MustParse("1f6b8c2d-3a4e-4d5f-9b07-2c1e0f9a8d43"), "reader@" + DemoDomain, "Reader", false, nil, []string{"User.Read", readScope}},
+	{uuid.MustParse("6d0e9f1a-8b7c-4a3d-b2e5-4f3c2d1b0a65"), "nobody@" + DemoDomain, "Nobody", false, nil, []string{"User.Read"}},
+	{uuid.MustParse("b3c4d5e6-7f80-4912-a3b4-c5d6e7f80912"), "disabled@" + DemoDomain, "Disabled", true, nil, []string{"User.Read", readScope, writeScope}},
+	{uuid.MustParse("e9d8c7b6-a594-4837-8261-504f3e2d1c0b"), "admin@" + DemoDomain, "Administrator", false, []uuid.UUID{globalAdministrator}, []string{"User.Read", readScope, writeScope}},
+}
+
+// demoSecretLifetime is long enough for any demonstration.
+const demoSecretLifetime = 100 * 365 * 24 * time.Hour
+
+// createDemo makes the demo tenant, its users and its applications, where they
 // are not there yet.
 func createDemo(ctx context.Context, pool *pgxpool.Pool, now time.Time) error {
-	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		q := db.New(tx)
-		_, err := q.CreateTenant(ctx, db.CreateTenantParams{
-			TenantID: DemoTenantID, DisplayName: "Demo tenant", CreatedAt: now,
+	password, err := identity.HashPassword(DemoPassword)
+	if err == nil {
+		err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+			d := demo{db.New(tx), now}
+			if err := d.createTenant(ctx); err != nil {
+				return err
+			}
+			if err := d.createApplications(ctx); err != nil {
+				return err
+			}
+			return d.createUsers(ctx, password)
 		})
-		if err != nil {
-			return err
-		}
-		_, err = q.CreateUser(ctx, db.CreateUserParams{
-			TenantID: DemoTenantID, ID: DemoUserID, UserPrincipalName: DemoUserName,
-			DisplayName: demoUserDisplayName, CreatedAt: now,
-		})
-		if err != nil {
-			return err
-		}
-		_, err = q.CreateApplication(ctx, db.CreateApplicationParams{
-			TenantID: DemoTenantID, ClientID: DemoClientID, ServicePrincipalID: demoServicePrincipalID,
-			DisplayName: demoAppDisplayName, CreatedAt: now,
-		})
-		return err
-	})
+	}
 	if err != nil {
 		return fmt.Errorf("make the demo tenant: %w", err)
+	}
+	return nil
+}
+
+type demo struct {
+	*db.Queries
+	now time.Time
+}
+
+func (d demo) createTenant(ctx context.Context) error {
+	_, err := d.CreateTenant(ctx, db.CreateTenantParams{
+		TenantID: DemoTenantID, DisplayName: "Demo tenant", UserPicker: true, CreatedAt: d.now,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = d.CreateDomain(ctx, db.CreateDomainParams{Name: DemoDomain, TenantID: DemoTenantID, CreatedAt: d.now})
+	return err
+}
+
+func (d demo) createApplications(ctx context.Context) error {
+	for _, a := range []db.CreateApplicationParams{
+		{
+			ClientID: DemoClientID, ServicePrincipalID: demoServicePrincipalID, DisplayName: demoAppDisplayName,
+			PublicClientFlows: true, // so that one client id does for every kind of sign-in
+			ExposedScopes:     []string{"access_as_user"},
+		},
+		{
+			ClientID: DemoPublicClientID, ServicePrincipalID: demoPublicServicePrincipalID,
+			DisplayName: "Demo public application", PublicClient: true,
+		},
+	} {
+		a.TenantID, a.CreatedAt = DemoTenantID, d.now
+		a.RedirectUris = []string{"http://localhost", "http://127.0.0.1"}
+		a.RequiredScopes, a.RequiredRoles = []string{"User.Read", writeScope}, []string{writeScope}
+		if _, err := d.CreateApplication(ctx, a); err != nil {
+			return err
+		}
+	}
+	secret := sha256.Sum256([]byte(DemoClientSecret))
+	err := d.CreateApplicationSecret(ctx, db.CreateApplicationSecretParams{
+		TenantID: DemoTenantID, ClientID: DemoClientID, ID: demoSecretID, SecretHash: secret[:],
+		Hint: DemoClientSecret[:3], CreatedAt: d.now, ExpiresAt: d.now.Add(demoSecretLifetime),
+	})
+	if err != nil {
+		return err
+	}
+	return d.GrantRoles(ctx, db.GrantRolesParams{
+		TenantID: DemoTenantID, ClientID: DemoClientID, Roles: []string{readScope, writeScope}, CreatedAt: d.now,
+	})
+}
+
+func (d demo) createUsers(ctx context.Context, passwordHash string) error {
+	for _, u := range demoUsers {
+		surname := "Demo"
+		_, err := d.CreateUser(ctx, db.CreateUserParams{
+			TenantID: DemoTenantID, ID: u.id, UserPrincipalName: u.name, DisplayName: "Demo " + u.given,
+			GivenName: &u.given, Surname: &surname, PasswordHash: &passwordHash, Enabled: !u.disabled,
+			DirectoryRoles: u.roles, CreatedAt: d.now,
+		})
+		if err != nil {
+			return err
+		}
+		for _, app := range []uuid.UUID{DemoClientID, DemoPublicClientID} {
+			err := d.GrantScopes(ctx, db.GrantScopesParams{
+				TenantID: DemoTenantID, ClientID: app, PrincipalID: u.id, Scopes: u.scopes, CreatedAt: d.now,
+			})
+			if err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -33,6 +33,9 @@ const (
 	maxHeaderBytes    = 64 << 10
 )
 
+// maintenancePause is the time between two rounds of maintenance.
+const maintenancePause = time.Hour
+
 // Server is a service that runs.
 type Server struct {
 	config   Config
@@ -42,6 +45,8 @@ type Server struct {
 	http     http.Server
 	url      string
 	failed   chan error
+
+	stopMaintenance func()
 }
 
 // Start starts the service and returns when it serves. It fails, with nothing
@@ -74,7 +79,8 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if s.identity, err = identity.New(ctx, identity.Config{DB: s.pool, Now: s.config.Now, Log: s.log}); err != nil {
+	publicURL := strings.TrimSuffix(s.config.PublicURL, "/")
+	if s.identity, err = identity.New(ctx, identity.Config{DB: s.pool, Now: s.config.Now, Log: s.log, PublicURL: publicURL}); err != nil {
 		return err
 	}
 	if s.config.Demo {
@@ -88,7 +94,26 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	s.url = "http://" + listener.Addr().String()
 	s.serve(listener)
+	maintain, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stopMaintenance = stop
+	go s.maintain(maintain)
 	return nil
+}
+
+// maintain keeps the house as long as ctx lives: signing keys change, what
+// expired goes.
+func (s *Server) maintain(ctx context.Context) {
+	for tick := time.NewTicker(maintenancePause); ; {
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return
+		case <-tick.C:
+			if err := errors.Join(s.identity.RotateKeys(ctx), s.identity.Sweep(ctx)); err != nil {
+				s.log.Warn("maintenance", "error", err)
+			}
+		}
+	}
 }
 
 func (s *Server) serve(l net.Listener) {
@@ -113,6 +138,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /livez", s.live)
 	mux.HandleFunc("GET /readyz", s.ready)
 	probes := map[string]bool{"/livez": true, "/readyz": true}
+	authority := s.identity.Handler()
 	graph := graph.New(graph.Config{
 		Store:     db.NewStore(s.pool, !s.config.NoGathering),
 		Tokens:    s.identity,
@@ -122,11 +148,14 @@ func (s *Server) handler() http.Handler {
 	})
 	// Not under "/" of the mux: it redirects paths that it finds unclean.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if probes[r.URL.Path] {
+		switch {
+		case probes[r.URL.Path]:
 			mux.ServeHTTP(w, r)
-			return
+		case identity.Serves(r.URL.Path):
+			authority.ServeHTTP(w, r)
+		default:
+			graph.ServeHTTP(w, r)
 		}
-		graph.ServeHTTP(w, r)
 	})
 }
 
@@ -148,6 +177,7 @@ func (s *Server) Failed() <-chan error { return s.failed }
 // Shutdown stops listening, answers the requests that are under way for as
 // long as ctx lives, and closes the database's connections.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.stopMaintenance()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		_ = s.http.Close()

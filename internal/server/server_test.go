@@ -45,7 +45,7 @@ func start(t *testing.T, c server.Config) *server.Server {
 func token(t *testing.T, s *server.Server, tenant dbtest.Tenant) string {
 	t.Helper()
 	token, err := s.Identity().IssueAccessToken(identity.AccessToken{
-		TenantID: tenant.ID, ObjectID: tenant.UserID, UserName: "u@example.test", Lifetime: time.Hour,
+		TenantID: tenant.ID, ObjectID: tenant.UserID, AppID: tenant.ClientID, UserName: "u@example.test", Lifetime: time.Hour,
 		Scopes: []string{"DeviceManagementServiceConfig.ReadWrite.All"},
 	})
 	if err != nil {

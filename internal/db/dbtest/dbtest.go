@@ -28,8 +28,9 @@ const noSkipVariable = "MOCKTENANT_NO_SKIP"
 
 // Tenant is a tenant of one test's own.
 type Tenant struct {
-	ID     uuid.UUID
-	UserID uuid.UUID
+	ID       uuid.UUID
+	UserID   uuid.UUID
+	ClientID uuid.UUID // of its application
 }
 
 // shared is the one server of the test binary.
@@ -65,10 +66,10 @@ func Pool(tb testing.TB) *pgxpool.Pool {
 	return shared.pool
 }
 
-// NewTenant makes a tenant with one user.
+// NewTenant makes a tenant with one user and one application.
 func NewTenant(tb testing.TB) Tenant {
 	tb.Helper()
-	t := Tenant{ID: uuid.New(), UserID: uuid.New()}
+	t := Tenant{ID: uuid.New(), UserID: uuid.New(), ClientID: uuid.New()}
 	q := db.New(Pool(tb))
 	_, err := q.CreateTenant(tb.Context(), db.CreateTenantParams{
 		TenantID: t.ID, DisplayName: tb.Name(), CreatedAt: time.Now(),
@@ -76,6 +77,12 @@ func NewTenant(tb testing.TB) Tenant {
 	if err == nil {
 		_, err = q.CreateUser(tb.Context(), db.CreateUserParams{
 			TenantID: t.ID, ID: t.UserID, UserPrincipalName: "user@" + t.ID.String(), DisplayName: tb.Name(), CreatedAt: time.Now(),
+			Enabled: true,
+		})
+	}
+	if err == nil {
+		_, err = q.CreateApplication(tb.Context(), db.CreateApplicationParams{
+			TenantID: t.ID, ClientID: t.ClientID, ServicePrincipalID: uuid.New(), DisplayName: tb.Name(), CreatedAt: time.Now(),
 		})
 	}
 	if err != nil {

@@ -1,0 +1,93 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/bearer"
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// The authorities that stand for many tenants.
+// https://learn.microsoft.com/entra/identity-platform/v2-protocols#endpoints
+const (
+	common        = "common"        // every account
+	organizations = "organizations" // work and school accounts
+	consumers     = "consumers"     // personal accounts; this service has none
+)
+
+// authority is whom a path names: one tenant, or many.
+type authority struct {
+	name   string     // common, organizations, consumers, or the tenant's id
+	tenant *db.Tenant // nil for many
+}
+
+// authority finds whom the path names.
+func (p *Provider) authority(x *exchange) (authority, error) {
+	return p.findAuthority(x.Request.Context(), x.Param("tenant"))
+}
+
+func (p *Provider) findAuthority(ctx context.Context, name string) (authority, error) {
+	name = strings.ToLower(name)
+	switch name {
+	case common, organizations, consumers:
+		return authority{name: name}, nil
+	case bearer.ConsumersTenantID.String():
+		return authority{name: consumers}, nil
+	}
+	tenant, err := p.findTenant(ctx, name)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return authority{}, errNoTenant(name)
+	}
+	if err != nil {
+		return authority{}, err
+	}
+	return authority{tenant.ID.String(), &tenant}, nil
+}
+
+// findTenant finds a tenant by its id or one of its domains.
+func (p *Provider) findTenant(ctx context.Context, name string) (db.Tenant, error) {
+	id, err := uuid.Parse(name)
+	if err != nil {
+		domain, err := p.queries.GetDomain(ctx, name)
+		if err != nil {
+			return db.Tenant{}, err
+		}
+		id = domain.TenantID
+	}
+	return p.queries.GetTenant(ctx, id)
+}
+
+func errNoTenant(name string) *aadError {
+	return refuse(90002, invalidRequest, "Tenant '%s' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.", name)
+}
+
+// tenantOfUser is the authority's tenant or, where it stands for many, the one
+// that owns the domain of the user's name.
+func (p *Provider) tenantOfUser(ctx context.Context, a authority, userName string) (db.Tenant, error) {
+	if a.tenant != nil {
+		return *a.tenant, nil
+	}
+	_, domain, _ := strings.Cut(userName, "@")
+	if a.name == consumers || domain == "" {
+		return db.Tenant{}, errNoUser(a.name)
+	}
+	tenant, err := p.findTenant(ctx, strings.ToLower(domain))
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = errNoUser(a.name)
+	}
+	return tenant, err
+}
+
+// admits returns an error unless the authority stands for the tenant, which a
+// code or a token names.
+func (a authority) admits(tenant uuid.UUID) error {
+	if a.name == consumers || a.tenant != nil && a.tenant.ID != tenant {
+		return refuse(700005, invalidGrant, "Provided Authorization Code or Refresh Token is intended to be used against another tenant.")
+	}
+	return nil
+}

@@ -1,0 +1,383 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// authorization is a request of the authorize endpoint (RFC 6749 section 4.1.1,
+// OpenID Connect Core 3.1.2.1).
+// https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow
+type authorization struct {
+	*exchange
+	form
+	authority authority
+	scopes    scopes
+}
+
+// pageFields are those of a page's own form, which come beside the parameters
+// of the request.
+var pageFields = []string{"user", "password", "pick", "action"}
+
+// authorize shows the sign-in page, takes what it sends, and leads back to the
+// application. Until the application and its redirect URI are known to be good,
+// a refusal stays on a page of ours; after that it goes to the application.
+func (p *Provider) authorize(x *exchange) error {
+	f, err := x.authorizeForm()
+	if err != nil {
+		return err
+	}
+	a, err := p.authority(x)
+	if err != nil {
+		return err
+	}
+	r := authorization{exchange: x, form: f, authority: a}
+	if x.submitted() {
+		return p.submitAuthorization(r)
+	}
+	user, err := p.sessionUser(r)
+	if err != nil {
+		return err
+	}
+	if user != nil && r.silent() {
+		return p.authorizeUser(r, *user)
+	}
+	if a.tenant != nil {
+		app, err := p.checkRedirect(r, *a.tenant)
+		if err != nil {
+			return err
+		}
+		if err := r.check(); err != nil {
+			return r.redirectError(err)
+		}
+		if r.get("prompt") == "none" {
+			return r.redirectError(refuse(50058, "login_required", "A silent sign-in request was sent but no user is signed in."))
+		}
+		return p.showSignIn(r, &app, r.get("login_hint"), nil)
+	}
+	return p.showSignIn(r, nil, r.get("login_hint"), nil)
+}
+
+// authorizeForm reads the request's parameters: from the query, or from the form
+// of an application that posts them.
+func (x *exchange) authorizeForm() (form, error) {
+	if err := x.Request.ParseForm(); err != nil {
+		return nil, errBadForm(err)
+	}
+	values := x.Request.URL.Query()
+	if !values.Has("client_id") && !x.submitted() {
+		values = x.Request.PostForm
+	}
+	f, err := checkForm(values)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.need("client_id"); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// submitted tells whether the request comes from a page's form.
+func (x *exchange) submitted() bool {
+	return x.Request.Method == http.MethodPost && slices.ContainsFunc(pageFields, x.Request.PostForm.Has)
+}
+
+// silent tells whether a user who is signed in need not be asked.
+func (r authorization) silent() bool {
+	prompt := r.get("prompt")
+	return prompt == "" || prompt == "none"
+}
+
+// submitAuthorization signs in who filled in the page.
+func (p *Provider) submitAuthorization(r authorization) error {
+	if err := p.sameOrigin.Check(r.Request); err != nil {
+		return errForeignForm(err)
+	}
+	page := r.Request.PostForm
+	if page.Get("action") == "cancel" {
+		return p.cancelAuthorization(r)
+	}
+	user, err := p.signInByPage(r.exchange, r.authority, page)
+	var refusal *aadError
+	if errors.As(err, &refusal) {
+		_ = r.Error(refusal)
+		return p.showSignIn(r, nil, page.Get("user"), refusal)
+	}
+	if err != nil {
+		return err
+	}
+	if err := p.startSession(r.exchange, user); err != nil {
+		return err
+	}
+	return p.authorizeUser(r, user)
+}
+
+func errForeignForm(cause error) *aadError {
+	e := refuse(90014, invalidRequest, "The form was sent by a page of another site.")
+	e.status, e.cause = http.StatusForbidden, cause
+	return e
+}
+
+// signInByPage finds the user who was picked, or who typed name and password.
+func (p *Provider) signInByPage(x *exchange, a authority, page url.Values) (db.User, error) {
+	if id := page.Get("pick"); id != "" {
+		return p.pickUser(x.Request.Context(), a, id)
+	}
+	name := strings.TrimSpace(page.Get("user"))
+	tenant, err := p.tenantOfUser(x.Request.Context(), a, name)
+	if err != nil {
+		return db.User{}, err
+	}
+	return p.checkPassword(x, tenant, name, page.Get("password"))
+}
+
+// pickUser signs a user in without a password, where the tenant allows it.
+func (p *Provider) pickUser(ctx context.Context, a authority, id string) (db.User, error) {
+	user, err := uuid.Parse(id)
+	if err != nil || a.tenant == nil || !a.tenant.UserPicker {
+		return db.User{}, errWrongPassword()
+	}
+	found, err := p.queries.GetUser(ctx, db.GetUserParams{TenantID: a.tenant.ID, ID: user})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return found, errNoUser(a.name)
+	}
+	if err != nil {
+		return found, err
+	}
+	return found, maySignIn(found)
+}
+
+func (p *Provider) cancelAuthorization(r authorization) error {
+	if r.authority.tenant == nil {
+		return refuse(65004, "access_denied", "User declined to consent to access the app.")
+	}
+	if _, err := p.checkRedirect(r, *r.authority.tenant); err != nil {
+		return err
+	}
+	return r.redirectError(refuse(65004, "access_denied", "User declined to consent to access the app."))
+}
+
+// authorizeUser leads a user who signed in back to the application, with what it
+// asked for.
+func (p *Provider) authorizeUser(r authorization, user db.User) error {
+	ctx := r.Request.Context()
+	tenant, err := p.queries.GetTenant(ctx, user.TenantID)
+	if err != nil {
+		return err
+	}
+	app, err := p.checkRedirect(r, tenant)
+	if err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return r.redirectError(err)
+	}
+	to, err := p.findResource(ctx, r.exchange, tenant.ID, r.scopes.resource)
+	if err == nil {
+		_, err = p.grantScopes(ctx, app, user.ID, to, r.scopes)
+	}
+	var refusal *aadError
+	if errors.As(err, &refusal) {
+		if refusal.number == 65001 && r.get("prompt") != "none" {
+			return errNeedsAdmin(app)
+		}
+		return r.redirectError(refusal)
+	}
+	if err != nil {
+		return err
+	}
+	return p.redirectUser(r, app, user)
+}
+
+// errNeedsAdmin is shown to a user whose administrator has not consented.
+func errNeedsAdmin(app db.Application) *aadError {
+	return refuse(90094, "consent_required", "Need admin approval: %s needs permission to access resources in your organization that only an admin can grant. Ask an admin to grant permission to this app before you can use it.", app.DisplayName)
+}
+
+func (p *Provider) redirectUser(r authorization, app db.Application, user db.User) error {
+	answer := url.Values{}
+	types := strings.Fields(r.get("response_type"))
+	var code string
+	if slices.Contains(types, "code") {
+		t := newTicket(user.TenantID)
+		code = t.value
+		err := p.queries.CreateAuthorizationCode(r.Request.Context(), db.CreateAuthorizationCodeParams{
+			TenantID: user.TenantID, Hash: t.hash, FamilyID: uuid.Must(uuid.NewV7()), ClientID: app.ClientID, UserID: user.ID,
+			RedirectUri: r.get("redirect_uri"), Scope: r.scopes.text,
+			Nonce: optional(r.get("nonce")), CodeChallenge: optional(r.get("code_challenge")),
+			CreatedAt: r.now, ExpiresAt: r.now.Add(codeLifetime),
+		})
+		if err != nil {
+			return err
+		}
+		answer.Set("code", code)
+	}
+	if slices.Contains(types, "id_token") {
+		token, err := p.issueIDToken(r.exchange, signIn{client: client{Application: app}, user: user, scopes: r.scopes, nonce: r.get("nonce")}, code)
+		if err != nil {
+			return err
+		}
+		answer.Set("id_token", token)
+	}
+	if r.get("client_info") == "1" {
+		answer.Set("client_info", clientInfo(user))
+	}
+	return r.redirect(answer)
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// checkRedirect finds the application and holds the redirect URI to those that
+// it registered.
+func (p *Provider) checkRedirect(r authorization, tenant db.Tenant) (db.Application, error) {
+	app, err := p.findApplication(r.Request.Context(), tenant, r.get("client_id"))
+	if err != nil {
+		return app, err
+	}
+	uri := r.get("redirect_uri")
+	if uri == "" {
+		return app, refuse(900971, invalidRequest, "No reply address provided.")
+	}
+	if !slices.ContainsFunc(app.RedirectUris, func(registered string) bool { return sameRedirect(registered, uri) }) {
+		return app, refuse(50011, invalidRequest, "The redirect URI '%s' specified in the request does not match the redirect URIs configured for the application '%s'. Make sure the redirect URI sent in the request matches one added to your application.", uri, app.ClientID)
+	}
+	return app, nil
+}
+
+// sameRedirect tells whether a URI is exactly the registered one. Only the port
+// is free, and only on the loopback interface, where an application takes the
+// one that it gets (RFC 8252 section 7.3).
+// https://learn.microsoft.com/entra/identity-platform/reply-url#localhost-exceptions
+func sameRedirect(registered, uri string) bool {
+	if registered == uri {
+		return true
+	}
+	a, errA := url.Parse(registered)
+	b, errB := url.Parse(uri)
+	if errA != nil || errB != nil || a.Scheme != "http" || b.Scheme != "http" || b.User != nil || b.Fragment != "" {
+		return false
+	}
+	loopback := a.Hostname() == "localhost" || a.Hostname() == "127.0.0.1" || a.Hostname() == "::1"
+	return loopback && a.Hostname() == b.Hostname() && a.RawQuery == b.RawQuery &&
+		strings.TrimSuffix(a.EscapedPath(), "/") == strings.TrimSuffix(b.EscapedPath(), "/")
+}
+
+// check holds the rest of the request to what is supported, and takes its
+// scopes apart.
+func (r *authorization) check() error {
+	types := strings.Fields(r.get("response_type"))
+	slices.Sort(types)
+	switch kind := strings.Join(types, " "); {
+	case kind == "":
+		return errMissing("response_type")
+	case strings.Contains(kind, "token") && slices.Contains(types, "token"):
+		return refuse(700051, "unsupported_response_type", "response_type 'token' is not enabled for the application.")
+	case kind != "code" && kind != "id_token" && kind != "code id_token":
+		return refuse(700054, "unsupported_response_type", "response_type '%s' is not supported.", r.get("response_type"))
+	case slices.Contains(types, "id_token") && r.get("nonce") == "":
+		return refuse(900144, invalidRequest, "The request body must contain the following parameter: 'nonce'.")
+	}
+	if err := r.checkModes(types); err != nil {
+		return err
+	}
+	text := r.get("scope")
+	if text == "" && r.v1 { // v1.0 names the resource alone
+		text = "openid offline_access"
+		if resource := strings.TrimRight(r.get("resource"), "/"); resource != "" {
+			text += " " + resource + "/" + defaultScope
+		}
+	}
+	if text == "" {
+		return errMissing("scope")
+	}
+	var err error
+	r.scopes, err = parseScopes(text)
+	if err == nil && slices.Contains(types, "id_token") && !r.scopes.wants("openid") {
+		err = refuse(70011, invalidScope, "The provided value for the input parameter 'scope' is not valid: response_type 'id_token' needs the scope 'openid'.")
+	}
+	return err
+}
+
+func (r *authorization) checkModes(types []string) error {
+	switch r.get("response_mode") {
+	case "", "fragment", "form_post":
+	case "query":
+		if slices.Contains(types, "id_token") {
+			return refuse(70007, "unsupported_response_mode", "'query' is not a supported value of 'response_mode' when requesting a token.")
+		}
+	default:
+		return refuse(70007, "unsupported_response_mode", "'%s' is not a supported value of 'response_mode'.", r.get("response_mode"))
+	}
+	method := r.get("code_challenge_method")
+	switch {
+	case r.get("code_challenge") == "" && method == "", method == "S256" && r.get("code_challenge") != "":
+		return nil
+	case r.get("code_challenge") == "":
+		return errMissing("code_challenge")
+	}
+	return refuse(501491, invalidRequest, "The code_challenge_method '%s' is not supported: use 'S256'.", method)
+}
+
+// responseMode is how the answer reaches the application (OAuth 2.0 Multiple
+// Response Type Encoding Practices, section 2.1).
+func (r authorization) responseMode() string {
+	if mode := r.get("response_mode"); mode == "query" || mode == "fragment" || mode == "form_post" {
+		return mode
+	}
+	if slices.Contains(strings.Fields(r.get("response_type")), "id_token") {
+		return "fragment"
+	}
+	return "query"
+}
+
+// redirectError tells the application of a refusal.
+func (r authorization) redirectError(err error) error {
+	e := asAADError(err)
+	if e.httpStatus() >= http.StatusInternalServerError {
+		return err
+	}
+	_ = r.Error(e)
+	return r.redirect(url.Values{"error": {e.code}, "error_description": {r.describe(e)}, "error_uri": {r.base + "/error"}})
+}
+
+// redirect sends the browser to the redirect URI, which was checked, with an
+// answer and the application's state as it came.
+func (r authorization) redirect(answer url.Values) error {
+	if r.form["state"] != nil {
+		answer["state"] = r.form["state"]
+	}
+	target, err := url.Parse(r.get("redirect_uri"))
+	if err != nil {
+		return refuse(50011, invalidRequest, "The redirect URI '%s' is not valid.", r.get("redirect_uri"))
+	}
+	switch r.responseMode() {
+	case "form_post":
+		return r.showFormPost(target.String(), answer)
+	case "fragment":
+		target.Fragment, target.RawFragment = "", ""
+		r.Redirect(http.StatusFound, target.String()+"#"+answer.Encode())
+	default:
+		query := target.Query()
+		for name, values := range answer {
+			query[name] = values
+		}
+		target.RawQuery = query.Encode()
+		r.Redirect(http.StatusFound, target.String())
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package identity
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// proof is by what a client proved who it is: the appidacr of tokens.
+type proof string
+
+const (
+	proofNone        proof = "0" // a public client
+	proofSecret      proof = "1"
+	proofCertificate proof = "2"
+)
+
+// client is an application that calls the authority.
+type client struct {
+	db.Application
+	proof proof
+}
+
+// credentials are what a client says of itself.
+type credentials struct {
+	id, secret, assertion, assertionType string
+}
+
+// readCredentials takes them from the form, or the secret by HTTP Basic
+// (RFC 6749 section 2.3.1).
+func readCredentials(r *http.Request, f form) credentials {
+	c := credentials{f.get("client_id"), f.get("client_secret"), f.get("client_assertion"), f.get("client_assertion_type")}
+	if id, secret, ok := r.BasicAuth(); ok && c.secret == "" {
+		id, _ = url.QueryUnescape(id)
+		c.secret, _ = url.QueryUnescape(secret)
+		if c.id == "" {
+			c.id = id
+		}
+	}
+	return c
+}
+
+// authenticateClient finds the application and holds it to its credentials. An
+// application that is no public client must prove itself, unless it is let
+// without where no browser is (flows that publicFlow names).
+func (p *Provider) authenticateClient(x *exchange, f form, tenant db.Tenant, publicFlow bool) (client, error) {
+	c := readCredentials(x.Request, f)
+	if c.id == "" {
+		return client{}, errMissing("client_id")
+	}
+	app, err := p.findApplication(x.Request.Context(), tenant, c.id)
+	if err != nil {
+		return client{}, err
+	}
+	switch {
+	case app.PublicClient && (c.secret != "" || c.assertion != ""):
+		return client{}, refuseClient(700025, "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.")
+	case c.assertion != "":
+		return client{app, proofCertificate}, p.checkAssertion(x, app, c)
+	case c.secret != "":
+		return client{app, proofSecret}, p.checkSecret(x, app, c.secret)
+	case app.PublicClient, publicFlow && app.PublicClientFlows:
+		return client{app, proofNone}, nil
+	}
+	return client{}, refuseClient(7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
+}
+
+func (p *Provider) findApplication(ctx context.Context, tenant db.Tenant, clientID string) (db.Application, error) {
+	id, err := uuid.Parse(clientID)
+	if err != nil {
+		return db.Application{}, errNoApplication(clientID, tenant)
+	}
+	app, err := p.queries.GetApplication(ctx, db.GetApplicationParams{TenantID: tenant.ID, ClientID: id})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return app, errNoApplication(clientID, tenant)
+	}
+	return app, err
+}
+
+func errNoApplication(clientID string, tenant db.Tenant) *aadError {
+	return refuse(700016, unauthorizedClient, "Application with identifier '%s' was not found in the directory '%s'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.", clientID, tenant.DisplayName)
+}
+
+// checkSecret compares with every secret of the application, in constant time.
+func (p *Provider) checkSecret(x *exchange, app db.Application, secret string) error {
+	all, err := p.queries.ListApplicationSecrets(x.Request.Context(), db.ListApplicationSecretsParams{TenantID: app.TenantID, ClientID: app.ClientID})
+	if err != nil {
+		return err
+	}
+	hash, expired := hashOf(secret), false
+	for _, s := range all {
+		if subtle.ConstantTimeCompare(hash, s.SecretHash) == 0 {
+			continue
+		}
+		if x.now.Before(s.ExpiresAt) {
+			return nil
+		}
+		expired = true
+	}
+	if expired {
+		return refuseClient(7000222, "The provided client secret keys for app '%s' are expired. Create new keys for your app, or consider using certificate credentials for added security.", app.ClientID)
+	}
+	return refuseClient(7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '%s'.", app.ClientID)
+}

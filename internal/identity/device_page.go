@@ -1,0 +1,124 @@
+package identity
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// deviceAuth is the page on which a user lets a device in (RFC 8628 section
+// 3.3): one form for the code, the name and the password.
+func (p *Provider) deviceAuth(x *exchange) error {
+	if _, err := p.authority(x); err != nil {
+		return err
+	}
+	if err := x.Request.ParseForm(); err != nil {
+		return errBadForm(err)
+	}
+	code := normalUserCode(x.Request.Form.Get("code"))
+	if x.Request.Method != http.MethodPost {
+		return x.show(http.StatusOK, "device", devicePage{Code: code})
+	}
+	if err := p.sameOrigin.Check(x.Request); err != nil {
+		return errForeignForm(err)
+	}
+	done, err := p.decideDevice(x, code)
+	var refusal *aadError
+	if errors.As(err, &refusal) {
+		_ = x.Error(refusal)
+		return x.show(refusal.httpStatus(), "device", devicePage{Code: code, User: x.Request.PostForm.Get("user"), Error: x.describe(refusal)})
+	}
+	if err != nil {
+		return err
+	}
+	return x.showMessage(http.StatusOK, done, "You can close this window and go back to your device.")
+}
+
+type devicePage struct{ Code, User, Error string }
+
+// normalUserCode takes a code as people type it: any case, with spaces or
+// dashes.
+func normalUserCode(code string) string {
+	return strings.ToUpper(strings.NewReplacer(" ", "", "-", "").Replace(code))
+}
+
+// decideDevice signs the user in and approves or declines the device.
+func (p *Provider) decideDevice(x *exchange, userCode string) (done string, err error) {
+	code, err := p.findUserCode(x, userCode)
+	if err != nil {
+		return "", err
+	}
+	ctx, page := x.Request.Context(), x.Request.PostForm
+	a, err := p.findAuthority(ctx, code.Authority)
+	if err != nil {
+		return "", err
+	}
+	user, err := p.signInByPage(x, a, page)
+	if err != nil {
+		return "", err
+	}
+	tenant, err := p.queries.GetTenant(ctx, user.TenantID)
+	if err != nil {
+		return "", err
+	}
+	app, err := p.findApplication(ctx, tenant, code.ClientID.String())
+	if err != nil {
+		return "", err
+	}
+	decision := db.DecideDeviceCodeParams{Hash: code.Hash, TenantID: tenant.ID, UserID: user.ID, Status: db.DeviceCodeStatusApproved}
+	done = "You have signed in to " + app.DisplayName
+	if page.Get("action") == "decline" {
+		decision.Status, done = db.DeviceCodeStatusDeclined, "You have declined to sign in to "+app.DisplayName
+	}
+	decided, err := p.queries.DecideDeviceCode(ctx, decision)
+	if err == nil && decided == 0 {
+		err = errUserCode()
+	}
+	return done, err
+}
+
+func (p *Provider) findUserCode(x *exchange, userCode string) (db.DeviceCode, error) {
+	if p.failures.limiter(x.ClientIP()).Tokens() < 1 {
+		return db.DeviceCode{}, refuse(50053, invalidGrant, "Too many wrong codes came from your address. Wait a moment.")
+	}
+	code, err := p.queries.GetDeviceCodeByUserCode(x.Request.Context(), userCode)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return code, err
+	}
+	if err != nil || code.Status != db.DeviceCodeStatusPending || !x.now.Before(code.ExpiresAt) {
+		p.failures.limiter(x.ClientIP()).Allow()
+		return code, errUserCode()
+	}
+	return code, nil
+}
+
+func errUserCode() *aadError {
+	return refuse(70018, "bad_verification_code", "That code didn't work. Check the code and try again: it may have been used already, or have expired.")
+}
+
+// deviceApplication is the id of the application that asks for a device code. It
+// is looked up at once where the tenant is known, else when a user has said
+// whose tenant it is.
+func (p *Provider) deviceApplication(r tokenRequest) (uuid.UUID, error) {
+	text, err := r.need("client_id")
+	if err != nil {
+		return uuid.Nil, err
+	}
+	if r.authority.tenant == nil {
+		id, err := uuid.Parse(text)
+		if err != nil {
+			return id, errNoApplication(text, db.Tenant{DisplayName: r.authority.name})
+		}
+		return id, nil
+	}
+	app, err := p.findApplication(r.Request.Context(), *r.authority.tenant, text)
+	if err == nil && !app.PublicClient && !app.PublicClientFlows {
+		err = refuseClient(7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
+	}
+	return app.ClientID, err
+}

@@ -1,0 +1,133 @@
+package identity
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// aadError is a refusal in Entra's words, known by its AADSTS number.
+// https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+type aadError struct {
+	number   int
+	status   int    // 0 is 400
+	code     string // of OAuth (RFC 6749 section 5.2)
+	message  string
+	suberror string
+	cause    error // for the log
+}
+
+func (e *aadError) Error() string {
+	if e.cause != nil {
+		return fmt.Sprintf("AADSTS%d: %s: %v", e.number, e.message, e.cause)
+	}
+	return fmt.Sprintf("AADSTS%d: %s", e.number, e.message)
+}
+
+func (e *aadError) Unwrap() error { return e.cause }
+
+// OAuth's error codes, and Entra's own.
+const (
+	invalidClient      = "invalid_client"
+	invalidGrant       = "invalid_grant"
+	invalidRequest     = "invalid_request"
+	invalidResource    = "invalid_resource"
+	invalidScope       = "invalid_scope"
+	unauthorizedClient = "unauthorized_client"
+)
+
+func refuse(number int, code, format string, args ...any) *aadError {
+	return &aadError{number: number, code: code, message: fmt.Sprintf(format, args...)}
+}
+
+// refuseClient refuses who a client says to be: 401 (RFC 6749 section 5.2).
+func refuseClient(number int, format string, args ...any) *aadError {
+	e := refuse(number, invalidClient, format, args...)
+	e.status = http.StatusUnauthorized
+	return e
+}
+
+func errMissing(parameter string) *aadError {
+	return refuse(900144, invalidRequest, "The request body must contain the following parameter: '%s'.", parameter)
+}
+
+func errConsent(app db.Application) *aadError {
+	e := refuse(65001, invalidGrant, "The user or administrator has not consented to use the application with ID '%s' named '%s'. Send an interactive authorization request for this user and resource.",
+		app.ClientID, app.DisplayName)
+	e.suberror = "consent_required"
+	return e
+}
+
+// asAADError is err in Entra's words. What is no refusal is a failure of ours.
+func asAADError(err error) *aadError {
+	var refusal *aadError
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	if errors.Is(db.Classify(err), db.ErrUnavailable) {
+		return &aadError{
+			number: 90033, status: http.StatusServiceUnavailable, code: "temporarily_unavailable",
+			message: "A transient error has occurred. Please try again.", cause: err,
+		}
+	}
+	return &aadError{
+		number: 90002, status: http.StatusInternalServerError, code: "server_error",
+		message: "An unexpected error occurred.", cause: err,
+	}
+}
+
+// errorDocument is the body of a refusal, its members in Entra's order.
+type errorDocument struct {
+	Error            string `json:"error"`
+	ErrorDescription string `json:"error_description"`
+	ErrorCodes       []int  `json:"error_codes"`
+	Timestamp        string `json:"timestamp"`
+	TraceID          string `json:"trace_id"`
+	CorrelationID    string `json:"correlation_id"`
+	ErrorURI         string `json:"error_uri"`
+	Suberror         string `json:"suberror,omitempty"`
+}
+
+const timestampForm = "2006-01-02 15:04:05Z"
+
+func (x *exchange) describe(e *aadError) string {
+	return fmt.Sprintf("AADSTS%d: %s Trace ID: %s Correlation ID: %s Timestamp: %s",
+		e.number, e.message, x.requestID, x.correlationID, x.now.UTC().Format(timestampForm))
+}
+
+// writeError answers with the refusal as JSON.
+func (x *exchange) writeError(err error) {
+	e := asAADError(err)
+	_ = x.Error(e)
+	x.writeJSON(e.httpStatus(), errorDocument{
+		Error:            e.code,
+		ErrorDescription: x.describe(e),
+		ErrorCodes:       []int{e.number},
+		Timestamp:        x.now.UTC().Format(timestampForm),
+		TraceID:          x.requestID,
+		CorrelationID:    x.correlationID,
+		ErrorURI:         fmt.Sprintf("%s/error?code=%d", x.base, e.number),
+		Suberror:         e.suberror,
+	})
+}
+
+func (e *aadError) httpStatus() int { return cmp.Or(e.status, http.StatusBadRequest) }
+
+// writeJSON answers with v, without escaping for HTML.
+func (x *exchange) writeJSON(status int, v any) {
+	if status == http.StatusServiceUnavailable {
+		x.Header("Retry-After", "2")
+	}
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(err) // strings and numbers: there is nothing that can't be written
+	}
+	x.Data(status, "application/json; charset=utf-8", []byte(strings.TrimSuffix(b.String(), "\n")))
+}

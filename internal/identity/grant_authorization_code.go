@@ -1,0 +1,100 @@
+package identity
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// codeLifetime is about what Entra's codes live.
+// https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow#successful-response
+const codeLifetime = 10 * time.Minute
+
+// grantAuthorizationCode redeems a code (RFC 6749 section 4.1.3) once: whoever
+// comes second gets nothing, and ends what the first one got by it
+// (section 4.1.2).
+func (p *Provider) grantAuthorizationCode(r tokenRequest) (tokenAnswer, error) {
+	value, err := r.need("code")
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	t, ok := parseTicket(value)
+	if !ok {
+		return tokenAnswer{}, refuse(9002313, invalidGrant, "Invalid request. Request is malformed or invalid.")
+	}
+	if err := r.authority.admits(t.tenant); err != nil {
+		return tokenAnswer{}, err
+	}
+	ctx := r.Request.Context()
+	code, err := p.queries.GetAuthorizationCode(ctx, db.GetAuthorizationCodeParams{TenantID: t.tenant, Hash: t.hash})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return tokenAnswer{}, refuse(70000, invalidGrant, "Provided grant is invalid or malformed.")
+	}
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	c, err := p.authenticateOwner(r, t, code.ClientID)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	if err := checkCode(r, code); err != nil {
+		return tokenAnswer{}, err
+	}
+	redeemed, err := p.queries.RedeemAuthorizationCode(ctx, db.RedeemAuthorizationCodeParams{TenantID: t.tenant, Hash: t.hash, Now: r.now})
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	if redeemed == 0 {
+		if err := p.queries.DeleteRefreshTokenFamily(ctx, db.DeleteRefreshTokenFamilyParams{TenantID: t.tenant, FamilyID: code.FamilyID}); err != nil {
+			return tokenAnswer{}, err
+		}
+		return tokenAnswer{}, refuse(54005, invalidGrant, "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.")
+	}
+	return p.answerCode(r, c, code)
+}
+
+func (p *Provider) answerCode(r tokenRequest, c client, code db.AuthorizationCode) (tokenAnswer, error) {
+	user, err := p.stillWelcome(r.Request.Context(), code.TenantID, code.UserID, code.CreatedAt)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	text := r.get("scope")
+	if text == "" {
+		text = code.Scope
+	}
+	s, err := parseScopes(text)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	return p.answer(r, signIn{client: c, user: user, scopes: s, family: code.FamilyID, nonce: deref(code.Nonce)})
+}
+
+// checkCode holds a redemption against the request that the code came of.
+func checkCode(r tokenRequest, code db.AuthorizationCode) error {
+	if !r.now.Before(code.ExpiresAt) {
+		return refuse(70008, invalidGrant, "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.")
+	}
+	if r.get("redirect_uri") != code.RedirectUri {
+		return refuse(50011, invalidGrant, "The redirect URI '%s' specified in the request does not match the redirect URI of the authorization request.", r.get("redirect_uri"))
+	}
+	verifier, challenge := r.get("code_verifier"), deref(code.CodeChallenge)
+	hash := sha256.Sum256([]byte(verifier))
+	computed := base64.RawURLEncoding.EncodeToString(hash[:])
+	switch {
+	case challenge == "" && verifier == "":
+		return nil
+	case challenge == "":
+		return refuse(501481, invalidGrant, "The Code_Verifier does not match the code_challenge supplied in the authorization request.")
+	case verifier == "":
+		return refuse(50148, invalidGrant, "The Code_Verifier is missing: the authorization request had a code_challenge.")
+	case subtle.ConstantTimeCompare([]byte(computed), []byte(challenge)) == 0:
+		return refuse(501481, invalidGrant, "The Code_Verifier does not match the code_challenge supplied in the authorization request.")
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package identity
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+const (
+	deviceCodeLifetime = 15 * time.Minute
+	deviceCodeInterval = 5 * time.Second
+
+	userCodeLength = 9
+	// userCodeLetters can't be taken for one another and spell no words
+	// (RFC 8628 section 6.1); 20 of them make 39 bits.
+	userCodeLetters = "BCDFGHJKLMNPQRSTVWXZ"
+)
+
+// deviceAnswer is what a device authorization request is answered (RFC 8628
+// section 3.2).
+type deviceAnswer struct {
+	UserCode        string `json:"user_code"`
+	DeviceCode      string `json:"device_code"`
+	VerificationURI string `json:"verification_uri"`
+	ExpiresIn       int    `json:"expires_in"` // seconds
+	Interval        int    `json:"interval"`   // seconds
+	Message         string `json:"message"`
+}
+
+// deviceAuthorization is the device authorization endpoint (RFC 8628 section
+// 3.1).
+// https://learn.microsoft.com/entra/identity-platform/v2-oauth2-device-code
+func (p *Provider) deviceAuthorization(x *exchange) error {
+	f, err := readForm(x.Request)
+	if err != nil {
+		return err
+	}
+	a, err := p.authority(x)
+	if err != nil {
+		return err
+	}
+	r := tokenRequest{x, f, a}
+	s, err := r.scopes()
+	if err != nil {
+		return err
+	}
+	app, err := p.deviceApplication(r)
+	if err != nil {
+		return err
+	}
+	code := make([]byte, 32)
+	_, _ = rand.Read(code) // never fails
+	deviceCode := base64.RawURLEncoding.EncodeToString(code)
+	params := db.CreateDeviceCodeParams{
+		Hash: hashOf(deviceCode), Authority: a.name, ClientID: app, Scope: s.text,
+		CreatedAt: x.now, ExpiresAt: x.now.Add(deviceCodeLifetime),
+	}
+	for created := int64(0); created == 0; { // until the user code is nobody else's
+		params.UserCode = newUserCode()
+		if created, err = p.queries.CreateDeviceCode(x.Request.Context(), params); err != nil {
+			return err
+		}
+	}
+	uri := x.base + "/" + common + "/oauth2/deviceauth"
+	x.writeJSON(200, deviceAnswer{
+		UserCode: params.UserCode, DeviceCode: deviceCode, VerificationURI: uri,
+		ExpiresIn: int(deviceCodeLifetime.Seconds()), Interval: int(deviceCodeInterval.Seconds()),
+		Message: fmt.Sprintf("To sign in, use a web browser to open the page %s and enter the code %s to authenticate.", uri, params.UserCode),
+	})
+	return nil
+}
+
+func newUserCode() string {
+	code := make([]byte, 0, userCodeLength)
+	for b := make([]byte, 1); len(code) < userCodeLength; {
+		_, _ = rand.Read(b)
+		if n := int(b[0]); n < 256-256%len(userCodeLetters) { // or the first letters would come more often
+			code = append(code, userCodeLetters[n%len(userCodeLetters)])
+		}
+	}
+	return string(code)
+}
+
+// grantDeviceCode answers a device that asks whether a user let it in yet
+// (RFC 8628 section 3.4).
+func (p *Provider) grantDeviceCode(r tokenRequest) (tokenAnswer, error) {
+	value, err := r.need("device_code")
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	ctx, hash := r.Request.Context(), hashOf(value)
+	code, err := p.queries.GetDeviceCode(ctx, hash)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return tokenAnswer{}, refuse(70018, "bad_verification_code", "Invalid verification code: the device_code was not recognized.")
+	}
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	if err := checkDeviceCode(r, code); err != nil {
+		return tokenAnswer{}, err
+	}
+	if err := r.authority.admits(*code.TenantID); err != nil {
+		return tokenAnswer{}, err
+	}
+	tenant, err := p.queries.GetTenant(ctx, *code.TenantID)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	c, err := p.authenticateClient(r.exchange, r.form, tenant, true)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	redeemed, err := p.queries.RedeemDeviceCode(ctx, hash)
+	if err == nil && redeemed == 0 {
+		err = errDeviceCodeSpent()
+	}
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	user, err := p.stillWelcome(ctx, tenant.ID, *code.UserID, code.CreatedAt)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	s, err := parseScopes(code.Scope)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	return p.answer(r, signIn{client: c, user: user, scopes: s})
+}
+
+// checkDeviceCode returns nil for a code that the device's user approved.
+func checkDeviceCode(r tokenRequest, code db.DeviceCode) error {
+	switch {
+	case r.get("client_id") != code.ClientID.String():
+		return refuse(700003, invalidGrant, "The device code was issued to another client.")
+	case code.Status == db.DeviceCodeStatusRedeemed:
+		return errDeviceCodeSpent()
+	case !r.now.Before(code.ExpiresAt):
+		return refuse(70020, "expired_token", "The provided value for the input parameter 'device_code' is not valid. This device code has expired.")
+	case code.Status == db.DeviceCodeStatusDeclined:
+		return refuse(65004, "authorization_declined", "User declined to consent to access the app.")
+	case code.Status == db.DeviceCodeStatusPending:
+		return refuse(70016, "authorization_pending", "OAuth 2.0 device flow error. Authorization is pending. Continue polling.")
+	}
+	return nil
+}
+
+func errDeviceCodeSpent() *aadError {
+	return refuse(54005, invalidGrant, "OAuth2 device code was already redeemed, please retry with a new valid code or use an existing refresh token.")
+}

@@ -1,0 +1,79 @@
+package identity
+
+import (
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/bearer"
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// grantOnBehalfOf trades a token that a user's client sent to an API for one by
+// which the API calls Graph for that user.
+// https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow
+func (p *Provider) grantOnBehalfOf(r tokenRequest) (tokenAnswer, error) {
+	if use := r.get("requested_token_use"); use != "on_behalf_of" {
+		return tokenAnswer{}, errMissing("requested_token_use")
+	}
+	raw, err := r.need("assertion")
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	claims, err := p.verifyAssertedToken(r, raw)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	ctx := r.Request.Context()
+	tenant, err := p.queries.GetTenant(ctx, claims.TenantID)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	c, err := p.authenticateClient(r.exchange, r.form, tenant, false)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	if c.proof == proofNone {
+		return tokenAnswer{}, refuseClient(7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
+	}
+	if id := c.ClientID.String(); claims.Audience != id && claims.Audience != "api://"+id {
+		return tokenAnswer{}, refuse(500131, invalidGrant, "Assertion audience does not match the Client app presenting the assertion. The audience in the assertion was '%s' and the expected audience is '%s' or one of the Application Uris of this application.", claims.Audience, "api://"+id)
+	}
+	s, err := r.scopes()
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	user, err := p.queries.GetUser(ctx, db.GetUserParams{TenantID: tenant.ID, ID: claims.ObjectID})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return tokenAnswer{}, refuse(500341, invalidGrant, "The user account has been deleted from the directory.")
+	}
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	return p.answer(r, signIn{client: c, user: user, scopes: s})
+}
+
+// verifyAssertedToken checks a token of any audience, which must be a user's.
+func (p *Provider) verifyAssertedToken(r tokenRequest, raw string) (*bearer.Claims, error) {
+	claims, err := p.verifyToken(r.Request.Context(), raw)
+	var refused *bearer.RevokedError
+	switch {
+	case err == nil && claims.IDType != "user":
+		return nil, refuse(50013, invalidGrant, "Assertion failed: the token is an application's own, and on-behalf-of is for users' tokens.")
+	case err == nil:
+		return claims, r.authority.admits(claims.TenantID)
+	case errors.Is(err, bearer.ErrExpired), errors.Is(err, bearer.ErrNotYetValid):
+		e := refuse(500133, invalidGrant, "Assertion is not within its valid time range. Ensure that the access token is not expired before using it for user assertion, or request a new token.")
+		e.cause = err
+		return nil, e
+	case errors.As(err, &refused):
+		e := refuse(50173, invalidGrant, "The provided grant has expired due to it being revoked, a fresh auth token is needed.")
+		e.suberror = "bad_token"
+		return nil, e
+	case bearer.Refused(err):
+		e := refuse(50013, invalidGrant, "Assertion failed signature validation.")
+		e.cause = err
+		return nil, e
+	}
+	return nil, err
+}

@@ -1,0 +1,44 @@
+package identity
+
+// grantPassword lets a user in by name and password (RFC 6749 section 4.3).
+// https://learn.microsoft.com/entra/identity-platform/v2-oauth-ropc
+func (p *Provider) grantPassword(r tokenRequest) (tokenAnswer, error) {
+	if r.authority.name == common || r.authority.name == consumers {
+		return tokenAnswer{}, refuse(9001023, invalidRequest, "The grant type is not supported over the /common or /consumers endpoints. Please use the /organizations or tenant-specific endpoint.")
+	}
+	name, err := r.need("username")
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	password, err := r.need("password")
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	ctx := r.Request.Context()
+	tenant, err := p.tenantOfUser(ctx, r.authority, name)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	c, err := p.authenticateClient(r.exchange, r.form, tenant, true)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	s, err := r.scopes()
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	user, err := p.checkPassword(r.exchange, tenant, name, password)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	return p.answer(r, signIn{client: c, user: user, scopes: s})
+}
+
+// scopes are those of the form, which must name some.
+func (r tokenRequest) scopes() (scopes, error) {
+	text, err := r.need("scope")
+	if err != nil {
+		return scopes{}, err
+	}
+	return parseScopes(text)
+}

@@ -1,0 +1,168 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/bearer"
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// defaultScope asks for all that was consented to.
+// https://learn.microsoft.com/entra/identity-platform/scopes-oidc#the-default-scope
+const defaultScope = ".default"
+
+// oidcScopes are those that concern the sign-in itself, not a resource.
+var oidcScopes = []string{"openid", "profile", "email", "offline_access"}
+
+// graphHosts are Graph's in the public and the national clouds.
+// https://learn.microsoft.com/graph/deployments
+var graphHosts = []string{
+	"graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn",
+}
+
+// scopes is a scope parameter, taken apart.
+type scopes struct {
+	text     string   // as it came
+	oidc     []string // of oidcScopes
+	resource string   // as the scopes name it; "" is Graph
+	names    []string // what is wanted of it, without the resource
+	literals []string // the same, as it came
+}
+
+// parseScopes takes a scope parameter (RFC 6749 section 3.3) apart.
+func parseScopes(text string) (scopes, error) {
+	s := scopes{text: text}
+	for _, word := range strings.Fields(text) {
+		if i := slices.IndexFunc(oidcScopes, func(o string) bool { return strings.EqualFold(o, word) }); i >= 0 {
+			s.oidc = append(s.oidc, oidcScopes[i])
+			continue
+		}
+		resource, name := "", word
+		if i := strings.LastIndex(word, "/"); i >= 0 {
+			resource, name = strings.TrimRight(word[:i], "/"), word[i+1:]
+		}
+		if name == "" {
+			return s, errScope(word)
+		}
+		if len(s.names) > 0 && !strings.EqualFold(resource, s.resource) {
+			return s, refuse(28000, invalidRequest, "Provided value for the input parameter scope is not valid because it contains more than one resource. Scope %s is not valid.", text)
+		}
+		s.resource = resource
+		s.names = append(s.names, name)
+		s.literals = append(s.literals, word)
+	}
+	if len(s.names) > 1 && slices.Contains(s.names, defaultScope) {
+		return s, refuse(70011, invalidScope, "The provided value for the input parameter 'scope' is not valid. %s/.default scope can't be combined with resource-specific scopes.", s.resource)
+	}
+	return s, nil
+}
+
+func errScope(scope string) *aadError {
+	return refuse(70011, invalidScope, "The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid. The scope %s is not valid.", scope)
+}
+
+// all tells whether everything that was consented to is wanted.
+func (s scopes) all() bool { return slices.Contains(s.names, defaultScope) }
+
+func (s scopes) wants(oidc string) bool { return slices.Contains(s.oidc, oidc) }
+
+// resource is whom a token is for.
+type resource struct {
+	audience string
+	api      *db.Application // nil for Graph
+}
+
+// findResource finds the resource that scopes name: Graph under any of its
+// names, this service's own included, or an application of the tenant by its
+// id, bare or as api://{id}.
+func (p *Provider) findResource(ctx context.Context, x *exchange, tenant uuid.UUID, name string) (resource, error) {
+	if isGraph(name, x.base) {
+		return resource{audience: GraphAudience}, nil
+	}
+	id, err := uuid.Parse(strings.TrimPrefix(name, "api://"))
+	if err == nil {
+		var app db.Application
+		app, err = p.queries.GetApplication(ctx, db.GetApplicationParams{TenantID: tenant, ClientID: id})
+		if err == nil {
+			return resource{name, &app}, nil
+		}
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return resource{}, err
+		}
+	}
+	return resource{}, refuse(500011, invalidResource, "The resource principal named %s was not found in the tenant named %s. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.", name, tenant)
+}
+
+func isGraph(name, base string) bool {
+	if name == "" || strings.EqualFold(name, bearer.GraphAppID) || strings.EqualFold(name, base) {
+		return true
+	}
+	u, err := url.Parse(name)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Path != "" {
+		return false
+	}
+	host := strings.ToLower(u.Hostname())
+	ip := net.ParseIP(host)
+	return slices.Contains(graphHosts, host) || host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// grantScopes returns the permissions that a token of the application for the
+// user holds: all that were consented to, as Entra does. It refuses what was
+// not.
+func (p *Provider) grantScopes(ctx context.Context, app db.Application, user uuid.UUID, to resource, s scopes) ([]string, error) {
+	granted, err := p.consented(ctx, app, user, to)
+	if err != nil {
+		return nil, err
+	}
+	if s.all() && len(granted) == 0 {
+		return nil, errConsent(app)
+	}
+	for _, name := range s.names {
+		if name == defaultScope || containsFold(granted, name) {
+			continue
+		}
+		if to.api != nil {
+			return nil, refuse(650053, invalidScope, "The application '%s' asked for scope '%s' that doesn't exist on the resource '%s'. Contact the app vendor.", app.DisplayName, name, to.api.ClientID)
+		}
+		return nil, errConsent(app)
+	}
+	return granted, nil
+}
+
+// consented lists what an application may do for a user: at Graph, what was
+// granted; at an API of the tenant, all that the API exposes.
+func (p *Provider) consented(ctx context.Context, app db.Application, user uuid.UUID, to resource) ([]string, error) {
+	if to.api != nil {
+		return to.api.ExposedScopes, nil
+	}
+	return p.queries.ListGrantedScopes(ctx, db.ListGrantedScopesParams{
+		TenantID: app.TenantID, ClientID: app.ClientID, PrincipalID: user,
+	})
+}
+
+// echo is the scope member of an answer: every requested scope as it was
+// written, which MSAL looks for, and whatever else the token holds.
+func (s scopes) echo(granted []string) string {
+	words := slices.Concat(s.oidc, s.literals)
+	for _, name := range granted {
+		if !containsFold(s.names, name) {
+			if s.resource != "" {
+				name = s.resource + "/" + name
+			}
+			words = append(words, name)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func containsFold(list []string, s string) bool {
+	return slices.ContainsFunc(list, func(e string) bool { return strings.EqualFold(e, s) })
+}

@@ -1,0 +1,125 @@
+package identity
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+const (
+	sessionCookie   = "ESTSAUTH" // Entra's name for it
+	sessionLifetime = 24 * time.Hour
+)
+
+// startSession lets the browser of a user in again for a while.
+func (p *Provider) startSession(x *exchange, user db.User) error {
+	t := newTicket(user.TenantID)
+	err := p.queries.CreateSession(x.Request.Context(), db.CreateSessionParams{
+		TenantID: user.TenantID, Hash: t.hash, UserID: user.ID, CreatedAt: x.now, ExpiresAt: x.now.Add(sessionLifetime),
+	})
+	if err == nil {
+		x.setSessionCookie(t.value, 0)
+	}
+	return err
+}
+
+func (x *exchange) setSessionCookie(value string, maxAge int) {
+	http.SetCookie(x.Writer, &http.Cookie{
+		Name: sessionCookie, Value: value, Path: "/", MaxAge: maxAge,
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// session is the ticket in the browser's cookie.
+func (x *exchange) session() (ticket, bool) {
+	value, err := x.Request.Cookie(sessionCookie)
+	if err != nil {
+		return ticket{}, false
+	}
+	return parseTicket(value.Value)
+}
+
+// sessionUser is the user whose browser it is, if the authority stands for the
+// user's tenant and nobody else was hinted at; else nil.
+func (p *Provider) sessionUser(r authorization) (*db.User, error) {
+	t, ok := r.session()
+	if !ok || r.authority.admits(t.tenant) != nil {
+		return nil, nil
+	}
+	user, err := p.queries.GetSessionUser(r.Request.Context(), db.GetSessionUserParams{TenantID: t.tenant, Hash: t.hash, Now: r.now})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if hint := r.get("login_hint"); hint != "" && !containsFold([]string{user.UserPrincipalName}, hint) || maySignIn(user) != nil {
+		return nil, nil
+	}
+	return &user, nil
+}
+
+// logout ends the browser's session (OpenID Connect RP-Initiated Logout 1.0). It
+// leads on to an address only if an application of the tenant registered it.
+// https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc#send-a-sign-out-request
+func (p *Provider) logout(x *exchange) error {
+	if _, err := p.authority(x); err != nil {
+		return err
+	}
+	if err := x.Request.ParseForm(); err != nil {
+		return errBadForm(err)
+	}
+	t, signedIn := x.session()
+	if signedIn {
+		if err := p.queries.DeleteSession(x.Request.Context(), db.DeleteSessionParams{TenantID: t.tenant, Hash: t.hash}); err != nil {
+			return err
+		}
+		x.setSessionCookie("", -1)
+	}
+	target := x.Request.Form.Get("post_logout_redirect_uri")
+	registered, err := p.isLogoutTarget(x, target)
+	if err != nil {
+		return err
+	}
+	if !registered {
+		return x.showMessage(http.StatusOK, "You signed out of your account", "It's a good idea to close all browser windows.")
+	}
+	u, err := url.Parse(target)
+	if err != nil {
+		return refuse(50011, invalidRequest, "The redirect URI '%s' is not valid.", target)
+	}
+	if state := x.Request.Form["state"]; state != nil {
+		query := u.Query()
+		query["state"] = state
+		u.RawQuery = query.Encode()
+	}
+	x.Redirect(http.StatusFound, u.String())
+	return nil
+}
+
+// isLogoutTarget tells whether the application that is named, or that an
+// id_token hint was issued to, registered the address.
+func (p *Provider) isLogoutTarget(x *exchange, target string) (bool, error) {
+	if target == "" {
+		return false, nil
+	}
+	a, err := p.authority(x)
+	if err != nil || a.tenant == nil {
+		return false, err
+	}
+	uris, err := p.queries.ListRedirectURIs(x.Request.Context(), a.tenant.ID)
+	if err != nil {
+		return false, err
+	}
+	for _, uri := range uris {
+		if sameRedirect(uri, target) {
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,229 @@
+package identity
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+const (
+	// refreshLifetime is Entra's for clients that are no single-page apps.
+	// https://learn.microsoft.com/entra/identity-platform/refresh-tokens#token-lifetime
+	refreshLifetime = 90 * 24 * time.Hour
+
+	idTokenLifetime = 65 * time.Minute
+)
+
+// tokenRequest is a call of the token endpoint.
+type tokenRequest struct {
+	*exchange
+	form
+	authority authority
+}
+
+// grants are the ways to a token, by grant_type.
+var grants = map[string]func(*Provider, tokenRequest) (tokenAnswer, error){
+	"authorization_code": (*Provider).grantAuthorizationCode,
+	"client_credentials": (*Provider).grantClientCredentials,
+	"device_code":        (*Provider).grantDeviceCode, // as MSAL calls it
+	"urn:ietf:params:oauth:grant-type:device_code": (*Provider).grantDeviceCode,
+	"urn:ietf:params:oauth:grant-type:jwt-bearer":  (*Provider).grantOnBehalfOf,
+	"password":      (*Provider).grantPassword,
+	"refresh_token": (*Provider).grantRefreshToken,
+}
+
+// token is the token endpoint (RFC 6749 section 3.2).
+func (p *Provider) token(x *exchange) error {
+	f, err := readForm(x.Request)
+	if err != nil {
+		return err
+	}
+	kind, err := f.need("grant_type")
+	if err != nil {
+		return err
+	}
+	grant, ok := grants[kind]
+	if !ok {
+		return refuse(70003, "unsupported_grant_type", "The app requested an unsupported grant type '%s'.", kind)
+	}
+	a, err := p.authority(x)
+	if err != nil {
+		return err
+	}
+	if f.get("scope") == "" && f.get("resource") != "" { // v1.0 names the resource alone
+		f["scope"] = []string{strings.TrimRight(f.get("resource"), "/") + "/" + defaultScope + " openid offline_access"}
+	}
+	answer, err := grant(p, tokenRequest{x, f, a})
+	if err != nil {
+		return err
+	}
+	if x.v1 {
+		x.writeJSON(200, answer.v1(x.now, f.get("resource")))
+		return nil
+	}
+	x.writeJSON(200, answer)
+	return nil
+}
+
+// tokenAnswer is what a token request is answered (RFC 6749 section 5.1), its
+// members in Entra's order.
+type tokenAnswer struct {
+	TokenType    string `json:"token_type"`
+	Scope        string `json:"scope,omitempty"`
+	ExpiresIn    int    `json:"expires_in"` // seconds
+	ExtExpiresIn int    `json:"ext_expires_in"`
+	AccessToken  string `json:"access_token"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
+	ClientInfo   string `json:"client_info,omitempty"`
+}
+
+// tokenAnswerV1 is the same as the endpoint of v1.0 gives it: times as strings.
+type tokenAnswerV1 struct {
+	TokenType    string `json:"token_type"`
+	Scope        string `json:"scope,omitempty"`
+	ExpiresIn    string `json:"expires_in"`
+	ExtExpiresIn string `json:"ext_expires_in"`
+	ExpiresOn    string `json:"expires_on"` // seconds since 1970
+	NotBefore    string `json:"not_before"`
+	Resource     string `json:"resource,omitempty"`
+	AccessToken  string `json:"access_token"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
+	ClientInfo   string `json:"client_info,omitempty"`
+}
+
+func (a tokenAnswer) v1(now time.Time, resource string) tokenAnswerV1 {
+	return tokenAnswerV1{
+		TokenType: a.TokenType, Scope: a.Scope, Resource: resource,
+		ExpiresIn: strconv.Itoa(a.ExpiresIn), ExtExpiresIn: strconv.Itoa(a.ExtExpiresIn),
+		ExpiresOn:   strconv.FormatInt(now.Unix()+int64(a.ExpiresIn), 10),
+		NotBefore:   strconv.FormatInt(now.Add(-clockSkew).Unix(), 10),
+		AccessToken: a.AccessToken, RefreshToken: a.RefreshToken, IDToken: a.IDToken, ClientInfo: a.ClientInfo,
+	}
+}
+
+// signIn is a user who signed in to an application, however.
+type signIn struct {
+	client
+	user   db.User
+	scopes scopes
+	family uuid.UUID // of refresh tokens; zero begins one
+	nonce  string
+}
+
+// answer issues the tokens that a sign-in is owed.
+func (p *Provider) answer(r tokenRequest, s signIn) (tokenAnswer, error) {
+	ctx := r.Request.Context()
+	to, err := p.findResource(ctx, r.exchange, s.TenantID, s.scopes.resource)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	granted, err := p.grantScopes(ctx, s.Application, s.user.ID, to, s.scopes)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	lifetime, capable := r.lifetime()
+	a := tokenAnswer{TokenType: "Bearer", Scope: s.scopes.echo(granted)}
+	a.setLifetime(lifetime)
+	if a.AccessToken, err = p.IssueAccessToken(AccessToken{
+		Audience: to.audience, TenantID: s.TenantID, AppID: s.ClientID, AppName: s.DisplayName, Proof: string(s.proof),
+		ObjectID: s.user.ID, UserName: s.user.UserPrincipalName, DisplayName: s.user.DisplayName,
+		GivenName: deref(s.user.GivenName), FamilyName: deref(s.user.Surname), DirectoryRoles: s.user.DirectoryRoles,
+		Scopes: append(granted, s.signInScopes()...), Lifetime: lifetime, ClaimsCapable: capable, Address: r.ClientIP(),
+	}); err != nil {
+		return a, err
+	}
+	if s.scopes.wants("openid") {
+		if a.IDToken, err = p.issueIDToken(r.exchange, s, ""); err != nil {
+			return a, err
+		}
+	}
+	if s.scopes.wants("offline_access") {
+		if a.RefreshToken, err = p.newRefreshToken(ctx, r.now, s); err != nil {
+			return a, err
+		}
+	}
+	if r.get("client_info") == "1" {
+		a.ClientInfo = clientInfo(s.user)
+	}
+	return a, nil
+}
+
+// signInScopes are the scopes of the sign-in that an access token shows.
+func (s signIn) signInScopes() []string {
+	var all []string
+	for _, o := range s.scopes.oidc {
+		if o != "offline_access" {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+func (a *tokenAnswer) setLifetime(d time.Duration) {
+	a.ExpiresIn = int(d.Seconds())
+	a.ExtExpiresIn = a.ExpiresIn
+}
+
+// lifetime is how long an access token is to live: 60 to 90 minutes at random,
+// or 20 to 28 hours for a client that understands claims challenges.
+// https://learn.microsoft.com/entra/identity-platform/access-tokens#token-lifetime
+// https://learn.microsoft.com/entra/identity/conditional-access/concept-continuous-access-evaluation#token-lifetime
+func (r tokenRequest) lifetime() (lifetime time.Duration, capable bool) {
+	if claimsCapable(r.get("claims")) {
+		return time.Duration(20*3600+rand.IntN(8*3600+1)) * time.Second, true
+	}
+	return time.Duration(3600+rand.IntN(1801)) * time.Second, false
+}
+
+// claimsCapable tells whether a claims parameter declares the capability to
+// answer claims challenges.
+// https://learn.microsoft.com/entra/identity-platform/claims-challenge#how-to-communicate-client-capabilities-to-microsoft-entra-id
+func claimsCapable(claims string) bool {
+	var c struct {
+		AccessToken struct {
+			XMSCC struct {
+				Values []string `json:"values"`
+			} `json:"xms_cc"`
+		} `json:"access_token"`
+	}
+	return json.Unmarshal([]byte(claims), &c) == nil && containsFold(c.AccessToken.XMSCC.Values, "CP1")
+}
+
+func (p *Provider) newRefreshToken(ctx context.Context, now time.Time, s signIn) (string, error) {
+	t := newTicket(s.TenantID)
+	family := s.family
+	if family == uuid.Nil {
+		family = uuid.Must(uuid.NewV7())
+	}
+	err := p.queries.CreateRefreshToken(ctx, db.CreateRefreshTokenParams{
+		TenantID: s.TenantID, Hash: t.hash, FamilyID: family, ClientID: s.ClientID, UserID: s.user.ID,
+		Scope: s.scopes.text, CreatedAt: now, ExpiresAt: now.Add(refreshLifetime),
+	})
+	return t.value, err
+}
+
+// clientInfo names the account to MSAL, as the client_info of an answer.
+func clientInfo(u db.User) string {
+	text, _ := json.Marshal(struct {
+		UID  uuid.UUID `json:"uid"`
+		UTID uuid.UUID `json:"utid"`
+	}{u.ID, u.TenantID})
+	return base64.RawURLEncoding.EncodeToString(text)
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

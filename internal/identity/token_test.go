@@ -1,0 +1,524 @@
+package identity_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// What of a claim differs from token to token is checked by itself.
+func TestUserTokens(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	a := c.want(http.StatusOK, c.token(c.passwordForm()))
+	if got := a.header.Get("Content-Type"); got != "application/json; charset=utf-8" {
+		t.Errorf("Content-Type %s", got)
+	}
+	if got := a.header.Get("Cache-Control"); got != "no-store, no-cache" {
+		t.Errorf("Cache-Control %s", got)
+	}
+	got := decode[tokens](c, a)
+	if got.TokenType != "Bearer" || got.ExpiresIn < 3600 || got.ExpiresIn > 5400 {
+		t.Errorf("%s for %d s", got.TokenType, got.ExpiresIn)
+	}
+	diff(t, "openid profile offline_access "+graphScope+" https://graph.microsoft.com/"+readWrite+" https://graph.microsoft.com/User.Read", got.Scope)
+	info, err := base64.RawURLEncoding.DecodeString(got.ClientInfo)
+	c.must(err)
+	diff(t, fmt.Sprintf(`{"uid":"%s","utid":"%s"}`, c.user.ID, c.id), string(info))
+
+	access := c.claims(got.AccessToken)
+	for name, low := range map[string]float64{"iat": -305, "nbf": -305, "exp": 3590} {
+		at := access[name].(float64) - float64(time.Now().Unix())
+		if at < low || at > low+1820 {
+			t.Errorf("%s is %v from now", name, at)
+		}
+		delete(access, name)
+	}
+	for _, name := range []string{"uti", "aio", "rh", "sub"} {
+		if access[name] == "" {
+			t.Errorf("%s is empty", name)
+		}
+		delete(access, name)
+	}
+	diff(t, map[string]any{
+		"aud": "https://graph.microsoft.com", "iss": "https://sts.windows.net/" + c.id.String() + "/", "idp": "https://sts.windows.net/" + c.id.String() + "/",
+		"acr": "1", "amr": []any{"pwd"}, "app_displayname": "Tool", "appid": c.public.String(), "appidacr": "0",
+		"family_name": "Vance", "given_name": "Adele", "name": "Adele Vance", "idtyp": "user", "ipaddr": "127.0.0.1",
+		"oid": c.user.ID.String(), "scp": readWrite + " User.Read openid profile", "tid": c.id.String(), "unique_name": c.user.UserPrincipalName,
+		"upn": c.user.UserPrincipalName, "ver": "1.0", "wids": []any{},
+	}, access)
+
+	id := c.claims(got.IDToken)
+	for _, name := range []string{"iat", "nbf", "exp", "uti", "sub"} {
+		if id[name] == nil {
+			t.Errorf("no %s", name)
+		}
+		delete(id, name)
+	}
+	diff(t, map[string]any{
+		"aud": c.public.String(), "iss": c.server.URL() + "/" + c.id.String() + "/v2.0", "name": "Adele Vance", "oid": c.user.ID.String(),
+		"preferred_username": c.user.UserPrincipalName, "tid": c.id.String(), "ver": "2.0",
+	}, id)
+	c.want(http.StatusCreated, c.graph("POST", got.AccessToken))
+}
+
+func TestApplicationTokens(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	form := with(c.secretForm(), "scope", graphScope+" openid offline_access profile") // as MSAL for Go sends it
+	got := c.redeem(form)
+	if got.RefreshToken != "" || got.IDToken != "" || got.Scope != "" {
+		t.Errorf("an application got more than an access token: %+v", got)
+	}
+	claims := c.claims(got.AccessToken)
+	for _, name := range []string{"iat", "nbf", "exp", "uti", "aio", "rh"} {
+		delete(claims, name)
+	}
+	app, err := c.queries().GetApplication(t.Context(), db.GetApplicationParams{TenantID: c.id, ClientID: c.app})
+	c.must(err)
+	diff(t, map[string]any{
+		"aud": "https://graph.microsoft.com", "iss": "https://sts.windows.net/" + c.id.String() + "/", "idp": "https://sts.windows.net/" + c.id.String() + "/",
+		"app_displayname": "Daemon", "appid": c.app.String(), "appidacr": "1", "idtyp": "app", "oid": app.ServicePrincipalID.String(),
+		"sub": app.ServicePrincipalID.String(), "roles": []any{readWrite}, "tid": c.id.String(), "ver": "1.0",
+		"wids": []any{"0997a1d0-0d1d-4acb-b408-d5ca73121e90"},
+	}, claims)
+	c.want(http.StatusForbidden, c.graph("GET", got.AccessToken))
+
+	_, err = c.server.Pool().Exec(t.Context(), "UPDATE tenants SET permission_rule = 'current' WHERE id = $1", c.id)
+	c.must(err)
+	time.Sleep(1100 * time.Millisecond) // for as long as a caller is remembered
+	c.want(http.StatusCreated, c.graph("POST", got.AccessToken))
+}
+
+// A client that understands claims challenges gets a token that lives for a day.
+func TestClaimsCapable(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	for _, claims := range []string{
+		`{"access_token":{"xms_cc":{"values":["CP1"]}}}`,
+		`{"id_token":{},"access_token":{"nbf":{"essential":true},"xms_cc":{"values":["cp1"]}}}`,
+	} {
+		got := c.redeem(with(c.passwordForm(), "claims", claims))
+		if got.ExpiresIn < 20*3600 || got.ExpiresIn > 28*3600 {
+			t.Errorf("lives %d s", got.ExpiresIn)
+		}
+		diff(t, []any{"CP1"}, c.claims(got.AccessToken)["xms_cc"].([]any))
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	c.addUser("disabled", func(u *db.CreateUserParams) { u.Enabled = false })
+	c.addUser("expired", func(u *db.CreateUserParams) { u.MustChangePassword = true })
+	c.addUser("nobody", func(u *db.CreateUserParams) { u.PasswordHash = nil })
+	c.addSecret("an-old-secret", time.Now().Add(-time.Minute))
+	p, s := c.passwordForm(), c.secretForm()
+	user := func(name string) url.Values { return with(p, "username", name+"@"+c.domain) }
+	code := func(value string) url.Values {
+		return fields("grant_type", "authorization_code", "client_id", c.public.String(), "code", value, "redirect_uri", redirectURI)
+	}
+	for _, tt := range []struct {
+		name   string
+		form   url.Values
+		status int
+		code   string
+		number int
+	}{
+		{"no grant", with(p, "grant_type", ""), 400, "invalid_request", 900144},
+		{"other grant", with(p, "grant_type", "implicit"), 400, "unsupported_grant_type", 70003},
+		{"no client", with(p, "client_id", ""), 400, "invalid_request", 900144},
+		{"client is no GUID", with(p, "client_id", "tool"), 400, "unauthorized_client", 700016},
+		{"unknown client", with(p, "client_id", uuid.NewString()), 400, "unauthorized_client", 700016},
+		{"public client with a secret", with(p, "client_secret", "x"), 401, "invalid_client", 700025},
+		{"no user name", with(p, "username", ""), 400, "invalid_request", 900144},
+		{"no password", with(p, "password", ""), 400, "invalid_request", 900144},
+		{"no scope", with(p, "scope", ""), 400, "invalid_request", 900144},
+		{"unknown user", user("nobody-at-all"), 400, "invalid_grant", 50034},
+		{"wrong password", with(p, "password", "wrong"), 400, "invalid_grant", 50126},
+		{"very long password", with(p, "password", strings.Repeat("x", 1000)), 400, "invalid_grant", 50126},
+		{"no password set", user("nobody"), 400, "invalid_grant", 50126},
+		{"disabled", user("disabled"), 400, "invalid_grant", 50057},
+		{"disabled, wrong password", with(user("disabled"), "password", "wrong"), 400, "invalid_grant", 50126},
+		{"password expired", user("expired"), 400, "invalid_grant", 50055},
+		{"confidential client without a secret", with(p, "client_id", c.app.String()), 401, "invalid_client", 7000218},
+		{"scope not consented to", with(p, "scope", "https://graph.microsoft.com/Mail.Read"), 400, "invalid_grant", 65001},
+		{"two resources", with(p, "scope", "https://graph.microsoft.com/User.Read api://x/y"), 400, "invalid_request", 28000},
+		{".default and more", with(p, "scope", graphScope+" https://graph.microsoft.com/User.Read"), 400, "invalid_scope", 70011},
+		{"empty scope name", with(p, "scope", "https://graph.microsoft.com/"), 400, "invalid_scope", 70011},
+		{"unknown resource", with(p, "scope", "https://management.azure.com/.default"), 400, "invalid_resource", 500011},
+		{"unknown API", with(p, "scope", "api://"+uuid.NewString()+"/.default"), 400, "invalid_resource", 500011},
+		{"scope that the API lacks", with(p, "scope", "api://"+c.app.String()+"/write"), 400, "invalid_scope", 650053},
+		{"wrong secret", with(s, "client_secret", "wrong"), 401, "invalid_client", 7000215},
+		{"expired secret", with(s, "client_secret", "an-old-secret"), 401, "invalid_client", 7000222},
+		{"no secret", with(s, "client_secret", ""), 401, "invalid_client", 7000218},
+		{"public client by itself", with(s, "client_id", c.public.String(), "client_secret", ""), 401, "invalid_client", 7000218},
+		{"scope of an application", with(s, "scope", "https://graph.microsoft.com/User.Read"), 400, "invalid_scope", 1002012},
+		{"no scope of an application", with(s, "scope", ""), 400, "invalid_request", 900144},
+		{"junk assertion", with(s, "client_secret", "", "client_assertion", "junk", "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), 401, "invalid_client", 50027},
+		{"assertion of no type", with(s, "client_secret", "", "client_assertion", "junk"), 400, "invalid_request", 900144},
+		{"junk code", code("junk"), 400, "invalid_grant", 9002313},
+		{"unknown code", code("1." + base64.RawURLEncoding.EncodeToString(append(c.id[:], make([]byte, 32)...))), 400, "invalid_grant", 70000},
+		{"code of another tenant", code("1." + base64.RawURLEncoding.EncodeToString(make([]byte, 48))), 400, "invalid_grant", 700005},
+		{"no code", with(code("x"), "code", ""), 400, "invalid_request", 900144},
+		{"junk refresh token", fields("grant_type", "refresh_token", "client_id", c.public.String(), "refresh_token", "junk"), 400, "invalid_grant", 9002313},
+		{"unknown refresh token", fields("grant_type", "refresh_token", "client_id", c.public.String(), "refresh_token", "1."+base64.RawURLEncoding.EncodeToString(append(c.id[:], make([]byte, 32)...))), 400, "invalid_grant", 70000},
+		{"unknown device code", fields("grant_type", "device_code", "client_id", c.public.String(), "device_code", "x"), 400, "bad_verification_code", 70018},
+		{"on behalf of nobody", fields("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "client_id", c.app.String(), "client_secret", secret, "assertion", "junk", "requested_token_use", "on_behalf_of", "scope", graphScope), 400, "invalid_grant", 50013},
+		{"on behalf of, unsaid", fields("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "client_id", c.app.String(), "client_secret", secret, "assertion", "junk", "scope", graphScope), 400, "invalid_request", 900144},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := &tenant{TB: t, server: c.server, id: c.id}
+			c.wantError(c.token(tt.form), tt.status, tt.code, tt.number)
+		})
+	}
+}
+
+// Which authorities take which grant.
+func TestAuthorities(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	p, s := c.passwordForm(), c.secretForm()
+	for _, tt := range []struct {
+		authority string
+		form      url.Values
+		status    int
+		code      string
+		number    int
+	}{
+		{c.domain, p, 200, "", 0},
+		{strings.ToUpper(c.domain), p, 200, "", 0},
+		{strings.ToUpper(c.id.String()), s, 200, "", 0},
+		{"organizations", p, 200, "", 0},
+		{"common", p, 400, "invalid_request", 9001023},
+		{"consumers", p, 400, "invalid_request", 9001023},
+		{"common", s, 400, "invalid_request", 50059},
+		{"organizations", with(p, "username", "x@elsewhere.example.test"), 400, "invalid_grant", 50034},
+		{"organizations", with(p, "username", "x"), 400, "invalid_grant", 50034},
+		{uuid.NewString(), p, 400, "invalid_request", 90002},
+		{"nowhere.example.test", p, 400, "invalid_request", 90002},
+		{setup(t).domain, p, 400, "unauthorized_client", 700016},
+	} {
+		a := c.post("/"+tt.authority+"/oauth2/v2.0/token", tt.form)
+		if tt.status == 200 {
+			c.want(200, a)
+		} else {
+			c.wantError(a, tt.status, tt.code, tt.number)
+		}
+	}
+	// The endpoint of v1.0 names the resource alone and gives times as strings.
+	a := c.want(200, c.post("/"+c.id.String()+"/oauth2/token", with(s, "scope", "", "resource", "https://graph.microsoft.com")))
+	v1 := decode[map[string]string](c, a)
+	if v1["resource"] != "https://graph.microsoft.com" || v1["expires_on"] == "" || v1["access_token"] == "" {
+		t.Errorf("v1.0: %s", a.body)
+	}
+}
+
+func TestForms(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	at := "/" + c.id.String() + "/oauth2/v2.0/token"
+	const form = "application/x-www-form-urlencoded"
+	c.want(200, c.do("POST", at+"?client-request-id=1", strings.NewReader(c.secretForm().Encode()), "Content-Type", form+";charset=utf-8"))
+	c.wantError(c.do("GET", at, nil), 405, "invalid_request", 900561)
+	c.wantError(c.do("POST", at, strings.NewReader(`{}`), "Content-Type", "application/json"), 400, "invalid_request", 900144)
+	c.wantError(c.do("POST", at, strings.NewReader(c.secretForm().Encode()+"&scope=x"), "Content-Type", form), 400, "invalid_request", 90100)
+	c.wantError(c.do("POST", at, strings.NewReader("a=%zz"), "Content-Type", form), 400, "invalid_request", 90014)
+	c.wantError(c.do("POST", at, strings.NewReader("a="+strings.Repeat("x", 70<<10)), "Content-Type", form), 413, "invalid_request", 90015)
+	c.wantError(c.do("GET", "/"+c.id.String()+"/oauth2/v3.0/token", nil), 404, "invalid_request", 900901)
+	// By HTTP Basic, and with the client's own id of the request.
+	basic := base64.StdEncoding.EncodeToString([]byte(c.app.String() + ":" + url.QueryEscape(secret)))
+	id := uuid.NewString()
+	a := c.want(200, c.token(with(c.secretForm(), "client_id", "", "client_secret", ""), "Authorization", "Basic "+basic, "client-request-id", id))
+	if got := a.header.Get("client-request-id"); got != id {
+		t.Errorf("client-request-id %s", got)
+	}
+}
+
+func TestRefreshToken(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	first := c.redeem(c.passwordForm())
+	form := func(token string) url.Values {
+		return fields("grant_type", "refresh_token", "client_id", c.public.String(), "refresh_token", token, "scope", signInScopes)
+	}
+	// Not by another client; nobody's is lost by the attempt.
+	c.wantError(c.token(with(form(first.RefreshToken), "client_id", c.app.String(), "client_secret", secret)), 400, "invalid_grant", 700003)
+	second := c.redeem(form(first.RefreshToken))
+	c.want(http.StatusOK, c.graph("GET", second.AccessToken))
+	third := c.redeem(with(form(second.RefreshToken), "scope", c.server.URL()+"/.default")) // the same resource, by another name
+	if third.RefreshToken == "" || third.RefreshToken == second.RefreshToken {
+		t.Error("not rotated")
+	}
+	// One that was traded already ends all that came of it.
+	c.wantError(c.token(form(first.RefreshToken)), 400, "invalid_grant", 70000)
+	c.wantError(c.token(form(third.RefreshToken)), 400, "invalid_grant", 70000)
+	// Another sign-in of the same user goes on.
+	other := c.redeem(c.passwordForm())
+	c.redeem(form(other.RefreshToken))
+}
+
+// Of eight at once, one wins, be it a code or a token.
+func TestOneWinner(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	device := c.device()
+	c.approve(device, "allow")
+	for name, form := range map[string]url.Values{
+		"refresh token": fields("grant_type", "refresh_token", "client_id", c.public.String(), "refresh_token", c.redeem(c.passwordForm()).RefreshToken, "scope", signInScopes),
+		"code":          c.codeForm(c.authorize(c.authorizeForm())),
+		"device code":   fields("grant_type", "device_code", "client_id", c.public.String(), "device_code", device.DeviceCode),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const clients = 8
+			var wg sync.WaitGroup
+			start, answers := make(chan struct{}), make(chan answer, clients)
+			for range clients {
+				wg.Go(func() { <-start; answers <- c.token(form) })
+			}
+			close(start)
+			wg.Wait()
+			close(answers)
+			won := 0
+			for a := range answers {
+				if a.status == http.StatusOK {
+					won++
+				} else if !strings.Contains(a.body, `"invalid_grant"`) {
+					t.Errorf("a loser got %d %s", a.status, a.body)
+				}
+			}
+			if won != 1 {
+				t.Errorf("%d won", won)
+			}
+		})
+	}
+}
+
+// A second application, by which an API calls Graph for its user.
+func TestOnBehalfOf(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	api := "api://" + c.app.String()
+	user := c.redeem(with(c.passwordForm(), "scope", api+"/access_as_user openid"))
+	claims := c.claims(user.AccessToken)
+	if claims["aud"] != api || claims["scp"] != "access_as_user openid" {
+		t.Errorf("aud %v, scp %v", claims["aud"], claims["scp"])
+	}
+	c.want(http.StatusUnauthorized, c.graph("GET", user.AccessToken))
+	form := fields("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "client_id", c.app.String(), "client_secret", secret,
+		"assertion", user.AccessToken, "requested_token_use", "on_behalf_of", "scope", signInScopes)
+	got := c.redeem(form)
+	c.want(http.StatusCreated, c.graph("POST", got.AccessToken))
+	if claims := c.claims(got.AccessToken); claims["oid"] != c.user.ID.String() || claims["appid"] != c.app.String() {
+		t.Errorf("%v", claims)
+	}
+	c.wantError(c.token(with(form, "assertion", got.AccessToken)), 400, "invalid_grant", 500131)
+	c.wantError(c.token(with(form, "assertion", c.redeem(c.secretForm()).AccessToken)), 400, "invalid_grant", 50013)
+	c.wantError(c.token(with(form, "assertion", user.AccessToken[:len(user.AccessToken)-8]+"AAAAAAAA")), 400, "invalid_grant", 50013)
+	c.must(c.server.Identity().RevokeSignIns(t.Context(), c.id, c.user.ID))
+	c.wantError(c.token(form), 400, "invalid_grant", 50173)
+}
+
+// Ten wrong passwords lock a user for a minute.
+func TestLockout(t *testing.T) {
+	t.Parallel()
+	c, clock := setupClock(t)
+	for range 9 {
+		c.wantError(c.token(with(c.passwordForm(), "password", "wrong")), 400, "invalid_grant", 50126)
+	}
+	c.redeem(c.passwordForm()) // the count begins anew
+	for range 10 {
+		c.wantError(c.token(with(c.passwordForm(), "password", "wrong")), 400, "invalid_grant", 50126)
+	}
+	c.wantError(c.token(c.passwordForm()), 400, "invalid_grant", 50053)
+	clock.move(61 * time.Second)
+	c.redeem(c.passwordForm())
+	// An address that goes on failing is kept out, whoever's name it uses.
+	for range 300 {
+		if a := c.token(with(c.passwordForm(), "username", "x@"+c.domain)); strings.Contains(a.body, "[50053]") {
+			break
+		}
+	}
+	c.wantError(c.token(c.passwordForm()), 400, "invalid_grant", 50053)
+}
+
+// What ends a sign-in: refresh tokens at once, access tokens by a challenge that
+// a new sign-in satisfies.
+func TestRevocation(t *testing.T) {
+	t.Parallel()
+	for name, revoke := range map[string]func(*tenant) error{
+		"sign-out": func(c *tenant) error { return c.server.Identity().RevokeSignIns(c.Context(), c.id, c.user.ID) },
+		"password": func(c *tenant) error {
+			return c.server.Identity().SetPassword(c.Context(), c.id, c.user.ID, password, false)
+		},
+		"disabled": func(c *tenant) error {
+			return c.server.Identity().SetEnabled(c.Context(), c.id, c.user.ID, false)
+		},
+		"consent": func(c *tenant) error { return c.server.Identity().RemoveConsent(c.Context(), c.id, c.public) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := setup(t)
+			before := c.redeem(c.passwordForm())
+			c.want(http.StatusOK, c.graph("GET", before.AccessToken))
+			at := time.Now()
+			c.must(revoke(c))
+			a := c.want(http.StatusUnauthorized, c.graph("GET", before.AccessToken))
+			c.wantChallenge(a, at)
+			refreshed := c.token(fields("grant_type", "refresh_token", "client_id", c.public.String(), "refresh_token", before.RefreshToken, "scope", signInScopes))
+			c.wantError(refreshed, 400, "invalid_grant", 70000)
+			switch name {
+			case "disabled":
+				c.wantError(c.token(c.passwordForm()), 400, "invalid_grant", 50057)
+				c.must(c.server.Identity().SetEnabled(t.Context(), c.id, c.user.ID, true))
+			case "consent":
+				c.wantError(c.token(c.passwordForm()), 400, "invalid_grant", 65001)
+				c.must(c.queries().GrantScopes(t.Context(), db.GrantScopesParams{TenantID: c.id, ClientID: c.public, Scopes: []string{readWrite}, CreatedAt: time.Now()}))
+			}
+			after := c.redeem(c.passwordForm())
+			c.want(http.StatusOK, c.graph("GET", after.AccessToken))
+			c.want(http.StatusUnauthorized, c.graph("GET", before.AccessToken))
+		})
+	}
+}
+
+func (c *tenant) wantChallenge(a answer, at time.Time) {
+	c.Helper()
+	if !strings.Contains(a.body, "TokenIssuedBeforeRevocationTimestamp") {
+		c.Errorf("body %s", a.body)
+	}
+	prefix := fmt.Sprintf(`Bearer realm="", authorization_uri="%s/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000", error="insufficient_claims", claims="`, c.server.URL())
+	claims, ok := strings.CutPrefix(a.header.Get("WWW-Authenticate"), prefix)
+	if !ok {
+		c.Fatalf("WWW-Authenticate: %s", a.header.Get("WWW-Authenticate"))
+	}
+	text, err := base64.StdEncoding.DecodeString(strings.TrimSuffix(claims, `"`))
+	c.must(err)
+	var got struct {
+		AccessToken struct {
+			NBF struct {
+				Essential bool   `json:"essential"`
+				Value     string `json:"value"`
+			} `json:"nbf"`
+		} `json:"access_token"`
+	}
+	c.must(json.Unmarshal(text, &got))
+	var since int64
+	if _, err := fmt.Sscan(got.AccessToken.NBF.Value, &since); err != nil || !got.AccessToken.NBF.Essential || since < at.Unix()-1 || since > at.Unix()+5 {
+		c.Errorf("claims %s, revoked at %d", text, at.Unix())
+	}
+}
+
+func TestRevokeNobody(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	if err := c.server.Identity().RevokeSignIns(t.Context(), c.id, uuid.New()); err == nil {
+		t.Error("a user who isn't there was signed out")
+	}
+}
+
+// Keys change by schedule, the next is published before it signs, and what was
+// signed stays good until it ends.
+func TestKeyRotation(t *testing.T) {
+	t.Parallel()
+	c, clock := setupClock(t)
+	type jwks struct {
+		Keys []struct {
+			KID string   `json:"kid"`
+			X5C []string `json:"x5c"`
+		} `json:"keys"`
+	}
+	published := func() int {
+		got := decode[jwks](c, c.get("/common/discovery/v2.0/keys"))
+		for _, k := range got.Keys {
+			if len(k.X5C) != 1 {
+				t.Errorf("key %s has no certificate", k.KID)
+			}
+		}
+		return len(got.Keys)
+	}
+	rotate := func() { t.Helper(); c.must(c.server.Identity().RotateKeys(t.Context())) }
+	kid := func(token string) string {
+		header, _, _ := strings.Cut(token, ".")
+		text, err := base64.RawURLEncoding.DecodeString(header)
+		c.must(err)
+		return string(text)
+	}
+	const day = 24 * time.Hour
+	capable := with(c.passwordForm(), "claims", `{"access_token":{"xms_cc":{"values":["CP1"]}}}`)
+	first := c.redeem(capable).AccessToken
+	rotate()
+	if n := published(); n != 1 {
+		t.Fatalf("%d keys at first", n)
+	}
+	clock.move(30 * day)
+	rotate()
+	if n := published(); n != 2 {
+		t.Fatalf("%d keys after a month", n)
+	}
+	before := c.redeem(capable).AccessToken
+	if kid(before) != kid(first) {
+		t.Error("the new key signs as soon as it is made")
+	}
+	clock.move(2 * day)
+	rotate()
+	after := c.redeem(capable).AccessToken
+	if kid(after) == kid(first) {
+		t.Error("the new key doesn't sign after two days")
+	}
+	clock.move(day * 3 / 4)
+	rotate()
+	last := c.redeem(capable).AccessToken
+	c.want(http.StatusOK, c.graph("GET", last))
+	clock.move(day * 5 / 4)
+	rotate()
+	c.want(http.StatusUnauthorized, c.graph("GET", first))
+	clock.move(time.Minute)
+	rotate()
+	if n := published(); n != 1 {
+		t.Errorf("%d keys in the end", n)
+	}
+	if again := c.redeem(capable).AccessToken; kid(again) != kid(after) {
+		t.Error("another key signs")
+	}
+}
+
+// What has expired goes; what lives stays.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	c, clock := setupClock(t)
+	c.authorize(c.authorizeForm())
+	c.device()
+	c.redeem(c.passwordForm())
+	count := func() (n int) {
+		c.must(c.server.Pool().QueryRow(t.Context(), `SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM authorization_codes)
+			+ (SELECT count(*) FROM device_codes) + (SELECT count(*) FROM refresh_tokens)`).Scan(&n))
+		return n
+	}
+	c.must(c.server.Identity().Sweep(t.Context()))
+	if n := count(); n != 4 {
+		t.Fatalf("%d rows at first", n)
+	}
+	clock.move(49 * time.Hour)
+	c.must(c.server.Identity().Sweep(t.Context()))
+	if n := count(); n != 1 {
+		t.Fatalf("%d rows after two days: only the refresh token lives", n)
+	}
+	clock.move(91 * 24 * time.Hour)
+	c.must(c.server.Identity().Sweep(t.Context()))
+	if n := count(); n != 0 {
+		t.Errorf("%d rows in the end", n)
+	}
+}

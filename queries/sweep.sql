@@ -1,0 +1,13 @@
+-- Expired codes, tokens and sessions of all tenants.
+
+-- name: DeleteExpiredSessions :execrows
+DELETE FROM sessions WHERE expires_at < @expired_before;
+
+-- name: DeleteExpiredAuthorizationCodes :execrows
+DELETE FROM authorization_codes WHERE expires_at < @expired_before;
+
+-- name: DeleteExpiredRefreshTokens :execrows
+DELETE FROM refresh_tokens WHERE expires_at < @expired_before;
+
+-- name: DeleteExpiredDeviceCodes :execrows
+DELETE FROM device_codes WHERE expires_at < @expired_before;
