@@ -14,11 +14,12 @@ const module = "github.com/mocktenant/mocktenant/"
 var mayImport = map[string][]string{
 	"internal/db":        {"migrations"},
 	"internal/db/dbtest": {"internal/db", "internal/embeddedpg"},
+	"internal/certs":     {"internal/db"},
 	"internal/identity":  {"internal/bearer", "internal/db"},
 	"internal/graph":     {"internal/bearer", "internal/db", "internal/odata"},
-	"internal/server":    {"internal/db", "internal/graph", "internal/identity"},
+	"internal/server":    {"internal/certs", "internal/db", "internal/graph", "internal/identity"},
 	"internal/bench":     {"internal/embeddedpg", "internal/server"},
-	"cmd/mocktenant":     {"internal/bearer", "internal/db", "internal/embeddedpg", "internal/identity", "internal/server"},
+	"cmd/mocktenant":     {"internal/bearer", "internal/certs", "internal/db", "internal/embeddedpg", "internal/identity", "internal/server"},
 }
 
 func TestImports(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -31,7 +32,7 @@ func (e *envCommand) Run(ctx context.Context, c *cli, con console) error {
 	if err != nil {
 		return err
 	}
-	for _, v := range [][2]string{
+	values := [][2]string{
 		{"AZURE_TENANT_ID", server.DemoTenantID.String()},
 		{"AZURE_CLIENT_ID", server.DemoClientID.String()},
 		{"AZURE_CLIENT_SECRET", server.DemoClientSecret},
@@ -40,7 +41,15 @@ func (e *envCommand) Run(ctx context.Context, c *cli, con console) error {
 		{"AZURE_AUTHORITY_HOST", base + "/"},
 		{"GRAPH_BASE_URL", base},
 		{"DATABASE_URL", database},
-	} {
+	}
+	if strings.HasPrefix(base, "https:") && e.TLSCertFile == "" {
+		_, path, err := c.Database.findCA(ctx, pool)
+		if err != nil {
+			return err
+		}
+		values = append(values, [2]string{"SSL_CERT_FILE", path}, [2]string{"NODE_EXTRA_CA_CERTS", path})
+	}
+	for _, v := range values {
 		if _, err := fmt.Fprintf(con.out, "export %s='%s'\n", v[0], strings.ReplaceAll(v[1], "'", `'\''`)); err != nil {
 			return err
 		}
@@ -48,20 +57,25 @@ func (e *envCommand) Run(ctx context.Context, c *cli, con console) error {
 	return nil
 }
 
-// serviceURL is where the service is reached: the public URL, else where it
-// said that it listens, else where the settings let it listen.
+// serviceURL is where the service is reached, by HTTPS if it can be: the public
+// URL, else where it said that it listens, else where the settings let it
+// listen.
 func serviceURL(c server.Config, f databaseFlags) (string, error) {
 	if c.PublicURL != "" {
 		return strings.TrimSuffix(c.PublicURL, "/"), nil
+	}
+	s := service{URL: "http://" + c.HTTPAddr}
+	if c.HTTPSAddr != "" {
+		s.SecureURL = "https://" + c.HTTPSAddr
 	}
 	if f.embedded() {
 		dir, err := f.dataDir()
 		if err != nil {
 			return "", err
 		}
-		if url, ok := findService(dir); ok {
-			return url, nil
+		if found, ok := findService(dir); ok {
+			s = found
 		}
 	}
-	return "http://" + c.HTTPAddr, nil
+	return cmp.Or(s.SecureURL, s.URL), nil
 }

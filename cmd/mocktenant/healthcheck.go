@@ -23,7 +23,7 @@ func (h *healthcheckCommand) Run(ctx context.Context, c *cli, con console) error
 	base := h.URL
 	if base == "" {
 		var err error
-		if base, err = serviceURL(server.Config{HTTPAddr: h.HTTPAddr}, c.Database); err != nil {
+		if base, err = plainURL(h.HTTPAddr, c.Database); err != nil {
 			return err
 		}
 	}
@@ -45,4 +45,18 @@ func (h *healthcheckCommand) Run(ctx context.Context, c *cli, con console) error
 		return fmt.Errorf("not ready: %s answered %s", request.URL, response.Status)
 	}
 	return nil
+}
+
+// plainURL is where the service is reached by HTTP, which needs no trust.
+func plainURL(addr string, f databaseFlags) (string, error) {
+	if f.embedded() {
+		dir, err := f.dataDir()
+		if err != nil {
+			return "", err
+		}
+		if s, ok := findService(dir); ok {
+			return s.URL, nil
+		}
+	}
+	return "http://" + addr, nil
 }

@@ -21,6 +21,7 @@ type cli struct {
 	Serve       serveCommand              `cmd:"" default:"withargs" help:"Run the service. This is the default."`
 	Token       tokenCommand              `cmd:"" help:"Print an access token for the demo tenant."`
 	Env         envCommand                `cmd:"" help:"Print export lines that point Microsoft's SDKs at the demo tenant."`
+	CA          caCommand                 `cmd:"" name:"ca" help:"Print the certificate authority of the service, and how to trust it."`
 	Migrate     migrateCommand            `cmd:"" help:"Show or change the database's schema revision."`
 	Healthcheck healthcheckCommand        `cmd:"" help:"Ask the running service whether it is ready; exit 1 if not."`
 	Version     versionCommand            `cmd:"" help:"Print the version."`
@@ -33,6 +34,7 @@ type cli struct {
 // console is where a command prints and logs.
 type console struct {
 	out io.Writer
+	err io.Writer
 	log *slog.Logger
 }
 
@@ -71,7 +73,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return command.Run(&c, console{stdout, log})
+	return command.Run(&c, console{stdout, stderr, log})
 }
 
 type logFlags struct {

@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 func command(t *testing.T, settings []string, args ...string) *exec.Cmd {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), os.Args[0], args...)
-	c.Env = append(c.Env, runMainVariable+"=1", "MOCKTENANT_HTTP_ADDR=127.0.0.1:0", "MOCKTENANT_DEMO=true")
+	c.Env = append(c.Env, runMainVariable+"=1", "MOCKTENANT_HTTP_ADDR=127.0.0.1:0", "MOCKTENANT_HTTPS_ADDR=127.0.0.1:0", "MOCKTENANT_DEMO=true")
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "MOCKTENANT_PG_BINDIR", "MOCKTENANT_NO_GATHERING", "GOCOVERDIR"} {
 		if value, ok := os.LookupEnv(name); ok {
 			c.Env = append(c.Env, name+"="+value)
@@ -375,6 +375,9 @@ func TestBadSettings(t *testing.T) {
 		setting, arg, want string
 	}{
 		{"MOCKTENANT_HTTP_ADDR=8080", "serve", `MOCKTENANT_HTTP_ADDR "8080"`},
+		{"MOCKTENANT_HTTPS_ADDR=8443", "serve", `MOCKTENANT_HTTPS_ADDR "8443"`},
+		{"MOCKTENANT_TLS_HOSTS=a:1", "serve", `MOCKTENANT_TLS_HOSTS "a:1"`},
+		{"MOCKTENANT_TLS_CERT_FILE=/nowhere", "serve", `MOCKTENANT_TLS_KEY_FILE`},
 		{"MOCKTENANT_PUBLIC_URL=x", "serve", `MOCKTENANT_PUBLIC_URL "x"`},
 		{"MOCKTENANT_DEMO=perhaps", "serve", `--demo must be one of "auto","true","false" but got "perhaps"`},
 		{"MOCKTENANT_LOG_LEVEL=loud", "serve", `--log-level must be one of`},
@@ -393,12 +396,64 @@ func TestBadSettings(t *testing.T) {
 	}
 }
 
+// Beyond loopback by HTTPS is beyond loopback.
+func TestWantsNoDemoByHTTPS(t *testing.T) {
+	t.Parallel()
+	s := serveCommand{Config: server.Config{HTTPAddr: "127.0.0.1:8080", HTTPSAddr: ":8443"}, DemoTenant: "auto"}
+	if s.wantsDemo(databaseFlags{}) {
+		t.Error("it is made")
+	}
+}
+
+// What the commands say about the certificate authority makes a client trust it,
+// as pasted.
+func TestTrust(t *testing.T) {
+	t.Parallel()
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		dbtest.Skip(t, "curl is not installed")
+	}
+	dir := dataDir(t)
+	settings := []string{"MOCKTENANT_DATA_DIR=" + dir}
+	p := serve(t, settings)
+	pem, hints, code := output(t, settings, "ca")
+	if code != 0 || !strings.HasPrefix(pem, "-----BEGIN CERTIFICATE-----") {
+		t.Fatalf("ca: %d %s%s", code, pem, hints)
+	}
+	path, _, _ := output(t, settings, "ca", "--path")
+	if want := filepath.Join(dir, "ca.pem") + "\n"; path != want || !strings.Contains(hints, "NODE_EXTRA_CA_CERTS='"+strings.TrimSpace(want)+"'") {
+		t.Errorf("path %s, hints\n%s", path, hints)
+	}
+	kept, err := os.ReadFile(strings.TrimSpace(path))
+	if err != nil || string(kept) != pem {
+		t.Errorf("kept %s: %v", kept, err)
+	}
+	env, stderr, code := output(t, settings, "env")
+	if code != 0 {
+		t.Fatal(stderr)
+	}
+	script := env + `"` + curl + `" -sS --cacert "$SSL_CERT_FILE" -d grant_type=password -d client_id=$AZURE_CLIENT_ID --data-urlencode scope=$GRAPH_BASE_URL/.default ` +
+		`-d username=$AZURE_USERNAME -d password=$AZURE_PASSWORD "$AZURE_AUTHORITY_HOST$AZURE_TENANT_ID/oauth2/v2.0/token"`
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", script).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), `"token_type":"Bearer"`) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	p.stop(t)
+	// Where there is no data directory, it is kept in the user's cache.
+	other := []string{"DATABASE_URL=" + dbtest.NewDatabase(t), "XDG_CACHE_HOME=" + t.TempDir()}
+	p = serve(t, other)
+	if path, _, _ := output(t, other, "ca", "--path"); path != strings.TrimPrefix(other[1], "XDG_CACHE_HOME=")+"/mocktenant/ca.pem\n" {
+		t.Errorf("without a data directory: %s", path)
+	}
+	p.stop(t)
+}
+
 // Started with its context ended already, run leaves nothing behind.
 func TestRunEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := run(ctx, []string{"--ephemeral", "--http-addr=127.0.0.1:0"}, io.Discard, io.Discard)
+	err := run(ctx, []string{"--ephemeral", "--http-addr=127.0.0.1:0", "--https-addr=127.0.0.1:0"}, io.Discard, io.Discard)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}

@@ -46,7 +46,7 @@ func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error)
 		return err
 	}
 	if dir != "" {
-		if err := writeService(dir, srv.URL()); err != nil {
+		if err := writeService(dir, srv); err != nil {
 			return err
 		}
 		defer removeService(dir)
@@ -92,6 +92,19 @@ func (s *serveCommand) wait(ctx context.Context, srv *server.Server, con console
 func (s *serveCommand) announce(w io.Writer, srv *server.Server, dir string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "mocktenant serves Microsoft Graph at %s\n", srv.URL())
+	if srv.SecureURL() != "" {
+		fmt.Fprintf(&b, "  HTTPS  %s\n", srv.SecureURL())
+	}
+	if srv.CA() != nil {
+		at := srv.URL() + "/.well-known/mocktenant/ca.pem"
+		if dir != "" {
+			var err error
+			if at, err = writeCA(dir, srv.CA()); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(&b, "  CA     %s (mocktenant ca says how to trust it)\n", at)
+	}
 	if dir != "" {
 		fmt.Fprintf(&b, "  data   %s\n", dir)
 	}

@@ -4,19 +4,24 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+
+	"github.com/adrg/xdg"
+
+	"github.com/mocktenant/mocktenant/internal/server"
 )
 
 // service is what a running service leaves in its data directory for the other
 // commands to find it.
 type service struct {
-	URL string `json:"url"`
-	PID int    `json:"pid"`
+	URL       string `json:"url"`
+	SecureURL string `json:"secureUrl"` // "" if it speaks no TLS
+	PID       int    `json:"pid"`
 }
 
 func serviceFile(dir string) string { return filepath.Join(dir, "service.json") }
 
-func writeService(dir, url string) error {
-	text, err := json.Marshal(service{URL: url, PID: os.Getpid()})
+func writeService(dir string, s *server.Server) error {
+	text, err := json.Marshal(service{URL: s.URL(), SecureURL: s.SecureURL(), PID: os.Getpid()})
 	if err != nil {
 		return err
 	}
@@ -25,10 +30,37 @@ func writeService(dir, url string) error {
 
 func removeService(dir string) { _ = os.Remove(serviceFile(dir)) }
 
-// findService returns the URL at which the service of a data directory listens,
-// as far as it is known.
-func findService(dir string) (url string, ok bool) {
+// findService returns what the service of a data directory left, as far as it is
+// known.
+func findService(dir string) (s service, ok bool) {
 	text, err := os.ReadFile(serviceFile(dir))
-	var s service
-	return s.URL, err == nil && json.Unmarshal(text, &s) == nil && s.URL != ""
+	return s, err == nil && json.Unmarshal(text, &s) == nil && s.URL != ""
+}
+
+// writeCA keeps the certificate authority where clients can be told to look: in
+// the data directory or, where there is none, in the user's cache.
+func writeCA(dir string, pem []byte) (path string, err error) {
+	if dir == "" {
+		dir = filepath.Join(xdg.CacheHome, "mocktenant")
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return "", err
+		}
+	}
+	path = filepath.Join(dir, "ca.pem")
+	if have, err := os.ReadFile(path); err == nil && string(have) == string(pem) {
+		return path, nil
+	}
+	next, err := os.CreateTemp(dir, "ca.pem.") // whole or not at all, whoever reads meanwhile
+	if err != nil {
+		return "", err
+	}
+	_, err = next.Write(pem)
+	for _, step := range []func() error{
+		func() error { return next.Chmod(0o644) }, next.Close, func() error { return os.Rename(next.Name(), path) },
+	} {
+		if err == nil {
+			err = step()
+		}
+	}
+	return path, err
 }

@@ -314,6 +314,13 @@ type AuthorizationCode struct {
 	RedeemedAt    *time.Time
 }
 
+type CertificateAuthority struct {
+	Name        string
+	Certificate []byte
+	PrivateKey  []byte
+	CreatedAt   time.Time
+}
+
 type DeviceCode struct {
 	Hash      []byte
 	UserCode  string

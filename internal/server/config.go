@@ -15,6 +15,12 @@ import (
 type Config struct {
 	HTTPAddr string `name:"http-addr" env:"MOCKTENANT_HTTP_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to listen for HTTP; port 0 picks a free one."`
 
+	HTTPSAddr      string   `name:"https-addr" env:"MOCKTENANT_HTTPS_ADDR" default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Where to listen for HTTPS, which Microsoft's clients insist on; empty turns it off."`
+	TLSHosts       []string `name:"tls-host" env:"MOCKTENANT_TLS_HOSTS" placeholder:"HOST" help:"Further names and addresses for the service's certificate, besides localhost, this host's name and the addresses it listens on."`
+	MicrosoftHosts bool     `env:"MOCKTENANT_MICROSOFT_HOSTS" help:"Name Microsoft's hosts (graph.microsoft.com, login.microsoftonline.com, the national clouds') in the certificate too, for clients whose hosts can't be changed."`
+	TLSCertFile    string   `name:"tls-cert-file" env:"MOCKTENANT_TLS_CERT_FILE" placeholder:"FILE" help:"A certificate of your own, PEM with its chain, instead of one by the service's authority; read again when it changes."`
+	TLSKeyFile     string   `name:"tls-key-file" env:"MOCKTENANT_TLS_KEY_FILE" placeholder:"FILE" help:"The key to that, PEM."`
+
 	PublicURL string `env:"MOCKTENANT_PUBLIC_URL" placeholder:"URL" help:"What links in answers start with, as clients see the service. By default they follow each request's scheme and Host."`
 
 	// DatabaseWait is how long Start waits for a database that can't be
@@ -35,12 +41,18 @@ type Config struct {
 
 // Validate says which setting is wrong, and how.
 func (c *Config) Validate() error {
-	return errors.Join(c.validateHTTPAddr(), c.validatePublicURL())
+	return errors.Join(
+		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(),
+	)
 }
 
 // Loopback tells whether only this machine can reach the service.
 func (c *Config) Loopback() bool {
-	host, _, err := net.SplitHostPort(c.HTTPAddr)
+	return loopback(c.HTTPAddr) && (c.HTTPSAddr == "" || loopback(c.HTTPSAddr))
+}
+
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return false
 	}
@@ -48,13 +60,43 @@ func (c *Config) Loopback() bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func (c *Config) validateHTTPAddr() error {
-	_, port, err := net.SplitHostPort(c.HTTPAddr)
+func validateAddr(setting, addr string) error {
+	_, port, err := net.SplitHostPort(addr)
 	if err == nil {
 		_, err = net.LookupPort("tcp", port)
 	}
 	if err != nil {
-		return fmt.Errorf("MOCKTENANT_HTTP_ADDR %q: want HOST:PORT: %w", c.HTTPAddr, err)
+		return fmt.Errorf("%s %q: want HOST:PORT: %w", setting, addr, err)
+	}
+	return nil
+}
+
+func (c *Config) validateHTTPSAddr() error {
+	if c.HTTPSAddr == "" {
+		return nil
+	}
+	return validateAddr("MOCKTENANT_HTTPS_ADDR", c.HTTPSAddr)
+}
+
+func (c *Config) validateTLSHosts() error {
+	for _, host := range c.TLSHosts {
+		if host == "" || net.ParseIP(host) == nil && strings.ContainsAny(host, "/: ") {
+			return fmt.Errorf("MOCKTENANT_TLS_HOSTS %q: want a host's name or address, with no scheme and no port", host)
+		}
+	}
+	return nil
+}
+
+func (c *Config) validateTLSFiles() error {
+	switch {
+	case c.TLSCertFile == "" && c.TLSKeyFile == "":
+		return nil
+	case c.TLSKeyFile == "":
+		return fmt.Errorf("MOCKTENANT_TLS_CERT_FILE %q: want MOCKTENANT_TLS_KEY_FILE with it", c.TLSCertFile)
+	case c.TLSCertFile == "":
+		return fmt.Errorf("MOCKTENANT_TLS_KEY_FILE %q: want MOCKTENANT_TLS_CERT_FILE with it", c.TLSKeyFile)
+	case c.HTTPSAddr == "":
+		return fmt.Errorf("MOCKTENANT_TLS_CERT_FILE %q: want MOCKTENANT_HTTPS_ADDR with it", c.TLSCertFile)
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
 // Package server is the running program: it opens the database, migrates it,
-// loads the keys and serves Graph and the probes on one listener. The binary
-// and the tests start the same.
+// loads the keys and serves Graph, the identity platform and the probes, all of
+// them by HTTP and by HTTPS. The binary and the tests start the same.
 //
 //	s, err := server.Start(ctx, server.Config{HTTPAddr: "127.0.0.1:0", DatabaseURL: url})
 //	…
@@ -9,6 +9,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -43,8 +44,12 @@ type Server struct {
 	pool     *pgxpool.Pool
 	identity *identity.Provider
 	http     http.Server
-	url      string
 	failed   chan error
+
+	url       string
+	secureURL string
+	tls       *tls.Config // nil without HTTPS
+	ca        []byte      // PEM
 
 	stopMaintenance func()
 }
@@ -88,12 +93,12 @@ func (s *Server) start(ctx context.Context) error {
 			return err
 		}
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.config.HTTPAddr)
-	if err != nil {
-		return fmt.Errorf("MOCKTENANT_HTTP_ADDR %q: %w", s.config.HTTPAddr, err)
+	if err := s.secure(ctx); err != nil {
+		return err
 	}
-	s.url = "http://" + listener.Addr().String()
-	s.serve(listener)
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
 	maintain, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stopMaintenance = stop
 	go s.maintain(maintain)
@@ -116,9 +121,11 @@ func (s *Server) maintain(ctx context.Context) {
 	}
 }
 
-func (s *Server) serve(l net.Listener) {
+// listen opens the listeners, both or none, and serves on them.
+func (s *Server) listen(ctx context.Context) error {
 	s.http = http.Server{
 		Handler:           s.handler(),
+		TLSConfig:         s.tls,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -126,18 +133,48 @@ func (s *Server) serve(l net.Listener) {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	go func() {
-		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			s.failed <- err
+	plain, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.config.HTTPAddr)
+	if err != nil {
+		return fmt.Errorf("MOCKTENANT_HTTP_ADDR %q: %w", s.config.HTTPAddr, err)
+	}
+	s.url = "http://" + reachable(plain.Addr())
+	if s.tls != nil {
+		secure, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.config.HTTPSAddr)
+		if err != nil {
+			_ = plain.Close()
+			return fmt.Errorf("MOCKTENANT_HTTPS_ADDR %q: %w", s.config.HTTPSAddr, err)
 		}
-	}()
+		s.secureURL = "https://" + reachable(secure.Addr())
+		go s.serve(func() error { return s.http.ServeTLS(secure, "", "") })
+	}
+	go s.serve(func() error { return s.http.Serve(plain) })
+	return nil
+}
+
+// reachable is an address by which this machine gets to a listener.
+func reachable(a net.Addr) string {
+	host, port, _ := net.SplitHostPort(a.String())
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func (s *Server) serve(serve func() error) {
+	if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+		select {
+		case s.failed <- err:
+		default: // the other listener failed before
+		}
+	}
 }
 
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", s.live)
 	mux.HandleFunc("GET /readyz", s.ready)
-	probes := map[string]bool{"/livez": true, "/readyz": true}
+	mux.HandleFunc("GET "+caPath, s.serveCA)
+	own := map[string]bool{"/livez": true, "/readyz": true, caPath: true}
 	authority := s.identity.Handler()
 	graph := graph.New(graph.Config{
 		Store:     db.NewStore(s.pool, !s.config.NoGathering),
@@ -149,7 +186,7 @@ func (s *Server) handler() http.Handler {
 	// Not under "/" of the mux: it redirects paths that it finds unclean.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case probes[r.URL.Path]:
+		case own[r.URL.Path]:
 			mux.ServeHTTP(w, r)
 		case identity.Serves(r.URL.Path):
 			authority.ServeHTTP(w, r)
@@ -159,8 +196,16 @@ func (s *Server) handler() http.Handler {
 	})
 }
 
-// URL is where the service listens: scheme, host and port, no slash behind.
+// URL is where the service listens for HTTP: scheme, host and port, no slash
+// behind.
 func (s *Server) URL() string { return s.url }
+
+// SecureURL is where the service listens for HTTPS, or "".
+func (s *Server) SecureURL() string { return s.secureURL }
+
+// CA is the certificate authority that clients are to trust, in PEM; nil if the
+// service speaks no TLS, or by a certificate of the user's own.
+func (s *Server) CA() []byte { return s.ca }
 
 // Identity is the authority of the service's tenants.
 func (s *Server) Identity() *identity.Provider { return s.identity }

@@ -1,0 +1,198 @@
+// Package certs makes the certificates by which the service speaks TLS: an
+// authority that is made once and kept in the database, and a leaf that each
+// process makes for itself and renews before it ends. Or it reads a certificate
+// of the user's own from files.
+package certs
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+const (
+	authorityYears = 10
+
+	// A leaf lives shorter than the 398 days that clients allow at most, and is
+	// renewed while a third of that is left.
+	leafLifetime = 90 * 24 * time.Hour
+	leafRenewal  = leafLifetime / 3
+
+	// skew is how far the clock of a client may be behind.
+	skew = time.Hour
+)
+
+// MicrosoftHosts are the hosts of Graph and of the identity platform in the
+// public and the national clouds, for clients whose hosts can't be changed.
+// https://learn.microsoft.com/graph/deployments
+var MicrosoftHosts = []string{
+	"graph.microsoft.com", "login.microsoftonline.com", "login.microsoft.com", "login.windows.net", "sts.windows.net",
+	"graph.microsoft.us", "dod-graph.microsoft.us", "login.microsoftonline.us",
+	"microsoftgraph.chinacloudapi.cn", "login.chinacloudapi.cn", "login.partner.microsoftonline.cn",
+}
+
+// Authority is the service's certificate authority.
+type Authority struct {
+	certificate *x509.Certificate
+	key         crypto.Signer
+}
+
+// Open returns the authority that the database keeps, after making one if there
+// is none. Processes that do so at the same moment get the same one.
+func Open(ctx context.Context, q *db.Queries, now time.Time) (*Authority, error) {
+	const name = "tls"
+	row, err := q.GetCertificateAuthority(ctx, name)
+	if errors.Is(err, pgx.ErrNoRows) {
+		var created db.CreateCertificateAuthorityParams
+		if created, err = newAuthority(now); err == nil {
+			created.Name = name
+			if err = q.CreateCertificateAuthority(ctx, created); err == nil {
+				row, err = q.GetCertificateAuthority(ctx, name)
+			}
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the certificate authority: %w", err)
+	}
+	return parseAuthority(row)
+}
+
+// Find returns the authority that the database keeps; pgx.ErrNoRows, wrapped, if
+// there is none.
+func Find(ctx context.Context, q *db.Queries) (*Authority, error) {
+	row, err := q.GetCertificateAuthority(ctx, "tls")
+	if err != nil {
+		return nil, fmt.Errorf("find the certificate authority: %w", err)
+	}
+	return parseAuthority(row)
+}
+
+func parseAuthority(row db.CertificateAuthority) (*Authority, error) {
+	certificate, err := x509.ParseCertificate(row.Certificate)
+	if err != nil {
+		return nil, fmt.Errorf("read the certificate authority: %w", err)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(row.PrivateKey)
+	if err != nil {
+		return nil, fmt.Errorf("read the certificate authority's key: %w", err)
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("read the certificate authority's key: a %T can't sign", key)
+	}
+	return &Authority{certificate, signer}, nil
+}
+
+func newAuthority(now time.Time) (db.CreateCertificateAuthorityParams, error) {
+	key, serial, err := newKey()
+	if err != nil {
+		return db.CreateCertificateAuthorityParams{}, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial,
+		// Its serial number in the name, or clients that trust two would mix them up.
+		Subject:   pkix.Name{CommonName: "mocktenant test CA " + serial.Text(36)[:8], Organization: []string{"mocktenant"}},
+		NotBefore: now.Add(-skew), NotAfter: now.AddDate(authorityYears, 0, 0),
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		IsCA:     true, BasicConstraintsValid: true, MaxPathLenZero: true,
+	}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return db.CreateCertificateAuthorityParams{}, err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	return db.CreateCertificateAuthorityParams{Certificate: certificate, PrivateKey: private, CreatedAt: now}, err
+}
+
+func newKey() (*ecdsa.PrivateKey, *big.Int, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, nil, err
+	}
+	return key, serial.SetBit(serial, 126, 1), nil
+}
+
+// PEM is the authority's certificate, for clients to trust.
+func (a *Authority) PEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
+}
+
+// Certificates returns what serves as tls.Config.GetCertificate: a certificate
+// for all the hosts, names and addresses, made at once and renewed in time by
+// the clock now.
+func (a *Authority) Certificates(hosts []string, now func() time.Time) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
+	l := &leaf{authority: a, hosts: hosts, now: now}
+	_, err := l.get(nil)
+	return l.get, err
+}
+
+// leaf is the certificate of this process.
+type leaf struct {
+	authority *Authority
+	hosts     []string
+	now       func() time.Time
+
+	mu      sync.Mutex
+	current *tls.Certificate
+}
+
+func (l *leaf) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	if l.current != nil && now.Add(leafRenewal).Before(l.current.Leaf.NotAfter) {
+		return l.current, nil
+	}
+	next, err := l.authority.issue(l.hosts, now)
+	if err != nil {
+		return nil, fmt.Errorf("make a certificate: %w", err)
+	}
+	l.current = next
+	return next, nil
+}
+
+func (a *Authority) issue(hosts []string, now time.Time) (*tls.Certificate, error) {
+	key, serial, err := newKey()
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: hosts[0], Organization: []string{"mocktenant"}},
+		NotBefore: now.Add(-skew), NotAfter: now.Add(leafLifetime),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true,
+	}
+	for _, host := range hosts {
+		if ip := net.ParseIP(host); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, host)
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := x509.ParseCertificate(der)
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: parsed}, err
+}

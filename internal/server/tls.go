@@ -1,0 +1,74 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+
+	"github.com/mocktenant/mocktenant/internal/certs"
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// caPath is where clients get the certificate authority that they are to trust.
+const caPath = "/.well-known/mocktenant/ca.pem"
+
+// secure prepares for HTTPS, if it is on: by the user's own certificate, or one
+// of the service's own authority.
+func (s *Server) secure(ctx context.Context) error {
+	if s.config.HTTPSAddr == "" {
+		return nil
+	}
+	get, err := s.certificates(ctx)
+	if err == nil {
+		s.tls = &tls.Config{GetCertificate: get, MinVersion: tls.VersionTLS12}
+	}
+	return err
+}
+
+func (s *Server) certificates(ctx context.Context) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
+	if s.config.TLSCertFile != "" {
+		return certs.FromFiles(s.config.TLSCertFile, s.config.TLSKeyFile, func(err error) {
+			s.log.Error("the certificate stays as it was", "error", err)
+		})
+	}
+	authority, err := certs.Open(ctx, db.New(s.pool), s.config.Now())
+	if err != nil {
+		return nil, err
+	}
+	s.ca = authority.PEM()
+	return authority.Certificates(s.config.hosts(), s.config.Now)
+}
+
+// hosts are the names and addresses by which clients may come.
+func (c *Config) hosts() []string {
+	all := []string{"localhost", "127.0.0.1", "::1"}
+	if name, err := os.Hostname(); err == nil {
+		all = append(all, name)
+	}
+	if host, _, err := net.SplitHostPort(c.HTTPSAddr); err == nil && host != "" && !net.ParseIP(host).IsUnspecified() {
+		all = append(all, host)
+	}
+	if u, err := url.Parse(c.PublicURL); err == nil && u.Hostname() != "" {
+		all = append(all, u.Hostname())
+	}
+	all = append(all, c.TLSHosts...)
+	if c.MicrosoftHosts {
+		all = append(all, certs.MicrosoftHosts...)
+	}
+	slices.Sort(all[1:]) // localhost is the name that is shown
+	return slices.Compact(all)
+}
+
+func (s *Server) serveCA(w http.ResponseWriter, r *http.Request) {
+	if s.ca == nil {
+		http.Error(w, "The service has no certificate authority of its own.", http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-pem-file")
+	w.Header().Set("Content-Disposition", `attachment; filename="mocktenant-ca.pem"`)
+	_, _ = w.Write(s.ca)
+}

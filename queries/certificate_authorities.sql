@@ -1,0 +1,9 @@
+-- name: CreateCertificateAuthority :exec
+-- Does nothing where one of this name is there.
+INSERT INTO certificate_authorities (name, certificate, private_key, created_at)
+VALUES (@name, @certificate, @private_key, @created_at)
+ON CONFLICT DO NOTHING;
+
+-- name: GetCertificateAuthority :one
+SELECT * FROM certificate_authorities
+WHERE name = @name;
