@@ -93,9 +93,11 @@ func findCertificate(h jose.Header, certificates []*x509.Certificate) *x509.Cert
 	return nil
 }
 
+// sameThumbprint takes base64 with padding and of the other alphabet too, since
+// MSAL for Go sends it so.
 func sameThumbprint(named any, thumbprint []byte) bool {
 	text, _ := named.(string)
-	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(text, "="))
+	raw, err := base64.RawURLEncoding.DecodeString(strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(text))
 	return err == nil && bytes.Equal(raw, thumbprint)
 }
 

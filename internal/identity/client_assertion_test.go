@@ -81,6 +81,7 @@ func TestClientCertificate(t *testing.T) {
 		number    int // 0 is let in
 	}{
 		{"PS256, x5t#S256", ours.sign(t, jose.PS256, header, claims(nil)), 0},
+		{"as MSAL for Go writes it", ours.sign(t, jose.PS256, map[jose.HeaderKey]any{"x5t#S256": base64.StdEncoding.EncodeToString(sum256[:])}, claims(nil)), 0},
 		{"RS256, x5t", ours.sign(t, jose.RS256, map[jose.HeaderKey]any{"x5t": base64.URLEncoding.EncodeToString(sum1[:])}, claims(nil)), 0},
 		{"kid", ours.sign(t, jose.RS256, map[jose.HeaderKey]any{"kid": fmt.Sprintf("%X", sum1)}, claims(nil)), 0},
 		{"for the issuer", ours.sign(t, jose.PS256, header, claims(func(v *jwt.Claims) { v.Audience[0] = c.server.URL() + "/" + c.id.String() + "/v2.0" })), 0},

@@ -24,7 +24,9 @@ func (s *Server) secure(ctx context.Context) error {
 	}
 	get, err := s.certificates(ctx)
 	if err == nil {
-		s.tls = &tls.Config{GetCertificate: get, MinVersion: tls.VersionTLS12}
+		// HTTP/2 is named here: net/http sets it up once for a server, and if plain
+		// HTTP comes first, only where it is named.
+		s.tls = &tls.Config{GetCertificate: get, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	}
 	return err
 }

@@ -57,7 +57,8 @@ func TestHTTPS(t *testing.T) {
 		}
 	}
 	untrusting := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: x509.NewCertPool()}}}
-	if _, err := untrusting.Get(s.SecureURL()); err == nil {
+	if response, err := untrusting.Get(s.SecureURL()); err == nil {
+		_ = response.Body.Close()
 		t.Error("who doesn't trust the authority got in")
 	}
 	conn, err := tls.Dial("tcp", strings.TrimPrefix(s.SecureURL(), "https://"), &tls.Config{InsecureSkipVerify: true})
@@ -71,6 +72,26 @@ func TestHTTPS(t *testing.T) {
 	}
 	if err := leaf.VerifyHostname("graph.microsoft.com"); err == nil {
 		t.Error("Microsoft's hosts are named unasked")
+	}
+}
+
+// Whichever listener serves first, HTTP/2 is there: once it was set up by chance.
+func TestHTTP2EveryTime(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		s := start(t, server.Config{HTTPSAddr: "127.0.0.1:0", DatabaseURL: dbtest.URL(t)})
+		r, err := http.NewRequestWithContext(t.Context(), "GET", s.SecureURL()+"/livez", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := trusting(t, s.CA(), true).Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.ProtoMajor != 2 {
+			t.Errorf("%s", response.Proto)
+		}
 	}
 }
 

@@ -1,0 +1,56 @@
+package clients_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// demoPublicClient is the demo tenant's public application, as the README names
+// it.
+const demoPublicClient = "4b7e2d90-1c3a-4f58-8d21-6a9c0e5b7f32"
+
+// noSkip turns a test that can't run into one that fails: CI sets it.
+var noSkip = os.Getenv("MOCKTENANT_NO_SKIP") != ""
+
+// find looks for one of the programs, or ends the test.
+func find(t *testing.T, programs ...string) string {
+	t.Helper()
+	for _, program := range programs {
+		if path, err := exec.LookPath(program); err == nil {
+			return path
+		}
+	}
+	if noSkip {
+		t.Fatalf("%s is not installed", strings.Join(programs, " or "))
+	}
+	t.Skipf("%s is not installed", strings.Join(programs, " or "))
+	return ""
+}
+
+// MSAL Node, @azure/identity, the Graph client for JavaScript, the pages in
+// Chromium, and the README's snippet.
+func TestNode(t *testing.T) {
+	t.Parallel()
+	npm, node := find(t, "npm"), find(t, "node")
+	chromium := find(t, "chromium", "chromium-browser", "google-chrome")
+	install := exec.CommandContext(t.Context(), npm, "ci", "--no-audit", "--no-fund")
+	install.Dir = "../node"
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("npm ci: %v\n%s", err, out)
+	}
+	run := exec.CommandContext(t.Context(), node, "--test")
+	run.Dir = "../node"
+	run.Env = append(os.Environ(), tenant.env...)
+	run.Env = append(run.Env, "MOCKTENANT_TEST_PUBLIC_CLIENT_ID="+demoPublicClient, "MOCKTENANT_TEST_CHROMIUM="+chromium)
+	out, err := run.CombinedOutput()
+	if err != nil {
+		t.Fatalf("node --test: %v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+	snippet := exec.CommandContext(t.Context(), node, filepath.Base(file(t, "../node", "readme.mjs", snippet(t, "js"))))
+	snippet.Dir = "../node"
+	created(t, snippet)
+}
