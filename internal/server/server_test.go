@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -180,6 +181,14 @@ func TestDatabaseGoesAway(t *testing.T) {
 		if strings.Contains(body, "127.0.0.1:"+fmt.Sprint(at.Port)) {
 			t.Errorf("the answer shows the database's address: %s", body)
 		}
+	}
+	signIn, err := http.PostForm(s.URL()+"/"+tenant.ID.String()+"/oauth2/v2.0/token", url.Values{"grant_type": {"password"}, "username": {"x"}, "password": {"x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = signIn.Body.Close()
+	if signIn.StatusCode != 503 || signIn.Header.Get("Retry-After") != "2" {
+		t.Errorf("sign-in while away: %s", signIn.Status)
 	}
 	if r, body := call(t, "GET", s.URL()+"/readyz", "", ""); r.StatusCode != 503 || !strings.Contains(body, `"ready":false`) || !strings.Contains(body, `"keys":"ok"`) {
 		t.Errorf("/readyz while away: %d %s", r.StatusCode, body)
