@@ -15,6 +15,7 @@ SELECT EXISTS (SELECT FROM tenants WHERE id = @tenant_id);
 -- service principal is still good.
 SELECT
     t.permission_rule,
+    t.page_size,
     a.tokens_valid_from AS application_valid_from,
     u.enabled AS user_enabled,
     u.tokens_valid_from AS user_valid_from

@@ -397,6 +397,12 @@ type RemoteAssistancePartnerVersion struct {
 	ReplacedBy           uuid.UUID
 }
 
+type ServiceSecret struct {
+	Name      string
+	Value     []byte
+	CreatedAt time.Time
+}
+
 type Session struct {
 	TenantID  uuid.UUID
 	Hash      []byte
@@ -418,6 +424,7 @@ type Tenant struct {
 	CreatedAt      time.Time
 	PermissionRule PermissionRule
 	UserPicker     bool
+	PageSize       int32
 }
 
 type User struct {

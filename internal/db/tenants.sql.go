@@ -44,6 +44,7 @@ func (q *Queries) CreateTenant(ctx context.Context, arg CreateTenantParams) (int
 const getCaller = `-- name: GetCaller :one
 SELECT
     t.permission_rule,
+    t.page_size,
     a.tokens_valid_from AS application_valid_from,
     u.enabled AS user_enabled,
     u.tokens_valid_from AS user_valid_from
@@ -61,6 +62,7 @@ type GetCallerParams struct {
 
 type GetCallerRow struct {
 	PermissionRule       PermissionRule
+	PageSize             int32
 	ApplicationValidFrom *time.Time
 	UserEnabled          *bool
 	UserValidFrom        *time.Time
@@ -73,6 +75,7 @@ func (q *Queries) GetCaller(ctx context.Context, arg GetCallerParams) (GetCaller
 	var i GetCallerRow
 	err := row.Scan(
 		&i.PermissionRule,
+		&i.PageSize,
 		&i.ApplicationValidFrom,
 		&i.UserEnabled,
 		&i.UserValidFrom,
@@ -81,7 +84,7 @@ func (q *Queries) GetCaller(ctx context.Context, arg GetCallerParams) (GetCaller
 }
 
 const getTenant = `-- name: GetTenant :one
-SELECT id, display_name, created_at, permission_rule, user_picker FROM tenants WHERE id = $1
+SELECT id, display_name, created_at, permission_rule, user_picker, page_size FROM tenants WHERE id = $1
 `
 
 func (q *Queries) GetTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, error) {
@@ -93,6 +96,7 @@ func (q *Queries) GetTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, er
 		&i.CreatedAt,
 		&i.PermissionRule,
 		&i.UserPicker,
+		&i.PageSize,
 	)
 	return i, err
 }

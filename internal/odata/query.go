@@ -5,11 +5,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The system query options that can be served today (URL Conventions 5.1).
 const (
 	Count     = "$count"
+	Filter    = "$filter"
+	OrderBy   = "$orderby"
 	Select    = "$select"
 	Skip      = "$skip"
 	SkipToken = "$skiptoken"
@@ -26,14 +29,17 @@ var systemOptions = []string{
 
 // Resource describes what a query is asked of.
 type Resource struct {
-	Type       string   // its entity type, qualified
-	Options    []string // the options that it takes
-	Properties []string // what $select may name
+	Type       string     // its entity type, qualified
+	Options    []string   // the options that it takes
+	Properties []Property // what options may name
+	Now        time.Time  // what now() means
 }
 
 // Query holds the options of one request; the zero value asks for everything.
 type Query struct {
 	Count     bool     // whether the total is wanted
+	Filter    *Expr    // which items are wanted; nil means all
+	OrderBy   []Key    // in which order; by key where it is empty or leaves ties
 	Select    []string // the properties wanted, in the order asked; nil means all
 	Skip      int64    // how many items to pass over
 	SkipToken string   // where the page starts, as a next link said; "" is the start
@@ -44,30 +50,53 @@ type Query struct {
 // An option that the resource doesn't take, an unknown one, a repeated one and
 // a malformed one are refused with an *Error that names it: nothing is ignored.
 func ParseQuery(raw string, r Resource) (Query, error) {
+	options, err := splitOptions(raw, r)
+	if err != nil {
+		return Query{}, err
+	}
+	aliases := map[string]string{}
+	for _, o := range options {
+		if strings.HasPrefix(o.name, "@") {
+			aliases[o.name] = o.value
+		}
+	}
 	q := Query{Top: -1}
-	seen := map[string]bool{}
-	// Not url.ParseQuery: it passes over an option that holds a bare ";".
+	for _, o := range options {
+		if err := q.set(o.name, o.value, r, aliases); err != nil {
+			return Query{}, err
+		}
+	}
+	return q, nil
+}
+
+type option struct{ name, value string }
+
+// splitOptions takes a query apart and decodes it, each side once. Not
+// url.ParseQuery: it passes over an option that holds a bare ";".
+func splitOptions(raw string, r Resource) ([]option, error) {
+	var options []option
 	for pair := range strings.SplitSeq(raw, "&") {
 		if pair == "" {
 			continue
 		}
 		name, value, err := decodeOption(pair)
 		if err != nil {
-			return Query{}, err
+			return nil, err
 		}
-		if seen[name] {
-			return Query{}, refuse(name, "Query option '%s' was specified more than once, but it must be specified at most once.", name)
+		if slices.ContainsFunc(options, func(o option) bool { return o.name == name }) {
+			return nil, refuse(name, "Query option '%s' was specified more than once, but it must be specified at most once.", name)
 		}
-		seen[name] = true
-		if !slices.Contains(r.Options, name) {
-			return Query{}, refuse(name, "The query option '%s' is not supported.", name)
+		if !slices.Contains(r.Options, name) && (!strings.HasPrefix(name, "@") || !slices.Contains(r.Options, Filter)) {
+			return nil, refuse(name, "The query option '%s' is not supported.", name)
 		}
-		if err := q.set(name, value, r); err != nil {
-			return Query{}, err
+		if options = append(options, option{name, value}); len(options) > maxOptions {
+			return nil, refuse(name, "A query takes at most %d options.", maxOptions)
 		}
 	}
-	return q, nil
+	return options, nil
 }
+
+const maxOptions = 50
 
 // Encode writes the options back as the query part of a URL, without "?". Only
 // characters that a URI template leaves alone occur in it: clients expand links
@@ -77,6 +106,12 @@ func (q Query) Encode() string {
 	add := func(name, value string) { options = append(options, name+"="+value) }
 	if q.Count {
 		add(Count, "true")
+	}
+	if q.Filter != nil {
+		add(Filter, escape(q.Filter.String()))
+	}
+	if len(q.OrderBy) > 0 {
+		add(OrderBy, escape(orderBy(q.OrderBy)))
 	}
 	if q.Select != nil {
 		add(Select, strings.Join(q.Select, ","))
@@ -93,8 +128,27 @@ func (q Query) Encode() string {
 	return strings.Join(options, "&")
 }
 
-func (q *Query) set(name, value string, r Resource) (err error) {
+// escape encodes a value as clients send it: spaces as %20.
+func escape(value string) string { return strings.ReplaceAll(url.QueryEscape(value), "+", "%20") }
+
+func orderBy(keys []Key) string {
+	var texts []string
+	for _, k := range keys {
+		text := k.Expr.String()
+		if k.Descending {
+			text += " desc"
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, ",")
+}
+
+func (q *Query) set(name, value string, r Resource, aliases map[string]string) (err error) {
 	switch name {
+	case Filter:
+		q.Filter, err = parseFilter(value, r, aliases)
+	case OrderBy:
+		q.OrderBy, err = parseOrderBy(value, r, aliases)
 	case Count:
 		q.Count, err = parseBool(name, value)
 	case Select:
@@ -152,7 +206,7 @@ func parseSelect(value string, r Resource) ([]string, error) {
 		switch {
 		case name == "*":
 			all = true
-		case !slices.Contains(r.Properties, name):
+		case !slices.ContainsFunc(r.Properties, func(p Property) bool { return p.Name == name }):
 			return nil, refuse(Select, "Parsing OData Select and Expand failed: Could not find a property named '%s' on type '%s'.", name, r.Type)
 		case !slices.Contains(selected, name):
 			selected = append(selected, name)

@@ -12,7 +12,7 @@ import (
 var partners = odata.Resource{
 	Type:       "microsoft.graph.remoteAssistancePartner",
 	Options:    []string{odata.Count, odata.Select, odata.Skip, odata.SkipToken, odata.Top},
-	Properties: []string{"id", "displayName", "onboardingUrl"},
+	Properties: []odata.Property{{Name: "id", Type: odata.String}, {Name: "displayName", Type: odata.String, Nullable: true}, {Name: "onboardingUrl", Type: odata.String, Nullable: true}},
 }
 
 func TestParseQuery(t *testing.T) {

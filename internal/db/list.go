@@ -1,0 +1,168 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/mocktenant/mocktenant/internal/odata"
+)
+
+// ListParams says which partners of a tenant are wanted, and in which order.
+type ListParams struct {
+	TenantID uuid.UUID
+	Filter   *odata.Expr // nil: all
+	OrderBy  []odata.Key // ties, and everything if it is empty, by id
+	After    *Position   // nil: from the start
+	Skip     int64
+	Limit    int64
+}
+
+// Position is a place in a list: the last partner before it, by its keys and its
+// id. A key is its text in Postgres, nil for null.
+type Position struct {
+	Keys []*string
+	ID   uuid.UUID
+}
+
+// Listed is a partner of a list, with its keys.
+type Listed struct {
+	RemoteAssistancePartner
+	Keys []*string
+}
+
+// ErrPosition says that a position is of another order.
+var ErrPosition = errors.New("the position does not fit the order")
+
+// ListPartners returns the partners wanted. An expression that can't be computed
+// for one of them (a division by zero, a number out of range) is an
+// *odata.Error; ErrPosition is returned as it is.
+func (q *Queries) ListPartners(ctx context.Context, p ListParams) ([]Listed, error) {
+	b := &sqlBuilder{}
+	text, err := b.list(p)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := q.db.Query(ctx, text, b.args...)
+	if err != nil {
+		return nil, explain(err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[Listed])
+	return all, explain(err)
+}
+
+// CountPartners counts the partners that a filter wants.
+func (q *Queries) CountPartners(ctx context.Context, tenant uuid.UUID, filter *odata.Expr) (n int64, err error) {
+	b := &sqlBuilder{}
+	text := "SELECT count(*) FROM remote_assistance_partners AS p WHERE p.tenant_id = " + b.arg(tenant, "uuid")
+	if filter != nil {
+		text += " AND " + b.condition(filter)
+	}
+	err = q.db.QueryRow(ctx, text, b.args...).Scan(&n)
+	return n, explain(err)
+}
+
+// explain tells what an expression did wrong (SQLSTATE class 22, data
+// exception) from all other failures.
+func explain(err error) error {
+	var refusal *pgconn.PgError
+	if errors.As(err, &refusal) && strings.HasPrefix(refusal.Code, "22") {
+		return &odata.Error{Option: odata.Filter, Message: "The expression can't be evaluated: " + refusal.Message + "."}
+	}
+	return err
+}
+
+// partnerColumnList is what sqlc made of a "*": the columns that the struct has,
+// also while a newer program has added one.
+var partnerColumnList = func() string {
+	_, list, _ := strings.Cut(listRemoteAssistancePartners, "SELECT ")
+	list, _, _ = strings.Cut(list, " FROM ")
+	return list
+}()
+
+// key is a part of the order: SQL, the type of its text, whether it may be null.
+type key struct {
+	sql, sqlType string
+	nullable     bool
+	descending   bool
+}
+
+func (b *sqlBuilder) list(p ListParams) (string, error) {
+	where := []string{"p.tenant_id = " + b.arg(p.TenantID, "uuid")}
+	if p.Filter != nil {
+		where = append(where, b.condition(p.Filter))
+	}
+	keys := b.keys(p.OrderBy)
+	if p.After != nil {
+		if len(p.After.Keys) != len(keys) {
+			return "", ErrPosition
+		}
+		where = append(where, b.after(keys, p.After))
+	}
+	var texts, order []string
+	for _, k := range keys {
+		texts = append(texts, k.sql+"::text")
+		direction := " ASC NULLS FIRST"
+		if k.descending {
+			direction = " DESC NULLS LAST"
+		}
+		order = append(order, k.sql+direction)
+	}
+	return fmt.Sprintf("SELECT %s, ARRAY[%s]::text[] AS keys FROM remote_assistance_partners AS p WHERE %s ORDER BY %s LIMIT %s OFFSET %s",
+		partnerColumnList, strings.Join(texts, ", "), strings.Join(where, " AND "), strings.Join(append(order, "p.id"), ", "),
+		b.arg(p.Limit, "bigint"), b.arg(p.Skip, "bigint")), nil
+}
+
+// keys are the columns of an order. A date takes two, as its index has them.
+func (b *sqlBuilder) keys(order []odata.Key) []key {
+	var keys []key
+	for _, o := range order {
+		if c := partnerColumns[o.Expr.Name]; o.Expr.Op == "property" && c.at != "" {
+			keys = append(keys, key{c.at, "timestamptz", false, o.Descending}, key{c.hundredNs, "smallint", false, o.Descending})
+			continue
+		}
+		if o.Expr.Name == "id" && o.Expr.Op == "property" {
+			keys = append(keys, key{"p.id", "uuid", false, o.Descending})
+			continue
+		}
+		keys = append(keys, key{b.value(o.Expr), sqlTypes[o.Expr.Type], true, o.Descending})
+	}
+	return keys
+}
+
+// after is what comes behind a position: later in the first key, or as late in
+// it and later in the next, and so on; in the end by id. Null comes before all
+// else ascending, and behind it descending (Protocol 11.2.6.2).
+func (b *sqlBuilder) after(keys []key, at *Position) string {
+	text := "p.id > " + b.arg(at.ID, "uuid")
+	for i := len(keys) - 1; i >= 0; i-- {
+		k := keys[i]
+		if at.Keys[i] == nil {
+			later := k.sql + " IS NOT NULL"
+			if k.descending {
+				later = "FALSE"
+			}
+			text = fmt.Sprintf("(%s OR (%s IS NULL AND %s))", later, k.sql, text)
+			continue
+		}
+		value := b.arg(*at.Keys[i], "text") + "::" + k.sqlType
+		if k.sqlType == "text" {
+			value = "(" + value + ` COLLATE "C")`
+		}
+		// The bound comes first by itself: an index starts there.
+		if k.descending {
+			text = fmt.Sprintf("((%[1]s <= %[2]s OR %[1]s IS NULL) AND (%[1]s < %[2]s OR %[1]s IS NULL OR (%[1]s = %[2]s AND %[3]s)))", k.sql, value, text)
+			if !k.nullable {
+				text = fmt.Sprintf("(%[1]s <= %[2]s AND (%[1]s < %[2]s OR (%[1]s = %[2]s AND %[3]s)))", k.sql, value, text)
+			}
+			continue
+		}
+		text = fmt.Sprintf("(%[1]s >= %[2]s AND (%[1]s > %[2]s OR (%[1]s = %[2]s AND %[3]s)))", k.sql, value, text)
+	}
+	return text
+}

@@ -1,0 +1,9 @@
+-- name: CreateServiceSecret :exec
+-- Does nothing where one of this name is there.
+INSERT INTO service_secrets (name, value, created_at)
+VALUES (@name, @value, @created_at)
+ON CONFLICT DO NOTHING;
+
+-- name: GetServiceSecret :one
+SELECT value FROM service_secrets
+WHERE name = @name;
