@@ -59,10 +59,6 @@ WHERE tenant_id = @tenant_id AND id > @after
 ORDER BY id
 LIMIT @row_limit::bigint OFFSET @row_offset::bigint;
 
--- name: CountRemoteAssistancePartners :one
-SELECT count(*) FROM remote_assistance_partners
-WHERE tenant_id = @tenant_id;
-
 -- name: UpdateRemoteAssistancePartner :one
 WITH replaced AS (
     SELECT p.* FROM remote_assistance_partners AS p

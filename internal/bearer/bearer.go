@@ -64,6 +64,8 @@ type Claims struct {
 	// ApplicationPermissions tells whether the tenant lets applications call in
 	// their own name.
 	ApplicationPermissions bool
+
+	PageSize int64 // how many items a page of the tenant's lists holds at most
 }
 
 // AppOnly tells whether an application calls in its own name, with no user.

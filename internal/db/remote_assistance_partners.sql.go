@@ -71,18 +71,6 @@ func (q *Queries) BeginOnboardingRemoteAssistancePartner(ctx context.Context, ar
 	return onboarding_status, err
 }
 
-const countRemoteAssistancePartners = `-- name: CountRemoteAssistancePartners :one
-SELECT count(*) FROM remote_assistance_partners
-WHERE tenant_id = $1
-`
-
-func (q *Queries) CountRemoteAssistancePartners(ctx context.Context, tenantID uuid.UUID) (int64, error) {
-	row := q.db.QueryRow(ctx, countRemoteAssistancePartners, tenantID)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const createRemoteAssistancePartner = `-- name: CreateRemoteAssistancePartner :one
 INSERT INTO remote_assistance_partners (
     tenant_id, id, display_name, onboarding_url, onboarding_status,

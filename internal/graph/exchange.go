@@ -30,6 +30,7 @@ type exchange struct {
 	version         version
 	caller          *bearer.Claims
 	base            string // scheme and host that links start with
+	now             time.Time
 	requestID       string
 	clientRequestID string
 }
@@ -41,7 +42,7 @@ func exchangeOf(c *gin.Context) *exchange { return c.MustGet(exchangeKey).(*exch
 // begin is the first middleware: it names the request, bounds its time, sets
 // the headers that every answer carries, and logs the outcome.
 func (s *server) begin(c *gin.Context) {
-	x := &exchange{Context: c, requestID: uuid.NewString(), base: s.base(c.Request)}
+	x := &exchange{Context: c, requestID: uuid.NewString(), base: s.base(c.Request), now: s.now()}
 	x.clientRequestID = x.requestID
 	if id := c.GetHeader("client-request-id"); id != "" && len(id) <= maxClientRequestID {
 		x.clientRequestID = id

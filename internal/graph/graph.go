@@ -33,6 +33,7 @@ const requestTimeout = 10 * time.Second
 type Config struct {
 	Store     *db.Store
 	Tokens    TokenVerifier
+	PageKey   []byte           // signs skip tokens; the same on every replica
 	Now       func() time.Time // the clock; nil means time.Now
 	Log       *slog.Logger     // nil discards
 	PublicURL string           // what links start with, no trailing slash; "" follows each request
@@ -48,6 +49,7 @@ type version struct {
 type server struct {
 	queries   *db.Store
 	tokens    TokenVerifier
+	pageKey   []byte
 	now       func() time.Time
 	log       *slog.Logger
 	publicURL string
@@ -55,7 +57,7 @@ type server struct {
 
 // New returns the handler of every Graph route.
 func New(c Config) http.Handler {
-	s := &server{queries: c.Store, tokens: c.Tokens, now: c.Now, log: c.Log, publicURL: c.PublicURL}
+	s := &server{queries: c.Store, tokens: c.Tokens, pageKey: c.PageKey, now: c.Now, log: c.Log, publicURL: c.PublicURL}
 	if s.now == nil {
 		s.now = time.Now
 	}

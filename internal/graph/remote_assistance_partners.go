@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"encoding/base64"
 	"net/http"
 	"net/url"
 	"slices"
@@ -26,9 +25,6 @@ const (
 	maxDisplayName   = 1024 // characters
 	maxOnboardingURL = 2048 // characters
 
-	// pageSize is how many partners a page holds at most, as Intune's lists.
-	pageSize = 1000
-
 	// onboardingPeriod is how long a partner may take to confirm an onboarding;
 	// the length is ours, no source names one.
 	onboardingPeriod = 7 * 24 * time.Hour
@@ -41,23 +37,35 @@ type partner = db.UpdateRemoteAssistancePartnerParams
 // partnerProperty is one property of the entity.
 type partnerProperty struct {
 	name     string
+	edm      odata.Type
+	enum     *odata.EnumType
+	nullable bool
 	betaOnly bool
 	append   func([]byte, *db.RemoteAssistancePartner) []byte
 	read     func(*partner, value) error
 }
 
+// onboardingStatus is the enumeration, its members in the order of their values.
+var onboardingStatus = func() *odata.EnumType {
+	t := &odata.EnumType{Name: "microsoft.graph.remoteAssistanceOnboardingStatus"}
+	for _, member := range db.AllOnboardingStatusValues() {
+		t.Members = append(t.Members, string(member))
+	}
+	return t
+}()
+
 // partnerProperties are the entity's properties, in the order of an answer.
 // What can be selected, is sent and is taken all comes from here.
 var partnerProperties = []partnerProperty{
 	{
-		name: "id",
+		name: "id", edm: odata.String,
 		append: func(b []byte, p *db.RemoteAssistancePartner) []byte {
 			return appendString(b, p.ID.String())
 		},
 		read: readPartnerID,
 	},
 	{
-		name: "displayName",
+		name: "displayName", edm: odata.String, nullable: true,
 		append: func(b []byte, p *db.RemoteAssistancePartner) []byte {
 			return appendNullableString(b, p.DisplayName)
 		},
@@ -68,7 +76,7 @@ var partnerProperties = []partnerProperty{
 		},
 	},
 	{
-		name: "onboardingUrl",
+		name: "onboardingUrl", edm: odata.String, nullable: true,
 		append: func(b []byte, p *db.RemoteAssistancePartner) []byte {
 			return appendNullableString(b, p.OnboardingUrl)
 		},
@@ -79,13 +87,13 @@ var partnerProperties = []partnerProperty{
 		},
 	},
 	{
-		name: "onboardingStatus",
+		name: "onboardingStatus", edm: odata.Enum, enum: onboardingStatus,
 		append: func(b []byte, p *db.RemoteAssistancePartner) []byte {
 			return appendString(b, string(p.OnboardingStatus))
 		},
 		read: func(p *partner, v value) error {
 			p.SetOnboardingStatus = true
-			name, err := v.enum("microsoft.graph.remoteAssistanceOnboardingStatus", func(name string) bool {
+			name, err := v.enum(onboardingStatus.Name, func(name string) bool {
 				return db.OnboardingStatus(name).Valid()
 			})
 			p.OnboardingStatus = db.OnboardingStatus(name)
@@ -93,7 +101,7 @@ var partnerProperties = []partnerProperty{
 		},
 	},
 	{
-		name: "lastConnectionDateTime",
+		name: "lastConnectionDateTime", edm: odata.DateTimeOffset,
 		append: func(b []byte, p *db.RemoteAssistancePartner) []byte {
 			return appendTime(b, db.JoinTime(p.LastConnectionAt, p.LastConnection100ns, p.LastConnectionOffset))
 		},
@@ -105,8 +113,7 @@ var partnerProperties = []partnerProperty{
 		},
 	},
 	{
-		name:     "onboardingRequestExpiryDateTime",
-		betaOnly: true,
+		name: "onboardingRequestExpiryDateTime", edm: odata.DateTimeOffset, betaOnly: true,
 		append: func(b []byte, p *db.RemoteAssistancePartner) []byte {
 			return appendTime(b, db.JoinTime(p.RequestExpiryAt, p.RequestExpiry100ns, p.RequestExpiryOffset))
 		},
@@ -119,48 +126,99 @@ var partnerProperties = []partnerProperty{
 	},
 }
 
+// The query options of a list, and those of its count.
+var (
+	listOptions  = []string{odata.Count, odata.Filter, odata.OrderBy, odata.Select, odata.Skip, odata.SkipToken, odata.Top}
+	countOptions = []string{odata.Filter}
+)
+
 func (s *server) listRemoteAssistancePartners(x *exchange) error {
-	q, err := x.partnerQuery(odata.Count, odata.Select, odata.Skip, odata.SkipToken, odata.Top)
+	q, err := x.partnerQuery(listOptions...)
 	if err != nil {
 		return err
 	}
-	after, err := parseSkipToken(q.SkipToken)
+	token, err := parseSkipToken(s.pageKey, x.caller.TenantID, q)
 	if err != nil {
 		return err
 	}
-	size := int64(pageSize)
-	if q.Top >= 0 {
-		size = min(q.Top, pageSize)
-	}
-	rows, err := s.queries.ListRemoteAssistancePartners(x.Request.Context(), db.ListRemoteAssistancePartnersParams{
-		TenantID: x.caller.TenantID, After: after, RowOffset: q.Skip, RowLimit: size + 1,
-	})
+	size := x.pageSize(q, &token)
+	rows, next, err := s.pageOfPartners(x, q, token, size)
 	if err != nil {
 		return err
 	}
 	list := collection{context: x.contextURL(partnerSet, q.Select, false)}
 	if q.Count {
-		total, err := s.queries.CountRemoteAssistancePartners(x.Request.Context(), x.caller.TenantID)
+		total, err := s.queries.CountPartners(x.Request.Context(), x.caller.TenantID, q.Filter)
 		if err != nil {
 			return err
 		}
 		list.count = &total
 	}
-	if size > 0 && int64(len(rows)) > size { // one row more than the page: there is a next
-		rows = rows[:size]
-		list.nextLink = x.nextLink(partnerSet, q, skipToken(rows[size-1].ID))
+	if next != nil {
+		next.Size = token.Size
+		list.nextLink = x.nextLink(partnerSet, q, next.encode(s.pageKey, x.caller.TenantID, q))
 	}
-	x.writeJSON(http.StatusOK, list.marshal(len(rows[:min(int64(len(rows)), size)]), func(b []byte, i int) []byte {
-		return x.appendPartner(b, &rows[i], "", q.Select)
+	omit := x.omitsNulls()
+	x.writeJSON(http.StatusOK, list.marshal(len(rows), func(b []byte, i int) []byte {
+		return x.appendPartner(b, &rows[i], "", q.Select, omit)
 	}))
 	return nil
 }
 
+// pageSize is how many partners a page holds: what the tenant allows, $top asks
+// for, or the client prefers, whichever is least. A preference goes on in the
+// links, whose requests don't repeat it.
+func (x *exchange) pageSize(q odata.Query, token *skipToken) int64 {
+	size := x.caller.PageSize
+	if q.Top >= 0 {
+		size = min(size, q.Top)
+	}
+	if p := x.preferences().maxPageSize; p > 0 {
+		token.Size = p
+		x.applied("odata.maxpagesize=" + strconv.FormatInt(p, 10))
+	}
+	if token.Size > 0 {
+		size = min(size, token.Size)
+	}
+	return size
+}
+
+// pageOfPartners reads one page and, if there is more behind it, where that
+// starts.
+func (s *server) pageOfPartners(x *exchange, q odata.Query, token skipToken, size int64) (rows []db.RemoteAssistancePartner, next *skipToken, err error) {
+	ctx, tenant := x.Request.Context(), x.caller.TenantID
+	var keys func(i int64) []*string
+	if q.Filter == nil && len(q.OrderBy) == 0 {
+		keys = func(int64) []*string { return nil }
+		rows, err = s.queries.ListRemoteAssistancePartners(ctx, db.ListRemoteAssistancePartnersParams{
+			TenantID: tenant, After: token.ID, RowOffset: q.Skip, RowLimit: size + 1,
+		})
+	} else {
+		var listed []db.Listed
+		keys = func(i int64) []*string { return listed[i].Keys }
+		listed, err = s.queries.ListPartners(ctx, db.ListParams{
+			TenantID: tenant, Filter: q.Filter, OrderBy: q.OrderBy, After: token.position(), Skip: q.Skip, Limit: size + 1,
+		})
+		for i := range listed {
+			rows = append(rows, listed[i].RemoteAssistancePartner)
+		}
+	}
+	if err != nil || int64(len(rows)) <= size { // one row more than the page would be the next
+		return rows, nil, err
+	}
+	rows = rows[:size]
+	if size == 0 {
+		return rows, nil, nil
+	}
+	return rows, &skipToken{Keys: keys(size - 1), ID: rows[size-1].ID}, nil
+}
+
 func (s *server) countRemoteAssistancePartners(x *exchange) error {
-	if _, err := x.partnerQuery(); err != nil {
+	q, err := x.partnerQuery(countOptions...)
+	if err != nil {
 		return err
 	}
-	total, err := s.queries.CountRemoteAssistancePartners(x.Request.Context(), x.caller.TenantID)
+	total, err := s.queries.CountPartners(x.Request.Context(), x.caller.TenantID, q.Filter)
 	if err != nil {
 		return err
 	}
@@ -200,8 +258,10 @@ func (s *server) createRemoteAssistancePartner(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.Header("Location", x.versionURL()+partnerSet+"('"+row.ID.String()+"')")
-	x.writePartner(http.StatusCreated, &row, nil)
+	x.Header("Location", x.partnerURL(row.ID))
+	if !x.minimal(x.partnerURL(row.ID)) {
+		x.writePartner(http.StatusCreated, &row, nil)
+	}
 	return nil
 }
 
@@ -238,7 +298,9 @@ func (s *server) updateRemoteAssistancePartner(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.writePartner(http.StatusOK, &row, nil)
+	if !x.minimal(x.partnerURL(row.ID)) {
+		x.writePartner(http.StatusOK, &row, nil)
+	}
 	return nil
 }
 
@@ -325,10 +387,10 @@ func (x *exchange) partnerKey(options ...string) (uuid.UUID, odata.Query, error)
 
 // partnerQuery reads the query options, of which only the given ones are taken.
 func (x *exchange) partnerQuery(options ...string) (odata.Query, error) {
-	r := odata.Resource{Type: partnerType, Options: options}
+	r := odata.Resource{Type: partnerType, Options: options, Now: x.now.UTC().Truncate(100 * time.Nanosecond)}
 	for _, p := range partnerProperties {
 		if x.version.beta || !p.betaOnly {
-			r.Properties = append(r.Properties, p.name)
+			r.Properties = append(r.Properties, odata.Property{Name: p.name, Type: p.edm, Enum: p.enum, Nullable: p.nullable})
 		}
 	}
 	return odata.ParseQuery(x.Request.URL.RawQuery, r)
@@ -371,12 +433,17 @@ func readPartnerID(p *partner, v value) error {
 }
 
 func (x *exchange) writePartner(status int, row *db.RemoteAssistancePartner, selected []string) {
-	x.writeJSON(status, x.appendPartner(nil, row, x.contextURL(partnerSet, selected, true), selected))
+	x.writeJSON(status, x.appendPartner(nil, row, x.contextURL(partnerSet, selected, true), selected, x.omitsNulls()))
+}
+
+// partnerURL is the canonical URL of a partner.
+func (x *exchange) partnerURL(id uuid.UUID) string {
+	return x.versionURL() + partnerSet + "('" + id.String() + "')"
 }
 
 // appendPartner appends the entity as JSON: its context, if it stands alone,
-// and the selected properties, or all.
-func (x *exchange) appendPartner(b []byte, row *db.RemoteAssistancePartner, context string, selected []string) []byte {
+// and the selected properties, or all, but for nulls that are to be omitted.
+func (x *exchange) appendPartner(b []byte, row *db.RemoteAssistancePartner, context string, selected []string, omitNulls bool) []byte {
 	b = append(b, '{')
 	if context != "" {
 		b = append(b, `"@odata.context":`...)
@@ -387,24 +454,14 @@ func (x *exchange) appendPartner(b []byte, row *db.RemoteAssistancePartner, cont
 		if p.betaOnly && !x.version.beta || selected != nil && !slices.Contains(selected, p.name) {
 			continue
 		}
+		before := len(b)
 		b = append(b, `,"`+p.name+`":`...)
-		b = p.append(b, row)
+		at := len(b)
+		if b = p.append(b, row); omitNulls && p.nullable && string(b[at:]) == "null" {
+			b = b[:before]
+		}
 	}
 	return append(b, '}')
-}
-
-// A skip token is the key of the last partner of the page before.
-func skipToken(last uuid.UUID) string { return base64.RawURLEncoding.EncodeToString(last[:]) }
-
-func parseSkipToken(token string) (uuid.UUID, error) {
-	if token == "" {
-		return uuid.Nil, nil
-	}
-	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(b) != len(uuid.Nil) {
-		return uuid.Nil, &odata.Error{Option: odata.SkipToken, Message: "The skip token '" + token + "' is not one of this service. Follow @odata.nextLink as it was given."}
-	}
-	return uuid.UUID(b), nil
 }
 
 // absoluteURL tells whether text is an http or https URL with a host.

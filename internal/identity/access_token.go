@@ -165,6 +165,7 @@ func (p *Provider) checkCaller(ctx context.Context, claims *bearer.Claims, issue
 		return err
 	}
 	claims.ApplicationPermissions = caller.PermissionRule == db.PermissionRuleCurrent
+	claims.PageSize = int64(caller.PageSize)
 	user := claims.IDType == "user"
 	switch {
 	case caller.ApplicationValidFrom == nil, user && caller.UserEnabled == nil, user && !*caller.UserEnabled:

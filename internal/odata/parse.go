@@ -60,6 +60,7 @@ func parseOrderBy(text string, r Resource, aliases map[string]string) ([]Key, er
 		key := Key{Expr: e}
 		switch word := strings.ToLower(p.peekWord()); word {
 		case "asc", "desc":
+			p.space()
 			p.word()
 			key.Descending = word == "desc"
 		}

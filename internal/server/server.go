@@ -50,6 +50,7 @@ type Server struct {
 	secureURL string
 	tls       *tls.Config // nil without HTTPS
 	ca        []byte      // PEM
+	pageKey   []byte
 
 	stopMaintenance func()
 }
@@ -94,6 +95,9 @@ func (s *Server) start(ctx context.Context) error {
 		}
 	}
 	if err := s.secure(ctx); err != nil {
+		return err
+	}
+	if s.pageKey, err = db.New(s.pool).ServiceSecret(ctx, "skip tokens", s.config.Now()); err != nil {
 		return err
 	}
 	if err := s.listen(ctx); err != nil {
@@ -179,6 +183,7 @@ func (s *Server) handler() http.Handler {
 	graph := graph.New(graph.Config{
 		Store:     db.NewStore(s.pool, !s.config.NoGathering),
 		Tokens:    s.identity,
+		PageKey:   s.pageKey,
 		Now:       s.config.Now,
 		Log:       s.log,
 		PublicURL: strings.TrimSuffix(s.config.PublicURL, "/"),
