@@ -45,7 +45,7 @@ func routes(id string) []route {
 			route{"POST", v + partners + "('" + id + "')/microsoft.graph.disconnect", ""},
 		)
 	}
-	return append(all, route{"GET", "/v1.0/nowhere", ""}, route{"PUT", "/v1.0" + partners, "{}"}, route{"GET", "/v9.9/x", ""})
+	return append(all, route{"POST", "/v1.0/$batch", `{"requests":[]}`}, route{"POST", "/beta/$batch", ""}, route{"GET", "/v1.0/nowhere", ""}, route{"PUT", "/v1.0" + partners, "{}"}, route{"GET", "/v9.9/x", ""})
 }
 
 func (r route) writes() bool { return r.method != "GET" }

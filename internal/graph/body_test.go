@@ -66,3 +66,39 @@ func FuzzTidy(f *testing.F) {
 		}
 	})
 }
+
+// A batch that is taken is in order: ids once, dependencies before.
+func FuzzReadBatch(f *testing.F) {
+	for _, seed := range []string{
+		`{"requests":[{"id":"1","method":"GET","url":"/x"}]}`, `{"requests":[{"id":"1","method":"GET","url":"x","headers":null,"body":null,"dependsOn":[]}]}`,
+		`{"requests":[{"id":"1","method":"GET","url":"x","dependsOn":["1"]}]}`, `{"requests":null}`, `[]`, "\ufeff{}",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		r, err := http.NewRequest("POST", "http://localhost/", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		items, err := readBatch(r)
+		if err != nil {
+			return
+		}
+		before := map[string]bool{}
+		for _, item := range items {
+			if before[strings.ToLower(item.ID)] || item.ID == "" {
+				t.Errorf("%q: id %q", body, item.ID)
+			}
+			for _, id := range item.DependsOn {
+				if !before[strings.ToLower(id)] {
+					t.Errorf("%q: depends on %q", body, id)
+				}
+			}
+			before[strings.ToLower(item.ID)] = true
+		}
+		if len(items) == 0 || len(items) > maxBatch {
+			t.Errorf("%q: %d requests", body, len(items))
+		}
+	})
+}

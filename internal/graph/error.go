@@ -143,6 +143,17 @@ func (s *server) writeError(x *exchange, err error) {
 		return // an answer has begun: there is nothing left to say
 	}
 	e := asGraphError(err)
+	h := x.Writer.Header()
+	switch e.status {
+	case http.StatusUnauthorized:
+		setHeader(h, "WWW-Authenticate", x.challenge(e))
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", retryAfter)
+	}
+	x.Data(e.status, errorJSONType, marshal(s.errorBody(x, e), ""))
+}
+
+func (s *server) errorBody(x *exchange, e *graphError) errorBody {
 	var body errorBody
 	body.Error.Code, body.Error.Message, body.Error.Target = e.code, e.message, e.target
 	if e.wrapped {
@@ -154,14 +165,7 @@ func (s *server) writeError(x *exchange, err error) {
 		RequestID:       x.requestID,
 		ClientRequestID: x.clientRequestID,
 	}
-	h := x.Writer.Header()
-	switch e.status {
-	case http.StatusUnauthorized:
-		setHeader(h, "WWW-Authenticate", x.challenge(e))
-	case http.StatusServiceUnavailable:
-		h.Set("Retry-After", retryAfter)
-	}
-	x.Data(e.status, errorJSONType, marshal(body, ""))
+	return body
 }
 
 // challenge says where to get a token and, of a claims challenge, which.

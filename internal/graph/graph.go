@@ -11,6 +11,7 @@
 //	DELETE /{version}/deviceManagement/remoteAssistancePartners/{id}
 //	POST   /{version}/deviceManagement/remoteAssistancePartners/{id}/beginOnboarding
 //	POST   /{version}/deviceManagement/remoteAssistancePartners/{id}/disconnect
+//	POST   /{version}/$batch
 //
 // Keys may stand in parentheses, actions may carry their namespace. Where it
 // differs from the real service on purpose is listed in docs/divergences.md.
@@ -50,6 +51,7 @@ type server struct {
 	queries   *db.Store
 	tokens    TokenVerifier
 	pageKey   []byte
+	handler   http.Handler // of all routes
 	now       func() time.Time
 	log       *slog.Logger
 	publicURL string
@@ -73,7 +75,8 @@ func New(c Config) http.Handler {
 	engine.NoMethod(s.handle(noMethod))
 	s.route(engine.Group("/v1.0"), version{name: "v1.0", apiVersion: "2023-10-19"})
 	s.route(engine.Group("/beta"), version{name: "beta", apiVersion: "5023-10-19", beta: true})
-	return tidyPath(engine)
+	s.handler = tidyPath(engine)
+	return s.handler
 }
 
 func (s *server) route(g *gin.RouterGroup, v version) {
@@ -81,6 +84,7 @@ func (s *server) route(g *gin.RouterGroup, v version) {
 	read := func(f handler) gin.HandlerFunc { return s.handle(permit(readScopes, f), v) }
 	write := func(f handler) gin.HandlerFunc { return s.handle(permit(writeScopes, f), v) }
 
+	g.POST("/$batch", s.handle(s.batch, v)) // each of its requests is permitted by itself
 	g.GET(partners, read(s.listRemoteAssistancePartners))
 	g.POST(partners, write(s.createRemoteAssistancePartner))
 	g.GET(partners+"/$count", read(s.countRemoteAssistancePartners))

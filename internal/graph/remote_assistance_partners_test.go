@@ -348,7 +348,6 @@ func TestNotRouted(t *testing.T) {
 		{"GET", "/v1.0/deviceManagement/managedDevices", 400, "BadRequest", "Resource not found for the segment 'managedDevices'."},
 		{"GET", "/v1.0" + partners + "/" + id + "/displayName", 400, "BadRequest", "Resource not found for the segment 'displayName'."},
 		{"GET", "/v1.0/v1.0" + partners, 400, "BadRequest", "Resource not found for the segment 'v1.0'."},
-		{"POST", "/v1.0/$batch", 400, "BadRequest", "Resource not found for the segment '$batch'."},
 		{"GET", "/v2.0" + partners, 404, "ResourceNotFound", "Invalid version: v2.0"},
 		{"GET", partners, 404, "ResourceNotFound", "Invalid version: devicemanagement"},
 		{"GET", "/", 404, "ResourceNotFound", "Invalid version: "},

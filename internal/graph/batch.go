@@ -1,0 +1,237 @@
+package graph
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxBatch is how many requests a batch holds at most.
+// https://learn.microsoft.com/graph/json-batching
+const maxBatch = 20
+
+// batchRequest is the body of a batch (JSON Format 19.1).
+type batchRequest struct {
+	Requests []batchItem `json:"requests"`
+}
+
+type batchItem struct {
+	ID        string            `json:"id"`
+	Method    string            `json:"method"`
+	URL       string            `json:"url"`
+	Headers   map[string]string `json:"headers"`
+	Body      jsontext.Value    `json:"body"`
+	DependsOn []string          `json:"dependsOn"`
+}
+
+// batchAnswer is one answer of a batch (JSON Format 19.2). What the Graph SDKs
+// read of it: header values are strings, the type of the body stands under
+// exactly Content-Type, and an answer without a body has none of the two.
+type batchAnswer struct {
+	ID      string            `json:"id"`
+	Status  int               `json:"status"`
+	Headers map[string]string `json:"headers"`
+	Body    jsontext.Value    `json:"body,omitempty"`
+}
+
+// batchHeaders are the headers that an answer of a batch shows.
+var batchHeaders = []string{
+	"Cache-Control", "Content-Type", "Location", "OData-EntityId", "OData-Version", "Preference-Applied", "Retry-After", "WWW-Authenticate",
+}
+
+type inBatchKey struct{}
+
+// batch answers each of the requests through the handler of all requests, as if
+// it had come by itself with the token of the batch. Those that don't depend on
+// each other run at the same time.
+func (s *server) batch(x *exchange) error {
+	if x.Request.Context().Value(inBatchKey{}) != nil {
+		return errBadRequest("A batch can't hold another batch.")
+	}
+	if x.Request.URL.RawQuery != "" {
+		return errBadRequest("A batch takes no query options.")
+	}
+	items, err := readBatch(x.Request)
+	if err != nil {
+		return err
+	}
+	answers := make([]batchAnswer, len(items))
+	done := make(map[string]chan struct{}, len(items))
+	for _, item := range items {
+		done[item.ID] = make(chan struct{})
+	}
+	place := func(id string) int { return slices.IndexFunc(items, func(i batchItem) bool { return i.ID == id }) }
+	var all sync.WaitGroup
+	for i, item := range items {
+		all.Go(func() {
+			defer close(done[item.ID])
+			for _, id := range item.DependsOn {
+				if <-done[id]; answers[place(id)].Status >= http.StatusBadRequest {
+					answers[i] = s.failedDependency(x, item, id)
+					return
+				}
+			}
+			answers[i] = s.answerItem(x, item)
+		})
+	}
+	all.Wait()
+	body, err := json.Marshal(struct {
+		Responses []batchAnswer `json:"responses"`
+	}{answers})
+	if err != nil {
+		return fmt.Errorf("write the batch: %w", err)
+	}
+	x.Data(http.StatusOK, errorJSONType, body)
+	return nil
+}
+
+// readBatch reads a batch. One that is not in order is refused whole.
+func readBatch(r *http.Request) ([]batchItem, error) {
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && strings.HasPrefix(media, "multipart/") {
+		return nil, errNotJSON("A batch in the form 'multipart/mixed' is not supported. Send it as JSON.", nil)
+	} else if err != nil || media != "application/json" {
+		return nil, errNotJSON("The Content-Type is not application/json.", err)
+	}
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkJSON(body); err != nil {
+		return nil, err
+	}
+	var batch batchRequest
+	if err := json.Unmarshal(body, &batch); err != nil {
+		return nil, errNotJSON("The payload is not a batch: "+err.Error(), err)
+	}
+	switch n := len(batch.Requests); {
+	case n == 0:
+		return nil, errBadRequest("Invalid batch payload format: it holds no requests.")
+	case n > maxBatch:
+		return nil, errBadRequest("Number of batch request steps exceeds the maximum value of %d.", maxBatch)
+	}
+	return batch.Requests, checkBatch(batch.Requests)
+}
+
+func checkBatch(items []batchItem) error {
+	seen := map[string]bool{}
+	for _, item := range items {
+		switch {
+		case item.ID == "":
+			return errBadRequest("Invalid batch payload format: a request has no 'id'.")
+		case seen[strings.ToLower(item.ID)]:
+			return errBadRequest("Invalid batch payload format: the request Id '%s' is not unique.", item.ID)
+		case item.Method == "":
+			return errBadRequest("Invalid batch payload format: the request with Id '%s' has no 'method'.", item.ID)
+		case item.URL == "":
+			return errBadRequest("Invalid batch payload format: the request with Id '%s' has no 'url'.", item.ID)
+		}
+		for _, id := range item.DependsOn {
+			if i := slices.IndexFunc(items, func(i batchItem) bool { return i.ID == id }); i < 0 || !seen[strings.ToLower(id)] {
+				return errBadRequest("Invalid dependency for request Id '%s': no request with Id '%s' comes before it.", item.ID, id)
+			}
+		}
+		seen[strings.ToLower(item.ID)] = true
+	}
+	return nil
+}
+
+// answerItem sends a request of a batch through the handler of all requests.
+func (s *server) answerItem(x *exchange, item batchItem) batchAnswer {
+	r, err := x.itemRequest(item)
+	if err != nil {
+		return s.errorItem(x, item, errBadRequest("The request with Id '%s' has no valid 'url': %v", item.ID, err))
+	}
+	w := &recorder{header: http.Header{}, status: http.StatusOK}
+	s.handler.ServeHTTP(w, r)
+	return w.answer(item.ID)
+}
+
+// itemRequest is a request of a batch as it would have come by itself. Its URL
+// is below the version's root.
+func (x *exchange) itemRequest(item batchItem) (*http.Request, error) {
+	target, err := url.ParseRequestURI("/" + x.version.name + "/" + strings.TrimPrefix(item.URL, "/"))
+	if err != nil {
+		return nil, err
+	}
+	r := x.Request.Clone(context.WithValue(x.Request.Context(), inBatchKey{}, true))
+	r.Method, r.URL, r.RequestURI = strings.ToUpper(item.Method), target, target.RequestURI()
+	r.Header = http.Header{}
+	for name, value := range item.Headers {
+		r.Header.Set(name, value)
+	}
+	r.Header.Set("Authorization", x.GetHeader("Authorization"))
+	r.Header.Del("Accept-Encoding")
+	body := []byte(item.Body)
+	if string(body) == "null" {
+		body = nil
+	}
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return r, nil
+}
+
+func (s *server) failedDependency(x *exchange, item batchItem, id string) batchAnswer {
+	return s.errorItem(x, item, &graphError{
+		status: http.StatusFailedDependency, code: "FailedDependency",
+		message: fmt.Sprintf("The request with Id '%s' was not run: the request with Id '%s', on which it depends, failed.", item.ID, id),
+	})
+}
+
+// errorItem answers a request of a batch that reached no handler.
+func (s *server) errorItem(x *exchange, item batchItem, e *graphError) batchAnswer {
+	w := &recorder{header: http.Header{}, status: e.status}
+	w.header.Set("Content-Type", errorJSONType)
+	w.body.Write(marshal(s.errorBody(x, e), ""))
+	return w.answer(item.ID)
+}
+
+// recorder keeps what a handler answers.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header is part of http.ResponseWriter.
+func (w *recorder) Header() http.Header { return w.header }
+
+// WriteHeader is part of http.ResponseWriter.
+func (w *recorder) WriteHeader(status int) { w.status = status }
+
+// Write is part of http.ResponseWriter.
+func (w *recorder) Write(b []byte) (int, error) { return w.body.Write(b) }
+
+// answer is what was kept, as a batch shows it. A body that isn't JSON goes as
+// base64 in a string.
+func (w *recorder) answer(id string) batchAnswer {
+	a := batchAnswer{ID: id, Status: w.status, Headers: map[string]string{}}
+	for _, name := range batchHeaders {
+		value := w.header.Get(name)
+		if v := w.header[name]; value == "" && len(v) > 0 { // names that are not in Go's letter case
+			value = v[0]
+		}
+		if value != "" {
+			a.Headers[name] = value
+		}
+	}
+	if w.body.Len() == 0 {
+		delete(a.Headers, "Content-Type")
+		return a
+	}
+	if media, _, _ := mime.ParseMediaType(a.Headers["Content-Type"]); media == "application/json" {
+		a.Body = w.body.Bytes()
+	} else {
+		a.Body = marshal(base64.StdEncoding.EncodeToString(w.body.Bytes()), "")
+	}
+	return a
+}
