@@ -232,12 +232,13 @@ func arithmetic(e *odata.Expr, args []any) any {
 		n = a % b
 	}
 	if e.Type == odata.Date {
-		n -= floorMod(n, 864000000000)
+		n -= sinceMidnight(n)
 	}
 	return n
 }
 
-func floorMod(a, b int64) int64 { return ((a % b) + b) % b }
+// sinceMidnight is what ticks have behind the last midnight.
+func sinceMidnight(ticks int64) int64 { return ((ticks % 864000000000) + 864000000000) % 864000000000 }
 
 func rounded(e *odata.Expr, v any) any {
 	if f, ok := v.(float64); ok {
@@ -257,8 +258,8 @@ func rounded(e *odata.Expr, v any) any {
 }
 
 func timePart(op string, ticks int64) any {
-	t := time.Unix(0, 0).UTC().Add(time.Duration(floorMod(ticks, 864000000000))*100).
-		AddDate(0, 0, int((ticks-floorMod(ticks, 864000000000))/864000000000))
+	t := time.Unix(0, 0).UTC().Add(time.Duration(sinceMidnight(ticks))*100).
+		AddDate(0, 0, int((ticks-sinceMidnight(ticks))/864000000000))
 	switch op {
 	case "year":
 		return int64(t.Year())
@@ -275,9 +276,9 @@ func timePart(op string, ticks int64) any {
 	case "fractionalseconds":
 		return big.NewRat(int64(t.Nanosecond()/100), 10000000)
 	case "date":
-		return ticks - floorMod(ticks, 864000000000)
+		return ticks - sinceMidnight(ticks)
 	case "time":
-		return floorMod(ticks, 864000000000)
+		return sinceMidnight(ticks)
 	case "totalseconds":
 		return big.NewRat(ticks, 10000000)
 	}

@@ -88,7 +88,7 @@ func (s *server) batch(x *exchange) error {
 	all.Wait()
 	body, err := json.Marshal(struct {
 		Responses []batchAnswer `json:"responses"`
-	}{answers})
+	}{answers}, json.Deterministic(true)) // headers in one order
 	if err != nil {
 		return fmt.Errorf("write the batch: %w", err)
 	}

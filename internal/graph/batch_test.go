@@ -62,10 +62,19 @@ func TestBatch(t *testing.T) {
 		status int
 		body   string
 	}{
-		{"8c03", 200, `"id":"` + id + `"`}, {"post", 201, `"displayName":"new"`}, {"gone", 404, `"ResourceNotFound"`}, {"after", 424, `"FailedDependency"`},
-		{"further", 424, "'after'"}, {"list", 200, `"displayName":"new"`}, {"count", 200, `"M`}, {"version", 400, "Resource not found for the segment 'v1.0'."},
-		{"absolute", 400, "Resource not found for the segment 'https:'."}, {"nested", 400, "can't hold another"}, {"untyped", 400, "Content-Type"},
-		{"action", 204, ""}, {"bad", 400, "no valid 'url'"},
+		{"8c03", 200, `"id":"` + id + `"`},
+		{"post", 201, `"displayName":"new"`},
+		{"gone", 404, `"ResourceNotFound"`},
+		{"after", 424, `"FailedDependency"`},
+		{"further", 424, "'after'"},
+		{"list", 200, `"displayName":"new"`},
+		{"count", 200, `"M`},
+		{"version", 400, "Resource not found for the segment 'v1.0'."},
+		{"absolute", 400, "Resource not found for the segment 'https:'."},
+		{"nested", 400, "can't hold another"},
+		{"untyped", 400, "Content-Type"},
+		{"action", 204, ""},
+		{"bad", 400, "no valid 'url'"},
 	} {
 		r := got.Responses[byID[tt.id]]
 		if r.Status != tt.status || !strings.Contains(string(r.Body), tt.body) || tt.body == "" && len(r.Body) != 0 {
@@ -111,7 +120,11 @@ func TestBadBatch(t *testing.T) {
 		many[i] = create(fmt.Sprint(i), "")
 	}
 	for _, tt := range []struct{ body, message string }{
-		{``, "Unable to read JSON"}, {`[]`, "Unable to read JSON"}, {`{"requests":1}`, "Unable to read JSON"}, {`{}`, "it holds no requests"}, {`{"requests":[]}`, "it holds no requests"},
+		{``, "Unable to read JSON"},
+		{`[]`, "Unable to read JSON"},
+		{`{"requests":1}`, "Unable to read JSON"},
+		{`{}`, "it holds no requests"},
+		{`{"requests":[]}`, "it holds no requests"},
 		{`{"requests":[` + strings.Join(many, ",") + `]}`, "Number of batch request steps exceeds the maximum value of 20."},
 		{`{"requests":[` + create("", "") + `]}`, "a request has no 'id'"},
 		{`{"requests":[` + create("a", "") + "," + create("A", "") + `]}`, "the request Id 'A' is not unique"},

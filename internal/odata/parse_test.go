@@ -15,8 +15,10 @@ var filterable = odata.Resource{
 	Type:    "microsoft.graph.remoteAssistancePartner",
 	Options: []string{odata.Filter, odata.OrderBy},
 	Properties: []odata.Property{
-		{Name: "id", Type: odata.String}, {Name: "displayName", Type: odata.String, Nullable: true},
-		{Name: "onboardingStatus", Type: odata.Enum, Enum: status}, {Name: "lastConnectionDateTime", Type: odata.DateTimeOffset},
+		{Name: "id", Type: odata.String},
+		{Name: "displayName", Type: odata.String, Nullable: true},
+		{Name: "onboardingStatus", Type: odata.Enum, Enum: status},
+		{Name: "lastConnectionDateTime", Type: odata.DateTimeOffset},
 	},
 	Now: time.Date(2026, 1, 2, 3, 4, 5, 600, time.UTC),
 }
