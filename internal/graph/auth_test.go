@@ -38,6 +38,8 @@ func routes(id string) []route {
 			route{"POST", v + partners, seedExample},
 			route{"GET", v + partners + "/$count", ""},
 			route{"GET", item, ""},
+			route{"GET", item + "/displayName", ""},
+			route{"GET", item + "/onboardingUrl/$value", ""},
 			route{"PATCH", item, `{"displayName":"x"}`},
 			route{"DELETE", item, ""},
 			route{"POST", item + "/beginOnboarding", ""},

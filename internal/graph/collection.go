@@ -10,6 +10,7 @@ import (
 
 // collection is the frame of a list answer (JSON Format 13).
 type collection struct {
+	format   format
 	context  string
 	count    *int64 // nil: not asked for
 	nextLink string // "" on the last page
@@ -17,14 +18,17 @@ type collection struct {
 
 // marshal writes the frame around n items, each appended by item.
 func (c collection) marshal(n int, item func(b []byte, i int) []byte) []byte {
-	b := append([]byte(`{"@odata.context":`), appendString(nil, c.context)...)
+	b := []byte{'{'}
+	if c.format.metadata != "none" {
+		b = append(appendString(append(b, `"@odata.context":`...), c.context), ',')
+	}
 	if c.count != nil {
-		b = strconv.AppendInt(append(b, `,"@odata.count":`...), *c.count, 10)
+		b = append(c.appendCount(append(b, `"@odata.count":`...)), ',')
 	}
 	if c.nextLink != "" {
-		b = appendString(append(b, `,"@odata.nextLink":`...), c.nextLink)
+		b = append(appendString(append(b, `"@odata.nextLink":`...), c.nextLink), ',')
 	}
-	b = append(b, `,"value":[`...)
+	b = append(b, `"value":[`...)
 	for i := range n {
 		if i > 0 {
 			b = append(b, ',')
@@ -32,6 +36,14 @@ func (c collection) marshal(n int, item func(b []byte, i int) []byte) []byte {
 		b = item(b, i)
 	}
 	return append(b, "]}"...)
+}
+
+// appendCount appends the count, an Edm.Int64 (JSON Format 3.2).
+func (c collection) appendCount(b []byte) []byte {
+	if c.format.ieee754 {
+		return append(strconv.AppendInt(append(b, '"'), *c.count, 10), '"')
+	}
+	return strconv.AppendInt(b, *c.count, 10)
 }
 
 // versionURL is the root of the version that was called, with a slash.

@@ -31,6 +31,7 @@ type exchange struct {
 	caller          *bearer.Claims
 	base            string // scheme and host that links start with
 	now             time.Time
+	format          format // of a JSON answer
 	requestID       string
 	clientRequestID string
 }
@@ -42,7 +43,7 @@ func exchangeOf(c *gin.Context) *exchange { return c.MustGet(exchangeKey).(*exch
 // begin is the first middleware: it names the request, bounds its time, sets
 // the headers that every answer carries, and logs the outcome.
 func (s *server) begin(c *gin.Context) {
-	x := &exchange{Context: c, requestID: uuid.NewString(), base: s.base(c.Request), now: s.now()}
+	x := &exchange{Context: c, requestID: uuid.NewString(), base: s.base(c.Request), now: s.now(), format: minimal}
 	x.clientRequestID = x.requestID
 	if id := c.GetHeader("client-request-id"); id != "" && len(id) <= maxClientRequestID {
 		x.clientRequestID = id
@@ -122,7 +123,7 @@ func (s *server) base(r *http.Request) string {
 func (x *exchange) writeJSON(status int, body []byte) {
 	setHeader(x.Writer.Header(), "OData-Version", "4.0")
 	x.Header("Content-Length", strconv.Itoa(len(body)))
-	x.Data(status, jsonType, body)
+	x.Data(status, x.format.contentType(), body)
 }
 
 // setHeader sets a header in exactly this letter case, which Graph's names have.

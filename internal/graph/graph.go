@@ -11,18 +11,24 @@
 //	DELETE /{version}/deviceManagement/remoteAssistancePartners/{id}
 //	POST   /{version}/deviceManagement/remoteAssistancePartners/{id}/beginOnboarding
 //	POST   /{version}/deviceManagement/remoteAssistancePartners/{id}/disconnect
+//	GET    /{version}/deviceManagement/remoteAssistancePartners/{id}/{property}
+//	GET    /{version}/deviceManagement/remoteAssistancePartners/{id}/{property}/$value
 //	POST   /{version}/$batch
+//	GET    /{version}, /{version}/$metadata
 //
 // Keys may stand in parentheses, actions may carry their namespace. Where it
 // differs from the real service on purpose is listed in docs/divergences.md.
 package graph
 
 import (
+	"compress/gzip"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/klauspost/compress/gzhttp"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 )
@@ -76,7 +82,16 @@ func New(c Config) http.Handler {
 	s.route(engine.Group("/v1.0"), version{name: "v1.0", apiVersion: "2023-10-19"})
 	s.route(engine.Group("/beta"), version{name: "beta", apiVersion: "5023-10-19", beta: true})
 	s.handler = tidyPath(engine)
-	return s.handler
+	return pack(s.handler)
+}
+
+// pack packs answers that are worth it, for clients that can unpack them.
+func pack(next http.Handler) http.Handler {
+	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(2000), gzhttp.CompressionLevel(gzip.BestSpeed))
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return wrap(next)
 }
 
 func (s *server) route(g *gin.RouterGroup, v version) {
@@ -84,15 +99,32 @@ func (s *server) route(g *gin.RouterGroup, v version) {
 	read := func(f handler) gin.HandlerFunc { return s.handle(permit(readScopes, f), v) }
 	write := func(f handler) gin.HandlerFunc { return s.handle(permit(writeScopes, f), v) }
 
+	get := func(path string, f gin.HandlerFunc) { // HEAD comes with it, without the body
+		g.GET(path, f)
+		g.HEAD(path, f)
+	}
+	get("", s.handle(s.serviceDocument, v))
+	get(metadataPath, s.handle(s.metadata, v))
 	g.POST("/$batch", s.handle(s.batch, v)) // each of its requests is permitted by itself
-	g.GET(partners, read(s.listRemoteAssistancePartners))
+	get(partners, read(s.listRemoteAssistancePartners))
 	g.POST(partners, write(s.createRemoteAssistancePartner))
-	g.GET(partners+"/$count", read(s.countRemoteAssistancePartners))
-	g.GET(partners+"/:id", read(s.getRemoteAssistancePartner))
+	get(partners+"/$count", read(s.countRemoteAssistancePartners))
+	get(partners+"/:id", read(s.getRemoteAssistancePartner))
 	g.PATCH(partners+"/:id", write(s.updateRemoteAssistancePartner))
 	g.DELETE(partners+"/:id", write(s.deleteRemoteAssistancePartner))
+	get(partners+"/:id/:property", read(s.getRemoteAssistancePartnerProperty))
+	get(partners+"/:id/:property/$value", read(s.getRemoteAssistancePartnerPropertyValue))
 	g.POST(partners+"/:id/beginOnboarding", write(s.beginOnboardingRemoteAssistancePartner))
 	g.POST(partners+"/:id/disconnect", write(s.disconnectRemoteAssistancePartner))
+}
+
+// metadataPath is where a version describes itself.
+const metadataPath = "/$metadata"
+
+// public tells whether a route answers without a token, as Graph's do: those
+// that describe the service.
+func public(route string) bool {
+	return strings.HasSuffix(route, metadataPath) || strings.Count(strings.TrimSuffix(route, "/"), "/") == 1
 }
 
 // handler answers an exchange, or returns why it can't.

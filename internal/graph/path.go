@@ -14,7 +14,7 @@ const namespace = "microsoft.graph."
 // routes: Graph's gateway takes any letter case.
 var canonical = []string{
 	"v1.0", "beta", "deviceManagement", "remoteAssistancePartners",
-	"$batch", "$count", "beginOnboarding", "disconnect",
+	"$batch", "$count", "$metadata", "$value", "beginOnboarding", "disconnect",
 }
 
 // tidyPath rewrites the path of a request to the one spelling that is routed: a

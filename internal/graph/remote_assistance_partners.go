@@ -128,7 +128,7 @@ var partnerProperties = []partnerProperty{
 
 // The query options of a list, and those of its count.
 var (
-	listOptions  = []string{odata.Count, odata.Filter, odata.OrderBy, odata.Select, odata.Skip, odata.SkipToken, odata.Top}
+	listOptions  = []string{odata.Count, odata.Filter, odata.Format, odata.OrderBy, odata.Select, odata.Skip, odata.SkipToken, odata.Top}
 	countOptions = []string{odata.Filter}
 )
 
@@ -146,7 +146,7 @@ func (s *server) listRemoteAssistancePartners(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	list := collection{context: x.contextURL(partnerSet, q.Select, false)}
+	list := collection{format: x.format, context: x.contextURL(partnerSet, q.Select, false)}
 	if q.Count {
 		total, err := s.queries.CountPartners(x.Request.Context(), x.caller.TenantID, q.Filter)
 		if err != nil {
@@ -214,6 +214,10 @@ func (s *server) pageOfPartners(x *exchange, q odata.Query, token skipToken, siz
 }
 
 func (s *server) countRemoteAssistancePartners(x *exchange) error {
+	if err := x.acceptsText(); err != nil {
+		return err
+	}
+	x.Request.Header.Del("Accept") // it is settled
 	q, err := x.partnerQuery(countOptions...)
 	if err != nil {
 		return err
@@ -266,7 +270,7 @@ func (s *server) createRemoteAssistancePartner(x *exchange) error {
 }
 
 func (s *server) getRemoteAssistancePartner(x *exchange) error {
-	id, q, err := x.partnerKey(odata.Select)
+	id, q, err := x.partnerKey(odata.Format, odata.Select)
 	if err != nil {
 		return err
 	}
@@ -385,7 +389,8 @@ func (x *exchange) partnerKey(options ...string) (uuid.UUID, odata.Query, error)
 	return id, q, nil
 }
 
-// partnerQuery reads the query options, of which only the given ones are taken.
+// partnerQuery reads the query options, of which only the given ones are taken,
+// and settles the form of the answer.
 func (x *exchange) partnerQuery(options ...string) (odata.Query, error) {
 	r := odata.Resource{Type: partnerType, Options: options, Now: x.now.UTC().Truncate(100 * time.Nanosecond)}
 	for _, p := range partnerProperties {
@@ -393,7 +398,11 @@ func (x *exchange) partnerQuery(options ...string) (odata.Query, error) {
 			r.Properties = append(r.Properties, odata.Property{Name: p.name, Type: p.edm, Enum: p.enum, Nullable: p.nullable})
 		}
 	}
-	return odata.ParseQuery(x.Request.URL.RawQuery, r)
+	q, err := odata.ParseQuery(x.Request.URL.RawQuery, r)
+	if err == nil {
+		err = x.negotiate(q.Format)
+	}
+	return q, err
 }
 
 // readPartner reads the entity from the body; id is the key of the one that is
@@ -445,23 +454,61 @@ func (x *exchange) partnerURL(id uuid.UUID) string {
 // and the selected properties, or all, but for nulls that are to be omitted.
 func (x *exchange) appendPartner(b []byte, row *db.RemoteAssistancePartner, context string, selected []string, omitNulls bool) []byte {
 	b = append(b, '{')
-	if context != "" {
+	if context != "" && x.format.metadata != "none" {
 		b = append(b, `"@odata.context":`...)
 		b = append(appendString(b, context), ',')
 	}
-	b = append(b, `"@odata.type":"#`+partnerType+`"`...)
+	if x.format.metadata != "none" {
+		b = append(b, `"@odata.type":"#`+partnerType+`",`...)
+	}
+	if x.format.metadata == "full" {
+		b = x.appendLinks(b, row)
+	}
 	for _, p := range partnerProperties {
 		if p.betaOnly && !x.version.beta || selected != nil && !slices.Contains(selected, p.name) {
 			continue
 		}
 		before := len(b)
-		b = append(b, `,"`+p.name+`":`...)
+		if x.format.metadata == "full" {
+			b = p.appendType(b)
+		}
+		b = append(b, `"`+p.name+`":`...)
 		at := len(b)
 		if b = p.append(b, row); omitNulls && p.nullable && string(b[at:]) == "null" {
 			b = b[:before]
+			continue
 		}
+		b = append(b, ',')
+	}
+	if b[len(b)-1] == ',' {
+		b = b[:len(b)-1]
 	}
 	return append(b, '}')
+}
+
+// appendLinks appends what only full metadata shows: where the entity is, and its
+// actions (JSON Format 4.5.8, 4.5.9, 17).
+func (x *exchange) appendLinks(b []byte, row *db.RemoteAssistancePartner) []byte {
+	at := x.partnerURL(row.ID)
+	b = append(appendString(append(b, `"@odata.id":`...), at), ',')
+	b = append(appendString(append(b, `"@odata.editLink":`...), partnerSet+"('"+row.ID.String()+"')"), ',')
+	for _, action := range []string{"beginOnboarding", "disconnect"} {
+		b = append(b, `"#`+namespace+action+`":{"title":"`+namespace+action+`","target":`...)
+		b = append(appendString(b, at+"/"+namespace+action), "},"...)
+	}
+	return b
+}
+
+// appendType appends the type of a value that doesn't show it by itself (JSON
+// Format 4.5.3).
+func (p partnerProperty) appendType(b []byte) []byte {
+	switch {
+	case p.enum != nil:
+		return append(b, `"`+p.name+`@odata.type":"#`+p.enum.Name+`",`...)
+	case p.edm != odata.String:
+		return append(b, `"`+p.name+`@odata.type":"#`+strings.TrimPrefix(p.edm.String(), "Edm.")+`",`...)
+	}
+	return b
 }
 
 // absoluteURL tells whether text is an http or https URL with a host.

@@ -156,7 +156,8 @@ func TestContentHeaders(t *testing.T) {
 		{"gzip head only", "\x1f\x8b", []string{"Content-Encoding", "gzip"}, 400, "BadRequest"},
 		{"gzip bomb", bomb, []string{"Content-Encoding", "gzip"}, 413, "RequestEntityTooLarge"},
 		{"brotli", plain, []string{"Content-Encoding", "br"}, 415, "UnsupportedMediaType"},
-		{"any Accept", plain, []string{"Accept", "text/html"}, 201, ""},
+		{"any Accept", plain, []string{"Accept", "text/html, */*;q=0.1"}, 201, ""},
+		{"no JSON accepted", plain, []string{"Accept", "text/html"}, 406, "NotAcceptable"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -346,7 +347,8 @@ func TestNotRouted(t *testing.T) {
 		{"GET", "/v1.0/deviceManagement", 400, route, "No OData route exists that match template ~/singleton with http verb GET for request /RemoteAssistance/deviceManagement."},
 		{"GET", "/v1.0/users", 400, "BadRequest", "Resource not found for the segment 'users'."},
 		{"GET", "/v1.0/deviceManagement/managedDevices", 400, "BadRequest", "Resource not found for the segment 'managedDevices'."},
-		{"GET", "/v1.0" + partners + "/" + id + "/displayName", 400, "BadRequest", "Resource not found for the segment 'displayName'."},
+		{"GET", "/v1.0" + partners + "/" + id + "/nonsense", 400, "BadRequest", "Resource not found for the segment 'nonsense'."},
+		{"PUT", "/v1.0" + partners + "/" + id + "/displayName", 400, route, "No OData route exists that match template ~/singleton/navigation/key/action with http verb PUT for request /RemoteAssistance/deviceManagement/remoteAssistancePartners/" + id + "/displayName."},
 		{"GET", "/v1.0/v1.0" + partners, 400, "BadRequest", "Resource not found for the segment 'v1.0'."},
 		{"GET", "/v2.0" + partners, 404, "ResourceNotFound", "Invalid version: v2.0"},
 		{"GET", partners, 404, "ResourceNotFound", "Invalid version: devicemanagement"},
@@ -369,7 +371,7 @@ func TestUnsupportedOptions(t *testing.T) {
 		method, path string
 		options      []string
 	}{
-		{"GET", partners, []string{"$search", "$expand", "$format", "$apply", "$compute", "$deltatoken", "custom"}},
+		{"GET", partners, []string{"$search", "$expand", "$apply", "$compute", "$deltatoken", "custom"}},
 		{"GET", partners + "/$count", []string{"$orderby", "$search", "$top", "$select"}},
 		{"POST", partners, []string{"$select", "$expand"}},
 		{"GET", item, []string{"$expand", "$filter", "$top", "$count", "$skiptoken"}},
@@ -559,6 +561,8 @@ func TestTenantsAreApart(t *testing.T) {
 	item := "/v1.0" + partners + "/" + ids[0]
 	for _, tt := range []struct{ method, path, body string }{
 		{"GET", item, ""},
+		{"GET", item + "/displayName", ""},
+		{"GET", item + "/displayName/$value", ""},
 		{"PATCH", item, `{"displayName":"stolen"}`},
 		{"PATCH", item, `{}`},
 		{"DELETE", item, ""},

@@ -35,7 +35,7 @@ func (t skipToken) encode(key []byte, tenant uuid.UUID, q odata.Query) string {
 }
 
 func (skipToken) mac(key []byte, tenant uuid.UUID, q odata.Query, text []byte) []byte {
-	q.Count, q.Select, q.Skip, q.SkipToken, q.Top = false, nil, 0, "", -1 // what is left decides which partners, and in which order
+	q.Count, q.Format, q.Select, q.Skip, q.SkipToken, q.Top = false, "", nil, 0, "", -1 // what is left decides which partners, and in which order
 	mac := hmac.New(sha256.New, key)
 	mac.Write(tenant[:])
 	mac.Write([]byte(q.Encode()))

@@ -164,6 +164,18 @@ var functions = map[string][]signature{
 	"ceiling":            {{[]Type{Decimal}, Decimal}, {[]Type{Double}, Double}, {[]Type{Int64}, Decimal}},
 }
 
+// Functions lists the functions that can be called, by name.
+func Functions() []string {
+	return slices.Sorted(func(yield func(string) bool) {
+		for name := range functions {
+			if !yield(name) {
+				return
+			}
+		}
+		_ = yield("cast") && yield("isof")
+	})
+}
+
 // refused are functions of the standard that are not served, and why.
 var refused = map[string]string{
 	"matchespattern": "regular expressions are not run here", "hassubset": "there are no collections", "hassubsequence": "there are no collections",

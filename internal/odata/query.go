@@ -12,6 +12,7 @@ import (
 const (
 	Count     = "$count"
 	Filter    = "$filter"
+	Format    = "$format"
 	OrderBy   = "$orderby"
 	Select    = "$select"
 	Skip      = "$skip"
@@ -39,6 +40,7 @@ type Resource struct {
 type Query struct {
 	Count     bool     // whether the total is wanted
 	Filter    *Expr    // which items are wanted; nil means all
+	Format    string   // the form of the answer; "" if none was named
 	OrderBy   []Key    // in which order; by key where it is empty or leaves ties
 	Select    []string // the properties wanted, in the order asked; nil means all
 	Skip      int64    // how many items to pass over
@@ -113,6 +115,9 @@ func (q Query) Encode() string {
 	if len(q.OrderBy) > 0 {
 		add(OrderBy, escape(orderBy(q.OrderBy)))
 	}
+	if q.Format != "" {
+		add(Format, escape(q.Format))
+	}
 	if q.Select != nil {
 		add(Select, strings.Join(q.Select, ","))
 	}
@@ -151,6 +156,8 @@ func (q *Query) set(name, value string, r Resource, aliases map[string]string) (
 		q.OrderBy, err = parseOrderBy(value, r, aliases)
 	case Count:
 		q.Count, err = parseBool(name, value)
+	case Format:
+		q.Format = value
 	case Select:
 		q.Select, err = parseSelect(value, r)
 	case Skip:

@@ -1,0 +1,169 @@
+package graph
+
+import (
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mocktenant/mocktenant/internal/odata"
+)
+
+// format is the form of a JSON answer (JSON Format 3).
+type format struct {
+	metadata string // none, minimal or full
+	ieee754  bool   // whether numbers that need more than a double go as strings
+}
+
+var minimal = format{metadata: "minimal"}
+
+func (f format) contentType() string {
+	if f == minimal {
+		return jsonType
+	}
+	return "application/json;odata.metadata=" + f.metadata + ";odata.streaming=true;IEEE754Compatible=" + strconv.FormatBool(f.ieee754) + ";charset=utf-8"
+}
+
+// negotiate settles the form of the answer: by $format, else by what the client
+// accepts (Protocol 8.2.1, 11.2.12), and checks the versions of OData that it
+// speaks (Protocol 8.1.5, 8.2.7). Whoever accepts nothing that there is gets
+// 406, before anything is done.
+func (x *exchange) negotiate(option string) error {
+	if err := x.checkVersions(); err != nil {
+		return err
+	}
+	x.format = minimal
+	if option != "" {
+		f, ok := formatOption(option)
+		if !ok {
+			return &odata.Error{Option: odata.Format, Message: "The $format '" + option + "' is not supported. Use 'json', or 'application/json' with odata.metadata and IEEE754Compatible."}
+		}
+		x.format = f
+		return nil
+	}
+	accept := strings.Join(x.Request.Header.Values("Accept"), ",")
+	if accept == "" || accept == "application/json" || accept == "*/*" { // nearly all
+		return nil
+	}
+	for _, media := range acceptable(accept) {
+		if f, ok := jsonFormat(media); ok {
+			x.format = f
+			return nil
+		}
+	}
+	return errNotAcceptable(accept)
+}
+
+func errNotAcceptable(accept string) *graphError {
+	return &graphError{
+		status: http.StatusNotAcceptable, code: "NotAcceptable",
+		message: "None of the media types that the request accepts ('" + abbreviate(accept) + "') is supported. Use 'application/json'.",
+	}
+}
+
+// checkVersions refuses versions of OData that are not spoken here.
+func (x *exchange) checkVersions() error {
+	if v := x.GetHeader("OData-Version"); v != "" && v != "4.0" && v != "4.01" {
+		return errBadRequest("The OData-Version '%s' of the request is not supported. Use '4.0' or '4.01'.", v)
+	}
+	v := x.GetHeader("OData-MaxVersion")
+	if n, err := strconv.ParseFloat(v, 64); v != "" && (err != nil || n < 4) {
+		return errBadRequest("The OData-MaxVersion '%s' is not supported: answers are of version 4.0.", v)
+	}
+	return nil
+}
+
+func formatOption(option string) (format, bool) {
+	if strings.EqualFold(option, "json") {
+		return minimal, true
+	}
+	return jsonFormat(option)
+}
+
+// acceptable lists the media ranges of an Accept header, the most wanted first
+// (RFC 9110 section 12.5.1).
+func acceptable(accept string) []string {
+	type ranged struct {
+		media   string
+		quality float64
+	}
+	var all []ranged
+	for part := range strings.SplitSeq(accept, ",") {
+		media, params, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		quality := 1.0
+		if q, ok := params["q"]; ok {
+			if quality, err = strconv.ParseFloat(q, 64); err != nil || quality <= 0 {
+				continue
+			}
+			delete(params, "q")
+		}
+		all = append(all, ranged{mime.FormatMediaType(media, params), quality})
+	}
+	slices.SortStableFunc(all, func(a, b ranged) int {
+		switch {
+		case a.quality > b.quality:
+			return -1
+		case a.quality < b.quality:
+			return 1
+		}
+		return 0
+	})
+	var media []string
+	for _, r := range all {
+		media = append(media, r.media)
+	}
+	return media
+}
+
+// jsonFormat reads a media range that JSON meets, with its format parameters
+// (JSON Format 3.1, 3.2), with or without the prefix that OData 4.0 wants.
+func jsonFormat(text string) (format, bool) {
+	media, params, err := mime.ParseMediaType(text)
+	if err != nil || media != "application/json" && media != "application/*" && media != "*/*" {
+		return format{}, false
+	}
+	f := minimal
+	for name, value := range params {
+		value = strings.ToLower(value)
+		switch strings.TrimPrefix(name, "odata.") {
+		case "metadata":
+			if value != "none" && value != "minimal" && value != "full" {
+				return format{}, false
+			}
+			f.metadata = value
+		case "ieee754compatible":
+			if value != "true" && value != "false" {
+				return format{}, false
+			}
+			f.ieee754 = value == "true"
+		case "charset":
+			if value != "utf-8" {
+				return format{}, false
+			}
+		case "streaming", "exponentialdecimals":
+		default:
+			return format{}, false
+		}
+	}
+	return f, true
+}
+
+// acceptsText returns an error unless the client takes plain text. JSON will do:
+// clients ask for it everywhere.
+func (x *exchange) acceptsText() error {
+	accept := strings.Join(x.Request.Header.Values("Accept"), ",")
+	if accept == "" {
+		return nil
+	}
+	for _, media := range acceptable(accept) {
+		media, _, _ = strings.Cut(media, ";")
+		if slices.Contains([]string{"text/plain", "text/*", "*/*", "application/json", "application/*"}, media) {
+			return nil
+		}
+	}
+	return errNotAcceptable(accept)
+}
