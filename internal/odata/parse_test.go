@@ -2,6 +2,7 @@ package odata_test
 
 import (
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,26 @@ func TestPrecedence(t *testing.T) {
 		}
 		if got := q.Filter.String(); got != want {
 			t.Errorf("%s\nis %s\nwant %s", text, got, want)
+		}
+	}
+}
+
+// The rules of the standard's ABNF that fit an entity of primitive properties,
+// each with what it takes and what it doesn't: testdata/abnf.tsv.
+func TestABNF(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("testdata/abnf.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		f := strings.SplitN(strings.TrimSuffix(line, "\n"), "\t", 3)
+		if len(f) != 3 || f[0] != "accept" && f[0] != "reject" {
+			t.Fatalf("not a case: %q", line)
+		}
+		_, err := odata.ParseQuery("$filter="+url.QueryEscape(f[2]), filterable)
+		if f[0] == "accept" && err != nil || f[0] == "reject" && err == nil {
+			t.Errorf("%s: %s %s: %v", f[0], f[1], f[2], err)
 		}
 	}
 }
