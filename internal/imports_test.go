@@ -12,7 +12,7 @@ const module = "github.com/mocktenant/mocktenant/"
 // mayImport says which of our packages each of our packages may import; the
 // picture is in docs/architecture.md. A package that is missing may import none.
 var mayImport = map[string][]string{
-	"internal/db":        {"migrations"},
+	"internal/db":        {"internal/odata", "migrations"},
 	"internal/db/dbtest": {"internal/db", "internal/embeddedpg"},
 	"internal/certs":     {"internal/db"},
 	"internal/identity":  {"internal/bearer", "internal/db"},

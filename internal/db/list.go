@@ -92,6 +92,29 @@ type key struct {
 	descending   bool
 }
 
+// direction puts null first ascending and last descending. Where there is no
+// null, it is not named: so an index serves, in both directions.
+func (k key) direction() string {
+	switch {
+	case k.descending && k.nullable:
+		return " DESC NULLS LAST"
+	case k.descending:
+		return " DESC"
+	case k.nullable:
+		return " ASC NULLS FIRST"
+	}
+	return ""
+}
+
+// tie is the order of partners whose keys are alike: by id, in the direction of
+// the last key, in which an index runs.
+func tie(keys []key) string {
+	if len(keys) > 0 && keys[len(keys)-1].descending {
+		return "p.id DESC"
+	}
+	return "p.id"
+}
+
 func (b *sqlBuilder) list(p ListParams) (string, error) {
 	where := []string{"p.tenant_id = " + b.arg(p.TenantID, "uuid")}
 	if p.Filter != nil {
@@ -107,14 +130,11 @@ func (b *sqlBuilder) list(p ListParams) (string, error) {
 	var texts, order []string
 	for _, k := range keys {
 		texts = append(texts, k.sql+"::text")
-		direction := " ASC NULLS FIRST"
-		if k.descending {
-			direction = " DESC NULLS LAST"
-		}
-		order = append(order, k.sql+direction)
+		order = append(order, k.sql+k.direction())
 	}
+	order = append(order, tie(keys))
 	return fmt.Sprintf("SELECT %s, ARRAY[%s]::text[] AS keys FROM remote_assistance_partners AS p WHERE %s ORDER BY %s LIMIT %s OFFSET %s",
-		partnerColumnList, strings.Join(texts, ", "), strings.Join(where, " AND "), strings.Join(append(order, "p.id"), ", "),
+		partnerColumnList, strings.Join(texts, ", "), strings.Join(where, " AND "), strings.Join(order, ", "),
 		b.arg(p.Limit, "bigint"), b.arg(p.Skip, "bigint")), nil
 }
 
@@ -139,7 +159,11 @@ func (b *sqlBuilder) keys(order []odata.Key) []key {
 // it and later in the next, and so on; in the end by id. Null comes before all
 // else ascending, and behind it descending (Protocol 11.2.6.2).
 func (b *sqlBuilder) after(keys []key, at *Position) string {
-	text := "p.id > " + b.arg(at.ID, "uuid")
+	operator := ">"
+	if strings.HasSuffix(tie(keys), "DESC") {
+		operator = "<"
+	}
+	text := "p.id " + operator + " " + b.arg(at.ID, "uuid")
 	for i := len(keys) - 1; i >= 0; i-- {
 		k := keys[i]
 		if at.Keys[i] == nil {

@@ -1,6 +1,8 @@
 package graph_test
 
 import (
+	"flag"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -45,3 +47,78 @@ type discard struct{ header http.Header }
 func (d discard) Header() http.Header         { return d.header }
 func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d discard) WriteHeader(int)             {}
+
+var benchRows = flag.Int("rows", 10_000, "how many partners the largest tenant of BenchmarkLists has; another has as many")
+
+// BenchmarkLists measures lists in tenants of 1,000 partners and, ten times more
+// each, up to -rows.
+func BenchmarkLists(b *testing.B) {
+	fill := func(c *client, n int) {
+		_, err := c.server.Pool().Exec(b.Context(), `
+			INSERT INTO remote_assistance_partners (tenant_id, id, display_name, onboarding_url, onboarding_status,
+				last_connection_at, last_connection_100ns, last_connection_offset, request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by)
+			SELECT $1, gen_random_uuid(), 'Partner ' || md5(i::text), 'https://example.com/' || i,
+				(CASE WHEN i % 100 = 0 THEN 'onboarded' WHEN i % 2 = 0 THEN 'onboarding' ELSE 'notOnboarded' END)::onboarding_status,
+				timestamptz '2020-01-01' + i * interval '1 minute', 0, 0, '0001-01-01', 0, 0, now(), $1
+			FROM generate_series(1, $2::int) AS i`, c.tenant.ID, n)
+		if err == nil {
+			_, err = c.server.Pool().Exec(b.Context(), "ANALYZE remote_assistance_partners")
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	others := setup(b)
+	fill(others, *benchRows)
+	for n := 1000; n <= *benchRows; n *= 10 {
+		c := setup(b)
+		fill(c, n)
+		far := min(n, 100_000) - 200 // the page before the thousandth, or the last but one
+		after := func(options string) string {
+			link := decode[list](c, c.want(200, c.do("GET", fmt.Sprintf("/v1.0%s?$top=100&$skip=%d%s", partners, far, options), ""))).NextLink
+			return strings.TrimPrefix(link, c.server.URL())
+		}
+		for _, bm := range []struct{ name, path string }{
+			{"page 1", "/v1.0" + partners + "?$top=100"},
+			{"page 1000", after("")},
+			{"page 1 by displayName", "/v1.0" + partners + "?$top=100&$orderby=displayName"},
+			{"page 1000 by displayName", after("&$orderby=displayName")},
+			{"page 1000 by lastConnectionDateTime desc", after("&$orderby=lastConnectionDateTime%20desc")},
+			{"enum filter", "/v1.0" + partners + "?$top=100&$filter=onboardingStatus%20eq%20'onboarded'"},
+			{"contains", "/v1.0" + partners + "?$top=100&$filter=contains(displayName,'abc')"},
+			{"$count", "/v1.0" + partners + "/$count"},
+			{"$count of an enum filter", "/v1.0" + partners + "/$count?$filter=onboardingStatus%20eq%20'onboarded'"},
+		} {
+			b.Run(fmt.Sprintf("%d/%s", n, bm.name), func(b *testing.B) {
+				for b.Loop() {
+					if a := c.do("GET", bm.path, "", "Accept-Encoding", "identity"); a.status != http.StatusOK {
+						b.Fatal(a.body)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkBatch measures twenty gets in one batch beside twenty requests.
+func BenchmarkBatch(b *testing.B) {
+	c := setup(b)
+	id := c.create(seedExample)
+	var requests []string
+	for i := range 20 {
+		requests = append(requests, fmt.Sprintf(`{"id":"%d","method":"GET","url":"%s/%s"}`, i, partners, id))
+	}
+	body := `{"requests":[` + strings.Join(requests, ",") + `]}`
+	b.Run("one batch of 20", func(b *testing.B) {
+		for b.Loop() {
+			c.want(200, c.do("POST", "/v1.0/$batch", body))
+		}
+	})
+	b.Run("20 requests", func(b *testing.B) {
+		for b.Loop() {
+			for range 20 {
+				c.want(200, c.do("GET", "/v1.0"+partners+"/"+id, ""))
+			}
+		}
+	})
+}

@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/odata"
 )
 
 // Whatever readObject accepts, encoding/json reads as the same members, each
@@ -99,6 +102,28 @@ func FuzzReadBatch(f *testing.F) {
 		}
 		if len(items) == 0 || len(items) > maxBatch {
 			t.Errorf("%q: %d requests", body, len(items))
+		}
+	})
+}
+
+// No token gets in but one that was given out for the tenant and the query.
+func FuzzParseSkipToken(f *testing.F) {
+	key, tenant, q := []byte("key"), uuid.MustParse("11111111-2222-3333-4444-555555555555"), odata.Query{Top: -1}
+	given := skipToken{ID: tenant}.encode(key, tenant, q)
+	f.Add(given)
+	f.Add(given + "=")
+	f.Add("AAAA")
+	f.Fuzz(func(t *testing.T, token string) {
+		q := odata.Query{Top: -1, SkipToken: token}
+		got, err := parseSkipToken(key, tenant, q)
+		if err != nil || token == "" {
+			return
+		}
+		if again := got.encode(key, tenant, q); again != token && token != given {
+			t.Errorf("%q was taken", token)
+		}
+		if _, err := parseSkipToken([]byte("other"), tenant, q); err == nil {
+			t.Errorf("%q was taken under another key", token)
 		}
 	})
 }

@@ -198,7 +198,7 @@ func TestOrderBy(t *testing.T) {
 		"onboardingStatus desc, displayName asc":           {"a", "null", "B", "b"},
 		"lastConnectionDateTime desc,tolower(displayName)": {"B", "null", "a", "b"},
 		"length(displayName) desc, id desc":                {"B", "a", "b", "null"},
-		"displayName eq 'a' desc":                          {"a", "b", "null", "B"},
+		"displayName eq 'a' desc":                          {"a", "B", "null", "b"},
 	} {
 		if got := c.names(query("$orderby", orderBy)); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", orderBy, got, want)
