@@ -49,6 +49,15 @@ func options() azcore.ClientOptions {
 // partners is the Graph SDK's builder over a credential.
 func partners(t *testing.T, credential azcore.TokenCredential) *devicemanagement.RemoteAssistancePartnersRequestBuilder {
 	t.Helper()
+	return partnersOf(adapterFor(t, credential))
+}
+
+func partnersOf(adapter *khttp.NetHttpRequestAdapter) *devicemanagement.RemoteAssistancePartnersRequestBuilder {
+	return devicemanagement.NewRemoteAssistancePartnersRequestBuilderInternal(map[string]string{"baseurl": adapter.GetBaseUrl()}, adapter)
+}
+
+func adapterFor(t *testing.T, credential azcore.TokenCredential) *khttp.NetHttpRequestAdapter {
+	t.Helper()
 	base, err := url.Parse(tenant.graph)
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +73,7 @@ func partners(t *testing.T, credential azcore.TokenCredential) *devicemanagement
 		t.Fatal(err)
 	}
 	adapter.SetBaseUrl(tenant.graph + "/v1.0")
-	return devicemanagement.NewRemoteAssistancePartnersRequestBuilderInternal(map[string]string{"baseurl": adapter.GetBaseUrl()}, adapter)
+	return adapter
 }
 
 // lifecycle creates, reads, lists, changes and deletes a partner by the SDK.

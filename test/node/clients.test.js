@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClientSecretCredential, UsernamePasswordCredential } from "@azure/identity";
 import { ConfidentialClientApplication, PublicClientApplication } from "@azure/msal-node";
-import { Client } from "@microsoft/microsoft-graph-client";
+import { BatchRequestContent, BatchResponseContent, Client } from "@microsoft/microsoft-graph-client";
 
 const {
   AZURE_AUTHORITY_HOST, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, AZURE_PASSWORD, AZURE_TENANT_ID, AZURE_USERNAME, GRAPH_BASE_URL,
@@ -91,4 +91,23 @@ test("MSAL, device code", async () => {
     },
   });
   await lifecycle(graphClient(async () => result.accessToken));
+});
+
+test("a batch of the Graph client", async () => {
+  const credential = new UsernamePasswordCredential(AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_USERNAME, AZURE_PASSWORD, {
+    authorityHost: AZURE_AUTHORITY_HOST, disableInstanceDiscovery: true,
+  });
+  const client = graphClient(async () => (await credential.getToken(scopes)).token);
+  const content = new BatchRequestContent([
+    { id: "1", request: new Request(GRAPH_BASE_URL + path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(example) }) },
+    { id: "2", dependsOn: ["1"], request: new Request(`${GRAPH_BASE_URL}${path}?$filter=displayName eq 'Display Name value'&$orderby=id desc&$top=1`) },
+    { id: "3", dependsOn: ["2"], request: new Request(`${GRAPH_BASE_URL}${path}/00000000-0000-0000-0000-000000000000`, { method: "DELETE" }) },
+  ]);
+  const answers = new BatchResponseContent(await client.api("/$batch").post(await content.getContent()));
+  const created = await answers.getResponseById("1").json();
+  assert.equal(created.lastConnectionDateTime, example.lastConnectionDateTime);
+  assert.equal((await answers.getResponseById("2").json()).value[0].id, created.id);
+  assert.equal(answers.getResponseById("3").status, 404);
+  const remove = new BatchRequestContent([{ id: "1", request: new Request(`${GRAPH_BASE_URL}${path}/${created.id}`, { method: "DELETE" }) }]);
+  assert.equal(new BatchResponseContent(await client.api("/$batch").post(await remove.getContent())).getResponseById("1").status, 204);
 });
