@@ -137,6 +137,7 @@ CREATE TABLE device_codes (
     status device_code_status NOT NULL DEFAULT 'pending',
     tenant_id uuid,
     user_id uuid,
+    decided_at timestamptz,
     created_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL
 );

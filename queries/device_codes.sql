@@ -13,7 +13,7 @@ SELECT * FROM device_codes
 WHERE user_code = @user_code;
 
 -- name: DecideDeviceCode :execrows
-UPDATE device_codes SET status = @status, tenant_id = @tenant_id::uuid, user_id = @user_id::uuid
+UPDATE device_codes SET status = @status, tenant_id = @tenant_id::uuid, user_id = @user_id::uuid, decided_at = @decided_at::timestamptz
 WHERE hash = @hash AND status = 'pending';
 
 -- name: RedeemDeviceCode :execrows

@@ -22,8 +22,15 @@ type databaseFlags struct {
 	PGBinDir    string `name:"pg-bindir" env:"MOCKTENANT_PG_BINDIR" placeholder:"DIR" help:"The folder with initdb and postgres for that (default: looked for on PATH and in the usual places)."`
 }
 
-// embedded tells whether the service runs a Postgres of its own.
-func (f databaseFlags) embedded() bool { return f.DatabaseURL == "" }
+// embedded tells whether the service runs a Postgres of its own: none is named,
+// or the one that is named is just that, as `mocktenant env` has set it.
+func (f databaseFlags) embedded() bool {
+	if f.DatabaseURL == "" {
+		return true
+	}
+	dir, err := f.dataDir()
+	return err == nil && embeddedpg.Owns(dir, f.DatabaseURL)
+}
 
 // dataDir is the data directory, absolute.
 func (f databaseFlags) dataDir() (string, error) {

@@ -439,6 +439,14 @@ func TestTrust(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	p.stop(t)
+	// In a shell that has what env printed, the service starts again.
+	_, url, _ := strings.Cut(env, "export DATABASE_URL='")
+	url, _, _ = strings.Cut(url, "'")
+	p = serve(t, append(settings, "DATABASE_URL="+url))
+	if again, _, _ := output(t, append(settings, "DATABASE_URL="+url), "ca"); again != pem {
+		t.Errorf("another certificate authority: %s", again)
+	}
+	p.stop(t)
 	// Where there is no data directory, it is kept in the user's cache.
 	other := []string{"DATABASE_URL=" + dbtest.NewDatabase(t), "XDG_CACHE_HOME=" + t.TempDir()}
 	p = serve(t, other)

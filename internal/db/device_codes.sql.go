@@ -46,15 +46,16 @@ func (q *Queries) CreateDeviceCode(ctx context.Context, arg CreateDeviceCodePara
 }
 
 const decideDeviceCode = `-- name: DecideDeviceCode :execrows
-UPDATE device_codes SET status = $1, tenant_id = $2::uuid, user_id = $3::uuid
-WHERE hash = $4 AND status = 'pending'
+UPDATE device_codes SET status = $1, tenant_id = $2::uuid, user_id = $3::uuid, decided_at = $4::timestamptz
+WHERE hash = $5 AND status = 'pending'
 `
 
 type DecideDeviceCodeParams struct {
-	Status   DeviceCodeStatus
-	TenantID uuid.UUID
-	UserID   uuid.UUID
-	Hash     []byte
+	Status    DeviceCodeStatus
+	TenantID  uuid.UUID
+	UserID    uuid.UUID
+	DecidedAt time.Time
+	Hash      []byte
 }
 
 func (q *Queries) DecideDeviceCode(ctx context.Context, arg DecideDeviceCodeParams) (int64, error) {
@@ -62,6 +63,7 @@ func (q *Queries) DecideDeviceCode(ctx context.Context, arg DecideDeviceCodePara
 		arg.Status,
 		arg.TenantID,
 		arg.UserID,
+		arg.DecidedAt,
 		arg.Hash,
 	)
 	if err != nil {
@@ -71,7 +73,7 @@ func (q *Queries) DecideDeviceCode(ctx context.Context, arg DecideDeviceCodePara
 }
 
 const getDeviceCode = `-- name: GetDeviceCode :one
-SELECT hash, user_code, authority, client_id, scope, status, tenant_id, user_id, created_at, expires_at FROM device_codes
+SELECT hash, user_code, authority, client_id, scope, status, tenant_id, user_id, decided_at, created_at, expires_at FROM device_codes
 WHERE hash = $1
 `
 
@@ -87,6 +89,7 @@ func (q *Queries) GetDeviceCode(ctx context.Context, hash []byte) (DeviceCode, e
 		&i.Status,
 		&i.TenantID,
 		&i.UserID,
+		&i.DecidedAt,
 		&i.CreatedAt,
 		&i.ExpiresAt,
 	)
@@ -94,7 +97,7 @@ func (q *Queries) GetDeviceCode(ctx context.Context, hash []byte) (DeviceCode, e
 }
 
 const getDeviceCodeByUserCode = `-- name: GetDeviceCodeByUserCode :one
-SELECT hash, user_code, authority, client_id, scope, status, tenant_id, user_id, created_at, expires_at FROM device_codes
+SELECT hash, user_code, authority, client_id, scope, status, tenant_id, user_id, decided_at, created_at, expires_at FROM device_codes
 WHERE user_code = $1
 `
 
@@ -110,6 +113,7 @@ func (q *Queries) GetDeviceCodeByUserCode(ctx context.Context, userCode string) 
 		&i.Status,
 		&i.TenantID,
 		&i.UserID,
+		&i.DecidedAt,
 		&i.CreatedAt,
 		&i.ExpiresAt,
 	)

@@ -330,6 +330,7 @@ type DeviceCode struct {
 	Status    DeviceCodeStatus
 	TenantID  *uuid.UUID
 	UserID    *uuid.UUID
+	DecidedAt *time.Time
 	CreatedAt time.Time
 	ExpiresAt time.Time
 }

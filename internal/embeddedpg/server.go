@@ -54,6 +54,12 @@ func Running(dataDir string) (url string, ok bool) {
 	return databaseURL(socket, databaseName), true
 }
 
+// Owns tells whether a URL is that of the data directory's server, whether or not
+// it runs.
+func Owns(dataDir, url string) bool {
+	return url == databaseURL(findSocketDir(dataDir), databaseName)
+}
+
 func start(ctx context.Context, o Options, h host) (_ *Server, err error) {
 	i := &instance{host: h, log: o.Log, throwAway: o.DataDir == ""}
 	if i.log == nil {

@@ -24,3 +24,6 @@ func (s *Server) Stop() error { return nil }
 
 // Running returns false.
 func Running(string) (url string, ok bool) { return "", false }
+
+// Owns returns false.
+func Owns(string, string) bool { return false }

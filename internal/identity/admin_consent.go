@@ -56,7 +56,7 @@ func (p *Provider) consent(r authorization) error {
 	if err != nil {
 		return err
 	}
-	tenant, err := p.queries.GetTenant(r.Request.Context(), user.TenantID)
+	tenant, err := p.tenant(r.Request.Context(), user.TenantID)
 	if err != nil {
 		return err
 	}

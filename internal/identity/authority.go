@@ -62,6 +62,15 @@ func (p *Provider) findTenant(ctx context.Context, name string) (db.Tenant, erro
 	return p.queries.GetTenant(ctx, id)
 }
 
+// tenant finds the tenant that a code, a token or a user is of; it may be gone.
+func (p *Provider) tenant(ctx context.Context, id uuid.UUID) (db.Tenant, error) {
+	tenant, err := p.queries.GetTenant(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = errNoTenant(id.String())
+	}
+	return tenant, err
+}
+
 func errNoTenant(name string) *aadError {
 	return refuse(90002, invalidRequest, "Tenant '%s' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.", name)
 }

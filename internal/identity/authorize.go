@@ -51,6 +51,9 @@ func (p *Provider) authorize(x *exchange) error {
 	if user != nil && r.silent() {
 		return p.authorizeUser(r, *user)
 	}
+	if a.tenant == nil && r.get("prompt") == "none" {
+		return errNobodySignedIn() // on a page: whose redirect URI it is, is not known
+	}
 	if a.tenant != nil {
 		app, err := p.checkRedirect(r, *a.tenant)
 		if err != nil {
@@ -60,11 +63,15 @@ func (p *Provider) authorize(x *exchange) error {
 			return r.redirectError(err)
 		}
 		if r.get("prompt") == "none" {
-			return r.redirectError(refuse(50058, "login_required", "A silent sign-in request was sent but no user is signed in."))
+			return r.redirectError(errNobodySignedIn())
 		}
 		return p.showSignIn(r, &app, r.get("login_hint"), nil)
 	}
 	return p.showSignIn(r, nil, r.get("login_hint"), nil)
+}
+
+func errNobodySignedIn() *aadError {
+	return refuse(50058, "login_required", "A silent sign-in request was sent but no user is signed in.")
 }
 
 // authorizeForm reads the request's parameters: from the query, or from the form
@@ -171,7 +178,7 @@ func (p *Provider) cancelAuthorization(r authorization) error {
 // asked for.
 func (p *Provider) authorizeUser(r authorization, user db.User) error {
 	ctx := r.Request.Context()
-	tenant, err := p.queries.GetTenant(ctx, user.TenantID)
+	tenant, err := p.tenant(ctx, user.TenantID)
 	if err != nil {
 		return err
 	}

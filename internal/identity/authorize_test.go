@@ -225,6 +225,9 @@ func TestSignInPage(t *testing.T) {
 	c.want(400, c.post(at, fields("pick", setup(t).user.ID.String())))
 	// At an authority of many tenants nobody is shown, and the name tells which.
 	common := strings.Replace(at, c.id.String(), "common", 1)
+	if a := c.get(common + "&prompt=none"); a.status != 400 || !strings.Contains(a.body, "AADSTS50058") {
+		t.Errorf("silently at common: %d", a.status)
+	}
 	if page := c.want(200, c.get(common)); strings.Contains(page.body, `name="pick"`) {
 		t.Errorf("common shows users: %s", page.body)
 	}
@@ -326,6 +329,16 @@ func TestDeviceCode(t *testing.T) {
 	}
 	c.want(http.StatusCreated, c.graph("POST", got.AccessToken))
 	c.wantError(c.token(poll), 400, "invalid_grant", 54005)
+
+	// Who is signed out before lets it in; who is signed out after, does not.
+	d = c.device()
+	c.must(c.server.Identity().RevokeSignIns(t.Context(), c.id, c.user.ID))
+	c.want(200, c.approve(d, "allow"))
+	c.redeem(with(poll, "device_code", d.DeviceCode))
+	d = c.device()
+	c.want(200, c.approve(d, "allow"))
+	c.must(c.server.Identity().RevokeSignIns(t.Context(), c.id, c.user.ID))
+	c.wantError(c.token(with(poll, "device_code", d.DeviceCode)), 400, "invalid_grant", 50173)
 
 	declined := c.device()
 	c.want(200, c.approve(declined, "decline"))

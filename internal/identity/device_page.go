@@ -62,7 +62,7 @@ func (p *Provider) decideDevice(x *exchange, userCode string) (done string, err 
 	if err != nil {
 		return "", err
 	}
-	tenant, err := p.queries.GetTenant(ctx, user.TenantID)
+	tenant, err := p.tenant(ctx, user.TenantID)
 	if err != nil {
 		return "", err
 	}
@@ -70,7 +70,7 @@ func (p *Provider) decideDevice(x *exchange, userCode string) (done string, err 
 	if err != nil {
 		return "", err
 	}
-	decision := db.DecideDeviceCodeParams{Hash: code.Hash, TenantID: tenant.ID, UserID: user.ID, Status: db.DeviceCodeStatusApproved}
+	decision := db.DecideDeviceCodeParams{Hash: code.Hash, TenantID: tenant.ID, UserID: user.ID, DecidedAt: x.now, Status: db.DeviceCodeStatusApproved}
 	done = "You have signed in to " + app.DisplayName
 	if page.Get("action") == "decline" {
 		decision.Status, done = db.DeviceCodeStatusDeclined, "You have declined to sign in to "+app.DisplayName

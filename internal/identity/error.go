@@ -76,8 +76,8 @@ func asAADError(err error) *aadError {
 		}
 	}
 	return &aadError{
-		number: 90002, status: http.StatusInternalServerError, code: "server_error",
-		message: "An unexpected error occurred.", cause: err,
+		number: 50000, status: http.StatusInternalServerError, code: "server_error",
+		message: "There was an error issuing a token or an issue with our sign-in service.", cause: err,
 	}
 }
 

@@ -108,7 +108,7 @@ func (p *Provider) grantDeviceCode(r tokenRequest) (tokenAnswer, error) {
 	if err := r.authority.admits(*code.TenantID); err != nil {
 		return tokenAnswer{}, err
 	}
-	tenant, err := p.queries.GetTenant(ctx, *code.TenantID)
+	tenant, err := p.tenant(ctx, *code.TenantID)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
@@ -123,7 +123,7 @@ func (p *Provider) grantDeviceCode(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	user, err := p.stillWelcome(ctx, tenant.ID, *code.UserID, code.CreatedAt)
+	user, err := p.stillWelcome(ctx, tenant.ID, *code.UserID, *code.DecidedAt)
 	if err != nil {
 		return tokenAnswer{}, err
 	}

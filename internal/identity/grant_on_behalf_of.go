@@ -25,7 +25,7 @@ func (p *Provider) grantOnBehalfOf(r tokenRequest) (tokenAnswer, error) {
 		return tokenAnswer{}, err
 	}
 	ctx := r.Request.Context()
-	tenant, err := p.queries.GetTenant(ctx, claims.TenantID)
+	tenant, err := p.tenant(ctx, claims.TenantID)
 	if err != nil {
 		return tokenAnswer{}, err
 	}

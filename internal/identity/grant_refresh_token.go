@@ -76,7 +76,7 @@ func (p *Provider) answerRefresh(r tokenRequest, c client, token db.RefreshToken
 // authenticateOwner holds the client to its credentials and to the code or
 // token, which was given to one application alone.
 func (p *Provider) authenticateOwner(r tokenRequest, t ticket, owner uuid.UUID) (client, error) {
-	tenant, err := p.queries.GetTenant(r.Request.Context(), t.tenant)
+	tenant, err := p.tenant(r.Request.Context(), t.tenant)
 	if err != nil {
 		return client{}, err
 	}

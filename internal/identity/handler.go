@@ -54,6 +54,7 @@ func Serves(path string) bool {
 // consumers. Paths are taken in any letter case.
 func (p *Provider) Handler() http.Handler {
 	engine := gin.New()
+	engine.ForwardedByClientIP = false // or an attacker names another address at each try
 	engine.RedirectTrailingSlash = false
 	engine.HandleMethodNotAllowed = true
 	engine.Use(p.begin)

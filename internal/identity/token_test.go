@@ -70,6 +70,33 @@ func TestUserTokens(t *testing.T) {
 		"preferred_username": c.user.UserPrincipalName, "tid": c.id.String(), "ver": "2.0",
 	}, id)
 	c.want(http.StatusCreated, c.graph("POST", got.AccessToken))
+
+	// Nobody names another address than their own.
+	forged := decode[tokens](c, c.want(http.StatusOK, c.token(c.passwordForm(), "X-Forwarded-For", "192.0.2.1", "X-Real-IP", "192.0.2.1")))
+	if got := c.claims(forged.AccessToken)["ipaddr"]; got != "127.0.0.1" {
+		t.Errorf("ipaddr %v", got)
+	}
+}
+
+// What a tenant that is gone gave out is refused.
+func TestDeletedTenant(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	d := c.device()
+	c.want(200, c.approve(d, "allow"))
+	refresh := c.redeem(c.passwordForm()).RefreshToken
+	_, err := c.server.Pool().Exec(t.Context(), "DELETE FROM tenants WHERE id = $1", c.id)
+	c.must(err)
+	for _, form := range []url.Values{
+		fields("grant_type", "device_code", "client_id", c.public.String(), "device_code", d.DeviceCode),
+		fields("grant_type", "refresh_token", "client_id", c.public.String(), "refresh_token", refresh),
+		fields("grant_type", "password", "client_id", c.public.String(), "username", c.user.UserPrincipalName, "password", password, "scope", graphScope),
+	} {
+		if a := c.post("/organizations/oauth2/v2.0/token", form); a.status != 400 {
+			t.Errorf("%s: %d %s", form.Get("grant_type"), a.status, a.body)
+		}
+		c.wantError(c.token(form), 400, "invalid_request", 90002)
+	}
 }
 
 func TestApplicationTokens(t *testing.T) {
