@@ -72,6 +72,12 @@ func New(c Config) http.Handler {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.handler = tidyPath(s.engine())
+	return pack(s.handler)
+}
+
+// engine routes what is tidied.
+func (s *server) engine() *gin.Engine {
 	engine := gin.New()
 	engine.RedirectTrailingSlash = false
 	engine.HandleMethodNotAllowed = true
@@ -81,8 +87,7 @@ func New(c Config) http.Handler {
 	engine.NoMethod(s.handle(noMethod))
 	s.route(engine.Group("/v1.0"), version{name: "v1.0", apiVersion: "2023-10-19"})
 	s.route(engine.Group("/beta"), version{name: "beta", apiVersion: "5023-10-19", beta: true})
-	s.handler = tidyPath(engine)
-	return pack(s.handler)
+	return engine
 }
 
 // pack packs answers that are worth it, for clients that can unpack them.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/graph"
 )
 
 func TestBodies(t *testing.T) {
@@ -551,43 +552,70 @@ func TestConcurrentChanges(t *testing.T) {
 	}
 }
 
-// A tenant sees its own partners only, whatever another's id or link it tries.
+// isolation says of each route, by its method and its path below the version,
+// what a tenant gets that asks for what is another's. A route that isn't here
+// fails the test.
+var isolation = map[string]struct {
+	body   string
+	status int
+	want   string // the whole answer's body, or a part of it
+}{
+	"GET ":           {"", 200, `"name":"deviceManagement"`}, // of no tenant
+	"GET /$metadata": {"", 200, "<edmx:Edmx"},                // of no tenant
+	"POST /$batch": {
+		`{"requests":[{"id":"1","method":"GET","url":"` + partners + `/{id}"},{"id":"2","method":"GET","url":"` + partners + `"},{"id":"3","method":"DELETE","url":"` + partners + `/{id}"}]}`,
+		200, `"status":404,`,
+	},
+	"GET " + partners:                           {"", 200, `"value":[]}`},
+	"POST " + partners:                          {`{"id":"{id}","displayName":"stolen"}`, 201, `"displayName":"stolen"`},
+	"GET " + partners + "/$count":               {"", 200, "0"},
+	"GET " + partners + "/:id":                  {"", 404, "ResourceNotFound"},
+	"PATCH " + partners + "/:id":                {`{"displayName":"stolen"}`, 404, "ResourceNotFound"},
+	"DELETE " + partners + "/:id":               {"", 404, "ResourceNotFound"},
+	"GET " + partners + "/:id/:property":        {"", 404, "ResourceNotFound"},
+	"GET " + partners + "/:id/:property/$value": {"", 404, "ResourceNotFound"},
+	"POST " + partners + "/:id/beginOnboarding": {"", 404, "ResourceNotFound"},
+	"POST " + partners + "/:id/disconnect":      {"", 404, "ResourceNotFound"},
+}
+
+// No route shows or changes what is another tenant's.
 func TestTenantsAreApart(t *testing.T) {
 	t.Parallel()
+	for _, route := range graph.Routes() {
+		t.Run(route, func(t *testing.T) {
+			t.Parallel()
+			method, path, _ := strings.Cut(route, " ")
+			version := "/" + strings.Split(path, "/")[1]
+			below := strings.TrimPrefix(path, version)
+			tt, ok := isolation[strings.Replace(method, "HEAD", "GET", 1)+" "+below]
+			if !ok {
+				t.Fatal("nothing says how this route keeps tenants apart")
+			}
+			a, b := setup(t), setup(t)
+			id := a.create(seedExample)
+			at := version + strings.NewReplacer(":id", id, ":property", "displayName").Replace(below)
+			got := b.want(tt.status, b.do(method, at, strings.ReplaceAll(tt.body, "{id}", id)))
+			if method != "HEAD" && !strings.Contains(got.body, tt.want) || strings.Contains(got.body, "Display Name value") || method == "POST" && tt.status == 201 && strings.Contains(got.body, id) {
+				t.Errorf("got %s", got.body)
+			}
+			a.unchanged(id)
+		})
+	}
+}
+
+// Neither a filter nor a link of another tenant's shows more.
+func TestQueriesKeepTenantsApart(t *testing.T) {
+	t.Parallel()
 	a, b := setup(t), setup(t)
-	var ids []string
-	for range 3 {
-		ids = append(ids, a.create(seedExample))
-	}
-	link := decode[list](a, a.do("GET", "/v1.0"+partners+"?$top=1", "")).NextLink
-	item := "/v1.0" + partners + "/" + ids[0]
-	for _, tt := range []struct{ method, path, body string }{
-		{"GET", item, ""},
-		{"GET", item + "/displayName", ""},
-		{"GET", item + "/displayName/$value", ""},
-		{"PATCH", item, `{"displayName":"stolen"}`},
-		{"PATCH", item, `{}`},
-		{"DELETE", item, ""},
-		{"POST", item + "/beginOnboarding", ""},
-		{"POST", item + "/disconnect", ""},
-	} {
-		b.want(404, b.do(tt.method, tt.path, tt.body))
-	}
-	for _, path := range []string{"/v1.0" + partners, "/v1.0" + partners + "?$filter=true%20or%20id%20eq%20%27" + ids[0] + "%27&$orderby=displayName"} {
-		if got := decode[list](b, b.want(200, b.do("GET", path, ""))); len(got.Value) != 0 || got.NextLink != "" {
-			t.Errorf("GET %s shows %+v", path, got)
+	id := a.create(seedExample)
+	a.create(seedExample)
+	for _, filter := range []string{"true", "id eq '" + id + "' or true", "not (id eq null)"} {
+		if got := decode[list](b, b.want(200, b.do("GET", query("$filter", filter, "$orderby", "displayName", "$count", "true"), ""))); len(got.Value) != 0 || *got.Count != 0 {
+			t.Errorf("%s shows %+v", filter, got)
 		}
 	}
-	if got := b.do("GET", "/v1.0"+partners+"/$count?$filter=true", ""); got.body != "0" {
-		t.Errorf("filtered count %s", got.body)
-	}
-	b.want(400, b.do("GET", strings.TrimPrefix(link, b.server.URL()), "")) // another tenant's token
-	if got := b.do("GET", "/v1.0"+partners+"/$count", ""); got.body != "0" {
-		t.Errorf("count %s", got.body)
-	}
-	if got := decode[entity](a, a.want(200, a.do("GET", item, ""))); *got.DisplayName != "Display Name value" || got.OnboardingStatus != "onboarding" {
-		t.Errorf("changed: %+v", got)
-	}
+	link := decode[list](a, a.do("GET", query("$top", "1"), "")).NextLink
+	b.want(400, b.do("GET", strings.TrimPrefix(link, b.server.URL()), ""))
 }
 
 // A tenant that is deleted takes its partners along, and its tokens' worth.
