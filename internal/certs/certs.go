@@ -27,6 +27,7 @@ import (
 )
 
 const (
+	authorityName  = "tls" // in the database
 	authorityYears = 10
 
 	// A leaf lives shorter than the 398 days that clients allow at most, and is
@@ -56,14 +57,13 @@ type Authority struct {
 // Open returns the authority that the database keeps, after making one if there
 // is none. Processes that do so at the same moment get the same one.
 func Open(ctx context.Context, q *db.Queries, now time.Time) (*Authority, error) {
-	const name = "tls"
-	row, err := q.GetCertificateAuthority(ctx, name)
+	row, err := q.GetCertificateAuthority(ctx, authorityName)
 	if errors.Is(err, pgx.ErrNoRows) {
 		var created db.CreateCertificateAuthorityParams
 		if created, err = newAuthority(now); err == nil {
-			created.Name = name
+			created.Name = authorityName
 			if err = q.CreateCertificateAuthority(ctx, created); err == nil {
-				row, err = q.GetCertificateAuthority(ctx, name)
+				row, err = q.GetCertificateAuthority(ctx, authorityName)
 			}
 		}
 	}
@@ -76,7 +76,7 @@ func Open(ctx context.Context, q *db.Queries, now time.Time) (*Authority, error)
 // Find returns the authority that the database keeps; pgx.ErrNoRows, wrapped, if
 // there is none.
 func Find(ctx context.Context, q *db.Queries) (*Authority, error) {
-	row, err := q.GetCertificateAuthority(ctx, "tls")
+	row, err := q.GetCertificateAuthority(ctx, authorityName)
 	if err != nil {
 		return nil, fmt.Errorf("find the certificate authority: %w", err)
 	}
