@@ -350,6 +350,8 @@ func TestNotRouted(t *testing.T) {
 		{"GET", "/v1.0/deviceManagement/managedDevices", 400, "BadRequest", "Resource not found for the segment 'managedDevices'."},
 		{"GET", "/v1.0" + partners + "/" + id + "/nonsense", 400, "BadRequest", "Resource not found for the segment 'nonsense'."},
 		{"PUT", "/v1.0" + partners + "/" + id + "/displayName", 400, route, "No OData route exists that match template ~/singleton/navigation/key/action with http verb PUT for request /RemoteAssistance/deviceManagement/remoteAssistancePartners/" + id + "/displayName."},
+		{"PATCH", "/v1.0" + partners, 400, route, ""},
+		{"DELETE", "/v1.0" + partners + "/" + id + "/displayName", 400, route, ""},
 		{"GET", "/v1.0/$crossjoin(a,b)", 400, "BadRequest", "Resource not found for the segment '$crossjoin(a,b)'."},
 		{"GET", "/v1.0" + partners + "/$filter(true)", 404, "ResourceNotFound", ""},
 		{"GET", "/v1.0/v1.0" + partners, 400, "BadRequest", "Resource not found for the segment 'v1.0'."},
@@ -374,7 +376,7 @@ func TestUnsupportedOptions(t *testing.T) {
 		method, path string
 		options      []string
 	}{
-		{"GET", partners, []string{"$search", "$expand", "$apply", "$compute", "$deltatoken", "custom"}},
+		{"GET", partners, []string{"$search", "$expand", "$apply", "$compute", "$deltatoken", "$schemaversion", "custom"}},
 		{"GET", partners + "/$count", []string{"$orderby", "$search", "$top", "$select"}},
 		{"POST", partners, []string{"$select", "$expand"}},
 		{"GET", item, []string{"$expand", "$filter", "$top", "$count", "$skiptoken"}},
