@@ -13,7 +13,8 @@ import (
 
 // column says how a property is read in SQL, from the table as p.
 type column struct {
-	sql string // as the type that sqlTypes names
+	sql      string // as the type that sqlTypes names
+	nullable bool
 
 	// Of a date: the columns that hold it, which an index knows.
 	at, hundredNs, offset string
@@ -22,8 +23,8 @@ type column struct {
 // partnerColumns are the only names that get from a query into SQL.
 var partnerColumns = map[string]column{
 	"id":                              {sql: `(p.id::text COLLATE "C")`},
-	"displayName":                     {sql: "p.display_name"},
-	"onboardingUrl":                   {sql: "p.onboarding_url"},
+	"displayName":                     {sql: "p.display_name", nullable: true},
+	"onboardingUrl":                   {sql: "p.onboarding_url", nullable: true},
 	"onboardingStatus":                {sql: "p.onboarding_status"},
 	"lastConnectionDateTime":          dateColumn("last_connection"),
 	"onboardingRequestExpiryDateTime": dateColumn("request_expiry"),

@@ -116,77 +116,89 @@ func tie(keys []key) string {
 }
 
 func (b *sqlBuilder) list(p ListParams) (string, error) {
-	where := []string{"p.tenant_id = " + b.arg(p.TenantID, "uuid")}
-	if p.Filter != nil {
-		where = append(where, b.condition(p.Filter))
-	}
 	keys := b.keys(p.OrderBy)
+	where := "p.tenant_id = " + b.arg(p.TenantID, "uuid")
+	if p.Filter != nil {
+		where += " AND " + b.condition(p.Filter)
+	}
+	ranges := []string{"TRUE"}
 	if p.After != nil {
 		if len(p.After.Keys) != len(keys) {
 			return "", ErrPosition
 		}
-		where = append(where, b.after(keys, p.After))
+		operator := " > "
+		if strings.HasSuffix(tie(keys), "DESC") {
+			operator = " < "
+		}
+		ranges = b.after(keys, p.After.Keys, "p.id"+operator+b.arg(p.After.ID, "uuid"))
 	}
-	var texts, order []string
-	for _, k := range keys {
-		texts = append(texts, k.sql+"::text")
-		order = append(order, k.sql+k.direction())
+	texts, columns := make([]string, len(keys)), ""
+	inner, outer := "", "range, "
+	for i, k := range keys {
+		texts[i] = k.sql + "::text"
+		columns += fmt.Sprintf(", %s AS key%d", k.sql, i)
+		inner += k.sql + k.direction() + ", "
+		outer += fmt.Sprintf("key%d%s, ", i, k.direction())
 	}
-	order = append(order, tie(keys))
-	return fmt.Sprintf("SELECT %s, ARRAY[%s]::text[] AS keys FROM remote_assistance_partners AS p WHERE %s ORDER BY %s LIMIT %s OFFSET %s",
-		partnerColumnList, strings.Join(texts, ", "), strings.Join(where, " AND "), strings.Join(order, ", "),
-		b.arg(p.Limit, "bigint"), b.arg(p.Skip, "bigint")), nil
+	limit, skip := b.arg(p.Limit, "bigint"), b.arg(p.Skip, "bigint")
+	var selects []string
+	for i, r := range ranges {
+		selects = append(selects, fmt.Sprintf("(SELECT %s, ARRAY[%s]::text[] AS keys, %d AS range%s FROM remote_assistance_partners AS p WHERE %s AND %s ORDER BY %s LIMIT %s + %s)",
+			partnerColumnList, strings.Join(texts, ", "), i, columns, where, r, inner+tie(keys), limit, skip))
+	}
+	return fmt.Sprintf("SELECT %s, keys FROM (%s) AS p ORDER BY %s LIMIT %s OFFSET %s",
+		partnerColumnList, strings.Join(selects, " UNION ALL "), outer+tie(keys), limit, skip), nil
 }
 
 // keys are the columns of an order. A date takes two, as its index has them.
 func (b *sqlBuilder) keys(order []odata.Key) []key {
 	var keys []key
 	for _, o := range order {
-		if c := partnerColumns[o.Expr.Name]; o.Expr.Op == "property" && c.at != "" {
+		c := partnerColumns[o.Expr.Name]
+		switch {
+		case o.Expr.Op == "property" && c.at != "":
 			keys = append(keys, key{c.at, "timestamptz", false, o.Descending}, key{c.hundredNs, "smallint", false, o.Descending})
-			continue
-		}
-		if o.Expr.Name == "id" && o.Expr.Op == "property" {
+		case o.Expr.Op == "property" && o.Expr.Name == "id":
 			keys = append(keys, key{"p.id", "uuid", false, o.Descending})
-			continue
+		default:
+			nullable := o.Expr.Op != "property" || c.nullable
+			keys = append(keys, key{b.value(o.Expr), sqlTypes[o.Expr.Type], nullable, o.Descending})
 		}
-		keys = append(keys, key{b.value(o.Expr), sqlTypes[o.Expr.Type], true, o.Descending})
 	}
 	return keys
 }
 
-// after is what comes behind a position: later in the first key, or as late in
-// it and later in the next, and so on; in the end by id. Null comes before all
+// after is what comes behind a position, in ranges that follow each other: as
+// late in all keys and behind it by id; as late in all but the last key and later
+// in that, and so on. An index starts where a range does. Null comes before all
 // else ascending, and behind it descending (Protocol 11.2.6.2).
-func (b *sqlBuilder) after(keys []key, at *Position) string {
-	operator := ">"
-	if strings.HasSuffix(tie(keys), "DESC") {
-		operator = "<"
+func (b *sqlBuilder) after(keys []key, at []*string, id string) []string {
+	if len(keys) == 0 {
+		return []string{id}
 	}
-	text := "p.id " + operator + " " + b.arg(at.ID, "uuid")
-	for i := len(keys) - 1; i >= 0; i-- {
-		k := keys[i]
-		if at.Keys[i] == nil {
-			later := k.sql + " IS NOT NULL"
-			if k.descending {
-				later = "FALSE"
-			}
-			text = fmt.Sprintf("(%s OR (%s IS NULL AND %s))", later, k.sql, text)
-			continue
+	k, value := keys[0], ""
+	same := k.sql + " IS NULL"
+	if at[0] != nil {
+		value = b.arg(*at[0], "text")
+		if k.sqlType != "text" {
+			value += "::" + k.sqlType
 		}
-		value := b.arg(*at.Keys[i], "text") + "::" + k.sqlType
-		if k.sqlType == "text" {
-			value = "(" + value + ` COLLATE "C")`
-		}
-		// The bound comes first by itself: an index starts there.
-		if k.descending {
-			text = fmt.Sprintf("((%[1]s <= %[2]s OR %[1]s IS NULL) AND (%[1]s < %[2]s OR %[1]s IS NULL OR (%[1]s = %[2]s AND %[3]s)))", k.sql, value, text)
-			if !k.nullable {
-				text = fmt.Sprintf("(%[1]s <= %[2]s AND (%[1]s < %[2]s OR (%[1]s = %[2]s AND %[3]s)))", k.sql, value, text)
-			}
-			continue
-		}
-		text = fmt.Sprintf("(%[1]s >= %[2]s AND (%[1]s > %[2]s OR (%[1]s = %[2]s AND %[3]s)))", k.sql, value, text)
+		same = k.sql + " = " + value
 	}
-	return text
+	var ranges []string
+	for _, r := range b.after(keys[1:], at[1:], id) {
+		ranges = append(ranges, same+" AND "+r)
+	}
+	switch {
+	case value == "" && !k.descending:
+		ranges = append(ranges, k.sql+" IS NOT NULL")
+	case value != "" && !k.descending:
+		ranges = append(ranges, k.sql+" > "+value)
+	case value != "":
+		ranges = append(ranges, k.sql+" < "+value)
+		if k.nullable {
+			ranges = append(ranges, k.sql+" IS NULL")
+		}
+	}
+	return ranges
 }
