@@ -17,8 +17,10 @@ race: ## run the tests with the race detector
 lint: ## run vet and the linter
 	.ci/run lint
 
-generate: ## write internal/db from queries/ and migrations/
+generate: ## write internal/db from queries/ and migrations/, internal/admin and client from openapi.yaml
 	go tool -modfile=tools/sqlc.mod sqlc generate
+	go tool -modfile=tools/oapi-codegen.mod oapi-codegen -config internal/admin/oapi-codegen.yaml internal/admin/openapi.yaml
+	go tool -modfile=tools/oapi-codegen.mod oapi-codegen -config client/oapi-codegen.yaml internal/admin/openapi.yaml
 
 migration: ## make an empty migration: make migration NAME=add_something
 	go tool -modfile=tools/goose.mod goose -dir migrations -s create $(NAME) sql

@@ -17,9 +17,11 @@ var mayImport = map[string][]string{
 	"internal/certs":     {"internal/db"},
 	"internal/identity":  {"internal/bearer", "internal/db"},
 	"internal/graph":     {"internal/bearer", "internal/db", "internal/odata"},
-	"internal/server":    {"internal/certs", "internal/db", "internal/graph", "internal/identity"},
+	"internal/state":     {"internal/db", "internal/identity", "internal/odata"},
+	"internal/admin":     {"internal/db", "internal/identity", "internal/odata", "internal/state"},
+	"internal/server":    {"internal/admin", "internal/certs", "internal/db", "internal/graph", "internal/identity"},
 	"internal/bench":     {"internal/embeddedpg", "internal/server"},
-	"cmd/mocktenant":     {"internal/bearer", "internal/certs", "internal/db", "internal/embeddedpg", "internal/identity", "internal/server"},
+	"cmd/mocktenant":     {"internal/admin", "internal/bearer", "internal/certs", "internal/db", "internal/embeddedpg", "internal/identity", "internal/server"},
 }
 
 func TestImports(t *testing.T) {

@@ -46,3 +46,32 @@ WHERE tenant_id = @tenant_id AND client_id = @client_id AND id = @id;
 -- Those of all applications of a tenant.
 SELECT DISTINCT unnest(redirect_uris)::text AS redirect_uri FROM applications
 WHERE tenant_id = @tenant_id;
+
+-- name: ListApplications :many
+SELECT * FROM applications
+WHERE tenant_id = @tenant_id AND client_id > @after
+ORDER BY client_id
+LIMIT @row_limit::bigint;
+
+-- name: ListSecretsOf :many
+SELECT * FROM application_secrets
+WHERE tenant_id = @tenant_id AND client_id = ANY (@client_ids::uuid[])
+ORDER BY client_id, id;
+
+-- name: ListCertificatesOf :many
+SELECT * FROM application_certificates
+WHERE tenant_id = @tenant_id AND client_id = ANY (@client_ids::uuid[])
+ORDER BY client_id, id;
+
+-- name: UpdateApplication :execrows
+UPDATE applications SET
+    display_name = @display_name, public_client_flows = @public_client_flows, redirect_uris = @redirect_uris,
+    exposed_scopes = @exposed_scopes, required_scopes = @required_scopes, required_roles = @required_roles
+WHERE tenant_id = @tenant_id AND client_id = @client_id;
+
+-- name: DeleteApplication :execrows
+-- With what it was given.
+WITH tokens AS (
+    DELETE FROM refresh_tokens AS r WHERE r.tenant_id = @tenant_id AND r.client_id = @client_id
+)
+DELETE FROM applications AS a WHERE a.tenant_id = @tenant_id AND a.client_id = @client_id;

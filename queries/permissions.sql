@@ -36,3 +36,13 @@ WITH roles AS (
 )
 DELETE FROM permission_grants AS g
 WHERE g.tenant_id = @tenant_id AND g.client_id = @client_id;
+
+-- name: ListGrantsOf :many
+SELECT * FROM permission_grants
+WHERE tenant_id = @tenant_id AND client_id = ANY (@client_ids::uuid[])
+ORDER BY client_id, principal_id, scope;
+
+-- name: ListRolesOf :many
+SELECT * FROM app_role_assignments
+WHERE tenant_id = @tenant_id AND client_id = ANY (@client_ids::uuid[])
+ORDER BY client_id, role;

@@ -186,3 +186,45 @@ WITH before AS (
         AND before.onboarding_status <> 'notOnboarded'
 )
 SELECT onboarding_status FROM before;
+
+-- name: CountPartnersUpTo :one
+SELECT count(*) FROM (
+    SELECT FROM remote_assistance_partners AS p WHERE p.tenant_id = @tenant_id LIMIT @most::bigint
+) AS p;
+
+-- name: ActOnRemoteAssistancePartner :one
+-- What the partner's side does: it changes only what is in the status that it is
+-- to be in. Returns what it was before.
+WITH before AS (
+    SELECT p.* FROM remote_assistance_partners AS p
+    WHERE p.tenant_id = @tenant_id AND p.id = @id
+    FOR UPDATE
+), kept AS (
+    INSERT INTO remote_assistance_partner_versions (
+        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
+        last_connection_at, last_connection_100ns, last_connection_offset,
+        request_expiry_at, request_expiry_100ns, request_expiry_offset,
+        created_at, created_by, replaced_by_change, replaced_at, replaced_by
+    )
+    SELECT
+        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
+        last_connection_at, last_connection_100ns, last_connection_offset,
+        request_expiry_at, request_expiry_100ns, request_expiry_offset,
+        created_at, created_by, @change::partner_change, @changed_at, @changed_by
+    FROM before
+    WHERE before.onboarding_status::text = @from_status::text
+), changed AS (
+    UPDATE remote_assistance_partners AS p SET
+        version = p.version + 1,
+        onboarding_status = @to_status,
+        last_connection_at = CASE WHEN @set_last_connection::boolean THEN @last_connection_at ELSE p.last_connection_at END,
+        last_connection_100ns = CASE WHEN @set_last_connection THEN @last_connection_100ns ELSE p.last_connection_100ns END,
+        last_connection_offset = CASE WHEN @set_last_connection THEN @last_connection_offset ELSE p.last_connection_offset END,
+        request_expiry_at = CASE WHEN @set_request_expiry::boolean THEN @request_expiry_at ELSE p.request_expiry_at END,
+        request_expiry_100ns = CASE WHEN @set_request_expiry THEN @request_expiry_100ns ELSE p.request_expiry_100ns END,
+        request_expiry_offset = CASE WHEN @set_request_expiry THEN @request_expiry_offset ELSE p.request_expiry_offset END
+    FROM before
+    WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = before.tenant_id AND p.id = before.id
+        AND before.onboarding_status::text = @from_status::text
+)
+SELECT onboarding_status FROM before;

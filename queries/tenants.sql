@@ -1,14 +1,61 @@
 -- name: CreateTenant :execrows
 -- Does nothing to a tenant that is there.
-INSERT INTO tenants (id, display_name, permission_rule, user_picker, created_at)
-VALUES (@tenant_id, @display_name, COALESCE(sqlc.narg('permission_rule')::permission_rule, 'seed'), @user_picker, @created_at)
+INSERT INTO tenants (
+    id, display_name, kind, permission_rule, user_picker, page_size, expires_at, manager, origin_id,
+    partner_quota, user_quota, request_rate, id_seed, created_at
+) VALUES (
+    @tenant_id, @display_name, COALESCE(sqlc.narg('kind')::tenant_kind, 'tenant'),
+    COALESCE(sqlc.narg('permission_rule')::permission_rule, 'seed'), @user_picker,
+    COALESCE(sqlc.narg('page_size')::integer, 1000), sqlc.narg('expires_at'), sqlc.narg('manager'), sqlc.narg('origin_id'),
+    sqlc.narg('partner_quota'), sqlc.narg('user_quota'), sqlc.narg('request_rate'), sqlc.narg('id_seed'), @created_at
+)
 ON CONFLICT DO NOTHING;
 
 -- name: GetTenant :one
-SELECT * FROM tenants WHERE id = @tenant_id;
+SELECT * FROM tenants WHERE id = @tenant_id AND kind = 'tenant';
+
+-- name: LockTenant :one
+-- Keeps other changes by administrators waiting, but no client of the tenant.
+SELECT * FROM tenants WHERE id = @tenant_id AND kind = 'tenant' FOR NO KEY UPDATE;
+
+-- name: TakeID :one
+-- Returns the number of the next id of a tenant whose ids are counted.
+UPDATE tenants SET ids_made = ids_made + 1 WHERE id = @tenant_id RETURNING ids_made;
+
+-- name: UpdateTenant :one
+UPDATE tenants SET
+    display_name = @display_name, permission_rule = @permission_rule, user_picker = @user_picker, page_size = @page_size,
+    expires_at = sqlc.narg('expires_at'), manager = sqlc.narg('manager'),
+    partner_quota = sqlc.narg('partner_quota'), user_quota = sqlc.narg('user_quota'), request_rate = sqlc.narg('request_rate')
+WHERE id = @tenant_id
+RETURNING *;
+
+-- name: SetTenantOrigin :exec
+UPDATE tenants SET origin_id = sqlc.narg('origin_id') WHERE id = @tenant_id;
+
+-- name: DeleteTenantReferences :exec
+-- What a tenant has in tables of no tenant.
+WITH codes AS (
+    DELETE FROM device_codes AS c WHERE c.tenant_id = @tenant_id::uuid
+)
+DELETE FROM domains AS d WHERE d.tenant_id = @tenant_id::uuid;
+
+-- name: ExpireTenant :exec
+-- From now on nobody finds it.
+UPDATE tenants SET expires_at = @expires_at WHERE id = @tenant_id;
+
+-- name: ListStatesOf :many
+-- The states that a tenant's snapshots are, and the one that it goes back to.
+SELECT s.state_id FROM snapshots AS s WHERE s.tenant_id = @tenant_id
+UNION
+SELECT t.origin_id::uuid FROM tenants AS t WHERE t.id = @tenant_id AND t.origin_id IS NOT NULL;
+
+-- name: DeleteTenant :execrows
+-- All of it goes with it.
+DELETE FROM tenants WHERE id = @tenant_id;
 
 -- name: TenantExists :one
-SELECT EXISTS (SELECT FROM tenants WHERE id = @tenant_id);
+SELECT EXISTS (SELECT FROM tenants WHERE id = @tenant_id AND kind = 'tenant');
 
 -- name: GetCaller :one
 -- What decides whether a token of a tenant, an application and a user or
@@ -16,10 +63,14 @@ SELECT EXISTS (SELECT FROM tenants WHERE id = @tenant_id);
 SELECT
     t.permission_rule,
     t.page_size,
+    t.expires_at,
+    t.partner_quota,
+    t.request_rate,
+    t.id_seed,
     a.tokens_valid_from AS application_valid_from,
     u.enabled AS user_enabled,
     u.tokens_valid_from AS user_valid_from
 FROM tenants AS t
 LEFT JOIN applications AS a ON a.tenant_id = t.id AND a.client_id = @client_id
 LEFT JOIN users AS u ON u.tenant_id = t.id AND u.id = @object_id
-WHERE t.id = @tenant_id;
+WHERE t.id = @tenant_id AND t.kind = 'tenant';

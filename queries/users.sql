@@ -59,3 +59,17 @@ WITH ended AS (
 )
 DELETE FROM refresh_tokens AS r
 WHERE r.tenant_id = @tenant_id AND r.user_id = @user_id;
+
+-- name: CountUsers :one
+SELECT count(*) FROM users WHERE tenant_id = @tenant_id;
+
+-- name: UpdateUser :execrows
+UPDATE users SET display_name = @display_name, directory_roles = @directory_roles
+WHERE tenant_id = @tenant_id AND id = @id;
+
+-- name: DeleteUser :execrows
+-- With what was granted for it.
+WITH grants AS (
+    DELETE FROM permission_grants AS g WHERE g.tenant_id = @tenant_id AND g.principal_id = @id
+)
+DELETE FROM users AS u WHERE u.tenant_id = @tenant_id AND u.id = @id;

@@ -18,10 +18,24 @@ import (
 
 // cli is the command line: its commands, and the settings that they share.
 type cli struct {
-	Serve       serveCommand              `cmd:"" default:"withargs" help:"Run the service. This is the default."`
-	Token       tokenCommand              `cmd:"" help:"Print an access token for the demo tenant."`
-	Env         envCommand                `cmd:"" help:"Print export lines that point Microsoft's SDKs at the demo tenant."`
-	CA          caCommand                 `cmd:"" name:"ca" help:"Print the certificate authority of the service, and how to trust it."`
+	Serve serveCommand `cmd:"" default:"withargs" help:"Run the service. This is the default."`
+	Token tokenCommand `cmd:"" help:"Print an access token for the demo tenant."`
+	Env   envCommand   `cmd:"" help:"Print export lines that point Microsoft's SDKs at the demo tenant."`
+	CA    caCommand    `cmd:"" name:"ca" help:"Print the certificate authority of the service, and how to trust it."`
+
+	Tenant      tenantCommand      `cmd:"" group:"Administration" help:"Make, list, change, reset and remove tenants."`
+	User        userCommand        `cmd:"" group:"Administration" help:"Make, list, change and remove users."`
+	App         appCommand         `cmd:"" group:"Administration" help:"Make, list, change and remove applications, their secrets and consents."`
+	Partner     partnerCommand     `cmd:"" group:"Administration" help:"Do what the partner's side does: confirm, refuse, expire, heartbeat."`
+	Snapshot    snapshotCommand    `cmd:"" group:"Administration" help:"Keep, restore and compare what a tenant holds."`
+	Seed        seedCommand        `cmd:"" group:"Administration" help:"Keep documents to make tenants from."`
+	Export      exportCommand      `cmd:"" group:"Administration" help:"Write what a tenant holds as a document."`
+	Import      importCommand      `cmd:"" group:"Administration" help:"Replace what a tenant holds by a document."`
+	Report      reportCommand      `cmd:"" group:"Administration" help:"Run a report about a tenant."`
+	ReportLogin reportLoginCommand `cmd:"" group:"Administration" help:"Make Postgres logins that read reports of their tenants."`
+	AdminKey    adminKeyCommand    `cmd:"" group:"Administration" help:"Make, list and revoke keys of administrators."`
+	Audit       auditCommand       `cmd:"" group:"Administration" help:"List the audit log."`
+
 	Migrate     migrateCommand            `cmd:"" help:"Show or change the database's schema revision."`
 	Healthcheck healthcheckCommand        `cmd:"" help:"Ask the running service whether it is ready; exit 1 if not."`
 	Version     versionCommand            `cmd:"" help:"Print the version."`

@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 func command(t *testing.T, settings []string, args ...string) *exec.Cmd {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), os.Args[0], args...)
-	c.Env = append(c.Env, runMainVariable+"=1", "MOCKTENANT_HTTP_ADDR=127.0.0.1:0", "MOCKTENANT_HTTPS_ADDR=127.0.0.1:0", "MOCKTENANT_DEMO=true")
+	c.Env = append(c.Env, runMainVariable+"=1", "MOCKTENANT_HTTP_ADDR=127.0.0.1:0", "MOCKTENANT_HTTPS_ADDR=127.0.0.1:0", "MOCKTENANT_ADMIN_ADDR=127.0.0.1:0", "MOCKTENANT_DEMO=true")
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "MOCKTENANT_PG_BINDIR", "MOCKTENANT_NO_GATHERING", "GOCOVERDIR"} {
 		if value, ok := os.LookupEnv(name); ok {
 			c.Env = append(c.Env, name+"="+value)
@@ -123,11 +123,15 @@ func (p *process) token() string {
 }
 
 func (p *process) do(method, path, body string) (int, string, error) {
+	return p.doAs(p.token(), method, path, body)
+}
+
+func (p *process) doAs(token, method, path, body string) (int, string, error) {
 	r, err := http.NewRequest(method, p.url+path, strings.NewReader(body))
 	if err != nil {
 		return 0, "", err
 	}
-	r.Header.Set("Authorization", "Bearer "+p.token())
+	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {

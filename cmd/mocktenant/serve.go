@@ -95,6 +95,9 @@ func (s *serveCommand) announce(w io.Writer, srv *server.Server, dir string) err
 	if srv.SecureURL() != "" {
 		fmt.Fprintf(&b, "  HTTPS  %s\n", srv.SecureURL())
 	}
+	if srv.AdminURL() != "" {
+		fmt.Fprintf(&b, "  admin  %s\n", srv.AdminURL())
+	}
 	if srv.CA() != nil {
 		at := srv.URL() + "/.well-known/mocktenant/ca.pem"
 		if dir != "" {

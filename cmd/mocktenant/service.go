@@ -15,13 +15,14 @@ import (
 type service struct {
 	URL       string `json:"url"`
 	SecureURL string `json:"secureUrl"` // "" if it speaks no TLS
+	AdminURL  string `json:"adminUrl"`  // "" if nobody administers it
 	PID       int    `json:"pid"`
 }
 
 func serviceFile(dir string) string { return filepath.Join(dir, "service.json") }
 
 func writeService(dir string, s *server.Server) error {
-	text, err := json.Marshal(service{URL: s.URL(), SecureURL: s.SecureURL(), PID: os.Getpid()})
+	text, err := json.Marshal(service{URL: s.URL(), SecureURL: s.SecureURL(), AdminURL: s.AdminURL(), PID: os.Getpid()})
 	if err != nil {
 		return err
 	}

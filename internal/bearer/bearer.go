@@ -66,6 +66,10 @@ type Claims struct {
 	ApplicationPermissions bool
 
 	PageSize int64 // how many items a page of the tenant's lists holds at most
+
+	PartnerQuota *int32  // how many partners the tenant may have; nil: any number
+	RequestRate  *int32  // how many requests a second it may send; nil: any number
+	IDSeed       *string // where the ids of what is created come from; nil: random
 }
 
 // AppOnly tells whether an application calls in its own name, with no user.

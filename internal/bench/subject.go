@@ -175,7 +175,7 @@ var printed = regexp.MustCompile(`(?s)serves Microsoft Graph at (http://\S+).*Au
 // startService starts the service and waits until it has printed its curl line.
 func (s *subject) startService(ctx context.Context, settings ...string) error {
 	s.service = exec.CommandContext(ctx, s.binary)
-	s.service.Env = append(os.Environ(), "MOCKTENANT_HTTP_ADDR=127.0.0.1:0", "MOCKTENANT_DEMO=true")
+	s.service.Env = append(os.Environ(), "MOCKTENANT_HTTP_ADDR=127.0.0.1:0", "MOCKTENANT_ADMIN_ADDR=127.0.0.1:0", "MOCKTENANT_DEMO=true")
 	s.service.Env = append(s.service.Env, settings...)
 	out, err := s.service.StdoutPipe()
 	if err != nil {

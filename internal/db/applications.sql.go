@@ -113,6 +113,27 @@ func (q *Queries) CreateApplicationSecret(ctx context.Context, arg CreateApplica
 	return err
 }
 
+const deleteApplication = `-- name: DeleteApplication :execrows
+WITH tokens AS (
+    DELETE FROM refresh_tokens AS r WHERE r.tenant_id = $1 AND r.client_id = $2
+)
+DELETE FROM applications AS a WHERE a.tenant_id = $1 AND a.client_id = $2
+`
+
+type DeleteApplicationParams struct {
+	TenantID uuid.UUID
+	ClientID uuid.UUID
+}
+
+// With what it was given.
+func (q *Queries) DeleteApplication(ctx context.Context, arg DeleteApplicationParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteApplication, arg.TenantID, arg.ClientID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const deleteApplicationCertificate = `-- name: DeleteApplicationCertificate :execrows
 DELETE FROM application_certificates
 WHERE tenant_id = $1 AND client_id = $2 AND id = $3
@@ -257,6 +278,89 @@ func (q *Queries) ListApplicationSecrets(ctx context.Context, arg ListApplicatio
 	return items, nil
 }
 
+const listApplications = `-- name: ListApplications :many
+SELECT tenant_id, client_id, service_principal_id, display_name, created_at, public_client, public_client_flows, redirect_uris, exposed_scopes, required_scopes, required_roles, tokens_valid_from FROM applications
+WHERE tenant_id = $1 AND client_id > $2
+ORDER BY client_id
+LIMIT $3::bigint
+`
+
+type ListApplicationsParams struct {
+	TenantID uuid.UUID
+	After    uuid.UUID
+	RowLimit int64
+}
+
+func (q *Queries) ListApplications(ctx context.Context, arg ListApplicationsParams) ([]Application, error) {
+	rows, err := q.db.Query(ctx, listApplications, arg.TenantID, arg.After, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Application
+	for rows.Next() {
+		var i Application
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ClientID,
+			&i.ServicePrincipalID,
+			&i.DisplayName,
+			&i.CreatedAt,
+			&i.PublicClient,
+			&i.PublicClientFlows,
+			&i.RedirectUris,
+			&i.ExposedScopes,
+			&i.RequiredScopes,
+			&i.RequiredRoles,
+			&i.TokensValidFrom,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listCertificatesOf = `-- name: ListCertificatesOf :many
+SELECT tenant_id, client_id, id, certificate, created_at FROM application_certificates
+WHERE tenant_id = $1 AND client_id = ANY ($2::uuid[])
+ORDER BY client_id, id
+`
+
+type ListCertificatesOfParams struct {
+	TenantID  uuid.UUID
+	ClientIds []uuid.UUID
+}
+
+func (q *Queries) ListCertificatesOf(ctx context.Context, arg ListCertificatesOfParams) ([]ApplicationCertificate, error) {
+	rows, err := q.db.Query(ctx, listCertificatesOf, arg.TenantID, arg.ClientIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ApplicationCertificate
+	for rows.Next() {
+		var i ApplicationCertificate
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ClientID,
+			&i.ID,
+			&i.Certificate,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listRedirectURIs = `-- name: ListRedirectURIs :many
 SELECT DISTINCT unnest(redirect_uris)::text AS redirect_uri FROM applications
 WHERE tenant_id = $1
@@ -281,4 +385,78 @@ func (q *Queries) ListRedirectURIs(ctx context.Context, tenantID uuid.UUID) ([]s
 		return nil, err
 	}
 	return items, nil
+}
+
+const listSecretsOf = `-- name: ListSecretsOf :many
+SELECT tenant_id, client_id, id, secret_hash, hint, created_at, expires_at FROM application_secrets
+WHERE tenant_id = $1 AND client_id = ANY ($2::uuid[])
+ORDER BY client_id, id
+`
+
+type ListSecretsOfParams struct {
+	TenantID  uuid.UUID
+	ClientIds []uuid.UUID
+}
+
+func (q *Queries) ListSecretsOf(ctx context.Context, arg ListSecretsOfParams) ([]ApplicationSecret, error) {
+	rows, err := q.db.Query(ctx, listSecretsOf, arg.TenantID, arg.ClientIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ApplicationSecret
+	for rows.Next() {
+		var i ApplicationSecret
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ClientID,
+			&i.ID,
+			&i.SecretHash,
+			&i.Hint,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const updateApplication = `-- name: UpdateApplication :execrows
+UPDATE applications SET
+    display_name = $1, public_client_flows = $2, redirect_uris = $3,
+    exposed_scopes = $4, required_scopes = $5, required_roles = $6
+WHERE tenant_id = $7 AND client_id = $8
+`
+
+type UpdateApplicationParams struct {
+	DisplayName       string
+	PublicClientFlows bool
+	RedirectUris      []string
+	ExposedScopes     []string
+	RequiredScopes    []string
+	RequiredRoles     []string
+	TenantID          uuid.UUID
+	ClientID          uuid.UUID
+}
+
+func (q *Queries) UpdateApplication(ctx context.Context, arg UpdateApplicationParams) (int64, error) {
+	result, err := q.db.Exec(ctx, updateApplication,
+		arg.DisplayName,
+		arg.PublicClientFlows,
+		arg.RedirectUris,
+		arg.ExposedScopes,
+		arg.RequiredScopes,
+		arg.RequiredRoles,
+		arg.TenantID,
+		arg.ClientID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

@@ -15,11 +15,17 @@ var (
 	ErrNotFound    = errors.New("no such row")
 	ErrNoTenant    = errors.New("no such tenant")
 	ErrUnavailable = errors.New("the database is not available")
+
+	// ErrTaken says that there is a row of this id or name.
+	ErrTaken = errors.New("the id or name is taken")
+
+	// ErrQuota says that the tenant has as many as it may have.
+	ErrQuota = errors.New("the quota is used up")
 )
 
 // Classify says what err, of a query, means: the result is ErrNotFound,
-// ErrNoTenant (the row that was to be written names a tenant that is gone) or
-// ErrUnavailable (try again later: the server can't be reached, is going down,
+// ErrNoTenant (the row that was to be written names a tenant that is gone),
+// ErrTaken (there is one of its id or name) or ErrUnavailable (try again later: the server can't be reached, is going down,
 // has no room, or the time was up) with err wrapped, or err itself. Postgres's
 // errors are told apart by SQLSTATE: names of constraints differ, or are
 // missing, when tables are distributed.
@@ -55,6 +61,9 @@ func classOf(err error) error {
 func classOfState(code string) error {
 	if code == "23503" { // foreign_key_violation; the only foreign keys lead to tenants
 		return ErrNoTenant
+	}
+	if code == "23505" { // unique_violation
+		return ErrTaken
 	}
 	if code == "25006" { // read-only: a standby that is not promoted yet
 		return ErrUnavailable

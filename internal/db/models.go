@@ -10,7 +10,127 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 )
+
+type AdminRole string
+
+const (
+	AdminRoleReader  AdminRole = "reader"
+	AdminRoleManager AdminRole = "manager"
+	AdminRoleOwner   AdminRole = "owner"
+)
+
+func (e *AdminRole) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = AdminRole(s)
+	case string:
+		*e = AdminRole(s)
+	default:
+		return fmt.Errorf("unsupported scan type for AdminRole: %T", src)
+	}
+	return nil
+}
+
+type NullAdminRole struct {
+	AdminRole AdminRole
+	Valid     bool // Valid is true if AdminRole is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullAdminRole) Scan(value interface{}) error {
+	if value == nil {
+		ns.AdminRole, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.AdminRole.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullAdminRole) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.AdminRole), nil
+}
+
+func (e AdminRole) Valid() bool {
+	switch e {
+	case AdminRoleReader,
+		AdminRoleManager,
+		AdminRoleOwner:
+		return true
+	}
+	return false
+}
+
+func AllAdminRoleValues() []AdminRole {
+	return []AdminRole{
+		AdminRoleReader,
+		AdminRoleManager,
+		AdminRoleOwner,
+	}
+}
+
+type AuditOutcome string
+
+const (
+	AuditOutcomeDone   AuditOutcome = "done"
+	AuditOutcomeDenied AuditOutcome = "denied"
+)
+
+func (e *AuditOutcome) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = AuditOutcome(s)
+	case string:
+		*e = AuditOutcome(s)
+	default:
+		return fmt.Errorf("unsupported scan type for AuditOutcome: %T", src)
+	}
+	return nil
+}
+
+type NullAuditOutcome struct {
+	AuditOutcome AuditOutcome
+	Valid        bool // Valid is true if AuditOutcome is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullAuditOutcome) Scan(value interface{}) error {
+	if value == nil {
+		ns.AuditOutcome, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.AuditOutcome.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullAuditOutcome) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.AuditOutcome), nil
+}
+
+func (e AuditOutcome) Valid() bool {
+	switch e {
+	case AuditOutcomeDone,
+		AuditOutcomeDenied:
+		return true
+	}
+	return false
+}
+
+func AllAuditOutcomeValues() []AuditOutcome {
+	return []AuditOutcome{
+		AuditOutcomeDone,
+		AuditOutcomeDenied,
+	}
+}
 
 type DeviceCodeStatus string
 
@@ -140,10 +260,14 @@ func AllOnboardingStatusValues() []OnboardingStatus {
 type PartnerChange string
 
 const (
-	PartnerChangeUpdate          PartnerChange = "update"
-	PartnerChangeBeginOnboarding PartnerChange = "beginOnboarding"
-	PartnerChangeDisconnect      PartnerChange = "disconnect"
-	PartnerChangeDelete          PartnerChange = "delete"
+	PartnerChangeUpdate            PartnerChange = "update"
+	PartnerChangeBeginOnboarding   PartnerChange = "beginOnboarding"
+	PartnerChangeDisconnect        PartnerChange = "disconnect"
+	PartnerChangeDelete            PartnerChange = "delete"
+	PartnerChangeConfirmOnboarding PartnerChange = "confirmOnboarding"
+	PartnerChangeRefuseOnboarding  PartnerChange = "refuseOnboarding"
+	PartnerChangeExpireOnboarding  PartnerChange = "expireOnboarding"
+	PartnerChangeHeartbeat         PartnerChange = "heartbeat"
 )
 
 func (e *PartnerChange) Scan(src interface{}) error {
@@ -186,7 +310,11 @@ func (e PartnerChange) Valid() bool {
 	case PartnerChangeUpdate,
 		PartnerChangeBeginOnboarding,
 		PartnerChangeDisconnect,
-		PartnerChangeDelete:
+		PartnerChangeDelete,
+		PartnerChangeConfirmOnboarding,
+		PartnerChangeRefuseOnboarding,
+		PartnerChangeExpireOnboarding,
+		PartnerChangeHeartbeat:
 		return true
 	}
 	return false
@@ -198,6 +326,10 @@ func AllPartnerChangeValues() []PartnerChange {
 		PartnerChangeBeginOnboarding,
 		PartnerChangeDisconnect,
 		PartnerChangeDelete,
+		PartnerChangeConfirmOnboarding,
+		PartnerChangeRefuseOnboarding,
+		PartnerChangeExpireOnboarding,
+		PartnerChangeHeartbeat,
 	}
 }
 
@@ -259,6 +391,74 @@ func AllPermissionRuleValues() []PermissionRule {
 	}
 }
 
+type TenantKind string
+
+const (
+	TenantKindTenant TenantKind = "tenant"
+	TenantKindState  TenantKind = "state"
+)
+
+func (e *TenantKind) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = TenantKind(s)
+	case string:
+		*e = TenantKind(s)
+	default:
+		return fmt.Errorf("unsupported scan type for TenantKind: %T", src)
+	}
+	return nil
+}
+
+type NullTenantKind struct {
+	TenantKind TenantKind
+	Valid      bool // Valid is true if TenantKind is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullTenantKind) Scan(value interface{}) error {
+	if value == nil {
+		ns.TenantKind, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.TenantKind.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullTenantKind) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.TenantKind), nil
+}
+
+func (e TenantKind) Valid() bool {
+	switch e {
+	case TenantKindTenant,
+		TenantKindState:
+		return true
+	}
+	return false
+}
+
+func AllTenantKindValues() []TenantKind {
+	return []TenantKind{
+		TenantKindTenant,
+		TenantKindState,
+	}
+}
+
+type AdminKey struct {
+	ID        uuid.UUID
+	Name      string
+	Role      AdminRole
+	Hash      []byte
+	CreatedAt time.Time
+	ExpiresAt *time.Time
+	RevokedAt *time.Time
+}
+
 type AppRoleAssignment struct {
 	TenantID  uuid.UUID
 	ClientID  uuid.UUID
@@ -297,6 +497,19 @@ type ApplicationSecret struct {
 	Hint       string
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
+}
+
+type AuditEntry struct {
+	ID       uuid.UUID
+	At       time.Time
+	KeyID    *uuid.UUID
+	KeyName  *string
+	Action   string
+	TenantID *uuid.UUID
+	Target   *string
+	Outcome  AuditOutcome
+	Status   int32
+	Address  string
 }
 
 type AuthorizationCode struct {
@@ -339,6 +552,13 @@ type Domain struct {
 	Name      string
 	TenantID  uuid.UUID
 	CreatedAt time.Time
+}
+
+type IdempotencyKey struct {
+	Hash        []byte
+	RequestHash []byte
+	Answer      []byte
+	CreatedAt   time.Time
 }
 
 type PermissionGrant struct {
@@ -398,6 +618,224 @@ type RemoteAssistancePartnerVersion struct {
 	ReplacedBy           uuid.UUID
 }
 
+type ReportLogin struct {
+	TenantID  uuid.UUID
+	LoginName string
+	Label     *string
+	CreatedAt time.Time
+	ExpiresAt *time.Time
+}
+
+type ReportPartnerState struct {
+	TenantID             uuid.UUID
+	ID                   uuid.UUID
+	Version              int64
+	DisplayName          *string
+	OnboardingUrl        *string
+	OnboardingStatus     string
+	LastConnectionAt     bool
+	LastConnectionOffset int16
+	RequestExpiryAt      bool
+	RequestExpiryOffset  int16
+	CreatedAt            time.Time
+	CreatedBy            uuid.UUID
+	EndedByChange        string
+	EndedAt              time.Time
+	EndedBy              uuid.UUID
+}
+
+type ReportTenant struct {
+	TenantID uuid.UUID
+}
+
+// The applications, without their secrets.
+type ReportingApplication struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The application's (client) id.
+	ClientID uuid.UUID
+	// The object id of its service principal in the tenant.
+	ServicePrincipalID uuid.UUID
+	// The name that is shown.
+	DisplayName string
+	// Whether it has no secret to prove itself by.
+	PublicClient bool
+	// Where its users may come back to after they signed in.
+	RedirectUris []string
+	// When it was created.
+	CreatedAt time.Time
+}
+
+// How long ago each partner connected, one row per partner.
+type ReportingConnectionStaleness struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The partner's id in Graph.
+	PartnerID uuid.UUID
+	// Graph's displayName; null if it has none.
+	DisplayName *string
+	// Graph's onboardingStatus: notOnboarded, onboarding or onboarded.
+	OnboardingStatus string
+	// When it last connected; null if never.
+	LastConnectionAt bool
+	// The time since then; null if it never connected, negative if that lies ahead.
+	StaleFor int32
+	// never, or within the last day, week (7 days) or month (30 days), or older.
+	Staleness string
+}
+
+// How far partners got, deleted ones too: four rows per tenant.
+type ReportingOnboardingFunnel struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The step's number, 1 to 4.
+	Step int16
+	// created; onboarding: was ever onboarding or beyond; onboarded: was ever onboarded; stillOnboarded: is so now.
+	StepName string
+	// How many partners reached the step.
+	Partners int64
+	// Their share of all that were created, 0 to 1; null if none was.
+	Share int32
+	// The median time from a partner's creation until it first reached the step, for stillOnboarded until it last did; null if none did.
+	MedianTime float64
+}
+
+// The remote assistance partners as they are now, one row each.
+type ReportingPartner struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The partner's id in Graph.
+	ID uuid.UUID
+	// Counts the partner's changes, from 1 when it was created.
+	Version int64
+	// Graph's displayName; null if it has none.
+	DisplayName *string
+	// Graph's onboardingUrl; null if it has none.
+	OnboardingUrl *string
+	// Graph's onboardingStatus: notOnboarded, onboarding or onboarded.
+	OnboardingStatus string
+	// Graph's lastConnectionDateTime, cut to the microsecond; null if it never connected (0001-01-01T00:00:00Z in Graph).
+	LastConnectionAt bool
+	// The offset in which Graph writes it, in minutes east of UTC.
+	LastConnectionOffsetMinutes int16
+	// Beta's onboardingRequestExpiryDateTime, cut to the microsecond; null if there is no request (0001-01-01T00:00:00Z in Graph).
+	RequestExpiryAt bool
+	// The offset in which Graph writes it, in minutes east of UTC.
+	RequestExpiryOffsetMinutes int16
+	// When it was created.
+	CreatedAt time.Time
+	// Who created it: the object id of a user, or of an application's service principal.
+	CreatedBy uuid.UUID
+}
+
+// Every change of every partner, also of deleted ones: one row per version, and one for the deletion. What was before is null in a create, what is after in a delete.
+type ReportingPartnerChange struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The partner's id in Graph.
+	PartnerID uuid.UUID
+	// When the partner was created; it tells apart two partners that had the same id, one after the other.
+	PartnerCreatedAt time.Time
+	// The version that the change made, from 1; a delete has the number that the next version would have had.
+	Version int64
+	// How: create, update, beginOnboarding, disconnect, delete; or, by the partner's side, confirmOnboarding, refuseOnboarding, expireOnboarding, heartbeat. More may come.
+	Change interface{}
+	// When.
+	ChangedAt interface{}
+	// Who: the object id of a user, or of an application's service principal; of the partner's side, the id of an administrator's key.
+	ChangedBy interface{}
+	// The user's principal name or the application's display name, as it is now; null if the tenant has no such user or application (any more).
+	ChangedByName string
+	// displayName before the change.
+	BeforeDisplayName interface{}
+	// displayName after the change.
+	AfterDisplayName *string
+	// onboardingUrl before the change.
+	BeforeOnboardingUrl interface{}
+	// onboardingUrl after the change.
+	AfterOnboardingUrl *string
+	// onboardingStatus before the change.
+	BeforeOnboardingStatus interface{}
+	// onboardingStatus after the change.
+	AfterOnboardingStatus string
+	// lastConnectionDateTime before the change; null also if it never connected.
+	BeforeLastConnectionAt interface{}
+	// lastConnectionDateTime after the change; null also if it never connected.
+	AfterLastConnectionAt bool
+	// The offset of lastConnectionDateTime before the change, in minutes east of UTC.
+	BeforeLastConnectionOffsetMinutes interface{}
+	// The offset of lastConnectionDateTime after the change, in minutes east of UTC.
+	AfterLastConnectionOffsetMinutes int16
+	// onboardingRequestExpiryDateTime before the change; null also if there was no request.
+	BeforeRequestExpiryAt interface{}
+	// onboardingRequestExpiryDateTime after the change; null also if there is no request.
+	AfterRequestExpiryAt bool
+	// The offset of onboardingRequestExpiryDateTime before the change, in minutes east of UTC.
+	BeforeRequestExpiryOffsetMinutes interface{}
+	// The offset of onboardingRequestExpiryDateTime after the change, in minutes east of UTC.
+	AfterRequestExpiryOffsetMinutes int16
+}
+
+// How many partners were in each status at the end of each day (UTC), from the first partner's day to today, whose count is that of now.
+type ReportingStatusByDay struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The day, in UTC.
+	Day pgtype.Date
+	// notOnboarded, onboarding or onboarded.
+	OnboardingStatus string
+	// How many partners; 0 is there, too.
+	Partners int64
+}
+
+// How long each partner, deleted ones too, stayed in each status: one row per stay. Changes that leave the status alone end no stay.
+type ReportingTimeInStatus struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The partner's id in Graph.
+	PartnerID uuid.UUID
+	// When the partner was created; see partner_changes.
+	PartnerCreatedAt time.Time
+	// Counts the partner's stays, from 1.
+	Stay int64
+	// notOnboarded, onboarding or onboarded.
+	OnboardingStatus string
+	// When the stay began.
+	FromAt interface{}
+	// When it ended, by a change of status or the deletion; null if it lasts.
+	UntilAt interface{}
+	// How long it took, until now if it lasts.
+	Duration int32
+}
+
+// The users, without their secrets.
+type ReportingUser struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The user's object id.
+	ID uuid.UUID
+	// The name that the user signs in with.
+	UserPrincipalName string
+	// The name that is shown.
+	DisplayName string
+	// The first name; null if it has none.
+	GivenName *string
+	// The last name; null if it has none.
+	Surname *string
+	// Whether the user may sign in.
+	Enabled bool
+	// The template ids of its directory roles.
+	DirectoryRoles []uuid.UUID
+	// When it was created.
+	CreatedAt time.Time
+}
+
+type Seed struct {
+	Name      string
+	StateID   uuid.UUID
+	CreatedAt time.Time
+}
+
 type ServiceSecret struct {
 	Name      string
 	Value     []byte
@@ -419,6 +857,13 @@ type SigningKey struct {
 	Certificate []byte
 }
 
+type Snapshot struct {
+	TenantID  uuid.UUID
+	Name      string
+	StateID   uuid.UUID
+	CreatedAt time.Time
+}
+
 type Tenant struct {
 	ID             uuid.UUID
 	DisplayName    string
@@ -426,6 +871,15 @@ type Tenant struct {
 	PermissionRule PermissionRule
 	UserPicker     bool
 	PageSize       int32
+	Kind           TenantKind
+	ExpiresAt      *time.Time
+	Manager        *string
+	OriginID       *uuid.UUID
+	PartnerQuota   *int32
+	UserQuota      *int32
+	RequestRate    *int32
+	IDSeed         *string
+	IdsMade        int64
 }
 
 type User struct {

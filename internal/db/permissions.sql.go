@@ -127,6 +127,79 @@ func (q *Queries) ListGrantedScopes(ctx context.Context, arg ListGrantedScopesPa
 	return items, nil
 }
 
+const listGrantsOf = `-- name: ListGrantsOf :many
+SELECT tenant_id, client_id, principal_id, scope, created_at FROM permission_grants
+WHERE tenant_id = $1 AND client_id = ANY ($2::uuid[])
+ORDER BY client_id, principal_id, scope
+`
+
+type ListGrantsOfParams struct {
+	TenantID  uuid.UUID
+	ClientIds []uuid.UUID
+}
+
+func (q *Queries) ListGrantsOf(ctx context.Context, arg ListGrantsOfParams) ([]PermissionGrant, error) {
+	rows, err := q.db.Query(ctx, listGrantsOf, arg.TenantID, arg.ClientIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PermissionGrant
+	for rows.Next() {
+		var i PermissionGrant
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ClientID,
+			&i.PrincipalID,
+			&i.Scope,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listRolesOf = `-- name: ListRolesOf :many
+SELECT tenant_id, client_id, role, created_at FROM app_role_assignments
+WHERE tenant_id = $1 AND client_id = ANY ($2::uuid[])
+ORDER BY client_id, role
+`
+
+type ListRolesOfParams struct {
+	TenantID  uuid.UUID
+	ClientIds []uuid.UUID
+}
+
+func (q *Queries) ListRolesOf(ctx context.Context, arg ListRolesOfParams) ([]AppRoleAssignment, error) {
+	rows, err := q.db.Query(ctx, listRolesOf, arg.TenantID, arg.ClientIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AppRoleAssignment
+	for rows.Next() {
+		var i AppRoleAssignment
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ClientID,
+			&i.Role,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const removeConsent = `-- name: RemoveConsent :exec
 WITH roles AS (
     DELETE FROM app_role_assignments AS a

@@ -12,6 +12,85 @@ import (
 	"github.com/google/uuid"
 )
 
+const actOnRemoteAssistancePartner = `-- name: ActOnRemoteAssistancePartner :one
+WITH before AS (
+    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_at, p.last_connection_100ns, p.last_connection_offset, p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by FROM remote_assistance_partners AS p
+    WHERE p.tenant_id = $1 AND p.id = $2
+    FOR UPDATE
+), kept AS (
+    INSERT INTO remote_assistance_partner_versions (
+        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
+        last_connection_at, last_connection_100ns, last_connection_offset,
+        request_expiry_at, request_expiry_100ns, request_expiry_offset,
+        created_at, created_by, replaced_by_change, replaced_at, replaced_by
+    )
+    SELECT
+        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
+        last_connection_at, last_connection_100ns, last_connection_offset,
+        request_expiry_at, request_expiry_100ns, request_expiry_offset,
+        created_at, created_by, $3::partner_change, $4, $5
+    FROM before
+    WHERE before.onboarding_status::text = $6::text
+), changed AS (
+    UPDATE remote_assistance_partners AS p SET
+        version = p.version + 1,
+        onboarding_status = $7,
+        last_connection_at = CASE WHEN $8::boolean THEN $9 ELSE p.last_connection_at END,
+        last_connection_100ns = CASE WHEN $8 THEN $10 ELSE p.last_connection_100ns END,
+        last_connection_offset = CASE WHEN $8 THEN $11 ELSE p.last_connection_offset END,
+        request_expiry_at = CASE WHEN $12::boolean THEN $13 ELSE p.request_expiry_at END,
+        request_expiry_100ns = CASE WHEN $12 THEN $14 ELSE p.request_expiry_100ns END,
+        request_expiry_offset = CASE WHEN $12 THEN $15 ELSE p.request_expiry_offset END
+    FROM before
+    WHERE p.tenant_id = $1 AND p.id = $2 AND p.tenant_id = before.tenant_id AND p.id = before.id
+        AND before.onboarding_status::text = $6::text
+)
+SELECT onboarding_status FROM before
+`
+
+type ActOnRemoteAssistancePartnerParams struct {
+	TenantID             uuid.UUID
+	ID                   uuid.UUID
+	Change               PartnerChange
+	ChangedAt            time.Time
+	ChangedBy            uuid.UUID
+	FromStatus           string
+	ToStatus             OnboardingStatus
+	SetLastConnection    bool
+	LastConnectionAt     time.Time
+	LastConnection100ns  int16
+	LastConnectionOffset int16
+	SetRequestExpiry     bool
+	RequestExpiryAt      time.Time
+	RequestExpiry100ns   int16
+	RequestExpiryOffset  int16
+}
+
+// What the partner's side does: it changes only what is in the status that it is
+// to be in. Returns what it was before.
+func (q *Queries) ActOnRemoteAssistancePartner(ctx context.Context, arg ActOnRemoteAssistancePartnerParams) (OnboardingStatus, error) {
+	row := q.db.QueryRow(ctx, actOnRemoteAssistancePartner,
+		arg.TenantID,
+		arg.ID,
+		arg.Change,
+		arg.ChangedAt,
+		arg.ChangedBy,
+		arg.FromStatus,
+		arg.ToStatus,
+		arg.SetLastConnection,
+		arg.LastConnectionAt,
+		arg.LastConnection100ns,
+		arg.LastConnectionOffset,
+		arg.SetRequestExpiry,
+		arg.RequestExpiryAt,
+		arg.RequestExpiry100ns,
+		arg.RequestExpiryOffset,
+	)
+	var onboarding_status OnboardingStatus
+	err := row.Scan(&onboarding_status)
+	return onboarding_status, err
+}
+
 const beginOnboardingRemoteAssistancePartner = `-- name: BeginOnboardingRemoteAssistancePartner :one
 WITH before AS (
     SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_at, p.last_connection_100ns, p.last_connection_offset, p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by FROM remote_assistance_partners AS p
@@ -69,6 +148,24 @@ func (q *Queries) BeginOnboardingRemoteAssistancePartner(ctx context.Context, ar
 	var onboarding_status OnboardingStatus
 	err := row.Scan(&onboarding_status)
 	return onboarding_status, err
+}
+
+const countPartnersUpTo = `-- name: CountPartnersUpTo :one
+SELECT count(*) FROM (
+    SELECT FROM remote_assistance_partners AS p WHERE p.tenant_id = $1 LIMIT $2::bigint
+) AS p
+`
+
+type CountPartnersUpToParams struct {
+	TenantID uuid.UUID
+	Most     int64
+}
+
+func (q *Queries) CountPartnersUpTo(ctx context.Context, arg CountPartnersUpToParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countPartnersUpTo, arg.TenantID, arg.Most)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
 const createRemoteAssistancePartner = `-- name: CreateRemoteAssistancePartner :one

@@ -2,22 +2,26 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Store is the generated queries, with those that are called most at once
 // gathered into few statements. Callers see no difference but speed.
 type Store struct {
 	*Queries
+	pool    *pgxpool.Pool
 	creates *gather[CreateRemoteAssistancePartnerParams, RemoteAssistancePartner] // nil: not gathered
 }
 
 // NewStore returns a Store over a pool. With gathering, creates that are under
 // way at the same time share a statement and its commit.
-func NewStore(pool DBTX, gathering bool) *Store {
-	s := &Store{Queries: New(pool)}
+func NewStore(pool *pgxpool.Pool, gathering bool) *Store {
+	s := &Store{Queries: New(pool), pool: pool}
 	if gathering {
 		s.creates = &gather[CreateRemoteAssistancePartnerParams, RemoteAssistancePartner]{
 			one:  s.Queries.CreateRemoteAssistancePartner,
@@ -34,6 +38,31 @@ func (s *Store) CreateRemoteAssistancePartner(ctx context.Context, p CreateRemot
 		return s.Queries.CreateRemoteAssistancePartner(ctx, p)
 	}
 	return s.creates.do(ctx, p)
+}
+
+// CreateWithinQuota does as CreateRemoteAssistancePartner in a tenant that may
+// have only so many partners; it fails with ErrQuota if it has them. It waits for
+// others that create there.
+func (s *Store) CreateWithinQuota(ctx context.Context, p CreateRemoteAssistancePartnerParams, quota int32) (row RemoteAssistancePartner, err error) {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		q := New(tx)
+		if _, err := q.LockTenant(ctx, p.TenantID); err != nil {
+			if errors.Is(err, pgx.ErrNoRows) {
+				err = ErrNoTenant
+			}
+			return err
+		}
+		n, err := q.CountPartnersUpTo(ctx, CountPartnersUpToParams{TenantID: p.TenantID, Most: int64(quota)})
+		if err != nil {
+			return err
+		}
+		if n >= int64(quota) {
+			return ErrQuota
+		}
+		row, err = q.CreateRemoteAssistancePartner(ctx, p)
+		return err
+	})
+	return row, err
 }
 
 func (s *Store) createMany(ctx context.Context, partners []CreateRemoteAssistancePartnerParams) ([]RemoteAssistancePartner, error) {

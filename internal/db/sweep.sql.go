@@ -59,3 +59,27 @@ func (q *Queries) DeleteExpiredSessions(ctx context.Context, expiredBefore time.
 	}
 	return result.RowsAffected(), nil
 }
+
+const deleteOldAuditEntries = `-- name: DeleteOldAuditEntries :execrows
+DELETE FROM audit_entries WHERE at < $1
+`
+
+func (q *Queries) DeleteOldAuditEntries(ctx context.Context, before time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteOldAuditEntries, before)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const deleteOldIdempotencyKeys = `-- name: DeleteOldIdempotencyKeys :execrows
+DELETE FROM idempotency_keys WHERE created_at < $1
+`
+
+func (q *Queries) DeleteOldIdempotencyKeys(ctx context.Context, createdBefore time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteOldIdempotencyKeys, createdBefore)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}

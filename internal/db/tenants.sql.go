@@ -13,16 +13,32 @@ import (
 )
 
 const createTenant = `-- name: CreateTenant :execrows
-INSERT INTO tenants (id, display_name, permission_rule, user_picker, created_at)
-VALUES ($1, $2, COALESCE($3::permission_rule, 'seed'), $4, $5)
+INSERT INTO tenants (
+    id, display_name, kind, permission_rule, user_picker, page_size, expires_at, manager, origin_id,
+    partner_quota, user_quota, request_rate, id_seed, created_at
+) VALUES (
+    $1, $2, COALESCE($3::tenant_kind, 'tenant'),
+    COALESCE($4::permission_rule, 'seed'), $5,
+    COALESCE($6::integer, 1000), $7, $8, $9,
+    $10, $11, $12, $13, $14
+)
 ON CONFLICT DO NOTHING
 `
 
 type CreateTenantParams struct {
 	TenantID       uuid.UUID
 	DisplayName    string
+	Kind           *TenantKind
 	PermissionRule *PermissionRule
 	UserPicker     bool
+	PageSize       *int32
+	ExpiresAt      *time.Time
+	Manager        *string
+	OriginID       *uuid.UUID
+	PartnerQuota   *int32
+	UserQuota      *int32
+	RequestRate    *int32
+	IDSeed         *string
 	CreatedAt      time.Time
 }
 
@@ -31,8 +47,17 @@ func (q *Queries) CreateTenant(ctx context.Context, arg CreateTenantParams) (int
 	result, err := q.db.Exec(ctx, createTenant,
 		arg.TenantID,
 		arg.DisplayName,
+		arg.Kind,
 		arg.PermissionRule,
 		arg.UserPicker,
+		arg.PageSize,
+		arg.ExpiresAt,
+		arg.Manager,
+		arg.OriginID,
+		arg.PartnerQuota,
+		arg.UserQuota,
+		arg.RequestRate,
+		arg.IDSeed,
 		arg.CreatedAt,
 	)
 	if err != nil {
@@ -41,17 +66,62 @@ func (q *Queries) CreateTenant(ctx context.Context, arg CreateTenantParams) (int
 	return result.RowsAffected(), nil
 }
 
+const deleteTenant = `-- name: DeleteTenant :execrows
+DELETE FROM tenants WHERE id = $1
+`
+
+// All of it goes with it.
+func (q *Queries) DeleteTenant(ctx context.Context, tenantID uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteTenant, tenantID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const deleteTenantReferences = `-- name: DeleteTenantReferences :exec
+WITH codes AS (
+    DELETE FROM device_codes AS c WHERE c.tenant_id = $1::uuid
+)
+DELETE FROM domains AS d WHERE d.tenant_id = $1::uuid
+`
+
+// What a tenant has in tables of no tenant.
+func (q *Queries) DeleteTenantReferences(ctx context.Context, tenantID uuid.UUID) error {
+	_, err := q.db.Exec(ctx, deleteTenantReferences, tenantID)
+	return err
+}
+
+const expireTenant = `-- name: ExpireTenant :exec
+UPDATE tenants SET expires_at = $1 WHERE id = $2
+`
+
+type ExpireTenantParams struct {
+	ExpiresAt *time.Time
+	TenantID  uuid.UUID
+}
+
+// From now on nobody finds it.
+func (q *Queries) ExpireTenant(ctx context.Context, arg ExpireTenantParams) error {
+	_, err := q.db.Exec(ctx, expireTenant, arg.ExpiresAt, arg.TenantID)
+	return err
+}
+
 const getCaller = `-- name: GetCaller :one
 SELECT
     t.permission_rule,
     t.page_size,
+    t.expires_at,
+    t.partner_quota,
+    t.request_rate,
+    t.id_seed,
     a.tokens_valid_from AS application_valid_from,
     u.enabled AS user_enabled,
     u.tokens_valid_from AS user_valid_from
 FROM tenants AS t
 LEFT JOIN applications AS a ON a.tenant_id = t.id AND a.client_id = $1
 LEFT JOIN users AS u ON u.tenant_id = t.id AND u.id = $2
-WHERE t.id = $3
+WHERE t.id = $3 AND t.kind = 'tenant'
 `
 
 type GetCallerParams struct {
@@ -63,6 +133,10 @@ type GetCallerParams struct {
 type GetCallerRow struct {
 	PermissionRule       PermissionRule
 	PageSize             int32
+	ExpiresAt            *time.Time
+	PartnerQuota         *int32
+	RequestRate          *int32
+	IDSeed               *string
 	ApplicationValidFrom *time.Time
 	UserEnabled          *bool
 	UserValidFrom        *time.Time
@@ -76,6 +150,10 @@ func (q *Queries) GetCaller(ctx context.Context, arg GetCallerParams) (GetCaller
 	err := row.Scan(
 		&i.PermissionRule,
 		&i.PageSize,
+		&i.ExpiresAt,
+		&i.PartnerQuota,
+		&i.RequestRate,
+		&i.IDSeed,
 		&i.ApplicationValidFrom,
 		&i.UserEnabled,
 		&i.UserValidFrom,
@@ -84,7 +162,7 @@ func (q *Queries) GetCaller(ctx context.Context, arg GetCallerParams) (GetCaller
 }
 
 const getTenant = `-- name: GetTenant :one
-SELECT id, display_name, created_at, permission_rule, user_picker, page_size FROM tenants WHERE id = $1
+SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made FROM tenants WHERE id = $1 AND kind = 'tenant'
 `
 
 func (q *Queries) GetTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, error) {
@@ -97,12 +175,102 @@ func (q *Queries) GetTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, er
 		&i.PermissionRule,
 		&i.UserPicker,
 		&i.PageSize,
+		&i.Kind,
+		&i.ExpiresAt,
+		&i.Manager,
+		&i.OriginID,
+		&i.PartnerQuota,
+		&i.UserQuota,
+		&i.RequestRate,
+		&i.IDSeed,
+		&i.IdsMade,
 	)
 	return i, err
 }
 
+const listStatesOf = `-- name: ListStatesOf :many
+SELECT s.state_id FROM snapshots AS s WHERE s.tenant_id = $1
+UNION
+SELECT t.origin_id::uuid FROM tenants AS t WHERE t.id = $1 AND t.origin_id IS NOT NULL
+`
+
+// The states that a tenant's snapshots are, and the one that it goes back to.
+func (q *Queries) ListStatesOf(ctx context.Context, tenantID uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, listStatesOf, tenantID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var state_id uuid.UUID
+		if err := rows.Scan(&state_id); err != nil {
+			return nil, err
+		}
+		items = append(items, state_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockTenant = `-- name: LockTenant :one
+SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made FROM tenants WHERE id = $1 AND kind = 'tenant' FOR NO KEY UPDATE
+`
+
+// Keeps other changes by administrators waiting, but no client of the tenant.
+func (q *Queries) LockTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, error) {
+	row := q.db.QueryRow(ctx, lockTenant, tenantID)
+	var i Tenant
+	err := row.Scan(
+		&i.ID,
+		&i.DisplayName,
+		&i.CreatedAt,
+		&i.PermissionRule,
+		&i.UserPicker,
+		&i.PageSize,
+		&i.Kind,
+		&i.ExpiresAt,
+		&i.Manager,
+		&i.OriginID,
+		&i.PartnerQuota,
+		&i.UserQuota,
+		&i.RequestRate,
+		&i.IDSeed,
+		&i.IdsMade,
+	)
+	return i, err
+}
+
+const setTenantOrigin = `-- name: SetTenantOrigin :exec
+UPDATE tenants SET origin_id = $1 WHERE id = $2
+`
+
+type SetTenantOriginParams struct {
+	OriginID *uuid.UUID
+	TenantID uuid.UUID
+}
+
+func (q *Queries) SetTenantOrigin(ctx context.Context, arg SetTenantOriginParams) error {
+	_, err := q.db.Exec(ctx, setTenantOrigin, arg.OriginID, arg.TenantID)
+	return err
+}
+
+const takeID = `-- name: TakeID :one
+UPDATE tenants SET ids_made = ids_made + 1 WHERE id = $1 RETURNING ids_made
+`
+
+// Returns the number of the next id of a tenant whose ids are counted.
+func (q *Queries) TakeID(ctx context.Context, tenantID uuid.UUID) (int64, error) {
+	row := q.db.QueryRow(ctx, takeID, tenantID)
+	var ids_made int64
+	err := row.Scan(&ids_made)
+	return ids_made, err
+}
+
 const tenantExists = `-- name: TenantExists :one
-SELECT EXISTS (SELECT FROM tenants WHERE id = $1)
+SELECT EXISTS (SELECT FROM tenants WHERE id = $1 AND kind = 'tenant')
 `
 
 func (q *Queries) TenantExists(ctx context.Context, tenantID uuid.UUID) (bool, error) {
@@ -110,4 +278,60 @@ func (q *Queries) TenantExists(ctx context.Context, tenantID uuid.UUID) (bool, e
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
+}
+
+const updateTenant = `-- name: UpdateTenant :one
+UPDATE tenants SET
+    display_name = $1, permission_rule = $2, user_picker = $3, page_size = $4,
+    expires_at = $5, manager = $6,
+    partner_quota = $7, user_quota = $8, request_rate = $9
+WHERE id = $10
+RETURNING id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made
+`
+
+type UpdateTenantParams struct {
+	DisplayName    string
+	PermissionRule PermissionRule
+	UserPicker     bool
+	PageSize       int32
+	ExpiresAt      *time.Time
+	Manager        *string
+	PartnerQuota   *int32
+	UserQuota      *int32
+	RequestRate    *int32
+	TenantID       uuid.UUID
+}
+
+func (q *Queries) UpdateTenant(ctx context.Context, arg UpdateTenantParams) (Tenant, error) {
+	row := q.db.QueryRow(ctx, updateTenant,
+		arg.DisplayName,
+		arg.PermissionRule,
+		arg.UserPicker,
+		arg.PageSize,
+		arg.ExpiresAt,
+		arg.Manager,
+		arg.PartnerQuota,
+		arg.UserQuota,
+		arg.RequestRate,
+		arg.TenantID,
+	)
+	var i Tenant
+	err := row.Scan(
+		&i.ID,
+		&i.DisplayName,
+		&i.CreatedAt,
+		&i.PermissionRule,
+		&i.UserPicker,
+		&i.PageSize,
+		&i.Kind,
+		&i.ExpiresAt,
+		&i.Manager,
+		&i.OriginID,
+		&i.PartnerQuota,
+		&i.UserQuota,
+		&i.RequestRate,
+		&i.IDSeed,
+		&i.IdsMade,
+	)
+	return i, err
 }

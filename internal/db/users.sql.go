@@ -38,6 +38,17 @@ func (q *Queries) CountFailedSignIn(ctx context.Context, arg CountFailedSignInPa
 	return err
 }
 
+const countUsers = `-- name: CountUsers :one
+SELECT count(*) FROM users WHERE tenant_id = $1
+`
+
+func (q *Queries) CountUsers(ctx context.Context, tenantID uuid.UUID) (int64, error) {
+	row := q.db.QueryRow(ctx, countUsers, tenantID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const createUser = `-- name: CreateUser :execrows
 INSERT INTO users (
     tenant_id, id, user_principal_name, display_name, given_name, surname,
@@ -78,6 +89,27 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (int64, 
 		arg.DirectoryRoles,
 		arg.CreatedAt,
 	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const deleteUser = `-- name: DeleteUser :execrows
+WITH grants AS (
+    DELETE FROM permission_grants AS g WHERE g.tenant_id = $1 AND g.principal_id = $2
+)
+DELETE FROM users AS u WHERE u.tenant_id = $1 AND u.id = $2
+`
+
+type DeleteUserParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// With what was granted for it.
+func (q *Queries) DeleteUser(ctx context.Context, arg DeleteUserParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteUser, arg.TenantID, arg.ID)
 	if err != nil {
 		return 0, err
 	}
@@ -297,6 +329,31 @@ func (q *Queries) SetUserPassword(ctx context.Context, arg SetUserPasswordParams
 		arg.PasswordHash,
 		arg.MustChangePassword,
 		arg.TokensValidFrom,
+		arg.TenantID,
+		arg.ID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const updateUser = `-- name: UpdateUser :execrows
+UPDATE users SET display_name = $1, directory_roles = $2
+WHERE tenant_id = $3 AND id = $4
+`
+
+type UpdateUserParams struct {
+	DisplayName    string
+	DirectoryRoles []uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+}
+
+func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) (int64, error) {
+	result, err := q.db.Exec(ctx, updateUser,
+		arg.DisplayName,
+		arg.DirectoryRoles,
 		arg.TenantID,
 		arg.ID,
 	)

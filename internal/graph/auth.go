@@ -56,6 +56,10 @@ func (s *server) authenticate(c *gin.Context) {
 		return
 	}
 	x.caller = caller
+	if caller.RequestRate != nil && !s.throttle.allow(caller.TenantID, *caller.RequestRate) {
+		s.writeError(x, errTooManyRequests())
+		c.Abort()
+	}
 }
 
 func (s *server) caller(r *http.Request) (*bearer.Claims, error) {

@@ -21,6 +21,10 @@ import (
 // seconds.
 const retryAfter = "2"
 
+// throttleRetryAfter is how long a tenant that sends more than it may should
+// wait, in whole seconds: its allowance is counted by the second.
+const throttleRetryAfter = "1"
+
 // statusClientClosed is what logs show of a request whose client went away; no
 // standard has a status for it, nginx made this one known.
 const statusClientClosed = 499
@@ -102,6 +106,8 @@ func asGraphError(err error) *graphError {
 		return &graphError{status: http.StatusNotFound, code: "ResourceNotFound", message: generic, wrapped: true}
 	case errors.Is(err, db.ErrNoTenant):
 		return errUnauthorized("Access token validation failure. The tenant does not exist.", err)
+	case errors.Is(err, db.ErrQuota):
+		return &graphError{status: http.StatusInsufficientStorage, code: "quotaLimitReached", message: "The tenant has as many remote assistance partners as its quota allows", wrapped: true}
 	case errors.Is(err, db.ErrUnavailable):
 		return &graphError{status: http.StatusServiceUnavailable, code: "serviceNotAvailable", message: "The service is temporarily unavailable", wrapped: true, cause: err}
 	}
@@ -149,6 +155,8 @@ func (s *server) writeError(x *exchange, err error) {
 		setHeader(h, "WWW-Authenticate", x.challenge(e))
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", retryAfter)
+	case http.StatusTooManyRequests:
+		h.Set("Retry-After", throttleRetryAfter)
 	}
 	x.Data(e.status, errorJSONType, marshal(s.errorBody(x, e), ""))
 }

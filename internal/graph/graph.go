@@ -57,6 +57,7 @@ type server struct {
 	queries   *db.Store
 	tokens    TokenVerifier
 	pageKey   []byte
+	throttle  throttle
 	handler   http.Handler // of all routes
 	now       func() time.Time
 	log       *slog.Logger
@@ -72,6 +73,7 @@ func New(c Config) http.Handler {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.throttle = newThrottle()
 	s.handler = tidyPath(s.engine())
 	return pack(s.handler)
 }

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/odata"
@@ -240,13 +242,8 @@ func (s *server) createRemoteAssistancePartner(x *exchange) error {
 		return err
 	}
 	now := s.now()
-	id, err := uuid.NewV7()
-	if err != nil {
-		return err
-	}
-	row, err := s.queries.CreateRemoteAssistancePartner(x.Request.Context(), db.CreateRemoteAssistancePartnerParams{
+	params := db.CreateRemoteAssistancePartnerParams{
 		TenantID:             x.caller.TenantID,
-		ID:                   id,
 		DisplayName:          p.DisplayName,
 		OnboardingUrl:        p.OnboardingUrl,
 		OnboardingStatus:     p.OnboardingStatus,
@@ -258,7 +255,8 @@ func (s *server) createRemoteAssistancePartner(x *exchange) error {
 		RequestExpiryOffset:  p.RequestExpiryOffset,
 		CreatedAt:            now,
 		CreatedBy:            x.caller.ObjectID,
-	})
+	}
+	row, err := s.insertPartner(x, params)
 	if err != nil {
 		return err
 	}
@@ -267,6 +265,38 @@ func (s *server) createRemoteAssistancePartner(x *exchange) error {
 		x.writePartner(http.StatusCreated, &row, nil)
 	}
 	return nil
+}
+
+// insertPartner gives a partner an id and inserts it. An id that comes of a seed
+// may be there, where the tenant went back to an earlier state; then the next one
+// is tried.
+func (s *server) insertPartner(x *exchange, p db.CreateRemoteAssistancePartnerParams) (row db.RemoteAssistancePartner, err error) {
+	for {
+		if p.ID, err = s.newPartnerID(x); err != nil {
+			return row, err
+		}
+		if quota := x.caller.PartnerQuota; quota != nil {
+			row, err = s.queries.CreateWithinQuota(x.Request.Context(), p, *quota)
+		} else {
+			row, err = s.queries.CreateRemoteAssistancePartner(x.Request.Context(), p)
+		}
+		if x.caller.IDSeed == nil || !errors.Is(db.Classify(err), db.ErrTaken) {
+			return row, err
+		}
+	}
+}
+
+// newPartnerID makes ids that ascend with time, or those of the tenant's seed.
+func (s *server) newPartnerID(x *exchange) (uuid.UUID, error) {
+	seed := x.caller.IDSeed
+	if seed == nil {
+		return uuid.NewV7()
+	}
+	n, err := s.queries.TakeID(x.Request.Context(), x.caller.TenantID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = db.ErrNoTenant
+	}
+	return db.SeededID(*seed, "partner", n), err
 }
 
 func (s *server) getRemoteAssistancePartner(x *exchange) error {

@@ -164,8 +164,12 @@ func (p *Provider) checkCaller(ctx context.Context, claims *bearer.Claims, issue
 	if err != nil {
 		return err
 	}
+	if caller.ExpiresAt != nil && !p.now().Before(*caller.ExpiresAt) {
+		return fmt.Errorf("%w: %s has expired", bearer.ErrTenant, claims.TenantID)
+	}
 	claims.ApplicationPermissions = caller.PermissionRule == db.PermissionRuleCurrent
 	claims.PageSize = int64(caller.PageSize)
+	claims.PartnerQuota, claims.RequestRate, claims.IDSeed = caller.PartnerQuota, caller.RequestRate, caller.IDSeed
 	user := claims.IDType == "user"
 	switch {
 	case caller.ApplicationValidFrom == nil, user && caller.UserEnabled == nil, user && !*caller.UserEnabled:

@@ -59,12 +59,21 @@ func (p *Provider) findTenant(ctx context.Context, name string) (db.Tenant, erro
 		}
 		id = domain.TenantID
 	}
-	return p.queries.GetTenant(ctx, id)
+	return p.getTenant(ctx, id)
+}
+
+// getTenant finds a tenant whose time isn't over.
+func (p *Provider) getTenant(ctx context.Context, id uuid.UUID) (db.Tenant, error) {
+	tenant, err := p.queries.GetTenant(ctx, id)
+	if err == nil && tenant.ExpiresAt != nil && !p.now().Before(*tenant.ExpiresAt) {
+		err = pgx.ErrNoRows
+	}
+	return tenant, err
 }
 
 // tenant finds the tenant that a code, a token or a user is of; it may be gone.
 func (p *Provider) tenant(ctx context.Context, id uuid.UUID) (db.Tenant, error) {
-	tenant, err := p.queries.GetTenant(ctx, id)
+	tenant, err := p.getTenant(ctx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = errNoTenant(id.String())
 	}

@@ -332,12 +332,12 @@ func TestDeviceCode(t *testing.T) {
 
 	// Who is signed out before lets it in; who is signed out after, does not.
 	d = c.device()
-	c.must(c.server.Identity().RevokeSignIns(t.Context(), c.id, c.user.ID))
+	c.must(c.server.Identity().RevokeSignIns(t.Context(), c.server.Pool(), c.id, c.user.ID))
 	c.want(200, c.approve(d, "allow"))
 	c.redeem(with(poll, "device_code", d.DeviceCode))
 	d = c.device()
 	c.want(200, c.approve(d, "allow"))
-	c.must(c.server.Identity().RevokeSignIns(t.Context(), c.id, c.user.ID))
+	c.must(c.server.Identity().RevokeSignIns(t.Context(), c.server.Pool(), c.id, c.user.ID))
 	c.wantError(c.token(with(poll, "device_code", d.DeviceCode)), 400, "invalid_grant", 50173)
 
 	declined := c.device()
@@ -364,7 +364,7 @@ func TestAdminConsent(t *testing.T) {
 	admin := c.addUser("admin", func(u *db.CreateUserParams) {
 		u.DirectoryRoles = []uuid.UUID{uuid.MustParse("62e90394-69f5-4237-9190-012177145e10")}
 	})
-	c.must(c.server.Identity().RemoveConsent(t.Context(), c.id, c.app))
+	c.must(c.server.Identity().RemoveConsent(t.Context(), c.server.Pool(), c.id, c.app))
 	form := with(c.passwordForm(), "client_id", c.app.String(), "client_secret", secret)
 	c.wantError(c.token(form), 400, "invalid_grant", 65001)
 	at := "/" + c.id.String() + "/adminconsent?" + fields("client_id", c.app.String(), "redirect_uri", redirectURI, "state", "s").Encode()

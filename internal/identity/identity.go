@@ -97,6 +97,10 @@ type callerCache struct {
 	*lru.Cache[db.GetCallerParams, caller]
 }
 
+// ForgetCallers makes what was just changed about tenants, applications and users
+// hold for the very next token, on this replica.
+func (p *Provider) ForgetCallers() { p.callers.Purge() }
+
 type caller struct {
 	db.GetCallerRow
 	until time.Time // real time, not the Provider's clock

@@ -354,7 +354,7 @@ func TestOnBehalfOf(t *testing.T) {
 	c.wantError(c.token(with(form, "assertion", got.AccessToken)), 400, "invalid_grant", 500131)
 	c.wantError(c.token(with(form, "assertion", c.redeem(c.secretForm()).AccessToken)), 400, "invalid_grant", 50013)
 	c.wantError(c.token(with(form, "assertion", user.AccessToken[:len(user.AccessToken)-8]+"AAAAAAAA")), 400, "invalid_grant", 50013)
-	c.must(c.server.Identity().RevokeSignIns(t.Context(), c.id, c.user.ID))
+	c.must(c.server.Identity().RevokeSignIns(t.Context(), c.server.Pool(), c.id, c.user.ID))
 	c.wantError(c.token(form), 400, "invalid_grant", 50173)
 }
 
@@ -386,14 +386,18 @@ func TestLockout(t *testing.T) {
 func TestRevocation(t *testing.T) {
 	t.Parallel()
 	for name, revoke := range map[string]func(*tenant) error{
-		"sign-out": func(c *tenant) error { return c.server.Identity().RevokeSignIns(c.Context(), c.id, c.user.ID) },
+		"sign-out": func(c *tenant) error {
+			return c.server.Identity().RevokeSignIns(c.Context(), c.server.Pool(), c.id, c.user.ID)
+		},
 		"password": func(c *tenant) error {
-			return c.server.Identity().SetPassword(c.Context(), c.id, c.user.ID, password, false)
+			return c.server.Identity().SetPassword(c.Context(), c.server.Pool(), c.id, c.user.ID, password, false)
 		},
 		"disabled": func(c *tenant) error {
-			return c.server.Identity().SetEnabled(c.Context(), c.id, c.user.ID, false)
+			return c.server.Identity().SetEnabled(c.Context(), c.server.Pool(), c.id, c.user.ID, false)
 		},
-		"consent": func(c *tenant) error { return c.server.Identity().RemoveConsent(c.Context(), c.id, c.public) },
+		"consent": func(c *tenant) error {
+			return c.server.Identity().RemoveConsent(c.Context(), c.server.Pool(), c.id, c.public)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -409,7 +413,7 @@ func TestRevocation(t *testing.T) {
 			switch name {
 			case "disabled":
 				c.wantError(c.token(c.passwordForm()), 400, "invalid_grant", 50057)
-				c.must(c.server.Identity().SetEnabled(t.Context(), c.id, c.user.ID, true))
+				c.must(c.server.Identity().SetEnabled(t.Context(), c.server.Pool(), c.id, c.user.ID, true))
 			case "consent":
 				c.wantError(c.token(c.passwordForm()), 400, "invalid_grant", 65001)
 				c.must(c.queries().GrantScopes(t.Context(), db.GrantScopesParams{TenantID: c.id, ClientID: c.public, Scopes: []string{readWrite}, CreatedAt: time.Now()}))
@@ -451,7 +455,7 @@ func (c *tenant) wantChallenge(a answer, at time.Time) {
 func TestRevokeNobody(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	if err := c.server.Identity().RevokeSignIns(t.Context(), c.id, uuid.New()); err == nil {
+	if err := c.server.Identity().RevokeSignIns(t.Context(), c.server.Pool(), c.id, uuid.New()); err == nil {
 		t.Error("a user who isn't there was signed out")
 	}
 }

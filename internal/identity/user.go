@@ -126,23 +126,30 @@ func (f *failures) limiter(address string) *rate.Limiter {
 	return fresh
 }
 
+// Beginner is where a change is made: the database, or a transaction that makes
+// others with it; who ends that calls ForgetCallers.
+type Beginner interface {
+	db.DBTX
+	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
 // RevokeSignIns signs a user out everywhere: sessions and refresh tokens end,
 // and Graph answers calls by earlier access tokens with a claims challenge, at
 // the latest a second later. It fails with ErrNoUser if there is no such user.
 // https://learn.microsoft.com/graph/api/user-revokesigninsessions
-func (p *Provider) RevokeSignIns(ctx context.Context, tenant, user uuid.UUID) error {
-	return p.revoke(ctx, tenant, user, func(q *db.Queries) (int64, error) {
+func (p *Provider) RevokeSignIns(ctx context.Context, on Beginner, tenant, user uuid.UUID) error {
+	return p.revoke(ctx, on, tenant, user, func(q *db.Queries) (int64, error) {
 		return q.RevokeUserTokens(ctx, db.RevokeUserTokensParams{TenantID: tenant, ID: user, TokensValidFrom: p.now()})
 	})
 }
 
 // SetPassword gives a user another password, as RevokeSignIns otherwise.
-func (p *Provider) SetPassword(ctx context.Context, tenant, user uuid.UUID, password string, mustChange bool) error {
+func (p *Provider) SetPassword(ctx context.Context, on Beginner, tenant, user uuid.UUID, password string, mustChange bool) error {
 	hash, err := HashPassword(password)
 	if err != nil {
 		return err
 	}
-	return p.revoke(ctx, tenant, user, func(q *db.Queries) (int64, error) {
+	return p.revoke(ctx, on, tenant, user, func(q *db.Queries) (int64, error) {
 		return q.SetUserPassword(ctx, db.SetUserPasswordParams{
 			TenantID: tenant, ID: user, PasswordHash: &hash, MustChangePassword: mustChange, TokensValidFrom: p.now(),
 		})
@@ -151,22 +158,22 @@ func (p *Provider) SetPassword(ctx context.Context, tenant, user uuid.UUID, pass
 
 // SetEnabled lets a user sign in, or keeps them from it and does as
 // RevokeSignIns.
-func (p *Provider) SetEnabled(ctx context.Context, tenant, user uuid.UUID, enabled bool) error {
+func (p *Provider) SetEnabled(ctx context.Context, on Beginner, tenant, user uuid.UUID, enabled bool) error {
 	set := func(q *db.Queries) (int64, error) {
 		return q.SetUserEnabled(ctx, db.SetUserEnabledParams{TenantID: tenant, ID: user, Enabled: enabled, TokensValidFrom: p.now()})
 	}
 	if !enabled {
-		return p.revoke(ctx, tenant, user, set)
+		return p.revoke(ctx, on, tenant, user, set)
 	}
-	n, err := set(p.queries)
+	n, err := set(db.New(on))
 	p.callers.Purge()
 	return found(n, err)
 }
 
 // RemoveConsent takes all permissions of an application away; refresh tokens
 // that it holds end, and its access tokens are answered as by RevokeSignIns.
-func (p *Provider) RemoveConsent(ctx context.Context, tenant, clientID uuid.UUID) error {
-	err := p.queries.RemoveConsent(ctx, db.RemoveConsentParams{TenantID: tenant, ClientID: clientID, TokensValidFrom: p.now()})
+func (p *Provider) RemoveConsent(ctx context.Context, on Beginner, tenant, clientID uuid.UUID) error {
+	err := db.New(on).RemoveConsent(ctx, db.RemoveConsentParams{TenantID: tenant, ClientID: clientID, TokensValidFrom: p.now()})
 	p.callers.Purge()
 	return err
 }
@@ -175,8 +182,8 @@ func (p *Provider) RemoveConsent(ctx context.Context, tenant, clientID uuid.UUID
 var ErrNoUser = errors.New("no such user")
 
 // revoke changes a user and ends what the user was given, both or nothing.
-func (p *Provider) revoke(ctx context.Context, tenant, user uuid.UUID, change func(*db.Queries) (int64, error)) error {
-	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+func (p *Provider) revoke(ctx context.Context, on Beginner, tenant, user uuid.UUID, change func(*db.Queries) (int64, error)) error {
+	err := pgx.BeginFunc(ctx, on, func(tx pgx.Tx) error {
 		q := db.New(tx)
 		if err := found(change(q)); err != nil {
 			return err

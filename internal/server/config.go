@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Config is how the service runs. The tags make each field a flag with an
@@ -20,6 +22,10 @@ type Config struct {
 	MicrosoftHosts bool     `env:"MOCKTENANT_MICROSOFT_HOSTS" help:"Name Microsoft's hosts (graph.microsoft.com, login.microsoftonline.com, the national clouds') in the certificate too, for clients whose hosts can't be changed."`
 	TLSCertFile    string   `name:"tls-cert-file" env:"MOCKTENANT_TLS_CERT_FILE" placeholder:"FILE" help:"A certificate of your own, PEM with its chain, instead of one by the service's authority; read again when it changes."`
 	TLSKeyFile     string   `name:"tls-key-file" env:"MOCKTENANT_TLS_KEY_FILE" placeholder:"FILE" help:"The key to that, PEM."`
+
+	AdminAddr string `name:"admin-addr" env:"MOCKTENANT_ADMIN_ADDR" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Where to listen for administration (HTTP); empty turns it off. Beyond loopback it takes a key: MOCKTENANT_ADMIN_KEY, or one by mocktenant admin-key create."`
+	AdminKey  string `name:"admin-key" env:"MOCKTENANT_ADMIN_KEY" placeholder:"KEY" help:"A key that may administer everything, at least 20 characters."`
+	ReportURL string `name:"report-url" env:"MOCKTENANT_REPORT_URL" placeholder:"URL" help:"The database URL that report logins are given, where it isn't the service's own: host, port, name, parameters."`
 
 	PublicURL string `env:"MOCKTENANT_PUBLIC_URL" placeholder:"URL" help:"What links in answers start with, as clients see the service. By default they follow each request's scheme and Host."`
 
@@ -42,7 +48,7 @@ type Config struct {
 // Validate says which setting is wrong, and how.
 func (c *Config) Validate() error {
 	return errors.Join(
-		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(),
+		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(),
 	)
 }
 
@@ -76,6 +82,24 @@ func (c *Config) validateHTTPSAddr() error {
 		return nil
 	}
 	return validateAddr("MOCKTENANT_HTTPS_ADDR", c.HTTPSAddr)
+}
+
+// minAdminKey is how short a key of an administrator may be.
+const minAdminKey = 20
+
+func (c *Config) validateAdmin() error {
+	if c.AdminKey != "" && len(c.AdminKey) < minAdminKey {
+		return fmt.Errorf("MOCKTENANT_ADMIN_KEY has %d characters: want %d at least", len(c.AdminKey), minAdminKey)
+	}
+	if c.ReportURL != "" {
+		if _, err := pgx.ParseConfig(c.ReportURL); err != nil {
+			return fmt.Errorf("MOCKTENANT_REPORT_URL: want postgres://HOST[:PORT]/NAME: %w", err)
+		}
+	}
+	if c.AdminAddr == "" {
+		return nil
+	}
+	return validateAddr("MOCKTENANT_ADMIN_ADDR", c.AdminAddr)
 }
 
 func (c *Config) validateTLSHosts() error {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/mocktenant/mocktenant/internal/admin"
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/graph"
 	"github.com/mocktenant/mocktenant/internal/identity"
@@ -34,19 +35,26 @@ const (
 	maxHeaderBytes    = 64 << 10
 )
 
-// maintenancePause is the time between two rounds of maintenance.
-const maintenancePause = time.Hour
+// The time between two rounds of maintenance, and between two looks for tenants
+// whose time is over.
+const (
+	maintenancePause = time.Hour
+	sweepPause       = 30 * time.Second
+)
 
 // Server is a service that runs.
 type Server struct {
-	config   Config
-	log      *slog.Logger
-	pool     *pgxpool.Pool
-	identity *identity.Provider
-	http     http.Server
-	failed   chan error
+	config    Config
+	log       *slog.Logger
+	pool      *pgxpool.Pool
+	identity  *identity.Provider
+	admin     *admin.API
+	http      http.Server
+	adminHTTP http.Server
+	failed    chan error
 
 	url       string
+	adminURL  string
 	secureURL string
 	tls       *tls.Config // nil without HTTPS
 	ca        []byte      // PEM
@@ -100,6 +108,9 @@ func (s *Server) start(ctx context.Context) error {
 	if s.pageKey, err = db.New(s.pool).ServiceSecret(ctx, "skip tokens", s.config.Now()); err != nil {
 		return err
 	}
+	if err := s.administer(ctx); err != nil {
+		return err
+	}
 	if err := s.listen(ctx); err != nil {
 		return err
 	}
@@ -112,15 +123,21 @@ func (s *Server) start(ctx context.Context) error {
 // maintain keeps the house as long as ctx lives: signing keys change, what
 // expired goes.
 func (s *Server) maintain(ctx context.Context) {
-	for tick := time.NewTicker(maintenancePause); ; {
+	hourly, often := time.NewTicker(maintenancePause), time.NewTicker(sweepPause)
+	defer hourly.Stop()
+	defer often.Stop()
+	for {
+		var err error
 		select {
 		case <-ctx.Done():
-			tick.Stop()
 			return
-		case <-tick.C:
-			if err := errors.Join(s.identity.RotateKeys(ctx), s.identity.Sweep(ctx)); err != nil {
-				s.log.Warn("maintenance", "error", err)
-			}
+		case <-hourly.C:
+			err = errors.Join(s.identity.RotateKeys(ctx), s.identity.Sweep(ctx))
+		case <-often.C:
+			err = s.admin.Sweep(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.log.Warn("maintenance", "error", err)
 		}
 	}
 }
@@ -150,6 +167,16 @@ func (s *Server) listen(ctx context.Context) error {
 		}
 		s.secureURL = "https://" + reachable(secure.Addr())
 		go s.serve(func() error { return s.http.ServeTLS(secure, "", "") })
+	}
+	if s.config.AdminAddr != "" {
+		administration, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.config.AdminAddr)
+		if err != nil {
+			_ = plain.Close()
+			_ = s.http.Close()
+			return fmt.Errorf("MOCKTENANT_ADMIN_ADDR %q: %w", s.config.AdminAddr, err)
+		}
+		s.adminURL = "http://" + reachable(administration.Addr())
+		go s.serve(func() error { return s.adminHTTP.Serve(administration) })
 	}
 	go s.serve(func() error { return s.http.Serve(plain) })
 	return nil
@@ -208,6 +235,9 @@ func (s *Server) URL() string { return s.url }
 // SecureURL is where the service listens for HTTPS, or "".
 func (s *Server) SecureURL() string { return s.secureURL }
 
+// AdminURL is where the administration listens, or "".
+func (s *Server) AdminURL() string { return s.adminURL }
+
 // CA is the certificate authority that clients are to trust, in PEM; nil if the
 // service speaks no TLS, or by a certificate of the user's own.
 func (s *Server) CA() []byte { return s.ca }
@@ -228,10 +258,13 @@ func (s *Server) Failed() <-chan error { return s.failed }
 // long as ctx lives, and closes the database's connections.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopMaintenance()
-	err := s.http.Shutdown(ctx)
-	if err != nil {
-		_ = s.http.Close()
+	var errs []error
+	for _, server := range []*http.Server{&s.http, &s.adminHTTP} {
+		if err := server.Shutdown(ctx); err != nil {
+			errs = append(errs, err)
+			_ = server.Close()
+		}
 	}
 	s.pool.Close()
-	return err
+	return errors.Join(errs...)
 }

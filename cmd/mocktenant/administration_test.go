@@ -1,0 +1,181 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mocktenant/mocktenant/client"
+	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+)
+
+// administration runs commands against one service.
+type administration struct {
+	*testing.T
+	settings []string
+}
+
+// run runs a command and wants it to succeed.
+func (a administration) run(args ...string) string {
+	a.Helper()
+	out, log, code := output(a.T, a.settings, args...)
+	if code != 0 {
+		a.Fatalf("%q: exit %d\n%s%s", args, code, out, log)
+	}
+	return out
+}
+
+// fails wants a command to fail, and to say why.
+func (a administration) fails(want string, args ...string) {
+	a.Helper()
+	out, log, code := output(a.T, a.settings, args...)
+	if code == 0 || !strings.Contains(log, want) {
+		a.Errorf("%q: exit %d, want %q\n%s%s", args, code, want, out, log)
+	}
+}
+
+func parse[T any](t *testing.T, text string) T {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return v
+}
+
+// A day in the life of a tenant, from its making to its end, by the command line.
+func TestAdministration(t *testing.T) {
+	t.Parallel()
+	dir := dataDir(t)
+	p := serve(t, []string{"MOCKTENANT_DATA_DIR=" + dir})
+	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dir}}
+
+	made := parse[map[string]string](t, a.run("tenant", "create", "--display-name", "Contoso", "--ttl", "1d", "--page-size", "5", "-o", "json"))
+	for _, name := range []string{"tenantId", "clientId", "clientSecret", "userPrincipalName", "password", "accessToken"} {
+		if made[name] == "" {
+			t.Errorf("no %s in %v", name, made)
+		}
+	}
+	id := made["tenantId"]
+	create := func(body string) string {
+		t.Helper()
+		status, text, err := p.doAs(made["accessToken"], "POST", "/v1.0/deviceManagement/remoteAssistancePartners", body)
+		if err != nil || status != 201 {
+			t.Fatalf("%d %s %v", status, text, err)
+		}
+		return parse[struct{ ID string }](t, text).ID
+	}
+	partner := create(`{"displayName":"Support","onboardingStatus":"onboarding"}`)
+
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"tenant", "list"}, "Contoso"},
+		{[]string{"tenant", "get", id}, id},
+		{[]string{"tenant", "update", id, "--display-name", "Fabrikam", "--quota-partners", "10", "--forever"}, "Fabrikam"},
+		{[]string{"user", "create", "alice@contoso.example", "--tenant", id, "--password", "secret"}, "alice@contoso.example"},
+		{[]string{"user", "list", "--tenant", id}, "alice@contoso.example"},
+		{[]string{"app", "create", "Portal", "--tenant", id, "--redirect-uri", "http://localhost/a,b"}, "Portal"},
+		{[]string{"app", "list", "--tenant", id, "-o", "json"}, `"http://localhost/a,b"`},
+		{[]string{"snapshot", "create", "before", "--tenant", id}, "before"},
+		{[]string{"partner", "confirm", partner, "--tenant", id}, "onboarded"},
+		{[]string{"partner", "heartbeat", partner, "--tenant", id}, "20"},
+		{[]string{"partner", "list", "--tenant", id}, "Support"},
+		{[]string{"snapshot", "diff", "before", "--tenant", id}, `changed  partner`},
+		{[]string{"snapshot", "list", "--tenant", id}, "before"},
+		{[]string{"report"}, "recent-changes"},
+		{[]string{"report", "partners-by-status", "--tenant", id, "-o", "csv"}, "onboarding_status,partners\nonboarded,1\n"},
+		{[]string{"report", "recent-changes", "--tenant", id, "-o", "json"}, `"change": "heartbeat"`},
+		{[]string{"snapshot", "restore", "before", "--tenant", id}, "1         2      2"},
+		{[]string{"partner", "list", "--tenant", id}, "onboarding "},
+		{[]string{"tenant", "token", id, "--client", made["clientId"]}, "eyJ"},
+		{[]string{"audit", "--tenant", id}, "restoreSnapshot"},
+	} {
+		if out := a.run(tt.args...); !strings.Contains(out, tt.want) {
+			t.Errorf("%q: want %q\n%s", tt.args, tt.want, out)
+		}
+	}
+
+	file := filepath.Join(t.TempDir(), "state.yaml")
+	a.run("export", id, "-f", file)
+	text, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(text), "displayName: Support") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	a.run("seed", "create", "contoso", file)
+	if out := a.run("seed", "list"); !strings.Contains(out, "contoso") {
+		t.Error(out)
+	}
+	second := parse[client.Tenant](t, a.run("tenant", "create", "--display-name", "Second", "--seed", "contoso", "--no-credentials", "-o", "json"))
+	if out := a.run("partner", "list", "--tenant", second.Id.String()); !strings.Contains(out, partner) {
+		t.Error(out)
+	}
+	bad := filepath.Join(t.TempDir(), "bad.yml")
+	if err := os.WriteFile(bad, []byte("version: 1\npartners:\n  - displayName: x\n    color: red\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.fails("line 4, /partners/0/color: unknown property", "import", id, bad)
+	a.fails("There is a seed \"contoso\"", "seed", "create", "contoso", file)
+	a.run("import", id, file)
+	a.run("seed", "delete", "contoso")
+
+	login := parse[client.ReportLoginCreated](t, a.run("report-login", "create", "--tenant", id, "-o", "json"))
+	if !strings.Contains(login.Dsn, login.Login) {
+		t.Errorf("%+v", login)
+	}
+	a.run("report-login", "rotate", login.Login)
+	a.run("report-login", "revoke", login.Login)
+
+	a.run("tenant", "reset", id)
+	if out := a.run("partner", "list", "--tenant", id, "-o", "json"); strings.TrimSpace(out) != "[]" {
+		t.Error(out)
+	}
+	a.run("tenant", "delete", id, second.Id.String())
+	a.fails("There is no tenant "+id, "tenant", "get", id)
+
+	// With the first key, the open door closes.
+	owner := parse[client.KeyCreated](t, a.run("admin-key", "create", "me", "--role", "owner", "-o", "json"))
+	a.fails("A key is needed", "tenant", "list")
+	a.settings = append(a.settings, "MOCKTENANT_ADMIN_KEY="+owner.Key)
+	a.run("tenant", "list")
+	a.run("admin-key", "revoke", owner.Id.String())
+	a.fails("The key was revoked", "tenant", "list")
+	direct := parse[client.KeyCreated](t, a.run("admin-key", "create", "me", "--role", "owner", "--direct", "-o", "json"))
+	a.settings[len(a.settings)-1] = "MOCKTENANT_ADMIN_KEY=" + direct.Key
+	if out := a.run("admin-key", "list"); strings.Count(out, "\n") != 3 {
+		t.Error(out)
+	}
+}
+
+// Where others reach the administration, there must be a key; and without an
+// address there is no administration.
+func TestAdministrationIsShut(t *testing.T) {
+	t.Parallel()
+	url := dbtest.NewDatabase(t)
+	out, log, code := output(t, []string{"DATABASE_URL=" + url, "MOCKTENANT_ADMIN_ADDR=0.0.0.0:0"}, "serve")
+	if code == 0 || !strings.Contains(log, `MOCKTENANT_ADMIN_ADDR "0.0.0.0:0"`) || !strings.Contains(log, "admin-key create --direct") {
+		t.Errorf("exit %d\n%s%s", code, out, log)
+	}
+	out, log, code = output(t, []string{"DATABASE_URL=" + url, "MOCKTENANT_ADMIN_KEY=short"}, "serve")
+	if code == 0 || !strings.Contains(log, "MOCKTENANT_ADMIN_KEY has 5 characters") {
+		t.Errorf("exit %d\n%s%s", code, out, log)
+	}
+	key := strings.Repeat("k", 40)
+	p := serve(t, []string{"DATABASE_URL=" + url, "MOCKTENANT_ADMIN_ADDR=0.0.0.0:0", "MOCKTENANT_ADMIN_KEY=" + key})
+	_, rest, _ := strings.Cut(p.text, "  admin  ")
+	at, _, _ := strings.Cut(rest, "\n")
+	a := administration{t, []string{"MOCKTENANT_ADMIN_URL=" + at}}
+	a.fails("A key is needed", "tenant", "list")
+	a.settings = append(a.settings, "MOCKTENANT_ADMIN_KEY="+key)
+	a.run("tenant", "list")
+	a.fails("is not the administration of mocktenant", "tenant", "list", "--admin-url", p.url)
+	p.stop(t)
+
+	p = serve(t, []string{"DATABASE_URL=" + url, "MOCKTENANT_ADMIN_ADDR="})
+	if strings.Contains(p.text, "  admin  ") {
+		t.Error(p.text)
+	}
+}

@@ -1,0 +1,319 @@
+package admin_test
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+)
+
+// routes are all routes of the API, each with a path of a tenant and of things
+// that it doesn't have.
+func routes(tenant uuid.UUID) map[string]string {
+	engine := gin.New()
+	admin.RegisterHandlers(engine, nil)
+	fill := strings.NewReplacer(":tenantId", tenant.String(), ":name", "none", ":action", "confirm", ":report", "recent-changes", ":login", "none",
+		":userId", uuid.NewString(), ":clientId", uuid.NewString(), ":secretId", uuid.NewString(), ":partnerId", uuid.NewString(), ":keyId", uuid.NewString())
+	all := map[string]string{}
+	for _, r := range engine.Routes() {
+		all[r.Method+" "+r.Path] = fill.Replace(r.Path)
+	}
+	return all
+}
+
+// bodies are good bodies for the routes that take one.
+func body(route string, tenant uuid.UUID) any {
+	switch route {
+	case "POST /v1/tenants":
+		return admin.TenantCreate{DisplayName: "x", Source: &admin.TenantSource{TenantId: &tenant}}
+	case "POST /v1/tenants/:tenantId/tokens":
+		return admin.TokenRequest{ClientId: uuid.New()}
+	case "POST /v1/tenants/:tenantId/users":
+		return admin.UserCreate{UserPrincipalName: "x@y.example"}
+	case "POST /v1/tenants/:tenantId/applications":
+		return admin.ApplicationCreate{DisplayName: "x"}
+	case "POST /v1/tenants/:tenantId/snapshots":
+		return admin.SnapshotCreate{Name: "x"}
+	case "PUT /v1/tenants/:tenantId/state", "POST /v1/seeds":
+		return `{"version":1}`
+	case "POST /v1/report-logins":
+		return admin.ReportLoginCreate{TenantIds: []uuid.UUID{tenant}}
+	case "POST /v1/keys":
+		return admin.KeyCreate{Name: "x", Role: admin.AdminRoleOwner}
+	case "PATCH /v1/tenants/:tenantId", "PATCH /v1/tenants/:tenantId/users/:userId", "PATCH /v1/tenants/:tenantId/applications/:clientId",
+		"POST /v1/tenants/:tenantId/applications/:clientId/secrets", "POST /v1/tenants/:tenantId/applications/:clientId/consents":
+		return "{}"
+	}
+	return nil
+}
+
+func public(route string) bool {
+	return route == "GET /openapi.yaml" || route == "GET /schemas/state-v1.json"
+}
+
+// No key, a wrong one, an expired one and a revoked one open no route, whatever
+// the path, the body and the parameters are: 401 comes first.
+func TestUnauthorized(t *testing.T) {
+	t.Parallel()
+	owner := setup(t)
+	tenant := owner.newTenant(admin.TenantCreate{}).Tenant.Id
+	revoked := owner.as(admin.AdminRoleOwner, t.Name())
+	for _, k := range decode[admin.KeyList](t, owner.want(200, owner.do("GET", "/v1/keys", nil))).Value {
+		if k.Name == t.Name() {
+			owner.want(204, owner.do("DELETE", "/v1/keys/"+k.Id.String(), nil))
+		}
+	}
+	expired := decode[admin.KeyCreated](t, owner.want(201, owner.do("POST", "/v1/keys", admin.KeyCreate{Name: t.Name(), Role: admin.AdminRoleOwner, TtlSeconds: ptr(int64(1))})))
+	if _, err := dbtest.Pool(t).Exec(t.Context(), "UPDATE admin_keys SET expires_at = now() - interval '1 hour' WHERE id = $1", expired.Id); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{"": "A key is needed", "nonsense": "no such key", revoked.key: "was revoked", expired.Key: "has expired"} {
+		c := &client{t, owner.server, key}
+		for route, path := range routes(tenant) {
+			if public(route) {
+				continue
+			}
+			method, _, _ := strings.Cut(route, " ")
+			r := c.do(method, path+"?nonsense=1", "nonsense")
+			if detail := c.refused(401, "", r); !strings.Contains(detail, want) || !strings.HasPrefix(r.header.Get("WWW-Authenticate"), "Bearer") {
+				t.Errorf("%s: %s", route, r.body)
+			}
+		}
+		c.refused(401, "", c.do("GET", "/nowhere", nil))
+	}
+	c := &client{t, owner.server, ""}
+	c.refused(401, "", c.do("GET", "/v1/tenants", nil, "Authorization", "Basic "+owner.key))
+	c.refused(401, "", c.do("GET", "/v1/tenants", nil, "Authorization", "Bearer"))
+}
+
+// Each role may what the contract says, and no more: 403 comes before 404 and 400.
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	owner := setup(t)
+	tenant := owner.newTenant(admin.TenantCreate{}).Tenant.Id
+	clients := map[string]*client{"reader": owner.as(admin.AdminRoleReader, t.Name()), "manager": owner.as(admin.AdminRoleManager, t.Name())}
+	ranks := []string{"reader", "manager", "owner"}
+	for route, path := range routes(tenant) {
+		needed := roleOf(t, route)
+		for role, c := range clients {
+			method, _, _ := strings.Cut(route, " ")
+			allowed := slices.Index(ranks, role) >= slices.Index(ranks, needed)
+			r := c.do(method, strings.Replace(path, tenant.String(), uuid.NewString(), 1)+"?nonsense=1", "nonsense")
+			if (r.status == 403) == allowed && !public(route) {
+				t.Errorf("%s as %s: %d %s", route, role, r.status, r.body)
+			}
+		}
+	}
+}
+
+// A manager finds no trace of another's tenant: every route answers as if it were
+// not there.
+func TestManagersAreApart(t *testing.T) {
+	t.Parallel()
+	owner := setup(t)
+	mine, other := owner.as(admin.AdminRoleManager, t.Name()), owner.as(admin.AdminRoleManager, t.Name()+" other")
+	tenant := other.newTenant(admin.TenantCreate{}).Tenant.Id
+	other.want(201, other.do("POST", tenantPath(tenant, "/snapshots"), admin.SnapshotCreate{Name: "none"}))
+	missing := uuid.New()
+	checked := 0
+	for route := range routes(tenant) {
+		method, _, _ := strings.Cut(route, " ")
+		if roleOf(t, route) == "owner" || public(route) {
+			continue
+		}
+		about := func(tenant uuid.UUID) reply {
+			path := routes(tenant)[route]
+			switch route {
+			case "GET /v1/reports/:report":
+				path += "?tenantId=" + tenant.String()
+			case "POST /v1/tenants", "POST /v1/report-logins": // the tenant is in the body
+			default:
+				if !strings.Contains(route, ":tenantId") {
+					return reply{}
+				}
+			}
+			return mine.do(method, path, body(route, tenant))
+		}
+		got, want := about(tenant), about(missing)
+		if got.status == 0 {
+			continue
+		}
+		checked++
+		if got.status != 404 || strings.ReplaceAll(got.body, tenant.String(), missing.String()) != want.body {
+			t.Errorf("%s: %d %s, and of none %d %s", route, got.status, got.body, want.status, want.body)
+		}
+	}
+	if checked < 30 {
+		t.Errorf("%d routes checked", checked)
+	}
+	list := decode[admin.TenantList](t, mine.want(200, mine.do("GET", "/v1/tenants", nil)))
+	if len(list.Value) != 0 {
+		t.Errorf("a list shows %+v", list)
+	}
+	mine.refused(403, "", mine.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Manager: ptr("somebody else")}))
+	own := mine.newTenant(admin.TenantCreate{})
+	mine.refused(403, "", mine.do("PATCH", tenantPath(own.Tenant.Id), `{"manager":"x"}`))
+	reader := owner.as(admin.AdminRoleReader, t.Name())
+	reader.want(200, reader.do("GET", tenantPath(tenant), nil))
+}
+
+// Without any key, everybody on this machine is an owner, and nobody else: pages
+// of other hosts are kept out.
+func TestOpenDoor(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	who := decode[admin.Caller](t, c.want(200, c.do("GET", "/v1/whoami", nil)))
+	if who.Role != admin.AdminRoleOwner || who.KeyId != nil {
+		t.Errorf("%+v", who)
+	}
+	c.newTenant(admin.TenantCreate{})
+	for _, tt := range []struct {
+		host, origin, site string
+		status             int
+	}{
+		{"localhost:8081", "", "", 201},
+		{"127.0.0.1:8081", "", "", 201},
+		{"[::1]:8081", "", "", 201},
+		{"rebound.example:8081", "", "", 401},
+		{"localhost", "https://evil.example", "cross-site", 403},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/tenants", strings.NewReader(`{"displayName":"x"}`))
+		r.Header.Set("Content-Type", "application/json")
+		r.Host = tt.host
+		if tt.origin != "" {
+			r.Header.Set("Origin", tt.origin)
+			r.Header.Set("Sec-Fetch-Site", tt.site)
+		}
+		w := httptest.NewRecorder()
+		c.server.AdminHandler().ServeHTTP(w, r)
+		if w.Code != tt.status {
+			t.Errorf("%+v: %d %s", tt, w.Code, w.Body)
+		}
+	}
+	made := decode[admin.KeyCreated](t, c.want(201, c.do("POST", "/v1/keys", admin.KeyCreate{Name: "x", Role: admin.AdminRoleOwner})))
+	c.refused(401, "", c.do("GET", "/v1/whoami", nil))
+	c.key = made.Key
+	c.want(204, c.do("DELETE", "/v1/keys/"+made.Id.String(), nil))
+	c.refused(401, "", c.do("GET", "/v1/whoami", nil))
+	c.key = ""
+	c.refused(401, "", c.do("GET", "/v1/whoami", nil)) // what was shut stays shut
+}
+
+// Every change and every denial is in the log, with who and what.
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	owner := setup(t)
+	manager := owner.as(admin.AdminRoleManager, t.Name())
+	made := manager.newTenant(admin.TenantCreate{})
+	path := tenantPath(made.Tenant.Id)
+	manager.want(200, manager.do("PATCH", path, `{"displayName":"y"}`))
+	manager.want(200, manager.do("GET", path, nil)) // no change
+	manager.refused(400, "/pageSize", manager.do("PATCH", path, `{"pageSize":1}`))
+	manager.refused(403, "", manager.do("DELETE", "/v1/seeds/none", nil))
+	manager.refused(404, "", manager.do("DELETE", path+"/users/"+uuid.NewString(), nil)) // none either
+	manager.want(204, manager.do("DELETE", path, nil))
+
+	var got []string
+	for link := "/v1/audit?top=50"; link != ""; {
+		list := decode[admin.AuditList](t, owner.want(200, owner.do("GET", link, nil)))
+		for _, e := range list.Value {
+			if e.KeyName != nil && *e.KeyName == t.Name() {
+				got = append(got, fmt.Sprint(e.Action, " ", e.Outcome, " ", e.Status))
+			}
+		}
+		link = ""
+		if list.NextLink != nil {
+			link = *list.NextLink
+		}
+	}
+	want := []string{"deleteTenant done 204", "deleteSeed denied 403", "updateTenant done 200", "createTenant done 201"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	of := decode[admin.AuditList](t, owner.want(200, owner.do("GET", "/v1/audit?tenantId="+made.Tenant.Id.String(), nil)))
+	if len(of.Value) != 3 {
+		t.Errorf("%+v", of)
+	}
+	manager.refused(403, "", manager.do("GET", "/v1/audit", nil))
+}
+
+// A create that is tried again with its key is done once and answered alike, also
+// by several at the same time; with another body it is refused.
+func TestIdempotency(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	key := []string{"Idempotency-Key", uuid.NewString()}
+	create := admin.TenantCreate{DisplayName: t.Name()}
+	answers := make([]reply, 6)
+	var wg sync.WaitGroup
+	for i := range answers {
+		wg.Go(func() { answers[i] = c.do("POST", "/v1/tenants", create, key...) })
+	}
+	wg.Wait()
+	for _, a := range answers {
+		if a.status != 201 || a.body != answers[0].body {
+			t.Errorf("%d %s\n%s", a.status, a.body, answers[0].body)
+		}
+	}
+	if n := c.rows("SELECT count(*)::text FROM tenants WHERE display_name = $1", t.Name()); n[0] != "1" {
+		t.Errorf("%s tenants", n[0])
+	}
+	if detail := c.refused(409, "", c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "other"}, key...)); !strings.Contains(detail, "Idempotency-Key") {
+		t.Error(detail)
+	}
+	other := c.as(admin.AdminRoleOwner, t.Name()) // another's key is another key
+	if made := decode[admin.TenantCreated](t, c.want(201, other.do("POST", "/v1/tenants", create, key...))); strings.Contains(answers[0].body, made.Tenant.Id.String()) {
+		t.Error("another caller got the answer")
+	}
+
+	seed := "seed-" + uuid.NewString()
+	key = []string{"Idempotency-Key", seed}
+	for range 2 { // a document is read as it comes
+		c.want(201, c.do("POST", "/v1/seeds?name="+seed, `{"version":1,"partners":[{}]}`, key...))
+	}
+	c.refused(409, "", c.do("POST", "/v1/seeds?name="+seed, `{"version":1,"partners":[]}`, key...))
+	c.refused(409, "", c.do("POST", "/v1/seeds?name="+seed, `{"version":1,"partners":[{}]}`))
+
+	fails := []string{"Idempotency-Key", uuid.NewString()} // what failed may be tried again
+	id := uuid.New()
+	c.want(201, c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Id: &id}))
+	c.refused(409, "", c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Id: &id}, fails...))
+	c.want(204, c.do("DELETE", tenantPath(id), nil))
+	c.want(201, c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Id: &id}, fails...))
+	for _, secret := range c.rows("SELECT encode(answer, 'escape') FROM idempotency_keys") {
+		if strings.Contains(secret, "accessToken") {
+			t.Error("an answer is kept in the open")
+		}
+	}
+}
+
+// Keys are kept by their hash.
+func TestKeysAreHashed(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	made := decode[admin.KeyCreated](t, c.want(201, c.do("POST", "/v1/keys", admin.KeyCreate{Name: t.Name(), Role: admin.AdminRoleReader, TtlSeconds: ptr(int64(60))})))
+	if found := c.rows("SELECT k::text FROM admin_keys AS k WHERE k::text LIKE '%' || $1 || '%'", made.Key[11:]); len(found) != 0 {
+		t.Errorf("%q", found)
+	}
+	reader := &client{t, c.server, made.Key}
+	who := decode[admin.Caller](t, reader.want(200, reader.do("GET", "/v1/whoami", nil)))
+	if *who.Name != t.Name() || who.Role != admin.AdminRoleReader || *who.KeyId != made.Id {
+		t.Errorf("%+v", who)
+	}
+	for _, k := range decode[admin.KeyList](t, c.want(200, c.do("GET", "/v1/keys", nil))).Value {
+		if k.Id == made.Id && (k.ExpiresDateTime == nil || time.Until(*k.ExpiresDateTime) > time.Minute) {
+			t.Errorf("%+v", k)
+		}
+	}
+	c.refused(404, "", c.do("DELETE", "/v1/keys/"+uuid.NewString(), nil))
+	c.refused(400, "/role", c.do("POST", "/v1/keys", `{"name":"x","role":"king"}`))
+}

@@ -1,0 +1,287 @@
+package admin
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// secretLifetime is how long a secret is good unless it is said: Entra's longest.
+const secretLifetime = 2 * 365 * 24 * time.Hour
+
+func newApplication(a db.Application, secrets []db.ApplicationSecret) Application {
+	application := Application{
+		ClientId: a.ClientID, ServicePrincipalId: a.ServicePrincipalID, DisplayName: a.DisplayName,
+		PublicClient: a.PublicClient, PublicClientFlows: a.PublicClientFlows, RedirectUris: list(a.RedirectUris),
+		ExposedScopes: list(a.ExposedScopes), RequiredScopes: list(a.RequiredScopes), RequiredRoles: list(a.RequiredRoles),
+		Secrets: []ApplicationSecret{}, CreatedDateTime: a.CreatedAt.UTC(),
+	}
+	for _, s := range secrets {
+		if s.ClientID == a.ClientID {
+			application.Secrets = append(application.Secrets, ApplicationSecret{Id: s.ID, Hint: s.Hint, ExpiresDateTime: s.ExpiresAt.UTC()})
+		}
+	}
+	return application
+}
+
+// list is never null in JSON.
+func list(items []string) []string {
+	if items == nil {
+		return []string{}
+	}
+	return items
+}
+
+// ListApplications lists the applications of a tenant.
+func (a *API) ListApplications(c *gin.Context, id TenantId, p ListApplicationsParams) {
+	a.answer(c, func(x *call) (answer, error) {
+		after, err := parseAfter(p.After)
+		if err != nil {
+			return answer{}, err
+		}
+		ctx := c.Request.Context()
+		rows, err := a.queries.ListApplications(ctx, db.ListApplicationsParams{TenantID: id, After: after, RowLimit: limit(p.Top) + 1})
+		if err != nil {
+			return answer{}, err
+		}
+		list := ApplicationList{Value: []Application{}}
+		rows, list.NextLink = page(x, rows, p.Top, func(a db.Application) string { return a.ClientID.String() })
+		ids := make([]uuid.UUID, len(rows))
+		for i, row := range rows {
+			ids[i] = row.ClientID
+		}
+		secrets, err := a.queries.ListSecretsOf(ctx, db.ListSecretsOfParams{TenantID: id, ClientIds: ids})
+		for _, row := range rows {
+			list.Value = append(list.Value, newApplication(row, secrets))
+		}
+		return ok(list), err
+	})
+}
+
+// GetApplication answers an application.
+func (a *API) GetApplication(c *gin.Context, tenant TenantId, id ClientId) {
+	a.answer(c, func(*call) (answer, error) {
+		application, err := showApplication(c.Request.Context(), a.queries, tenant, id)
+		return ok(application), err
+	})
+}
+
+func showApplication(ctx context.Context, q *db.Queries, tenant, id uuid.UUID) (Application, error) {
+	app, err := q.GetApplication(ctx, db.GetApplicationParams{TenantID: tenant, ClientID: id})
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = errNotFound("The tenant has no application %s.", id)
+	}
+	if err != nil {
+		return Application{}, err
+	}
+	secrets, err := q.ListApplicationSecrets(ctx, db.ListApplicationSecretsParams{TenantID: tenant, ClientID: id})
+	return newApplication(app, secrets), err
+}
+
+func (c *change) findApplication(ctx context.Context, id uuid.UUID) (db.Application, error) {
+	app, err := c.GetApplication(ctx, db.GetApplicationParams{TenantID: c.tenant.ID, ClientID: id})
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = errNotFound("The tenant has no application %s.", id)
+	}
+	return app, err
+}
+
+// newApplication begins an application; in a tenant whose ids are to be the same
+// each time, they come of its name.
+func (c *change) newApplication(name string, now time.Time) db.CreateApplicationParams {
+	p := db.CreateApplicationParams{TenantID: c.tenant.ID, ClientID: uuid.New(), ServicePrincipalID: uuid.New(), DisplayName: name, CreatedAt: now}
+	if seed := c.tenant.IDSeed; seed != nil {
+		p.ClientID, p.ServicePrincipalID = db.SeededID(*seed, "application "+name, 0), db.SeededID(*seed, "servicePrincipal "+name, 0)
+	}
+	return p
+}
+
+func (c *change) createApplication(ctx context.Context, p db.CreateApplicationParams) error {
+	n, err := c.CreateApplication(ctx, p)
+	if err != nil || n == 0 {
+		return orConflict(err, "The tenant has an application %s.", p.ClientID)
+	}
+	return nil
+}
+
+func (c *change) createSecret(ctx context.Context, client uuid.UUID, secret string, ttl time.Duration, now time.Time) (db.CreateApplicationSecretParams, error) {
+	hash := sha256.Sum256([]byte(secret))
+	p := db.CreateApplicationSecretParams{
+		TenantID: c.tenant.ID, ClientID: client, ID: uuid.New(), SecretHash: hash[:], Hint: secret[:3], CreatedAt: now, ExpiresAt: now.Add(ttl).UTC(),
+	}
+	return p, c.CreateApplicationSecret(ctx, p)
+}
+
+// grant gives an application scopes, for one user or all, and roles.
+func (c *change) grant(ctx context.Context, client, principal uuid.UUID, scopes, roles []string, now time.Time) error {
+	err := c.GrantScopes(ctx, db.GrantScopesParams{TenantID: c.tenant.ID, ClientID: client, PrincipalID: principal, Scopes: scopes, CreatedAt: now})
+	if err != nil {
+		return err
+	}
+	return c.GrantRoles(ctx, db.GrantRolesParams{TenantID: c.tenant.ID, ClientID: client, Roles: roles, CreatedAt: now})
+}
+
+// CreateApplication makes an application.
+func (a *API) CreateApplication(c *gin.Context, tenant TenantId, _ CreateApplicationParams) {
+	a.answer(c, func(x *call) (answer, error) {
+		r, err := read[ApplicationCreate](x)
+		if err != nil {
+			return answer{}, err
+		}
+		return a.change(x, r.DisplayName, func(ctx context.Context, c *change) (answer, error) {
+			p := c.newApplication(r.DisplayName, x.now)
+			set(&p.ClientID, r.ClientId)
+			set(&p.PublicClient, r.PublicClient)
+			set(&p.PublicClientFlows, r.PublicClientFlows)
+			set(&p.RedirectUris, r.RedirectUris)
+			set(&p.ExposedScopes, r.ExposedScopes)
+			set(&p.RequiredScopes, r.RequiredScopes)
+			set(&p.RequiredRoles, r.RequiredRoles)
+			if err := c.createApplication(ctx, p); err != nil {
+				return answer{}, err
+			}
+			result := ApplicationCreated{}
+			if !p.PublicClient {
+				secret := newSecret()
+				result.ClientSecret = &secret
+				if _, err := c.createSecret(ctx, p.ClientID, secret, secretLifetime, x.now); err != nil {
+					return answer{}, err
+				}
+			}
+			if r.Consent == nil || *r.Consent {
+				if err := c.grant(ctx, p.ClientID, uuid.Nil, p.RequiredScopes, p.RequiredRoles, x.now); err != nil {
+					return answer{}, err
+				}
+			}
+			result.Application, err = showApplication(ctx, c.Queries, tenant, p.ClientID)
+			return created(result), err
+		})
+	})
+}
+
+// UpdateApplication changes what the body names.
+func (a *API) UpdateApplication(c *gin.Context, tenant TenantId, id ClientId) {
+	a.answer(c, func(x *call) (answer, error) {
+		r, err := read[ApplicationUpdate](x)
+		if err != nil {
+			return answer{}, err
+		}
+		return a.change(x, id.String(), func(ctx context.Context, c *change) (answer, error) {
+			app, err := c.findApplication(ctx, id)
+			if err != nil {
+				return answer{}, err
+			}
+			set(&app.DisplayName, r.DisplayName)
+			set(&app.PublicClientFlows, r.PublicClientFlows)
+			set(&app.RedirectUris, r.RedirectUris)
+			set(&app.ExposedScopes, r.ExposedScopes)
+			set(&app.RequiredScopes, r.RequiredScopes)
+			set(&app.RequiredRoles, r.RequiredRoles)
+			_, err = c.UpdateApplication(ctx, db.UpdateApplicationParams{
+				TenantID: tenant, ClientID: id, DisplayName: app.DisplayName, PublicClientFlows: app.PublicClientFlows,
+				RedirectUris: app.RedirectUris, ExposedScopes: app.ExposedScopes, RequiredScopes: app.RequiredScopes, RequiredRoles: app.RequiredRoles,
+			})
+			if err != nil {
+				return answer{}, err
+			}
+			application, err := showApplication(ctx, c.Queries, tenant, id)
+			return ok(application), err
+		})
+	})
+}
+
+// DeleteApplication removes an application, whose tokens are refused from then on.
+func (a *API) DeleteApplication(c *gin.Context, tenant TenantId, id ClientId) {
+	a.answer(c, func(x *call) (answer, error) {
+		return a.change(x, id.String(), func(ctx context.Context, c *change) (answer, error) {
+			n, err := c.DeleteApplication(ctx, db.DeleteApplicationParams{TenantID: tenant, ClientID: id})
+			if err == nil && n == 0 {
+				err = errNotFound("The tenant has no application %s.", id)
+			}
+			return done(), err
+		})
+	})
+}
+
+// CreateApplicationSecret gives an application a further secret.
+func (a *API) CreateApplicationSecret(c *gin.Context, _ TenantId, id ClientId, _ CreateApplicationSecretParams) {
+	a.answer(c, func(x *call) (answer, error) {
+		r, err := read[ApplicationSecretCreate](x)
+		if err != nil {
+			return answer{}, err
+		}
+		return a.change(x, id.String(), func(ctx context.Context, c *change) (answer, error) {
+			app, err := c.findApplication(ctx, id)
+			if err != nil {
+				return answer{}, err
+			}
+			if app.PublicClient {
+				return answer{}, errBadRequest("The application is a public client, which has no secret.")
+			}
+			secret, ttl := newSecret(), secretLifetime
+			if r.TtlSeconds != nil {
+				ttl = time.Duration(*r.TtlSeconds) * time.Second
+			}
+			p, err := c.createSecret(ctx, id, secret, ttl, x.now)
+			return created(ApplicationSecretCreated{Id: p.ID, ClientSecret: secret, ExpiresDateTime: p.ExpiresAt}), err
+		})
+	})
+}
+
+// DeleteApplicationSecret removes a secret.
+func (a *API) DeleteApplicationSecret(c *gin.Context, tenant TenantId, id ClientId, secret SecretId) {
+	a.answer(c, func(x *call) (answer, error) {
+		return a.change(x, secret.String(), func(ctx context.Context, c *change) (answer, error) {
+			n, err := c.DeleteApplicationSecret(ctx, db.DeleteApplicationSecretParams{TenantID: tenant, ClientID: id, ID: secret})
+			if err == nil && n == 0 {
+				err = errNotFound("The application has no secret %s.", secret)
+			}
+			return done(), err
+		})
+	})
+}
+
+// GrantConsent grants permissions.
+func (a *API) GrantConsent(c *gin.Context, _ TenantId, id ClientId) {
+	a.answer(c, func(x *call) (answer, error) {
+		r, err := read[Consent](x)
+		if err != nil {
+			return answer{}, err
+		}
+		return a.change(x, id.String(), func(ctx context.Context, c *change) (answer, error) {
+			if _, err := c.findApplication(ctx, id); err != nil {
+				return answer{}, err
+			}
+			principal := uuid.Nil
+			if r.UserId != nil {
+				if _, err := c.findUser(ctx, *r.UserId); err != nil {
+					return answer{}, err
+				}
+				principal = *r.UserId
+			}
+			var scopes, roles []string
+			set(&scopes, r.Scopes)
+			set(&roles, r.Roles)
+			return done(), c.grant(ctx, id, principal, scopes, roles, x.now)
+		})
+	})
+}
+
+// RemoveConsent takes all permissions away.
+func (a *API) RemoveConsent(c *gin.Context, _ TenantId, id ClientId) {
+	a.answer(c, func(x *call) (answer, error) {
+		return a.change(x, id.String(), func(ctx context.Context, c *change) (answer, error) {
+			if _, err := c.findApplication(ctx, id); err != nil {
+				return answer{}, err
+			}
+			return done(), a.identity.RemoveConsent(ctx, c.tx, c.tenant.ID, id)
+		})
+	})
+}

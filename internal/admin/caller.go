@@ -1,0 +1,168 @@
+package admin
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// caller is who calls.
+type caller struct {
+	id   uuid.UUID // of the key; zero: there is none, and none is needed
+	name string
+	role db.AdminRole
+}
+
+// may tells whether the role is the wanted one or one that includes it.
+func (c caller) may(role db.AdminRole) bool {
+	return rank(c.role) >= rank(role)
+}
+
+func rank(role db.AdminRole) int {
+	for i, r := range db.AllAdminRoleValues() { // in the order of what they may
+		if r == role {
+			return i
+		}
+	}
+	return -1
+}
+
+// owns tells whether the caller may see a tenant at all.
+func (c caller) owns(t db.Tenant) bool {
+	return c.role != db.AdminRoleManager || t.Manager != nil && *t.Manager == c.name
+}
+
+func errUnauthorized(detail string) *problem {
+	return &problem{status: http.StatusUnauthorized, detail: detail}
+}
+
+func (a *API) authenticate(x *call) error {
+	if x.op != nil && x.op.role == "" {
+		return nil
+	}
+	ctx := x.Request.Context()
+	scheme, key, _ := strings.Cut(x.GetHeader("Authorization"), " ")
+	if x.GetHeader("Authorization") == "" {
+		return a.letIn(ctx, x)
+	}
+	if key = strings.TrimSpace(key); !strings.EqualFold(scheme, "Bearer") || key == "" {
+		return errUnauthorized("Want Authorization: Bearer, and a key.")
+	}
+	row, err := a.queries.GetAdminKey(ctx, hashOf(key))
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return errUnauthorized("There is no such key.")
+	case err != nil:
+		return err
+	case row.RevokedAt != nil:
+		return errUnauthorized("The key was revoked.")
+	case row.ExpiresAt != nil && !x.now.Before(*row.ExpiresAt):
+		return errUnauthorized("The key has expired.")
+	}
+	x.caller = caller{row.ID, row.Name, row.Role}
+	return nil
+}
+
+// letIn lets a caller without a key in where no key is needed.
+func (a *API) letIn(ctx context.Context, x *call) error {
+	exist, err := a.queries.AdminKeysExist(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !a.open || exist:
+		return errUnauthorized("A key is needed: Authorization: Bearer KEY. An owner makes one by mocktenant admin-key create.")
+	case !loopbackHost(x.Request.Host):
+		return errUnauthorized(fmt.Sprintf("Without a key, only this machine is let in, as localhost; the Host is %q.", x.Request.Host))
+	}
+	x.caller.role = db.AdminRoleOwner
+	return nil
+}
+
+func (a *API) authorize(x *call) error {
+	if x.op == nil || x.op.role == "" || x.caller.may(x.op.role) {
+		return nil
+	}
+	return errForbidden("It takes a key of the role %s; this one is a %s's.", x.op.role, x.caller.role)
+}
+
+// findTenant finds the tenant that the path names. One that isn't the caller's is
+// not there.
+func (a *API) findTenant(x *call) error {
+	name, ok := x.Params.Get("tenantId")
+	if !ok || x.op == nil {
+		return nil
+	}
+	id, err := uuid.Parse(name)
+	if err != nil || len(name) != len(uuid.Nil.String()) {
+		return errBadRequest("The parameter tenantId: %q is no GUID.", name)
+	}
+	x.tenant, err = a.tenant(x, id)
+	return err
+}
+
+// tenant finds a tenant that the caller may see.
+func (a *API) tenant(x *call, id uuid.UUID) (db.Tenant, error) {
+	tenant, err := a.queries.GetTenant(x.Request.Context(), id)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return tenant, err
+	}
+	if err != nil || !x.caller.owns(tenant) || tenant.ExpiresAt != nil && !x.now.Before(*tenant.ExpiresAt) {
+		return db.Tenant{}, errNotFound("There is no tenant %s.", id)
+	}
+	return tenant, nil
+}
+
+func hashOf(key string) []byte {
+	hash := sha256.Sum256([]byte(key))
+	return hash[:]
+}
+
+// newSecret makes what nobody guesses: 32 bytes, as letters, digits, - and _.
+func newSecret() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// keyPrefix begins every key, so that scanners for leaked secrets find them.
+const keyPrefix = "mocktenant_"
+
+// CreateKey makes a key of an administrator and returns it; only its hash is
+// kept. A ttl of 0 is forever.
+func CreateKey(ctx context.Context, q *db.Queries, name string, role db.AdminRole, ttl time.Duration, now time.Time) (uuid.UUID, string, error) {
+	key := keyPrefix + newSecret()
+	id, err := keepKey(ctx, q, key, name, role, ttl, now)
+	return id, key, err
+}
+
+// KeepKey lets a key that was made elsewhere be an owner's; name says where.
+func KeepKey(ctx context.Context, q *db.Queries, key, name string, now time.Time) error {
+	_, err := keepKey(ctx, q, key, name, db.AdminRoleOwner, 0, now)
+	return err
+}
+
+func keepKey(ctx context.Context, q *db.Queries, key, name string, role db.AdminRole, ttl time.Duration, now time.Time) (uuid.UUID, error) {
+	p := db.CreateAdminKeyParams{ID: uuid.Must(uuid.NewV7()), Name: name, Role: role, Hash: hashOf(key), CreatedAt: now, ExpiresAt: after(now, ttl)}
+	_, err := q.CreateAdminKey(ctx, p)
+	return p.ID, err
+}
+
+// after is the moment that lies a while ahead; nil, for 0, is never.
+func after(now time.Time, ttl time.Duration) *time.Time {
+	if ttl == 0 {
+		return nil
+	}
+	t := now.Add(ttl)
+	return &t
+}

@@ -1,0 +1,214 @@
+package admin
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"hash"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// tries is how often a change is tried that Postgres rolled back because it and
+// another one waited for each other.
+const tries = 5
+
+// change is a change under way: its transaction, and the tenant as it is in it,
+// locked against other changes by administrators.
+type change struct {
+	*db.Queries
+	tx     pgx.Tx
+	tenant db.Tenant
+}
+
+// change makes a change, writes it into the audit log with what it was made to,
+// and, if the client asks so, keeps the answer for another try: all or nothing.
+func (a *API) change(x *call, target string, f func(ctx context.Context, c *change) (answer, error)) (result answer, err error) {
+	ctx := x.Request.Context()
+	for range tries {
+		err = pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
+			result, err = a.attempt(ctx, x, target, tx, f)
+			return err
+		})
+		if !rolledBack(err) || x.op.document() { // a stream is read but once
+			break
+		}
+	}
+	a.identity.ForgetCallers()
+	return result, err
+}
+
+func rolledBack(err error) bool {
+	state := stateOf(err)
+	return state == "40P01" || state == "40001" // deadlock, serialization
+}
+
+// stateOf is the SQLSTATE of an error of Postgres, or "".
+func stateOf(err error) string {
+	var refusal *pgconn.PgError
+	if errors.As(err, &refusal) {
+		return refusal.Code
+	}
+	return ""
+}
+
+func (a *API) attempt(ctx context.Context, x *call, target string, tx pgx.Tx, f func(context.Context, *change) (answer, error)) (answer, error) {
+	c := &change{Queries: db.New(tx), tx: tx}
+	idempotent := a.idempotent(x, c.Queries)
+	if known, found, err := idempotent.find(ctx); found || err != nil {
+		return known, err
+	}
+	if x.tenant.ID != uuid.Nil {
+		var err error
+		if c.tenant, err = c.LockTenant(ctx, x.tenant.ID); err != nil {
+			return answer{}, err
+		}
+	}
+	result, err := f(ctx, c)
+	if err != nil {
+		return result, err
+	}
+	if err := c.audit(ctx, x, target, db.AuditOutcomeDone, result.status); err != nil {
+		return result, err
+	}
+	return result, idempotent.keep(ctx, result)
+}
+
+// audit writes an entry of the log.
+func (c *change) audit(ctx context.Context, x *call, target string, outcome db.AuditOutcome, status int) error {
+	return c.CreateAuditEntry(ctx, auditEntry(x, target, outcome, status))
+}
+
+func auditEntry(x *call, target string, outcome db.AuditOutcome, status int) db.CreateAuditEntryParams {
+	e := db.CreateAuditEntryParams{
+		ID: uuid.Must(uuid.NewV7()), At: x.now, Action: x.Request.Method + " " + x.Request.URL.Path,
+		Outcome: outcome, Status: int32(status), Address: x.ClientIP(),
+	}
+	if x.op != nil {
+		e.Action = x.op.name
+	}
+	if x.caller.id != uuid.Nil {
+		e.KeyID, e.KeyName = &x.caller.id, &x.caller.name
+	}
+	if x.tenant.ID != uuid.Nil {
+		e.TenantID = &x.tenant.ID
+	}
+	if target != "" {
+		e.Target = &target
+	}
+	return e
+}
+
+// auditDenial writes down that somebody was refused. That it fails keeps nobody
+// from the refusal.
+func (a *API) auditDenial(x *call, status int) {
+	err := a.queries.CreateAuditEntry(context.WithoutCancel(x.Request.Context()), auditEntry(x, x.Request.URL.Path, db.AuditOutcomeDenied, status))
+	if err != nil {
+		a.log.Warn("audit", "error", err)
+	}
+}
+
+// idempotencyLifetime is how long an answer is kept for another try.
+const idempotencyLifetime = 24 * time.Hour
+
+// idempotent is a create that may be tried again.
+// https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+type idempotent struct {
+	x     *call
+	q     *db.Queries
+	key   string // "" for once
+	begun hash.Hash
+}
+
+func (a *API) idempotent(x *call, q *db.Queries) *idempotent {
+	i := &idempotent{x: x, q: q}
+	if given := x.GetHeader("Idempotency-Key"); given != "" && x.Request.Method == http.MethodPost {
+		i.key = x.caller.id.String() + " " + given
+		i.begun = sha256.New()
+		i.begun.Write([]byte(x.op.name + " " + x.Request.URL.RequestURI() + "\n"))
+		if x.op.document() {
+			x.Request.Body = struct {
+				io.Reader
+				io.Closer
+			}{io.TeeReader(x.Request.Body, i.begun), x.Request.Body}
+		} else {
+			i.begun.Write(x.body)
+		}
+	}
+	return i
+}
+
+// find returns the answer of a try before. It waits for one that is under way.
+func (i *idempotent) find(ctx context.Context) (answer, bool, error) {
+	if i.key == "" {
+		return answer{}, false, nil
+	}
+	fresh, err := i.q.CreateIdempotencyKey(ctx, db.CreateIdempotencyKeyParams{Hash: hashOf("find " + i.key), RequestHash: []byte{}, CreatedAt: i.x.now})
+	if err != nil || fresh > 0 {
+		return answer{}, false, err
+	}
+	row, err := i.q.GetIdempotencyKey(ctx, hashOf("find "+i.key))
+	if err != nil {
+		return answer{}, false, err
+	}
+	if _, err := io.Copy(io.Discard, i.x.Request.Body); err != nil {
+		return answer{}, false, err
+	}
+	if subtle.ConstantTimeCompare(row.RequestHash, i.begun.Sum(nil)) == 0 {
+		return answer{}, false, errConflict("The Idempotency-Key came before, with another request.")
+	}
+	var kept keptAnswer
+	text, err := i.seal().Open(nil, nil, row.Answer, nil)
+	if err == nil {
+		err = json.Unmarshal(text, &kept)
+	}
+	return answer{kept.Status, append([]byte(kept.Body), '\n')}, true, err
+}
+
+type keptAnswer struct {
+	Status int
+	Body   json.RawMessage
+}
+
+// keep keeps the answer, sealed: it may hold secrets.
+func (i *idempotent) keep(ctx context.Context, result answer) error {
+	if i.key == "" {
+		return nil
+	}
+	if _, err := io.Copy(io.Discard, i.x.Request.Body); err != nil {
+		return err
+	}
+	body, err := marshal(result.value)
+	if err != nil {
+		return err
+	}
+	text, err := marshal(keptAnswer{result.status, body})
+	if err != nil {
+		return err
+	}
+	return i.q.SetIdempotentAnswer(ctx, db.SetIdempotentAnswerParams{
+		Hash: hashOf("find " + i.key), RequestHash: i.begun.Sum(nil), Answer: i.seal().Seal(nil, nil, text, nil),
+	})
+}
+
+func (i *idempotent) seal() cipher.AEAD {
+	block, err := aes.NewCipher(hashOf("seal " + i.key))
+	if err == nil {
+		var aead cipher.AEAD
+		if aead, err = cipher.NewGCMWithRandomNonce(block); err == nil {
+			return aead
+		}
+	}
+	panic(err) // the key has the right size
+}

@@ -1,0 +1,189 @@
+package admin
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/gin-gonic/gin"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/state"
+)
+
+//go:embed openapi.yaml
+var openAPI []byte
+
+// Limits of bodies, in bytes.
+const (
+	maxBody     = 1 << 20
+	maxCreate   = 16 << 20 // of a tenant, which may bring a document
+	maxDocument = 4 << 30
+)
+
+// operation is one of the contract's.
+type operation struct {
+	route *routers.Route
+	name  string
+	role  db.AdminRole // "" lets anybody
+}
+
+// operations are those of the contract, by method and path as Gin writes it.
+type operations map[string]*operation
+
+func (o operations) find(method, path string) *operation { return o[method+" "+path] }
+
+var pathParameter = regexp.MustCompile(`\{(\w+)\}`)
+
+// contract reads the document, once, when it is first needed: a service that
+// nobody administers starts without.
+var contract = sync.OnceValue(func() operations {
+	document, err := openapi3.NewLoader().LoadFromData(openAPI)
+	if err != nil {
+		panic(err) // it is embedded, and a test reads it
+	}
+	all := operations{}
+	for path, item := range document.Paths.Map() {
+		for method, op := range item.Operations() {
+			role, _ := op.Extensions["x-role"].(string)
+			if role == "anybody" {
+				role = ""
+			}
+			all[method+" "+pathParameter.ReplaceAllString(path, ":$1")] = &operation{
+				route: &routers.Route{Spec: document, Path: path, PathItem: item, Method: method, Operation: op},
+				name:  op.OperationID, role: db.AdminRole(role),
+			}
+		}
+	}
+	return all
+})
+
+// document tells whether the body is a state document, which its reader checks
+// as it comes.
+func (o *operation) document() bool { return o.name == "importTenant" || o.name == "createSeed" }
+
+// validate holds the request against the contract.
+func (x *call) validate() error {
+	if x.op == nil {
+		return nil
+	}
+	if err := x.readBody(); err != nil {
+		return err
+	}
+	parameters := map[string]string{}
+	for _, p := range x.Params {
+		parameters[p.Key] = p.Value
+	}
+	r := x.Request.Clone(x.Request.Context())
+	r.Body = io.NopCloser(bytes.NewReader(x.body)) // never the request's own: it would be read whole
+	err := openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
+		Request: r, PathParams: parameters, Route: x.op.route,
+		Options: &openapi3filter.Options{
+			AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, ExcludeRequestBody: x.op.document(), RejectWhenRequestBodyNotSpecified: true,
+		},
+	})
+	if err != nil {
+		return x.describe(err)
+	}
+	return x.knownParameters()
+}
+
+func (x *call) readBody() (err error) {
+	limit := int64(maxBody)
+	switch {
+	case x.op.document():
+		x.Request.Body = http.MaxBytesReader(x.Writer, x.Request.Body, maxDocument)
+		return x.documentType()
+	case x.op.name == "createTenant":
+		limit = maxCreate
+	}
+	x.body, err = io.ReadAll(http.MaxBytesReader(x.Writer, x.Request.Body, limit))
+	if err == nil && len(x.body) == 0 {
+		x.body = nil
+	}
+	return err
+}
+
+func (x *call) documentType() error {
+	if kind := x.ContentType(); kind != jsonType && kind != yamlType {
+		return errBadRequest("The Content-Type is %q; want %s or %s.", kind, jsonType, yamlType)
+	}
+	return nil
+}
+
+// knownParameters refuses query parameters that the contract doesn't know, which
+// else would be passed over.
+func (x *call) knownParameters() error {
+	for name := range x.Request.URL.Query() {
+		if x.op.route.Operation.Parameters.GetByInAndName("query", name) == nil {
+			return errBadRequest("The query parameter %q is not known here.", name)
+		}
+	}
+	return nil
+}
+
+// describe says what of a request breaks the contract, and where.
+func (x *call) describe(err error) error {
+	p := errBadRequest("%v", err)
+	var request *openapi3filter.RequestError
+	if !errors.As(err, &request) {
+		return p
+	}
+	reason := request.Reason
+	var schema *openapi3.SchemaError
+	if errors.As(request.Err, &schema) {
+		reason = schema.Reason
+		if request.RequestBody != nil {
+			at := schema.JSONPointer()
+			if m := unsupported.FindStringSubmatch(reason); m != nil {
+				at = append(at, m[1])
+			}
+			p.pointer = pointerOf(at)
+			p.line = state.LineOf(x.body, p.pointer)
+		}
+	} else if request.Err != nil {
+		reason = request.Err.Error()
+	}
+	switch {
+	case request.Parameter != nil:
+		p.detail = "The parameter " + request.Parameter.Name + ": " + reason
+	case p.pointer != "":
+		p.detail = p.pointer + ": " + reason
+	default:
+		p.detail = "The body: " + reason
+	}
+	return p
+}
+
+// unsupported is what kin-openapi says of a property that the contract doesn't
+// have; it points at the object.
+var unsupported = regexp.MustCompile(`^property "(.*)" is unsupported$`)
+
+func pointerOf(segments []string) string {
+	if len(segments) == 0 {
+		return ""
+	}
+	escape := strings.NewReplacer("~", "~0", "/", "~1")
+	for i, s := range segments {
+		segments[i] = escape.Replace(s)
+	}
+	return "/" + strings.Join(segments, "/")
+}
+
+const yamlType = "application/yaml"
+
+// GetOpenAPI serves the contract.
+func (a *API) GetOpenAPI(c *gin.Context) { c.Data(http.StatusOK, yamlType, openAPI) }
+
+// GetStateSchema serves the schema of documents.
+func (a *API) GetStateSchema(c *gin.Context) {
+	c.Data(http.StatusOK, "application/schema+json", state.Schema)
+}

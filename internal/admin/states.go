@@ -1,0 +1,357 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/state"
+)
+
+func counts(ctx context.Context, q *db.Queries, id uuid.UUID) (StateCounts, error) {
+	n, err := state.Count(ctx, q, id)
+	return StateCounts{Partners: n.Partners, Users: n.Users, Applications: n.Applications}, err
+}
+
+// oneMoment is how what is read in several statements belongs together.
+var oneMoment = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+
+// export answers the state of a tenant, or of what is kept, as a document.
+func (a *API) export(x *call, id uuid.UUID, format string) (answer, error) {
+	ctx := x.Request.Context()
+	yaml := format == "yaml"
+	kind := jsonType
+	if yaml {
+		kind = yamlType
+	}
+	err := pgx.BeginTxFunc(ctx, a.pool, oneMoment, func(tx pgx.Tx) error {
+		q := db.New(tx)
+		if _, err := q.GetState(ctx, id); err != nil {
+			return err
+		}
+		x.Header("Content-Type", kind)
+		x.Status(http.StatusOK)
+		return state.Export(ctx, q, id, x.Writer, yaml)
+	})
+	return answer{status: http.StatusOK}, err
+}
+
+// ExportTenant answers the state of a tenant.
+func (a *API) ExportTenant(c *gin.Context, id TenantId, p ExportTenantParams) {
+	a.answer(c, func(x *call) (answer, error) { return a.export(x, id, formatOf(p.Format)) })
+}
+
+func formatOf[T ~string](format *T) string {
+	if format == nil {
+		return ""
+	}
+	return string(*format)
+}
+
+// ImportTenant replaces the state of a tenant by a document.
+func (a *API) ImportTenant(c *gin.Context, id TenantId) {
+	a.answer(c, func(x *call) (answer, error) {
+		return a.change(x, "", func(ctx context.Context, c *change) (answer, error) {
+			m := state.Importer{Now: x.now, By: x.caller.id}
+			set(&m.IDSeed, c.tenant.IDSeed)
+			from, err := m.Import(ctx, c.tx, x.Request.Body, x.ContentType() == yamlType)
+			if err != nil {
+				return answer{}, err
+			}
+			if err := state.Replace(ctx, c.Queries, id, from); err != nil {
+				return answer{}, err
+			}
+			if _, err := c.DeleteUnusedStates(ctx, []uuid.UUID{from}); err != nil {
+				return answer{}, err
+			}
+			n, err := counts(ctx, c.Queries, id)
+			return ok(n), err
+		})
+	})
+}
+
+func (a *API) snapshot(ctx context.Context, q *db.Queries, tenant uuid.UUID, name string) (db.Snapshot, error) {
+	row, err := q.GetSnapshot(ctx, db.GetSnapshotParams{TenantID: tenant, Name: name})
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = errNotFound("The tenant has no snapshot %q.", name)
+	}
+	return row, err
+}
+
+func showSnapshot(ctx context.Context, q *db.Queries, row db.Snapshot) (Snapshot, error) {
+	n, err := counts(ctx, q, row.StateID)
+	return Snapshot{Name: row.Name, CreatedDateTime: row.CreatedAt.UTC(), Counts: n}, err
+}
+
+// ListSnapshots lists the snapshots of a tenant.
+func (a *API) ListSnapshots(c *gin.Context, id TenantId, p ListSnapshotsParams) {
+	a.answer(c, func(x *call) (answer, error) {
+		ctx := c.Request.Context()
+		rows, err := a.queries.ListSnapshots(ctx, db.ListSnapshotsParams{TenantID: id, After: afterText(p.After), RowLimit: limit(p.Top) + 1})
+		if err != nil {
+			return answer{}, err
+		}
+		list := SnapshotList{Value: []Snapshot{}}
+		rows, list.NextLink = page(x, rows, p.Top, func(s db.Snapshot) string { return s.Name })
+		for _, row := range rows {
+			s, err := showSnapshot(ctx, a.queries, row)
+			if err != nil {
+				return answer{}, err
+			}
+			list.Value = append(list.Value, s)
+		}
+		return ok(list), nil
+	})
+}
+
+// CreateSnapshot keeps the state of now.
+func (a *API) CreateSnapshot(c *gin.Context, id TenantId, _ CreateSnapshotParams) {
+	a.answer(c, func(x *call) (answer, error) {
+		r, err := read[SnapshotCreate](x)
+		if err != nil {
+			return answer{}, err
+		}
+		return a.change(x, r.Name, func(ctx context.Context, c *change) (answer, error) {
+			kept, err := c.keep(ctx, id, x.now)
+			if err != nil {
+				return answer{}, err
+			}
+			row := db.Snapshot{TenantID: id, Name: r.Name, StateID: kept, CreatedAt: x.now}
+			n, err := c.CreateSnapshot(ctx, db.CreateSnapshotParams(row))
+			if err != nil || n == 0 {
+				return answer{}, orConflict(err, "The tenant has a snapshot %q; delete it first, or take another name.", r.Name)
+			}
+			s, err := showSnapshot(ctx, c.Queries, row)
+			return created(s), err
+		})
+	})
+}
+
+// GetSnapshot answers a snapshot.
+func (a *API) GetSnapshot(c *gin.Context, id TenantId, name Name) {
+	a.answer(c, func(*call) (answer, error) {
+		row, err := a.snapshot(c.Request.Context(), a.queries, id, name)
+		if err != nil {
+			return answer{}, err
+		}
+		s, err := showSnapshot(c.Request.Context(), a.queries, row)
+		return ok(s), err
+	})
+}
+
+// DeleteSnapshot removes a snapshot, and what it kept unless a tenant goes back to
+// that.
+func (a *API) DeleteSnapshot(c *gin.Context, id TenantId, name Name) {
+	a.answer(c, func(x *call) (answer, error) {
+		return a.change(x, name, func(ctx context.Context, c *change) (answer, error) {
+			row, err := a.snapshot(ctx, c.Queries, id, name)
+			if err != nil {
+				return answer{}, err
+			}
+			if _, err := c.DeleteSnapshot(ctx, db.DeleteSnapshotParams{TenantID: id, Name: name}); err != nil {
+				return answer{}, err
+			}
+			_, err = c.DeleteUnusedStates(ctx, []uuid.UUID{row.StateID})
+			return done(), err
+		})
+	})
+}
+
+// RestoreSnapshot puts the tenant back.
+func (a *API) RestoreSnapshot(c *gin.Context, id TenantId, name Name) {
+	a.answer(c, func(x *call) (answer, error) {
+		return a.change(x, name, func(ctx context.Context, c *change) (answer, error) {
+			row, err := a.snapshot(ctx, c.Queries, id, name)
+			if err != nil {
+				return answer{}, err
+			}
+			if err := state.Replace(ctx, c.Queries, id, row.StateID); err != nil {
+				return answer{}, err
+			}
+			n, err := counts(ctx, c.Queries, id)
+			return ok(n), err
+		})
+	})
+}
+
+// ExportSnapshot answers a snapshot as a document.
+func (a *API) ExportSnapshot(c *gin.Context, id TenantId, name Name, p ExportSnapshotParams) {
+	a.answer(c, func(x *call) (answer, error) {
+		row, err := a.snapshot(c.Request.Context(), a.queries, id, name)
+		if err != nil {
+			return answer{}, err
+		}
+		return a.export(x, row.StateID, formatOf(p.Format))
+	})
+}
+
+// DiffStates compares two snapshots, or one and the state of now.
+func (a *API) DiffStates(c *gin.Context, id TenantId, p DiffStatesParams) {
+	a.answer(c, func(x *call) (result answer, err error) {
+		after, err := parseAfter(p.After)
+		if err != nil {
+			return answer{}, err
+		}
+		ctx := c.Request.Context()
+		err = pgx.BeginTxFunc(ctx, a.pool, oneMoment, func(tx pgx.Tx) error {
+			q, to := db.New(tx), id
+			from, err := a.snapshot(ctx, q, id, p.From)
+			if err != nil {
+				return err
+			}
+			if p.To != nil {
+				later, err := a.snapshot(ctx, q, id, *p.To)
+				if err != nil {
+					return err
+				}
+				to = later.StateID
+			}
+			var changes []state.Change
+			if p.After == nil {
+				if changes, err = state.DiffDirectory(ctx, q, from.StateID, to); err != nil {
+					return err
+				}
+			}
+			partners, err := state.DiffPartners(ctx, q, from.StateID, to, after, limit(p.Top)+1)
+			if err != nil {
+				return err
+			}
+			list := DiffList{}
+			partners, list.NextLink = page(x, partners, p.Top, func(c state.Change) string { return c.ID })
+			list.Value, err = entries(append(changes, partners...))
+			result = ok(list)
+			return err
+		})
+		return result, err
+	})
+}
+
+func entries(changes []state.Change) ([]DiffEntry, error) {
+	list := []DiffEntry{}
+	for _, c := range changes {
+		e := DiffEntry{Entity: DiffEntryEntity(c.Entity), Id: c.ID, Change: DiffEntryChangeChanged}
+		var err error
+		if e.Before, err = raw(c.Before); err != nil {
+			return nil, err
+		}
+		if e.After, err = raw(c.After); err != nil {
+			return nil, err
+		}
+		switch {
+		case e.Before == nil:
+			e.Change = DiffEntryChangeAdded
+		case e.After == nil:
+			e.Change = DiffEntryChangeRemoved
+		}
+		list = append(list, e)
+	}
+	return list, nil
+}
+
+func raw(value any) (*State, error) {
+	if value == nil {
+		return nil, nil
+	}
+	text, err := json.Marshal(value)
+	s := State(text)
+	return &s, err
+}
+
+func (a *API) seed(ctx context.Context, name string) (db.Seed, error) {
+	row, err := a.queries.GetSeed(ctx, name)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = errNotFound("There is no seed %q.", name)
+	}
+	return row, err
+}
+
+func showSeed(ctx context.Context, q *db.Queries, row db.Seed) (Seed, error) {
+	n, err := counts(ctx, q, row.StateID)
+	return Seed{Name: row.Name, CreatedDateTime: row.CreatedAt.UTC(), Counts: n}, err
+}
+
+// ListSeeds lists the seeds.
+func (a *API) ListSeeds(c *gin.Context, p ListSeedsParams) {
+	a.answer(c, func(x *call) (answer, error) {
+		ctx := c.Request.Context()
+		rows, err := a.queries.ListSeeds(ctx, db.ListSeedsParams{After: afterText(p.After), RowLimit: limit(p.Top) + 1})
+		if err != nil {
+			return answer{}, err
+		}
+		list := SeedList{Value: []Seed{}}
+		rows, list.NextLink = page(x, rows, p.Top, func(s db.Seed) string { return s.Name })
+		for _, row := range rows {
+			s, err := showSeed(ctx, a.queries, row)
+			if err != nil {
+				return answer{}, err
+			}
+			list.Value = append(list.Value, s)
+		}
+		return ok(list), nil
+	})
+}
+
+// CreateSeed keeps a document under a name: all of it, or nothing.
+func (a *API) CreateSeed(c *gin.Context, p CreateSeedParams) {
+	a.answer(c, func(x *call) (answer, error) {
+		return a.change(x, p.Name, func(ctx context.Context, c *change) (answer, error) {
+			kept, err := state.Importer{Now: x.now, By: x.caller.id}.Import(ctx, c.tx, x.Request.Body, x.ContentType() == yamlType)
+			if err != nil {
+				return answer{}, err
+			}
+			row := db.Seed{Name: p.Name, StateID: kept, CreatedAt: x.now}
+			n, err := c.CreateSeed(ctx, db.CreateSeedParams(row))
+			if err != nil || n == 0 {
+				return answer{}, orConflict(err, "There is a seed %q; delete it first, or take another name.", p.Name)
+			}
+			s, err := showSeed(ctx, c.Queries, row)
+			return created(s), err
+		})
+	})
+}
+
+// GetSeed answers a seed.
+func (a *API) GetSeed(c *gin.Context, name Name) {
+	a.answer(c, func(*call) (answer, error) {
+		row, err := a.seed(c.Request.Context(), name)
+		if err != nil {
+			return answer{}, err
+		}
+		s, err := showSeed(c.Request.Context(), a.queries, row)
+		return ok(s), err
+	})
+}
+
+// DeleteSeed removes a seed, and what it kept unless a tenant goes back to that.
+func (a *API) DeleteSeed(c *gin.Context, name Name) {
+	a.answer(c, func(x *call) (answer, error) {
+		row, err := a.seed(c.Request.Context(), name)
+		if err != nil {
+			return answer{}, err
+		}
+		return a.change(x, name, func(ctx context.Context, c *change) (answer, error) {
+			if _, err := c.DeleteSeed(ctx, name); err != nil {
+				return answer{}, err
+			}
+			_, err := c.DeleteUnusedStates(ctx, []uuid.UUID{row.StateID})
+			return done(), err
+		})
+	})
+}
+
+// ExportSeed answers a seed as a document.
+func (a *API) ExportSeed(c *gin.Context, name Name, p ExportSeedParams) {
+	a.answer(c, func(x *call) (answer, error) {
+		row, err := a.seed(c.Request.Context(), name)
+		if err != nil {
+			return answer{}, err
+		}
+		return a.export(x, row.StateID, formatOf(p.Format))
+	})
+}

@@ -1,0 +1,471 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/identity"
+	"github.com/mocktenant/mocktenant/internal/state"
+)
+
+// domainSuffix is what the domains of tenants that name none are under.
+const domainSuffix = ".mocktenant.example"
+
+// read decodes the body, which the contract has checked.
+func read[T any](x *call) (T, error) {
+	var v T
+	err := json.Unmarshal(x.body, &v)
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) {
+		p := errBadRequest("%s: %v", semantic.JSONPointer, semantic.Err)
+		p.pointer = string(semantic.JSONPointer)
+		p.line = state.LineOf(x.body, p.pointer)
+		return v, p
+	}
+	if err != nil {
+		return v, errBadRequest("The body: %v", err)
+	}
+	return v, nil
+}
+
+// ListTenants lists the tenants.
+func (a *API) ListTenants(c *gin.Context, p ListTenantsParams) {
+	a.answer(c, func(x *call) (answer, error) {
+		after, err := parseAfter(p.After)
+		if err != nil {
+			return answer{}, err
+		}
+		params := db.ListTenantsParams{After: after, Now: &x.now, RowLimit: limit(p.Top) + 1}
+		if x.caller.role == db.AdminRoleManager {
+			params.Manager = &x.caller.name
+		}
+		rows, err := a.queries.ListTenants(c.Request.Context(), params)
+		if err != nil {
+			return answer{}, err
+		}
+		list := TenantList{Value: []Tenant{}}
+		rows, list.NextLink = page(x, rows, p.Top, func(t db.Tenant) string { return t.ID.String() })
+		domains, err := domainsOf(c.Request.Context(), a.queries, rows)
+		for _, t := range rows {
+			list.Value = append(list.Value, newTenant(t, domains[t.ID]))
+		}
+		return ok(list), err
+	})
+}
+
+func domainsOf(ctx context.Context, q *db.Queries, tenants []db.Tenant) (map[uuid.UUID][]string, error) {
+	ids := make([]uuid.UUID, len(tenants))
+	for i, t := range tenants {
+		ids[i] = t.ID
+	}
+	rows, err := q.ListDomainsOf(ctx, ids)
+	domains := map[uuid.UUID][]string{}
+	for _, d := range rows {
+		domains[d.TenantID] = append(domains[d.TenantID], d.Name)
+	}
+	return domains, err
+}
+
+func newTenant(t db.Tenant, domains []string) Tenant {
+	rule := PermissionRule(t.PermissionRule)
+	tenant := Tenant{
+		Id: t.ID, DisplayName: t.DisplayName, Domains: domains, CreatedDateTime: t.CreatedAt.UTC(), ExpiresDateTime: utc(t.ExpiresAt),
+		Manager: t.Manager, IdSeed: t.IDSeed, Settings: TenantSettings{PageSize: &t.PageSize, PermissionRule: &rule, UserPicker: &t.UserPicker},
+	}
+	if tenant.Domains == nil {
+		tenant.Domains = []string{}
+	}
+	for quota, of := range map[*int32]func(int32){
+		t.PartnerQuota: tenant.Quota.Partners.Set, t.UserQuota: tenant.Quota.Users.Set, t.RequestRate: tenant.Quota.RequestsPerSecond.Set,
+	} {
+		if quota != nil {
+			of(*quota)
+		}
+	}
+	return tenant
+}
+
+func utc(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	u := t.UTC()
+	return &u
+}
+
+// GetTenant answers a tenant.
+func (a *API) GetTenant(c *gin.Context, _ TenantId) {
+	a.answer(c, func(x *call) (answer, error) { return a.showTenant(c.Request.Context(), a.queries, x.tenant) })
+}
+
+func (a *API) showTenant(ctx context.Context, q *db.Queries, t db.Tenant) (answer, error) {
+	domains, err := domainsOf(ctx, q, []db.Tenant{t})
+	return ok(newTenant(t, domains[t.ID])), err
+}
+
+// CreateTenant makes a tenant, from what it is to start with, and the credentials
+// that a test needs.
+func (a *API) CreateTenant(c *gin.Context, _ CreateTenantParams) {
+	a.answer(c, func(x *call) (answer, error) {
+		r, err := read[TenantCreate](x)
+		if err != nil {
+			return answer{}, err
+		}
+		if r.Manager != nil && x.caller.role == db.AdminRoleManager && *r.Manager != x.caller.name {
+			return answer{}, errForbidden("Owners alone may name another manager than %q.", x.caller.name)
+		}
+		source, err := a.findSource(x, r.Source)
+		if err != nil {
+			return answer{}, err
+		}
+		if r.Id == nil {
+			id := uuid.New()
+			r.Id = &id
+		}
+		return a.change(x, r.Id.String(), func(ctx context.Context, c *change) (answer, error) {
+			return a.createTenant(ctx, x, c, r, source)
+		})
+	})
+}
+
+// source is what a tenant starts with: a state that is kept, a tenant as it is, or
+// a document.
+type source struct {
+	state    *uuid.UUID
+	tenant   *uuid.UUID
+	document []byte
+}
+
+func (a *API) findSource(x *call, s *TenantSource) (source, error) {
+	ctx := x.Request.Context()
+	switch {
+	case s == nil:
+		return source{}, nil
+	case s.Seed != nil && s.TenantId == nil && s.Snapshot == nil && s.Document == nil:
+		seed, err := a.seed(ctx, *s.Seed)
+		return source{state: &seed.StateID}, err
+	case s.Document != nil && s.TenantId == nil && s.Snapshot == nil && s.Seed == nil:
+		return source{document: *s.Document}, nil
+	case s.TenantId != nil && s.Seed == nil && s.Document == nil:
+		tenant, err := a.tenant(x, *s.TenantId)
+		if err != nil || s.Snapshot == nil {
+			return source{tenant: &tenant.ID}, err
+		}
+		snapshot, err := a.snapshot(ctx, a.queries, tenant.ID, *s.Snapshot)
+		return source{state: &snapshot.StateID}, err
+	}
+	p := errBadRequest("/source: want one of seed, document, tenantId, or tenantId with snapshot.")
+	p.pointer = "/source"
+	p.line = state.LineOf(x.body, p.pointer)
+	return source{}, p
+}
+
+func (a *API) createTenant(ctx context.Context, x *call, c *change, r TenantCreate, s source) (answer, error) {
+	origin, err := a.origin(ctx, x, c, r, s)
+	if err != nil {
+		return answer{}, err
+	}
+	p := db.CreateTenantParams{
+		TenantID: *r.Id, DisplayName: r.DisplayName, Manager: r.Manager, OriginID: origin, IDSeed: r.IdSeed, CreatedAt: x.now,
+	}
+	if r.TtlSeconds != nil {
+		p.ExpiresAt = after(x.now, time.Duration(*r.TtlSeconds)*time.Second)
+	}
+	if p.Manager == nil && x.caller.role == db.AdminRoleManager {
+		p.Manager = &x.caller.name
+	}
+	if n, err := c.CreateTenant(ctx, p); err != nil || n == 0 {
+		return answer{}, orConflict(err, "There is a tenant %s.", r.Id)
+	}
+	domain := strings.ReplaceAll(r.Id.String(), "-", "")[20:] + domainSuffix
+	if r.Domain != nil {
+		domain = strings.ToLower(*r.Domain)
+		if !validDomain(domain) {
+			return answer{}, errBadRequest("/domain: %q is no domain.", *r.Domain)
+		}
+	}
+	if n, err := c.CreateDomain(ctx, db.CreateDomainParams{Name: domain, TenantID: *r.Id, CreatedAt: x.now}); err != nil || n == 0 {
+		return answer{}, orConflict(err, "The domain %q is another tenant's.", domain)
+	}
+	if origin != nil {
+		if err := state.Replace(ctx, c.Queries, *r.Id, *origin); err != nil {
+			return answer{}, err
+		}
+	}
+	if c.tenant, err = c.LockTenant(ctx, *r.Id); err != nil {
+		return answer{}, err
+	}
+	x.tenant = c.tenant
+	if c.tenant, err = c.update(ctx, x.now, r.Settings, r.Quota); err != nil {
+		return answer{}, err
+	}
+	result := TenantCreated{Tenant: newTenant(c.tenant, []string{domain})}
+	if r.Credentials == nil || *r.Credentials {
+		if result.Credentials, err = a.createCredentials(ctx, c, domain, x.now); err != nil {
+			return answer{}, err
+		}
+	}
+	return created(result), nil
+}
+
+func orConflict(err error, format string, args ...any) error {
+	if err == nil {
+		err = errConflict(format, args...)
+	}
+	return err
+}
+
+func validDomain(name string) bool {
+	return name != "" && !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, ".") && !strings.ContainsAny(name, " @/:%?#\x00")
+}
+
+// origin is the state that the tenant starts with and goes back to.
+func (a *API) origin(ctx context.Context, x *call, c *change, r TenantCreate, s source) (*uuid.UUID, error) {
+	switch {
+	case s.document != nil:
+		m := state.Importer{Now: x.now, By: x.caller.id}
+		if r.IdSeed != nil {
+			m.IDSeed = *r.IdSeed
+		}
+		id, err := m.Import(ctx, c.tx, bytes.NewReader(s.document), false)
+		return &id, within("/source/document", err)
+	case s.tenant != nil:
+		id, err := c.keep(ctx, *s.tenant, x.now)
+		return &id, err
+	}
+	return s.state, nil
+}
+
+// within says of a document that is part of a body where it is wrong.
+func within(pointer string, err error) error {
+	var document *state.Error
+	if errors.As(err, &document) {
+		return &problem{status: http.StatusBadRequest, detail: pointer + document.Pointer + ": " + document.Message, pointer: pointer + document.Pointer}
+	}
+	return err
+}
+
+// keep makes a state of a tenant, which is locked meanwhile.
+func (c *change) keep(ctx context.Context, tenant uuid.UUID, now time.Time) (uuid.UUID, error) {
+	if _, err := c.LockTenant(ctx, tenant); err != nil {
+		return uuid.Nil, err
+	}
+	return state.Keep(ctx, c.Queries, tenant, now)
+}
+
+// update changes settings and quota of the change's tenant.
+func (c *change) update(ctx context.Context, _ time.Time, settings *TenantSettings, quota *TenantQuota) (db.Tenant, error) {
+	if settings == nil && quota == nil {
+		return c.tenant, nil
+	}
+	return c.UpdateTenant(ctx, updated(c.tenant, settings, quota))
+}
+
+func updated(t db.Tenant, settings *TenantSettings, quota *TenantQuota) db.UpdateTenantParams {
+	p := db.UpdateTenantParams{
+		TenantID: t.ID, DisplayName: t.DisplayName, PermissionRule: t.PermissionRule, UserPicker: t.UserPicker, PageSize: t.PageSize,
+		ExpiresAt: t.ExpiresAt, Manager: t.Manager, PartnerQuota: t.PartnerQuota, UserQuota: t.UserQuota, RequestRate: t.RequestRate,
+	}
+	if settings != nil {
+		if settings.PageSize != nil {
+			p.PageSize = *settings.PageSize
+		}
+		if settings.PermissionRule != nil {
+			p.PermissionRule = db.PermissionRule(*settings.PermissionRule)
+		}
+		if settings.UserPicker != nil {
+			p.UserPicker = *settings.UserPicker
+		}
+	}
+	if quota != nil {
+		setNullable(&p.PartnerQuota, quota.Partners)
+		setNullable(&p.UserQuota, quota.Users)
+		setNullable(&p.RequestRate, quota.RequestsPerSecond)
+	}
+	return p
+}
+
+// setNullable takes over what a body says of a value: another, or, by null, none.
+func setNullable[T any, N ~map[bool]T](value **T, given N) {
+	v, has := given[true]
+	_, null := given[false]
+	switch {
+	case has:
+		*value = &v
+	case null:
+		*value = nil
+	}
+}
+
+// UpdateTenant changes what the body names.
+func (a *API) UpdateTenant(c *gin.Context, _ TenantId) {
+	a.answer(c, func(x *call) (answer, error) {
+		r, err := read[TenantUpdate](x)
+		if err != nil {
+			return answer{}, err
+		}
+		if len(r.Manager) > 0 && x.caller.role != db.AdminRoleOwner {
+			return answer{}, errForbidden("Owners alone may change the manager.")
+		}
+		return a.change(x, "", func(ctx context.Context, c *change) (answer, error) {
+			p := updated(c.tenant, r.Settings, r.Quota)
+			if r.DisplayName != nil {
+				p.DisplayName = *r.DisplayName
+			}
+			setNullable(&p.Manager, r.Manager)
+			var ttl *int64
+			if setNullable(&ttl, r.TtlSeconds); len(r.TtlSeconds) > 0 {
+				p.ExpiresAt = nil
+			}
+			if ttl != nil {
+				p.ExpiresAt = after(x.now, time.Duration(*ttl)*time.Second)
+			}
+			tenant, err := c.UpdateTenant(ctx, p)
+			if err != nil {
+				return answer{}, err
+			}
+			return a.showTenant(ctx, c.Queries, tenant)
+		})
+	})
+}
+
+// DeleteTenant removes a tenant: first nobody finds it any more, then it goes.
+func (a *API) DeleteTenant(c *gin.Context, id TenantId) {
+	a.answer(c, func(x *call) (answer, error) {
+		result, err := a.change(x, "", func(ctx context.Context, c *change) (answer, error) {
+			return done(), c.ExpireTenant(ctx, db.ExpireTenantParams{TenantID: id, ExpiresAt: &x.now})
+		})
+		if err != nil {
+			return result, err
+		}
+		// A client that goes away leaves no half-removed tenant.
+		return result, a.purge(context.WithoutCancel(c.Request.Context()), id)
+	})
+}
+
+// purge removes a tenant and all that is its own.
+func (a *API) purge(ctx context.Context, id uuid.UUID) (err error) {
+	for range tries {
+		err = pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
+			q := db.New(tx)
+			states, err := q.ListStatesOf(ctx, id)
+			if err != nil {
+				return err
+			}
+			if err := q.DeleteTenantReferences(ctx, id); err != nil {
+				return err
+			}
+			if _, err := q.DeleteTenant(ctx, id); err != nil {
+				return err
+			}
+			_, err = q.DeleteUnusedStates(ctx, states)
+			return err
+		})
+		if !rolledBack(err) {
+			break
+		}
+	}
+	a.identity.ForgetCallers()
+	return err
+}
+
+// ResetTenant puts the partners back.
+func (a *API) ResetTenant(c *gin.Context, _ TenantId) {
+	a.answer(c, func(x *call) (answer, error) {
+		return a.change(x, "", func(ctx context.Context, c *change) (answer, error) {
+			if err := state.Reset(ctx, c.Queries, c.tenant.ID, c.tenant.OriginID); err != nil {
+				return answer{}, err
+			}
+			return a.showTenant(ctx, c.Queries, c.tenant)
+		})
+	})
+}
+
+// tokenLifetime is the middle of Entra's 60 to 90 minutes.
+const tokenLifetime = 75 * time.Minute
+
+// What may be written here, and read.
+const (
+	readPermission  = "DeviceManagementServiceConfig.Read.All"
+	writePermission = "DeviceManagementServiceConfig.ReadWrite.All"
+)
+
+// https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference#intune-administrator
+var intuneAdministrator = uuid.MustParse("3a2c62db-5318-420d-8d74-23affee5d9d5")
+
+// createCredentials makes a user who may do everything here, an application that
+// may ask for it, and a token.
+func (a *API) createCredentials(ctx context.Context, c *change, domain string, now time.Time) (*Credentials, error) {
+	user, application := c.newUser("user@"+domain, now), c.newApplication("application", now)
+	user.DisplayName, user.DirectoryRoles = "User", []uuid.UUID{intuneAdministrator}
+	application.DisplayName, application.PublicClientFlows = "Application", true
+	application.RedirectUris = []string{"http://localhost", "http://127.0.0.1"}
+	application.RequiredScopes, application.RequiredRoles = []string{"User.Read", writePermission}, []string{writePermission}
+	password, secret := newSecret(), newSecret()
+	if err := c.createUser(ctx, user, password); err != nil {
+		return nil, err
+	}
+	if err := c.createApplication(ctx, application); err != nil {
+		return nil, err
+	}
+	if _, err := c.createSecret(ctx, application.ClientID, secret, secretLifetime, now); err != nil {
+		return nil, err
+	}
+	err := c.grant(ctx, application.ClientID, uuid.Nil, []string{"User.Read", readPermission, writePermission}, []string{readPermission, writePermission}, now)
+	if err != nil {
+		return nil, err
+	}
+	token, err := a.identity.IssueAccessToken(identity.AccessToken{
+		TenantID: c.tenant.ID, ObjectID: user.ID, AppID: application.ClientID, AppName: application.DisplayName,
+		UserName: user.UserPrincipalName, DisplayName: user.DisplayName, DirectoryRoles: user.DirectoryRoles,
+		Scopes: []string{"User.Read", writePermission}, Lifetime: tokenLifetime,
+	})
+	return &Credentials{
+		TenantId: c.tenant.ID, ClientId: application.ClientID, ClientSecret: secret, UserId: user.ID,
+		UserPrincipalName: user.UserPrincipalName, Password: password, AccessToken: token, ExpiresDateTime: now.Add(tokenLifetime).UTC(),
+	}, err
+}
+
+// IssueToken issues a token without a sign-in.
+func (a *API) IssueToken(c *gin.Context, _ TenantId) {
+	a.answer(c, func(x *call) (answer, error) {
+		r, err := read[TokenRequest](x)
+		if err != nil {
+			return answer{}, err
+		}
+		return a.change(x, r.ClientId.String(), func(ctx context.Context, c *change) (answer, error) {
+			app, err := c.findApplication(ctx, r.ClientId)
+			if err != nil {
+				return answer{}, err
+			}
+			permissions, lifetime := []string{writePermission}, tokenLifetime
+			if r.Permissions != nil {
+				permissions = *r.Permissions
+			}
+			if r.LifetimeSeconds != nil {
+				lifetime = time.Duration(*r.LifetimeSeconds) * time.Second
+			}
+			t := identity.AccessToken{TenantID: c.tenant.ID, ObjectID: app.ServicePrincipalID, AppID: app.ClientID, AppName: app.DisplayName, Roles: permissions, Lifetime: lifetime}
+			if r.UserId != nil {
+				user, err := c.findUser(ctx, *r.UserId)
+				if err != nil {
+					return answer{}, err
+				}
+				t.Roles, t.Scopes = nil, permissions
+				t.ObjectID, t.UserName, t.DisplayName, t.DirectoryRoles = user.ID, user.UserPrincipalName, user.DisplayName, user.DirectoryRoles
+			}
+			token, err := a.identity.IssueAccessToken(t)
+			return created(Token{AccessToken: token, ExpiresDateTime: x.now.Add(lifetime).UTC()}), err
+		})
+	})
+}

@@ -1,0 +1,279 @@
+package admin_test
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+)
+
+// One call makes all that a test needs: the token works, and so do the secret and
+// the password.
+func TestCreateTenantIsReady(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	made := c.newTenant(admin.TenantCreate{DisplayName: "Contoso"})
+	if made.Tenant.DisplayName != "Contoso" || made.Tenant.Id != made.Credentials.TenantId || len(made.Tenant.Domains) != 1 {
+		t.Errorf("%+v", made)
+	}
+
+	c.createPartner(made.Credentials.AccessToken, "a", "onboarding")
+
+	for grant, form := range map[string]url.Values{
+		"secret":   {"grant_type": {"client_credentials"}, "scope": {"https://graph.microsoft.com/.default"}},
+		"password": {"grant_type": {"password"}, "scope": {"https://graph.microsoft.com/.default"}, "username": {made.Credentials.UserPrincipalName}, "password": {made.Credentials.Password}},
+	} {
+		form.Set("client_id", made.Credentials.ClientId.String())
+		form.Set("client_secret", made.Credentials.ClientSecret)
+		r := c.token(made.Tenant.Id, form)
+		if r.status != 200 {
+			t.Errorf("%s: %d %s", grant, r.status, r.body)
+		}
+	}
+	if got := decode[admin.Tenant](t, c.want(200, c.do("GET", tenantPath(made.Tenant.Id), nil))); got.DisplayName != "Contoso" || *got.Settings.PageSize != 1000 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Without credentials there are none, and all else is as it was asked for.
+func TestCreateTenantAsAsked(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	id := uuid.New()
+	r := admin.TenantCreate{
+		Id: &id, Domain: ptr("Made.Example"), Credentials: ptr(false), TtlSeconds: ptr(int64(3600)), Manager: ptr("somebody"),
+		Settings: &admin.TenantSettings{PageSize: ptr(int32(2)), PermissionRule: ptr(admin.PermissionRuleCurrent), UserPicker: ptr(true)},
+	}
+	r.Quota = &admin.TenantQuota{}
+	r.Quota.Partners.Set(3)
+	made := c.newTenant(r)
+	got := made.Tenant
+	if got.Id != id || got.Domains[0] != "made.example" || made.Credentials != nil || *got.Manager != "somebody" ||
+		*got.Settings.PageSize != 2 || *got.Settings.PermissionRule != admin.PermissionRuleCurrent || !*got.Settings.UserPicker ||
+		got.Quota.Partners.MustGet() != 3 || got.Quota.Users.IsSpecified() || time.Until(*got.ExpiresDateTime) < 50*time.Minute {
+		t.Errorf("%+v", got)
+	}
+	c.refused(409, "", c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Id: &id}))
+	c.refused(409, "", c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Domain: ptr("made.example")}))
+	c.refused(409, "", c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Id: ptr(uuid.New()), Domain: ptr("MADE.example")}))
+}
+
+func TestUpdateTenant(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	made := c.newTenant(admin.TenantCreate{TtlSeconds: ptr(int64(60))})
+	path := tenantPath(made.Tenant.Id)
+	got := decode[admin.Tenant](t, c.want(200, c.do("PATCH", path, `{"displayName":"other","ttlSeconds":null,"manager":"m","quota":{"requestsPerSecond":7},"settings":{"pageSize":1}}`)))
+	if got.DisplayName != "other" || got.ExpiresDateTime != nil || *got.Manager != "m" || got.Quota.RequestsPerSecond.MustGet() != 7 || *got.Settings.PageSize != 1 {
+		t.Errorf("%+v", got)
+	}
+	got = decode[admin.Tenant](t, c.want(200, c.do("PATCH", path, `{"manager":null,"quota":{"requestsPerSecond":null}}`)))
+	if got.DisplayName != "other" || got.Manager != nil || got.Quota.RequestsPerSecond.IsSpecified() || *got.Settings.PageSize != 1 {
+		t.Errorf("%+v", got)
+	}
+	// What was set holds for clients at once.
+	c.createPartner(made.Credentials.AccessToken, "a", "onboarding")
+	c.createPartner(made.Credentials.AccessToken, "b", "onboarding")
+	if got := c.partners(made.Credentials.AccessToken); len(got) != 1 {
+		t.Errorf("a page has %q", got)
+	}
+}
+
+func TestBadTenants(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	for _, tt := range []struct {
+		body, pointer, want string
+		status, line        int
+	}{
+		{`{}`, "/displayName", "displayName", 400, 1},
+		{`{"displayName":""}`, "/displayName", "length", 400, 1},
+		{"{\n\"displayName\":\"x\",\n\"color\":\"red\"\n}", "/color", "color", 400, 3},
+		{`{"displayName":"x","id":"nobody"}`, "/id", "", 400, 1},
+		{`{"displayName":"x","domain":"a b"}`, "", "a b", 400, 0},
+		{`{"displayName":"x","ttlSeconds":0}`, "/ttlSeconds", "", 400, 1},
+		{"{\"displayName\":\"x\",\"settings\":\n{\"pageSize\":1001}}", "/settings/pageSize", "", 400, 2},
+		{`{"displayName":"x","source":{}}`, "/source", "one of", 400, 1},
+		{`{"displayName":"x","source":{"seed":"nowhere"}}`, "", "nowhere", 404, 0},
+		{`{"displayName":"x","source":{"tenantId":"00000000-0000-4000-8000-000000000000"}}`, "", "00000000-0000-4000-8000-000000000000", 404, 0},
+		{`{"displayName":"x","source":{"document":{"version":1,"partners":[{},{"color":1}]}}}`, "/source/document/partners/1/color", "unknown", 400, 0},
+		{`{"displayName":"x"`, "", "", 400, 0},
+		{`[]`, "", "", 400, 0},
+		{``, "", "", 400, 0},
+	} {
+		r := c.do("POST", "/v1/tenants", tt.body)
+		p := decode[admin.Problem](t, r)
+		got := ""
+		if p.Pointer != nil {
+			got = *p.Pointer
+		}
+		if r.status != tt.status || got != tt.pointer || !strings.Contains(*p.Detail, tt.want) || tt.line > 0 && (p.Line == nil || *p.Line != tt.line) {
+			t.Errorf("%s: %d %s, want %d %s", tt.body, r.status, r.body, tt.status, tt.pointer)
+		}
+	}
+	c.refused(400, "", c.do("GET", "/v1/tenants?top=0", nil))
+	c.refused(400, "", c.do("GET", "/v1/tenants?color=red", nil))
+	c.refused(400, "", c.do("GET", "/v1/tenants?after=x", nil))
+	c.refused(400, "", c.do("GET", "/v1/tenants/x", nil))
+	c.refused(404, "", c.do("GET", tenantPath(uuid.New()), nil))
+	c.refused(404, "", c.do("GET", "/v2/tenants", nil))
+	c.refused(405, "", c.do("PUT", "/v1/tenants", nil))
+	c.refused(413, "", c.do("PATCH", tenantPath(c.newTenant(admin.TenantCreate{}).Tenant.Id), `{"displayName":"`+strings.Repeat("x", 2<<20)+`"}`))
+}
+
+// A list comes in pages, and a manager sees what is theirs.
+func TestListTenants(t *testing.T) {
+	t.Parallel()
+	owner := setup(t)
+	manager := owner.as(admin.AdminRoleManager, t.Name())
+	want := []string{}
+	for range 5 {
+		want = append(want, manager.newTenant(admin.TenantCreate{Credentials: ptr(false)}).Tenant.Id.String())
+	}
+	slices.Sort(want)
+	var got []string
+	for link := "/v1/tenants?top=2"; link != ""; {
+		list := decode[admin.TenantList](t, manager.want(200, manager.do("GET", link, nil)))
+		for _, tenant := range list.Value {
+			got = append(got, tenant.Id.String())
+		}
+		link = ""
+		if list.NextLink != nil {
+			link = *list.NextLink
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// A tenant goes with all that is its own: the ids of all its tables, its domain,
+// what was kept for it. Its tokens are refused, its credentials unknown.
+func TestDeleteTenant(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	made := c.newTenant(admin.TenantCreate{})
+	token, path := made.Credentials.AccessToken, tenantPath(made.Tenant.Id)
+	id := c.createPartner(token, "a", "onboarding").ID
+	c.want(200, c.graph("PATCH", partners+"/"+id, `{"displayName":"b"}`, token))
+	c.want(201, c.do("POST", path+"/snapshots", admin.SnapshotCreate{Name: "s"}))
+	states := c.rows("SELECT state_id::text FROM snapshots WHERE tenant_id = $1", made.Tenant.Id)
+
+	c.want(204, c.do("DELETE", path, nil))
+
+	c.refused(404, "", c.do("GET", path, nil))
+	c.refused(404, "", c.do("DELETE", path, nil))
+	c.want(401, c.graph("GET", partners, "", token))
+	if r := c.token(made.Tenant.Id, url.Values{"grant_type": {"client_credentials"}, "client_id": {made.Credentials.ClientId.String()}, "client_secret": {made.Credentials.ClientSecret}, "scope": {".default"}}); !strings.Contains(r.body, "AADSTS90002") {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	for _, table := range c.rows("SELECT relname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'audit_entries' ORDER BY 1") {
+		for _, gone := range append(states, made.Tenant.Id.String()) {
+			if left := c.rows(fmt.Sprintf("SELECT tenant_id::text FROM %s WHERE tenant_id = $1", table), gone); len(left) != 0 {
+				t.Errorf("%s has %d rows left", table, len(left))
+			}
+		}
+	}
+	if left := c.rows("SELECT id::text FROM tenants WHERE id = $1 OR id = $2", made.Tenant.Id, states[0]); len(left) != 0 {
+		t.Errorf("tenants left: %q", left)
+	}
+}
+
+// A tenant whose time is over is gone, and then swept.
+func TestExpiry(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	made := c.newTenant(admin.TenantCreate{TtlSeconds: ptr(int64(3600))})
+	c.want(200, c.graph("GET", partners, "", made.Credentials.AccessToken))
+	if _, err := dbtest.Pool(t).Exec(t.Context(), "UPDATE tenants SET expires_at = now() - interval '1 second' WHERE id = $1", made.Tenant.Id); err != nil {
+		t.Fatal(err)
+	}
+	c.server.Identity().ForgetCallers()
+
+	c.want(401, c.graph("GET", partners, "", made.Credentials.AccessToken))
+	c.refused(404, "", c.do("GET", tenantPath(made.Tenant.Id), nil))
+	if err := c.server.Admin().Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left := c.rows("SELECT id::text FROM tenants WHERE id = $1", made.Tenant.Id); len(left) != 0 {
+		t.Error("not swept")
+	}
+}
+
+// A quota holds whoever asks at the same time; a rate answers 429.
+func TestQuota(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	r := admin.TenantCreate{Quota: &admin.TenantQuota{}}
+	r.Quota.Partners.Set(3)
+	r.Quota.Users.Set(2)
+	made := c.newTenant(r)
+	token := made.Credentials.AccessToken
+	statuses := make(chan int)
+	for range 8 {
+		go func() { statuses <- c.graph("POST", partners, `{"displayName":"x"}`, token).status }()
+	}
+	got := map[int]int{}
+	for range 8 {
+		got[<-statuses]++
+	}
+	if got[201] != 3 || got[507] != 5 {
+		t.Errorf("statuses %v", got)
+	}
+	if r := c.graph("POST", partners, `{}`, token); !strings.Contains(r.body, `"code":"quotaLimitReached"`) {
+		t.Errorf("%s", r.body)
+	}
+	c.want(201, c.do("POST", tenantPath(made.Tenant.Id, "/users"), admin.UserCreate{UserPrincipalName: "a@b.example"}))
+	c.refused(409, "", c.do("POST", tenantPath(made.Tenant.Id, "/users"), admin.UserCreate{UserPrincipalName: "b@b.example"}))
+
+	c.want(200, c.do("PATCH", tenantPath(made.Tenant.Id), `{"quota":{"requestsPerSecond":2}}`))
+	throttled := 0
+	for range 10 {
+		if r := c.graph("GET", partners, "", token); r.status == 429 {
+			throttled++
+			if r.header.Get("Retry-After") != "1" || !strings.Contains(r.body, "TooManyRequests") {
+				t.Errorf("%v %s", r.header, r.body)
+			}
+		}
+	}
+	if throttled < 5 {
+		t.Errorf("%d of 10 throttled", throttled)
+	}
+}
+
+// The same seed gives the same ids, again after a reset.
+func TestIDSeed(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	var first []string
+	for range 2 {
+		made := c.newTenant(admin.TenantCreate{IdSeed: ptr("fixed")})
+		token := made.Credentials.AccessToken
+		for range 2 {
+			got := []string{
+				made.Credentials.UserId.String(), made.Credentials.ClientId.String(),
+				c.createPartner(token, "a", "onboarding").ID, c.createPartner(token, "b", "onboarding").ID,
+			}
+			if first == nil {
+				first = got
+			}
+			if !slices.Equal(got, first) {
+				t.Errorf("%q, want %q", got, first)
+			}
+			c.want(200, c.do("POST", tenantPath(made.Tenant.Id, "/reset"), nil))
+		}
+	}
+}
+
+// token calls a tenant's token endpoint.
+func (c *client) token(tenant uuid.UUID, form url.Values) reply {
+	c.Helper()
+	return c.post("/"+tenant.String()+"/oauth2/v2.0/token", form)
+}

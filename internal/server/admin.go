@@ -1,0 +1,53 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// administer makes the administration ready. It has no limit on how long a
+// request takes: documents are as long as they are.
+func (s *Server) administer(ctx context.Context) error {
+	q, now := db.New(s.pool), s.config.Now()
+	if s.config.AdminKey != "" {
+		if err := admin.KeepKey(ctx, q, s.config.AdminKey, "MOCKTENANT_ADMIN_KEY", now); err != nil {
+			return fmt.Errorf("keep MOCKTENANT_ADMIN_KEY: %w", err)
+		}
+	}
+	open := loopback(s.config.AdminAddr)
+	if s.config.AdminAddr != "" && !open {
+		good, err := q.GoodAdminKeyExists(ctx, &now)
+		if err != nil {
+			return fmt.Errorf("look for keys of administrators: %w", err)
+		}
+		if !good {
+			return fmt.Errorf("MOCKTENANT_ADMIN_ADDR %q: others than this machine reach it, and there is no key: set MOCKTENANT_ADMIN_KEY, make one by mocktenant admin-key create --direct, listen on 127.0.0.1, or turn it off by an empty address", s.config.AdminAddr)
+		}
+	}
+	reportURL := s.config.ReportURL
+	if reportURL == "" {
+		reportURL = s.config.DatabaseURL
+	}
+	s.admin = admin.New(admin.Config{
+		DB: s.pool, Identity: s.identity, Now: s.config.Now, Log: s.log, Open: open, ReportURL: reportURL,
+	})
+	s.adminHTTP = http.Server{
+		Handler:           s.admin.Handler(),
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	return nil
+}
+
+// AdminHandler is what the administration serves.
+func (s *Server) AdminHandler() http.Handler { return s.adminHTTP.Handler }
+
+// Admin is the administration.
+func (s *Server) Admin() *admin.API { return s.admin }

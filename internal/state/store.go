@@ -1,0 +1,208 @@
+package state
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// Keep makes a state of what a tenant holds now and returns its id. q must be in
+// a transaction that sees one moment.
+func Keep(ctx context.Context, q *db.Queries, tenant uuid.UUID, now time.Time) (uuid.UUID, error) {
+	id, err := create(ctx, q, now)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	return id, Replace(ctx, q, id, tenant)
+}
+
+// Replace puts what one tenant or state holds in the place of what another does.
+// q must be in a transaction that has locked the tenant.
+func Replace(ctx context.Context, q *db.Queries, tenant, from uuid.UUID) error {
+	if err := q.ReplaceSettings(ctx, db.ReplaceSettingsParams{TenantID: tenant, FromID: from}); err != nil {
+		return err
+	}
+	if err := replacePartners(ctx, q, tenant, from); err != nil {
+		return err
+	}
+	if err := q.CopyPartnerVersions(ctx, db.CopyPartnerVersionsParams{TenantID: tenant, FromID: from}); err != nil {
+		return err
+	}
+	return replaceDirectory(ctx, q, tenant, from)
+}
+
+// Reset puts the partners of a state, or none, in the place of those that a
+// tenant has, and forgets their history.
+func Reset(ctx context.Context, q *db.Queries, tenant uuid.UUID, from *uuid.UUID) error {
+	origin := uuid.Nil // no tenant
+	if from != nil {
+		origin = *from
+	}
+	if err := replacePartners(ctx, q, tenant, origin); err != nil {
+		return err
+	}
+	return q.ResetIDs(ctx, db.ResetIDsParams{TenantID: tenant, FromID: origin})
+}
+
+// replacePartners waits for clients that change a partner; what they left behind
+// in the history goes after that.
+func replacePartners(ctx context.Context, q *db.Queries, tenant, from uuid.UUID) error {
+	if err := q.RemovePartnersNotIn(ctx, db.RemovePartnersNotInParams{TenantID: tenant, FromID: from}); err != nil {
+		return err
+	}
+	if err := q.ReplacePartners(ctx, db.ReplacePartnersParams{TenantID: tenant, FromID: from}); err != nil {
+		return err
+	}
+	return q.RemovePartnerVersions(ctx, tenant)
+}
+
+// replaceDirectory replaces users and applications. What was revoked stays so.
+func replaceDirectory(ctx context.Context, q *db.Queries, tenant, from uuid.UUID) error {
+	revoked, err := q.ListRevocations(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	if err := q.RemoveUsers(ctx, tenant); err != nil {
+		return err
+	}
+	if err := q.CopyUsers(ctx, db.CopyUsersParams{TenantID: tenant, FromID: from}); err != nil {
+		return err
+	}
+	if err := replaceApplications(ctx, q, tenant, from); err != nil || len(revoked) == 0 {
+		return err
+	}
+	keep := db.KeepRevocationsParams{TenantID: tenant}
+	for _, r := range revoked {
+		keep.Ids, keep.ValidFrom = append(keep.Ids, r.ID), append(keep.ValidFrom, r.TokensValidFrom)
+	}
+	return q.KeepRevocations(ctx, keep)
+}
+
+func replaceApplications(ctx context.Context, q *db.Queries, tenant, from uuid.UUID) error {
+	if err := q.RemoveApplications(ctx, tenant); err != nil {
+		return err
+	}
+	if err := q.CopyApplications(ctx, db.CopyApplicationsParams{TenantID: tenant, FromID: from}); err != nil {
+		return err
+	}
+	if err := q.CopyApplicationSecrets(ctx, db.CopyApplicationSecretsParams{TenantID: tenant, FromID: from}); err != nil {
+		return err
+	}
+	if err := q.CopyApplicationCertificates(ctx, db.CopyApplicationCertificatesParams{TenantID: tenant, FromID: from}); err != nil {
+		return err
+	}
+	if err := q.CopyPermissionGrants(ctx, db.CopyPermissionGrantsParams{TenantID: tenant, FromID: from}); err != nil {
+		return err
+	}
+	return q.CopyAppRoleAssignments(ctx, db.CopyAppRoleAssignmentsParams{TenantID: tenant, FromID: from})
+}
+
+// Count counts what a tenant or a state holds.
+func Count(ctx context.Context, q *db.Queries, tenant uuid.UUID) (Counts, error) {
+	row, err := q.CountState(ctx, tenant)
+	return Counts{row.Partners, row.Users, row.Applications}, err
+}
+
+// load reads all but the partners.
+func load(ctx context.Context, q *db.Queries, tenant uuid.UUID) (document, error) {
+	settings, err := q.GetState(ctx, tenant)
+	if err != nil {
+		return document{}, err
+	}
+	doc := document{Settings: &Settings{&settings.PageSize, &settings.PermissionRule, &settings.UserPicker}}
+	if doc.Users, err = loadUsers(ctx, q, tenant); err != nil {
+		return document{}, err
+	}
+	doc.Applications, err = loadApplications(ctx, q, tenant)
+	return doc, err
+}
+
+func loadUsers(ctx context.Context, q *db.Queries, tenant uuid.UUID) ([]User, error) {
+	var users []User
+	for after := uuid.Nil; ; {
+		rows, err := q.ListUsers(ctx, db.ListUsersParams{TenantID: tenant, After: after, RowLimit: pageSize})
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range rows {
+			users = append(users, User{
+				ID: u.ID, UserPrincipalName: u.UserPrincipalName, DisplayName: u.DisplayName, GivenName: u.GivenName, Surname: u.Surname,
+				PasswordHash: u.PasswordHash, MustChangePassword: u.MustChangePassword, Enabled: &u.Enabled,
+				DirectoryRoles: u.DirectoryRoles, CreatedDateTime: u.CreatedAt.UTC(),
+			})
+		}
+		if len(rows) < pageSize {
+			return users, nil
+		}
+		after = rows[len(rows)-1].ID
+	}
+}
+
+func loadApplications(ctx context.Context, q *db.Queries, tenant uuid.UUID) ([]Application, error) {
+	var applications []Application
+	for after := uuid.Nil; ; {
+		rows, err := q.ListApplications(ctx, db.ListApplicationsParams{TenantID: tenant, After: after, RowLimit: pageSize})
+		if err != nil {
+			return nil, err
+		}
+		page, err := describeApplications(ctx, q, tenant, rows)
+		if err != nil {
+			return nil, err
+		}
+		applications = append(applications, page...)
+		if len(rows) < pageSize {
+			return applications, nil
+		}
+		after = rows[len(rows)-1].ClientID
+	}
+}
+
+// describeApplications adds to applications what other tables have of them.
+func describeApplications(ctx context.Context, q *db.Queries, tenant uuid.UUID, rows []db.Application) ([]Application, error) {
+	page, place, ids := make([]Application, len(rows)), map[uuid.UUID]int{}, make([]uuid.UUID, len(rows))
+	for i, a := range rows {
+		place[a.ClientID], ids[i] = i, a.ClientID
+		page[i] = Application{
+			ClientID: a.ClientID, ServicePrincipalID: a.ServicePrincipalID, DisplayName: a.DisplayName,
+			PublicClient: a.PublicClient, PublicClientFlows: a.PublicClientFlows, RedirectURIs: a.RedirectUris,
+			ExposedScopes: a.ExposedScopes, RequiredScopes: a.RequiredScopes, RequiredRoles: a.RequiredRoles, CreatedDateTime: a.CreatedAt.UTC(),
+		}
+	}
+	secrets, err := q.ListSecretsOf(ctx, db.ListSecretsOfParams{TenantID: tenant, ClientIds: ids})
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range secrets {
+		a := &page[place[s.ClientID]]
+		a.Secrets = append(a.Secrets, Secret{ID: s.ID, SecretHash: s.SecretHash, Hint: s.Hint, ExpiresDateTime: s.ExpiresAt.UTC()})
+	}
+	certificates, err := q.ListCertificatesOf(ctx, db.ListCertificatesOfParams{TenantID: tenant, ClientIds: ids})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range certificates {
+		a := &page[place[c.ClientID]]
+		a.Certificates = append(a.Certificates, c.Certificate)
+	}
+	grants, err := q.ListGrantsOf(ctx, db.ListGrantsOfParams{TenantID: tenant, ClientIds: ids})
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range grants {
+		a := &page[place[g.ClientID]]
+		if n := len(a.Consents); n == 0 || a.Consents[n-1].UserID != g.PrincipalID {
+			a.Consents = append(a.Consents, Consent{UserID: g.PrincipalID})
+		}
+		c := &a.Consents[len(a.Consents)-1]
+		c.Scopes = append(c.Scopes, g.Scope)
+	}
+	roles, err := q.ListRolesOf(ctx, db.ListRolesOfParams{TenantID: tenant, ClientIds: ids})
+	for _, r := range roles {
+		a := &page[place[r.ClientID]]
+		a.Roles = append(a.Roles, r.Role)
+	}
+	return page, err
+}

@@ -1,0 +1,166 @@
+package state
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"go.yaml.in/yaml/v4"
+)
+
+// maxYAML is how large a YAML document may be, in bytes: it is read whole. JSON
+// has no such limit.
+const maxYAML = 16 << 20
+
+// readYAML turns a YAML document into JSON, and tells which line of it an offset
+// of the JSON is from.
+func readYAML(in io.Reader) ([]byte, func(int64) int, error) {
+	text, err := io.ReadAll(io.LimitReader(in, maxYAML+1))
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(text) > maxYAML {
+		return nil, nil, &Error{Message: fmt.Sprintf("a YAML document may have %d bytes; use JSON for larger ones", maxYAML)}
+	}
+	var root yaml.Node
+	if err := yaml.Unmarshal(text, &root); err != nil {
+		return nil, nil, yamlError(err)
+	}
+	if len(root.Content) != 1 {
+		return nil, nil, &Error{Line: 1, Message: "the document is empty"}
+	}
+	c := converter{}
+	if err := c.value(root.Content[0]); err != nil {
+		return nil, nil, err
+	}
+	return c.json, c.line, nil
+}
+
+var yamlLine = regexp.MustCompile(`line (\d+)`)
+
+func yamlError(err error) error {
+	e := &Error{Message: err.Error()}
+	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+		e.Line, _ = strconv.Atoi(m[1])
+	}
+	return e
+}
+
+// converter writes JSON and remembers which line its parts are from.
+type converter struct {
+	json  []byte
+	marks []mark
+}
+
+type mark struct {
+	offset int64
+	line   int
+}
+
+func (c *converter) line(offset int64) int {
+	i, _ := slices.BinarySearchFunc(c.marks, offset, func(m mark, at int64) int {
+		if m.offset <= at {
+			return -1
+		}
+		return 1
+	})
+	if i == 0 {
+		return 1
+	}
+	return c.marks[i-1].line
+}
+
+func (c *converter) value(n *yaml.Node) error {
+	c.marks = append(c.marks, mark{int64(len(c.json)), n.Line})
+	switch n.Kind {
+	case yaml.MappingNode:
+		return c.list('{', '}', n.Content, 2)
+	case yaml.SequenceNode:
+		return c.list('[', ']', n.Content, 1)
+	case yaml.ScalarNode:
+		return c.scalar(n)
+	}
+	return &Error{Line: n.Line, Message: "anchors and aliases are not supported; write the value out"}
+}
+
+func (c *converter) list(open, end byte, nodes []*yaml.Node, step int) error {
+	c.json = append(c.json, open)
+	for i, n := range nodes {
+		if i > 0 {
+			c.json = append(c.json, ",:"[i%step])
+		}
+		if step == 2 && i%2 == 0 { // a name is a string, whatever it looks like
+			if n.Kind != yaml.ScalarNode {
+				return &Error{Line: n.Line, Message: "want a name"}
+			}
+			c.marks = append(c.marks, mark{int64(len(c.json)), n.Line})
+			c.json, _ = jsontext.AppendQuote(c.json, n.Value)
+			continue
+		}
+		if err := c.value(n); err != nil {
+			return err
+		}
+	}
+	c.json = append(c.json, end)
+	return nil
+}
+
+// scalar writes a number, a boolean or null as such; a date is a string.
+func (c *converter) scalar(n *yaml.Node) error {
+	switch n.ShortTag() {
+	case "!!null":
+		c.json = append(c.json, "null"...)
+	case "!!bool", "!!int", "!!float":
+		var v any
+		if err := n.Decode(&v); err != nil {
+			return &Error{Line: n.Line, Message: err.Error()}
+		}
+		text := jsontext.Value(fmt.Sprint(v))
+		if !text.IsValid() {
+			return &Error{Line: n.Line, Message: fmt.Sprintf("%s: JSON has no such number", n.Value)}
+		}
+		c.json = append(c.json, text...)
+	case "!!str", "!!timestamp", "!!binary":
+		quoted, err := jsontext.AppendQuote(nil, n.Value)
+		if err != nil {
+			return &Error{Line: n.Line, Message: "want UTF-8"}
+		}
+		c.json = append(c.json, quoted...)
+	default:
+		return &Error{Line: n.Line, Message: fmt.Sprintf("the tag %s is not supported", n.Tag)}
+	}
+	return nil
+}
+
+// appendYAML appends a JSON value as YAML, in block style.
+func appendYAML(b, value []byte, indent string) ([]byte, error) {
+	var root yaml.Node
+	if err := yaml.Unmarshal(value, &root); err != nil {
+		return nil, err
+	}
+	plain(&root)
+	var out bytes.Buffer
+	encoder := yaml.NewEncoder(&out)
+	encoder.SetIndent(2)
+	if err := errors.Join(encoder.Encode(&root), encoder.Close()); err != nil {
+		return nil, err
+	}
+	for line := range bytes.Lines(out.Bytes()) {
+		b = append(append(b, indent...), line...)
+	}
+	return b, nil
+}
+
+// plain takes JSON's style away, but not the quotes that a string needs to be
+// one.
+func plain(n *yaml.Node) {
+	n.Style = 0
+	for _, c := range n.Content {
+		plain(c)
+	}
+}

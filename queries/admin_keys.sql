@@ -1,0 +1,23 @@
+-- name: CreateAdminKey :execrows
+-- Does nothing to a key that is there.
+INSERT INTO admin_keys (id, name, role, hash, created_at, expires_at)
+VALUES (@id, @name, @role, @hash, @created_at, sqlc.narg('expires_at'))
+ON CONFLICT DO NOTHING;
+
+-- name: GetAdminKey :one
+SELECT * FROM admin_keys WHERE hash = @hash;
+
+-- name: ListAdminKeys :many
+SELECT * FROM admin_keys ORDER BY name, created_at, id;
+
+-- name: RevokeAdminKey :execrows
+UPDATE admin_keys SET revoked_at = COALESCE(revoked_at, @revoked_at) WHERE id = @id;
+
+-- name: AdminKeysExist :one
+-- Revoked and expired ones count: who had a key once has no open door.
+SELECT EXISTS (SELECT FROM admin_keys);
+
+-- name: GoodAdminKeyExists :one
+SELECT EXISTS (
+    SELECT FROM admin_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > @now)
+);

@@ -1,0 +1,39 @@
+-- What is of all tenants: for administrators, and for the sweep.
+
+-- name: ListTenants :many
+-- All, or those of one manager.
+SELECT * FROM tenants
+WHERE kind = 'tenant' AND id > @after
+    AND (sqlc.narg('manager')::text IS NULL OR manager = sqlc.narg('manager'))
+    AND (expires_at IS NULL OR expires_at > @now)
+ORDER BY id
+LIMIT @row_limit::bigint;
+
+-- name: ListDomainsOf :many
+SELECT tenant_id, name FROM domains
+WHERE tenant_id = ANY (@tenant_ids::uuid[])
+ORDER BY tenant_id, created_at, name;
+
+-- name: ListExpiredTenants :many
+SELECT id FROM tenants
+WHERE expires_at <= @now
+ORDER BY id
+LIMIT @row_limit::bigint;
+
+-- name: ListUnusedStates :many
+-- States that neither a snapshot nor a seed names, and no tenant goes back to;
+-- young ones may be about to be named.
+SELECT t.id FROM tenants AS t
+WHERE t.kind = 'state' AND t.created_at < @made_before
+    AND NOT EXISTS (SELECT FROM snapshots AS s WHERE s.state_id = t.id)
+    AND NOT EXISTS (SELECT FROM seeds AS s WHERE s.state_id = t.id)
+    AND NOT EXISTS (SELECT FROM tenants AS o WHERE o.origin_id = t.id)
+ORDER BY t.id
+LIMIT @row_limit::bigint;
+
+-- name: DeleteUnusedStates :execrows
+DELETE FROM tenants AS t
+WHERE t.id = ANY (@state_ids::uuid[]) AND t.kind = 'state'
+    AND NOT EXISTS (SELECT FROM snapshots AS s WHERE s.state_id = t.id)
+    AND NOT EXISTS (SELECT FROM seeds AS s WHERE s.state_id = t.id)
+    AND NOT EXISTS (SELECT FROM tenants AS o WHERE o.origin_id = t.id);

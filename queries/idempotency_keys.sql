@@ -1,0 +1,12 @@
+-- name: CreateIdempotencyKey :execrows
+-- Waits for another that is under way with the same key; does nothing if that
+-- was done.
+INSERT INTO idempotency_keys (hash, request_hash, answer, created_at)
+VALUES (@hash, @request_hash, '', @created_at)
+ON CONFLICT DO NOTHING;
+
+-- name: SetIdempotentAnswer :exec
+UPDATE idempotency_keys SET request_hash = @request_hash, answer = @answer WHERE hash = @hash;
+
+-- name: GetIdempotencyKey :one
+SELECT * FROM idempotency_keys WHERE hash = @hash;
