@@ -87,7 +87,7 @@ func (a *API) Handler() http.Handler {
 type call struct {
 	*gin.Context
 	id     string
-	now    time.Time
+	now    time.Time // to the microsecond, as Postgres keeps it
 	op     *operation // nil where no operation is
 	caller caller
 	tenant db.Tenant // that the path names
@@ -100,7 +100,7 @@ func callOf(c *gin.Context) *call { return c.MustGet(callKey).(*call) }
 
 // begin is the first middleware: it finds the operation and logs the outcome.
 func (a *API) begin(c *gin.Context) {
-	x := &call{Context: c, id: uuid.NewString(), now: a.now(), op: contract().find(c.Request.Method, c.FullPath())}
+	x := &call{Context: c, id: uuid.NewString(), now: a.now().Truncate(time.Microsecond), op: contract().find(c.Request.Method, c.FullPath())}
 	c.Set(callKey, x)
 	c.Header("Cache-Control", "no-store") // answers hold secrets
 	c.Header("X-Content-Type-Options", "nosniff")

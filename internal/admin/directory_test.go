@@ -1,0 +1,185 @@
+package admin_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/admin"
+)
+
+// signIn asks for a token by a user's password.
+func (c *client) signIn(tenant uuid.UUID, app uuid.UUID, secret, name, password string) reply {
+	c.Helper()
+	return c.token(tenant, url.Values{
+		"grant_type": {"password"}, "scope": {"https://graph.microsoft.com/.default"}, "client_id": {app.String()}, "client_secret": {secret},
+		"username": {name}, "password": {password},
+	})
+}
+
+// A user signs in by the password that was made, until it changes, or the user is
+// disabled, signed out or removed; tokens end with that.
+func TestUsers(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	made := c.newTenant(admin.TenantCreate{})
+	path := tenantPath(made.Tenant.Id, "/users")
+	user := decode[admin.UserCreated](t, c.want(201, c.do("POST", path, admin.UserCreate{UserPrincipalName: "alice@contoso.example", GivenName: ptr("Alice")})))
+	app, secret := made.Credentials.ClientId, made.Credentials.ClientSecret
+	in := func(password string) reply {
+		return c.signIn(made.Tenant.Id, app, secret, "ALICE@contoso.example", password)
+	}
+	token := decode[struct {
+		AccessToken string `json:"access_token"`
+	}](t, c.want(200, in(user.Password))).AccessToken
+	c.want(200, c.graph("GET", partners, "", token))
+	if got := decode[admin.User](t, c.want(200, c.do("GET", path+"/"+user.User.Id.String(), nil))); *got.GivenName != "Alice" || !got.Enabled {
+		t.Errorf("%+v", got)
+	}
+
+	one := path + "/" + user.User.Id.String()
+	c.want(200, c.do("PATCH", one, `{"displayName":"A","password":"another","directoryRoles":["`+uuid.NewString()+`"]}`))
+	c.want(401, c.graph("GET", partners, "", token))
+	c.want(400, in(user.Password))
+	c.want(200, in("another"))
+	c.want(200, c.do("PATCH", one, `{"enabled":false}`))
+	if r := in("another"); !strings.Contains(r.body, "AADSTS50057") {
+		t.Errorf("%s", r.body)
+	}
+	c.want(200, c.do("PATCH", one, `{"enabled":true}`))
+	token = decode[struct {
+		AccessToken string `json:"access_token"`
+	}](t, c.want(200, in("another"))).AccessToken
+	c.want(204, c.do("POST", one+"/revokeSignIns", nil))
+	c.want(401, c.graph("GET", partners, "", token))
+	if list := decode[admin.UserList](t, c.want(200, c.do("GET", path+"?top=1", nil))); len(list.Value) != 1 || list.NextLink == nil {
+		t.Errorf("%+v", list)
+	}
+	c.want(204, c.do("DELETE", one, nil))
+	if r := in("another"); !strings.Contains(r.body, "AADSTS50034") {
+		t.Errorf("%s", r.body)
+	}
+
+	c.refused(404, "", c.do("GET", one, nil))
+	c.refused(404, "", c.do("PATCH", one, `{}`))
+	c.refused(404, "", c.do("DELETE", one, nil))
+	c.refused(404, "", c.do("POST", one+"/revokeSignIns", nil))
+	c.refused(409, "", c.do("POST", path, admin.UserCreate{UserPrincipalName: strings.ToUpper(made.Credentials.UserPrincipalName)}))
+	c.refused(409, "", c.do("POST", path, admin.UserCreate{UserPrincipalName: "b@c.example", Id: &made.Credentials.UserId}))
+	c.refused(400, "/userPrincipalName", c.do("POST", path, `{"userPrincipalName":"no domain"}`))
+	c.refused(400, "/password", c.do("POST", path, `{"userPrincipalName":"a@b.example","password":"`+strings.Repeat("x", 73)+`"}`))
+	if detail := c.refused(400, "", c.do("POST", path, `{"userPrincipalName":"a@b.example","password":"`+strings.Repeat("ä", 60)+`"}`)); !strings.Contains(detail, "72 bytes") {
+		t.Error(detail)
+	}
+	c.refused(400, "", c.do("PATCH", tenantPath(made.Tenant.Id, "/users/", made.Credentials.UserId.String()), `{"mustChangePassword":true}`))
+}
+
+// An application has what it was made with and may what was consented, until that
+// is taken away.
+func TestApplications(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	made := c.newTenant(admin.TenantCreate{Settings: &admin.TenantSettings{PermissionRule: ptr(admin.PermissionRuleCurrent)}})
+	path := tenantPath(made.Tenant.Id, "/applications")
+	role := "DeviceManagementServiceConfig.ReadWrite.All"
+	app := decode[admin.ApplicationCreated](t, c.want(201, c.do("POST", path, admin.ApplicationCreate{
+		DisplayName: "Portal", RequiredRoles: &[]string{role}, RedirectUris: &[]string{"https://portal.example/"},
+	})))
+	one := path + "/" + app.Application.ClientId.String()
+	in := func(secret string) reply {
+		return c.token(made.Tenant.Id, url.Values{
+			"grant_type": {"client_credentials"}, "scope": {"https://graph.microsoft.com/.default"}, "client_id": {app.Application.ClientId.String()}, "client_secret": {secret},
+		})
+	}
+	token := func(secret string) string {
+		return decode[struct {
+			AccessToken string `json:"access_token"`
+		}](t, c.want(200, in(secret))).AccessToken
+	}
+	first := token(*app.ClientSecret)
+	c.createPartner(first, "by the application", "onboarding")
+
+	second := decode[admin.ApplicationSecretCreated](t, c.want(201, c.do("POST", one+"/secrets", `{"ttlSeconds":3600}`)))
+	token(second.ClientSecret)
+	got := decode[admin.Application](t, c.want(200, c.do("PATCH", one, `{"displayName":"Other","redirectUris":["https://other.example/"]}`)))
+	if got.DisplayName != "Other" || got.RedirectUris[0] != "https://other.example/" || len(got.Secrets) != 2 || got.RequiredRoles[0] != role {
+		t.Errorf("%+v", got)
+	}
+	c.want(204, c.do("DELETE", one+"/secrets/"+second.Id.String(), nil))
+	c.refused(404, "", c.do("DELETE", one+"/secrets/"+second.Id.String(), nil))
+	if r := in(second.ClientSecret); !strings.Contains(r.body, "AADSTS7000215") {
+		t.Errorf("%s", r.body)
+	}
+	c.want(204, c.do("DELETE", one+"/consents", nil))
+	c.want(401, c.graph("GET", partners, "", first))
+	c.want(403, c.graph("GET", partners, "", token(*app.ClientSecret)))
+	c.want(204, c.do("POST", one+"/consents", admin.Consent{Roles: &[]string{role}}))
+	c.want(200, c.graph("GET", partners, "", token(*app.ClientSecret)))
+
+	issued := decode[admin.Token](t, c.want(201, c.do("POST", tenantPath(made.Tenant.Id, "/tokens"), admin.TokenRequest{ClientId: made.Credentials.ClientId, UserId: &made.Credentials.UserId, Permissions: &[]string{"User.Read"}})))
+	c.want(403, c.graph("GET", partners, "", issued.AccessToken))
+
+	public := decode[admin.ApplicationCreated](t, c.want(201, c.do("POST", path, admin.ApplicationCreate{DisplayName: "Public", PublicClient: ptr(true)})))
+	if public.ClientSecret != nil {
+		t.Errorf("%+v", public)
+	}
+	c.refused(400, "", c.do("POST", path+"/"+public.Application.ClientId.String()+"/secrets", `{}`))
+	c.refused(409, "", c.do("POST", path, admin.ApplicationCreate{DisplayName: "x", ClientId: &public.Application.ClientId}))
+	if list := decode[admin.ApplicationList](t, c.want(200, c.do("GET", path, nil))); len(list.Value) != 3 {
+		t.Errorf("%+v", list)
+	}
+	c.want(204, c.do("DELETE", one, nil))
+	for _, missing := range []reply{
+		c.do("GET", one, nil), c.do("PATCH", one, `{}`), c.do("DELETE", one, nil), c.do("POST", one+"/secrets", `{}`), c.do("POST", one+"/consents", `{}`), c.do("DELETE", one+"/consents", nil),
+		c.do("POST", tenantPath(made.Tenant.Id, "/tokens"), admin.TokenRequest{ClientId: app.Application.ClientId}),
+		c.do("POST", tenantPath(made.Tenant.Id, "/tokens"), admin.TokenRequest{ClientId: made.Credentials.ClientId, UserId: ptr(uuid.New())}),
+	} {
+		c.refused(404, "", missing)
+	}
+}
+
+// The partner's side moves what is in the right status, and nothing else.
+func TestPartnersSide(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	made := c.newTenant(admin.TenantCreate{})
+	for _, tt := range []struct{ from, action, to string }{
+		{"onboarding", "confirm", "onboarded"},
+		{"onboarding", "refuse", "notOnboarded"},
+		{"onboarding", "expire", "notOnboarded"},
+		{"onboarded", "heartbeat", "onboarded"},
+		{"onboarded", "confirm", ""},
+		{"notOnboarded", "refuse", ""},
+		{"notOnboarded", "expire", ""},
+		{"onboarding", "heartbeat", ""},
+	} {
+		id := c.createPartner(made.Credentials.AccessToken, "x", tt.from).ID
+		path := tenantPath(made.Tenant.Id, "/partners/", id)
+		r := c.do("POST", path+"/"+tt.action, nil)
+		if tt.to == "" {
+			if detail := c.refused(409, "", r); !strings.Contains(detail, tt.from) {
+				t.Errorf("%+v: %s", tt, detail)
+			}
+			continue
+		}
+		got := decode[admin.Partner](t, c.want(200, r))
+		if string(got.OnboardingStatus) != tt.to || got.Version != 2 || (got.LastConnectionDateTime != "0001-01-01T00:00:00Z") != (tt.action == "heartbeat") ||
+			(got.OnboardingRequestExpiryDateTime != "0001-01-01T00:00:00Z") != (tt.action == "expire") {
+			t.Errorf("%+v: %+v", tt, got)
+		}
+		seen := decode[entity](t, c.want(200, c.graph("GET", partners+"/"+id, "", made.Credentials.AccessToken)))
+		if seen.OnboardingStatus != tt.to || seen.LastConnectionDateTime != got.LastConnectionDateTime {
+			t.Errorf("%+v: Graph shows %+v", tt, seen)
+		}
+	}
+	path := tenantPath(made.Tenant.Id, "/partners")
+	c.refused(404, "", c.do("POST", path+"/"+uuid.NewString()+"/confirm", nil))
+	c.refused(404, "", c.do("GET", path+"/"+uuid.NewString(), nil))
+	c.refused(400, "", c.do("POST", path+"/"+uuid.NewString()+"/dance", nil))
+	c.refused(400, "", c.do("POST", path+"/x/confirm", nil))
+	if list := decode[admin.PartnerList](t, c.want(200, c.do("GET", path+"?top=3", nil))); len(list.Value) != 3 || list.NextLink == nil {
+		t.Errorf("%+v", list)
+	}
+}

@@ -1,0 +1,353 @@
+package admin_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/admin"
+)
+
+// document has something of everything.
+const document = `{
+  "version": 1,
+  "settings": {"pageSize": 7, "permissionRule": "current", "userPicker": true},
+  "users": [
+    {"userPrincipalName": "alice@contoso.example", "displayName": "Alice", "password": "secret", "directoryRoles": ["3a2c62db-5318-420d-8d74-23affee5d9d5"]},
+    {"id": "7d1f0f5c-7a50-4b2f-9f2f-0a6c1b8e9d10", "userPrincipalName": "bob@contoso.example", "enabled": false}
+  ],
+  "applications": [
+    {"clientId": "5c9e2a34-0f53-4c5b-8a6e-6a1de4f0c2b7", "displayName": "Portal", "publicClientFlows": true, "redirectUris": ["https://portal.example/"],
+     "secrets": [{"secret": "portal-secret"}], "roles": ["Some.Role"],
+     "consents": [{"userPrincipalName": "ALICE@contoso.example", "scopes": ["User.Read", "DeviceManagementServiceConfig.Read.All"]}, {"scopes": ["openid"]}]}
+  ],
+  "partners": [
+    {"displayName": "one", "onboardingUrl": "https://one.example/", "onboardingStatus": "onboarded", "lastConnectionDateTime": "2016-12-31T23:58:36.6670033-08:00"},
+    {"id": "0b7c5a34-2d1e-4f6a-9b8c-7d6e5f4a3b2c", "displayName": "two", "onboardingRequestExpiryDateTime": "2030-01-01T00:00:00Z"}
+  ]
+}`
+
+func (c *client) export(tenant uuid.UUID) string {
+	c.Helper()
+	return c.want(200, c.do("GET", tenantPath(tenant, "/state"), nil)).body
+}
+
+// A document makes a tenant that works; its export makes the same again, in JSON
+// as in YAML, and in the schema's form.
+func TestDocuments(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	source := json.RawMessage(document)
+	made := c.newTenant(admin.TenantCreate{Credentials: ptr(false), Source: &admin.TenantSource{Document: &source}}).Tenant
+	token := decode[struct {
+		AccessToken string `json:"access_token"`
+	}](t, c.want(200, c.signIn(made.Id, uuid.MustParse("5c9e2a34-0f53-4c5b-8a6e-6a1de4f0c2b7"), "portal-secret", "alice@contoso.example", "secret"))).AccessToken
+	if got := c.partners(token); !slices.Equal(got, []string{"one", "two"}) || *made.Settings.PageSize != 7 {
+		t.Errorf("%q, %+v", got, made)
+	}
+	exported := c.export(made.Id)
+	if !strings.Contains(exported, `"lastConnectionDateTime":"2016-12-31T23:58:36.6670033-08:00"`) || strings.Contains(exported, `"secret"`) || strings.Contains(exported, "portal-secret") {
+		t.Errorf("%s", exported)
+	}
+	checkSchema(t, exported)
+	checkSchema(t, document)
+
+	second := c.newTenant(admin.TenantCreate{}).Tenant.Id
+	counts := decode[admin.StateCounts](t, c.want(200, c.do("PUT", tenantPath(second, "/state"), exported)))
+	if diff := cmp.Diff(admin.StateCounts{Partners: 2, Users: 2, Applications: 1}, counts); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(exported, c.export(second)); diff != "" {
+		t.Errorf("by JSON (-first +second):\n%s", diff)
+	}
+	yaml := c.want(200, c.do("GET", tenantPath(made.Id, "/state?format=yaml"), nil))
+	if yaml.header.Get("Content-Type") != "application/yaml" || !strings.Contains(yaml.body, "displayName: one\n") {
+		t.Errorf("%s", yaml.body)
+	}
+	third := c.newTenant(admin.TenantCreate{}).Tenant.Id
+	c.want(200, c.do("PUT", tenantPath(third, "/state"), yaml.body, "Content-Type", "application/yaml"))
+	if diff := cmp.Diff(exported, c.export(third)); diff != "" {
+		t.Errorf("by YAML (-first +second):\n%s", diff)
+	}
+	c.want(200, c.signIn(third, uuid.MustParse("5c9e2a34-0f53-4c5b-8a6e-6a1de4f0c2b7"), "portal-secret", "alice@contoso.example", "secret"))
+	c.refused(400, "", c.do("PUT", tenantPath(third, "/state"), "x", "Content-Type", "text/plain"))
+	c.refused(400, "", c.do("GET", tenantPath(made.Id, "/state?format=xml"), nil))
+}
+
+// A document with one wrong line changes nothing, and says which.
+func TestHalfValidDocument(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	source := json.RawMessage(document)
+	made := c.newTenant(admin.TenantCreate{Source: &admin.TenantSource{Document: &source}}).Tenant.Id
+	before := c.export(made)
+	var many strings.Builder
+	many.WriteString("{\"version\": 1, \"partners\": [\n")
+	for range 5000 {
+		many.WriteString("{\"displayName\": \"fine\"},\n")
+	}
+	many.WriteString("{\"displayName\": 1}\n]}")
+	r := c.do("PUT", tenantPath(made, "/state"), many.String())
+	p := decode[admin.Problem](t, r)
+	if r.status != 400 || *p.Pointer != "/partners/5000/displayName" || *p.Line != 5002 {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	seed := "half-" + uuid.NewString()
+	c.refused(400, "/partners/5000/displayName", c.do("POST", "/v1/seeds?name="+seed, many.String()))
+	c.refused(404, "", c.do("GET", "/v1/seeds/"+seed, nil))
+	if got := c.export(made); got != before {
+		t.Error("the tenant has changed")
+	}
+}
+
+// Two seeds of a name: the first stays.
+func TestSeeds(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	name := "seed-" + uuid.NewString()
+	seed := decode[admin.Seed](t, c.want(201, c.do("POST", "/v1/seeds?name="+name, document)))
+	if seed.Counts.Partners != 2 || seed.Counts.Users != 2 {
+		t.Errorf("%+v", seed)
+	}
+	c.refused(409, "", c.do("POST", "/v1/seeds?name="+name, `{"version":1}`))
+	c.refused(400, "", c.do("POST", "/v1/seeds?name=a%20b", `{"version":1}`))
+	c.refused(400, "", c.do("POST", "/v1/seeds?name="+strings.Repeat("x", 101), `{"version":1}`))
+	if got := decode[admin.Seed](t, c.want(200, c.do("GET", "/v1/seeds/"+name, nil))); got != seed {
+		t.Errorf("%+v", got)
+	}
+	if list := decode[admin.SeedList](t, c.want(200, c.do("GET", "/v1/seeds?top=1000", nil))); !slices.ContainsFunc(list.Value, func(s admin.Seed) bool { return s.Name == name }) {
+		t.Errorf("%+v", list)
+	}
+
+	// Tenants made from it outlive it, and still go back to it.
+	made := c.newTenant(admin.TenantCreate{Source: &admin.TenantSource{Seed: &name}})
+	token := made.Credentials.AccessToken
+	exported := c.want(200, c.do("GET", "/v1/seeds/"+name+"/state", nil)).body
+	checkSchema(t, exported)
+	c.want(204, c.do("DELETE", "/v1/seeds/"+name, nil))
+	c.refused(404, "", c.do("DELETE", "/v1/seeds/"+name, nil))
+	c.createPartner(token, "three", "onboarding")
+	if got := c.partners(token); len(got) != 3 {
+		t.Errorf("%q", got)
+	}
+	if err := c.server.Admin().Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.want(200, c.do("POST", tenantPath(made.Tenant.Id, "/reset"), nil))
+	if got := c.partners(token); !slices.Equal(got, []string{"one", "two"}) {
+		t.Errorf("after a reset: %q", got)
+	}
+	// The last that goes back to it takes it along.
+	states := c.rows("SELECT origin_id::text FROM tenants WHERE id = $1", made.Tenant.Id)
+	c.want(204, c.do("DELETE", tenantPath(made.Tenant.Id), nil))
+	if left := c.rows("SELECT id::text FROM tenants WHERE id::text = $1", states[0]); len(left) != 0 {
+		t.Error("its state is left")
+	}
+}
+
+// A snapshot brings everything back: partners and their history, users,
+// applications, settings; what was revoked stays so, and tokens go on.
+func TestSnapshots(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	made := c.newTenant(admin.TenantCreate{})
+	token, path := made.Credentials.AccessToken, tenantPath(made.Tenant.Id)
+	kept := c.createPartner(token, "kept", "onboarding")
+	changed := c.createPartner(token, "changed", "onboarding")
+	c.want(200, c.graph("PATCH", partners+"/"+changed.ID, `{"displayName":"changed once"}`, token))
+	s := decode[admin.Snapshot](t, c.want(201, c.do("POST", path+"/snapshots", admin.SnapshotCreate{Name: "s"})))
+	if s.Counts != (admin.StateCounts{Partners: 2, Users: 1, Applications: 1}) {
+		t.Errorf("%+v", s)
+	}
+	before, history := c.export(made.Tenant.Id), c.history(made.Tenant.Id)
+	diff := func(query string) []string {
+		t.Helper()
+		var got []string
+		for link := path + "/diff?from=s&top=1" + query; link != ""; {
+			list := decode[admin.DiffList](t, c.want(200, c.do("GET", link, nil)))
+			for _, e := range list.Value {
+				got = append(got, fmt.Sprint(e.Entity, " ", e.Change))
+			}
+			link = ""
+			if list.NextLink != nil {
+				link = *list.NextLink
+			}
+		}
+		slices.Sort(got)
+		return got
+	}
+	if got := diff(""); len(got) != 0 {
+		t.Errorf("differs at once: %q", got)
+	}
+
+	c.want(200, c.graph("PATCH", partners+"/"+changed.ID, `{"displayName":"changed twice"}`, token))
+	c.want(204, c.graph("DELETE", partners+"/"+kept.ID, "", token))
+	c.createPartner(token, "new", "onboarding")
+	c.want(201, c.do("POST", path+"/users", admin.UserCreate{UserPrincipalName: "alice@contoso.example"}))
+	c.want(200, c.do("PATCH", path+"/users/"+made.Credentials.UserId.String(), `{"password":"another"}`)) // which revokes the token
+	c.want(204, c.do("DELETE", path+"/applications/"+made.Credentials.ClientId.String(), nil))
+	c.want(201, c.do("POST", path+"/applications", admin.ApplicationCreate{DisplayName: "other"}))
+	c.want(200, c.do("PATCH", path, `{"settings":{"pageSize":3}}`))
+	want := []string{"application added", "application removed", "partner added", "partner changed", "partner removed", "settings changed", "user added", "user changed"}
+	if got := diff(""); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	c.want(201, c.do("POST", path+"/snapshots", admin.SnapshotCreate{Name: "t"}))
+	if got := diff("&to=t"); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if r := c.do("GET", path+"/diff?from=s&to=t&top=1000", nil); strings.Contains(r.body, "secretHash") || strings.Contains(r.body, "$2a$04$"+strings.Repeat("x", 20)) ||
+		!strings.Contains(r.body, `"before":{"id":"`+changed.ID+`","displayName":"changed once"`) || !strings.Contains(r.body, `"displayName":"changed twice"`) {
+		t.Errorf("%s", r.body)
+	}
+
+	c.want(200, c.do("POST", path+"/snapshots/s/restore", nil))
+	if diff := cmp.Diff(before, c.export(made.Tenant.Id)); diff != "" {
+		t.Errorf("restored (-before +after):\n%s", diff)
+	}
+	if diff := cmp.Diff(history, c.history(made.Tenant.Id)); diff != "" {
+		t.Errorf("history (-before +after):\n%s", diff)
+	}
+	c.want(401, c.graph("GET", partners, "", token))
+	k := made.Credentials
+	token = decode[struct {
+		AccessToken string `json:"access_token"`
+	}](t, c.want(200, c.signIn(made.Tenant.Id, k.ClientId, k.ClientSecret, k.UserPrincipalName, k.Password))).AccessToken
+	c.want(200, c.do("POST", path+"/snapshots/t/restore", nil))
+	c.want(200, c.do("POST", path+"/snapshots/s/restore", nil))
+	c.want(200, c.graph("GET", partners, "", token))
+
+	// A snapshot is a source of tenants, as a tenant is.
+	for _, source := range []admin.TenantSource{{TenantId: &made.Tenant.Id, Snapshot: ptr("s")}, {TenantId: &made.Tenant.Id}} {
+		copied := c.newTenant(admin.TenantCreate{Credentials: ptr(false), Source: &source})
+		if diff := cmp.Diff(before, c.export(copied.Tenant.Id)); diff != "" {
+			t.Errorf("copied (-want +got):\n%s", diff)
+		}
+	}
+	if got := c.want(200, c.do("GET", path+"/snapshots/s/state", nil)).body; got != before {
+		t.Errorf("%s", got)
+	}
+
+	// What is kept is no tenant: nobody finds it.
+	for _, id := range c.rows("SELECT state_id::text FROM snapshots WHERE tenant_id = $1", made.Tenant.Id) {
+		c.refused(404, "", c.do("GET", "/v1/tenants/"+id, nil))
+		if r := c.signIn(uuid.MustParse(id), k.ClientId, k.ClientSecret, k.UserPrincipalName, k.Password); !strings.Contains(r.body, "AADSTS90002") {
+			t.Errorf("%s", r.body)
+		}
+	}
+	c.refused(409, "", c.do("POST", path+"/snapshots", admin.SnapshotCreate{Name: "s"}))
+	c.refused(400, "/name", c.do("POST", path+"/snapshots", `{"name":"../x"}`))
+	c.refused(404, "", c.do("POST", path+"/snapshots/none/restore", nil))
+	c.refused(404, "", c.do("GET", path+"/diff?from=none", nil))
+	c.refused(404, "", c.do("GET", path+"/diff?from=s&to=none", nil))
+	c.refused(400, "", c.do("GET", path+"/diff", nil))
+	if list := decode[admin.SnapshotList](t, c.want(200, c.do("GET", path+"/snapshots?top=1", nil))); len(list.Value) != 1 || list.NextLink == nil {
+		t.Errorf("%+v", list)
+	}
+	c.want(204, c.do("DELETE", path+"/snapshots/t", nil))
+	c.refused(404, "", c.do("DELETE", path+"/snapshots/t", nil))
+}
+
+// history is every version that a change replaced.
+func (c *client) history(tenant uuid.UUID) []string {
+	c.Helper()
+	return c.rows("SELECT concat_ws(' ', id, version, display_name, onboarding_status, replaced_by_change) FROM remote_assistance_partner_versions WHERE tenant_id = $1 ORDER BY id, version", tenant)
+}
+
+// Under load, readers see all of a restore, a reset or an import, or nothing of
+// it; clients get the answers of Graph and nothing else; others feel nothing. A
+// delete leaves no row, whoever writes meanwhile.
+func TestUnderLoad(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	made, other := c.newTenant(admin.TenantCreate{}), c.newTenant(admin.TenantCreate{})
+	token, path := made.Credentials.AccessToken, tenantPath(made.Tenant.Id)
+	documentOf := func(name string, n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `{"id":"00000000-0000-4000-8000-%012d","displayName":%q},`, i, name)
+		}
+		exported := c.export(made.Tenant.Id)
+		at := strings.Index(exported, `"partners": [`) + len(`"partners": [`)
+		return exported[:at] + strings.TrimSuffix(b.String(), ",") + "]}"
+	}
+	const n = 300
+	a, b := documentOf("a", n), documentOf("b", n)
+	c.want(200, c.do("PUT", path+"/state", a))
+	c.want(201, c.do("POST", path+"/snapshots", admin.SnapshotCreate{Name: "a"}))
+
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	until := func(f func()) {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					f()
+				}
+			}
+		})
+	}
+	only := func(r reply, statuses ...int) {
+		if !slices.Contains(statuses, r.status) {
+			t.Errorf("%d %s", r.status, r.body)
+		}
+	}
+	until(func() { // a list is a statement: a's or b's, or none, and what clients wrote
+		list := decode[struct{ Value []entity }](t, c.want(200, c.graph("GET", partners, "", token)))
+		got := map[string]int{}
+		for _, p := range list.Value {
+			got[*p.DisplayName]++
+		}
+		if got["a"] != 0 && got["b"] != 0 || got["a"]+got["b"]+got["patched"] != 0 && got["a"]+got["b"]+got["patched"] != n {
+			t.Errorf("half of it: %v", got)
+		}
+	})
+	until(func() { only(c.graph("POST", partners, `{"displayName":"written"}`, token), 201) })
+	until(func() {
+		id := fmt.Sprintf("00000000-0000-4000-8000-%012d", 7)
+		only(c.graph("PATCH", partners+"/"+id, `{"displayName":"patched"}`, token), 200, 404)
+	})
+	until(func() {
+		id := c.createPartner(other.Credentials.AccessToken, "other", "onboarding").ID
+		only(c.graph("DELETE", partners+"/"+id, "", other.Credentials.AccessToken), 204)
+	})
+	for range 5 {
+		c.want(200, c.do("PUT", path+"/state", b))
+		c.want(200, c.do("POST", path+"/snapshots/a/restore", nil))
+		c.want(200, c.do("POST", path+"/reset", nil))
+		c.want(200, c.do("POST", path+"/snapshots/a/restore", nil))
+	}
+	close(stop)
+	wg.Wait()
+	// Every partner has its whole history: versions from 1 to the one before its own.
+	if broken := c.rows(`SELECT p.id::text FROM remote_assistance_partners p WHERE p.tenant_id = $1 AND p.version - 1 <>
+		(SELECT count(*) FROM remote_assistance_partner_versions v WHERE v.tenant_id = p.tenant_id AND v.id = p.id)`, made.Tenant.Id); len(broken) != 0 {
+		t.Errorf("without their history: %q", broken)
+	}
+
+	stop = make(chan struct{})
+	for range 4 {
+		until(func() { only(c.graph("POST", partners, `{"displayName":"late"}`, token), 201, 401, 503) })
+		until(func() {
+			only(c.graph("PATCH", partners+"/00000000-0000-4000-8000-000000000007", `{"displayName":"late"}`, token), 200, 401, 404, 503)
+		})
+	}
+	c.want(204, c.do("DELETE", path, nil))
+	close(stop)
+	wg.Wait()
+	if left := c.rows("SELECT id::text FROM remote_assistance_partners WHERE tenant_id = $1 UNION SELECT id::text FROM remote_assistance_partner_versions WHERE tenant_id = $1", made.Tenant.Id); len(left) != 0 {
+		t.Errorf("left behind: %q", left)
+	}
+	if got := c.partners(other.Credentials.AccessToken); len(got) != 0 {
+		t.Errorf("another tenant has %q", got)
+	}
+}
