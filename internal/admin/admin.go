@@ -87,7 +87,7 @@ func (a *API) Handler() http.Handler {
 type call struct {
 	*gin.Context
 	id     string
-	now    time.Time // to the microsecond, as Postgres keeps it
+	now    time.Time  // to the microsecond, as Postgres keeps it
 	op     *operation // nil where no operation is
 	caller caller
 	tenant db.Tenant // that the path names
