@@ -67,9 +67,10 @@ func (s *Store) CreateWithinQuota(ctx context.Context, p CreateRemoteAssistanceP
 
 func (s *Store) createMany(ctx context.Context, partners []CreateRemoteAssistancePartnerParams) ([]RemoteAssistancePartner, error) {
 	var p CreateRemoteAssistancePartnersParams
-	place := make(map[uuid.UUID]int, len(partners))
+	type key struct{ tenant, id uuid.UUID } // tenants whose ids come of a seed share ids
+	place := make(map[key]int, len(partners))
 	for i, c := range partners {
-		place[c.ID] = i
+		place[key{c.TenantID, c.ID}] = i
 		p.TenantIds = append(p.TenantIds, c.TenantID)
 		p.Ids = append(p.Ids, c.ID)
 		p.HasDisplayNames, p.DisplayNames = appendText(p.HasDisplayNames, p.DisplayNames, c.DisplayName)
@@ -93,7 +94,7 @@ func (s *Store) createMany(ctx context.Context, partners []CreateRemoteAssistanc
 	}
 	ordered := make([]RemoteAssistancePartner, len(rows))
 	for _, row := range rows {
-		ordered[place[row.ID]] = row
+		ordered[place[key{row.TenantID, row.ID}]] = row
 	}
 	return ordered, nil
 }

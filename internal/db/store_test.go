@@ -61,3 +61,27 @@ func TestStoreGathersCreates(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// Tenants whose ids come of the same seed create the same ids, also in one
+// statement: each gets its own row.
+func TestStoreGathersSameIDs(t *testing.T) {
+	t.Parallel()
+	gathering := db.NewStore(dbtest.Pool(t), true)
+	tenants := []dbtest.Tenant{dbtest.NewTenant(t), dbtest.NewTenant(t), dbtest.NewTenant(t)}
+	var wg sync.WaitGroup
+	for i := range 300 {
+		wg.Go(func() {
+			tenant := tenants[i%len(tenants)]
+			name := tenant.ID.String()
+			p := db.CreateRemoteAssistancePartnerParams{
+				TenantID: tenant.ID, ID: db.SeededID("the same", "partner", int64(i/len(tenants))), DisplayName: &name,
+				OnboardingStatus: db.OnboardingStatusOnboarding, CreatedAt: time.Now(), CreatedBy: tenant.UserID,
+			}
+			got, err := gathering.CreateRemoteAssistancePartner(t.Context(), p)
+			if err != nil || got.TenantID != tenant.ID || got.ID != p.ID || got.DisplayName == nil || *got.DisplayName != name {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		})
+	}
+	wg.Wait()
+}
