@@ -187,6 +187,14 @@ WITH before AS (
 )
 SELECT onboarding_status FROM before;
 
+-- name: PartnerIDWasUsed :one
+-- Whether a partner has the id, or had it before it was deleted.
+SELECT (EXISTS (
+    SELECT FROM remote_assistance_partners AS p WHERE p.tenant_id = @tenant_id AND p.id = @id
+) OR EXISTS (
+    SELECT FROM remote_assistance_partner_versions AS v WHERE v.tenant_id = @tenant_id AND v.id = @id
+))::boolean AS was_used;
+
 -- name: CountPartnersUpTo :one
 SELECT count(*) FROM (
     SELECT FROM remote_assistance_partners AS p WHERE p.tenant_id = @tenant_id LIMIT @most::bigint

@@ -11,6 +11,10 @@ WHERE t.id = @tenant_id AND s.id = @from_id;
 UPDATE tenants AS t SET ids_made = COALESCE((SELECT s.ids_made FROM tenants AS s WHERE s.id = @from_id), 0)
 WHERE t.id = @tenant_id;
 
+-- name: SetIDsMade :exec
+-- The ids up to this number are given out.
+UPDATE tenants SET ids_made = @ids_made WHERE id = @tenant_id;
+
 -- name: RemovePartnersNotIn :exec
 DELETE FROM remote_assistance_partners AS p
 WHERE p.tenant_id = @tenant_id AND NOT EXISTS (

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
@@ -270,6 +272,32 @@ func TestIDSeed(t *testing.T) {
 			c.want(200, c.do("POST", tenantPath(made.Tenant.Id, "/reset"), nil))
 		}
 	}
+}
+
+// Ids that a document brought, or made of the seed, are given to no other partner,
+// also after they were deleted; the next one is found at once.
+func TestIDSeedAfterImport(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	id := func(n int64) string { return db.SeededID("fixed", "partner", n).String() }
+	source := json.RawMessage(`{"version":1,"partners":[{"displayName":"a"},{"displayName":"b"},{"displayName":"c"}]}`)
+	made := c.newTenant(admin.TenantCreate{IdSeed: ptr("fixed"), Source: &admin.TenantSource{Document: &source}})
+	token := made.Credentials.AccessToken
+	if got := c.createPartner(token, "d", "onboarding").ID; got != id(4) {
+		t.Errorf("got %s, want %s", got, id(4))
+	}
+	if n := c.rows("SELECT ids_made::text FROM tenants WHERE id = $1", made.Tenant.Id); n[0] != "4" {
+		t.Errorf("%s ids were tried", n[0])
+	}
+
+	exported := c.export(made.Tenant.Id)
+	head, _, _ := strings.Cut(exported, `"partners":`)
+	c.want(200, c.do("PUT", tenantPath(made.Tenant.Id, "/state"), head+`"partners":[{"id":"`+id(2)+`"}]}`))
+	c.want(204, c.graph("DELETE", partners+"/"+id(2), "", token))
+	if got := c.createPartner(token, "e", "onboarding").ID; got != id(3) {
+		t.Errorf("got %s, want %s", got, id(3))
+	}
+	c.want(200, c.graph("PATCH", partners+"/"+id(3), `{"displayName":"f"}`, token))
 }
 
 // token calls a tenant's token endpoint.

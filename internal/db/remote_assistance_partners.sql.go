@@ -527,6 +527,27 @@ func (q *Queries) ListRemoteAssistancePartners(ctx context.Context, arg ListRemo
 	return items, nil
 }
 
+const partnerIDWasUsed = `-- name: PartnerIDWasUsed :one
+SELECT (EXISTS (
+    SELECT FROM remote_assistance_partners AS p WHERE p.tenant_id = $1 AND p.id = $2
+) OR EXISTS (
+    SELECT FROM remote_assistance_partner_versions AS v WHERE v.tenant_id = $1 AND v.id = $2
+))::boolean AS was_used
+`
+
+type PartnerIDWasUsedParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Whether a partner has the id, or had it before it was deleted.
+func (q *Queries) PartnerIDWasUsed(ctx context.Context, arg PartnerIDWasUsedParams) (bool, error) {
+	row := q.db.QueryRow(ctx, partnerIDWasUsed, arg.TenantID, arg.ID)
+	var was_used bool
+	err := row.Scan(&was_used)
+	return was_used, err
+}
+
 const updateRemoteAssistancePartner = `-- name: UpdateRemoteAssistancePartner :one
 WITH replaced AS (
     SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_at, p.last_connection_100ns, p.last_connection_offset, p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by FROM remote_assistance_partners AS p

@@ -474,3 +474,18 @@ func (q *Queries) ResetIDs(ctx context.Context, arg ResetIDsParams) error {
 	_, err := q.db.Exec(ctx, resetIDs, arg.FromID, arg.TenantID)
 	return err
 }
+
+const setIDsMade = `-- name: SetIDsMade :exec
+UPDATE tenants SET ids_made = $1 WHERE id = $2
+`
+
+type SetIDsMadeParams struct {
+	IdsMade  int64
+	TenantID uuid.UUID
+}
+
+// The ids up to this number are given out.
+func (q *Queries) SetIDsMade(ctx context.Context, arg SetIDsMadeParams) error {
+	_, err := q.db.Exec(ctx, setIDsMade, arg.IdsMade, arg.TenantID)
+	return err
+}

@@ -268,8 +268,7 @@ func (s *server) createRemoteAssistancePartner(x *exchange) error {
 }
 
 // insertPartner gives a partner an id and inserts it. An id that comes of a seed
-// may be there, where the tenant went back to an earlier state; then the next one
-// is tried.
+// may be taken by an import at the same time; then the next one is tried.
 func (s *server) insertPartner(x *exchange, p db.CreateRemoteAssistancePartnerParams) (row db.RemoteAssistancePartner, err error) {
 	for {
 		if p.ID, err = s.newPartnerID(x); err != nil {
@@ -286,17 +285,27 @@ func (s *server) insertPartner(x *exchange, p db.CreateRemoteAssistancePartnerPa
 	}
 }
 
-// newPartnerID makes ids that ascend with time, or those of the tenant's seed.
+// newPartnerID makes ids that ascend with time, or those of the tenant's seed. Of
+// these, some are used where a document brought them.
 func (s *server) newPartnerID(x *exchange) (uuid.UUID, error) {
 	seed := x.caller.IDSeed
 	if seed == nil {
 		return uuid.NewV7()
 	}
-	n, err := s.queries.TakeID(x.Request.Context(), x.caller.TenantID)
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = db.ErrNoTenant
+	for {
+		n, err := s.queries.TakeID(x.Request.Context(), x.caller.TenantID)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return uuid.Nil, db.ErrNoTenant
+		}
+		if err != nil {
+			return uuid.Nil, err
+		}
+		id := db.SeededID(*seed, "partner", n)
+		used, err := s.queries.PartnerIDWasUsed(x.Request.Context(), db.PartnerIDWasUsedParams{TenantID: x.caller.TenantID, ID: id})
+		if err != nil || !used {
+			return id, err
+		}
 	}
-	return db.SeededID(*seed, "partner", n), err
 }
 
 func (s *server) getRemoteAssistancePartner(x *exchange) error {

@@ -101,7 +101,12 @@ func (i *importing) partners(ctx context.Context, partners iter.Seq2[Partner, er
 	if failure != nil {
 		return failure
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	// Or, where ids come of a seed, the next partner of a client would be given one
+	// of these after the other, to find each taken.
+	return i.q.SetIDsMade(ctx, db.SetIDsMadeParams{TenantID: i.id, IdsMade: int64(n)})
 }
 
 func (i *importing) row(p Partner, n int) []any {
