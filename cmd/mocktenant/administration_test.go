@@ -27,12 +27,12 @@ func (a administration) run(args ...string) string {
 	return out
 }
 
-// fails wants a command to fail, and to say why.
-func (a administration) fails(want string, args ...string) {
+// fails wants a command to fail with a code, and to say why.
+func (a administration) fails(exit int, want string, args ...string) {
 	a.Helper()
 	out, log, code := output(a.T, a.settings, args...)
-	if code == 0 || !strings.Contains(log, want) {
-		a.Errorf("%q: exit %d, want %q\n%s%s", args, code, want, out, log)
+	if code != exit || !strings.Contains(log, want) {
+		a.Errorf("%q: exit %d, want %d and %q\n%s%s", args, code, exit, want, out, log)
 	}
 }
 
@@ -117,10 +117,12 @@ func TestAdministration(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("version: 1\npartners:\n  - displayName: x\n    color: red\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a.fails("line 4, /partners/0/color: unknown property", "import", id, bad)
-	a.fails("There is a seed \"contoso\"", "seed", "create", "contoso", file)
+	a.fails(exitFailure, "line 4, /partners/0/color: unknown property", "import", id, bad)
+	a.fails(exitConflict, "There is a seed \"contoso\"", "seed", "create", "contoso", file)
 	a.run("import", id, file)
 	a.run("seed", "delete", "contoso")
+	a.fails(exitUsage, "unknown flag --colour", "tenant", "list", "--colour")
+	a.fails(exitUsage, "mocktenant --help", "tenant", "get", "nobody")
 
 	login := parse[client.ReportLoginCreated](t, a.run("report-login", "create", "--tenant", id, "-o", "json"))
 	if !strings.Contains(login.Dsn, login.Login) {
@@ -134,20 +136,50 @@ func TestAdministration(t *testing.T) {
 		t.Error(out)
 	}
 	a.run("tenant", "delete", id, second.Id.String())
-	a.fails("There is no tenant "+id, "tenant", "get", id)
+	a.fails(exitNotFound, "There is no tenant "+id, "tenant", "get", id)
 
 	// With the first key, the open door closes.
 	owner := parse[client.KeyCreated](t, a.run("admin-key", "create", "me", "--role", "owner", "-o", "json"))
-	a.fails("A key is needed", "tenant", "list")
+	a.fails(exitDenied, "A key is needed", "tenant", "list")
 	a.settings = append(a.settings, "MOCKTENANT_ADMIN_KEY="+owner.Key)
 	a.run("tenant", "list")
 	a.run("admin-key", "revoke", owner.Id.String())
-	a.fails("The key was revoked", "tenant", "list")
+	a.fails(exitDenied, "The key was revoked", "tenant", "list")
 	direct := parse[client.KeyCreated](t, a.run("admin-key", "create", "me", "--role", "owner", "--direct", "-o", "json"))
 	a.settings[len(a.settings)-1] = "MOCKTENANT_ADMIN_KEY=" + direct.Key
 	if out := a.run("admin-key", "list"); strings.Count(out, "\n") != 3 {
 		t.Error(out)
 	}
+}
+
+// What the page on administration shows runs as it stands, in one shell.
+func TestAdministrationPage(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/administration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := dataDir(t)
+	settings := []string{"MOCKTENANT_DATA_DIR=" + dir}
+	p := serve(t, settings)
+	env, log, code := output(t, settings, "env")
+	if code != 0 {
+		t.Fatal(log)
+	}
+	script := "set -e\nmocktenant() { \"$MOCKTENANT_TEST_BINARY\" \"$@\"; }\n" + env
+	blocks := 0
+	for _, block := range strings.Split(string(page), "```sh\n")[1:] {
+		code, _, _ := strings.Cut(block, "```")
+		script += code
+		blocks++
+	}
+	shell := command(t, append(settings, "MOCKTENANT_TEST_BINARY="+os.Args[0], "CURL_CA_BUNDLE="+filepath.Join(dir, "ca.pem")))
+	shell.Path, shell.Args, shell.Dir = "/bin/sh", []string{"sh", "-c", script + "echo all of it"}, t.TempDir()
+	out, err := shell.CombinedOutput()
+	if err != nil || blocks < 6 || !strings.HasSuffix(string(out), "all of it\n") {
+		t.Errorf("%d blocks, %v\n%s", blocks, err, out)
+	}
+	p.stop(t)
 }
 
 // Where others reach the administration, there must be a key; and without an
@@ -168,10 +200,10 @@ func TestAdministrationIsShut(t *testing.T) {
 	_, rest, _ := strings.Cut(p.text, "  admin  ")
 	at, _, _ := strings.Cut(rest, "\n")
 	a := administration{t, []string{"MOCKTENANT_ADMIN_URL=" + at}}
-	a.fails("A key is needed", "tenant", "list")
+	a.fails(exitDenied, "A key is needed", "tenant", "list")
 	a.settings = append(a.settings, "MOCKTENANT_ADMIN_KEY="+key)
 	a.run("tenant", "list")
-	a.fails("is not the administration of mocktenant", "tenant", "list", "--admin-url", p.url)
+	a.fails(exitFailure, "is not the administration of mocktenant", "tenant", "list", "--admin-url", p.url)
 	p.stop(t)
 
 	p = serve(t, []string{"DATABASE_URL=" + url, "MOCKTENANT_ADMIN_ADDR="})

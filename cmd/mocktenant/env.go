@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -28,10 +27,11 @@ func (e *envCommand) Run(ctx context.Context, c *cli, con console) error {
 	if err := findDemo(ctx, pool); err != nil {
 		return err
 	}
-	base, err := serviceURL(e.Config, c.Database)
+	s, err := locate(e.Config, c.Database)
 	if err != nil {
 		return err
 	}
+	base := s.base()
 	values := [][2]string{
 		{"AZURE_TENANT_ID", server.DemoTenantID.String()},
 		{"AZURE_CLIENT_ID", server.DemoClientID.String()},
@@ -41,6 +41,9 @@ func (e *envCommand) Run(ctx context.Context, c *cli, con console) error {
 		{"AZURE_AUTHORITY_HOST", base + "/"},
 		{"GRAPH_BASE_URL", base},
 		{"DATABASE_URL", database},
+	}
+	if s.AdminURL != "" {
+		values = append(values, [2]string{"MOCKTENANT_ADMIN_URL", s.AdminURL})
 	}
 	if strings.HasPrefix(base, "https:") && e.TLSCertFile == "" {
 		_, path, err := c.Database.findCA(ctx, pool)
@@ -57,25 +60,33 @@ func (e *envCommand) Run(ctx context.Context, c *cli, con console) error {
 	return nil
 }
 
-// serviceURL is where the service is reached, by HTTPS if it can be: the public
-// URL, else where it said that it listens, else where the settings let it
-// listen.
+// serviceURL is where the service is reached, by HTTPS if it can be.
 func serviceURL(c server.Config, f databaseFlags) (string, error) {
-	if c.PublicURL != "" {
-		return strings.TrimSuffix(c.PublicURL, "/"), nil
-	}
+	s, err := locate(c, f)
+	return s.base(), err
+}
+
+// locate says where the service is: at the public URL, else where it said that
+// it listens, else where the settings let it listen.
+func locate(c server.Config, f databaseFlags) (service, error) {
 	s := service{URL: "http://" + c.HTTPAddr}
 	if c.HTTPSAddr != "" {
 		s.SecureURL = "https://" + c.HTTPSAddr
 	}
+	if c.AdminAddr != "" {
+		s.AdminURL = "http://" + c.AdminAddr
+	}
 	if f.embedded() {
 		dir, err := f.dataDir()
 		if err != nil {
-			return "", err
+			return s, err
 		}
 		if found, ok := findService(dir); ok {
 			s = found
 		}
 	}
-	return cmp.Or(s.SecureURL, s.URL), nil
+	if c.PublicURL != "" {
+		s.URL, s.SecureURL = strings.TrimSuffix(c.PublicURL, "/"), ""
+	}
+	return s, nil
 }

@@ -4,9 +4,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -14,6 +16,8 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/gin-gonic/gin"
 	kongcompletion "github.com/jotaen/kong-completion"
+
+	"github.com/mocktenant/mocktenant/client"
 )
 
 // cli is the command line: its commands, and the settings that they share.
@@ -58,10 +62,44 @@ func main() {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		code := exitCode(err)
 		fmt.Fprintf(os.Stderr, "mocktenant: %v\n", err)
+		if code == exitUsage {
+			fmt.Fprintln(os.Stderr, "mocktenant --help, and --help behind each command, say what there is.")
+		}
 		stop()
-		os.Exit(1)
+		os.Exit(code)
 	}
+}
+
+// What the program exits with, for scripts.
+const (
+	exitFailure  = 1
+	exitUsage    = 2
+	exitDenied   = 3
+	exitNotFound = 4
+	exitConflict = 5
+)
+
+// exitCode tells what went wrong.
+func exitCode(err error) int {
+	var usage *kong.ParseError
+	var refused *client.Problem
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage
+	case !errors.As(err, &refused) || refused.Type == "": // not a problem document: something else answered
+		return exitFailure
+	}
+	switch refused.Status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return exitDenied
+	case http.StatusNotFound:
+		return exitNotFound
+	case http.StatusConflict:
+		return exitConflict
+	}
+	return exitFailure
 }
 
 // run executes one command line. Settings that it doesn't give come from the

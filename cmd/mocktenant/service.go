@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -18,6 +19,9 @@ type service struct {
 	AdminURL  string `json:"adminUrl"`  // "" if nobody administers it
 	PID       int    `json:"pid"`
 }
+
+// base is where clients reach Graph and the authority, by HTTPS if they can.
+func (s service) base() string { return cmp.Or(s.SecureURL, s.URL) }
 
 func serviceFile(dir string) string { return filepath.Join(dir, "service.json") }
 
