@@ -53,7 +53,7 @@ func parseSkipToken(key []byte, tenant uuid.UUID, q odata.Query) (t skipToken, e
 	}
 	refusal := &odata.Error{Option: odata.SkipToken, Message: "The skip token '" + abbreviate(q.SkipToken) + "' is not one of this service for this query. Follow @odata.nextLink as it was given."}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(q.SkipToken)
-	if err != nil || len(raw) < macSize {
+	if err != nil || len(raw) < macSize || strings.ContainsAny(q.SkipToken, "\r\n") { // the decoder passes over line ends
 		return t, refusal
 	}
 	mac, text := raw[:macSize], raw[macSize:]
