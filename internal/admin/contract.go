@@ -14,6 +14,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/gin-gonic/gin"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/state"
@@ -33,7 +35,8 @@ const (
 type operation struct {
 	route *routers.Route
 	name  string
-	role  db.AdminRole // "" lets anybody
+	role  db.AdminRole       // "" lets anybody
+	body  *jsonschema.Schema // nil: there is none, or a document
 }
 
 // operations are those of the contract, by method and path as Gin writes it.
@@ -50,6 +53,7 @@ var contract = sync.OnceValue(func() operations {
 	if err != nil {
 		panic(err) // it is embedded, and a test reads it
 	}
+	schemas := schemaCompiler()
 	all := operations{}
 	for path, item := range document.Paths.Map() {
 		for method, op := range item.Operations() {
@@ -57,14 +61,45 @@ var contract = sync.OnceValue(func() operations {
 			if role == "anybody" {
 				role = ""
 			}
-			all[method+" "+pathParameter.ReplaceAllString(path, ":$1")] = &operation{
+			o := &operation{
 				route: &routers.Route{Spec: document, Path: path, PathItem: item, Method: method, Operation: op},
 				name:  op.OperationID, role: db.AdminRole(role),
 			}
+			if op.RequestBody != nil && !o.document() {
+				o.body = schemas.MustCompile(contractURL + op.RequestBody.Value.Content.Get(jsonType).Schema.Ref)
+			}
+			all[method+" "+pathParameter.ReplaceAllString(path, ":$1")] = o
 		}
 	}
 	return all
 })
+
+const contractURL = "openapi.yaml"
+
+// schemaCompiler compiles schemas of the contract.
+func schemaCompiler() *jsonschema.Compiler {
+	var document any
+	err := yaml.Unmarshal(openAPI, &document)
+	schemas := jsonschema.NewCompiler()
+	schemas.AssertFormat()
+	if err == nil {
+		err = schemas.AddResource(contractURL, document)
+	}
+	if err != nil {
+		panic(err) // it is embedded, and a test reads it
+	}
+	return schemas
+}
+
+// fits tells whether a body is what the schema says. kin-openapi says it too, and
+// what is wrong, but compiles the schema anew each time.
+func (o *operation) fits(body []byte) bool {
+	if o.body == nil || body == nil {
+		return false
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+	return err == nil && o.body.Validate(value) == nil
+}
 
 // document tells whether the body is a state document, which its reader checks
 // as it comes.
@@ -87,7 +122,7 @@ func (x *call) validate() error {
 	err := openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
 		Request: r, PathParams: parameters, Route: x.op.route,
 		Options: &openapi3filter.Options{
-			AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, ExcludeRequestBody: x.op.document(), RejectWhenRequestBodyNotSpecified: true,
+			AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, ExcludeRequestBody: x.op.document() || x.ContentType() == jsonType && x.op.fits(x.body), RejectWhenRequestBodyNotSpecified: true,
 		},
 	})
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// load lets clients send the request over and over, each when its last one was
-// answered, and wants the status. It speaks HTTP/1.1 over bare connections, so
-// that the client costs little beside what is measured.
-func load(ctx context.Context, address string, request []byte, status, clients int, d time.Duration) (figures, error) {
+// load lets clients send the requests over and over, in turn, each when its last
+// one was answered, and wants the status. It speaks HTTP/1.1 over bare connections,
+// so that the client costs little beside what is measured.
+func load(ctx context.Context, address string, requests [][]byte, status, clients int, d time.Duration) (figures, error) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	var (
@@ -26,9 +26,9 @@ func load(ctx context.Context, address string, request []byte, status, clients i
 		failure   error
 	)
 	start := time.Now()
-	for range clients {
+	for first := range clients {
 		wg.Go(func() {
-			mine, err := client(ctx, address, request, status)
+			mine, err := send(ctx, address, requests, first, status)
 			mu.Lock()
 			defer mu.Unlock()
 			latencies = append(latencies, mine...)
@@ -41,7 +41,7 @@ func load(ctx context.Context, address string, request []byte, status, clients i
 	return summarize(latencies, time.Since(start)), failure
 }
 
-func client(ctx context.Context, address string, request []byte, status int) ([]time.Duration, error) {
+func send(ctx context.Context, address string, requests [][]byte, first, status int) ([]time.Duration, error) {
 	conn, err := (&net.Dialer{}).DialContext(context.WithoutCancel(ctx), "tcp", address)
 	if err != nil {
 		return nil, err
@@ -50,9 +50,9 @@ func client(ctx context.Context, address string, request []byte, status int) ([]
 	var latencies []time.Duration
 	answers := bufio.NewReaderSize(conn, 64<<10)
 	want := fmt.Sprintf("HTTP/1.1 %d ", status)
-	for ctx.Err() == nil {
+	for i := first; ctx.Err() == nil; i++ {
 		start := time.Now()
-		if _, err := conn.Write(request); err != nil {
+		if _, err := conn.Write(requests[i%len(requests)]); err != nil {
 			return latencies, err
 		}
 		if err := readAnswer(answers, want); err != nil {

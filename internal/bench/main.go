@@ -1,7 +1,7 @@
 // Command bench measures the service beside its yardstick: pgbench, sending the
 // same statements to the same Postgres with the same number of clients, with no
 // HTTP, no token and no JSON. It prints Markdown; -write puts that into
-// docs/performance.md.
+// docs/performance.md. -only measures a part alone: starts, loads or tenants.
 //
 //	go run ./internal/bench -write
 //
@@ -13,6 +13,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -33,6 +34,7 @@ func run(ctx context.Context) error {
 	rounds := flag.Int("rounds", 5, "how often each case runs")
 	seconds := flag.Int("seconds", 3, "how long each run takes")
 	write := flag.Bool("write", false, "put the result into docs/performance.md")
+	only := flag.String("only", "", "measure this part alone: starts, loads or tenants")
 	flag.Parse()
 
 	s, err := newSubject(ctx)
@@ -40,23 +42,36 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
-	var b strings.Builder
-	if err := s.starts(ctx, &b); err != nil {
-		return err
+	d := time.Duration(*seconds) * time.Second
+	parts := []struct {
+		name    string
+		measure func(context.Context, io.Writer) error
+	}{
+		{"starts", s.starts},
+		{"loads", func(ctx context.Context, w io.Writer) error { return s.loads(ctx, w, *rounds, d) }},
+		{"tenants", func(ctx context.Context, w io.Writer) error { return s.tenants(ctx, w, *rounds, d) }},
 	}
-	if err := s.loads(ctx, &b, *rounds, time.Duration(*seconds)*time.Second); err != nil {
-		return err
-	}
-	fmt.Print(b.String())
-	if *write {
-		return replaceSection("docs/performance.md", b.String())
+	for _, part := range parts {
+		if *only != "" && *only != part.name {
+			continue
+		}
+		var b strings.Builder
+		if err := part.measure(ctx, &b); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+		fmt.Print(b.String())
+		if *write {
+			if err := replaceSection("docs/performance.md", part.name, b.String()); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
-// replaceSection puts text between the markers of a file.
-func replaceSection(file, text string) error {
-	const begin, end = "<!-- bench -->\n", "<!-- /bench -->"
+// replaceSection puts text between a part's markers in a file.
+func replaceSection(file, part, text string) error {
+	begin, end := "<!-- bench "+part+" -->\n", "<!-- /bench "+part+" -->"
 	old, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -72,7 +87,7 @@ func replaceSection(file, text string) error {
 // figures are those of one run.
 type figures struct {
 	perSecond float64
-	p99       time.Duration
+	p50, p99  time.Duration
 }
 
 // summarize takes the latencies of all requests of a run.
@@ -81,19 +96,18 @@ func summarize(latencies []time.Duration, took time.Duration) figures {
 		return figures{}
 	}
 	slices.Sort(latencies)
-	return figures{float64(len(latencies)) / took.Seconds(), latencies[len(latencies)*99/100]}
+	return figures{float64(len(latencies)) / took.Seconds(), latencies[len(latencies)/2], latencies[len(latencies)*99/100]}
 }
 
-// median is by the rate, for both fields each its own.
+// median is each field's own.
 func median(runs []figures) figures {
 	var rates []float64
-	var tails []time.Duration
+	var middles, tails []time.Duration
 	for _, r := range runs {
-		rates, tails = append(rates, r.perSecond), append(tails, r.p99)
+		rates, middles, tails = append(rates, r.perSecond), append(middles, r.p50), append(tails, r.p99)
 	}
 	slices.Sort(rates)
-	slices.Sort(tails)
-	return figures{rates[len(rates)/2], tails[len(tails)/2]}
+	return figures{rates[len(rates)/2], middle(middles), middle(tails)}
 }
 
 func middle(times []time.Duration) time.Duration {

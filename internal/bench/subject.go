@@ -51,6 +51,7 @@ type subject struct {
 	postgres *embeddedpg.Server
 	service  *exec.Cmd
 	url      string
+	adminURL string
 	token    string
 }
 
@@ -71,11 +72,24 @@ func newSubject(ctx context.Context) (*subject, error) {
 }
 
 func (s *subject) close() {
+	s.stop()
+	_ = os.RemoveAll(s.dir)
+}
+
+// startOnPostgres starts the service on a Postgres that bench can reach too.
+func (s *subject) startOnPostgres(ctx context.Context, name string) (err error) {
+	if s.postgres, err = embeddedpg.Start(ctx, embeddedpg.Options{DataDir: filepath.Join(s.dir, name), Log: slog.New(slog.DiscardHandler)}); err != nil {
+		return err
+	}
+	return s.startService(ctx, "DATABASE_URL="+s.postgres.DatabaseURL(), "MOCKTENANT_LOG_LEVEL=warn")
+}
+
+func (s *subject) stop() {
 	s.stopService()
 	if s.postgres != nil {
 		_ = s.postgres.Stop()
+		s.postgres = nil
 	}
-	_ = os.RemoveAll(s.dir)
 }
 
 // starts measures from the start of the process to the first 201.
@@ -88,7 +102,7 @@ func (s *subject) starts(ctx context.Context, w io.Writer) error {
 			if err := s.startService(ctx, "MOCKTENANT_DATA_DIR="+dir); err != nil {
 				return err
 			}
-			if _, err := load(ctx, s.address(), s.request("POST", partnersPath, partner), 201, 1, time.Millisecond); err != nil {
+			if _, err := load(ctx, s.address(), [][]byte{s.request("POST", partnersPath, partner)}, 201, 1, time.Millisecond); err != nil {
 				return err
 			}
 			took := time.Since(start)
@@ -111,17 +125,15 @@ func (s *subject) starts(ctx context.Context, w io.Writer) error {
 
 // loads measures each kind of work beside pgbench.
 func (s *subject) loads(ctx context.Context, w io.Writer, rounds int, d time.Duration) (err error) {
-	if s.postgres, err = embeddedpg.Start(ctx, embeddedpg.Options{DataDir: filepath.Join(s.dir, "load"), Log: slog.New(slog.DiscardHandler)}); err != nil {
+	if err := s.startOnPostgres(ctx, "load"); err != nil {
 		return err
 	}
-	if err := s.startService(ctx, "DATABASE_URL="+s.postgres.DatabaseURL(), "MOCKTENANT_LOG_LEVEL=warn"); err != nil {
-		return err
-	}
-	idle, err := s.resident()
+	defer s.stop()
+	idle, err := s.resident("VmHWM")
 	if err != nil {
 		return err
 	}
-	if _, err := load(ctx, s.address(), s.request("POST", partnersPath, partner), 201, 1, time.Second); err != nil {
+	if _, err := load(ctx, s.address(), [][]byte{s.request("POST", partnersPath, partner)}, 201, 1, time.Second); err != nil {
 		return err
 	}
 	id, err := s.firstID(ctx)
@@ -146,7 +158,7 @@ func (s *subject) loads(ctx context.Context, w io.Writer, rounds int, d time.Dur
 		for _, clients := range []int{1, 8, 32} {
 			var ours, theirs []figures
 			for range rounds {
-				f, err := load(ctx, s.address(), work.request, work.status, clients, d)
+				f, err := load(ctx, s.address(), [][]byte{work.request}, work.status, clients, d)
 				if err != nil {
 					return err
 				}
@@ -162,7 +174,7 @@ func (s *subject) loads(ctx context.Context, w io.Writer, rounds int, d time.Dur
 				f.perSecond, ms(f.p99), g.perSecond, ms(g.p99), f.perSecond/g.perSecond, ms(f.p99)/ms(g.p99))
 		}
 	}
-	busy, err := s.resident()
+	busy, err := s.resident("VmHWM")
 	if err != nil {
 		return err
 	}
@@ -170,7 +182,7 @@ func (s *subject) loads(ctx context.Context, w io.Writer, rounds int, d time.Dur
 	return err
 }
 
-var printed = regexp.MustCompile(`(?s)serves Microsoft Graph at (http://\S+).*Authorization: Bearer ([^']+)'`)
+var printed = regexp.MustCompile(`(?s)serves Microsoft Graph at (http://\S+).*  admin  (http://\S+).*Authorization: Bearer ([^']+)'`)
 
 // startService starts the service and waits until it has printed its curl line.
 func (s *subject) startService(ctx context.Context, settings ...string) error {
@@ -195,7 +207,7 @@ func (s *subject) startService(ctx context.Context, settings ...string) error {
 	if m == nil {
 		return errors.New("the service did not start: " + text)
 	}
-	s.url, s.token = m[1], m[2]
+	s.url, s.adminURL, s.token = m[1], m[2], m[3]
 	return nil
 }
 
@@ -211,8 +223,12 @@ func (s *subject) stopService() {
 func (s *subject) address() string { return strings.TrimPrefix(s.url, "http://") }
 
 func (s *subject) request(method, path, body string) []byte {
+	return request(s.address(), s.token, method, path, body)
+}
+
+func request(host, token, method, path, body string) []byte {
 	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		method, path, s.address(), s.token, len(body), body)
+		method, path, host, token, len(body), body)
 }
 
 func (s *subject) firstID(ctx context.Context) (id string, err error) {
@@ -236,13 +252,14 @@ func (s *subject) analyze(ctx context.Context) error {
 	return err
 }
 
-// resident is the memory of the service, in MB, at its most so far.
-func (s *subject) resident() (float64, error) {
+// resident is the memory of the service, in MB: VmRSS, now, or VmHWM, at its most
+// so far.
+func (s *subject) resident(field string) (float64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.service.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	_, rest, _ := strings.Cut(string(status), field+":")
 	kb, err := strconv.Atoi(strings.Fields(rest)[0])
 	return float64(kb) / 1000, err
 }

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/client"
+)
+
+// many is how many tenants live at the same time.
+const many = 1000
+
+// tenants measures what administration costs, and what many tenants cost.
+func (s *subject) tenants(ctx context.Context, w io.Writer, rounds int, d time.Duration) error {
+	if err := s.startOnPostgres(ctx, "tenants"); err != nil {
+		return err
+	}
+	defer s.stop()
+	api, err := client.New(s.adminURL, "")
+	if err != nil {
+		return err
+	}
+	for _, measure := range []func() error{
+		func() error { return s.creations(ctx, w, rounds, d) },
+		func() error { return states(ctx, w, api, rounds) },
+		func() error { return s.crowd(ctx, w, api, rounds, d) },
+	} {
+		if err := measure(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// creations measures tenants with a user, an application and a token.
+func (s *subject) creations(ctx context.Context, w io.Writer, rounds int, d time.Duration) error {
+	_, _ = fmt.Fprintf(w, "| tenant with user, application and token | tenants/s | p50 ms | p99 ms |\n|---|---|---|---|\n")
+	host := strings.TrimPrefix(s.adminURL, "http://")
+	create := request(host, "", "POST", "/v1/tenants", `{"displayName":"bench"}`)
+	create = bytes.Replace(create, []byte("Authorization: Bearer \r\n"), nil, 1) // no key, no need of one
+	for _, clients := range []int{1, 8} {
+		var runs []figures
+		for range rounds {
+			f, err := load(ctx, host, [][]byte{create}, 201, clients, d)
+			if err != nil {
+				return err
+			}
+			runs = append(runs, f)
+		}
+		f := median(runs)
+		_, _ = fmt.Fprintf(w, "| %d at once | %.0f | %.1f | %.1f |\n", clients, f.perSecond, ms(f.p50), ms(f.p99))
+	}
+	return nil
+}
+
+// document is a state of n partners.
+func document(n int) string {
+	var b strings.Builder
+	b.WriteString(`{"version":1,"partners":[`)
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `{"displayName":"Partner %d","onboardingUrl":"https://example.com/onboardingUrl/%d","onboardingStatus":"onboarded","lastConnectionDateTime":"2016-12-31T23:58:36.6670033-08:00"}`, i, i)
+	}
+	b.WriteString("]}\n")
+	return b.String()
+}
+
+// states measures what is done to all that a tenant holds.
+func states(ctx context.Context, w io.Writer, api *client.Client, rounds int) error {
+	_, _ = fmt.Fprintf(w, "\n| a tenant of | import ms | rows/s | export ms | rows/s | snapshot ms | restore ms | reset ms | delete ms |\n|---|---|---|---|---|---|---|---|---|\n")
+	for _, n := range []int{10, 1000, 100_000} {
+		body := document(n)
+		took := map[string][]time.Duration{}
+		for range rounds {
+			if err := lifetime(ctx, api, body, took); err != nil {
+				return err
+			}
+		}
+		in, out := middle(took["import"]), middle(took["export"])
+		_, _ = fmt.Fprintf(w, "| %d partners | %.1f | %.0f | %.1f | %.0f | %.1f | %.1f | %.1f | %.1f |\n", n,
+			ms(in), float64(n)/in.Seconds(), ms(out), float64(n)/out.Seconds(),
+			ms(middle(took["snapshot"])), ms(middle(took["restore"])), ms(middle(took["reset"])), ms(middle(took["delete"])))
+	}
+	return nil
+}
+
+// lifetime does everything once to a tenant. What is restored has the same number
+// of partners, of which none is as it was; what is reset goes back to no partners.
+func lifetime(ctx context.Context, api *client.Client, body string, took map[string][]time.Duration) error {
+	made, err := client.Read[client.TenantCreated](api.CreateTenant(ctx, nil, client.TenantCreate{DisplayName: "bench"}))
+	if err != nil {
+		return err
+	}
+	id := made.Tenant.Id
+	for _, step := range []struct {
+		name string
+		do   func() error
+	}{
+		{"import", func() error {
+			return client.Done(api.ImportTenantWithBody(ctx, id, "application/json", strings.NewReader(body)))
+		}},
+		{"export", func() error { return client.Done(api.ExportTenant(ctx, id, nil)) }},
+		{"snapshot", func() error {
+			return client.Done(api.CreateSnapshot(ctx, id, nil, client.SnapshotCreate{Name: "bench"}))
+		}},
+		{"", func() error {
+			return client.Done(api.ImportTenantWithBody(ctx, id, "application/json", strings.NewReader(strings.ReplaceAll(body, "Partner", "Other"))))
+		}},
+		{"restore", func() error { return client.Done(api.RestoreSnapshot(ctx, id, "bench")) }},
+		{"reset", func() error { return client.Done(api.ResetTenant(ctx, id)) }},
+		{"", func() error { return client.Done(api.RestoreSnapshot(ctx, id, "bench")) }},
+		{"delete", func() error { return client.Done(api.DeleteTenant(ctx, id)) }},
+	} {
+		start := time.Now()
+		if err := step.do(); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+		took[step.name] = append(took[step.name], time.Since(start))
+	}
+	return nil
+}
+
+// crowd measures many tenants that are used at the same time, beside one.
+func (s *subject) crowd(ctx context.Context, w io.Writer, api *client.Client, rounds int, d time.Duration) error {
+	size, err := s.databaseSize(ctx)
+	if err != nil {
+		return err
+	}
+	before, err := s.resident("VmRSS")
+	if err != nil {
+		return err
+	}
+	var tokens []string
+	id := uuid.NewString() // the same in all of them
+	start := json.RawMessage(`{"version":1,"partners":[{"id":"` + id + `","displayName":"Partner"}]}`)
+	for range many {
+		made, err := client.Read[client.TenantCreated](api.CreateTenant(ctx, nil, client.TenantCreate{DisplayName: "bench", Source: &client.TenantSource{Document: &start}}))
+		if err != nil {
+			return err
+		}
+		tokens = append(tokens, made.Credentials.AccessToken)
+	}
+	grown, err := s.databaseSize(ctx)
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(w, "\n| work by 32 clients | 1 tenant, requests/s | p99 ms | %d tenants, requests/s | p99 ms | ratio |\n|---|---|---|---|---|---|\n", many)
+	for _, work := range []struct {
+		name, method, path, body string
+		status                   int
+	}{
+		{"create", "POST", partnersPath, partner, 201},
+		{"get", "GET", partnersPath + "/" + id, "", 200},
+		{"list of 10", "GET", partnersPath + "?$top=10", "", 200},
+	} {
+		var all [][]byte
+		for _, token := range tokens {
+			all = append(all, request(s.address(), token, work.method, work.path, work.body))
+		}
+		var alone, together []figures
+		for range rounds {
+			f, err := load(ctx, s.address(), all[:1], work.status, 32, d)
+			if err != nil {
+				return err
+			}
+			g, err := load(ctx, s.address(), all, work.status, 32, d)
+			if err != nil {
+				return err
+			}
+			alone, together = append(alone, f), append(together, g)
+		}
+		f, g := median(alone), median(together)
+		_, _ = fmt.Fprintf(w, "| %s | %.0f | %.2f | %.0f | %.2f | %.2f |\n", work.name, f.perSecond, ms(f.p99), g.perSecond, ms(g.p99), g.perSecond/f.perSecond)
+	}
+	after, err := s.resident("VmRSS")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "\nMemory per tenant: %.1f KB of the service (%.0f MB before, %.0f MB after the load), %.1f KB of the database.\n",
+		(after-before)*1000/many, before, after, float64(grown-size)/1000/many)
+	return err
+}
+
+func (s *subject) databaseSize(ctx context.Context) (size int64, err error) {
+	conn, err := pgx.Connect(ctx, s.postgres.DatabaseURL())
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close(ctx)
+	err = conn.QueryRow(ctx, "SELECT pg_database_size(current_database())").Scan(&size)
+	return size, err
+}
