@@ -37,3 +37,9 @@ WHERE t.id = ANY (@state_ids::uuid[]) AND t.kind = 'state'
     AND NOT EXISTS (SELECT FROM snapshots AS s WHERE s.state_id = t.id)
     AND NOT EXISTS (SELECT FROM seeds AS s WHERE s.state_id = t.id)
     AND NOT EXISTS (SELECT FROM tenants AS o WHERE o.origin_id = t.id);
+
+-- name: PlanForMany :exec
+-- For the rest of the transaction, what reads two tenants' rows is planned for many
+-- of them. What the planner knows of a tenant is a minute old, in which it may have
+-- got all its rows: for the few that it believes in, it would compare each with each.
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_nestloop', 'off', true);

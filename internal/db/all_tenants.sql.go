@@ -187,3 +187,15 @@ func (q *Queries) ListUnusedStates(ctx context.Context, arg ListUnusedStatesPara
 	}
 	return items, nil
 }
+
+const planForMany = `-- name: PlanForMany :exec
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_nestloop', 'off', true)
+`
+
+// For the rest of the transaction, what reads two tenants' rows is planned for many
+// of them. What the planner knows of a tenant is a minute old, in which it may have
+// got all its rows: for the few that it believes in, it would compare each with each.
+func (q *Queries) PlanForMany(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, planForMany)
+	return err
+}

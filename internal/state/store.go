@@ -50,6 +50,9 @@ func Reset(ctx context.Context, q *db.Queries, tenant uuid.UUID, from *uuid.UUID
 // replacePartners waits for clients that change a partner; what they left behind
 // in the history goes after that.
 func replacePartners(ctx context.Context, q *db.Queries, tenant, from uuid.UUID) error {
+	if err := q.PlanForMany(ctx); err != nil {
+		return err
+	}
 	if err := q.RemovePartnersNotIn(ctx, db.RemovePartnersNotInParams{TenantID: tenant, FromID: from}); err != nil {
 		return err
 	}
