@@ -1,6 +1,6 @@
 # Everything here is also a plain command; see docs/development.md.
 .DEFAULT_GOAL := help
-.PHONY: help run test race lint generate migration fuzz integration ci golden bench
+.PHONY: help run test race lint generate migration fuzz integration ci golden bench images
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,20 @@ integration: ## run the tests on a Postgres container
 
 bench: ## measure beside pgbench and write docs/performance.md
 	go run ./internal/bench -write
+
+# Both images are made from a program that Go builds here, so that one image must be
+# there or be pulled: the Postgres of the one, whose shell also assembles the other.
+POSTGRES_IMAGE ?= $(or $(TEST_POSTGRES_IMAGE),postgres:17)
+TARGETARCH ?= $(shell go env GOARCH)
+image = docker build --platform=linux/$(TARGETARCH) --build-arg TARGETARCH=$(TARGETARCH) --build-arg PREBUILT=dist/image \
+	--build-arg GO_IMAGE=$(POSTGRES_IMAGE) --build-arg POSTGRES_IMAGE=$(POSTGRES_IMAGE)
+
+images: ## make mocktenant:dev and mocktenant:dev-standalone (POSTGRES_IMAGE, TARGETARCH)
+	mkdir -p dist/image
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(TARGETARCH) go build -trimpath -ldflags='-s -w' -o dist/image/mocktenant ./cmd/mocktenant
+	cp "$$(ls /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/cert.pem /etc/ssl/cert.pem 2>/dev/null | head -1)" dist/image/ca-certificates.crt
+	$(image) --target=standalone -t mocktenant:dev-standalone .
+	$(image) --target=mocktenant -t mocktenant:dev .
 
 ci: ## run all that CI runs
 	.ci/run

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -17,9 +18,10 @@ import (
 
 // databaseFlags say where the data is.
 type databaseFlags struct {
-	DatabaseURL string `env:"DATABASE_URL" placeholder:"URL" help:"The Postgres (15 or later) to use. By default the service runs one of its own in the data directory."`
-	DataDir     string `env:"MOCKTENANT_DATA_DIR" placeholder:"DIR" help:"Where the service's own Postgres keeps its data (default: mocktenant in the user's data folder, or /var/lib/mocktenant as root)."`
-	PGBinDir    string `name:"pg-bindir" env:"MOCKTENANT_PG_BINDIR" placeholder:"DIR" help:"The folder with initdb and postgres for that (default: looked for on PATH and in the usual places)."`
+	DatabaseURL   string `env:"DATABASE_URL" placeholder:"URL" help:"The Postgres (15 or later) to use. By default the service runs one of its own in the data directory."`
+	DataDir       string `env:"MOCKTENANT_DATA_DIR" placeholder:"DIR" help:"Where the service's own Postgres keeps its data (default: mocktenant in the user's data folder, or /var/lib/mocktenant as root)."`
+	NoOwnPostgres bool   `env:"MOCKTENANT_NO_OWN_POSTGRES" help:"Run no Postgres of its own: DATABASE_URL must name one. The image that has none inside says so."`
+	PGBinDir      string `name:"pg-bindir" env:"MOCKTENANT_PG_BINDIR" placeholder:"DIR" help:"The folder with initdb and postgres for that (default: looked for on PATH and in the usual places)."`
 }
 
 // embedded tells whether the service runs a Postgres of its own: none is named,
@@ -30,6 +32,15 @@ func (f databaseFlags) embedded() bool {
 	}
 	dir, err := f.dataDir()
 	return err == nil && embeddedpg.Owns(dir, f.DatabaseURL)
+}
+
+// named returns an error if a database must be named and isn't.
+func (f databaseFlags) named() error {
+	if f.NoOwnPostgres && f.DatabaseURL == "" {
+		return errors.New("DATABASE_URL is not set, and there is no Postgres of the service's own (MOCKTENANT_NO_OWN_POSTGRES): " +
+			"set DATABASE_URL=postgres://USER:PASSWORD@HOST/DATABASE, or run the image with a Postgres inside, mocktenant:standalone")
+	}
+	return nil
 }
 
 // dataDir is the data directory, absolute.
@@ -46,6 +57,9 @@ func (f databaseFlags) dataDir() (string, error) {
 // start returns the URL of the database, after starting a Postgres in dir where
 // none is named ("" for a throw-away one), and what ends it.
 func (f databaseFlags) start(ctx context.Context, dir string, log *slog.Logger) (url string, stop func() error, err error) {
+	if err := f.named(); err != nil {
+		return "", nil, err
+	}
 	if !f.embedded() {
 		return f.DatabaseURL, func() error { return nil }, nil
 	}
@@ -58,6 +72,9 @@ func (f databaseFlags) start(ctx context.Context, dir string, log *slog.Logger) 
 
 // find returns the URL of the database that a running service uses.
 func (f databaseFlags) find() (string, error) {
+	if err := f.named(); err != nil {
+		return "", err
+	}
 	if !f.embedded() {
 		return f.DatabaseURL, nil
 	}

@@ -389,6 +389,8 @@ func TestBadSettings(t *testing.T) {
 		{"MOCKTENANT_DATABASE_WAIT=soon", "serve", `MOCKTENANT_DATABASE_WAIT="soon"`},
 		{"DATABASE_URL=nonsense", "serve", "read the database URL"},
 		{"DATABASE_URL=host=127.0.0.1", "--ephemeral", "--ephemeral is for the service's own Postgres"},
+		{"MOCKTENANT_NO_OWN_POSTGRES=true", "serve", "DATABASE_URL is not set"},
+		{"MOCKTENANT_NO_OWN_POSTGRES=true", "token", "DATABASE_URL is not set"},
 		{"X=", "nonsense", "nonsense"},
 		{"X=", "--nonsense", "--nonsense"},
 		{"DATABASE_URL=host=127.0.0.1", "migrate down", "say --yes"},
