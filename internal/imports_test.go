@@ -17,11 +17,12 @@ var mayImport = map[string][]string{
 	"internal/certs":     {"internal/db"},
 	"internal/identity":  {"internal/bearer", "internal/db"},
 	"internal/graph":     {"internal/bearer", "internal/db", "internal/odata"},
+	"internal/proxy":     {"internal/certs"},
 	"internal/state":     {"internal/db", "internal/identity", "internal/odata"},
 	"internal/admin":     {"internal/db", "internal/identity", "internal/odata", "internal/state"},
-	"internal/server":    {"internal/admin", "internal/certs", "internal/db", "internal/graph", "internal/identity"},
+	"internal/server":    {"internal/admin", "internal/certs", "internal/db", "internal/graph", "internal/identity", "internal/proxy"},
 	"internal/bench":     {"internal/embeddedpg", "internal/server"},
-	"cmd/mocktenant":     {"internal/admin", "internal/bearer", "internal/certs", "internal/db", "internal/embeddedpg", "internal/identity", "internal/server"},
+	"cmd/mocktenant":     {"internal/admin", "internal/bearer", "internal/certs", "internal/db", "internal/embeddedpg", "internal/identity", "internal/proxy", "internal/server"},
 }
 
 func TestImports(t *testing.T) {

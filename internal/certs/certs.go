@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +47,11 @@ var MicrosoftHosts = []string{
 	"graph.microsoft.com", "login.microsoftonline.com", "login.microsoft.com", "login.windows.net", "sts.windows.net",
 	"graph.microsoft.us", "dod-graph.microsoft.us", "login.microsoftonline.us",
 	"microsoftgraph.chinacloudapi.cn", "login.chinacloudapi.cn", "login.partner.microsoftonline.cn",
+}
+
+// MissingHosts returns those of the hosts that a certificate doesn't name.
+func MissingHosts(certificate *x509.Certificate, hosts []string) []string {
+	return slices.DeleteFunc(slices.Clone(hosts), func(host string) bool { return certificate.VerifyHostname(host) == nil })
 }
 
 // Authority is the service's certificate authority.

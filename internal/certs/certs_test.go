@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -105,6 +106,9 @@ func TestCertificates(t *testing.T) {
 		}
 		if len(leaf.AuthorityKeyId) == 0 || leaf.IsCA || leaf.KeyUsage != x509.KeyUsageDigitalSignature {
 			t.Fatalf("%+v", leaf)
+		}
+		if missing := certs.MissingHosts(leaf, append([]string{"x.test"}, hosts...)); !slices.Equal(missing, []string{"x.test"}) {
+			t.Fatalf("missing are %q", missing)
 		}
 		serials[leaf.SerialNumber.String()] = true
 		now = now.AddDate(0, 0, 1)

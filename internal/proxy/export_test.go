@@ -1,0 +1,11 @@
+package proxy
+
+type Limits = limits
+
+var (
+	DefaultLimits = defaultLimits
+	ListenWith    = listen
+)
+
+// Route is where a tunnel leads.
+func (p *Proxy) Route(authority string) (string, error) { return p.route(authority) }

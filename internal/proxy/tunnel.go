@@ -1,0 +1,192 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"time"
+)
+
+// tunnel is a connection of a client, and the one that it leads to.
+type tunnel struct {
+	client, far *net.TCPConn
+	idle        *time.Timer
+	proxy       *Proxy
+}
+
+// connect opens a tunnel, and returns when it is closed.
+func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	to, err := p.route(r.URL.Host)
+	var far net.Conn
+	if err == nil {
+		far, err = p.dial(r.Context(), to)
+	}
+	conn, buffered, hijackErr := http.NewResponseController(w).Hijack()
+	if hijackErr != nil {
+		p.log.Error("proxy", "error", hijackErr)
+		if far != nil {
+			_ = far.Close()
+		}
+		return
+	}
+	if err == nil {
+		t := &tunnel{client: conn.(*net.TCPConn), far: far.(*net.TCPConn), proxy: p}
+		if err = p.open(t); err == nil {
+			sent, received := t.run(buffered.Reader)
+			p.log.Debug("tunnel", "host", r.URL.Host, "to", to, "client", r.RemoteAddr, "sent", sent, "received", received, "took", time.Since(start))
+			return
+		}
+		_ = far.Close()
+	}
+	p.logRefusal(r, err)
+	_ = conn.SetDeadline(time.Now().Add(p.limits.Header))
+	_ = refuse(conn, r, err)
+	_ = conn.Close()
+}
+
+func (p *Proxy) dial(ctx context.Context, to string) (net.Conn, error) {
+	far, err := (&net.Dialer{Timeout: p.limits.Connect}).DialContext(ctx, "tcp", to)
+	switch {
+	case err == nil:
+		return far, nil
+	case to == p.service:
+		return nil, &refusal{http.StatusBadGateway, "the service does not answer", fmt.Sprintf("the service does not answer at %s: %v. Is it running?", to, err)}
+	}
+	return nil, &refusal{http.StatusBadGateway, "the host does not answer", fmt.Sprintf("%s does not answer: %v.", to, err)}
+}
+
+// refuse answers a CONNECT. It is written by hand for the words of the status line.
+func refuse(conn net.Conn, r *http.Request, err error) error {
+	body := err.Error() + "\n"
+	answer := http.Response{
+		StatusCode: statusOf(err), ProtoMajor: 1, ProtoMinor: 1, Request: r, Close: true,
+		Header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, ContentLength: int64(len(body)),
+		Body: io.NopCloser(strings.NewReader(body)),
+	}
+	answer.Status = http.StatusText(answer.StatusCode)
+	if why := (*refusal)(nil); errors.As(err, &why) {
+		answer.Status += ": " + why.reason
+	}
+	return answer.Write(conn)
+}
+
+// open counts a tunnel in, unless there are enough or the proxy shuts down.
+func (p *Proxy) open(t *tunnel) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closing:
+		return &refusal{http.StatusServiceUnavailable, "the proxy shuts down", "the proxy shuts down."}
+	case len(p.tunnels) >= p.limits.Tunnels:
+		return &refusal{http.StatusServiceUnavailable, "too many tunnels", fmt.Sprintf("%d tunnels are open, which is the most there may be.", len(p.tunnels))}
+	}
+	t.idle = time.AfterFunc(p.limits.Idle, t.close)
+	p.tunnels[t] = true
+	return nil
+}
+
+// run passes bytes until both sides have ended, or one failed, or nothing went
+// through for too long. first reads from the client, what was read ahead of it
+// included.
+func (t *tunnel) run(first io.Reader) (sent, received int64) {
+	defer t.end()
+	_ = t.client.SetDeadline(time.Time{}) // the HTTP server's
+	if _, err := io.WriteString(t.client, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
+		return 0, 0
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		sent = t.pass(t.far, first)
+	}()
+	received = t.pass(t.client, t.far)
+	<-done
+	return sent, received
+}
+
+// pass copies one direction to its end, and tells the other side of the end.
+func (t *tunnel) pass(to *net.TCPConn, from io.Reader) int64 {
+	n, err := io.Copy(to, activity{from, t})
+	if err == nil {
+		err = to.CloseWrite()
+	}
+	if err != nil {
+		t.close()
+	}
+	return n
+}
+
+// activity reads, and puts off the end of an idle tunnel.
+type activity struct {
+	io.Reader
+	tunnel *tunnel
+}
+
+func (a activity) Read(b []byte) (int, error) {
+	n, err := a.Reader.Read(b)
+	if n > 0 {
+		a.tunnel.touch()
+	}
+	return n, err
+}
+
+func (t *tunnel) touch() {
+	t.proxy.mu.Lock()
+	defer t.proxy.mu.Unlock()
+	if t.proxy.closing {
+		t.idle.Reset(t.proxy.limits.Quiet)
+	} else {
+		t.idle.Reset(t.proxy.limits.Idle)
+	}
+}
+
+// close ends both directions.
+func (t *tunnel) close() {
+	_ = t.client.Close()
+	_ = t.far.Close()
+}
+
+func (t *tunnel) end() {
+	t.idle.Stop()
+	t.close()
+	t.proxy.mu.Lock()
+	defer t.proxy.mu.Unlock()
+	delete(t.proxy.tunnels, t)
+	t.proxy.ended.Signal()
+}
+
+// newForward forwards requests without TLS, for hosts that are let through.
+func (p *Proxy) newForward() httputil.ReverseProxy {
+	return httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.RawQuery = r.In.URL.RawQuery // all of it: ReverseProxy takes out what Go can't parse
+			for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+				if values, ok := r.In.Header[name]; ok {
+					r.Out.Header[name] = values // the client's own
+				}
+			}
+		},
+		Transport: &http.Transport{
+			DialContext: (&net.Dialer{Timeout: p.limits.Connect}).DialContext, IdleConnTimeout: keepAlive,
+			DisableCompression: true, // or bodies would change
+		},
+		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			err = &refusal{status: http.StatusBadGateway, text: fmt.Sprintf("%s does not answer: %v.", r.URL.Host, err)}
+			p.logRefusal(r, err)
+			http.Error(w, err.Error(), statusOf(err))
+		},
+	}
+}
+
+// logRefusal tells of the host alone: paths and queries may hold secrets.
+func (p *Proxy) logRefusal(r *http.Request, err error) {
+	p.log.Info("proxy refuses", "host", r.URL.Host, "client", r.RemoteAddr, "status", statusOf(err), "error", err)
+}
