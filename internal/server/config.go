@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/proxy"
 )
 
 // Config is how the service runs. The tags make each field a flag with an
@@ -26,6 +28,9 @@ type Config struct {
 	AdminAddr string `name:"admin-addr" env:"MOCKTENANT_ADMIN_ADDR" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Where to listen for administration (HTTP); empty turns it off. Beyond loopback it takes a key: MOCKTENANT_ADMIN_KEY, or one by mocktenant admin-key create."`
 	AdminKey  string `name:"admin-key" env:"MOCKTENANT_ADMIN_KEY" placeholder:"KEY" help:"A key that may administer everything, at least 20 characters."`
 	ReportURL string `name:"report-url" env:"MOCKTENANT_REPORT_URL" placeholder:"URL" help:"The database URL that report logins are given, where it isn't the service's own: host, port, name, parameters."`
+
+	// Proxy makes the service a forward proxy too; Proxy.Addr is "" if it is none.
+	Proxy proxy.Config `embed:"" prefix:"proxy-" envprefix:"MOCKTENANT_PROXY_" group:"Proxy"`
 
 	PublicURL string `env:"MOCKTENANT_PUBLIC_URL" placeholder:"URL" help:"What links in answers start with, as clients see the service. By default they follow each request's scheme and Host."`
 
@@ -48,13 +53,13 @@ type Config struct {
 // Validate says which setting is wrong, and how.
 func (c *Config) Validate() error {
 	return errors.Join(
-		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(),
+		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(),
 	)
 }
 
 // Loopback tells whether only this machine can reach the service.
 func (c *Config) Loopback() bool {
-	return loopback(c.HTTPAddr) && (c.HTTPSAddr == "" || loopback(c.HTTPSAddr))
+	return loopback(c.HTTPAddr) && (c.HTTPSAddr == "" || loopback(c.HTTPSAddr)) && (c.Proxy.Addr == "" || loopback(c.Proxy.Addr))
 }
 
 func loopback(addr string) bool {
@@ -134,4 +139,19 @@ func (c *Config) validatePublicURL() error {
 		return fmt.Errorf("MOCKTENANT_PUBLIC_URL %q: want http(s)://HOST[:PORT] with no path", c.PublicURL)
 	}
 	return nil
+}
+
+// namesMicrosoft tells whether the certificate is to name Microsoft's hosts.
+func (c *Config) namesMicrosoft() bool { return c.MicrosoftHosts || c.Proxy.Addr != "" }
+
+func (c *Config) validateProxy() error {
+	switch {
+	case c.Proxy.Addr == "":
+		return nil
+	case c.HTTPSAddr == "":
+		return fmt.Errorf("MOCKTENANT_PROXY_ADDR %q: want MOCKTENANT_HTTPS_ADDR with it, where the proxy leads to", c.Proxy.Addr)
+	case c.PublicURL != "":
+		return fmt.Errorf("MOCKTENANT_PROXY_ADDR %q: want no MOCKTENANT_PUBLIC_URL with it: links in answers have to follow Microsoft's hosts, or clients refuse them", c.Proxy.Addr)
+	}
+	return errors.Join(validateAddr("MOCKTENANT_PROXY_ADDR", c.Proxy.Addr), c.Proxy.Validate())
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/graph"
 	"github.com/mocktenant/mocktenant/internal/identity"
+	"github.com/mocktenant/mocktenant/internal/proxy"
 )
 
 // Limits of the HTTP server.
@@ -51,6 +52,7 @@ type Server struct {
 	admin     *admin.API
 	http      http.Server
 	adminHTTP http.Server
+	proxy     *proxy.Proxy // nil if there is none
 	failed    chan error
 
 	url       string
@@ -142,7 +144,7 @@ func (s *Server) maintain(ctx context.Context) {
 	}
 }
 
-// listen opens the listeners, both or none, and serves on them.
+// listen opens the listeners, all or none, and serves on them.
 func (s *Server) listen(ctx context.Context) error {
 	s.http = http.Server{
 		Handler:           s.handler(),
@@ -177,6 +179,15 @@ func (s *Server) listen(ctx context.Context) error {
 		}
 		s.adminURL = "http://" + reachable(administration.Addr())
 		go s.serve(func() error { return s.adminHTTP.Serve(administration) })
+	}
+	if s.config.Proxy.Addr != "" {
+		if s.proxy, err = proxy.Listen(ctx, s.config.Proxy, strings.TrimPrefix(s.secureURL, "https://"), s.log); err != nil {
+			_ = plain.Close()
+			_ = s.http.Close()
+			_ = s.adminHTTP.Close()
+			return err
+		}
+		go s.serve(s.proxy.Serve)
 	}
 	go s.serve(func() error { return s.http.Serve(plain) })
 	return nil
@@ -238,6 +249,14 @@ func (s *Server) SecureURL() string { return s.secureURL }
 // AdminURL is where the administration listens, or "".
 func (s *Server) AdminURL() string { return s.adminURL }
 
+// ProxyURL is where the forward proxy listens, or "".
+func (s *Server) ProxyURL() string {
+	if s.proxy == nil {
+		return ""
+	}
+	return s.proxy.URL()
+}
+
 // CA is the certificate authority that clients are to trust, in PEM; nil if the
 // service speaks no TLS, or by a certificate of the user's own.
 func (s *Server) CA() []byte { return s.ca }
@@ -258,6 +277,8 @@ func (s *Server) Failed() <-chan error { return s.failed }
 // long as ctx lives, and closes the database's connections.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopMaintenance()
+	proxied := make(chan error, 1)
+	go func() { proxied <- s.shutDownProxy(ctx) }() // its tunnels end as the connections of the others do
 	var errs []error
 	for _, server := range []*http.Server{&s.http, &s.adminHTTP} {
 		if err := server.Shutdown(ctx); err != nil {
@@ -265,6 +286,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			_ = server.Close()
 		}
 	}
+	errs = append(errs, <-proxied)
 	s.pool.Close()
 	return errors.Join(errs...)
+}
+
+func (s *Server) shutDownProxy(ctx context.Context) error {
+	if s.proxy == nil {
+		return nil
+	}
+	return s.proxy.Shutdown(ctx)
 }

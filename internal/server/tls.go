@@ -3,11 +3,13 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/mocktenant/mocktenant/internal/certs"
 	"github.com/mocktenant/mocktenant/internal/db"
@@ -33,9 +35,7 @@ func (s *Server) secure(ctx context.Context) error {
 
 func (s *Server) certificates(ctx context.Context) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
 	if s.config.TLSCertFile != "" {
-		return certs.FromFiles(s.config.TLSCertFile, s.config.TLSKeyFile, func(err error) {
-			s.log.Error("the certificate stays as it was", "error", err)
-		})
+		return s.ownCertificate()
 	}
 	authority, err := certs.Open(ctx, db.New(s.pool), s.config.Now())
 	if err != nil {
@@ -43,6 +43,24 @@ func (s *Server) certificates(ctx context.Context) (func(*tls.ClientHelloInfo) (
 	}
 	s.ca = authority.PEM()
 	return authority.Certificates(s.config.hosts(), s.config.Now)
+}
+
+// ownCertificate is the user's, which names what clients are to find here.
+func (s *Server) ownCertificate() (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
+	get, err := certs.FromFiles(s.config.TLSCertFile, s.config.TLSKeyFile, func(err error) {
+		s.log.Error("the certificate stays as it was", "error", err)
+	})
+	if err != nil || !s.config.namesMicrosoft() {
+		return get, err
+	}
+	now, err := get(nil)
+	if err != nil {
+		return nil, err
+	}
+	if missing := certs.MissingHosts(now.Leaf, certs.MicrosoftHosts); len(missing) > 0 {
+		return nil, fmt.Errorf("MOCKTENANT_TLS_CERT_FILE %q does not name %s, which MOCKTENANT_MICROSOFT_HOSTS and MOCKTENANT_PROXY_ADDR need: use a certificate that does, or none, for the service to make one", s.config.TLSCertFile, strings.Join(missing, ", "))
+	}
+	return get, nil
 }
 
 // hosts are the names and addresses by which clients may come.
@@ -58,7 +76,7 @@ func (c *Config) hosts() []string {
 		all = append(all, u.Hostname())
 	}
 	all = append(all, c.TLSHosts...)
-	if c.MicrosoftHosts {
+	if c.namesMicrosoft() {
 		all = append(all, certs.MicrosoftHosts...)
 	}
 	slices.Sort(all[1:]) // localhost is the name that is shown
