@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 
 	"github.com/mocktenant/mocktenant/internal/server"
@@ -10,6 +13,8 @@ import (
 
 type envCommand struct {
 	server.Config `embed:""`
+
+	Proxied bool `name:"proxy" help:"For applications whose hosts can't be changed: lead them through the service's proxy."`
 }
 
 // Run prints the settings under the names that the Azure SDKs read.
@@ -31,29 +36,45 @@ func (e *envCommand) Run(ctx context.Context, c *cli, con console) error {
 	if err != nil {
 		return err
 	}
-	base := s.base()
+	login, graph := s.base(), s.base()
+	if e.Proxied {
+		if s.ProxyURL == "" {
+			return fmt.Errorf("the service is no proxy: start it with MOCKTENANT_PROXY_ADDR=%s", defaultProxyAddr)
+		}
+		login, graph = "https://login.microsoftonline.com", "https://graph.microsoft.com"
+	}
 	values := [][2]string{
 		{"AZURE_TENANT_ID", server.DemoTenantID.String()},
 		{"AZURE_CLIENT_ID", server.DemoClientID.String()},
 		{"AZURE_CLIENT_SECRET", server.DemoClientSecret},
 		{"AZURE_USERNAME", server.DemoUserName},
 		{"AZURE_PASSWORD", server.DemoPassword},
-		{"AZURE_AUTHORITY_HOST", base + "/"},
-		{"GRAPH_BASE_URL", base},
+		{"AZURE_AUTHORITY_HOST", login + "/"},
+		{"GRAPH_BASE_URL", graph},
 		{"DATABASE_URL", database},
 	}
 	if s.AdminURL != "" {
 		values = append(values, [2]string{"MOCKTENANT_ADMIN_URL", s.AdminURL})
 	}
-	if strings.HasPrefix(base, "https:") && e.TLSCertFile == "" {
-		_, path, err := c.Database.findCA(ctx, pool)
-		if err != nil {
+	ca := ""
+	if strings.HasPrefix(graph, "https:") && e.TLSCertFile == "" {
+		if _, ca, err = c.Database.findCA(ctx, pool); err != nil {
 			return err
 		}
-		values = append(values, [2]string{"SSL_CERT_FILE", path}, [2]string{"NODE_EXTRA_CA_CERTS", path})
 	}
+	switch {
+	case e.Proxied:
+		values = append(values, proxySettings(s.ProxyURL, ca)...)
+	case ca != "":
+		values = append(values, [2]string{"SSL_CERT_FILE", ca}, [2]string{"NODE_EXTRA_CA_CERTS", ca})
+	}
+	return printExports(con.out, values)
+}
+
+// printExports prints variables for a shell to read.
+func printExports(w io.Writer, values [][2]string) error {
 	for _, v := range values {
-		if _, err := fmt.Fprintf(con.out, "export %s='%s'\n", v[0], strings.ReplaceAll(v[1], "'", `'\''`)); err != nil {
+		if _, err := fmt.Fprintf(w, "export %s='%s'\n", v[0], strings.ReplaceAll(v[1], "'", `'\''`)); err != nil {
 			return err
 		}
 	}
@@ -76,12 +97,16 @@ func locate(c server.Config, f databaseFlags) (service, error) {
 	if c.AdminAddr != "" {
 		s.AdminURL = "http://" + c.AdminAddr
 	}
+	if host, port, err := net.SplitHostPort(c.Proxy.Addr); err == nil {
+		s.ProxyURL = "http://" + net.JoinHostPort(cmp.Or(host, "localhost"), port)
+	}
 	if f.embedded() {
 		dir, err := f.dataDir()
 		if err != nil {
 			return s, err
 		}
 		if found, ok := findService(dir); ok {
+			found.ProxyURL = cmp.Or(found.ProxyURL, s.ProxyURL) // that of another process
 			s = found
 		}
 	}

@@ -26,6 +26,7 @@ type cli struct {
 	Token tokenCommand `cmd:"" help:"Print an access token for the demo tenant."`
 	Env   envCommand   `cmd:"" help:"Print export lines that point Microsoft's SDKs at the demo tenant."`
 	CA    caCommand    `cmd:"" name:"ca" help:"Print the certificate authority of the service, and how to trust it."`
+	Proxy proxyCommand `cmd:"" help:"Lead applications whose hosts can't be changed to a running service, as a forward proxy."`
 
 	Tenant      tenantCommand      `cmd:"" group:"Administration" help:"Make, list, change, reset and remove tenants."`
 	User        userCommand        `cmd:"" group:"Administration" help:"Make, list, change and remove users."`

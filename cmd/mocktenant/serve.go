@@ -98,6 +98,9 @@ func (s *serveCommand) announce(w io.Writer, srv *server.Server, dir string) err
 	if srv.AdminURL() != "" {
 		fmt.Fprintf(&b, "  admin  %s\n", srv.AdminURL())
 	}
+	if srv.ProxyURL() != "" {
+		fmt.Fprintf(&b, "  proxy  %s (mocktenant env --proxy prints what an application needs)\n", srv.ProxyURL())
+	}
 	if srv.CA() != nil {
 		at := srv.URL() + "/.well-known/mocktenant/ca.pem"
 		if dir != "" {

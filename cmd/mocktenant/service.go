@@ -17,6 +17,7 @@ type service struct {
 	URL       string `json:"url"`
 	SecureURL string `json:"secureUrl"` // "" if it speaks no TLS
 	AdminURL  string `json:"adminUrl"`  // "" if nobody administers it
+	ProxyURL  string `json:"proxyUrl"`  // "" if it is no forward proxy
 	PID       int    `json:"pid"`
 }
 
@@ -26,7 +27,7 @@ func (s service) base() string { return cmp.Or(s.SecureURL, s.URL) }
 func serviceFile(dir string) string { return filepath.Join(dir, "service.json") }
 
 func writeService(dir string, s *server.Server) error {
-	text, err := json.Marshal(service{URL: s.URL(), SecureURL: s.SecureURL(), AdminURL: s.AdminURL(), PID: os.Getpid()})
+	text, err := json.Marshal(service{URL: s.URL(), SecureURL: s.SecureURL(), AdminURL: s.AdminURL(), ProxyURL: s.ProxyURL(), PID: os.Getpid()})
 	if err != nil {
 		return err
 	}
