@@ -55,6 +55,20 @@ func clusterMajor(dir string) (int, error) {
 // moved there once it is whole and finish, if any, has worked on it; what an
 // interrupted call left is removed.
 func (i *instance) makeCluster(ctx context.Context, target string, flags []string, finish func(dir string) error) error {
+	return i.makeWhole(target, func(dir string) error {
+		if err := i.run(ctx, "initdb", dir, "", append([]string{"-D", dir}, flags...)...); err != nil {
+			return fmt.Errorf("run initdb: %w", err)
+		}
+		if finish == nil {
+			return nil
+		}
+		return finish(dir)
+	})
+}
+
+// makeWhole lets fill make a cluster in an empty folder beside target, and moves
+// that there.
+func (i *instance) makeWhole(target string, fill func(dir string) error) error {
 	dir, err := makeBeside(target)
 	if err != nil {
 		return fmt.Errorf("make a cluster: %w", err)
@@ -63,13 +77,8 @@ func (i *instance) makeCluster(ctx context.Context, target string, flags []strin
 	if err := i.account.own(dir); err != nil {
 		return fmt.Errorf("make a cluster: %w", err)
 	}
-	if err := i.run(ctx, "initdb", dir, "", append([]string{"-D", dir}, flags...)...); err != nil {
-		return fmt.Errorf("run initdb: %w", err)
-	}
-	if finish != nil {
-		if err := finish(dir); err != nil {
-			return err
-		}
+	if err := fill(dir); err != nil {
+		return err
 	}
 	if err := os.Remove(target); err != nil && !errors.Is(err, fs.ErrNotExist) { // empty, see clusterMajor
 		return fmt.Errorf("make a cluster: %w", err)
@@ -127,12 +136,20 @@ func (i *instance) fillThrowAway(ctx context.Context) error {
 	return i.makeCluster(ctx, i.home.cluster(), append(throwAwayFlags(), "--no-sync"), nil)
 }
 
-// ensureDatabase creates our database if the running cluster hasn't got it.
+// ensureDatabase creates our database if the running cluster hasn't got it, as the
+// template would have it.
 func (i *instance) ensureDatabase(ctx context.Context) error {
 	if i.hasDB {
 		return nil
 	}
-	conn, err := pgx.Connect(ctx, databaseURL(i.home.socketDir, superuser))
+	if err := i.createDatabase(ctx); err != nil || !i.throwAway || i.template.Fill == nil {
+		return err
+	}
+	return i.template.Fill(ctx, databaseURL(i.home.socketDir, databaseName))
+}
+
+func (i *instance) createDatabase(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, databaseURL(i.home.socketDir, "template1"))
 	if err != nil {
 		return err
 	}

@@ -20,8 +20,9 @@
 //	socket-dir     where the socket is, if run/ can't hold it
 //
 // The caller may keep other files beside these. A throw-away cluster has the
-// same layout in memory or the temporary folder and goes with Stop; what killed
-// processes leave behind is removed by the next throw-away start.
+// same layout in memory or the temporary folder and goes with Stop, or with the
+// process however that ends; what is left all the same, after a loss of power say,
+// is removed by the next throw-away start.
 //
 // Root can't run PostgreSQL. A process of root starts it as the owner of the
 // cluster, or as user postgres, nobody or 65534, and stays root itself.
@@ -30,6 +31,7 @@
 package embeddedpg
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 )
@@ -46,8 +48,23 @@ type Options struct {
 	// that made it, wherever they are found.
 	BinDir string
 
+	// Template is what a throw-away cluster's database holds from the start; the
+	// zero value is nothing.
+	Template Template
+
 	// Log gets what the package does; nil discards it.
 	Log *slog.Logger
+}
+
+// Template is the content of a database. It is made once, kept in the user's
+// cache, and throw-away clusters begin as copies.
+type Template struct {
+	// Name is of this content and no other: a hash of what it is made from.
+	Name string
+
+	// Fill makes the content in an empty database. Without a cache to keep it in,
+	// it does so at each start.
+	Fill func(ctx context.Context, databaseURL string) error
 }
 
 // ErrInUse says that another process runs the cluster of this data directory.

@@ -25,6 +25,7 @@ type home struct {
 	dir       string
 	socketDir string
 	lock      *flock.Flock
+	janitor   *janitor // nil: what we leave stays
 }
 
 // openKept makes dir if need be and takes its lock. Returns ErrInUse if another

@@ -24,7 +24,8 @@ type instance struct {
 	account   account
 	bin       binaries
 	throwAway bool
-	hasDB     bool // the cluster is known to hold our database
+	template  Template
+	hasDB     bool // the cluster is known to hold our database, as the template has it
 	log       *slog.Logger
 }
 
@@ -45,6 +46,9 @@ func (i *instance) close() error {
 	err := i.home.removeSocketDir()
 	if i.throwAway {
 		err = errors.Join(err, os.RemoveAll(i.home.dir))
+	}
+	if err == nil {
+		i.home.janitor.dismiss()
 	}
 	if err := errors.Join(err, i.home.lock.Unlock()); err != nil {
 		return fmt.Errorf("clean up after PostgreSQL: %w", err)
@@ -88,7 +92,7 @@ func (i *instance) start(ctx context.Context) (*postmaster, error) {
 		return nil, i.account.explain(err)
 	}
 	if err := i.awaitReady(ctx, p); err != nil {
-		return nil, errors.Join(err, i.end(p))
+		return nil, errors.Join(err, p.end(i.stopSignal()))
 	}
 	return p, nil
 }
@@ -160,27 +164,6 @@ func (i *instance) awaitReady(ctx context.Context, p *postmaster) error {
 		case <-tick.C:
 		}
 	}
-}
-
-// end stops p: by stopSignal, after 20 seconds by SIGQUIT, 5 seconds later by
-// SIGKILL. Fails only if it came to the last, or if p can't be signalled.
-func (i *instance) end(p *postmaster) error {
-	for _, step := range []struct {
-		signal syscall.Signal
-		wait   time.Duration
-	}{{i.stopSignal(), 20 * time.Second}, {syscall.SIGQUIT, 5 * time.Second}} {
-		if err := p.cmd.Process.Signal(step.signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			return fmt.Errorf("stop PostgreSQL: %w", err)
-		}
-		select {
-		case <-p.done:
-			return nil
-		case <-time.After(step.wait):
-		}
-	}
-	_ = p.cmd.Process.Kill()
-	<-p.done
-	return errors.New("PostgreSQL did not stop and was killed")
 }
 
 // run runs one of the binaries to its end, with input as its standard input.

@@ -3,11 +3,15 @@
 package embeddedpg
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // postmaster is one run of postgres, from its start to its end.
@@ -57,6 +61,27 @@ func (p *postmaster) reason() string {
 		return "it was told to stop"
 	}
 	return p.err.Error()
+}
+
+// end stops p: by the signal, after 20 seconds by SIGQUIT, 5 seconds later by
+// SIGKILL. Fails only if it came to the last, or if p can't be signalled.
+func (p *postmaster) end(signal syscall.Signal) error {
+	for _, step := range []struct {
+		signal syscall.Signal
+		wait   time.Duration
+	}{{signal, 20 * time.Second}, {syscall.SIGQUIT, 5 * time.Second}} {
+		if err := p.cmd.Process.Signal(step.signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			return fmt.Errorf("stop PostgreSQL: %w", err)
+		}
+		select {
+		case <-p.done:
+			return nil
+		case <-time.After(step.wait):
+		}
+	}
+	_ = p.cmd.Process.Kill()
+	<-p.done
+	return errors.New("PostgreSQL did not stop and was killed")
 }
 
 // openLog opens the server's log for appending, emptied if it is above 10 MB.

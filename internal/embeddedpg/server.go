@@ -61,7 +61,7 @@ func Owns(dataDir, url string) bool {
 }
 
 func start(ctx context.Context, o Options, h host) (_ *Server, err error) {
-	i := &instance{host: h, log: o.Log, throwAway: o.DataDir == ""}
+	i := &instance{host: h, log: o.Log, throwAway: o.DataDir == "", template: o.Template}
 	if i.log == nil {
 		i.log = slog.New(slog.DiscardHandler)
 	}
@@ -81,7 +81,7 @@ func start(ctx context.Context, o Options, h host) (_ *Server, err error) {
 		return nil, fmt.Errorf("start PostgreSQL %s: %w", i.bin.version, err)
 	}
 	if err := i.ensureDatabase(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("create database %s: %w", databaseName, err), i.end(p))
+		return nil, errors.Join(fmt.Errorf("create database %s: %w", databaseName, err), p.end(i.stopSignal()))
 	}
 	i.log.Info("PostgreSQL is running", "version", i.bin.version, "directory", i.home.dir)
 	return serve(i, p), nil
@@ -119,7 +119,7 @@ func (i *instance) supervise(ctx context.Context, p *postmaster) error {
 			if p == nil {
 				return nil
 			}
-			return i.end(p)
+			return p.end(i.stopSignal())
 		case <-p.ended():
 		}
 		if p != nil {

@@ -6,12 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -249,6 +251,102 @@ func TestThrowAwayServersLeaveNothing(t *testing.T) {
 		t.Errorf("left behind: %q", left)
 	}
 	eventually(t, "no process is left", func() bool { return processesIn(scratch) == 0 })
+}
+
+// Killed, a program leaves neither processes nor folders, wherever its socket is.
+func TestThrowAwayGoesWithAKilledProgram(t *testing.T) {
+	t.Parallel()
+	newHost(t)
+	for _, tt := range []struct{ name, scratch, env string }{
+		{"by this system's way", "short", ""},
+		{"by the guard", "short", guardEnv + "=1"},
+		{"with its socket elsewhere", strings.Repeat("long/", 30), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			scratch := filepath.Join(newDir(t), tt.scratch)
+			if err := os.MkdirAll(scratch, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			p := newHolder(t, "", scratchEnv+"="+scratch, tt.env)
+			if got := query(t, p.url, "SELECT current_database()"); got != databaseName {
+				t.Errorf("got database %q", got)
+			}
+			socket := findSocketDir(filepath.Join(scratch, entries(t, scratch)[0]))
+
+			p.kill()
+
+			eventually(t, "nothing is left", func() bool {
+				_, err := os.Stat(socket)
+				return errors.Is(err, fs.ErrNotExist) && len(entries(t, scratch)) == 0 && processesIn(scratch) == 0
+			})
+		})
+	}
+}
+
+// What a template holds, every throw-away cluster has; it is made once.
+func TestTemplate(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.cacheDir = newDir(t)
+	var filled atomic.Int32
+	fill := func(ctx context.Context, url string) error {
+		filled.Add(1)
+		writeRow(t, url)
+		return nil
+	}
+	fails := func(context.Context, string) error { return errors.New("no room") }
+	for _, tt := range []struct {
+		name, cacheDir string
+		template       Template
+		want           int32
+	}{
+		{"made", h.cacheDir, Template{"a", fill}, 1},
+		{"copied", h.cacheDir, Template{"a", fill}, 1},
+		{"of another content", h.cacheDir, Template{"b", fill}, 2},
+		{"without a cache", "", Template{"a", fill}, 3},
+	} {
+		h.cacheDir = tt.cacheDir
+		s, err := start(t.Context(), Options{Template: tt.template, Log: logger(t)}, h)
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		if got := query(t, s.DatabaseURL(), "SELECT v FROM kept"); got != "row" || filled.Load() != tt.want {
+			t.Errorf("%s: got %q after filling %d times, want row after %d", tt.name, got, filled.Load(), tt.want)
+		}
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := start(t.Context(), Options{Template: Template{"c", fails}, Log: logger(t)}, h); err == nil || !strings.Contains(err.Error(), "no room") {
+		t.Errorf("got error %v, want what Fill said", err)
+	}
+	eventually(t, "nothing is left", func() bool { return len(entries(t, h.scratch[0])) == 0 && processesIn(h.scratch[0]) == 0 })
+}
+
+func TestUnusedTemplatesGo(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.cacheDir = newDir(t)
+	old, used := filepath.Join(h.cacheDir, templatePrefix+"old"), filepath.Join(h.cacheDir, templatePrefix+"used")
+	for dir, age := range map[string]time.Duration{old: templateLifetime + time.Hour, used: templateLifetime - time.Hour} {
+		if err := os.MkdirAll(filepath.Join(dir, "base"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(-age)
+		if err := os.Chtimes(dir, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	newServer(t, "", h)
+
+	if _, err := os.Stat(used); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(old); err == nil {
+		t.Error("the one that nothing used for a month is still there")
+	}
 }
 
 func TestThrowAwayWithoutACache(t *testing.T) {

@@ -10,30 +10,67 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 )
+
+const (
+	templatePrefix = "pgtemplate-"
+
+	// templateLifetime is how long a template stays that nothing uses.
+	templateLifetime = 30 * 24 * time.Hour
+)
+
+// createScript makes our database, and takes away those that only initdb and
+// psql's defaults know: to copy a cluster takes as long as it is large.
+const createScript = "CREATE DATABASE " + databaseName + " OWNER " + superuser + ` STRATEGY file_copy
+DROP DATABASE postgres
+UPDATE pg_database SET datistemplate = false WHERE datname = 'template0'
+DROP DATABASE template0
+`
 
 // copyTemplate makes the cluster as a copy of the template.
 func (i *instance) copyTemplate(ctx context.Context) error {
-	template, err := i.template(ctx)
+	template, err := i.templateDir(ctx)
 	if err != nil {
 		return fmt.Errorf("make the template: %w", err)
 	}
-	if err := os.CopyFS(i.home.cluster(), os.DirFS(template)); err != nil {
+	if err := i.copyCluster(i.home.cluster(), template); err != nil {
 		return fmt.Errorf("copy the template: %w", err)
 	}
-	return i.account.ownAll(i.home.cluster())
+	return nil
 }
 
-// template returns the folder of a cluster in the cache, with our database in
+func (i *instance) copyCluster(to, from string) error {
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		return err
+	}
+	return i.account.ownAll(to)
+}
+
+// templateDir returns the folder of a cluster in the cache, with our database in
 // it and no server running. It is made, and synced to disk, at the first call.
-func (i *instance) template(ctx context.Context) (string, error) {
+func (i *instance) templateDir(ctx context.Context) (string, error) {
+	if i.template.Fill == nil {
+		return i.cached(ctx, "", func(dir string) error {
+			return i.makeCluster(ctx, dir, throwAwayFlags(), func(dir string) error { return i.createOffline(ctx, dir) })
+		})
+	}
+	return i.cached(ctx, i.template.Name, func(dir string) error { return i.makeFilled(ctx, dir) })
+}
+
+// cached returns the folder in the cache of the template with this content, which
+// make makes where it isn't there.
+func (i *instance) cached(ctx context.Context, content string, make func(dir string) error) (string, error) {
 	if i.host.cacheDir == "" {
 		return "", errors.New("this user has no cache folder")
 	}
-	key := sha256.Sum256([]byte(strings.Join(append(throwAwayFlags(), databaseName, i.bin.dir, i.bin.version), "\n")))
+	key := sha256.Sum256([]byte(strings.Join(append(throwAwayFlags(), createScript, i.bin.dir, i.bin.version, content), "\n")))
 	number, _, _ := strings.Cut(i.bin.version, " ")
-	dir := filepath.Join(i.host.cacheDir, fmt.Sprintf("pgtemplate-%s-%x", number, key[:8]))
+	dir := filepath.Join(i.host.cacheDir, fmt.Sprintf("%s%s-%x", templatePrefix, number, key[:8]))
 	if major, err := clusterMajor(dir); major != 0 || err != nil {
+		now := time.Now()
+		_ = os.Chtimes(dir, now, now) // for removeUnused
 		return dir, err
 	}
 	unlock, err := i.host.lockCache(ctx, filepath.Base(dir), i.account)
@@ -45,14 +82,53 @@ func (i *instance) template(ctx context.Context) (string, error) {
 		return dir, err // made while we waited
 	}
 	i.log.Info("making a template for throw-away PostgreSQL clusters", "directory", dir, "version", i.bin.version)
-	return dir, i.makeCluster(ctx, dir, throwAwayFlags(), func(dir string) error { return i.createOffline(ctx, dir) })
+	i.host.removeUnused(time.Now().Add(-templateLifetime))
+	return dir, make(dir)
 }
 
-// createOffline creates our database in a cluster that no server runs.
+// createOffline makes the databases of a cluster that no server runs.
 func (i *instance) createOffline(ctx context.Context, dir string) error {
-	create := "CREATE DATABASE " + databaseName + " OWNER " + superuser + " STRATEGY file_copy\n"
-	if err := i.run(ctx, "postgres", dir, create, "--single", "-D", dir, "-c", "exit_on_error=on", "template1"); err != nil {
+	err := i.run(ctx, "postgres", dir, createScript, "--single", "-D", dir, "-c", "exit_on_error=on", "-c", "min_wal_size=2MB", "template1")
+	if err != nil {
 		return fmt.Errorf("create database %s: %w", databaseName, err)
 	}
 	return nil
+}
+
+// makeFilled makes a template at target: Fill works on a throw-away server, whose
+// cluster is kept.
+func (i *instance) makeFilled(ctx context.Context, target string) (err error) {
+	w := &instance{host: i.host, account: i.account, bin: i.bin, throwAway: true, log: i.log}
+	if w.home, err = openThrowAway(i.host.scratch, i.account, i.log); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	if err := w.copyTemplate(ctx); err != nil {
+		return err
+	}
+	p, err := w.start(ctx)
+	if err != nil {
+		return err
+	}
+	err = i.template.Fill(ctx, databaseURL(w.home.socketDir, databaseName))
+	if err := errors.Join(err, p.end(syscall.SIGINT)); err != nil { // SIGINT leaves a clean cluster
+		return err
+	}
+	return i.makeWhole(target, func(dir string) error {
+		if err := i.copyCluster(dir, w.home.cluster()); err != nil {
+			return err
+		}
+		return i.run(ctx, "initdb", dir, "", "-D", dir, "--sync-only")
+	})
+}
+
+// removeUnused removes the templates that nothing has used since. A process that
+// copies one just then makes its cluster by initdb.
+func (h host) removeUnused(since time.Time) {
+	dirs, _ := filepath.Glob(filepath.Join(h.cacheDir, templatePrefix+"*"))
+	for _, dir := range dirs {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() && info.ModTime().Before(since) {
+			_ = os.RemoveAll(dir)
+		}
+	}
 }

@@ -25,6 +25,9 @@ func openThrowAway(parents []string, a account, log *slog.Logger) (home, error) 
 		sweep(parent, log)
 		h, err := newThrowAway(parent, a)
 		if err == nil {
+			if h.janitor, err = newJanitor(h); err != nil {
+				log.Warn("if this process is killed, its throw-away PostgreSQL stays until the next one starts", "directory", h.dir, "error", err)
+			}
 			return h, nil
 		}
 		failures = append(failures, err)
