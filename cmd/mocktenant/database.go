@@ -14,6 +14,7 @@ import (
 
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/embeddedpg"
+	"github.com/mocktenant/mocktenant/internal/server"
 )
 
 // databaseFlags say where the data is.
@@ -63,11 +64,14 @@ func (f databaseFlags) start(ctx context.Context, dir string, log *slog.Logger) 
 	if !f.embedded() {
 		return f.DatabaseURL, func() error { return nil }, nil
 	}
-	server, err := embeddedpg.Start(ctx, embeddedpg.Options{DataDir: dir, BinDir: f.PGBinDir, Log: log})
+	postgres, err := embeddedpg.Start(ctx, embeddedpg.Options{
+		DataDir: dir, BinDir: f.PGBinDir, Log: log,
+		Template: embeddedpg.Template{Name: server.Preparation(time.Now()), Fill: server.Prepare},
+	})
 	if err != nil {
 		return "", nil, err
 	}
-	return server.DatabaseURL(), server.Stop, nil
+	return postgres.DatabaseURL(), postgres.Stop, nil
 }
 
 // find returns the URL of the database that a running service uses.

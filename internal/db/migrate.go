@@ -2,6 +2,8 @@ package db
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -95,6 +97,18 @@ func Revision(ctx context.Context, pool *pgxpool.Pool) (have, want int64, err er
 		return 0, want, fmt.Errorf("read the migration revision: %w", err)
 	}
 	return have, want, nil
+}
+
+// SchemaHash is of the migrations that this program knows, as 16 hexadecimal
+// digits: another schema, another hash.
+func SchemaHash() string {
+	hash := sha256.New()
+	files, _ := fs.Glob(migrations.FS, "*.sql") // the pattern is good
+	for _, name := range files {
+		text, _ := fs.ReadFile(migrations.FS, name) // it is embedded
+		_, _ = fmt.Fprintf(hash, "%s %d\n%s", name, len(text), text)
+	}
+	return hex.EncodeToString(hash.Sum(nil)[:8])
 }
 
 func wantedRevision() (int64, error) {

@@ -107,7 +107,7 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.secure(ctx); err != nil {
 		return err
 	}
-	if s.pageKey, err = db.New(s.pool).ServiceSecret(ctx, "skip tokens", s.config.Now()); err != nil {
+	if s.pageKey, err = db.New(s.pool).ServiceSecret(ctx, pageKeyName, s.config.Now()); err != nil {
 		return err
 	}
 	if err := s.administer(ctx); err != nil {

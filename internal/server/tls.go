@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mocktenant/mocktenant/internal/certs"
 	"github.com/mocktenant/mocktenant/internal/db"
@@ -37,12 +38,13 @@ func (s *Server) certificates(ctx context.Context) (func(*tls.ClientHelloInfo) (
 	if s.config.TLSCertFile != "" {
 		return s.ownCertificate()
 	}
-	authority, err := certs.Open(ctx, db.New(s.pool), s.config.Now())
+	// By the real time, whatever the service's clock says: clients know no other.
+	authority, err := certs.Open(ctx, db.New(s.pool), time.Now())
 	if err != nil {
 		return nil, err
 	}
 	s.ca = authority.PEM()
-	return authority.Certificates(s.config.hosts(), s.config.Now)
+	return authority.Certificates(s.config.hosts(), time.Now)
 }
 
 // ownCertificate is the user's, which names what clients are to find here.
