@@ -21,8 +21,35 @@ var mayImport = map[string][]string{
 	"internal/state":     {"internal/db", "internal/identity", "internal/odata"},
 	"internal/admin":     {"internal/db", "internal/identity", "internal/odata", "internal/state"},
 	"internal/server":    {"internal/admin", "internal/certs", "internal/db", "internal/graph", "internal/identity", "internal/proxy"},
-	"internal/bench":     {"internal/embeddedpg", "internal/server"},
-	"cmd/mocktenant":     {"internal/admin", "internal/bearer", "internal/certs", "internal/db", "internal/embeddedpg", "internal/identity", "internal/proxy", "internal/server"},
+	"internal/bench":     {"client", "internal/embeddedpg", "internal/server"},
+	"graphtest":          {"client", "internal/certs", "internal/db", "internal/embeddedpg", "internal/server", "internal/state"},
+	"cmd/mocktenant":     {"client", "internal/admin", "internal/bearer", "internal/certs", "internal/db", "internal/embeddedpg", "internal/identity", "internal/proxy", "internal/server"},
+}
+
+// notForTests are modules that a user of graphtest or client must not come to need:
+// what the command line, our own tests and Docker need.
+var notForTests = []string{
+	"github.com/alecthomas/kong", "github.com/jotaen/kong-completion", "github.com/adrg/xdg", "github.com/google/go-cmp",
+	"github.com/testcontainers/", "github.com/docker/", "github.com/moby/", "github.com/Azure/", "github.com/microsoft",
+}
+
+// What others import brings them no more than it needs.
+func TestPublicPackages(t *testing.T) {
+	t.Parallel()
+	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "./graphtest", "./client")
+	list.Dir = ".."
+	out, err := list.CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	if !strings.Contains(string(out), "github.com/jackc/pgx/v5\n") {
+		t.Errorf("go list tells of no imports: %s", out)
+	}
+	for imported := range strings.Lines(string(out)) {
+		if slices.ContainsFunc(notForTests, func(module string) bool { return strings.HasPrefix(imported, module) }) {
+			t.Errorf("imported by graphtest or client: %s", imported)
+		}
+	}
 }
 
 func TestImports(t *testing.T) {
@@ -36,7 +63,7 @@ func TestImports(t *testing.T) {
 	for line := range strings.Lines(string(out)) {
 		words := strings.Fields(strings.ReplaceAll(line, module, ""))
 		for _, imported := range words[1:] {
-			ours := strings.HasPrefix(imported, "internal/") && strings.Contains(line, module+imported) || imported == "migrations"
+			ours := strings.Contains(line, module+imported)
 			if ours && !slices.Contains(mayImport[words[0]], imported) {
 				t.Errorf("%s imports %s", words[0], imported)
 			}

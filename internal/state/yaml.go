@@ -41,6 +41,13 @@ func readYAML(in io.Reader) ([]byte, func(int64) int, error) {
 	return c.json, c.line, nil
 }
 
+// FromYAML returns a YAML document as JSON. What is no YAML, or has no counterpart
+// in JSON, is an *Error.
+func FromYAML(document []byte) ([]byte, error) {
+	text, _, err := readYAML(bytes.NewReader(document))
+	return text, err
+}
+
 var yamlLine = regexp.MustCompile(`line (\d+)`)
 
 func yamlError(err error) error {

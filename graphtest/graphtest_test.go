@@ -1,0 +1,610 @@
+package graphtest_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/client"
+	"github.com/mocktenant/mocktenant/graphtest"
+	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+)
+
+const partners = "/v1.0/deviceManagement/remoteAssistancePartners"
+
+// holdEnv makes the test binary start a server, print the URL of its database and
+// how long that took, and stay until it is killed or, if the value is "exit", end.
+const holdEnv = "GRAPHTEST_HOLD"
+
+func TestMain(m *testing.M) {
+	if how, ok := os.LookupEnv(holdEnv); ok {
+		start := time.Now()
+		s := graphtest.NewServer(&fakeTB{})
+		fmt.Println(s.DatabaseURL, time.Since(start))
+		if how != "exit" {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+		}
+		os.Exit(0)
+	}
+	os.Exit(dbtest.Run(m))
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func call(t testing.TB, c *http.Client, method, url, body string) answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	response, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{response.StatusCode, response.Header, string(text)}
+}
+
+// create creates a partner and returns its id.
+func create(t testing.TB, tenant *graphtest.Tenant, base, name string) string {
+	t.Helper()
+	a := call(t, tenant.Client(), "POST", base+partners, fmt.Sprintf(`{"displayName":%q}`, name))
+	var created struct{ ID, DisplayName string }
+	if err := json.Unmarshal([]byte(a.body), &created); err != nil || a.status != 201 || created.DisplayName != name {
+		t.Fatalf("create: %d %s", a.status, a.body)
+	}
+	return created.ID
+}
+
+// names lists the partners' names, page by page.
+func names(t testing.TB, tenant *graphtest.Tenant, base string) (all []string, pages int) {
+	t.Helper()
+	for next := base + partners + "?$orderby=displayName"; next != ""; pages++ {
+		a := call(t, tenant.Client(), "GET", next, "")
+		var page struct {
+			Value    []struct{ DisplayName string }
+			NextLink string `json:"@odata.nextLink"`
+		}
+		if err := json.Unmarshal([]byte(a.body), &page); err != nil || a.status != 200 {
+			t.Fatalf("list: %d %s", a.status, a.body)
+		}
+		for _, p := range page.Value {
+			all = append(all, p.DisplayName)
+		}
+		next = page.NextLink
+	}
+	return all, pages
+}
+
+// rows is the one column that a query returns.
+func rows(t testing.TB, url, query string, args ...any) []string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	found, err := conn.Query(t.Context(), query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := pgx.CollectRows(found, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("still not so: " + what)
+		}
+	}
+}
+
+// Each way to the service leads to the same tenant, and SQL says the same.
+func TestServer(t *testing.T) {
+	t.Parallel()
+	s := graphtest.NewServer(t)
+	bases := []string{s.URL, s.HTTPURL, "https://graph.microsoft.com"}
+	for _, base := range bases {
+		id := create(t, s.Tenant, base, base)
+		if a := call(t, s.Tenant.Client(), "GET", base+partners+"/"+id, ""); a.status != 200 || !strings.Contains(a.body, `"@odata.context":"`+base+`/v1.0/$metadata#`) {
+			t.Errorf("%s: %d %s", base, a.status, a.body)
+		}
+	}
+	want := slices.Sorted(slices.Values(bases))
+	if got, _ := names(t, s.Tenant, s.URL); !slices.Equal(got, want) {
+		t.Errorf("Graph has %q, want %q", got, want)
+	}
+	if got := rows(t, s.DatabaseURL, "SELECT display_name FROM remote_assistance_partners WHERE created_by = $1 ORDER BY 1", s.Tenant.UserID); !slices.Equal(got, want) {
+		t.Errorf("SQL has %q, want %q", got, want)
+	}
+	if a := call(t, s.Client(), "GET", s.URL+partners, ""); a.status != 401 {
+		t.Errorf("without a token: %d %s", a.status, a.body)
+	}
+	response, err := http.Get(s.URL) //nolint:noctx // who doesn't trust the authority doesn't get in
+	if err == nil {
+		_ = response.Body.Close()
+		t.Error("everybody trusts the service")
+	}
+}
+
+// A user signs in, by the URL and by the names that clients have built in.
+func TestSignIn(t *testing.T) {
+	t.Parallel()
+	s := graphtest.NewServer(t)
+	tenant := s.Tenant
+	for _, authority := range []string{tenant.AuthorityURL, "https://login.microsoftonline.com/" + tenant.Domain} {
+		response, err := s.Client().PostForm(authority+"/oauth2/v2.0/token", url.Values{
+			"grant_type": {"password"}, "client_id": {tenant.ClientID.String()}, "client_secret": {tenant.ClientSecret},
+			"username": {tenant.UserName}, "password": {tenant.Password}, "scope": {"https://graph.microsoft.com/.default"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if response.StatusCode != 200 || !bytes.Contains(text, []byte(`"access_token":"`)) {
+			t.Errorf("%s: %d %s", authority, response.StatusCode, text)
+		}
+	}
+	r, _ := http.NewRequestWithContext(t.Context(), "GET", s.URL+partners, http.NoBody)
+	r.Header.Set("Authorization", "Bearer "+tenant.AccessToken)
+	response, err := s.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != 200 {
+		t.Errorf("by AccessToken: %s", response.Status)
+	}
+}
+
+// Servers share nothing that shows: not tenants, not tokens, not rows, not keys.
+func TestServersAreApart(t *testing.T) {
+	t.Parallel()
+	a, b := graphtest.NewServer(t), graphtest.NewServer(t)
+	create(t, a.Tenant, a.URL, "of a")
+	if got, _ := names(t, b.Tenant, b.URL); len(got) != 0 {
+		t.Errorf("b has %q", got)
+	}
+	for _, s := range []*graphtest.Server{a, b} {
+		list, err := client.Read[client.TenantList](s.Admin.ListTenants(t.Context(), nil))
+		if err != nil || len(list.Value) != 1 || list.Value[0].Id != s.Tenant.ID {
+			t.Errorf("tenants %+v %v, want %s alone", list.Value, err, s.Tenant.ID)
+		}
+		keys, err := client.Read[client.KeyList](s.Admin.ListKeys(t.Context()))
+		if err != nil || len(keys.Value) != 1 {
+			t.Errorf("keys %+v %v, want one", keys.Value, err)
+		}
+	}
+	r, _ := http.NewRequestWithContext(t.Context(), "GET", b.URL+partners, http.NoBody)
+	r.Header.Set("Authorization", "Bearer "+a.Tenant.AccessToken)
+	response, err := b.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != 401 {
+		t.Errorf("b takes a token of a's: %s", response.Status)
+	}
+}
+
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			s := graphtest.NewServer(t)
+			want := fmt.Sprint(i)
+			create(t, s.Tenant, s.URL, want)
+			if got, _ := names(t, s.Tenant, s.URL); !slices.Equal(got, []string{want}) {
+				t.Errorf("got %q, want %s", got, want)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// With the test, the service ends, the requests that are under way too.
+func TestServerGoesWithTheTest(t *testing.T) {
+	t.Parallel()
+	var s *graphtest.Server
+	held := make(chan error, 1)
+	t.Run("test", func(t *testing.T) {
+		s = graphtest.NewServer(t)
+		sending, body := io.Pipe()
+		t.Cleanup(func() {
+			if _, err := body.Write([]byte(" ")); err != nil {
+				t.Errorf("the service ended before the test: %v", err)
+			}
+		})
+		r, _ := http.NewRequest("POST", s.URL+partners, sending) //nolint:noctx // it is to outlive the test
+		r.Header.Set("Content-Type", "application/json")
+		go func() {
+			response, err := s.Tenant.Client().Do(r)
+			if err == nil {
+				_ = response.Body.Close()
+			}
+			held <- err
+		}()
+		_, _ = body.Write([]byte("{"))
+	})
+	if err := <-held; err == nil {
+		t.Error("a request whose body never came was answered")
+	}
+	if _, err := s.Client().Get(s.URL + "/livez"); err == nil { //nolint:noctx // there is no answer
+		t.Error("the service still serves")
+	}
+}
+
+func TestNewTenant(t *testing.T) {
+	t.Parallel()
+	s := graphtest.NewServer(t)
+	t.Run("tenants", func(t *testing.T) {
+		for i := range 3 {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				t.Parallel()
+				tenant := s.NewTenant(t)
+				create(t, tenant, s.URL, t.Name())
+				if got, _ := names(t, tenant, s.URL); !slices.Equal(got, []string{t.Name()}) {
+					t.Errorf("got %q", got)
+				}
+			})
+		}
+	})
+	if got := rows(t, s.DatabaseURL, "SELECT id::text FROM tenants"); !slices.Equal(got, []string{s.Tenant.ID.String()}) {
+		t.Errorf("tenants %q are there after their tests, want the first alone", got)
+	}
+}
+
+// The service's clock is the test's, from before the keys were made to long after
+// they have changed.
+func TestWithClock(t *testing.T) {
+	t.Parallel()
+	for _, year := range []int{2016, 2060} {
+		var now atomic.Pointer[time.Time]
+		set := func(at time.Time) { now.Store(&at) }
+		set(time.Date(year, 12, 31, 23, 58, 36, 0, time.UTC))
+		s := graphtest.NewServer(t, graphtest.WithClock(func() time.Time { return *now.Load() }))
+		id := create(t, s.Tenant, s.URL, "x")
+		if got := rows(t, s.DatabaseURL, "SELECT to_char(created_at, 'YYYY-MM-DD HH24:MI:SS') FROM remote_assistance_partners WHERE id = $1", id); got[0] != fmt.Sprint(year, "-12-31 23:58:36") && got[0] != fmt.Sprintf("%d-12-31 23:58:36", year) {
+			t.Errorf("created at %s", got)
+		}
+		first, expires, err := s.Tenant.Token(t.Context())
+		if err != nil || first != s.Tenant.AccessToken || !expires.Equal(now.Load().Add(75*time.Minute)) {
+			t.Errorf("token until %s %v, want AccessToken", expires, err)
+		}
+		set(now.Load().Add(71 * time.Minute))
+		if second, expires, err := s.Tenant.Token(t.Context()); err != nil || second == first || !expires.Equal(now.Load().Add(75*time.Minute)) {
+			t.Errorf("token until %s %v, want another one", expires, err)
+		}
+		set(now.Load().Add(24 * time.Hour))
+		create(t, s.Tenant, s.URL, "by a token of that day")
+	}
+}
+
+const stateJSON = `{"version":1,"partners":[{"displayName":"A","onboardingStatus":"onboarded"},{"displayName":"B"}]}`
+
+const stateYAML = `version: 1
+partners:
+  - {displayName: A, onboardingStatus: onboarded}
+  - displayName: B
+`
+
+func TestWithState(t *testing.T) {
+	t.Parallel()
+	for _, document := range []string{stateJSON, stateYAML} {
+		s := graphtest.NewServer(t, graphtest.WithState([]byte(document)))
+		create(t, s.Tenant, s.URL, "C")
+		if got, _ := names(t, s.Tenant, s.URL); !slices.Equal(got, []string{"A", "B", "C"}) {
+			t.Errorf("got %q", got)
+		}
+		if err := client.Done(s.Admin.ResetTenant(t.Context(), s.Tenant.ID)); err != nil {
+			t.Error(err)
+		}
+		if got, _ := names(t, s.Tenant, s.URL); !slices.Equal(got, []string{"A", "B"}) {
+			t.Errorf("after a reset: got %q", got)
+		}
+	}
+}
+
+func TestTenantOptions(t *testing.T) {
+	t.Parallel()
+	s := graphtest.NewServer(t, graphtest.WithPageSize(2), graphtest.TenantOption(func(c *client.TenantCreate) { c.Domain = new("contoso.example") }))
+	if s.Tenant.Domain != "contoso.example" || s.Tenant.UserName != "user@contoso.example" {
+		t.Errorf("domain %s, user %s", s.Tenant.Domain, s.Tenant.UserName)
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		create(t, s.Tenant, s.URL, name)
+	}
+	if got, pages := names(t, s.Tenant, s.URL); !slices.Equal(got, []string{"a", "b", "c"}) || pages != 2 {
+		t.Errorf("got %q on %d pages, want 2", got, pages)
+	}
+
+	full := s.NewTenant(t, graphtest.WithPartnerQuota(1))
+	create(t, full, s.URL, "only")
+	if a := call(t, full.Client(), "POST", s.URL+partners, `{}`); a.status != 507 {
+		t.Errorf("beyond the quota: %d %s", a.status, a.body)
+	}
+
+	hurried := s.NewTenant(t, graphtest.WithRequestRate(1))
+	throttled := false
+	for range 20 {
+		a := call(t, hurried.Client(), "GET", s.URL+partners, "")
+		throttled = throttled || a.status == 429 && a.header.Get("Retry-After") != ""
+	}
+	if !throttled {
+		t.Error("20 requests at once were all answered, want 429")
+	}
+
+	current := s.NewTenant(t, graphtest.WithPermissionRule(client.PermissionRuleCurrent))
+	for _, tenant := range []*graphtest.Tenant{s.Tenant, current} {
+		token, err := client.Read[client.Token](s.Admin.IssueToken(t.Context(), tenant.ID, client.TokenRequest{ClientId: tenant.ClientID}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, _ := http.NewRequestWithContext(t.Context(), "GET", s.URL+partners, http.NoBody)
+		r.Header.Set("Authorization", "Bearer "+token.AccessToken)
+		response, err := s.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if want := map[bool]int{false: 403, true: 200}[tenant == current]; response.StatusCode != want {
+			t.Errorf("an application in its own name: %s, want %d", response.Status, want)
+		}
+	}
+}
+
+func TestWithIDSeed(t *testing.T) {
+	t.Parallel()
+	var ids [3]string
+	for i, seed := range []string{"same", "same", "other"} {
+		s := graphtest.NewServer(t, graphtest.WithIDSeed(seed))
+		ids[i] = create(t, s.Tenant, s.URL, "x") + s.Tenant.UserID.String() + s.Tenant.ClientID.String()
+	}
+	if ids[0] != ids[1] || ids[0] == ids[2] {
+		t.Errorf("ids %q", ids)
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestWithLogger(t *testing.T) {
+	t.Parallel()
+	var log lockedBuffer
+	s := graphtest.NewServer(t, graphtest.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	create(t, s.Tenant, s.URL, "x")
+	eventually(t, "the request is in the log", func() bool { return strings.Contains(log.String(), partners) })
+}
+
+// A Postgres of the user's gets a template that stays, and a database per server
+// that goes; what killed test binaries left long ago goes too.
+func TestWithDatabaseURL(t *testing.T) {
+	t.Parallel()
+	keywords := dbtest.NewDatabase(t)
+	config, err := pgx.ParseConfig(keywords)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asURL := fmt.Sprintf("postgres://%s:%s@/other?host=%s&port=%d&dbname=%s&sslmode=disable", config.User, url.QueryEscape(config.Password), config.Host, config.Port, config.Database)
+	for _, name := range []string{"mocktenant_test_20250101000000_x", "mocktenant_test_29990101000000_x", "mocktenant_template_20250101_x"} {
+		if _, err := dbtest.Pool(t).Exec(t.Context(), "CREATE DATABASE "+name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := dbtest.Pool(t).Exec(t.Context(), "ALTER DATABASE mocktenant_template_20250101_x WITH IS_TEMPLATE true"); err != nil {
+		t.Fatal(err)
+	}
+	const ours = `SELECT datname FROM pg_database WHERE datname ~ '^mocktenant_(test|template)_' ORDER BY 1`
+	for i, given := range []string{keywords, asURL} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			var wg sync.WaitGroup
+			for range 3 {
+				wg.Go(func() {
+					s := graphtest.NewServer(t, graphtest.WithDatabaseURL(given))
+					create(t, s.Tenant, s.URL, "x")
+					if got := rows(t, s.DatabaseURL, "SELECT display_name || current_database() FROM remote_assistance_partners"); len(got) != 1 || !strings.HasPrefix(got[0], "xmocktenant_test_2") {
+						t.Errorf("SQL has %q", got)
+					}
+				})
+			}
+			wg.Wait()
+			if got := rows(t, given, ours); len(got) != 5 {
+				t.Errorf("there are %q, want a template, 3 databases of tests and what isn't old", got)
+			}
+		})
+		got := rows(t, given, ours)
+		if len(got) != 2 || !regexp.MustCompile(`^mocktenant_template_2\d{7}_[0-9a-f]{16}$`).MatchString(got[0]) || got[1] != "mocktenant_test_29990101000000_x" {
+			t.Errorf("after the tests there are %q, want a template and what isn't old", got)
+		}
+	}
+}
+
+// fakeTB is what a test is to NewServer. It keeps why it failed.
+type fakeTB struct {
+	testing.TB
+	cleanups []func()
+	failure  string
+}
+
+func (f *fakeTB) Helper()                           {}
+func (f *fakeTB) Name() string                      { return "TestFake" }
+func (f *fakeTB) Context() context.Context          { return context.Background() }
+func (f *fakeTB) Output() io.Writer                 { return io.Discard }
+func (f *fakeTB) Cleanup(c func())                  { f.cleanups = append(f.cleanups, c) }
+func (f *fakeTB) Errorf(format string, args ...any) { f.failure = fmt.Sprintf(format, args...) }
+func (f *fakeTB) Fatalf(format string, args ...any) {
+	f.Errorf(format, args...)
+	runtime.Goexit()
+}
+
+// run runs what may fail, and ends the test.
+func (f *fakeTB) run(test func(testing.TB)) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer f.end()
+		test(f)
+	}()
+	<-done
+}
+
+func (f *fakeTB) end() {
+	for _, c := range slices.Backward(f.cleanups) {
+		c()
+	}
+	f.cleanups = nil
+}
+
+// What can't be done fails the test, and says why and what to do.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		option graphtest.Option
+		want   string
+	}{
+		"nobody listens": {graphtest.WithDatabaseURL("postgres://nobody@127.0.0.1:1/none"), "graphtest: start Postgres: reach the database: "},
+		"no URL":         {graphtest.WithDatabaseURL("host=127.0.0.1 port=x"), "graphtest: start Postgres: read the database URL: "},
+		"out of range":   {graphtest.WithPageSize(0), "graphtest: make a tenant: line 1: /settings/pageSize: number must be at least 1"},
+		"no YAML":        {graphtest.WithState([]byte("version: 1\npartners: [}\n")), "graphtest: read the state: line 2"},
+		"no state":       {graphtest.WithState([]byte(`{"version":1,"partners":[{"displayNam":"A"}]}`)), "graphtest: make a tenant: /source/document/partners/0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := &fakeTB{}
+			f.run(func(tb testing.TB) { graphtest.NewServer(tb, tt.option) })
+			if !strings.HasPrefix(f.failure, tt.want) {
+				t.Errorf("failed with %q, want %q", f.failure, tt.want)
+			}
+		})
+	}
+}
+
+// A test binary leaves nothing behind, whether it ends or is killed.
+func TestNothingStays(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"exit", "kill"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			binary := exec.CommandContext(t.Context(), os.Args[0])
+			binary.Env = append(os.Environ(), holdEnv+"="+how)
+			binary.Stderr = os.Stderr
+			if _, err := binary.StdinPipe(); err != nil {
+				t.Fatal(err)
+			}
+			out, err := binary.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := binary.Start(); err != nil {
+				t.Fatal(err)
+			}
+			var databaseURL string
+			_, err = fmt.Fscan(out, &databaseURL)
+			config, parseErr := pgx.ParseConfig(databaseURL)
+			if err != nil || parseErr != nil {
+				t.Fatalf("it printed %q: %v %v", databaseURL, err, parseErr)
+			}
+			if how == "kill" {
+				_ = binary.Process.Signal(syscall.SIGKILL)
+			}
+			_ = binary.Wait()
+
+			home := filepath.Dir(config.Host)
+			eventually(t, home+" is gone", func() bool {
+				_, err := os.Stat(home)
+				_, connErr := pgx.Connect(t.Context(), databaseURL)
+				return os.IsNotExist(err) && connErr != nil
+			})
+		})
+	}
+}
+
+// BenchmarkNewServer is what NewServer takes: the first one in a test binary, where
+// the template is there, and those that follow, in tests that take 50 ms each and in
+// tests that do nothing.
+func BenchmarkNewServer(b *testing.B) {
+	b.Run("first", func(b *testing.B) {
+		var total time.Duration
+		for b.Loop() {
+			binary := exec.CommandContext(b.Context(), os.Args[0])
+			binary.Env = append(os.Environ(), holdEnv+"=exit")
+			out, err := binary.Output()
+			words := strings.Fields(string(out))
+			if err != nil || len(words) != 2 {
+				b.Fatalf("%v %s", err, out)
+			}
+			took, err := time.ParseDuration(words[1])
+			if err != nil {
+				b.Fatal(err)
+			}
+			total += took
+		}
+		b.ReportMetric(0, "ns/op") // a process's
+		b.ReportMetric(float64(total.Microseconds())/1000/float64(b.N), "ms/server")
+	})
+	for name, test := range map[string]time.Duration{"next": 50 * time.Millisecond, "next-at-once": 0} {
+		b.Run(name, func(b *testing.B) {
+			f := &fakeTB{}
+			var total time.Duration
+			for b.Loop() {
+				start := time.Now()
+				graphtest.NewServer(f)
+				total += time.Since(start)
+				time.Sleep(test)
+				f.end()
+			}
+			b.ReportMetric(0, "ns/op") // the test's too
+			b.ReportMetric(float64(total.Microseconds())/1000/float64(b.N), "ms/server")
+		})
+	}
+}

@@ -1,0 +1,257 @@
+package graphtest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/embeddedpg"
+	"github.com/mocktenant/mocktenant/internal/server"
+)
+
+const (
+	// What databases are called, a time behind, so that those that a killed test
+	// binary left on a Postgres of the user's can be told.
+	testPrefix     = "mocktenant_test_"
+	templatePrefix = "mocktenant_template_"
+	dayFormat      = "20060102"
+
+	// poolSize is how many connections a service opens at most: many of them share
+	// the 200 of a Postgres.
+	poolSize = "8"
+
+	startTimeout = 3 * time.Minute // the first start on a machine may fetch Postgres
+	reachTimeout = 5 * time.Second
+	dropTimeout  = 30 * time.Second
+
+	templateLock = 7262815431906624 // any number that others don't lock
+)
+
+// postgres is a Postgres that the tests of this binary share, and in it the
+// database of which each service gets a copy.
+type postgres struct {
+	url      string // of the user's; "" for one of our own
+	start    func() error
+	admin    *pgxpool.Pool
+	template string
+
+	mu    sync.Mutex
+	taken int
+	next  func() (string, error)
+}
+
+// shared are the Postgres in use, by their URLs.
+var shared struct {
+	mu   sync.Mutex
+	byID map[string]*postgres
+}
+
+// newDatabase returns the URL of a database that goes with the test.
+func newDatabase(tb testing.TB, url string) string {
+	tb.Helper()
+	p := sharedPostgres(url)
+	if err := p.start(); err != nil {
+		tb.Fatalf("graphtest: start Postgres: %v; graphtest.WithDatabaseURL names a running one", err)
+	}
+	name, err := p.take()
+	if err != nil {
+		tb.Fatalf("graphtest: %v", err)
+	}
+	tb.Cleanup(func() {
+		if p.ours() { // a drop may take 100 ms, and what it leaves goes with the cluster
+			go func() { _ = p.drop(name) }()
+			return
+		}
+		if err := p.drop(name); err != nil {
+			tb.Errorf("graphtest: %v", err)
+		}
+	})
+	return withDatabase(p.url, name)
+}
+
+func sharedPostgres(url string) *postgres {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if p, ok := shared.byID[url]; ok {
+		return p
+	}
+	p := &postgres{url: url}
+	p.next = sync.OnceValues(p.create)
+	p.start = sync.OnceValue(p.use)
+	if url == "" {
+		p.start = sync.OnceValue(p.embed)
+	}
+	if shared.byID == nil {
+		shared.byID = map[string]*postgres{}
+	}
+	shared.byID[url] = p
+	return p
+}
+
+// embed starts a Postgres of our own, which ends with this process.
+func (p *postgres) embed() error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	started, err := embeddedpg.Start(ctx, embeddedpg.Options{
+		Template: embeddedpg.Template{Name: server.Preparation(time.Now()), Fill: server.Prepare},
+	})
+	if err != nil {
+		return err
+	}
+	config, err := pgx.ParseConfig(started.DatabaseURL())
+	if err != nil {
+		return err
+	}
+	p.url, p.template = started.DatabaseURL(), config.Database
+	return p.open(ctx, withDatabase(p.url, "template1"))
+}
+
+// use prepares a Postgres of the user's.
+func (p *postgres) use() error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	p.template = templatePrefix + server.Preparation(time.Now())
+	err := p.open(ctx, p.url)
+	if err == nil {
+		err = p.makeTemplate(ctx)
+	}
+	return err
+}
+
+func (p *postgres) open(ctx context.Context, url string) (err error) {
+	p.admin, err = db.Open(ctx, url, reachTimeout, slog.New(slog.DiscardHandler))
+	return err
+}
+
+// makeTemplate makes the database to copy, unless it is there. Test binaries that
+// run at the same time wait for the first of them.
+func (p *postgres) makeTemplate(ctx context.Context) error {
+	conn, err := p.admin.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", templateLock); err != nil {
+		return err
+	}
+	defer func() { _, _ = conn.Exec(ctx, "SELECT pg_advisory_unlock($1)", templateLock) }()
+	var whole bool
+	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1 AND datistemplate)", p.template).Scan(&whole)
+	if err != nil || whole {
+		return err
+	}
+	sweep(ctx, conn.Conn())
+	for _, step := range []func() error{
+		exec(ctx, conn.Conn(), "DROP DATABASE IF EXISTS "+p.template+" WITH (FORCE)"),
+		exec(ctx, conn.Conn(), "CREATE DATABASE "+p.template+""),
+		func() error { return server.Prepare(ctx, withDatabase(p.url, p.template)) },
+		exec(ctx, conn.Conn(), "ALTER DATABASE "+p.template+" WITH IS_TEMPLATE true"),
+	} {
+		if err := step(); err != nil {
+			return fmt.Errorf("make the database %s: %w", p.template, err)
+		}
+	}
+	return nil
+}
+
+func exec(ctx context.Context, conn *pgx.Conn, statement string) func() error {
+	return func() error {
+		_, err := conn.Exec(ctx, statement)
+		return err
+	}
+}
+
+// sweep drops what earlier test binaries left and nobody uses: their databases
+// after two days, templates after two months. What can't be dropped stays.
+func sweep(ctx context.Context, conn *pgx.Conn) {
+	now := time.Now().UTC()
+	rows, err := conn.Query(ctx, `SELECT datname FROM pg_database
+		WHERE datname BETWEEN $1 || '2' AND $1 || $2 OR datname BETWEEN $3 || '2' AND $3 || $4`,
+		testPrefix, now.AddDate(0, 0, -2).Format(dayFormat), templatePrefix, now.AddDate(0, -2, 0).Format(dayFormat))
+	if err != nil {
+		return
+	}
+	names, _ := pgx.CollectRows(rows, pgx.RowTo[string])
+	for _, name := range names {
+		name = pgx.Identifier{name}.Sanitize()
+		_, _ = conn.Exec(ctx, "ALTER DATABASE "+name+" WITH IS_TEMPLATE false")
+		_, _ = conn.Exec(ctx, "DROP DATABASE "+name)
+	}
+}
+
+// take returns the name of a database for one service. From the second one on,
+// a Postgres of our own, where nothing stays behind, makes one ahead.
+func (p *postgres) take() (string, error) {
+	p.mu.Lock()
+	mine := p.next
+	p.next = sync.OnceValues(p.create)
+	if p.taken++; p.taken > 1 && p.ours() {
+		go func(next func() (string, error)) { _, _ = next() }(p.next) // who takes it gets the error
+	}
+	p.mu.Unlock()
+	return mine()
+}
+
+// ours tells whether it is a Postgres of our own.
+func (p *postgres) ours() bool { return !strings.HasPrefix(p.template, templatePrefix) }
+
+func (p *postgres) create() (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	name := testPrefix + time.Now().UTC().Format(dayFormat+"150405") + "_" + strings.ToLower(rand.Text()[:10])
+	statement := "CREATE DATABASE " + name + " TEMPLATE " + p.template
+	if p.ours() {
+		statement += " STRATEGY file_copy" // faster where nothing is written to disk
+	}
+	if _, err := p.admin.Exec(ctx, statement); err != nil {
+		return "", fmt.Errorf("make a database: %w", err)
+	}
+	return name, nil
+}
+
+func (p *postgres) drop(name string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), dropTimeout)
+	defer cancel()
+	if _, err := p.admin.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+		return fmt.Errorf("drop the database %s: %w", name, err)
+	}
+	return nil
+}
+
+// withDatabase is a URL, or what else libpq reads, with another database's name.
+func withDatabase(to, name string) string {
+	u, err := url.Parse(to)
+	if err != nil || u.Scheme == "" {
+		return to + " dbname=" + name
+	}
+	u.Path = "/" + name
+	if q := u.Query(); q.Has("dbname") {
+		q.Del("dbname")
+		u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // libpq doesn't know "+"
+	}
+	return u.String()
+}
+
+// withParameter is a URL, or what else libpq reads, with a parameter that it may
+// have already.
+func withParameter(to, name, value string) string {
+	switch {
+	case strings.Contains(to, name):
+		return to
+	case !strings.Contains(to, "://"):
+		return to + " " + name + "=" + value
+	case strings.Contains(to, "?"):
+		return to + "&" + name + "=" + value
+	}
+	return to + "?" + name + "=" + value
+}
