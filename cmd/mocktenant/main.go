@@ -48,6 +48,8 @@ type cli struct {
 
 	Database databaseFlags `embed:"" group:"Database"`
 	Log      logFlags      `embed:"" group:"Log"`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version and quit."`
 }
 
 // console is where a command prints and logs.
@@ -113,6 +115,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		kong.UsageOnError(),
 		kong.Writers(stdout, stderr),
 		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Vars{"version": thisBuild().String()},
 	)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -357,8 +358,14 @@ func TestCommands(t *testing.T) {
 	if got := run("migrate", "status"); !strings.Contains(got, "00001_tenants.sql") || strings.Contains(got, "pending") {
 		t.Errorf("migrate status: %s", got)
 	}
-	if got := run("version"); !strings.HasPrefix(got, "mocktenant ") {
-		t.Errorf("version: %s", got)
+	built := parse[build](t, run("version", "-o", "json"))
+	if built.Version == "" || built.Go != runtime.Version() || built.Platform != runtime.GOOS+"/"+runtime.GOARCH {
+		t.Errorf("version: %+v", built)
+	}
+	for _, got := range []string{run("version"), run("--version")} {
+		if got != built.String()+"\n" || !strings.HasPrefix(got, "mocktenant "+built.Version) {
+			t.Errorf("version: %q", got)
+		}
 	}
 	if got := run("completion", "bash"); !strings.Contains(got, "source <(mocktenant completion -c bash)") {
 		t.Errorf("completion: %s", got)
