@@ -181,13 +181,17 @@ func TestDeviceCode(t *testing.T) {
 
 // approve fills in the page that a device sends its user to.
 func approve(ctx context.Context, page, code string) error {
+	return approveBy(ctx, tenant.transport, page, code)
+}
+
+func approveBy(ctx context.Context, browser *http.Client, page, code string) error {
 	form := url.Values{"code": {code}, "user": {tenant.user}, "password": {tenant.password}, "action": {"allow"}}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, page, strings.NewReader(form.Encode()))
 	if err != nil {
 		return err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	response, err := tenant.transport.Do(r)
+	response, err := browser.Do(r)
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func run(m *testing.M) (code int, err error) {
 	}
 	for name, value := range map[string]string{
 		"MOCKTENANT_DATA_DIR": filepath.Join(dir, "data"), "MOCKTENANT_HTTP_ADDR": "127.0.0.1:0",
-		"MOCKTENANT_HTTPS_ADDR": "127.0.0.1:0", "MOCKTENANT_ADMIN_ADDR": "127.0.0.1:0", "MOCKTENANT_DEMO": "true", "MOCKTENANT_LOG_LEVEL": "warn",
+		"MOCKTENANT_HTTPS_ADDR": "127.0.0.1:0", "MOCKTENANT_ADMIN_ADDR": "127.0.0.1:0", "MOCKTENANT_PROXY_ADDR": "127.0.0.1:0", "MOCKTENANT_DEMO": "true", "MOCKTENANT_LOG_LEVEL": "warn",
 	} {
 		if err := os.Setenv(name, value); err != nil {
 			return 0, err
