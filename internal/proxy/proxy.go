@@ -72,7 +72,7 @@ type limits struct {
 }
 
 func defaultLimits() limits {
-	return limits{Header: 10 * time.Second, Connect: 10 * time.Second, Idle: 5 * time.Minute, Quiet: time.Second, Tunnels: 1000}
+	return limits{Header: 10 * time.Second, Connect: 10 * time.Second, Idle: 5 * time.Minute, Quiet: 5 * time.Second, Tunnels: 1000}
 }
 
 const (
@@ -144,7 +144,7 @@ func (p *Proxy) URL() string {
 func (p *Proxy) Serve() error { return p.server.Serve(p.listener) }
 
 // Shutdown stops listening, and returns when no tunnel is open. It closes those
-// through which nothing goes for a second, and all when ctx ends; it returns the
+// through which nothing goes for five seconds, and all when ctx ends; it returns the
 // error of ctx then.
 func (p *Proxy) Shutdown(ctx context.Context) error {
 	p.mu.Lock()
