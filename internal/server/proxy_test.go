@@ -98,8 +98,15 @@ func TestProxyShutdown(t *testing.T) {
 	body, rest := io.Pipe()
 	answered := make(chan error, 1)
 	client := proxied(t, s, false)
+	client.Transport.(*http.Transport).ExpectContinueTimeout = time.Minute
+	request, err := http.NewRequestWithContext(t.Context(), "POST", "https://login.microsoftonline.com/common/oauth2/v2.0/token", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Expect", "100-continue")
 	go func() {
-		response, err := client.Post("https://login.microsoftonline.com/common/oauth2/v2.0/token", "application/x-www-form-urlencoded", body)
+		response, err := client.Do(request)
 		if err == nil {
 			_ = response.Body.Close()
 			if response.StatusCode != http.StatusBadRequest { // in the authority's words
@@ -108,7 +115,7 @@ func TestProxyShutdown(t *testing.T) {
 		}
 		answered <- err
 	}()
-	_, _ = io.WriteString(rest, "grant_type=") // by now the tunnel is open
+	_, _ = io.WriteString(rest, "grant_type=") // once the service has asked for the body
 	ended := make(chan error, 1)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 	defer cancel()
