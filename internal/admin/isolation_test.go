@@ -1,0 +1,564 @@
+package admin_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/server"
+)
+
+var (
+	seedFlag       = flag.Uint64("seed", 0, "of the operations of TestIsolation; 0 takes another each time")
+	operationsFlag = flag.Int("operations", 100_000, "how many operations TestIsolation makes at least")
+	residentsFlag  = flag.Int("tenants", 16, "how many tenants TestIsolation has at a time")
+)
+
+// Many tenants at once, with the same ids and names in all, each with users, an
+// application, a manager and an analyst of its own: whatever they do, by Graph, by
+// the administration, by signing in and by SQL, each answer is what a model of
+// the one tenant says, and neither it nor a line of the log holds anything of
+// another tenant, also where a tenant reaches for what is another's.
+//
+// A tenant's operations follow from the seed and its number alone. How those of
+// different tenants meet does not.
+func TestIsolation(t *testing.T) {
+	t.Parallel()
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	w := newWorld(t, *residentsFlag)
+	defer func() {
+		t.Logf("%d operations, %d of them reached for another's, %d tenants, %d lines of log; -seed %d", w.operations.Load(), w.reached.Load(), w.tenants.Load(), w.log.lines.Load(), seed)
+	}()
+
+	var all sync.WaitGroup
+	for n := range w.residents {
+		all.Go(func() {
+			source := rand.NewPCG(seed, uint64(n)<<32)
+			r := w.newResident(n, rand.New(source))
+			for step := uint64(1); w.operations.Load() < int64(*operationsFlag) && !t.Failed(); step++ {
+				source.Seed(seed, uint64(n)<<32+step) // what others do changes nothing of what follows
+				r.operate()
+			}
+			if !t.Failed() {
+				r.audit()
+			}
+		})
+	}
+	all.Wait()
+	w.checkTenants()
+	if leak := w.log.leak.Load(); leak != nil {
+		t.Error(*leak)
+	}
+}
+
+// world is a service whose tenants are to be apart.
+type world struct {
+	*client   // an owner
+	run       string
+	residents []*resident
+	log       *watchedLog
+
+	operations atomic.Int64 // each of a batch by itself
+	reached    atomic.Int64
+	tenants    atomic.Int64
+}
+
+func newWorld(t *testing.T, residents int) *world {
+	w := &world{run: strings.ReplaceAll(uuid.NewString(), "-", "")[:8], residents: make([]*resident, residents)}
+	w.log = &watchedLog{run: w.run}
+	s, err := server.Start(t.Context(), server.Config{
+		HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t) + " pool_max_conns=16",
+		Log: slog.New(slog.NewJSONHandler(w.log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Shutdown(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	_, key, err := admin.CreateKey(t.Context(), db.New(s.Pool()), "owner", db.AdminRoleOwner, 0, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.client = &client{t, s, key}
+	for n := range w.residents {
+		w.residents[n] = &resident{} // for others to look at, before it is there
+	}
+	return w
+}
+
+// Marks say whose a text is. The ids of tenants begin alike, too, and have the
+// number of their resident in them.
+const (
+	dataMark      = "zq" // of what a tenant keeps to itself
+	directoryMark = "dq" // of its display name, which Entra shows to whoever names the tenant
+)
+
+func (w *world) mark(kind string, n int) string { return fmt.Sprintf("%s%sx%04x", kind, w.run, n) }
+
+func (w *world) tenantID(n, generation int) uuid.UUID {
+	return uuid.MustParse(fmt.Sprintf("%s-0000-4000-8000-%04x%04x%04x", w.run, generation&0xffff, n, rand.N(0x10000)))
+}
+
+// mention is a trace of a tenant.
+type mention struct {
+	kind string // a mark, "id" or "domain"
+	n    int
+}
+
+// mentions are the tenants of a run of which a text holds a trace, also within
+// base64.
+func mentions(run string, text []byte) []mention {
+	all := plainMentions(run, text)
+	start := 0
+	for i := 0; i <= len(text); i++ {
+		if i < len(text) && isBase64(text[i]) {
+			continue
+		}
+		if i-start >= 20 {
+			for _, encoding := range []*base64.Encoding{base64.RawURLEncoding, base64.RawStdEncoding} {
+				if raw, err := encoding.DecodeString(string(text[start:i])); err == nil {
+					all = append(all, plainMentions(run, raw)...)
+					break
+				}
+			}
+		}
+		start = i + 1
+	}
+	return all
+}
+
+func isBase64(c byte) bool {
+	return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '+' || c == '/'
+}
+
+func plainMentions(run string, text []byte) []mention {
+	var all []mention
+	each(text, run, func(i int) {
+		before, after := text[:i], text[i+len(run):]
+		switch {
+		case bytes.HasSuffix(before, []byte(dataMark)) && len(after) >= 5:
+			all = append(all, mention{dataMark, number(after[1:5])})
+		case bytes.HasSuffix(before, []byte(directoryMark)) && len(after) >= 5:
+			all = append(all, mention{directoryMark, number(after[1:5])})
+		case bytes.HasPrefix(after, []byte("-0000-4000-8000-")) && len(after) >= 24:
+			all = append(all, mention{"id", number(after[20:24])})
+		}
+	})
+	each(text, ".mocktenant.example", func(i int) {
+		if i >= 8 {
+			all = append(all, mention{"domain", number(text[i-8 : i-4])})
+		}
+	})
+	return all
+}
+
+func each(text []byte, part string, f func(i int)) {
+	for at := 0; ; {
+		i := bytes.Index(text[at:], []byte(part))
+		if i < 0 {
+			return
+		}
+		f(at + i)
+		at += i + len(part)
+	}
+}
+
+func number(hex []byte) int {
+	n, err := strconv.ParseUint(string(hex), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return int(n)
+}
+
+// watchedLog reads every line that the service logs. A line is about what one
+// tenant did, and may name another only where the client named it.
+type watchedLog struct {
+	run   string
+	lines atomic.Int64
+	leak  atomic.Pointer[string]
+}
+
+// noTenant is what is said of a tenant that a query or a body names.
+var noTenant = regexp.MustCompile(`: There is no tenant \S+\.\n$`)
+
+// Write is called with one line at a time.
+func (l *watchedLog) Write(line []byte) (int, error) {
+	l.lines.Add(1)
+	var entry struct {
+		Message         string `json:"msg"`
+		Level           string
+		ClientRequestID string `json:"client-request-id"`
+		Key             string
+		Path, Authority string
+		Error           string
+	}
+	err := json.Unmarshal(line, &entry)
+	given := mentions(l.run, []byte(entry.ClientRequestID+" "+entry.Key))
+	named := mentions(l.run, []byte(entry.Path+" "+entry.Authority+" "+noTenant.FindString(entry.Error)))
+	for _, m := range mentions(l.run, line) {
+		own := slices.ContainsFunc(given, func(g mention) bool { return g.n == m.n })
+		if !own && (m.kind == dataMark || !slices.ContainsFunc(named, func(g mention) bool { return g.n == m.n })) {
+			err = fmt.Errorf("it shows %v", m)
+		}
+	}
+	if entry.Level != "INFO" && entry.Message != "maintenance" {
+		err = errors.Join(err, errors.New("a failure"))
+	}
+	if err != nil {
+		text := fmt.Sprintf("a line of the log: %v: %s", err, line)
+		l.leak.CompareAndSwap(nil, &text)
+	}
+	return len(line), nil
+}
+
+// resident lives in one tenant, knows what must be in it, and looks over the fence.
+type resident struct {
+	*world
+	n          int
+	rng        *rand.Rand
+	generation int
+	doing      string // for messages
+
+	manager *client // of the administration
+	tenant  uuid.UUID
+	domain  string
+	secret  string // of the portal
+
+	writer, reader, application, gate string // tokens
+	guestTokens                       map[string]string
+	writerPassword, refresh           string
+
+	analyst     *pgx.Conn
+	login       string
+	now, origin modelState
+	snapshots   map[string]modelState
+	exports     []export
+	keys        int // of idempotency
+
+	published atomic.Pointer[published]
+}
+
+// export is a document that the tenant was once exported as.
+type export struct {
+	text  string
+	state modelState
+}
+
+// published is what others may get hold of.
+type published struct {
+	n        int
+	tenant   uuid.UUID
+	domain   string
+	login    string
+	link     string // the next page of a list; "" is none yet
+	refresh  string
+	code     string
+	cookie   string
+	secretID string
+}
+
+func (w *world) newResident(n int, rng *rand.Rand) *resident {
+	r := w.residents[n]
+	r.world, r.n, r.rng = w, n, rng
+	made := decode[admin.KeyCreated](r, r.want(201, r.do("POST", "/v1/keys", admin.KeyCreate{Name: r.mark(directoryMark, n), Role: admin.AdminRoleManager})))
+	r.manager = &client{r.TB, r.server, made.Key}
+	r.moveIn()
+	return r
+}
+
+// own is a text that only this tenant may show.
+func (r *resident) own(text string) string { return text + " " + r.mark(dataMark, r.n) }
+
+func (r *resident) ownURL(text string) string {
+	return "https://" + r.mark(dataMark, r.n) + ".example/" + text
+}
+
+func (r *resident) pick(of ...string) string { return of[r.rng.IntN(len(of))] }
+
+func (r *resident) chance(percent int) bool { return r.rng.IntN(100) < percent }
+
+// fail says what was done when an answer was not as it must be.
+func (r *resident) fail(format string, args ...any) {
+	r.Helper()
+	r.Fatalf("tenant %d, %s: %s", r.n, r.doing, fmt.Sprintf(format, args...))
+}
+
+func (r *resident) equal(what string, got, want any) {
+	r.Helper()
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		r.fail("%s:\ngot  %v\nwant %v", what, got, want)
+	}
+}
+
+// checked counts an operation and refuses an answer that holds anything of
+// another tenant. Of one that the client named by itself, the id and the
+// directory's name may come back.
+func (r *resident) checked(a reply, status int, named ...int) reply {
+	r.Helper()
+	r.operations.Add(1)
+	if len(named) > 0 {
+		r.reached.Add(1)
+	}
+	text := []byte(a.body)
+	for name, values := range a.header {
+		text = append(text, "\n"+name+": "+strings.Join(values, ", ")...)
+	}
+	for _, m := range mentions(r.run, text) {
+		if m.n != r.n && (m.kind == dataMark || !slices.Contains(named, m.n)) {
+			r.fail("it shows %v: %d %s", m, a.status, text)
+		}
+	}
+	if a.status != status {
+		r.fail("%d, want %d: %s", a.status, status, text)
+	}
+	return a
+}
+
+// manage calls the administration as the tenant's manager.
+func (r *resident) manage(status int, method, path string, body any, headers ...string) reply {
+	r.Helper()
+	return r.checked(r.manager.do(method, tenantPath(r.tenant, path), body, headers...), status)
+}
+
+// call calls Graph with a token.
+func (r *resident) call(method, path, body, token string) reply {
+	req := httptest.NewRequestWithContext(r.Context(), method, path, strings.NewReader(body))
+	req.Host = "localhost"
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("client-request-id", r.mark(directoryMark, r.n))
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	w := httptest.NewRecorder()
+	r.server.Handler().ServeHTTP(w, req)
+	return reply{w.Code, w.Header(), w.Body.String()}
+}
+
+// ask calls the identity platform; each call comes from another address, of which
+// none is held back.
+func (r *resident) ask(method, path string, form url.Values, headers ...string) reply {
+	body := ""
+	if method == "POST" {
+		body = form.Encode()
+	} else if form != nil {
+		path += "?" + form.Encode()
+	}
+	req := httptest.NewRequestWithContext(r.Context(), method, path, strings.NewReader(body))
+	req.Host = "localhost"
+	req.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1", r.rng.IntN(256), r.rng.IntN(256), r.rng.IntN(256))
+	req.Header.Set("client-request-id", r.tenant.String())
+	if method == "POST" {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	r.server.Handler().ServeHTTP(w, req)
+	return reply{w.Code, w.Header(), w.Body.String()}
+}
+
+// publish lets others get hold of something.
+func (r *resident) publish(change func(p *published)) {
+	p := published{n: r.n, tenant: r.tenant, domain: r.domain, login: r.login}
+	if known := r.published.Load(); known != nil && known.tenant == r.tenant {
+		p = *known
+	}
+	change(&p)
+	r.published.Store(&p)
+}
+
+// other is what another resident published; nil if that hasn't moved in yet.
+func (r *resident) other() *published {
+	n := r.rng.IntN(len(r.residents) - 1)
+	if n >= r.n {
+		n++
+	}
+	return r.residents[n].published.Load()
+}
+
+// moveIn makes the tenant, by a document with the ids and names that all have.
+func (r *resident) moveIn() {
+	r.doing = "moving in"
+	r.generation++
+	r.tenants.Add(1)
+	r.tenant = r.tenantID(r.n, r.generation)
+	r.domain = r.tenant.String()[24:] + ".mocktenant.example"
+	r.secret, r.writerPassword = r.own("secret"), r.own("password")
+	r.now = modelState{
+		partners: map[string]modelPartner{}, history: map[string]int{}, guests: map[string]modelUser{}, idsMade: firstPartners,
+		portalName: r.own("Portal"), pageSize: 1000, rule: "current",
+	}
+	for n := range int64(firstPartners) {
+		p := modelPartner{ID: partnerID(n + 1), DisplayName: ptr(fmt.Sprint("n", n)), OnboardingURL: ptr(r.ownURL("first")), OnboardingStatus: "onboarding", LastConnectionDateTime: never}
+		r.now.partners[p.ID] = p
+	}
+	r.origin = r.now.clone()
+	r.snapshots, r.exports, r.refresh, r.guestTokens = map[string]modelState{}, nil, "", map[string]string{}
+
+	document := json.RawMessage(r.document())
+	make := admin.TenantCreate{
+		Id: &r.tenant, DisplayName: r.mark(directoryMark, r.n), IdSeed: ptr(sameSeed), Credentials: ptr(false),
+		Settings: &admin.TenantSettings{PermissionRule: ptr(admin.PermissionRuleCurrent), UserPicker: ptr(true)},
+		Source:   &admin.TenantSource{Document: &document},
+	}
+	made := decode[admin.TenantCreated](r, r.checked(r.manager.do("POST", "/v1/tenants", make), 201))
+	r.equal("its manager", *made.Tenant.Manager, r.mark(directoryMark, r.n))
+
+	r.writer = r.newToken(portalID, &writerID, "DeviceManagementServiceConfig.ReadWrite.All", "openid", "profile", "email")
+	r.reader = r.newToken(portalID, &readerID, "DeviceManagementServiceConfig.Read.All")
+	r.application = r.newToken(portalID, nil, "DeviceManagementServiceConfig.ReadWrite.All")
+	r.gate = r.newToken(gateID, nil, "DeviceManagementServiceConfig.Read.All")
+	login := decode[admin.ReportLoginCreated](r, r.checked(r.manager.do("POST", "/v1/report-logins", admin.ReportLoginCreate{TenantIds: []uuid.UUID{r.tenant}, Label: ptr(r.own("label"))}), 201))
+	r.login = login.Login
+	var err error
+	if r.analyst, err = pgx.Connect(r.Context(), login.Dsn); err != nil {
+		r.fail("%v", err)
+	}
+	r.lend()
+}
+
+// document is the tenant as it is to begin: users and applications that are the
+// same in all but for their secrets, and the partners of now without their ids,
+// which come of the seed.
+func (r *resident) document() string {
+	user := func(id uuid.UUID, name, password string) map[string]any {
+		return map[string]any{"id": id, "userPrincipalName": name, "displayName": r.own(name), "password": password}
+	}
+	partners := make([]map[string]any, firstPartners)
+	for n := range partners {
+		p := r.now.partners[partnerID(int64(n+1))]
+		partners[n] = map[string]any{"displayName": p.DisplayName, "onboardingUrl": p.OnboardingURL, "onboardingStatus": p.OnboardingStatus}
+	}
+	permissions := []string{"DeviceManagementServiceConfig.Read.All", "DeviceManagementServiceConfig.ReadWrite.All", "User.Read"}
+	text, err := json.Marshal(map[string]any{
+		"version":  1,
+		"settings": map[string]any{"permissionRule": r.now.rule, "userPicker": true},
+		"users":    []any{user(writerID, writerName, r.writerPassword), user(readerID, readerName, "the same in all"), user(baitID, baitName, r.own("bait"))},
+		"applications": []any{map[string]any{
+			"clientId": portalID, "servicePrincipalId": portalID, "displayName": r.now.portalName, "publicClientFlows": true,
+			"redirectUris": []string{"http://localhost"}, "secrets": []any{map[string]any{"secret": r.secret}},
+			"consents": []any{map[string]any{"scopes": permissions}}, "roles": permissions[:2],
+		}, map[string]any{
+			"clientId": gateID, "servicePrincipalId": gateID, "displayName": r.own("Gate"), "roles": permissions[:1],
+		}},
+		"partners": partners,
+	})
+	if err != nil {
+		r.fail("%v", err)
+	}
+	return string(text)
+}
+
+func (r *resident) newToken(client uuid.UUID, user *uuid.UUID, permissions ...string) string {
+	r.Helper()
+	return decode[admin.Token](r, r.manage(201, "POST", "/tokens", admin.TokenRequest{ClientId: client, UserId: user, Permissions: &permissions})).AccessToken
+}
+
+// moveOut deletes the tenant, of which nothing is left to see.
+func (r *resident) moveOut() {
+	r.manage(204, "DELETE", "", nil)
+	r.checked(r.call("GET", partners, "", r.writer), 401)
+	r.checked(r.manager.do("GET", tenantPath(r.tenant), nil), 404)
+	r.equal("what the analyst still sees", r.sql("SELECT id::text FROM partners"), []string{})
+	if err := r.analyst.Close(r.Context()); err != nil {
+		r.fail("%v", err)
+	}
+}
+
+// sql asks as the analyst.
+func (r *resident) sql(query string, args ...any) []string {
+	r.Helper()
+	rows, err := r.analyst.Query(r.Context(), query, args...)
+	if err != nil {
+		r.fail("%s: %v", query, err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		r.fail("%s: %v", query, err)
+	}
+	r.checked(reply{body: strings.Join(all, "\n")}, 0)
+	return all
+}
+
+// audit holds the whole tenant against the model, when all is done.
+func (r *resident) audit() {
+	r.doing = "audit"
+	r.walk(filters()[0], orders()[0], 0)
+	r.reportPartners()
+	for link := "/v1/audit?top=200&tenantId=" + r.tenant.String(); link != ""; {
+		list := decode[admin.AuditList](r, r.checked(r.do("GET", link, nil), 200))
+		for _, e := range list.Value {
+			if *e.TenantId != r.tenant || e.KeyName != nil && *e.KeyName != r.mark(directoryMark, r.n) {
+				r.fail("the audit log shows %+v", e)
+			}
+		}
+		link = deref(list.NextLink)
+	}
+	if err := r.analyst.Close(r.Context()); err != nil {
+		r.fail("%v", err)
+	}
+	r.checked(r.manager.do("DELETE", "/v1/report-logins/"+r.login, nil), 204)
+}
+
+func deref(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
+}
+
+// checkTenants holds the list of all tenants against the residents: each entry
+// shows one of them alone.
+func (w *world) checkTenants() {
+	n := 0
+	for link := "/v1/tenants?top=5"; link != ""; {
+		list := decode[struct {
+			Value    []json.RawMessage
+			NextLink *string
+		}](w, w.want(200, w.do("GET", link, nil)))
+		for _, entry := range list.Value {
+			n++
+			seen := map[int]bool{}
+			for _, m := range mentions(w.run, entry) {
+				seen[m.n] = true
+			}
+			if len(seen) != 1 {
+				w.Errorf("an entry shows %v: %s", seen, entry)
+			}
+		}
+		link = deref(list.NextLink)
+	}
+	if n != len(w.residents) && !w.Failed() {
+		w.Errorf("%d tenants, want %d", n, len(w.residents))
+	}
+}
