@@ -1,11 +1,37 @@
 // Package graphtest runs a whole mock tenant inside a Go test, as net/http/httptest
 // runs a server: Microsoft Graph's remoteAssistancePartner, the authority by which
 // clients sign in, and the administration, on a real Postgres. It needs no Docker,
-// and a program under test needs no change but for its HTTP client.
+// and a program under test needs no change but for its HTTP client. Here that is one
+// of the Graph SDK:
 //
 //	func TestOnboarding(t *testing.T) {
 //		t.Parallel()
 //		s := graphtest.NewServer(t)
+//		credential, err := azidentity.NewUsernamePasswordCredential(
+//			s.Tenant.ID.String(), s.Tenant.ClientID.String(), s.Tenant.UserName, s.Tenant.Password,
+//			&azidentity.UsernamePasswordCredentialOptions{ClientOptions: azcore.ClientOptions{Transport: s.Client()}})
+//		if err != nil {
+//			t.Fatal(err)
+//		}
+//		provider, err := authentication.NewAzureIdentityAuthenticationProvider(credential)
+//		if err != nil {
+//			t.Fatal(err)
+//		}
+//		adapter, err := msgraph.NewGraphRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(provider, nil, nil, s.Client())
+//		if err != nil {
+//			t.Fatal(err)
+//		}
+//		graph := msgraph.NewGraphServiceClient(adapter)
+//
+//		partner, name := models.NewRemoteAssistancePartner(), "TeamViewer"
+//		partner.SetDisplayName(&name)
+//		created, err := graph.DeviceManagement().RemoteAssistancePartners().Post(t.Context(), partner, nil)
+//		if err != nil {
+//			t.Fatal(err)
+//		}
+//		if *created.GetDisplayName() != name {
+//			t.Errorf("created %s", *created.GetDisplayName())
+//		}
 //	}
 //
 // Each server is a world of its own: its own database, keys of administrators,

@@ -61,7 +61,7 @@ func newDatabase(tb testing.TB, url string) string {
 	tb.Helper()
 	p := sharedPostgres(url)
 	if err := p.start(); err != nil {
-		tb.Fatalf("graphtest: start Postgres: %v; graphtest.WithDatabaseURL names a running one", err)
+		tb.Fatalf("graphtest: %v", err)
 	}
 	name, err := p.take()
 	if err != nil {
@@ -106,7 +106,7 @@ func (p *postgres) embed() error {
 		Template: embeddedpg.Template{Name: server.Preparation(time.Now()), Fill: server.Prepare},
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("start Postgres (WithDatabaseURL names one that runs): %w", err)
 	}
 	config, err := pgx.ParseConfig(started.DatabaseURL())
 	if err != nil {
@@ -125,7 +125,10 @@ func (p *postgres) use() error {
 	if err == nil {
 		err = p.makeTemplate(ctx)
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("use the Postgres of WithDatabaseURL: %w", err)
+	}
+	return nil
 }
 
 func (p *postgres) open(ctx context.Context, url string) (err error) {
