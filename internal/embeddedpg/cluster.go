@@ -51,6 +51,35 @@ func clusterMajor(dir string) (int, error) {
 	return 0, err
 }
 
+// makeKept makes the kept cluster: a copy of the given one or, if there is none
+// that fits, by initdb.
+func (i *instance) makeKept(ctx context.Context) error {
+	if i.base != "" {
+		err := i.makeWhole(i.home.cluster(), i.copyBase)
+		if err == nil {
+			go syncDisk(i.home.dir) // as initdb does, but without making the start wait
+			return nil
+		}
+		i.log.Warn("the cluster can't be made as a copy, and is made anew", "error", err)
+	}
+	i.log.Info("making a new PostgreSQL cluster", "directory", i.home.cluster(), "version", i.bin.version)
+	return i.makeCluster(ctx, i.home.cluster(), initdbFlags(), nil)
+}
+
+func (i *instance) copyBase(dir string) error {
+	major, err := clusterMajor(i.base)
+	if err == nil && major != i.bin.major {
+		err = fmt.Errorf("it is of PostgreSQL %d, and %d is needed", major, i.bin.major)
+	}
+	if err == nil {
+		err = i.copyCluster(dir, i.base)
+	}
+	if err != nil {
+		return fmt.Errorf("copy %s: %w", i.base, err)
+	}
+	return nil
+}
+
 // makeCluster makes a cluster at target by initdb. It is made beside target and
 // moved there once it is whole and finish, if any, has worked on it; what an
 // interrupted call left is removed.

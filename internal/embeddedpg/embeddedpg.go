@@ -16,6 +16,7 @@
 //	postgres/      the cluster; never deleted, never made anew
 //	run/           the socket (see socket-dir for a path too long for one)
 //	lock           held (flock) by the process that runs the cluster
+//	pg_hba.conf    who may sign in by TCP
 //	postgres.log   what the server says; emptied at a start once above 10 MB
 //	socket-dir     where the socket is, if run/ can't hold it
 //
@@ -51,6 +52,20 @@ type Options struct {
 	// Template is what a throw-away cluster's database holds from the start; the
 	// zero value is nothing.
 	Template Template
+
+	// Base is a cluster of which a new kept one is made as a copy, where it is of
+	// the version that runs it: faster than initdb, and by any user, also one that
+	// has no name, where initdb refuses. Empty: none.
+	Base string
+
+	// Listen is where the server listens for TCP besides its socket, at port 5432:
+	// an address, a host's name, several of them with commas, or * for all. Roles
+	// sign in there with a password (SCRAM), the superuser not at all; role
+	// mocktenant with Password, to read and write every row. Empty: nowhere.
+	Listen string
+
+	// Password is that of role mocktenant, for TCP.
+	Password string
 
 	// Log gets what the package does; nil discards it.
 	Log *slog.Logger

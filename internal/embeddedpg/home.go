@@ -62,6 +62,7 @@ func (h *home) takeLock(ctx context.Context) error {
 
 func (h *home) cluster() string { return filepath.Join(h.dir, clusterName) }
 func (h *home) log() string     { return filepath.Join(h.dir, "postgres.log") }
+func (h *home) hba() string     { return filepath.Join(h.dir, "pg_hba.conf") }
 func (h *home) pidFile() string { return filepath.Join(h.cluster(), "postmaster.pid") }
 
 // lockHeld says whether any process holds the lock of the data directory.

@@ -24,6 +24,9 @@ type instance struct {
 	account   account
 	bin       binaries
 	throwAway bool
+	base      string
+	listen    string
+	password  string
 	template  Template
 	hasDB     bool // the cluster is known to hold our database, as the template has it
 	log       *slog.Logger
@@ -72,8 +75,7 @@ func (i *instance) prepare(ctx context.Context, binDir string) error {
 	if i.throwAway {
 		return i.fillThrowAway(ctx)
 	}
-	i.log.Info("making a new PostgreSQL cluster", "directory", i.home.cluster(), "version", i.bin.version)
-	return i.makeCluster(ctx, i.home.cluster(), initdbFlags(), nil)
+	return i.makeKept(ctx)
 }
 
 // start runs postgres and returns when it takes connections. If it doesn't come
@@ -81,6 +83,9 @@ func (i *instance) prepare(ctx context.Context, binDir string) error {
 func (i *instance) start(ctx context.Context) (*postmaster, error) {
 	if err := i.home.clearStale(ctx, i.log); err != nil {
 		return nil, fmt.Errorf("clear away an earlier server: %w", err)
+	}
+	if err := i.writeHBA(); err != nil {
+		return nil, fmt.Errorf("say who may sign in: %w", err)
 	}
 	logFile, err := openLog(i.home.log())
 	if err != nil {
@@ -121,11 +126,14 @@ func (i *instance) settings() []string {
 	args := []string{
 		"-D", i.home.cluster(),
 		"-k", i.home.socketDir,
-		"-c", "listen_addresses=",
+		"-c", "listen_addresses=" + i.listen,
 		"-c", "port=" + port,
 		"-c", "unix_socket_permissions=0700",
 		"-c", "timezone=UTC",
 		"-c", "log_timezone=UTC",
+	}
+	if i.listen != "" {
+		args = append(args, "-c", "hba_file="+i.home.hba())
 	}
 	if i.throwAway {
 		args = append(args, "-F",

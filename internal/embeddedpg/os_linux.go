@@ -3,9 +3,13 @@ package embeddedpg
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // kernelGuards says that setDeathSignal works here.
@@ -47,4 +51,37 @@ func serves(pid int, dir string) (exists, serving bool) {
 	cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
 	real, _ := filepath.EvalSymlinks(dir)
 	return true, err == nil && cwd == real
+}
+
+// syncDisk writes to disk what the file system of dir holds in memory.
+func syncDisk(dir string) {
+	if d, err := os.Open(dir); err == nil {
+		_ = unix.Syncfs(int(d.Fd()))
+		_ = d.Close()
+	}
+}
+
+// orphansEnd tells, where this process is the first of a container and inherits
+// the processes of a postmaster that was killed, that one of its children ended.
+func orphansEnd() (ended <-chan os.Signal, stop func()) {
+	c := make(chan os.Signal, 1)
+	if os.Getpid() != 1 {
+		return c, func() {}
+	}
+	signal.Notify(c, syscall.SIGCHLD)
+	return c, func() { signal.Stop(c) }
+}
+
+// reap takes leave of what ended of earlier postmasters. p, which may be nil, has
+// somebody who waits for it.
+func reap(p *postmaster) {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		// proc_pid_stat(5): pid (name) state parent …
+		text, _ := os.ReadFile(path)
+		if strings.HasPrefix(string(text), fmt.Sprintf("%d (postgres) Z %d ", pid, os.Getpid())) && (p == nil || pid != p.cmd.Process.Pid) {
+			_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+		}
+	}
 }

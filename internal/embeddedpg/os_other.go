@@ -3,6 +3,7 @@
 package embeddedpg
 
 import (
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -28,3 +29,11 @@ func serves(pid int, dir string) (exists, serving bool) {
 	line := strings.TrimSpace(string(out)) + " "
 	return true, strings.Contains(line, "postgres") && strings.Contains(line, " -D "+dir+" ")
 }
+
+// syncDisk writes to disk what file systems hold in memory.
+func syncDisk(string) { syscall.Sync() }
+
+// orphansEnd tells nothing: on these systems this process isn't the first one.
+func orphansEnd() (ended <-chan os.Signal, stop func()) { return nil, func() {} }
+
+func reap(*postmaster) {}

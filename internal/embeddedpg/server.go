@@ -61,7 +61,7 @@ func Owns(dataDir, url string) bool {
 }
 
 func start(ctx context.Context, o Options, h host) (_ *Server, err error) {
-	i := &instance{host: h, log: o.Log, throwAway: o.DataDir == "", template: o.Template}
+	i := &instance{host: h, log: o.Log, throwAway: o.DataDir == "", template: o.Template, base: o.Base, listen: o.Listen, password: o.Password}
 	if i.log == nil {
 		i.log = slog.New(slog.DiscardHandler)
 	}
@@ -82,6 +82,9 @@ func start(ctx context.Context, o Options, h host) (_ *Server, err error) {
 	}
 	if err := i.ensureDatabase(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("create database %s: %w", databaseName, err), p.end(i.stopSignal()))
+	}
+	if err := i.ensureRole(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("let role %s in: %w", roleName, err), p.end(i.stopSignal()))
 	}
 	i.log.Info("PostgreSQL is running", "version", i.bin.version, "directory", i.home.dir)
 	return serve(i, p), nil
@@ -113,6 +116,8 @@ const (
 // then it ends the server and returns how that went.
 func (i *instance) supervise(ctx context.Context, p *postmaster) error {
 	pause, since := firstPause, time.Now()
+	orphans, stop := orphansEnd()
+	defer stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -120,6 +125,9 @@ func (i *instance) supervise(ctx context.Context, p *postmaster) error {
 				return nil
 			}
 			return p.end(i.stopSignal())
+		case <-orphans:
+			reap(p)
+			continue
 		case <-p.ended():
 		}
 		if p != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,6 +44,98 @@ func TestKeptClusterKeepsItsData(t *testing.T) {
 	}
 	if names := entries(t, dir); !slices.Equal(names, []string{"lock", "postgres", "postgres.log", "run"}) {
 		t.Errorf("the data directory holds %q", names)
+	}
+}
+
+// Others sign in by TCP with a password, as a role that reads and writes every row;
+// not without, and never as the superuser.
+func TestListens(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	free, err := net.Listen("tcp", net.JoinHostPort(testAddress, port))
+	if err != nil {
+		skip(t, err.Error())
+	}
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dir := newDataDir(t, h)
+	begin := func(password string) *Server {
+		t.Helper()
+		s, err := start(t.Context(), Options{DataDir: dir, Listen: testAddress, Password: password, Log: logger(t)}, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Stop() })
+		return s
+	}
+	first := begin("first")
+	writeRow(t, first.DatabaseURL())
+	if err := first.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	password := "it's a \"second\" % one"
+	s := begin(password)
+
+	url := TCPURL(testAddress, password)
+	if got := query(t, url, "UPDATE kept SET v = 'changed' RETURNING v"); got != "changed" {
+		t.Errorf("got %q", got)
+	}
+	if got := query(t, s.DatabaseURL(), "SELECT v FROM kept"); got != "changed" {
+		t.Errorf("by the socket: %q", got)
+	}
+	for _, tt := range []struct{ name, url, want string }{
+		{"another password", TCPURL(testAddress, "first"), "28P01"},
+		{"no password", TCPURL(testAddress, ""), "password"},
+		{"the superuser", strings.Replace(url, roleName+":", superuser+":", 1), "28000"},
+	} {
+		if got, err := tryQuery(tt.url, "SELECT 'in'"); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %s %v", tt.name, got, err)
+		}
+	}
+	if got, err := tryQuery(url, "CREATE ROLE r"); err == nil || !strings.Contains(err.Error(), "42501") {
+		t.Errorf("a role that makes roles: %s %v", got, err)
+	}
+	for listen, want := range map[string]string{"*": "localhost", "0.0.0.0": "localhost", "::": "localhost", "::1": "[::1]", "db,127.0.0.1": "db"} {
+		if got := TCPURL(listen, "p@ss"); got != "postgres://mocktenant:p%40ss@"+want+":5432/mocktenant?sslmode=disable" {
+			t.Errorf("%s: %s", listen, got)
+		}
+	}
+}
+
+// testAddress is on loopback, and nobody else's.
+const testAddress = "127.83.12.7"
+
+// A new cluster is a copy of the one that was given; of one of another version
+// nothing is taken.
+func TestBase(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	made := newDataDir(t, h)
+	s := newServer(t, made, h)
+	writeRow(t, s.DatabaseURL())
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	base := filepath.Join(made, clusterName)
+	begin := func(dir string) string {
+		t.Helper()
+		s, err := start(t.Context(), Options{DataDir: dir, Base: base, Log: logger(t)}, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = s.Stop() }()
+		return query(t, s.DatabaseURL(), "SELECT coalesce(to_regclass('kept')::text, 'nothing')")
+	}
+
+	if got := begin(filepath.Join(newDir(t), "data")); got != "kept" {
+		t.Errorf("got %q", got)
+	}
+	if err := os.WriteFile(filepath.Join(base, "PG_VERSION"), []byte("99\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := begin(filepath.Join(newDir(t), "data")); got != "nothing" {
+		t.Errorf("of another version: got %q", got)
 	}
 }
 

@@ -27,3 +27,6 @@ func Running(string) (url string, ok bool) { return "", false }
 
 // Owns returns false.
 func Owns(string, string) bool { return false }
+
+// TCPURL returns "".
+func TCPURL(string, string) string { return "" }
