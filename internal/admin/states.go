@@ -306,7 +306,7 @@ func (a *API) CreateSeed(c *gin.Context, p CreateSeedParams) {
 				return answer{}, err
 			}
 			row := db.Seed{Name: p.Name, StateID: kept, CreatedAt: x.now}
-			n, err := c.CreateSeed(ctx, db.CreateSeedParams(row))
+			n, err := c.CreateSeed(ctx, db.CreateSeedParams{Name: row.Name, StateID: row.StateID, CreatedAt: row.CreatedAt})
 			if err != nil || n == 0 {
 				return answer{}, orConflict(err, "There is a seed %q; delete it first, or take another name.", p.Name)
 			}

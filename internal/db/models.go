@@ -834,6 +834,7 @@ type Seed struct {
 	Name      string
 	StateID   uuid.UUID
 	CreatedAt time.Time
+	Digest    []byte
 }
 
 type ServiceSecret struct {

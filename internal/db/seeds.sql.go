@@ -46,18 +46,23 @@ func (q *Queries) DeleteSeed(ctx context.Context, name string) (int64, error) {
 }
 
 const getSeed = `-- name: GetSeed :one
-SELECT name, state_id, created_at FROM seeds WHERE name = $1
+SELECT name, state_id, created_at, digest FROM seeds WHERE name = $1
 `
 
 func (q *Queries) GetSeed(ctx context.Context, name string) (Seed, error) {
 	row := q.db.QueryRow(ctx, getSeed, name)
 	var i Seed
-	err := row.Scan(&i.Name, &i.StateID, &i.CreatedAt)
+	err := row.Scan(
+		&i.Name,
+		&i.StateID,
+		&i.CreatedAt,
+		&i.Digest,
+	)
 	return i, err
 }
 
 const listSeeds = `-- name: ListSeeds :many
-SELECT name, state_id, created_at FROM seeds
+SELECT name, state_id, created_at, digest FROM seeds
 WHERE name > $1
 ORDER BY name
 LIMIT $2::bigint
@@ -77,7 +82,12 @@ func (q *Queries) ListSeeds(ctx context.Context, arg ListSeedsParams) ([]Seed, e
 	var items []Seed
 	for rows.Next() {
 		var i Seed
-		if err := rows.Scan(&i.Name, &i.StateID, &i.CreatedAt); err != nil {
+		if err := rows.Scan(
+			&i.Name,
+			&i.StateID,
+			&i.CreatedAt,
+			&i.Digest,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -86,4 +96,32 @@ func (q *Queries) ListSeeds(ctx context.Context, arg ListSeedsParams) ([]Seed, e
 		return nil, err
 	}
 	return items, nil
+}
+
+const putSeed = `-- name: PutSeed :execrows
+INSERT INTO seeds AS s (name, state_id, created_at, digest)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT (name) DO UPDATE SET state_id = excluded.state_id, created_at = excluded.created_at, digest = excluded.digest
+    WHERE s.digest IS DISTINCT FROM excluded.digest
+`
+
+type PutSeedParams struct {
+	Name      string
+	StateID   uuid.UUID
+	CreatedAt time.Time
+	Digest    []byte
+}
+
+// Of two that put the same file, the later one waits and does nothing.
+func (q *Queries) PutSeed(ctx context.Context, arg PutSeedParams) (int64, error) {
+	result, err := q.db.Exec(ctx, putSeed,
+		arg.Name,
+		arg.StateID,
+		arg.CreatedAt,
+		arg.Digest,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

@@ -38,6 +38,12 @@ type Config struct {
 	// reached yet.
 	DatabaseWait time.Duration `env:"MOCKTENANT_DATABASE_WAIT" default:"30s" help:"How long to wait at the start for a database that can't be reached yet."`
 
+	// ShutdownDelay is how long Shutdown goes on serving, not ready any more,
+	// before it stops listening.
+	ShutdownDelay time.Duration `env:"MOCKTENANT_SHUTDOWN_DELAY" default:"0s" help:"How long to go on serving after SIGTERM, with /readyz at 503, for a proxy in front to send its requests elsewhere."`
+
+	SeedDir string `env:"MOCKTENANT_SEED_DIR" placeholder:"DIR" help:"A folder of documents, *.json and *.yaml: each is kept as the seed of its name at the start and, when it comes for the first time, made a tenant."`
+
 	NoGathering bool `env:"MOCKTENANT_NO_GATHERING" help:"Give each create a statement of its own, rather than letting those that come at the same time share one."`
 
 	// DatabaseURL is filled by the caller, who may start a database first.
@@ -53,13 +59,19 @@ type Config struct {
 // Validate says which setting is wrong, and how.
 func (c *Config) Validate() error {
 	return errors.Join(
-		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(),
+		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(), c.validateShutdownDelay(),
 	)
 }
 
 // Loopback tells whether only this machine can reach the service.
 func (c *Config) Loopback() bool {
 	return loopback(c.HTTPAddr) && (c.HTTPSAddr == "" || loopback(c.HTTPSAddr)) && (c.Proxy.Addr == "" || loopback(c.Proxy.Addr))
+}
+
+// AdminLoopback tells whether only this machine, or nobody, can reach the
+// administration.
+func (c *Config) AdminLoopback() bool {
+	return c.AdminAddr == "" || loopback(c.AdminAddr)
 }
 
 func loopback(addr string) bool {
@@ -126,6 +138,13 @@ func (c *Config) validateTLSFiles() error {
 		return fmt.Errorf("MOCKTENANT_TLS_KEY_FILE %q: want MOCKTENANT_TLS_CERT_FILE with it", c.TLSKeyFile)
 	case c.HTTPSAddr == "":
 		return fmt.Errorf("MOCKTENANT_TLS_CERT_FILE %q: want MOCKTENANT_HTTPS_ADDR with it", c.TLSCertFile)
+	}
+	return nil
+}
+
+func (c *Config) validateShutdownDelay() error {
+	if c.ShutdownDelay < 0 {
+		return fmt.Errorf("MOCKTENANT_SHUTDOWN_DELAY %s: want 0s or more", c.ShutdownDelay)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -46,6 +47,9 @@ func (s *Server) readiness(ctx context.Context) readiness {
 		if err != nil {
 			answer.Ready, answer.Checks[part] = false, err.Error()
 		}
+	}
+	if s.stopping.Load() {
+		check("service", errors.New("it is stopping"))
 	}
 	check("database", s.pool.Ping(ctx))
 	check("migrations", s.migrated(ctx))

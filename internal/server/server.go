@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -54,6 +55,7 @@ type Server struct {
 	adminHTTP http.Server
 	proxy     *proxy.Proxy // nil if there is none
 	failed    chan error
+	stopping  atomic.Bool
 
 	url       string
 	adminURL  string
@@ -111,6 +113,9 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	if err := s.administer(ctx); err != nil {
+		return err
+	}
+	if err := s.admin.ReadSeeds(ctx, s.config.SeedDir); err != nil {
 		return err
 	}
 	if err := s.listen(ctx); err != nil {
@@ -228,6 +233,9 @@ func (s *Server) handler() http.Handler {
 	})
 	// Not under "/" of the mux: it redirects paths that it finds unclean.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.stopping.Load() {
+			w.Header().Set("Connection", "close") // in HTTP/2: no more requests on this one
+		}
 		switch {
 		case own[r.URL.Path]:
 			mux.ServeHTTP(w, r)
@@ -273,9 +281,16 @@ func (s *Server) Pool() *pgxpool.Pool { return s.pool }
 // Failed receives the error that ends the service by itself, if one does.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// Shutdown stops listening, answers the requests that are under way for as
-// long as ctx lives, and closes the database's connections.
+// Shutdown says by /readyz that the service isn't ready, goes on for as long as
+// Config.ShutdownDelay, each answer being its connection's last, stops listening,
+// answers the requests that are under way for as long as ctx lives, and closes the
+// database's connections.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.stopping.Store(true)
+	select {
+	case <-time.After(s.config.ShutdownDelay):
+	case <-ctx.Done():
+	}
 	s.stopMaintenance()
 	proxied := make(chan error, 1)
 	go func() { proxied <- s.shutDownProxy(ctx) }() // its tunnels end as the connections of the others do
