@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 type adminKeyCommand struct {
 	Create adminKeyCreate `cmd:"" help:"Make a key and print it, this once."`
 	List   adminKeyList   `cmd:"" help:"List the keys, without what they are."`
+	Show   adminKeyShow   `cmd:"" help:"Print the key that the service made for itself: beyond loopback, with its own Postgres and no MOCKTENANT_ADMIN_KEY."`
 	Revoke adminKeyRevoke `cmd:"" help:"Revoke a key."`
 }
 
@@ -80,6 +82,18 @@ func (k *adminKeyList) Run(ctx context.Context, c *cli, con console) error {
 		rows = append(rows, []string{key.Id.String(), key.Name, string(key.Role), moment(&key.CreatedDateTime), moment(key.ExpiresDateTime), moment(key.RevokedDateTime)})
 	}
 	return k.print(con, list.Value, rows)
+}
+
+type adminKeyShow struct{}
+
+// Run prints the key.
+func (adminKeyShow) Run(c *cli, con console) error {
+	key := c.Database.keptAdminKey()
+	if key == "" {
+		return errors.New("the service has made no key for itself: it does so if it listens for administration beyond loopback, with its own Postgres and no MOCKTENANT_ADMIN_KEY")
+	}
+	_, err := fmt.Fprintln(con.out, key)
+	return err
 }
 
 type adminKeyRevoke struct {

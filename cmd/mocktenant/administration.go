@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,16 +23,17 @@ type adminFlags struct {
 const defaultAdminURL = "http://127.0.0.1:8081"
 
 func (f adminFlags) client(c *cli) (*client.Client, error) {
-	url := f.AdminURL
+	url, key := f.AdminURL, f.AdminKey
 	if url == "" {
 		url = defaultAdminURL
 		if dir, err := c.Database.dataDir(); err == nil {
 			if s, ok := findService(dir); ok && s.AdminURL != "" {
 				url = s.AdminURL
+				key = cmp.Or(key, c.Database.keptAdminKey())
 			}
 		}
 	}
-	return client.New(url, f.AdminKey)
+	return client.New(url, key)
 }
 
 // outputFlags say how an answer is printed.

@@ -45,6 +45,32 @@ func parse[T any](t *testing.T, text string) T {
 	return v
 }
 
+// Beyond loopback a service with its own Postgres makes itself a key, which those
+// find who can look into its data directory.
+func TestOwnAdminKey(t *testing.T) {
+	t.Parallel()
+	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t), "MOCKTENANT_ADMIN_ADDR=0.0.0.0:0"}}
+	a.fails(1, "has made no key", "admin-key", "show")
+	p := serve(t, a.settings)
+	key := strings.TrimSpace(a.run("admin-key", "show"))
+	if !strings.HasPrefix(key, "mocktenant_") || strings.Contains(p.text+p.log.String(), key) {
+		t.Errorf("key %q, printed:\n%s%s", key, p.text, p.log)
+	}
+	a.run("tenant", "list")
+	if env := a.run("env", "--ca-file", "/there/ca.pem"); !strings.Contains(env, "export MOCKTENANT_ADMIN_KEY='"+key+"'\n") || !strings.Contains(env, "export SSL_CERT_FILE='/there/ca.pem'\n") {
+		t.Errorf("env:\n%s", env)
+	}
+	_, url, _ := strings.Cut(p.text, "admin  ")
+	url, _, _ = strings.Cut(url, "\n")
+	a.fails(3, "A key is needed", "tenant", "list", "--admin-url", url) // the key is for the service that it is of
+	p.stop(t)
+	p = serve(t, a.settings)
+	if again := strings.TrimSpace(a.run("admin-key", "show")); again != key {
+		t.Errorf("after another start: %s", again)
+	}
+	p.stop(t)
+}
+
 // A day in the life of a tenant, from its making to its end, by the command line.
 func TestAdministration(t *testing.T) {
 	t.Parallel()

@@ -38,7 +38,7 @@ func (a *caCommand) Run(ctx context.Context, c *cli, con console) error {
 	}
 	defer pool.Close()
 	pem, path, err := c.Database.findCA(ctx, pool)
-	if err != nil {
+	if err != nil && (pem == nil || a.Path) {
 		return err
 	}
 	if a.Path {
@@ -46,6 +46,10 @@ func (a *caCommand) Run(ctx context.Context, c *cli, con console) error {
 		return err
 	}
 	if _, err := con.out.Write(pem); err != nil {
+		return err
+	}
+	if err != nil { // a container may have nothing to write on
+		_, err = fmt.Fprintf(con.err, "It can't be kept here: %v\n", err)
 		return err
 	}
 	w := tabwriter.NewWriter(con.err, 0, 0, 2, ' ', 0)
@@ -57,7 +61,7 @@ func (a *caCommand) Run(ctx context.Context, c *cli, con console) error {
 }
 
 // findCA returns the service's certificate authority and the file in which it
-// is kept.
+// is kept; with an error, the authority alone if it can't be kept.
 func (f databaseFlags) findCA(ctx context.Context, pool *pgxpool.Pool) (pem []byte, path string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

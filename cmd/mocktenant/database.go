@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,9 @@ type databaseFlags struct {
 	DatabaseURL   string `env:"DATABASE_URL" placeholder:"URL" help:"The Postgres (15 or later) to use. By default the service runs one of its own in the data directory."`
 	DataDir       string `env:"MOCKTENANT_DATA_DIR" placeholder:"DIR" help:"Where the service's own Postgres keeps its data (default: mocktenant in the user's data folder, or /var/lib/mocktenant as root)."`
 	NoOwnPostgres bool   `env:"MOCKTENANT_NO_OWN_POSTGRES" help:"Run no Postgres of its own: DATABASE_URL must name one. The image that has none inside says so."`
+	PGListen      string `name:"pg-listen" env:"MOCKTENANT_PG_LISTEN" placeholder:"HOST" help:"Where the service's own Postgres listens for SQL, at port 5432: an address, a name, or * for all (default: nowhere but on its socket)."`
+	PGPassword    string `name:"pg-password" env:"MOCKTENANT_PG_PASSWORD" placeholder:"TEXT" help:"The password of its role mocktenant, which reads and writes every row there."`
+	PGBase        string `name:"pg-base" env:"MOCKTENANT_PG_BASE" placeholder:"DIR" help:"A cluster to copy where there is none yet, rather than running initdb. The image with a Postgres inside has one."`
 	PGBinDir      string `name:"pg-bindir" env:"MOCKTENANT_PG_BINDIR" placeholder:"DIR" help:"The folder with initdb and postgres for that (default: looked for on PATH and in the usual places)."`
 }
 
@@ -32,14 +36,35 @@ func (f databaseFlags) embedded() bool {
 		return true
 	}
 	dir, err := f.dataDir()
-	return err == nil && embeddedpg.Owns(dir, f.DatabaseURL)
+	return err == nil && (embeddedpg.Owns(dir, f.DatabaseURL) || f.DatabaseURL == f.tcpURL())
 }
 
-// named returns an error if a database must be named and isn't.
-func (f databaseFlags) named() error {
+// tcpURL is where the service's own Postgres listens for SQL, "" if nowhere.
+func (f databaseFlags) tcpURL() string {
+	if f.PGListen == "" {
+		return ""
+	}
+	return embeddedpg.TCPURL(f.PGListen, f.PGPassword)
+}
+
+// shown is the URL by which others than the service reach its database, which it
+// reaches at url.
+func (f databaseFlags) shown(url string) string {
+	if f.embedded() {
+		return cmp.Or(f.tcpURL(), url)
+	}
+	return url
+}
+
+// check returns an error if a database must be named and isn't, or who may use the
+// service's own.
+func (f databaseFlags) check() error {
 	if f.NoOwnPostgres && f.DatabaseURL == "" {
 		return errors.New("DATABASE_URL is not set, and there is no Postgres of the service's own (MOCKTENANT_NO_OWN_POSTGRES): " +
 			"set DATABASE_URL=postgres://USER:PASSWORD@HOST/DATABASE, or run the image with a Postgres inside, mocktenant:standalone")
+	}
+	if f.PGListen != "" && f.PGPassword == "" {
+		return fmt.Errorf("MOCKTENANT_PG_LISTEN %q: want MOCKTENANT_PG_PASSWORD with it", f.PGListen)
 	}
 	return nil
 }
@@ -58,14 +83,14 @@ func (f databaseFlags) dataDir() (string, error) {
 // start returns the URL of the database, after starting a Postgres in dir where
 // none is named ("" for a throw-away one), and what ends it.
 func (f databaseFlags) start(ctx context.Context, dir string, log *slog.Logger) (url string, stop func() error, err error) {
-	if err := f.named(); err != nil {
+	if err := f.check(); err != nil {
 		return "", nil, err
 	}
 	if !f.embedded() {
 		return f.DatabaseURL, func() error { return nil }, nil
 	}
 	postgres, err := embeddedpg.Start(ctx, embeddedpg.Options{
-		DataDir: dir, BinDir: f.PGBinDir, Log: log,
+		DataDir: dir, BinDir: f.PGBinDir, Base: f.PGBase, Listen: f.PGListen, Password: f.PGPassword, Log: log,
 		Template: embeddedpg.Template{Name: server.Preparation(time.Now()), Fill: server.Prepare},
 	})
 	if err != nil {
@@ -76,7 +101,7 @@ func (f databaseFlags) start(ctx context.Context, dir string, log *slog.Logger) 
 
 // find returns the URL of the database that a running service uses.
 func (f databaseFlags) find() (string, error) {
-	if err := f.named(); err != nil {
+	if err := f.check(); err != nil {
 		return "", err
 	}
 	if !f.embedded() {

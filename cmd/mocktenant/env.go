@@ -14,7 +14,8 @@ import (
 type envCommand struct {
 	server.Config `embed:""`
 
-	Proxied bool `name:"proxy" help:"For applications whose hosts can't be changed: lead them through the service's proxy."`
+	Proxied bool   `name:"proxy" help:"For applications whose hosts can't be changed: lead them through the service's proxy."`
+	CAFile  string `name:"ca-file" placeholder:"FILE" help:"Where the reader of the lines has what mocktenant ca printed, if that is another machine, or the host of this container."`
 }
 
 // Run prints the settings under the names that the Azure SDKs read.
@@ -51,13 +52,16 @@ func (e *envCommand) Run(ctx context.Context, c *cli, con console) error {
 		{"AZURE_PASSWORD", server.DemoPassword},
 		{"AZURE_AUTHORITY_HOST", login + "/"},
 		{"GRAPH_BASE_URL", graph},
-		{"DATABASE_URL", database},
+		{"DATABASE_URL", c.Database.shown(database)},
 	}
 	if s.AdminURL != "" {
 		values = append(values, [2]string{"MOCKTENANT_ADMIN_URL", s.AdminURL})
+		if key := cmp.Or(e.AdminKey, c.Database.keptAdminKey()); key != "" {
+			values = append(values, [2]string{"MOCKTENANT_ADMIN_KEY", key})
+		}
 	}
-	ca := ""
-	if strings.HasPrefix(graph, "https:") && e.TLSCertFile == "" {
+	ca := e.CAFile
+	if ca == "" && strings.HasPrefix(graph, "https:") && e.TLSCertFile == "" {
 		if _, ca, err = c.Database.findCA(ctx, pool); err != nil {
 			return err
 		}
@@ -81,24 +85,12 @@ func printExports(w io.Writer, values [][2]string) error {
 	return nil
 }
 
-// serviceURL is where the service is reached, by HTTPS if it can be.
-func serviceURL(c server.Config, f databaseFlags) (string, error) {
-	s, err := locate(c, f)
-	return s.base(), err
-}
-
 // locate says where the service is: at the public URL, else where it said that
 // it listens, else where the settings let it listen.
 func locate(c server.Config, f databaseFlags) (service, error) {
-	s := service{URL: "http://" + c.HTTPAddr}
-	if c.HTTPSAddr != "" {
-		s.SecureURL = "https://" + c.HTTPSAddr
-	}
-	if c.AdminAddr != "" {
-		s.AdminURL = "http://" + c.AdminAddr
-	}
-	if host, port, err := net.SplitHostPort(c.Proxy.Addr); err == nil {
-		s.ProxyURL = "http://" + net.JoinHostPort(cmp.Or(host, "localhost"), port)
+	s := service{
+		URL: reachable("http://", c.HTTPAddr), SecureURL: reachable("https://", c.HTTPSAddr),
+		AdminURL: reachable("http://", c.AdminAddr), ProxyURL: reachable("http://", c.Proxy.Addr),
 	}
 	if f.embedded() {
 		dir, err := f.dataDir()
@@ -114,4 +106,17 @@ func locate(c server.Config, f databaseFlags) (service, error) {
 		s.URL, s.SecureURL = strings.TrimSuffix(c.PublicURL, "/"), ""
 	}
 	return s, nil
+}
+
+// reachable is the URL by which this machine gets to where a setting lets the
+// service listen; "" if that is nowhere.
+func reachable(scheme, addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return ""
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return scheme + net.JoinHostPort(host, port)
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -116,6 +117,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		kong.Writers(stdout, stderr),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Vars{"version": thisBuild().String()},
+		kong.Resolvers(kong.ResolverFunc(settingInFile)),
 	)
 	if err != nil {
 		return err
@@ -130,6 +132,26 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	return command.Run(&c, console{stdout, stderr, log})
+}
+
+// settingInFile reads a setting whose variable isn't set from the file that the
+// variable with _FILE behind names: how secrets come into containers.
+func settingInFile(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	for _, name := range flag.Envs {
+		path, ok := os.LookupEnv(name + "_FILE")
+		if !ok {
+			continue
+		}
+		if _, both := os.LookupEnv(name); both {
+			return nil, fmt.Errorf("%[1]s and %[1]s_FILE are both set: want one of them", name)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("%s_FILE: %w", name, err)
+		}
+		return strings.TrimRight(string(text), "\r\n"), nil
+	}
+	return nil, nil
 }
 
 type logFlags struct {

@@ -308,6 +308,40 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// With a delay, SIGTERM first turns readiness off; each answer from then on is its
+// connection's last, and the end comes when the delay is over.
+func TestShutdownDelay(t *testing.T) {
+	t.Parallel()
+	p := serve(t, []string{"DATABASE_URL=" + dbtest.NewDatabase(t), "MOCKTENANT_SHUTDOWN_DELAY=1s"})
+	response, err := http.Get(p.url + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != 200 || response.Close {
+		t.Errorf("before: %d, close %t", response.StatusCode, response.Close)
+	}
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for response.StatusCode == 200 {
+		if response, err = http.Get(p.url + "/readyz"); err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if response.StatusCode != 200 && (!strings.Contains(string(text), `"service":"it is stopping"`) || !response.Close) {
+			t.Errorf("%s, close %t", text, response.Close)
+		}
+	}
+	if status, body, err := p.do("POST", partners, "{}"); status != http.StatusCreated {
+		t.Errorf("while it is stopping: %d %s, %v", status, body, err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Errorf("exit: %v\n%s", err, p.log)
+	}
+}
+
 // The commands beside serve find the running service by its data directory.
 func TestCommands(t *testing.T) {
 	t.Parallel()
@@ -401,6 +435,8 @@ func TestBadSettings(t *testing.T) {
 		{"MOCKTENANT_DATABASE_WAIT=soon", "serve", `MOCKTENANT_DATABASE_WAIT="soon"`},
 		{"DATABASE_URL=nonsense", "serve", "read the database URL"},
 		{"DATABASE_URL=host=127.0.0.1", "--ephemeral", "--ephemeral is for the service's own Postgres"},
+		{"MOCKTENANT_PG_LISTEN=127.0.0.1", "serve", `MOCKTENANT_PG_LISTEN "127.0.0.1": want MOCKTENANT_PG_PASSWORD`},
+		{"MOCKTENANT_SHUTDOWN_DELAY=-1s", "serve", "MOCKTENANT_SHUTDOWN_DELAY -1s"},
 		{"MOCKTENANT_NO_OWN_POSTGRES=true", "serve", "DATABASE_URL is not set"},
 		{"MOCKTENANT_NO_OWN_POSTGRES=true", "token", "DATABASE_URL is not set"},
 		{"X=", "nonsense", "nonsense"},
@@ -410,6 +446,31 @@ func TestBadSettings(t *testing.T) {
 		_, stderr, code := output(t, []string{tt.setting}, strings.Fields(tt.arg)...)
 		if code == 0 || !strings.Contains(stderr, tt.want) {
 			t.Errorf("%s %s: exit %d, %q, want %q", tt.setting, tt.arg, code, stderr, tt.want)
+		}
+	}
+}
+
+// Secrets come as files, too: in containers they do.
+func TestSettingsInFiles(t *testing.T) {
+	t.Parallel()
+	url := filepath.Join(t.TempDir(), "url")
+	if err := os.WriteFile(url, []byte(dbtest.NewDatabase(t)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	settings := []string{"MOCKTENANT_NO_OWN_POSTGRES=true", "DATABASE_URL_FILE=" + url}
+	if _, stderr, code := output(t, settings, "migrate", "up"); code != 0 || !strings.Contains(stderr, "msg=migrated") {
+		t.Errorf("migrate up: %d %s", code, stderr)
+	}
+	for _, tt := range []struct {
+		settings []string
+		want     string
+	}{
+		{append(settings, "DATABASE_URL=postgres://x"), "DATABASE_URL and DATABASE_URL_FILE are both set"},
+		{[]string{"DATABASE_URL_FILE=/nowhere"}, "DATABASE_URL_FILE: open /nowhere"},
+		{[]string{"MOCKTENANT_LOG_LEVEL_FILE=" + url}, "--log-level must be one of"},
+	} {
+		if _, stderr, code := output(t, tt.settings, "migrate", "status"); code == 0 || !strings.Contains(stderr, tt.want) {
+			t.Errorf("%q: exit %d, %s, want %s", tt.settings, code, stderr, tt.want)
 		}
 	}
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 	"time"
 
@@ -38,11 +40,20 @@ func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error)
 	defer func() { err = errors.Join(err, stop()) }()
 	s.DatabaseURL = url
 	s.Demo = s.wantsDemo(c.Database)
+	if c.Database.embedded() {
+		s.ReportURL = cmp.Or(s.ReportURL, c.Database.tcpURL())
+	}
+	if dir != "" && s.AdminKey == "" && !s.AdminLoopback() {
+		if s.AdminKey, err = ownAdminKey(dir); err != nil {
+			return fmt.Errorf("keep a key of an administrator: %w", err)
+		}
+		con.log.Info("the administration asks for a key, which mocktenant admin-key show prints", "file", adminKeyFile(dir))
+	}
 	srv, err := server.Start(ctx, s.Config)
 	if err != nil {
 		return err
 	}
-	if err := s.announce(con.out, srv, dir); err != nil {
+	if err := s.announce(con.out, srv, dir, c.Database); err != nil {
 		return err
 	}
 	if dir != "" {
@@ -80,7 +91,7 @@ func (s *serveCommand) wait(ctx context.Context, srv *server.Server, con console
 		con.log.Info("stopping", "reason", "signal")
 	case failure = <-srv.Failed():
 	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.ShutdownDelay+drainTimeout)
 	defer cancel()
 	if err := srv.Shutdown(drain); err != nil {
 		return errors.Join(failure, fmt.Errorf("requests were cut off after %s: %w", drainTimeout, err))
@@ -89,7 +100,7 @@ func (s *serveCommand) wait(ctx context.Context, srv *server.Server, con console
 }
 
 // announce prints where the service listens and what to paste to try it.
-func (s *serveCommand) announce(w io.Writer, srv *server.Server, dir string) error {
+func (s *serveCommand) announce(w io.Writer, srv *server.Server, dir string, f databaseFlags) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "mocktenant serves Microsoft Graph at %s\n", srv.URL())
 	if srv.SecureURL() != "" {
@@ -114,8 +125,8 @@ func (s *serveCommand) announce(w io.Writer, srv *server.Server, dir string) err
 	if dir != "" {
 		fmt.Fprintf(&b, "  data   %s\n", dir)
 	}
-	if s.DatabaseURL != "" && !strings.Contains(s.DatabaseURL, "@") { // a URL with a password is not for screens
-		fmt.Fprintf(&b, "  SQL    psql '%s'\n", s.DatabaseURL)
+	if url := withoutPassword(f.shown(s.DatabaseURL)); url != "" {
+		fmt.Fprintf(&b, "  SQL    psql '%s'\n", url)
 	}
 	if s.Demo {
 		token, err := srv.Identity().IssueAccessToken(server.DemoAccessToken([]string{writeScope}, tokenLifetime))
@@ -126,6 +137,19 @@ func (s *serveCommand) announce(w io.Writer, srv *server.Server, dir string) err
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// withoutPassword is a database URL for screens, "" if it isn't known to have no
+// password in it.
+func withoutPassword(database string) string {
+	u, err := url.Parse(database)
+	if err != nil || u.Scheme == "" || u.Query().Has("password") {
+		return ""
+	}
+	if u.User != nil {
+		u.User = url.User(u.User.Username())
+	}
+	return u.String()
 }
 
 // curlLine creates the partner of Graph's documentation.

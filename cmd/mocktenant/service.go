@@ -2,9 +2,13 @@ package main
 
 import (
 	"cmp"
+	"crypto/rand"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/adrg/xdg"
 
@@ -41,6 +45,31 @@ func removeService(dir string) { _ = os.Remove(serviceFile(dir)) }
 func findService(dir string) (s service, ok bool) {
 	text, err := os.ReadFile(serviceFile(dir))
 	return s, err == nil && json.Unmarshal(text, &s) == nil && s.URL != ""
+}
+
+func adminKeyFile(dir string) string { return filepath.Join(dir, "admin-key") }
+
+// ownAdminKey returns the key of an administrator that the data directory keeps,
+// after making one if there is none: who can enter the directory, or the container
+// that it is in, may administer.
+func ownAdminKey(dir string) (key string, err error) {
+	text, err := os.ReadFile(adminKeyFile(dir))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return strings.TrimSpace(string(text)), err
+	}
+	key = "mocktenant_" + rand.Text()
+	return key, os.WriteFile(adminKeyFile(dir), []byte(key+"\n"), 0o600)
+}
+
+// keptAdminKey is the key that the service's own data directory keeps, "" if there
+// is none, or none for us.
+func (f databaseFlags) keptAdminKey() string {
+	dir, err := f.dataDir()
+	if err != nil || !f.embedded() {
+		return ""
+	}
+	text, _ := os.ReadFile(adminKeyFile(dir))
+	return strings.TrimSpace(string(text))
 }
 
 // writeCA keeps the certificate authority where clients can be told to look: in
