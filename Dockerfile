@@ -33,23 +33,41 @@ RUN set -eu; \
         CGO_ENABLED=0 GOARCH="$TARGETARCH" go build -trimpath -ldflags='-s -w' -o /image/bin/mocktenant ./cmd/mocktenant; \
     fi
 
-# The Postgres, whose cluster is made, and migrated, here and now. No key of
-# anybody is made, so that no two containers share one.
+# The Postgres. Its cluster is made, and migrated, here and now, in the place where
+# it runs; the second name of its files is for those who mount a folder there, or
+# run as another user: they get a copy. No key of anybody is in it, so that no two
+# containers share one.
 FROM ${POSTGRES_IMAGE} AS standalone
 USER 0:0
 RUN set -eu; \
-    echo 'mocktenant:x:65532:65532:mocktenant:/var/lib/mocktenant:/sbin/nologin' >>/etc/passwd; \
+    echo 'mocktenant:x:65532:65532:mocktenant:/tmp:/sbin/nologin' >>/etc/passwd; \
     echo 'mocktenant:x:65532:' >>/etc/group; \
-    mkdir -p /var/lib/mocktenant /seed; \
-    chown 65532:65532 /var/lib/mocktenant
+    mkdir -p /var/lib/mocktenant /usr/share/mocktenant /seed; \
+    chown 65532:65532 /var/lib/mocktenant /usr/share/mocktenant
 COPY --from=build /image/bin/mocktenant /usr/local/bin/mocktenant
 USER 65532:65532
-ENV MOCKTENANT_DATA_DIR=/var/lib/mocktenant \
+ENV HOME=/tmp \
+    MOCKTENANT_DATA_DIR=/var/lib/mocktenant
+# WAL in files of 1 MB rather than 16: the first write to one copies it.
+RUN set -eu; \
+    mocktenant migrate up; \
+    cd /var/lib/mocktenant; \
+    rm lock postgres.log; \
+    pg_resetwal --wal-segsize=1 -D postgres; \
+    chmod -R a+rX postgres; \
+    cp -al postgres /usr/share/mocktenant/cluster; \
+    chmod 0700 postgres
+# The password is no secret, as those of the demo tenant: publish the ports on
+# loopback, or set another one.
+ENV MOCKTENANT_PG_TEMPLATE=/usr/share/mocktenant/cluster \
+    MOCKTENANT_PG_LISTEN=* \
+    MOCKTENANT_PG_PASSWORD=mocktenant \
     MOCKTENANT_HTTP_ADDR=:8080 \
     MOCKTENANT_HTTPS_ADDR=:8443 \
+    MOCKTENANT_ADMIN_ADDR=:8081 \
+    MOCKTENANT_SEED_DIR=/seed \
     MOCKTENANT_DEMO=true
-RUN ["mocktenant", "migrate", "up"]
-EXPOSE 8080 8443
+EXPOSE 8080 8443 8081 5432
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=2s --timeout=3s --start-period=30s CMD ["mocktenant", "healthcheck"]
 ENTRYPOINT ["mocktenant"]
@@ -62,7 +80,8 @@ ENV PATH=/bin \
     HOME=/tmp \
     MOCKTENANT_NO_OWN_POSTGRES=true \
     MOCKTENANT_HTTP_ADDR=:8080 \
-    MOCKTENANT_HTTPS_ADDR=:8443
+    MOCKTENANT_HTTPS_ADDR=:8443 \
+    MOCKTENANT_SEED_DIR=/seed
 EXPOSE 8080 8443 8081
 HEALTHCHECK --interval=2s --timeout=3s --start-period=30s CMD ["mocktenant", "healthcheck"]
 ENTRYPOINT ["mocktenant"]
