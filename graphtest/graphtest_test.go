@@ -26,7 +26,7 @@ import (
 
 	"github.com/mocktenant/mocktenant/client"
 	"github.com/mocktenant/mocktenant/graphtest"
-	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/embeddedpg"
 )
 
 const partners = "/v1.0/deviceManagement/remoteAssistancePartners"
@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(dbtest.Run(m))
+	os.Exit(m.Run())
 }
 
 // answer is what came back.
@@ -430,19 +430,22 @@ func TestWithLogger(t *testing.T) {
 // that goes; what killed test binaries left long ago goes too.
 func TestWithDatabaseURL(t *testing.T) {
 	t.Parallel()
-	keywords := dbtest.NewDatabase(t)
-	config, err := pgx.ParseConfig(keywords)
+	users, err := embeddedpg.Start(t.Context(), embeddedpg.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	asURL := fmt.Sprintf("postgres://%s:%s@/other?host=%s&port=%d&dbname=%s&sslmode=disable", config.User, url.QueryEscape(config.Password), config.Host, config.Port, config.Database)
-	for _, name := range []string{"mocktenant_test_20250101000000_x", "mocktenant_test_29990101000000_x", "mocktenant_template_20250101_x"} {
-		if _, err := dbtest.Pool(t).Exec(t.Context(), "CREATE DATABASE "+name); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := dbtest.Pool(t).Exec(t.Context(), "ALTER DATABASE mocktenant_template_20250101_x WITH IS_TEMPLATE true"); err != nil {
+	t.Cleanup(func() { _ = users.Stop() })
+	config, err := pgx.ParseConfig(users.DatabaseURL())
+	if err != nil {
 		t.Fatal(err)
+	}
+	keywords := fmt.Sprintf("host=%s user=%s dbname=%s", config.Host, config.User, config.Database)
+	asURL := users.DatabaseURL() + "&dbname=template1"
+	for _, statement := range []string{
+		"CREATE DATABASE mocktenant_test_20250101000000_x", "CREATE DATABASE mocktenant_test_29990101000000_x",
+		"CREATE DATABASE mocktenant_template_20250101_x IS_TEMPLATE true",
+	} {
+		rows(t, keywords, statement)
 	}
 	const ours = `SELECT datname FROM pg_database WHERE datname ~ '^mocktenant_(test|template)_' ORDER BY 1`
 	for i, given := range []string{keywords, asURL} {
