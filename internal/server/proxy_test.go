@@ -120,6 +120,7 @@ func TestProxyShutdown(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 	defer cancel()
 	go func() { ended <- s.Shutdown(ctx) }()
+	time.Sleep(6 * time.Second) // longer than the proxy by itself lets a tunnel be silent
 	_, _ = io.WriteString(rest, "nonsense")
 	_ = rest.Close()
 	if err := <-answered; err != nil {

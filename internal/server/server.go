@@ -292,8 +292,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	s.stopMaintenance()
-	proxied := make(chan error, 1)
-	go func() { proxied <- s.shutDownProxy(ctx) }() // its tunnels end as the connections of the others do
 	var errs []error
 	for _, server := range []*http.Server{&s.http, &s.adminHTTP} {
 		if err := server.Shutdown(ctx); err != nil {
@@ -301,14 +299,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			_ = server.Close()
 		}
 	}
-	errs = append(errs, <-proxied)
+	// The proxy last: it can't tell a tunnel that is silent from one that waits for an
+	// answer, but those that led here have ended with their connections.
+	if s.proxy != nil {
+		errs = append(errs, s.proxy.Shutdown(ctx))
+	}
 	s.pool.Close()
 	return errors.Join(errs...)
-}
-
-func (s *Server) shutDownProxy(ctx context.Context) error {
-	if s.proxy == nil {
-		return nil
-	}
-	return s.proxy.Shutdown(ctx)
 }

@@ -6,12 +6,14 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -43,17 +45,34 @@ func newTenant(t *testing.T, flags ...string) credentials {
 	return c
 }
 
-// The Graph SDK for Go as it is: Microsoft's hosts, with instance discovery.
+// The Graph SDK for Go as it is. At Microsoft's own authority, which MSAL knows, it
+// asks for no instance discovery. At another, here the service by its own address,
+// it asks Microsoft's, which is not switched off: so the sign-in succeeds only if the
+// proxy led that question to the service.
 func TestUnmodifiedGo(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "unmodified")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./unmodified").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	run := exec.CommandContext(t.Context(), binary)
-	run.Env = unmodified(t)
-	if out, err := run.CombinedOutput(); err != nil || !regexp.MustCompile(`^created [0-9a-f-]{36}\n$`).Match(out) {
-		t.Errorf("%v\n%s", err, out)
+	env := unmodified(t)
+	run := func(settings ...string) (string, error) {
+		t.Helper()
+		c := exec.CommandContext(t.Context(), binary)
+		c.Env = append(slices.Clone(env), settings...)
+		out, err := c.CombinedOutput()
+		return string(out), err
+	}
+	created := regexp.MustCompile(`^created [0-9a-f-]{36}\n$`)
+	elsewhere := "AZURE_AUTHORITY_HOST=" + tenant.authority
+	for _, settings := range [][]string{nil, {elsewhere}} {
+		if out, err := run(settings...); err != nil || !created.MatchString(out) {
+			t.Errorf("%q: %v\n%s", settings, err, out)
+		}
+	}
+	// A proxy that answers nobody: had discovery not gone through it, this would sign in.
+	if out, err := run(elsewhere, "HTTPS_PROXY=http://127.0.0.1:1", "https_proxy=http://127.0.0.1:1"); err == nil || !strings.Contains(out, "discovery/instance") {
+		t.Errorf("without the proxy: %v\n%s", err, out)
 	}
 }
 
@@ -81,6 +100,9 @@ except OSError as e:
 	}
 }
 
+// m365 is the program of the CLI for Microsoft 365.
+const m365 = "../m365/node_modules/@pnp/cli-microsoft365/dist/index.js"
+
 // cli runs the CLI for Microsoft 365.
 type cli struct {
 	node string
@@ -88,7 +110,7 @@ type cli struct {
 }
 
 func (c cli) command(ctx context.Context, args ...string) *exec.Cmd {
-	run := exec.CommandContext(ctx, c.node, append([]string{"../m365/node_modules/@pnp/cli-microsoft365/dist/index.js"}, args...)...)
+	run := exec.CommandContext(ctx, c.node, append([]string{m365}, args...)...)
 	run.Env = c.env
 	return run
 }
@@ -186,6 +208,7 @@ func TestM365(t *testing.T) {
 			m.login(t, c.UserPrincipalName, "--cloud", "USGovHigh", "--authType", "password", "--userName", c.UserPrincipalName, "--password", c.Password, "--appId", c.ClientID, "--tenant", c.TenantID)
 			m.manage(t, "https://graph.microsoft.us")
 		},
+		"as documented": func(t *testing.T, m cli) { m.documented(t) },
 		"device code": func(t *testing.T, m cli) {
 			m.loginByDevice(t)
 			m.manage(t, "https://graph.microsoft.com")
@@ -195,6 +218,28 @@ func TestM365(t *testing.T) {
 			t.Parallel()
 			test(t, cli{node, unmodified(t)})
 		})
+	}
+}
+
+// documented pastes what docs/unmodified.md has for the CLI into a shell.
+func (c cli) documented(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/unmodified.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile("(?s)\n```sh\n(eval [^`]*m365 [^`]*)```\n").FindSubmatch(text)
+	if m == nil {
+		t.Fatal("docs/unmodified.md doesn't use the CLI")
+	}
+	script, err := filepath.Abs(m365)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := exec.CommandContext(t.Context(), "sh", "-c", fmt.Sprintf("set -e\nmocktenant() { %q \"$@\"; }\nm365() { %q %q \"$@\"; }\n%s", tenant.binary, c.node, script, m[1]))
+	run.Env = append(os.Environ(), "HOME="+t.TempDir())
+	if out, err := run.CombinedOutput(); err != nil || !strings.Contains(string(out), `"displayName": "TeamViewer"`) {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 
