@@ -59,7 +59,7 @@ RUN set -eu; \
     chmod 0700 postgres
 # The password is no secret, as those of the demo tenant: publish the ports on
 # loopback, or set another one.
-ENV MOCKTENANT_PG_TEMPLATE=/usr/share/mocktenant/cluster \
+ENV MOCKTENANT_PG_BASE=/usr/share/mocktenant/cluster \
     MOCKTENANT_PG_LISTEN=* \
     MOCKTENANT_PG_PASSWORD=mocktenant \
     MOCKTENANT_HTTP_ADDR=:8080 \
