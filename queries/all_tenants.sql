@@ -9,6 +9,13 @@ WHERE kind = 'tenant' AND id > @after
 ORDER BY id
 LIMIT @row_limit::bigint;
 
+-- name: GetManagedTenant :one
+-- A tenant whose time isn't over; a manager's, if one asks.
+SELECT * FROM tenants
+WHERE id = @tenant_id AND kind = 'tenant'
+    AND (sqlc.narg('manager')::text IS NULL OR manager = sqlc.narg('manager'))
+    AND (expires_at IS NULL OR expires_at > @now);
+
 -- name: ListDomainsOf :many
 SELECT tenant_id, name FROM domains
 WHERE tenant_id = ANY (@tenant_ids::uuid[])

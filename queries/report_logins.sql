@@ -4,10 +4,15 @@ INSERT INTO report_logins (tenant_id, login_name, label, created_at, expires_at)
 SELECT unnest(@tenant_ids::uuid[]), @login_name, sqlc.narg('label'), @created_at, sqlc.narg('expires_at');
 
 -- name: ListReportLogins :many
--- Whose they are: a row for each tenant, of all or of one manager's.
-SELECT l.*, t.manager FROM report_logins AS l
-JOIN tenants AS t ON t.id = l.tenant_id
-WHERE sqlc.narg('login_name')::text IS NULL OR l.login_name = sqlc.narg('login_name')
+-- Whose they are: a row for each tenant, of all logins, or of those all of whose
+-- tenants are one manager's; or of one login alone.
+SELECT * FROM report_logins AS l
+WHERE (sqlc.narg('login_name')::text IS NULL OR l.login_name = sqlc.narg('login_name'))
+    AND (sqlc.narg('manager')::text IS NULL OR NOT EXISTS (
+        SELECT FROM report_logins AS o
+        JOIN tenants AS t ON t.id = o.tenant_id
+        WHERE o.login_name = l.login_name AND t.manager IS DISTINCT FROM sqlc.narg('manager')
+    ))
 ORDER BY l.created_at, l.login_name, l.tenant_id;
 
 -- name: DeleteReportLogin :execrows

@@ -38,9 +38,13 @@ func rank(role db.AdminRole) int {
 	return -1
 }
 
-// owns tells whether the caller may see a tenant at all.
-func (c caller) owns(t db.Tenant) bool {
-	return c.role != db.AdminRoleManager || t.Manager != nil && *t.Manager == c.name
+// manager is the name of a manager, who sees what is theirs alone; nil is of
+// somebody who sees all.
+func (c caller) manager() *string {
+	if c.role != db.AdminRoleManager {
+		return nil
+	}
+	return &c.name
 }
 
 func errUnauthorized(detail string) *problem {
@@ -113,14 +117,11 @@ func (a *API) findTenant(x *call) error {
 
 // tenant finds a tenant that the caller may see.
 func (a *API) tenant(x *call, id uuid.UUID) (db.Tenant, error) {
-	tenant, err := a.queries.GetTenant(x.Request.Context(), id)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return tenant, err
+	tenant, err := a.queries.GetManagedTenant(x.Request.Context(), db.GetManagedTenantParams{TenantID: id, Manager: x.caller.manager(), Now: &x.now})
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = errNotFound("There is no tenant %s.", id)
 	}
-	if err != nil || !x.caller.owns(tenant) || tenant.ExpiresAt != nil && !x.now.Before(*tenant.ExpiresAt) {
-		return db.Tenant{}, errNotFound("There is no tenant %s.", id)
-	}
-	return tenant, nil
+	return tenant, err
 }
 
 func hashOf(key string) []byte {

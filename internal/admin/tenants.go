@@ -45,11 +45,7 @@ func (a *API) ListTenants(c *gin.Context, p ListTenantsParams) {
 		if err != nil {
 			return answer{}, err
 		}
-		params := db.ListTenantsParams{After: after, Now: &x.now, RowLimit: limit(p.Top) + 1}
-		if x.caller.role == db.AdminRoleManager {
-			params.Manager = &x.caller.name
-		}
-		rows, err := a.queries.ListTenants(c.Request.Context(), params)
+		rows, err := a.queries.ListTenants(c.Request.Context(), db.ListTenantsParams{After: after, Manager: x.caller.manager(), Now: &x.now, RowLimit: limit(p.Top) + 1})
 		if err != nil {
 			return answer{}, err
 		}
@@ -181,8 +177,8 @@ func (a *API) createTenant(ctx context.Context, x *call, c *change, r TenantCrea
 	if r.TtlSeconds != nil {
 		p.ExpiresAt = after(x.now, time.Duration(*r.TtlSeconds)*time.Second)
 	}
-	if p.Manager == nil && x.caller.role == db.AdminRoleManager {
-		p.Manager = &x.caller.name
+	if p.Manager == nil {
+		p.Manager = x.caller.manager()
 	}
 	if n, err := c.CreateTenant(ctx, p); err != nil || n == 0 {
 		return answer{}, orConflict(err, "There is a tenant %s.", r.Id)

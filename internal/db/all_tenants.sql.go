@@ -28,6 +28,43 @@ func (q *Queries) DeleteUnusedStates(ctx context.Context, stateIds []uuid.UUID) 
 	return result.RowsAffected(), nil
 }
 
+const getManagedTenant = `-- name: GetManagedTenant :one
+SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made FROM tenants
+WHERE id = $1 AND kind = 'tenant'
+    AND ($2::text IS NULL OR manager = $2)
+    AND (expires_at IS NULL OR expires_at > $3)
+`
+
+type GetManagedTenantParams struct {
+	TenantID uuid.UUID
+	Manager  *string
+	Now      *time.Time
+}
+
+// A tenant whose time isn't over; a manager's, if one asks.
+func (q *Queries) GetManagedTenant(ctx context.Context, arg GetManagedTenantParams) (Tenant, error) {
+	row := q.db.QueryRow(ctx, getManagedTenant, arg.TenantID, arg.Manager, arg.Now)
+	var i Tenant
+	err := row.Scan(
+		&i.ID,
+		&i.DisplayName,
+		&i.CreatedAt,
+		&i.PermissionRule,
+		&i.UserPicker,
+		&i.PageSize,
+		&i.Kind,
+		&i.ExpiresAt,
+		&i.Manager,
+		&i.OriginID,
+		&i.PartnerQuota,
+		&i.UserQuota,
+		&i.RequestRate,
+		&i.IDSeed,
+		&i.IdsMade,
+	)
+	return i, err
+}
+
 const listDomainsOf = `-- name: ListDomainsOf :many
 SELECT tenant_id, name FROM domains
 WHERE tenant_id = ANY ($1::uuid[])

@@ -74,38 +74,38 @@ func (q *Queries) ListExpiredReportLogins(ctx context.Context, now *time.Time) (
 }
 
 const listReportLogins = `-- name: ListReportLogins :many
-SELECT l.tenant_id, l.login_name, l.label, l.created_at, l.expires_at, t.manager FROM report_logins AS l
-JOIN tenants AS t ON t.id = l.tenant_id
-WHERE $1::text IS NULL OR l.login_name = $1
+SELECT tenant_id, login_name, label, created_at, expires_at FROM report_logins AS l
+WHERE ($1::text IS NULL OR l.login_name = $1)
+    AND ($2::text IS NULL OR NOT EXISTS (
+        SELECT FROM report_logins AS o
+        JOIN tenants AS t ON t.id = o.tenant_id
+        WHERE o.login_name = l.login_name AND t.manager IS DISTINCT FROM $2
+    ))
 ORDER BY l.created_at, l.login_name, l.tenant_id
 `
 
-type ListReportLoginsRow struct {
-	TenantID  uuid.UUID
-	LoginName string
-	Label     *string
-	CreatedAt time.Time
-	ExpiresAt *time.Time
+type ListReportLoginsParams struct {
+	LoginName *string
 	Manager   *string
 }
 
-// Whose they are: a row for each tenant, of all or of one manager's.
-func (q *Queries) ListReportLogins(ctx context.Context, loginName *string) ([]ListReportLoginsRow, error) {
-	rows, err := q.db.Query(ctx, listReportLogins, loginName)
+// Whose they are: a row for each tenant, of all logins, or of those all of whose
+// tenants are one manager's; or of one login alone.
+func (q *Queries) ListReportLogins(ctx context.Context, arg ListReportLoginsParams) ([]ReportLogin, error) {
+	rows, err := q.db.Query(ctx, listReportLogins, arg.LoginName, arg.Manager)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ListReportLoginsRow
+	var items []ReportLogin
 	for rows.Next() {
-		var i ListReportLoginsRow
+		var i ReportLogin
 		if err := rows.Scan(
 			&i.TenantID,
 			&i.LoginName,
 			&i.Label,
 			&i.CreatedAt,
 			&i.ExpiresAt,
-			&i.Manager,
 		); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,298 @@
+package admin_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/server"
+)
+
+// What another tenant has and what nobody has are the same to a tenant that asks:
+// the same bytes, and the same work. The service goes to Postgres by way of a wire
+// tap; both make it send the same statements and get as many rows, none.
+//
+// The statements that look for the thing itself are by a primary key that begins
+// with the tenant (TestSchemaIsDistributable): Postgres descends an index to where
+// the tenant's own key would be, which is as deep for one as for the other, finds
+// no entry there and reads no row of the table, whatever others have.
+func TestNotFoundTellsNothing(t *testing.T) {
+	t.Parallel()
+	tap := newWireTap(t, dbtest.NewDatabase(t))
+	s, err := server.Start(t.Context(), server.Config{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: tap.url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Shutdown(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	_, key, err := admin.CreateKey(t.Context(), db.New(s.Pool()), "owner", db.AdminRoleOwner, 0, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner := &client{t, s, key}
+	mine, other := owner.as(admin.AdminRoleManager, "mine"), owner.as(admin.AdminRoleManager, "other")
+	asker, asked := mine.newTenant(admin.TenantCreate{}), other.newTenant(admin.TenantCreate{})
+
+	// What the other has, and what nobody has.
+	partner := other.createPartner(asked.Credentials.AccessToken, "x", "onboarding").ID
+	other.want(201, other.do("POST", tenantPath(asked.Tenant.Id, "/snapshots"), admin.SnapshotCreate{Name: "snapshot-a"}))
+	app := "/applications/" + asked.Credentials.ClientId.String()
+	secret := decode[admin.ApplicationSecretCreated](t, other.want(201, other.do("POST", tenantPath(asked.Tenant.Id, app+"/secrets"), "{}"))).Id
+	login := decode[admin.ReportLoginCreated](t, other.want(201, other.do("POST", "/v1/report-logins", admin.ReportLoginCreate{TenantIds: []uuid.UUID{asked.Tenant.Id}}))).Login
+	defer func() { other.want(204, other.do("DELETE", "/v1/report-logins/"+login, nil)) }()
+	anothers := map[string]string{
+		":tenantId": asked.Tenant.Id.String(), ":partnerId": partner, ":userId": asked.Credentials.UserId.String(), ":clientId": asked.Credentials.ClientId.String(),
+		":secretId": secret.String(), ":name": "snapshot-a", ":login": login,
+	}
+	nobodys := map[string]string{
+		":tenantId": uuid.NewString(), ":partnerId": uuid.NewString(), ":userId": uuid.NewString(), ":clientId": uuid.NewString(),
+		":secretId": uuid.NewString(), ":name": "snapshot-b", ":login": login[:len(login)-4] + "0000",
+	}
+
+	type request struct{ name, method, path, body string }
+	var requests []request
+	for _, route := range slices.Sorted(maps.Keys(routes(asker.Tenant.Id))) {
+		method, path, _ := strings.Cut(route, " ")
+		text, _ := body(route, asker.Tenant.Id).(string)
+		if text == "" && body(route, asker.Tenant.Id) != nil {
+			raw, err := json.Marshal(body(route, asker.Tenant.Id))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = string(raw)
+		}
+		path = strings.NewReplacer(":action", "confirm", ":report", "recent-changes").Replace(path)
+		if strings.Contains(path, ":tenantId") {
+			requests = append(requests, request{route, method, path, text})
+			path = strings.ReplaceAll(path, ":tenantId", asker.Tenant.Id.String()) // and what isn't in the asker's own
+		}
+		if strings.Contains(path, "/:") && !strings.HasPrefix(path, "/v1/seeds") && roleOf(t, route) != "owner" { // seeds are everybody's
+			requests = append(requests, request{route + ", of one's own", method, path, text})
+		}
+	}
+	own := tenantPath(asker.Tenant.Id)
+	requests = append(requests,
+		request{"a diff", "GET", own + "/diff?from=:name", ""},
+		request{"another's diff", "GET", "/v1/tenants/:tenantId/diff?from=:name", ""},
+		request{"a token of a user", "POST", own + "/tokens", `{"clientId":"` + asker.Credentials.ClientId.String() + `","userId":":userId"}`},
+		request{"a token of an application", "POST", own + "/tokens", `{"clientId":":clientId"}`},
+		request{"a consent of a user", "POST", own + "/applications/" + asker.Credentials.ClientId.String() + "/consents", `{"userId":":userId"}`},
+		request{"a report", "GET", "/v1/reports/recent-changes?tenantId=:tenantId", ""},
+		request{"a copy", "POST", "/v1/tenants", `{"displayName":"x","source":{"tenantId":":tenantId"}}`},
+		request{"a copy of a snapshot", "POST", "/v1/tenants", `{"displayName":"x","source":{"tenantId":":tenantId","snapshot":":name"}}`},
+		request{"a report login", "POST", "/v1/report-logins", `{"tenantIds":[":tenantId"]}`},
+	)
+	for _, r := range []request{
+		{"", "GET", "", ""}, {"", "PATCH", "", `{"displayName":"stolen"}`}, {"", "DELETE", "", ""}, {"", "GET", "/displayName", ""},
+		{"", "GET", "/displayName/$value", ""}, {"", "POST", "/beginOnboarding", ""}, {"", "POST", "/disconnect", ""}, {"", "GET", "?$select=id", ""},
+	} {
+		requests = append(requests, request{"Graph " + r.method + " " + r.path, r.method, partners + "/:partnerId" + r.path, r.body})
+	}
+
+	for _, r := range requests {
+		send := func(names map[string]string) (reply, []string) {
+			var pairs []string
+			for placeholder, name := range names {
+				pairs = append(pairs, placeholder, name)
+			}
+			fill := strings.NewReplacer(pairs...)
+			s.Identity().ForgetCallers() // who asks is looked up each time
+			var got reply
+			sent := tap.during(func() {
+				if strings.HasPrefix(r.path, partners) {
+					got = mine.graph(r.method, fill.Replace(r.path), fill.Replace(r.body), asker.Credentials.AccessToken)
+				} else {
+					got = mine.do(r.method, fill.Replace(r.path), fill.Replace(r.body))
+				}
+			})
+			return got, sent
+		}
+		one, sentOne := send(anothers)
+		none, sentNone := send(nobodys)
+		for range 3 {
+			if slices.Equal(sentOne, sentNone) {
+				break
+			}
+			_, sentOne = send(anothers) // the service may have swept in between
+			_, sentNone = send(nobodys)
+		}
+		if one.status != 404 {
+			t.Errorf("%s: %d %s", r.name, one.status, one.body)
+		}
+		if a, b := impersonal(one, anothers), impersonal(none, nobodys); a != b {
+			t.Errorf("%s:\nanother's %s\nnobody's  %s", r.name, a, b)
+		}
+		if len(sentOne) == 0 || !slices.Equal(sentOne, sentNone) {
+			t.Errorf("%s:\nanother's %q\nnobody's  %q", r.name, sentOne, sentNone)
+		}
+	}
+	if len(requests) < 60 {
+		t.Errorf("%d requests", len(requests))
+	}
+}
+
+var (
+	anyID   = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	anyDate = regexp.MustCompile(`"date":"[^"]*"`)
+)
+
+// impersonal is an answer, headers first, without the names that were asked for and
+// those that each request has of its own.
+func impersonal(r reply, names map[string]string) string {
+	text := fmt.Sprintln(r.status)
+	for _, name := range slices.Sorted(maps.Keys(r.header)) {
+		text += fmt.Sprintln(name, r.header[name])
+	}
+	text += r.body
+	for placeholder, name := range names {
+		text = strings.ReplaceAll(text, name, placeholder)
+	}
+	return anyDate.ReplaceAllString(anyID.ReplaceAllString(text, "ID"), "DATE")
+}
+
+// wireTap stands between the service and Postgres and writes down the statements
+// that pass it and how many rows come back.
+type wireTap struct {
+	url string
+
+	mu       sync.Mutex
+	prepared map[string]string // statements by their name, which the driver makes of the text
+	seen     []string
+}
+
+func newWireTap(t *testing.T, url string) *wireTap {
+	t.Helper()
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tap := &wireTap{prepared: map[string]string{}}
+	tap.url = fmt.Sprintf("host=127.0.0.1 port=%d user='%s' password='%s' dbname='%s' sslmode=disable pool_max_conns=4",
+		listener.Addr().(*net.TCPAddr).Port, config.User, config.Password, config.Database)
+	var all sync.WaitGroup
+	t.Cleanup(func() {
+		_ = listener.Close()
+		all.Wait()
+	})
+	all.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() {
+				if err := tap.pass(context.WithoutCancel(t.Context()), client, config); err != nil {
+					t.Errorf("the wire tap: %v", err)
+				}
+			})
+		}
+	})
+	return tap
+}
+
+// pass passes messages on, in both directions, until one side has enough.
+func (w *wireTap) pass(ctx context.Context, client net.Conn, config *pgx.ConnConfig) error {
+	defer func() { _ = client.Close() }()
+	network, address := "tcp", fmt.Sprintf("%s:%d", config.Host, config.Port)
+	if strings.HasPrefix(config.Host, "/") {
+		network, address = "unix", fmt.Sprintf("%s/.s.PGSQL.%d", config.Host, config.Port)
+	}
+	postgres, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err != nil {
+		return err
+	}
+	backend, frontend := pgproto3.NewBackend(client, client), pgproto3.NewFrontend(postgres, postgres)
+	startup, err := backend.ReceiveStartupMessage()
+	if err != nil {
+		_ = postgres.Close()
+		return err
+	}
+	frontend.Send(startup)
+	if err := frontend.Flush(); err != nil {
+		return err
+	}
+	back := make(chan struct{})
+	go func() {
+		defer close(back)
+		defer func() { _ = client.Close() }()
+		w.answers(frontend, backend)
+	}()
+	w.questions(backend, frontend)
+	_ = postgres.Close()
+	<-back
+	return nil
+}
+
+func (w *wireTap) questions(from *pgproto3.Backend, to *pgproto3.Frontend) {
+	for {
+		message, err := from.Receive()
+		if err != nil {
+			return
+		}
+		w.mu.Lock()
+		switch m := message.(type) {
+		case *pgproto3.Parse:
+			w.prepared[m.Name] = m.Query
+		case *pgproto3.Bind:
+			w.seen = append(w.seen, w.prepared[m.PreparedStatement])
+		case *pgproto3.Query:
+			w.seen = append(w.seen, m.String)
+		}
+		w.mu.Unlock()
+		to.Send(message)
+		if to.Flush() != nil {
+			return
+		}
+	}
+}
+
+func (w *wireTap) answers(from *pgproto3.Frontend, to *pgproto3.Backend) {
+	for {
+		message, err := from.Receive()
+		if err != nil {
+			return
+		}
+		if m, ok := message.(*pgproto3.CommandComplete); ok {
+			w.mu.Lock()
+			w.seen = append(w.seen, string(m.CommandTag)) // with the number of rows
+			w.mu.Unlock()
+		}
+		to.Send(message)
+		if to.Flush() != nil {
+			return
+		}
+	}
+}
+
+// during is what passes while f runs; nothing else may.
+func (w *wireTap) during(f func()) []string {
+	w.mu.Lock()
+	w.seen = nil
+	w.mu.Unlock()
+	f()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seen
+}
