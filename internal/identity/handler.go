@@ -52,7 +52,9 @@ func Serves(path string) bool {
 //
 // A tenant is named by its id, a verified domain, common, organizations or
 // consumers. Paths are taken in any letter case.
-func (p *Provider) Handler() http.Handler {
+func (p *Provider) Handler() http.Handler { return lowerPath(p.engine()) }
+
+func (p *Provider) engine() *gin.Engine {
 	engine := gin.New()
 	engine.ForwardedByClientIP = false // or an attacker names another address at each try
 	engine.RedirectTrailingSlash = false
@@ -78,8 +80,7 @@ func (p *Provider) Handler() http.Handler {
 	getOrPost(t, "/adminconsent", p.page(p.adminConsent))
 	getOrPost(t, "/v2.0/adminconsent", p.page(p.adminConsent))
 	getOrPost(&engine.RouterGroup, userInfoPath, p.json(p.userInfo))
-
-	return lowerPath(engine)
+	return engine
 }
 
 func getOrPost(g *gin.RouterGroup, path string, f gin.HandlerFunc) {

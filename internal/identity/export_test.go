@@ -1,0 +1,10 @@
+package identity
+
+// Routes lists every route as its method and its path.
+func Routes() []string {
+	var all []string
+	for _, r := range (&Provider{}).engine().Routes() {
+		all = append(all, r.Method+" "+r.Path)
+	}
+	return all
+}
