@@ -216,40 +216,125 @@ func TestUndistributableIsFound(t *testing.T) {
 	}
 }
 
-// ofNoTenant are the files whose queries are of reference tables, or of all
-// tenants on purpose.
-var ofNoTenant = append([]string{"all_tenants", "report_logins", "sweep"}, reference...)
+// ofAllTenants are the queries that read or change rows of many tenants on
+// purpose, each with why.
+var ofAllTenants = map[string]string{
+	"ListTenants":                     "administration, by manager",
+	"ListExpiredTenants":              "the sweep",
+	"ListUnusedStates":                "the sweep",
+	"DeleteUnusedStates":              "of states that nobody names",
+	"ListReportLogins":                "administration, by manager",
+	"DeleteReportLogin":               "a login is of several tenants",
+	"ListExpiredReportLogins":         "the sweep",
+	"DeleteExpiredSessions":           "the sweep",
+	"DeleteExpiredAuthorizationCodes": "the sweep",
+	"DeleteExpiredRefreshTokens":      "the sweep",
+}
 
 // volatile are functions that a distributed Postgres refuses in a change, and
 // whose results would differ between the servers.
 var volatile = regexp.MustCompile(`(?i)\b(now|clock_timestamp|statement_timestamp|random|gen_random_uuid|nextval)\s*\(|\bcurrent_(timestamp|date|time)\b`)
 
-// Every query names the tenant as a parameter, and gets times and ids as such.
+// generated is a query as sqlc wrote it.
+var generated = regexp.MustCompile("(?s)= `-- name: (\\w+) :\\w+\n(.*?)`")
+
+// Every query reads and changes rows of the tenant that it names alone: Postgres
+// itself says by which conditions it finds those of each table. Times and ids come
+// as parameters.
 func TestQueriesNameTheTenant(t *testing.T) {
 	t.Parallel()
-	queries := os.DirFS("../../queries")
-	files, err := fs.Glob(queries, "*.sql")
+	files, err := fs.Glob(os.DirFS("."), "*.sql.go")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no queries: %v", err)
 	}
+	conn, err := dbtest.Pool(t).Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { // what is prepared here and set is for nobody else
+		_ = conn.Hijack().Close(context.WithoutCancel(t.Context()))
+	}()
+	if _, err := conn.Exec(t.Context(), "SET plan_cache_mode = force_generic_plan"); err != nil {
+		t.Fatal(err)
+	}
+	queries := 0
 	for _, file := range files {
-		text, err := fs.ReadFile(queries, file)
+		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for query := range strings.SplitSeq(string(text), "-- name: ") {
-			name, body, _ := strings.Cut(query, " ")
-			if name == "" {
-				continue
-			}
-			if !strings.Contains(body, "@tenant_id") && !slices.Contains(ofNoTenant, strings.TrimSuffix(file, ".sql")) {
-				t.Errorf("%s: %s names no tenant", file, name)
-			}
-			if found := volatile.FindString(body); found != "" {
+		for _, m := range generated.FindAllStringSubmatch(string(text), -1) {
+			name, query := m[1], m[2]
+			queries++
+			if found := volatile.FindString(query); found != "" {
 				t.Errorf("%s: %s calls %s", file, name, found)
+			}
+			if open := unbound(t, conn, name, query); (len(open) > 0) != (ofAllTenants[name] != "") {
+				t.Errorf("%s: %s finds rows of other tenants, which it may %q: %q", file, name, ofAllTenants[name], open)
 			}
 		}
 	}
+	if queries < 100 {
+		t.Errorf("%d queries found", queries)
+	}
+	for name := range ofAllTenants {
+		if _, err := conn.Exec(t.Context(), "DEALLOCATE "+name); err != nil {
+			t.Errorf("there is no %s: %v", name, err)
+		}
+	}
+	if open := unbound(t, conn, "found", "SELECT u.id FROM users AS u JOIN tenants AS t ON t.id = u.tenant_id WHERE u.id = $1"); len(open) != 1 || open[0] != "users by (id = $1)" {
+		t.Errorf("the check doesn't find what it is for: %q", open)
+	}
+}
+
+// unbound are the tables that a query looks into without a condition on the tenant.
+// They are read from its plan.
+func unbound(t *testing.T, conn *pgxpool.Conn, name, query string) []string {
+	t.Helper()
+	nulls := []string{}
+	for strings.Contains(query, fmt.Sprintf("$%d", len(nulls)+1)) {
+		nulls = append(nulls, "NULL")
+	}
+	if _, err := conn.Exec(t.Context(), "PREPARE "+name+" AS "+query); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	call := "EXECUTE " + name
+	if len(nulls) > 0 {
+		call += "(" + strings.Join(nulls, ", ") + ")"
+	}
+	var plan []struct{ Plan planNode }
+	if err := conn.QueryRow(t.Context(), "EXPLAIN (FORMAT JSON) "+call, pgx.QueryExecModeExec).Scan(&plan); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return plan[0].Plan.unbound()
+}
+
+// planNode is a part of what EXPLAIN says.
+type planNode struct {
+	Type       string     `json:"Node Type"`
+	Relation   string     `json:"Relation Name"`
+	Conditions string     `json:"Index Cond"`
+	Recheck    string     `json:"Recheck Cond"`
+	Filter     string     `json:"Filter"`
+	Plans      []planNode `json:"Plans"`
+}
+
+var byTenantID, byID = regexp.MustCompile(`\btenant_id = `), regexp.MustCompile(`\bid = `)
+
+func (n planNode) unbound() []string {
+	var open []string
+	tenant := byTenantID
+	if n.Relation == "tenants" {
+		tenant = byID
+	}
+	scans := n.Relation != "" && n.Type != "ModifyTable" && !slices.Contains(reference, n.Relation)
+	if conditions := n.Conditions + n.Recheck + n.Filter; scans && !tenant.MatchString(conditions) {
+		open = append(open, n.Relation+" by "+conditions)
+	}
+	for _, p := range n.Plans {
+		open = append(open, p.unbound()...)
+	}
+	return open
 }
 
 func TestTimesKeepTicksAndOffset(t *testing.T) {
