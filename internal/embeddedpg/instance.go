@@ -123,6 +123,10 @@ func (i *instance) launch(logFile *os.File) (*postmaster, error) {
 
 // settings returns the arguments of postgres.
 func (i *instance) settings() []string {
+	shared := sharing()
+	if i.throwAway {
+		shared = "mmap" // in the cluster's folder, so that nothing stays behind
+	}
 	args := []string{
 		"-D", i.home.cluster(),
 		"-k", i.home.socketDir,
@@ -131,6 +135,7 @@ func (i *instance) settings() []string {
 		"-c", "unix_socket_permissions=0700",
 		"-c", "timezone=UTC",
 		"-c", "log_timezone=UTC",
+		"-c", "dynamic_shared_memory_type=" + shared,
 	}
 	if i.listen != "" {
 		args = append(args, "-c", "hba_file="+i.home.hba())
@@ -139,7 +144,6 @@ func (i *instance) settings() []string {
 		args = append(args, "-F",
 			"-c", "synchronous_commit=off",
 			"-c", "full_page_writes=off",
-			"-c", "dynamic_shared_memory_type=mmap", // in the cluster's folder, so that nothing stays behind
 			"-c", "max_connections=200")
 	}
 	return args

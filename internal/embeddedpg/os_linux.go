@@ -32,6 +32,15 @@ func memoryDir() string {
 	return dir
 }
 
+// sharing is where the processes of a server share memory: in files of its cluster
+// where the folder in memory is small, as a query by several workers would fail.
+func sharing() string {
+	if memoryDir() == "" {
+		return "mmap"
+	}
+	return "posix"
+}
+
 // serves says whether process pid exists and whether it is the postmaster of
 // the cluster in dir. A zombie exists and serves nothing.
 func serves(pid int, dir string) (exists, serving bool) {

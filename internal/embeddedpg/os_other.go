@@ -19,6 +19,9 @@ func setDeathSignal(*syscall.SysProcAttr, syscall.Signal) {}
 // memoryDir returns "": there is no folder in memory that every machine has.
 func memoryDir() string { return "" }
 
+// sharing is where the processes of a server share memory.
+func sharing() string { return "posix" }
+
 // serves says whether process pid exists and whether it is the postmaster of
 // the cluster in dir. A zombie exists and serves nothing.
 func serves(pid int, dir string) (exists, serving bool) {
