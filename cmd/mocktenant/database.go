@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -47,13 +48,22 @@ func (f databaseFlags) tcpURL() string {
 	return embeddedpg.TCPURL(f.PGListen, f.PGPassword)
 }
 
-// shown is the URL by which others than the service reach its database, which it
-// reaches at url.
-func (f databaseFlags) shown(url string) string {
+// shown is the URL by which others reach the service's database, which it reaches
+// at database itself: where its own Postgres listens, or report logins are sent.
+func (f databaseFlags) shown(database, report string) string {
 	if f.embedded() {
-		return cmp.Or(f.tcpURL(), url)
+		return cmp.Or(f.tcpURL(), database)
 	}
-	return url
+	from, err := url.Parse(database)
+	if err != nil || from.Scheme == "" || report == "" {
+		return database
+	}
+	to, err := url.Parse(report)
+	if err != nil || to.Scheme == "" {
+		return database
+	}
+	to.User = from.User
+	return to.String()
 }
 
 // check returns an error if a database must be named and isn't, or who may use the

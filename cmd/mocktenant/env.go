@@ -52,7 +52,7 @@ func (e *envCommand) Run(ctx context.Context, c *cli, con console) error {
 		{"AZURE_PASSWORD", server.DemoPassword},
 		{"AZURE_AUTHORITY_HOST", login + "/"},
 		{"GRAPH_BASE_URL", graph},
-		{"DATABASE_URL", c.Database.shown(database)},
+		{"DATABASE_URL", c.Database.shown(database, e.ReportURL)},
 	}
 	if s.AdminURL != "" {
 		values = append(values, [2]string{"MOCKTENANT_ADMIN_URL", s.AdminURL})

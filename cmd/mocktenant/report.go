@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"encoding/csv"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/google/uuid"
@@ -76,10 +79,16 @@ type reportLoginCreate struct {
 	Tenant []uuid.UUID `required:"" env:"AZURE_TENANT_ID" placeholder:"ID" help:"The tenants that it reads."`
 	Label  string      `placeholder:"TEXT" help:"Any text, to know it by."`
 	TTL    duration    `name:"ttl" placeholder:"TIME" help:"How long it is good (default: until it is revoked)."`
+	Files  string      `placeholder:"DIR" help:"Print nothing, but write the files login, password and dsn there, for a program that reads its secrets so; do nothing if they are there."`
 }
 
 // Run makes a login.
 func (r *reportLoginCreate) Run(ctx context.Context, c *cli, con console) error {
+	if r.Files != "" {
+		if _, err := os.Stat(filepath.Join(r.Files, "dsn")); err == nil {
+			return nil
+		}
+	}
 	api, err := r.client(c)
 	if err != nil {
 		return err
@@ -88,7 +97,25 @@ func (r *reportLoginCreate) Run(ctx context.Context, c *cli, con console) error 
 	if err != nil {
 		return err
 	}
+	if r.Files != "" {
+		return writeLogin(r.Files, made)
+	}
 	return r.print(con, made, [][]string{{"login", made.Login}, {"dsn", made.Dsn}})
+}
+
+// writeLogin writes a login for other users of the machine to read, the DSN last.
+func writeLogin(dir string, made client.ReportLoginCreated) error {
+	dsn, err := url.Parse(made.Dsn)
+	if err != nil {
+		return err
+	}
+	password, _ := dsn.User.Password()
+	for _, f := range [][2]string{{"login", made.Login}, {"password", password}, {"dsn", made.Dsn}} {
+		if err := os.WriteFile(filepath.Join(dir, f[0]), []byte(f[1]), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type reportLoginList struct {

@@ -53,7 +53,11 @@ func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error)
 	if err != nil {
 		return err
 	}
-	if err := s.announce(con.out, srv, dir, c.Database); err != nil {
+	screen := con.out
+	if c.Log.LogFormat == "json" {
+		screen = io.Discard // a program reads the log, and often this with it
+	}
+	if err := s.announce(screen, srv, dir, c.Database); err != nil {
 		return err
 	}
 	if dir != "" {
@@ -62,7 +66,7 @@ func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error)
 		}
 		defer removeService(dir)
 	}
-	con.log.Info("ready", "url", srv.URL())
+	con.log.Info("ready", "url", srv.URL(), "https", srv.SecureURL(), "admin", srv.AdminURL(), "demo", s.Demo)
 	return s.wait(ctx, srv, con)
 }
 
@@ -125,7 +129,7 @@ func (s *serveCommand) announce(w io.Writer, srv *server.Server, dir string, f d
 	if dir != "" {
 		fmt.Fprintf(&b, "  data   %s\n", dir)
 	}
-	if url := withoutPassword(f.shown(s.DatabaseURL)); url != "" {
+	if url := withoutPassword(f.shown(s.DatabaseURL, s.ReportURL)); url != "" {
 		fmt.Fprintf(&b, "  SQL    psql '%s'\n", url)
 	}
 	if s.Demo {
