@@ -17,6 +17,9 @@ ARG POSTGRES_IMAGE=postgres:17
 FROM ${GO_IMAGE} AS build
 ARG PREBUILT=
 ARG TARGETARCH=
+ARG VERSION=
+ARG COMMIT=
+ARG DATE=
 USER 0:0
 WORKDIR /src
 COPY . .
@@ -30,7 +33,8 @@ RUN set -eu; \
         cp "$PREBUILT/mocktenant" /image/bin/; \
     else \
         cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/; \
-        CGO_ENABLED=0 GOARCH="$TARGETARCH" go build -trimpath -ldflags='-s -w' -o /image/bin/mocktenant ./cmd/mocktenant; \
+        CGO_ENABLED=0 GOARCH="$TARGETARCH" go build -trimpath -tags=nomsgpack \
+            -ldflags="-s -w -X=main.version=$VERSION -X=main.commit=$COMMIT -X=main.date=$DATE" -o /image/bin/mocktenant ./cmd/mocktenant; \
     fi
 
 # The Postgres. Its cluster is made, and migrated, here and now, in the place where
