@@ -101,6 +101,10 @@ func (o *operation) fits(body []byte) bool {
 	return err == nil && o.body.Validate(value) == nil
 }
 
+// Load reads the contract, which takes some 10 ms and which the first call would
+// else wait for.
+func Load() { contract() }
+
 // document tells whether the body is a state document, which its reader checks
 // as it comes.
 func (o *operation) document() bool { return o.name == "importTenant" || o.name == "createSeed" }

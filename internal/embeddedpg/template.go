@@ -88,7 +88,7 @@ func (i *instance) cached(ctx context.Context, content string, make func(dir str
 
 // createOffline makes the databases of a cluster that no server runs.
 func (i *instance) createOffline(ctx context.Context, dir string) error {
-	err := i.run(ctx, "postgres", dir, createScript, "--single", "-D", dir, "-c", "exit_on_error=on", "-c", "min_wal_size=2MB", "template1")
+	err := i.run(ctx, "postgres", dir, createScript, "--single", "-D", dir, "-c", "exit_on_error=on", "template1")
 	if err != nil {
 		return fmt.Errorf("create database %s: %w", databaseName, err)
 	}

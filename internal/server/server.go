@@ -81,6 +81,9 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if s.config.Now == nil {
 		s.config.Now = time.Now
 	}
+	if c.AdminAddr != "" {
+		go admin.Load() // while the database is waited for
+	}
 	var err error
 	if s.pool, err = db.Open(ctx, c.DatabaseURL, c.DatabaseWait, s.log); err != nil {
 		return nil, err
