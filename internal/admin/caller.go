@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -129,12 +128,9 @@ func hashOf(key string) []byte {
 	return hash[:]
 }
 
-// newSecret makes what nobody guesses: 32 bytes, as letters, digits, - and _.
-func newSecret() string {
-	var b [32]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return base64.RawURLEncoding.EncodeToString(b[:])
-}
+// newSecret makes what nobody guesses: 260 bits, as letters and digits alone, for
+// a command line takes what begins with - for an option.
+func newSecret() string { return rand.Text() + rand.Text() }
 
 // keyPrefix begins every key, so that scanners for leaked secrets find them.
 const keyPrefix = "mocktenant_"

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,11 @@ func TestCreateTenantIsReady(t *testing.T) {
 	made := c.newTenant(admin.TenantCreate{DisplayName: "Contoso"})
 	if made.Tenant.DisplayName != "Contoso" || made.Tenant.Id != made.Credentials.TenantId || len(made.Tenant.Domains) != 1 {
 		t.Errorf("%+v", made)
+	}
+	for _, secret := range []string{made.Credentials.ClientSecret, made.Credentials.Password} {
+		if !regexp.MustCompile(`^[A-Z0-9]{50,}$`).MatchString(secret) { // nor - that a command line takes for an option
+			t.Errorf("secret %q", secret)
+		}
 	}
 
 	c.createPartner(made.Credentials.AccessToken, "a", "onboarding")
