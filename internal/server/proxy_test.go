@@ -77,8 +77,11 @@ func TestProxy(t *testing.T) {
 		}
 		_ = response.Body.Close()
 	}
-	if response, err := proxied(t, s, true).Get("https://example.com"); err == nil || !strings.Contains(err.Error(), "not in MOCKTENANT_PROXY_PASS") {
-		t.Errorf("example.com: %v, %v", response, err)
+	if response, err := proxied(t, s, true).Get("https://example.com"); err == nil {
+		_ = response.Body.Close()
+		t.Errorf("example.com: %s", response.Status)
+	} else if !strings.Contains(err.Error(), "not in MOCKTENANT_PROXY_PASS") {
+		t.Errorf("example.com: %v", err)
 	}
 }
 
