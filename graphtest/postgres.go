@@ -26,8 +26,8 @@ const (
 	templatePrefix = "mocktenant_template_"
 	dayFormat      = "20060102"
 
-	// poolSize is how many connections a service opens at most: many of them share
-	// the 200 of a Postgres.
+	// poolSize is how many connections a service opens at most, and the tests of a
+	// binary to make and drop databases: many share the 200 of a Postgres.
 	poolSize = "8"
 
 	startTimeout = 3 * time.Minute // the first start on a machine may fetch Postgres
@@ -132,7 +132,7 @@ func (p *postgres) use() error {
 }
 
 func (p *postgres) open(ctx context.Context, url string) (err error) {
-	p.admin, err = db.Open(ctx, url, reachTimeout, slog.New(slog.DiscardHandler))
+	p.admin, err = db.Open(ctx, withParameter(url, "pool_max_conns", poolSize), reachTimeout, slog.New(slog.DiscardHandler))
 	return err
 }
 
