@@ -101,8 +101,14 @@ func TestNotFoundTellsNothing(t *testing.T) {
 		request{"a report login", "POST", "/v1/report-logins", `{"tenantIds":[":tenantId"]}`},
 	)
 	for _, r := range []request{
-		{"", "GET", "", ""}, {"", "PATCH", "", `{"displayName":"stolen"}`}, {"", "DELETE", "", ""}, {"", "GET", "/displayName", ""},
-		{"", "GET", "/displayName/$value", ""}, {"", "POST", "/beginOnboarding", ""}, {"", "POST", "/disconnect", ""}, {"", "GET", "?$select=id", ""},
+		{"", "GET", "", ""},
+		{"", "PATCH", "", `{"displayName":"stolen"}`},
+		{"", "DELETE", "", ""},
+		{"", "GET", "/displayName", ""},
+		{"", "GET", "/displayName/$value", ""},
+		{"", "POST", "/beginOnboarding", ""},
+		{"", "POST", "/disconnect", ""},
+		{"", "GET", "?$select=id", ""},
 	} {
 		requests = append(requests, request{"Graph " + r.method + " " + r.path, r.method, partners + "/:partnerId" + r.path, r.body})
 	}
