@@ -256,7 +256,8 @@ type Application struct {
 
 // ApplicationCreate defines model for ApplicationCreate.
 type ApplicationCreate struct {
-	ClientId *openapi_types.UUID `json:"clientId,omitempty"`
+	// ClientId Not all zeros.
+	ClientId *NewID `json:"clientId,omitempty"`
 
 	// Consent Whether to grant what it requires for all users at once.
 	Consent           *bool     `json:"consent,omitempty"`
@@ -425,6 +426,9 @@ type KeyList struct {
 	Value []Key `json:"value"`
 }
 
+// NewID Not all zeros.
+type NewID = openapi_types.UUID
+
 // NewName defines model for NewName.
 type NewName = string
 
@@ -590,8 +594,10 @@ type TenantCreate struct {
 	DisplayName string `json:"displayName"`
 
 	// Domain A domain for its users; one under mocktenant.example by default.
-	Domain *string             `json:"domain,omitempty"`
-	Id     *openapi_types.UUID `json:"id,omitempty"`
+	Domain *string `json:"domain,omitempty"`
+
+	// Id Not all zeros.
+	Id *NewID `json:"id,omitempty"`
 
 	// IdSeed Makes the ids of what is created the same each time.
 	IdSeed *string `json:"idSeed,omitempty"`
@@ -698,15 +704,17 @@ type User struct {
 
 // UserCreate defines model for UserCreate.
 type UserCreate struct {
-	DirectoryRoles     *[]openapi_types.UUID `json:"directoryRoles,omitempty"`
-	DisplayName        *string               `json:"displayName,omitempty"`
-	Enabled            *bool                 `json:"enabled,omitempty"`
-	GivenName          *string               `json:"givenName,omitempty"`
-	Id                 *openapi_types.UUID   `json:"id,omitempty"`
-	MustChangePassword *bool                 `json:"mustChangePassword,omitempty"`
-	Password           *string               `json:"password,omitempty"`
-	Surname            *string               `json:"surname,omitempty"`
-	UserPrincipalName  string                `json:"userPrincipalName"`
+	DirectoryRoles *[]openapi_types.UUID `json:"directoryRoles,omitempty"`
+	DisplayName    *string               `json:"displayName,omitempty"`
+	Enabled        *bool                 `json:"enabled,omitempty"`
+	GivenName      *string               `json:"givenName,omitempty"`
+
+	// Id Not all zeros.
+	Id                 *NewID  `json:"id,omitempty"`
+	MustChangePassword *bool   `json:"mustChangePassword,omitempty"`
+	Password           *string `json:"password,omitempty"`
+	Surname            *string `json:"surname,omitempty"`
+	UserPrincipalName  string  `json:"userPrincipalName"`
 }
 
 // UserCreated defines model for UserCreated.

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"hash"
 	"io"
-	"net/http"
 	"time"
 
 	"github.com/google/uuid"
@@ -119,6 +118,8 @@ func (a *API) auditDenial(x *call, status int) {
 	}
 }
 
+const idempotencyKey = "Idempotency-Key"
+
 // idempotencyLifetime is how long an answer is kept for another try.
 const idempotencyLifetime = 24 * time.Hour
 
@@ -133,7 +134,8 @@ type idempotent struct {
 
 func (a *API) idempotent(x *call, q *db.Queries) *idempotent {
 	i := &idempotent{x: x, q: q}
-	if given := x.GetHeader("Idempotency-Key"); given != "" && x.Request.Method == http.MethodPost {
+	takes := x.op.route.Operation.Parameters.GetByInAndName("header", idempotencyKey) != nil
+	if given := x.GetHeader(idempotencyKey); given != "" && takes {
 		i.key = x.caller.id.String() + " " + given
 		i.begun = sha256.New()
 		i.begun.Write([]byte(x.op.name + " " + x.Request.URL.RequestURI() + "\n"))

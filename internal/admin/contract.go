@@ -6,9 +6,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -114,12 +116,18 @@ func (x *call) validate() error {
 	if x.op == nil {
 		return nil
 	}
-	if err := x.readBody(); err != nil {
-		return err
-	}
 	parameters := map[string]string{}
 	for _, p := range x.Params {
 		parameters[p.Key] = p.Value
+		if fault := textFault(p.Value); fault != "" {
+			return errBadRequest("The parameter %s: %q %s.", p.Key, p.Value, fault)
+		}
+	}
+	if err := x.checkQuery(); err != nil {
+		return err
+	}
+	if err := x.readBody(); err != nil {
+		return err
 	}
 	r := x.Request.Clone(x.Request.Context())
 	r.Body = io.NopCloser(bytes.NewReader(x.body)) // never the request's own: it would be read whole
@@ -132,7 +140,7 @@ func (x *call) validate() error {
 	if err != nil {
 		return x.describe(err)
 	}
-	return x.knownParameters()
+	return x.checkTexts()
 }
 
 func (x *call) readBody() (err error) {
@@ -158,15 +166,46 @@ func (x *call) documentType() error {
 	return nil
 }
 
-// knownParameters refuses query parameters that the contract doesn't know, which
-// else would be passed over.
-func (x *call) knownParameters() error {
-	for name := range x.Request.URL.Query() {
-		if x.op.route.Operation.Parameters.GetByInAndName("query", name) == nil {
+// checkQuery refuses query parameters that else would be passed over: those that
+// the contract doesn't know, a second one of the same name, and what is no query.
+func (x *call) checkQuery() error {
+	query, err := url.ParseQuery(x.Request.URL.RawQuery)
+	if err != nil {
+		return errBadRequest("The query %q: %v.", x.Request.URL.RawQuery, err)
+	}
+	for name, values := range query {
+		switch fault := textFault(values[0]); {
+		case x.op.route.Operation.Parameters.GetByInAndName("query", name) == nil:
 			return errBadRequest("The query parameter %q is not known here.", name)
+		case len(values) > 1:
+			return errBadRequest("The query parameter %q comes %d times.", name, len(values))
+		case fault != "":
+			return errBadRequest("The parameter %s: %q %s.", name, values[0], fault)
 		}
 	}
 	return nil
+}
+
+// textFault says why Postgres can't keep a text, or "".
+func textFault(text string) string {
+	switch {
+	case strings.ContainsRune(text, 0):
+		return "holds the character U+0000"
+	case !utf8.ValidString(text):
+		return "is not UTF-8"
+	}
+	return ""
+}
+
+// checkTexts refuses a body in which a text, or a name, can't be kept.
+func (x *call) checkTexts() error {
+	pointer, found := state.FindNUL(x.body)
+	if !found {
+		return nil
+	}
+	p := errBadRequest("%s: holds the character U+0000.", pointer)
+	p.pointer, p.line = pointer, state.LineOf(x.body, pointer)
+	return p
 }
 
 // describe says what of a request breaks the contract, and where.

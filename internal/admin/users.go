@@ -86,7 +86,7 @@ func (c *change) createUser(ctx context.Context, p db.CreateUserParams, password
 	}
 	hash, err := identity.HashPassword(password)
 	if err != nil {
-		return errBadRequest("/password: %v", err)
+		return err
 	}
 	p.PasswordHash = &hash
 	n, err := c.CreateUser(ctx, p)
@@ -96,10 +96,25 @@ func (c *change) createUser(ctx context.Context, p db.CreateUserParams, password
 	return nil
 }
 
+// maxPassword is bcrypt's, in bytes.
+const maxPassword = 72
+
+func checkPassword(password *string) error {
+	if password == nil || len(*password) <= maxPassword {
+		return nil
+	}
+	p := errBadRequest("/password: has %d bytes; at most %d bytes are allowed.", len(*password), maxPassword)
+	p.pointer = "/password"
+	return p
+}
+
 // CreateUser makes a user.
 func (a *API) CreateUser(c *gin.Context, _ TenantId, _ CreateUserParams) {
 	a.answer(c, func(x *call) (answer, error) {
 		r, err := read[UserCreate](x)
+		if err == nil {
+			err = checkPassword(r.Password)
+		}
 		if err != nil {
 			return answer{}, err
 		}
@@ -132,6 +147,9 @@ func set[T any](value, given *T) {
 func (a *API) UpdateUser(c *gin.Context, _ TenantId, id UserId) {
 	a.answer(c, func(x *call) (answer, error) {
 		r, err := read[UserUpdate](x)
+		if err == nil {
+			err = checkPassword(r.Password)
+		}
 		if err != nil {
 			return answer{}, err
 		}

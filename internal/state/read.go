@@ -203,6 +203,9 @@ func next[T any](r *reader, checks ...check[T]) (T, error) {
 	if err := json.Unmarshal(raw, &v, json.RejectUnknownMembers(true)); err != nil {
 		return v, r.explainIn(err, pointer, start, raw)
 	}
+	if at, found := FindNUL(raw); found {
+		return v, &Error{Pointer: pointer + at, Line: r.lines(start + offsetOf(raw, at)), Message: "holds the character U+0000"}
+	}
 	for _, check := range checks {
 		if at, message := check(v); message != "" {
 			return v, &Error{Pointer: pointer + at, Line: r.lines(start + offsetOf(raw, at)), Message: message}
@@ -411,7 +414,25 @@ func (p Partner) check() (string, string) {
 	return texts(maxOnboardingURL, map[string]string{"/onboardingUrl": *p.OnboardingURL}, nil)
 }
 
-// texts holds texts to what Postgres can keep and to a length.
+// FindNUL is where in a JSON text a string, or a name, holds the character U+0000,
+// which Postgres can't keep.
+func FindNUL(text []byte) (pointer string, found bool) {
+	if !bytes.Contains(text, []byte(`\u0000`)) {
+		return "", false
+	}
+	d := jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	for {
+		token, err := d.ReadToken()
+		if err != nil {
+			return "", false // it ends, or is no JSON, which others say
+		}
+		if token.Kind() == '"' && strings.ContainsRune(token.String(), 0) {
+			return string(d.StackPointer()), true
+		}
+	}
+}
+
+// texts holds texts to a length.
 func texts(most int, each map[string]string, lists map[string][]string) (string, string) {
 	for at, text := range each {
 		if message := textFault(most, text); message != "" {
@@ -435,9 +456,6 @@ func texts(most int, each map[string]string, lists map[string][]string) (string,
 }
 
 func textFault(most int, text string) string {
-	if strings.ContainsRune(text, 0) {
-		return "holds the character U+0000"
-	}
 	if n := utf8.RuneCountInString(text); n > most {
 		return fmt.Sprintf("has %d characters; at most %d are allowed", n, most)
 	}
