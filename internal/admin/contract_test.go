@@ -222,7 +222,7 @@ func (g *generator) request(op contractOperation) madeRequest {
 	for _, p := range op.parameters {
 		name := p["name"].(string)
 		required, _ := p["required"].(bool)
-		if required != (g.chance(g.bad)) || !required && g.chance(40) {
+		if required != g.chance(g.bad) || !required && g.chance(40) {
 			if p["in"] == "path" {
 				r.parameters[name] = g.pathParameter(op, name, p, there)
 				continue
