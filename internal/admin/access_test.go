@@ -265,6 +265,14 @@ func TestAudit(t *testing.T) {
 		t.Errorf("%+v", of)
 	}
 	manager.refused(403, "", manager.do("GET", "/v1/audit", nil))
+
+	// Who is denied writes into the log neither an address nor what would keep it out.
+	stranger, marker := &client{t, owner.server, "nonsense"}, uuid.NewString()
+	stranger.refused(401, "", stranger.do("GET", "/v1/tenants/"+marker+"%00%ff"+strings.Repeat("x", 2000), nil, "X-Forwarded-For", "203.0.113.9"))
+	denied := owner.rows("SELECT address || ' ' || left(target, 51) || ' ' || length(target) FROM audit_entries WHERE target LIKE '%' || $1 || '%'", marker)
+	if want := []string{"192.0.2.1 /v1/tenants/" + marker + "\uFFFD\uFFFD" + "x 1000"}; !slices.Equal(denied, want) {
+		t.Errorf("%q, want %q", denied, want)
+	}
 }
 
 // A create that is tried again with its key is done once and answered alike, also

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"hash"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -91,7 +92,7 @@ func (c *change) audit(ctx context.Context, x *call, target string, outcome db.A
 
 func auditEntry(x *call, target string, outcome db.AuditOutcome, status int) db.CreateAuditEntryParams {
 	e := db.CreateAuditEntryParams{
-		ID: uuid.Must(uuid.NewV7()), At: x.now, Action: x.Request.Method + " " + x.Request.URL.Path,
+		ID: uuid.Must(uuid.NewV7()), At: x.now, Action: auditText(x.Request.Method + " " + x.Request.URL.Path),
 		Outcome: outcome, Status: int32(status), Address: x.ClientIP(),
 	}
 	if x.op != nil {
@@ -104,9 +105,19 @@ func auditEntry(x *call, target string, outcome db.AuditOutcome, status int) db.
 		e.TenantID = &x.tenant.ID
 	}
 	if target != "" {
+		target = auditText(target)
 		e.Target = &target
 	}
 	return e
+}
+
+// maxAuditText is how much of a path or a name the audit log keeps, in bytes.
+const maxAuditText = 1000
+
+// auditText is a text as Postgres can keep it: whoever is denied chose it.
+func auditText(text string) string {
+	text = strings.ReplaceAll(text[:min(len(text), maxAuditText)], "\x00", "\uFFFD")
+	return strings.ToValidUTF8(text, "\uFFFD")
 }
 
 // auditDenial writes down that somebody was refused. That it fails keeps nobody

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -222,14 +223,15 @@ func (a *API) sweepReports(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var errs []error // one that can't be removed is no reason to leave the others
 	for _, login := range append(logins, orphans...) {
 		err := pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error { return dropLogin(ctx, tx, login) })
 		if err != nil {
-			return fmt.Errorf("remove report login %s: %w", login, err)
+			errs = append(errs, fmt.Errorf("remove report login %s: %w", login, err))
 		}
 	}
 	const long = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		WHERE starts_with(usename::text, $1) AND datname = current_database() AND state <> 'idle' AND now() - query_start > $2::interval`
 	_, err = a.pool.Exec(ctx, long, loginPrefix, longestReport.String())
-	return err
+	return errors.Join(append(errs, err)...)
 }
