@@ -218,7 +218,7 @@ func (x *call) describe(err error) error {
 	reason := request.Reason
 	var schema *openapi3.SchemaError
 	if errors.As(request.Err, &schema) {
-		reason = schema.Reason
+		reason = preamble.ReplaceAllString(schema.Reason, "")
 		if request.RequestBody != nil {
 			at := schema.JSONPointer()
 			if m := unsupported.FindStringSubmatch(reason); m != nil {
@@ -244,6 +244,9 @@ func (x *call) describe(err error) error {
 // unsupported is what kin-openapi says of a property that the contract doesn't
 // have; it points at the object.
 var unsupported = regexp.MustCompile(`^property "(.*)" is unsupported$`)
+
+// preamble is what stands before a reason where the schema is JSON Schema's.
+var preamble = regexp.MustCompile(`^jsonschema validation failed with '[^']*'\n- at '[^']*': `)
 
 func pointerOf(segments []string) string {
 	if len(segments) == 0 {

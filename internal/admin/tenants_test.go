@@ -126,7 +126,9 @@ func TestBadTenants(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d %s", tt.body, r.status, r.body, tt.status, tt.pointer)
 		}
 	}
-	c.refused(400, "", c.do("GET", "/v1/tenants?top=0", nil))
+	if detail := c.refused(400, "", c.do("GET", "/v1/tenants?top=0", nil)); detail != "The parameter top: minimum: got 0, want 1" {
+		t.Error(detail)
+	}
 	c.refused(400, "", c.do("GET", "/v1/tenants?color=red", nil))
 	c.refused(400, "", c.do("GET", "/v1/tenants?after=x", nil))
 	c.refused(400, "", c.do("GET", "/v1/tenants/x", nil))
