@@ -16,6 +16,9 @@ WHERE id = @tenant_id AND kind = 'tenant'
     AND (sqlc.narg('manager')::text IS NULL OR manager = sqlc.narg('manager'))
     AND (expires_at IS NULL OR expires_at > @now);
 
+-- name: CountTenants :one
+SELECT count(*) FROM tenants WHERE kind = 'tenant';
+
 -- name: ListDomainsOf :many
 SELECT tenant_id, name FROM domains
 WHERE tenant_id = ANY (@tenant_ids::uuid[])

@@ -12,6 +12,17 @@ import (
 	"github.com/google/uuid"
 )
 
+const countTenants = `-- name: CountTenants :one
+SELECT count(*) FROM tenants WHERE kind = 'tenant'
+`
+
+func (q *Queries) CountTenants(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, countTenants)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const deleteUnusedStates = `-- name: DeleteUnusedStates :execrows
 DELETE FROM tenants AS t
 WHERE t.id = ANY ($1::uuid[]) AND t.kind = 'state'

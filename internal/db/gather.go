@@ -34,6 +34,8 @@ type gather[P, R any] struct {
 	one  func(context.Context, P) (R, error)
 	many func(context.Context, []P) ([]R, error) // results in the order of the calls
 
+	observe Observer // nil: nobody
+
 	mu      sync.Mutex
 	busy    bool // a statement is in flight, or a caller was told to run the next
 	waiting []*gathered[P, R]
@@ -41,6 +43,7 @@ type gather[P, R any] struct {
 
 // gathered is one call.
 type gathered[P, R any] struct {
+	ctx    context.Context // of the caller, who waits as long as there is the call
 	params P
 	turn   chan struct{} // closed when the caller is to run the next statement
 	done   chan struct{} // closed when there is a result
@@ -52,7 +55,7 @@ type gathered[P, R any] struct {
 // ErrUnavailable if too many wait. If ctx ends while the call still waits it is
 // not made; once it is in a statement, its outcome is awaited.
 func (g *gather[P, R]) do(ctx context.Context, params P) (R, error) {
-	c := &gathered[P, R]{params: params, turn: make(chan struct{}), done: make(chan struct{})}
+	c := &gathered[P, R]{ctx: ctx, params: params, turn: make(chan struct{}), done: make(chan struct{})}
 	g.mu.Lock()
 	switch {
 	case !g.busy:
@@ -138,7 +141,7 @@ func (g *gather[P, R]) execute(ctx context.Context, batch []*gathered[P, R]) {
 		for i, c := range batch {
 			params[i] = c.params
 		}
-		results, err := g.many(ctx, params)
+		results, err := g.many(g.observed(ctx, batch...), params)
 		if err == nil {
 			for i, c := range batch {
 				c.result = results[i]
@@ -155,8 +158,20 @@ func (g *gather[P, R]) execute(ctx context.Context, batch []*gathered[P, R]) {
 	// Alone, or one of them failed the statement and all its rows: apart, each
 	// has its own outcome.
 	for _, c := range batch {
-		c.result, c.err = g.one(ctx, c.params)
+		c.result, c.err = g.one(g.observed(ctx, c), c.params)
 	}
+}
+
+// observed is the context of a statement that is for these calls.
+func (g *gather[P, R]) observed(ctx context.Context, calls ...*gathered[P, R]) context.Context {
+	if g.observe == nil {
+		return ctx
+	}
+	all := make([]context.Context, len(calls))
+	for i, c := range calls {
+		all[i] = c.ctx
+	}
+	return g.observe(ctx, all)
 }
 
 func (g *gather[P, R]) next() {

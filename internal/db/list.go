@@ -59,7 +59,7 @@ func (q *Queries) ListPartners(ctx context.Context, p ListParams) ([]Listed, err
 // CountPartners counts the partners that a filter wants.
 func (q *Queries) CountPartners(ctx context.Context, tenant uuid.UUID, filter *odata.Expr) (n int64, err error) {
 	b := &sqlBuilder{}
-	text := "SELECT count(*) FROM remote_assistance_partners AS p WHERE p.tenant_id = " + b.arg(tenant, "uuid")
+	text := "-- name: CountPartners :one\nSELECT count(*) FROM remote_assistance_partners AS p WHERE p.tenant_id = " + b.arg(tenant, "uuid")
 	if filter != nil {
 		text += " AND " + b.condition(filter)
 	}
@@ -146,7 +146,7 @@ func (b *sqlBuilder) list(p ListParams) (string, error) {
 		selects = append(selects, fmt.Sprintf("(SELECT %s, ARRAY[%s]::text[] AS keys, %d AS range%s FROM remote_assistance_partners AS p WHERE %s AND %s ORDER BY %s LIMIT %s + %s)",
 			partnerColumnList, strings.Join(texts, ", "), i, columns, where, r, inner+tie(keys), limit, skip))
 	}
-	return fmt.Sprintf("SELECT %s, keys FROM (%s) AS p ORDER BY %s LIMIT %s OFFSET %s",
+	return fmt.Sprintf("-- name: ListPartners :many\nSELECT %s, keys FROM (%s) AS p ORDER BY %s LIMIT %s OFFSET %s",
 		partnerColumnList, strings.Join(selects, " UNION ALL "), outer+tie(keys), limit, skip), nil
 }
 

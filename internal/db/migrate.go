@@ -92,7 +92,7 @@ func Revision(ctx context.Context, pool *pgxpool.Pool) (have, want int64, err er
 	if want, err = wantedRevision(); err != nil {
 		return 0, 0, err
 	}
-	err = pool.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version").Scan(&have)
+	err = pool.QueryRow(ctx, "-- name: Revision :one\nSELECT coalesce(max(version_id), 0) FROM goose_db_version").Scan(&have)
 	if err != nil {
 		return 0, want, fmt.Errorf("read the migration revision: %w", err)
 	}

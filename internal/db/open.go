@@ -24,8 +24,9 @@ const minVersion = 150000
 // Open connects to the Postgres at url (a URL or a keyword=value string, as
 // libpq reads them) and returns a pool. A server that can't be reached yet is
 // awaited for as long as wait says, each try logged; what waiting can't mend (a
-// wrong password, an unknown database, a server older than 15) fails at once.
-func Open(ctx context.Context, url string, wait time.Duration, log *slog.Logger) (*pgxpool.Pool, error) {
+// wrong password, an unknown database, a server older than 15) fails at once. A
+// tracer, if there is one, is told of every query.
+func Open(ctx context.Context, url string, wait time.Duration, log *slog.Logger, tracer ...pgx.QueryTracer) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("read the database URL: %w", err)
@@ -39,6 +40,9 @@ func Open(ctx context.Context, url string, wait time.Duration, log *slog.Logger)
 	}
 	if !strings.Contains(url, "pool_max_conns") {
 		config.MaxConns = maxConns
+	}
+	if len(tracer) > 0 {
+		config.ConnConfig.Tracer = tracer[0]
 	}
 	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		pgxuuid.Register(conn.TypeMap()) // in binary; else each goes as text, by way of database/sql

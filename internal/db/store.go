@@ -18,14 +18,21 @@ type Store struct {
 	creates *gather[CreateRemoteAssistancePartnerParams, RemoteAssistancePartner] // nil: not gathered
 }
 
+// Observer is told of each statement that calls may share, before it is run: the
+// statement's context, and those of the calls that it is for, of whom the first
+// runs it. It returns the context that the statement is run in.
+type Observer func(statement context.Context, calls []context.Context) context.Context
+
 // NewStore returns a Store over a pool. With gathering, creates that are under
-// way at the same time share a statement and its commit.
-func NewStore(pool *pgxpool.Pool, gathering bool) *Store {
+// way at the same time share a statement and its commit; an observer, if there is
+// one, is told of it.
+func NewStore(pool *pgxpool.Pool, gathering bool, observer Observer) *Store {
 	s := &Store{Queries: New(pool), pool: pool}
 	if gathering {
 		s.creates = &gather[CreateRemoteAssistancePartnerParams, RemoteAssistancePartner]{
-			one:  s.Queries.CreateRemoteAssistancePartner,
-			many: s.createMany,
+			one:     s.Queries.CreateRemoteAssistancePartner,
+			many:    s.createMany,
+			observe: observer,
 		}
 	}
 	return s

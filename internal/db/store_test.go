@@ -17,7 +17,7 @@ import (
 // it would be alone, and the bad ones take nobody down.
 func TestStoreGathersCreates(t *testing.T) {
 	t.Parallel()
-	gathering, alone := db.NewStore(dbtest.Pool(t), true), db.NewStore(dbtest.Pool(t), false)
+	gathering, alone := db.NewStore(dbtest.Pool(t), true, nil), db.NewStore(dbtest.Pool(t), false, nil)
 	tenants := []dbtest.Tenant{dbtest.NewTenant(t), dbtest.NewTenant(t), {ID: uuid.New(), UserID: uuid.New()}}
 	text := func(s string) *string { return &s }
 	texts := []*string{nil, text(""), text("a"), text("O'Neil, {\"NULL\"} \\ \U0001f600"), text("NULL")}

@@ -31,7 +31,7 @@ func TestFailures(t *testing.T) {
 		"error": func() (*bearer.Claims, error) { return nil, errors.New("the inner workings") },
 	} {
 		var log bytes.Buffer
-		h := graph.New(graph.Config{Store: db.NewStore(dbtest.Pool(t), false), Tokens: verify, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		h := graph.New(graph.Config{Store: db.NewStore(dbtest.Pool(t), false, nil), Tokens: verify, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		r := httptest.NewRequest("GET", "/v1.0"+partners, nil)
 		r.Header.Set("Authorization", "Bearer x")
 		w := httptest.NewRecorder()

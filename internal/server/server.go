@@ -227,7 +227,7 @@ func (s *Server) handler() http.Handler {
 	own := map[string]bool{"/livez": true, "/readyz": true, caPath: true}
 	authority := s.identity.Handler()
 	graph := graph.New(graph.Config{
-		Store:     db.NewStore(s.pool, !s.config.NoGathering),
+		Store:     db.NewStore(s.pool, !s.config.NoGathering, nil),
 		Tokens:    s.identity,
 		PageKey:   s.pageKey,
 		Now:       s.config.Now,
