@@ -20,7 +20,7 @@ var mayImport = map[string][]string{
 	"internal/proxy":     {"internal/certs"},
 	"internal/state":     {"internal/db", "internal/identity", "internal/odata"},
 	"internal/admin":     {"internal/db", "internal/identity", "internal/odata", "internal/state"},
-	"internal/server":    {"internal/admin", "internal/certs", "internal/db", "internal/graph", "internal/identity", "internal/proxy"},
+	"internal/server":    {"internal/admin", "internal/certs", "internal/db", "internal/graph", "internal/identity", "internal/proxy", "internal/telemetry"},
 	"internal/bench":     {"client", "internal/embeddedpg", "internal/server"},
 	"graphtest":          {"client", "internal/certs", "internal/db", "internal/embeddedpg", "internal/server", "internal/state"},
 	"cmd/mocktenant":     {"client", "internal/admin", "internal/bearer", "internal/certs", "internal/db", "internal/embeddedpg", "internal/identity", "internal/proxy", "internal/server"},

@@ -25,7 +25,7 @@ type serveCommand struct {
 
 // Run serves until ctx ends, then drains.
 func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error) {
-	s.Log = con.log
+	s.Log, s.OpenTelemetry = con.log, true
 	if err := s.Validate(); err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func routes(tenant uuid.UUID) map[string]string {
 	engine := gin.New()
 	admin.RegisterHandlers(engine, nil)
 	fill := strings.NewReplacer(":tenantId", tenant.String(), ":name", "none", ":action", "confirm", ":report", "recent-changes", ":login", "none",
-		":userId", uuid.NewString(), ":clientId", uuid.NewString(), ":secretId", uuid.NewString(), ":partnerId", uuid.NewString(), ":keyId", uuid.NewString())
+		":userId", uuid.NewString(), ":clientId", uuid.NewString(), ":secretId", uuid.NewString(), ":partnerId", uuid.NewString(), ":keyId", uuid.NewString(), ":profile", "heap")
 	all := map[string]string{}
 	for _, r := range engine.Routes() {
 		all[r.Method+" "+r.Path] = fill.Replace(r.Path)
@@ -135,6 +135,9 @@ var ofNoTenant = map[string]string{
 	"DELETE /v1/keys/:keyId":               "owners alone",
 	"GET /v1/whoami":                       "one's own key",
 	"GET /v1/audit":                        "owners alone",
+	"GET /metrics":                         "of the service as a whole; no tenant is named",
+	"GET /debug/pprof/":                    "owners alone",
+	"GET /debug/pprof/:profile":            "owners alone",
 }
 
 // A manager finds no trace of another's tenant: every route answers as if it were

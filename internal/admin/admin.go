@@ -16,6 +16,8 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -26,7 +28,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-// Config is what New needs; Now, Log and ReportURL may be left out.
+// Config is what New needs: DB, Identity and Metrics; the rest may be left out.
 type Config struct {
 	DB       *pgxpool.Pool
 	Identity *identity.Provider
@@ -36,6 +38,13 @@ type Config struct {
 	// Open lets everybody in as an owner as long as there is no key. It is for
 	// listeners that only this machine reaches.
 	Open bool
+
+	// Metrics serves /metrics to those who may read.
+	Metrics http.Handler
+
+	// Observe comes before the handlers of every request. The id of the tenant that
+	// the path names is in Gin's context as "tenant" when they are done.
+	Observe []gin.HandlerFunc
 
 	// ReportURL is where report logins connect; "" is the service's own database.
 	ReportURL string
@@ -50,12 +59,18 @@ type API struct {
 	log      *slog.Logger
 	open     bool
 	report   string
+	metrics  http.Handler
+	observe  []gin.HandlerFunc
+	scrapers scrapers
+
+	measuring sync.Mutex // held by who takes a profile
 }
 
 // New returns the API.
 func New(c Config) *API {
 	a := &API{
 		pool: c.DB, queries: db.New(c.DB), identity: c.Identity, now: c.Now, log: c.Log, open: c.Open, report: c.ReportURL,
+		metrics: c.Metrics, observe: c.Observe,
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -73,7 +88,7 @@ func (a *API) Handler() http.Handler {
 	engine.HandleMethodNotAllowed = true
 	engine.UseRawPath = true
 	engine.ForwardedByClientIP = false // the audit log believes nobody's word for an address
-	engine.Use(a.begin, a.admit)
+	engine.Use(append(slices.Clip(a.observe), a.begin, a.admit)...)
 	engine.NoRoute(a.handle(func(*call) (answer, error) { return answer{}, errNotFound("There is no such path; see /openapi.yaml.") }))
 	engine.NoMethod(a.handle(func(*call) (answer, error) {
 		return answer{}, &problem{status: http.StatusMethodNotAllowed, detail: "The path has no such method; see /openapi.yaml."}
@@ -114,6 +129,9 @@ func (a *API) begin(c *gin.Context) {
 			a.fail(x, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}
 		level := slog.LevelInfo
+		if x.op != nil && x.op.name == "getMetrics" {
+			level = slog.LevelDebug // it comes every few seconds
+		}
 		if c.Writer.Status() >= http.StatusInternalServerError {
 			level = slog.LevelError
 		}

@@ -162,6 +162,42 @@ func (e PermissionRule) Valid() bool {
 	}
 }
 
+// Defines values for Profile.
+const (
+	ProfileAllocs       Profile = "allocs"
+	ProfileBlock        Profile = "block"
+	ProfileGoroutine    Profile = "goroutine"
+	ProfileHeap         Profile = "heap"
+	ProfileMutex        Profile = "mutex"
+	ProfileProfile      Profile = "profile"
+	ProfileThreadcreate Profile = "threadcreate"
+	ProfileTrace        Profile = "trace"
+)
+
+// Valid indicates whether the value is a known member of the Profile enum.
+func (e Profile) Valid() bool {
+	switch e {
+	case ProfileAllocs:
+		return true
+	case ProfileBlock:
+		return true
+	case ProfileGoroutine:
+		return true
+	case ProfileHeap:
+		return true
+	case ProfileMutex:
+		return true
+	case ProfileProfile:
+		return true
+	case ProfileThreadcreate:
+		return true
+	case ProfileTrace:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Format.
 const (
 	FormatJson Format = "json"
@@ -477,6 +513,9 @@ type Problem struct {
 	Title   string  `json:"title"`
 	Type    string  `json:"type"`
 }
+
+// Profile defines model for Profile.
+type Profile string
 
 // Report defines model for Report.
 type Report struct {
@@ -797,6 +836,18 @@ type Unauthorized = Problem
 // Unavailable defines model for Unavailable.
 type Unavailable = Problem
 
+// GetProfileParams defines parameters for GetProfile.
+type GetProfileParams struct {
+	// Seconds How long to measure; profile takes 30 seconds, trace one, and the others show what there is now.
+	Seconds *int `form:"seconds,omitempty" json:"seconds,omitempty"`
+
+	// Debug Above 0: as text.
+	Debug *int `form:"debug,omitempty" json:"debug,omitempty"`
+
+	// Gc Of heap, 1: collect garbage first.
+	Gc *int `form:"gc,omitempty" json:"gc,omitempty"`
+}
+
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
 	// Top How many at most.
@@ -993,6 +1044,15 @@ type UpdateUserJSONRequestBody = UserUpdate
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListProfiles The profiles of the process, as a page.
+	// (GET /debug/pprof/)
+	ListProfiles(c *gin.Context)
+	// GetProfile A profile of the process, for go tool pprof or go tool trace.
+	// (GET /debug/pprof/{profile})
+	GetProfile(c *gin.Context, profile Profile, params GetProfileParams)
+	// GetMetrics What is measured, for Prometheus.
+	// (GET /metrics)
+	GetMetrics(c *gin.Context)
 	// GetOpenAPI This document.
 	// (GET /openapi.yaml)
 	GetOpenAPI(c *gin.Context)
@@ -1159,6 +1219,84 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(c *gin.Context)
+
+// ListProfiles operation middleware
+func (siw *ServerInterfaceWrapper) ListProfiles(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListProfiles(c)
+}
+
+// GetProfile operation middleware
+func (siw *ServerInterfaceWrapper) GetProfile(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "profile" -------------
+	var profile Profile
+
+	err = runtime.BindStyledParameterWithOptions("simple", "profile", c.Param("profile"), &profile, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter profile: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetProfileParams
+
+	// ------------- Optional query parameter "seconds" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "seconds", c.Request.URL.Query(), &params.Seconds, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter seconds: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "debug" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "debug", c.Request.URL.Query(), &params.Debug, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter debug: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "gc" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "gc", c.Request.URL.Query(), &params.Gc, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter gc: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetProfile(c, profile, params)
+}
+
+// GetMetrics operation middleware
+func (siw *ServerInterfaceWrapper) GetMetrics(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetMetrics(c)
+}
 
 // GetOpenAPI operation middleware
 func (siw *ServerInterfaceWrapper) GetOpenAPI(c *gin.Context) {
@@ -2945,6 +3083,9 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 
 	router.GET(options.BaseURL+"/openapi.yaml", wrapper.GetOpenAPI)
 	router.GET(options.BaseURL+"/schemas/state-v1.json", wrapper.GetStateSchema)
+	router.GET(options.BaseURL+"/metrics", wrapper.GetMetrics)
+	router.GET(options.BaseURL+"/debug/pprof/", wrapper.ListProfiles)
+	router.GET(options.BaseURL+"/debug/pprof/:profile", wrapper.GetProfile)
 	router.GET(options.BaseURL+"/v1/tenants", wrapper.ListTenants)
 	router.POST(options.BaseURL+"/v1/tenants", wrapper.CreateTenant)
 	router.DELETE(options.BaseURL+"/v1/tenants/:tenantId", wrapper.DeleteTenant)

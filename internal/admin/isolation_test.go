@@ -207,8 +207,9 @@ type watchedLog struct {
 	leak  atomic.Pointer[string]
 }
 
-// noTenant is what is said of a tenant that a query or a body names.
-var noTenant = regexp.MustCompile(`: There is no tenant \S+\.\n$`)
+// noTenant is what is said of a tenant that a query or a body names, or a token of
+// another's that somebody came by.
+var noTenant = regexp.MustCompile(`: There is no tenant \S+\.\n$|^AADSTS90002: Tenant '\S+' not found\.`)
 
 // Write is called with one line at a time.
 func (l *watchedLog) Write(line []byte) (int, error) {

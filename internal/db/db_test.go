@@ -220,6 +220,7 @@ func TestUndistributableIsFound(t *testing.T) {
 // purpose, each with why.
 var ofAllTenants = map[string]string{
 	"ListTenants":                     "administration, by manager",
+	"CountTenants":                    "metrics",
 	"ListExpiredTenants":              "the sweep",
 	"ListUnusedStates":                "the sweep",
 	"DeleteUnusedStates":              "of states that nobody names",

@@ -66,7 +66,7 @@ func TestStoreGathersCreates(t *testing.T) {
 // statement: each gets its own row.
 func TestStoreGathersSameIDs(t *testing.T) {
 	t.Parallel()
-	gathering := db.NewStore(dbtest.Pool(t), true)
+	gathering := db.NewStore(dbtest.Pool(t), true, nil)
 	tenants := []dbtest.Tenant{dbtest.NewTenant(t), dbtest.NewTenant(t), dbtest.NewTenant(t)}
 	var wg sync.WaitGroup
 	for i := range 300 {

@@ -56,6 +56,7 @@ func (s *server) authenticate(c *gin.Context) {
 		return
 	}
 	x.caller = caller
+	x.Set("tenant", caller.TenantID)
 	if caller.RequestRate != nil && !s.throttle.allow(caller.TenantID, *caller.RequestRate) {
 		s.writeError(x, errTooManyRequests())
 		c.Abort()

@@ -24,6 +24,7 @@ import (
 	"compress/gzip"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,7 @@ import (
 // requestTimeout bounds the work on one request; then the answer is 503.
 const requestTimeout = 10 * time.Second
 
-// Config is what New needs; every field but Now, Log and PublicURL is required.
+// Config is what New needs; Store, Tokens and PageKey are required.
 type Config struct {
 	Store     *db.Store
 	Tokens    TokenVerifier
@@ -44,6 +45,10 @@ type Config struct {
 	Now       func() time.Time // the clock; nil means time.Now
 	Log       *slog.Logger     // nil discards
 	PublicURL string           // what links start with, no trailing slash; "" follows each request
+
+	// Observe comes before the handlers of every request, those of a batch too.
+	// The tenant's id is in Gin's context as "tenant" when they are done.
+	Observe []gin.HandlerFunc
 }
 
 // version is one of the two faces of Graph.
@@ -74,17 +79,17 @@ func New(c Config) http.Handler {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.throttle = newThrottle()
-	s.handler = tidyPath(s.engine())
+	s.handler = tidyPath(s.engine(c.Observe))
 	return pack(s.handler)
 }
 
 // engine routes what is tidied.
-func (s *server) engine() *gin.Engine {
+func (s *server) engine(observe []gin.HandlerFunc) *gin.Engine {
 	engine := gin.New()
 	engine.RedirectTrailingSlash = false
 	engine.HandleMethodNotAllowed = true
 	engine.UseRawPath = true
-	engine.Use(s.begin, s.answerPanic, s.authenticate)
+	engine.Use(append(slices.Clip(observe), s.begin, s.answerPanic, s.authenticate)...)
 	engine.NoRoute(s.handle(noRoute))
 	engine.NoMethod(s.handle(noMethod))
 	s.route(engine.Group("/v1.0"), version{name: "v1.0", apiVersion: "2023-10-19"})

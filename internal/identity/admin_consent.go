@@ -50,7 +50,7 @@ func (p *Provider) consent(r authorization) error {
 	user, err := p.signInByPage(r.exchange, r.authority, r.Request.PostForm)
 	var refusal *aadError
 	if errors.As(err, &refusal) {
-		_ = r.Error(refusal)
+		r.refused(refusal)
 		return p.showSignIn(r, nil, r.Request.PostForm.Get("user"), refusal)
 	}
 	if err != nil {

@@ -28,7 +28,11 @@ type authority struct {
 
 // authority finds whom the path names.
 func (p *Provider) authority(x *exchange) (authority, error) {
-	return p.findAuthority(x.Request.Context(), x.Param("tenant"))
+	a, err := p.findAuthority(x.Request.Context(), x.Param("tenant"))
+	if a.tenant != nil {
+		x.about(a.tenant.ID)
+	}
+	return a, err
 }
 
 func (p *Provider) findAuthority(ctx context.Context, name string) (authority, error) {

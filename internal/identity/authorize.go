@@ -117,7 +117,7 @@ func (p *Provider) submitAuthorization(r authorization) error {
 	user, err := p.signInByPage(r.exchange, r.authority, page)
 	var refusal *aadError
 	if errors.As(err, &refusal) {
-		_ = r.Error(refusal)
+		r.refused(refusal)
 		return p.showSignIn(r, nil, page.Get("user"), refusal)
 	}
 	if err != nil {
@@ -252,6 +252,7 @@ func optional(s string) *string {
 // checkRedirect finds the application and holds the redirect URI to those that
 // it registered.
 func (p *Provider) checkRedirect(r authorization, tenant db.Tenant) (db.Application, error) {
+	r.about(tenant.ID)
 	app, err := p.findApplication(r.Request.Context(), tenant, r.get("client_id"))
 	if err != nil {
 		return app, err
@@ -358,7 +359,7 @@ func (r authorization) redirectError(err error) error {
 	if e.httpStatus() >= http.StatusInternalServerError {
 		return err
 	}
-	_ = r.Error(e)
+	r.refused(e)
 	return r.redirect(url.Values{"error": {e.code}, "error_description": {r.describe(e)}, "error_uri": {r.base + "/error"}})
 }
 

@@ -51,6 +51,7 @@ func readCredentials(r *http.Request, f form) credentials {
 // application that is no public client must prove itself, unless it is let
 // without where no browser is (flows that publicFlow names).
 func (p *Provider) authenticateClient(x *exchange, f form, tenant db.Tenant, publicFlow bool) (client, error) {
+	x.about(tenant.ID)
 	c := readCredentials(x.Request, f)
 	if c.id == "" {
 		return client{}, errMissing("client_id")

@@ -30,7 +30,7 @@ func (p *Provider) deviceAuth(x *exchange) error {
 	done, err := p.decideDevice(x, code)
 	var refusal *aadError
 	if errors.As(err, &refusal) {
-		_ = x.Error(refusal)
+		x.refused(refusal)
 		return x.show(refusal.httpStatus(), "device", devicePage{Code: code, User: x.Request.PostForm.Get("user"), Error: x.describe(refusal)})
 	}
 	if err != nil {

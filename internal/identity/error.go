@@ -103,7 +103,7 @@ func (x *exchange) describe(e *aadError) string {
 // writeError answers with the refusal as JSON.
 func (x *exchange) writeError(err error) {
 	e := asAADError(err)
-	_ = x.Error(e)
+	x.refused(e)
 	x.writeJSON(e.httpStatus(), errorDocument{
 		Error:            e.code,
 		ErrorDescription: x.describe(e),

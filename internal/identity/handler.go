@@ -59,7 +59,7 @@ func (p *Provider) engine() *gin.Engine {
 	engine.ForwardedByClientIP = false // or an attacker names another address at each try
 	engine.RedirectTrailingSlash = false
 	engine.HandleMethodNotAllowed = true
-	engine.Use(p.begin)
+	engine.Use(append(slices.Clip(p.observe), p.begin)...)
 	engine.NoRoute(p.json(noRoute))
 	engine.NoMethod(p.json(noMethod))
 
@@ -179,6 +179,15 @@ func (x *exchange) clientRequestID() string {
 		}
 	}
 	return uuid.NewString()
+}
+
+// about leaves whose tenant a request is about to those who observe it.
+func (x *exchange) about(tenant uuid.UUID) { x.Set("tenant", tenant) }
+
+// refused leaves a refusal to the log and to those who observe the request.
+func (x *exchange) refused(e *aadError) {
+	_ = x.Error(e)
+	x.Set("aadsts", e.number)
 }
 
 // base is the public URL, or the scheme and host by which the client called.

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/time/rate"
@@ -28,6 +29,11 @@ type Config struct {
 	Now       func() time.Time // the clock; nil means time.Now
 	Log       *slog.Logger     // nil discards
 	PublicURL string           // what links start with, no trailing slash; "" follows each request
+
+	// Observe comes before the handlers of every request. When they are done, Gin's
+	// context has the tenant's id as "tenant", the grant by which a token was
+	// issued as "grant", and the number of a refusal as "aadsts".
+	Observe []gin.HandlerFunc
 }
 
 // Provider issues and verifies tokens. It is safe for many goroutines.
@@ -37,6 +43,7 @@ type Provider struct {
 	now        func() time.Time
 	log        *slog.Logger
 	publicURL  string
+	observe    []gin.HandlerFunc
 	keys       keyring
 	callers    callerCache
 	seen       *lru.Cache[[sha256.Size]byte, *payload] // verified tokens by their hash
@@ -55,7 +62,7 @@ const (
 // is none yet, it makes the first.
 func New(ctx context.Context, c Config) (*Provider, error) {
 	p := &Provider{
-		pool: c.DB, queries: db.New(c.DB), now: c.Now, log: c.Log, publicURL: c.PublicURL,
+		pool: c.DB, queries: db.New(c.DB), now: c.Now, log: c.Log, publicURL: c.PublicURL, observe: c.Observe,
 		sameOrigin: http.NewCrossOriginProtection(),
 	}
 	if p.now == nil {

@@ -73,7 +73,7 @@ func (x *exchange) showMessage(status int, title, text string) error {
 // showError shows a refusal to a person.
 func (x *exchange) showError(err error) {
 	e := asAADError(err)
-	_ = x.Error(e)
+	x.refused(e)
 	if err := x.showMessage(e.httpStatus(), "Sorry, but we're having trouble signing you in.", x.describe(e)); err != nil {
 		x.writeError(err)
 	}

@@ -29,15 +29,21 @@ type tokenRequest struct {
 	authority authority
 }
 
+// grant is a way to a token.
+type grant struct {
+	name   string
+	answer func(*Provider, tokenRequest) (tokenAnswer, error)
+}
+
 // grants are the ways to a token, by grant_type.
-var grants = map[string]func(*Provider, tokenRequest) (tokenAnswer, error){
-	"authorization_code": (*Provider).grantAuthorizationCode,
-	"client_credentials": (*Provider).grantClientCredentials,
-	"device_code":        (*Provider).grantDeviceCode, // as MSAL calls it
-	"urn:ietf:params:oauth:grant-type:device_code": (*Provider).grantDeviceCode,
-	"urn:ietf:params:oauth:grant-type:jwt-bearer":  (*Provider).grantOnBehalfOf,
-	"password":      (*Provider).grantPassword,
-	"refresh_token": (*Provider).grantRefreshToken,
+var grants = map[string]grant{
+	"authorization_code": {"authorization_code", (*Provider).grantAuthorizationCode},
+	"client_credentials": {"client_credentials", (*Provider).grantClientCredentials},
+	"device_code":        {"device_code", (*Provider).grantDeviceCode}, // as MSAL calls it
+	"urn:ietf:params:oauth:grant-type:device_code": {"device_code", (*Provider).grantDeviceCode},
+	"urn:ietf:params:oauth:grant-type:jwt-bearer":  {"on_behalf_of", (*Provider).grantOnBehalfOf},
+	"password":      {"password", (*Provider).grantPassword},
+	"refresh_token": {"refresh_token", (*Provider).grantRefreshToken},
 }
 
 // token is the token endpoint (RFC 6749 section 3.2).
@@ -61,10 +67,11 @@ func (p *Provider) token(x *exchange) error {
 	if f.get("scope") == "" && f.get("resource") != "" { // v1.0 names the resource alone
 		f["scope"] = []string{strings.TrimRight(f.get("resource"), "/") + "/" + defaultScope + " openid offline_access"}
 	}
-	answer, err := grant(p, tokenRequest{x, f, a})
+	answer, err := grant.answer(p, tokenRequest{x, f, a})
 	if err != nil {
 		return err
 	}
+	x.Set("grant", grant.name)
 	if x.v1 {
 		x.writeJSON(200, answer.v1(x.now, f.get("resource")))
 		return nil

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/gin-gonic/gin"
+
 	"github.com/mocktenant/mocktenant/internal/admin"
 	"github.com/mocktenant/mocktenant/internal/db"
 )
@@ -35,6 +37,7 @@ func (s *Server) administer(ctx context.Context) error {
 	}
 	s.admin = admin.New(admin.Config{
 		DB: s.pool, Identity: s.identity, Now: s.config.Now, Log: s.log, Open: open, ReportURL: reportURL,
+		Metrics: s.telemetry.Handler(), Observe: []gin.HandlerFunc{s.telemetry.Request},
 	})
 	s.adminHTTP = http.Server{
 		Handler:           s.admin.Handler(),

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mocktenant/mocktenant/internal/proxy"
+	"github.com/mocktenant/mocktenant/internal/telemetry"
 )
 
 // Config is how the service runs. The tags make each field a flag with an
@@ -52,6 +53,10 @@ type Config struct {
 	// Demo makes the demo tenant.
 	Demo bool `kong:"-"`
 
+	// OpenTelemetry lets the OTEL_… variables of the process's environment say where
+	// traces and metrics go.
+	OpenTelemetry bool `kong:"-"`
+
 	Now func() time.Time `kong:"-"` // the clock; nil means time.Now
 	Log *slog.Logger     `kong:"-"` // nil discards
 }
@@ -59,7 +64,7 @@ type Config struct {
 // Validate says which setting is wrong, and how.
 func (c *Config) Validate() error {
 	return errors.Join(
-		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(), c.validateShutdownDelay(),
+		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(), c.validateShutdownDelay(), c.validateTelemetry(),
 	)
 }
 
@@ -147,6 +152,13 @@ func (c *Config) validateShutdownDelay() error {
 		return fmt.Errorf("MOCKTENANT_SHUTDOWN_DELAY %s: want 0s or more", c.ShutdownDelay)
 	}
 	return nil
+}
+
+func (c *Config) validateTelemetry() error {
+	if !c.OpenTelemetry {
+		return nil
+	}
+	return telemetry.CheckEnvironment()
 }
 
 func (c *Config) validatePublicURL() error {

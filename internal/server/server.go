@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mocktenant/mocktenant/internal/admin"
@@ -26,6 +27,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/graph"
 	"github.com/mocktenant/mocktenant/internal/identity"
 	"github.com/mocktenant/mocktenant/internal/proxy"
+	"github.com/mocktenant/mocktenant/internal/telemetry"
 )
 
 // Limits of the HTTP server.
@@ -49,6 +51,7 @@ type Server struct {
 	config    Config
 	log       *slog.Logger
 	pool      *pgxpool.Pool
+	telemetry *telemetry.Telemetry
 	identity  *identity.Provider
 	admin     *admin.API
 	http      http.Server
@@ -85,10 +88,15 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 		go admin.Load() // while the database is waited for
 	}
 	var err error
-	if s.pool, err = db.Open(ctx, c.DatabaseURL, c.DatabaseWait, s.log); err != nil {
+	if s.telemetry, err = telemetry.New(ctx, telemetry.Config{Environment: c.OpenTelemetry, Log: s.log}); err != nil {
+		return nil, err
+	}
+	if s.pool, err = db.Open(ctx, c.DatabaseURL, c.DatabaseWait, s.log, s.telemetry.Queries()); err != nil {
+		s.telemetry.Shutdown(ctx)
 		return nil, err
 	}
 	if err := s.start(ctx); err != nil {
+		s.telemetry.Shutdown(ctx)
 		s.pool.Close()
 		return nil, err
 	}
@@ -99,9 +107,14 @@ func (s *Server) start(ctx context.Context) error {
 	if err := db.MigrateUp(ctx, s.pool, s.log); err != nil {
 		return err
 	}
-	var err error
+	err := s.telemetry.ObserveDatabase(s.pool, db.New(s.pool).CountTenants)
+	if err != nil {
+		return err
+	}
 	publicURL := strings.TrimSuffix(s.config.PublicURL, "/")
-	if s.identity, err = identity.New(ctx, identity.Config{DB: s.pool, Now: s.config.Now, Log: s.log, PublicURL: publicURL}); err != nil {
+	if s.identity, err = identity.New(ctx, identity.Config{
+		DB: s.pool, Now: s.config.Now, Log: s.log, PublicURL: publicURL, Observe: []gin.HandlerFunc{s.telemetry.Request, s.telemetry.SignIn},
+	}); err != nil {
 		return err
 	}
 	if s.config.Demo {
@@ -227,12 +240,13 @@ func (s *Server) handler() http.Handler {
 	own := map[string]bool{"/livez": true, "/readyz": true, caPath: true}
 	authority := s.identity.Handler()
 	graph := graph.New(graph.Config{
-		Store:     db.NewStore(s.pool, !s.config.NoGathering, nil),
+		Store:     db.NewStore(s.pool, !s.config.NoGathering, s.telemetry.Gathered),
 		Tokens:    s.identity,
 		PageKey:   s.pageKey,
 		Now:       s.config.Now,
 		Log:       s.log,
 		PublicURL: strings.TrimSuffix(s.config.PublicURL, "/"),
+		Observe:   []gin.HandlerFunc{s.telemetry.Request},
 	})
 	// Not under "/" of the mux: it redirects paths that it finds unclean.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -286,8 +300,8 @@ func (s *Server) Failed() <-chan error { return s.failed }
 
 // Shutdown says by /readyz that the service isn't ready, goes on for as long as
 // Config.ShutdownDelay, each answer being its connection's last, stops listening,
-// answers the requests that are under way for as long as ctx lives, and closes the
-// database's connections.
+// answers the requests that are under way for as long as ctx lives, sends what was
+// measured and traced, and closes the database's connections.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
 	select {
@@ -307,6 +321,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if s.proxy != nil {
 		errs = append(errs, s.proxy.Shutdown(ctx))
 	}
+	s.telemetry.Shutdown(ctx) // while the database can still be measured
 	s.pool.Close()
 	return errors.Join(errs...)
 }

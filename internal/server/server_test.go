@@ -161,11 +161,15 @@ func TestDatabaseGoesAway(t *testing.T) {
 	to := dbtest.Pool(t).Config().ConnConfig
 	g := newGate(t, to.Host, to.Port)
 	at := g.listener.Addr().(*net.TCPAddr)
-	s := start(t, server.Config{DatabaseURL: fmt.Sprintf("host=127.0.0.1 port=%d user='%s' password='%s' dbname='%s' sslmode=disable",
+	s := start(t, server.Config{AdminAddr: "127.0.0.1:0", DatabaseURL: fmt.Sprintf("host=127.0.0.1 port=%d user='%s' password='%s' dbname='%s' sslmode=disable",
 		at.Port, to.User, to.Password, to.Database)})
 	token := token(t, s, tenant)
 	if r, body := call(t, "POST", s.URL()+partners, token, `{}`); r.StatusCode != 201 {
 		t.Fatalf("before: %d %s", r.StatusCode, body)
+	}
+
+	if _, status := scrape(t, s, ""); status != 200 {
+		t.Fatalf("/metrics before: %d", status)
 	}
 
 	g.set(true)
@@ -195,6 +199,13 @@ func TestDatabaseGoesAway(t *testing.T) {
 	}
 	if r, _ := call(t, "GET", s.URL()+"/livez", "", ""); r.StatusCode != 200 {
 		t.Errorf("/livez while away: %d", r.StatusCode)
+	}
+	away := samples{`http_server_request_duration_seconds_count{http_request_method="POST",http_response_status_code="503",http_route="` + partners + `"}`: 1}
+	if got, status := scrape(t, s, ""); status != 200 || !got.has(away) {
+		t.Errorf("/metrics while away, to who was let in before: %d, want %v", status, away)
+	}
+	if _, status := scrape(t, s, "never seen before"); status != 503 {
+		t.Errorf("/metrics while away, to a stranger: %d", status)
 	}
 
 	g.set(false)

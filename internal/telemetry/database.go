@@ -1,0 +1,160 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	semconv "go.opentelemetry.io/otel/semconv/v1.40.0"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Queries measures queries and traces those of requests that are traced, for
+// pgx. Our own and not otelpgx's tracer, which writes texts of errors, where
+// Postgres shows values, and knows no links.
+func (t *Telemetry) Queries() pgx.QueryTracer { return queries{t} }
+
+type queries struct{ *Telemetry }
+
+// operation labels the series of queries.
+type operation struct{ name, failure string }
+
+func (o operation) attributes() []attribute.KeyValue {
+	a := []attribute.KeyValue{semconv.DBSystemNamePostgreSQL, semconv.DBQuerySummary(o.name)}
+	if o.failure != "" {
+		a = append(a, semconv.ErrorTypeKey.String(o.failure))
+	}
+	return a
+}
+
+// running is a query under way.
+type running struct {
+	name  string
+	start time.Time
+	span  trace.Span // nil: it isn't traced
+}
+
+type (
+	runningKey  struct{}
+	gatheredKey struct{}
+)
+
+// Gathered is told of each statement that creates share, before it is run: its
+// context, and those of the calls that it is for. The context that it returns is
+// the statement's, below the first of the calls that is traced; the others and
+// the statement are linked to each other.
+func (t *Telemetry) Gathered(ctx context.Context, calls []context.Context) context.Context {
+	t.gathered.Record(ctx, int64(len(calls)))
+	if t.tracer == nil {
+		return ctx
+	}
+	var links []trace.Span
+	for _, call := range calls {
+		if span := trace.SpanFromContext(call); span.IsRecording() {
+			links = append(links, span)
+		}
+	}
+	if len(links) == 0 {
+		return ctx
+	}
+	return context.WithValue(trace.ContextWithSpan(ctx, links[0]), gatheredKey{}, links[1:])
+}
+
+// TraceQueryStart is part of pgx.QueryTracer.
+func (q queries) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	return q.begin(ctx, queryName(data.SQL))
+}
+
+// TraceQueryEnd is part of pgx.QueryTracer.
+func (q queries) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
+	q.end(ctx, data.Err)
+}
+
+// TraceCopyFromStart is part of pgx.CopyFromTracer.
+func (q queries) TraceCopyFromStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceCopyFromStartData) context.Context {
+	return q.begin(ctx, "COPY "+strings.Join(data.TableName, "."))
+}
+
+// TraceCopyFromEnd is part of pgx.CopyFromTracer.
+func (q queries) TraceCopyFromEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceCopyFromEndData) {
+	q.end(ctx, data.Err)
+}
+
+func (q queries) begin(ctx context.Context, name string) context.Context {
+	r := &running{name: name, start: time.Now()}
+	if q.tracer != nil && trace.SpanFromContext(ctx).IsRecording() { // what nobody asked for is measured, not traced
+		ctx, r.span = q.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient),
+			trace.WithAttributes(semconv.DBSystemNamePostgreSQL, semconv.DBQuerySummary(name)))
+		link(ctx, r.span)
+	}
+	return context.WithValue(ctx, runningKey{}, r)
+}
+
+// link links a statement and the requests, besides the one that it is below, that
+// it is for.
+func link(ctx context.Context, statement trace.Span) {
+	others, _ := ctx.Value(gatheredKey{}).([]trace.Span)
+	for _, request := range others {
+		statement.AddLink(trace.Link{SpanContext: request.SpanContext()})
+		request.AddLink(trace.Link{SpanContext: statement.SpanContext()})
+	}
+	if len(others) > 0 {
+		statement.SetAttributes(semconv.DBOperationBatchSize(len(others) + 1))
+	}
+}
+
+func (q queries) end(ctx context.Context, err error) {
+	r, ok := ctx.Value(runningKey{}).(*running)
+	if !ok {
+		return
+	}
+	o := operation{r.name, failure(err)}
+	q.operations.Record(ctx, time.Since(r.start).Seconds(), q.operationSeries.of(o)...)
+	if r.span == nil {
+		return
+	}
+	if o.failure != "" {
+		r.span.SetStatus(codes.Error, "") // what Postgres says may show values
+		r.span.SetAttributes(semconv.ErrorTypeKey.String(o.failure))
+	}
+	r.span.End()
+}
+
+// failure is the kind of an error: its SQLSTATE, where Postgres said it.
+func failure(err error) string {
+	var refusal *pgconn.PgError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &refusal):
+		return refusal.Code
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	}
+	return "_OTHER"
+}
+
+// otherQuery stands for all SQL that has no name.
+const otherQuery = "other"
+
+// queryName is what sqlc, and we, write before a query, or the word of
+// transactions that it is. All else is one, for there must not be many.
+func queryName(sql string) string {
+	if rest, ok := strings.CutPrefix(sql, "-- name: "); ok {
+		name, _, _ := strings.Cut(rest, " ")
+		return name
+	}
+	word, _, _ := strings.Cut(sql, " ")
+	switch word {
+	case "begin", "commit", "rollback":
+		return strings.ToUpper(word)
+	}
+	return otherQuery
+}
