@@ -41,25 +41,25 @@ func sharing() string {
 	return "posix"
 }
 
-// serves says whether process pid exists and whether it is the postmaster of
-// the cluster in dir. A zombie exists and serves nothing.
-func serves(pid int, dir string) (exists, serving bool) {
+// serves says whether process pid is the postmaster of the cluster in dir. A zombie
+// serves nothing.
+func serves(pid int, dir string) bool {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if err != nil {
-		return false, false
+		return false
 	}
 	args := strings.Split(string(raw), "\x00")
 	if name := filepath.Base(args[0]); name != "postgres" && name != "postmaster" {
-		return true, false
+		return false
 	}
 	for n, arg := range args[1:] {
 		if arg == dir && args[n] == "-D" {
-			return true, true
+			return true
 		}
 	}
 	cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
 	real, _ := filepath.EvalSymlinks(dir)
-	return true, err == nil && cwd == real
+	return err == nil && cwd == real
 }
 
 // syncDisk writes to disk what the file system of dir holds in memory.

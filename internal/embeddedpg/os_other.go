@@ -22,15 +22,15 @@ func memoryDir() string { return "" }
 // sharing is where the processes of a server share memory.
 func sharing() string { return "posix" }
 
-// serves says whether process pid exists and whether it is the postmaster of
-// the cluster in dir. A zombie exists and serves nothing.
-func serves(pid int, dir string) (exists, serving bool) {
+// serves says whether process pid is the postmaster of the cluster in dir. A zombie
+// serves nothing.
+func serves(pid int, dir string) bool {
 	out, err := exec.Command("ps", "-ww", "-o", "command=", "-p", strconv.Itoa(pid)).Output()
 	if err != nil {
-		return false, false
+		return false
 	}
 	line := strings.TrimSpace(string(out)) + " "
-	return true, strings.Contains(line, "postgres") && strings.Contains(line, " -D "+dir+" ")
+	return strings.Contains(line, "postgres") && strings.Contains(line, " -D "+dir+" ")
 }
 
 // syncDisk writes to disk what file systems hold in memory.

@@ -32,9 +32,11 @@ func (h *home) readyPID() int {
 }
 
 // clearStale makes way for a new postmaster: it ends one that a killed process
-// left behind, and removes a pid file or socket whose process id now belongs to
-// a zombie or another program, which postgres would take for a postmaster. The
-// lock, which we hold, says that nobody needs any of them.
+// left behind, and removes the pid file and the socket. Their process id may
+// belong to a zombie or another program, now or in a moment, which postgres would
+// take for a postmaster: in a container ids begin anew at each start. The lock, which
+// we hold, says that nobody needs any of them; that no process of a postmaster that
+// was killed still writes, postgres sees by its shared memory.
 func (h *home) clearStale(ctx context.Context, log *slog.Logger) error {
 	text, err := os.ReadFile(h.pidFile())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -45,21 +47,14 @@ func (h *home) clearStale(ctx context.Context, log *slog.Logger) error {
 	}
 	first, _, _ := strings.Cut(string(text), "\n")
 	pid, err := strconv.Atoi(first)
-	if err != nil || pid <= 1 { // cut short by a crash
-		return h.removeFiles(append(h.socketFiles(), h.pidFile())...)
-	}
-	exists, serving := serves(pid, h.cluster())
-	if serving {
+	whole := err == nil && pid > 1 // or it was cut short by a crash
+	if whole && serves(pid, h.cluster()) {
 		log.Info("ending a PostgreSQL that an earlier process left behind", "pid", pid, "directory", h.dir)
 		if err := h.endOrphan(ctx, pid); err != nil {
 			return err
 		}
 	}
-	stale := h.socketFiles()
-	if exists {
-		stale = append(stale, h.pidFile())
-	}
-	return h.removeFiles(stale...)
+	return h.removeFiles(append(h.socketFiles(), h.pidFile())...)
 }
 
 // endOrphan asks process pid to end and waits until it has.
@@ -68,7 +63,7 @@ func (h *home) endOrphan(ctx context.Context, pid int) error {
 		return fmt.Errorf("stop process %d: %w", pid, err)
 	}
 	for {
-		if _, serving := serves(pid, h.cluster()); !serving {
+		if !serves(pid, h.cluster()) {
 			return nil
 		}
 		select {

@@ -215,8 +215,7 @@ func TestServerEndsWithAKilledProgram(t *testing.T) {
 			p.kill()
 
 			eventually(t, "the server has ended", func() bool {
-				_, serving := serves(pid, filepath.Join(dir, clusterName))
-				return !serving && processesIn(dir) == 0
+				return !serves(pid, filepath.Join(dir, clusterName)) && processesIn(dir) == 0
 			})
 			if log, _ := os.ReadFile(filepath.Join(dir, "postgres.log")); !strings.Contains(string(log), "database system is shut down") {
 				t.Errorf("no clean shutdown:\n%s", log)
