@@ -1,6 +1,6 @@
 # Everything here is also a plain command; see docs/development.md.
 .DEFAULT_GOAL := help
-.PHONY: help run test race lint generate migration fuzz integration ci golden bench images
+.PHONY: help run test race lint generate migration fuzz integration ci golden bench bench-images images
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ images: ## make mocktenant:dev and mocktenant:dev-standalone (POSTGRES_IMAGE, TA
 	cp "$$(ls /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/cert.pem /etc/ssl/cert.pem 2>/dev/null | head -1)" dist/image/ca-certificates.crt
 	$(image) --target=standalone -t mocktenant:dev-standalone .
 	$(image) --target=mocktenant -t mocktenant:dev .
+
+bench-images: ## measure the images: starts, sizes, memory
+	go test -tags=integration -run='^$$' -bench=. -benchtime=5x ./test/images
 
 ci: ## run all that CI runs
 	.ci/run

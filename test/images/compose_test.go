@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,7 +26,7 @@ import (
 // contoso is the tenant of deploy/compose/seed.
 const contoso = "fc80d8eb-90f7-5f56-9a15-a380ee0563f2"
 
-// project is what docker compose up makes, with ports that are free.
+// project is what docker compose up makes.
 type project struct {
 	testing.TB
 	command []string // docker compose, or docker-compose
@@ -33,11 +34,19 @@ type project struct {
 }
 
 // compose brings services of docker-compose.yml up, all without a profile if none is
-// named, and takes them down with the test.
+// named, on ports that are free, and takes them down with the test.
 func compose(t testing.TB, services ...string) *project {
 	t.Helper()
-	p := &project{t, []string{"docker", "compose"}, append(os.Environ(), "COMPOSE_PROJECT_NAME=mocktenant-test-"+uuid.NewString()[:8],
-		"HTTP_PORT=", "HTTPS_PORT=", "ADMIN_PORT=", "POSTGRES_PORT=", "PROMETHEUS_PORT=", "GRAFANA_PORT=", "MOCKTENANT_IMAGE="+serviceImage)}
+	p := newProject(t, "HTTP_PORT=", "HTTPS_PORT=", "ADMIN_PORT=", "POSTGRES_PORT=", "PROMETHEUS_PORT=", "GRAFANA_PORT=")
+	p.run(append([]string{"up", "-d"}, services...)...)
+	return p
+}
+
+// newProject is one of which nothing is up yet, and nothing will be after the test.
+func newProject(t testing.TB, settings ...string) *project {
+	t.Helper()
+	p := &project{t, []string{"docker", "compose"}, append(os.Environ(), "COMPOSE_PROJECT_NAME=mocktenant-test-"+uuid.NewString()[:8], "MOCKTENANT_IMAGE="+serviceImage)}
+	p.env = append(p.env, settings...)
 	if exec.Command("docker", "compose", "version").Run() != nil {
 		p.command = []string{"docker-compose"}
 	}
@@ -50,7 +59,6 @@ func compose(t testing.TB, services ...string) *project {
 			t.Error(err)
 		}
 	})
-	p.run(append([]string{"up", "-d"}, services...)...)
 	return p
 }
 
@@ -147,6 +155,29 @@ func TestCompose(t *testing.T) {
 	p.up()
 	if status, text, err := call(http.DefaultClient, "GET", "http://"+p.at("proxy", "8080")+partners+"/$count", token, ""); err != nil || !strings.HasSuffix(text, "10") {
 		t.Errorf("after another start: %d %s %v", status, text, err)
+	}
+}
+
+// What the README shows of compose goes as it stands there, on the port that it names.
+func TestREADMECompose(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)\n```sh\n(docker compose up -d\n.*?)```\n").FindAllStringSubmatch(string(text), -1)
+	if len(blocks) != 1 {
+		t.Fatalf("%d blocks", len(blocks))
+	}
+	p := newProject(t, "HTTPS_PORT=", "ADMIN_PORT=", "POSTGRES_PORT=") // one port is enough
+	script := blocks[0][1]
+	if p.command[0] == "docker-compose" {
+		script = `docker() { shift; docker-compose "$@"; }; ` + script
+	}
+	c := exec.CommandContext(t.Context(), "bash", "-ec", script)
+	c.Dir, c.Env = filepath.Join("..", ".."), p.env
+	if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), "HTTP/1.1 201 Created\r\n") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

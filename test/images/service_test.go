@@ -146,7 +146,7 @@ func TestImage(t *testing.T) {
 
 // compressed is the size of an image as registries keep it, in bytes, to within the
 // few thousand of its manifest.
-func compressed(t *testing.T, image string) int {
+func compressed(t testing.TB, image string) int {
 	t.Helper()
 	save := exec.Command("docker", "save", image)
 	out, err := save.StdoutPipe()
