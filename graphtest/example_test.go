@@ -32,7 +32,7 @@ func ExampleNewServer() {
 }
 
 // A tenant starts with a document, is changed, and goes back to a snapshot.
-func ExampleServer_snapshot() {
+func ExampleTenant_Snapshot() {
 	t, end := newT()
 	defer end()
 	ctx := context.Background()
@@ -43,7 +43,7 @@ partners:
   - displayName: TeamViewer
     onboardingStatus: onboarded
 `)))
-	if err := client.Done(s.Admin.CreateSnapshot(ctx, s.Tenant.ID, nil, client.SnapshotCreate{Name: "before"})); err != nil {
+	if err := s.Tenant.Snapshot(ctx, "before"); err != nil {
 		log.Fatal(err)
 	}
 	response, err := s.Tenant.Client().Post(s.URL+"/v1.0/deviceManagement/remoteAssistancePartners", "application/json", strings.NewReader(`{}`))
@@ -51,7 +51,7 @@ partners:
 		log.Fatal(err)
 	}
 	_ = response.Body.Close()
-	if err := client.Done(s.Admin.RestoreSnapshot(ctx, s.Tenant.ID, "before")); err != nil {
+	if err := s.Tenant.Restore(ctx, "before"); err != nil {
 		log.Fatal(err)
 	}
 

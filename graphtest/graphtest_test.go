@@ -290,6 +290,28 @@ func TestNewTenant(t *testing.T) {
 	}
 }
 
+func TestSnapshot(t *testing.T) {
+	t.Parallel()
+	s := graphtest.NewServer(t)
+	create(t, s.Tenant, s.URL, "before")
+	if err := s.Tenant.Snapshot(t.Context(), "it"); err != nil {
+		t.Fatal(err)
+	}
+	create(t, s.Tenant, s.URL, "after")
+	if err := s.Tenant.Restore(t.Context(), "it"); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := names(t, s.Tenant, s.URL); !slices.Equal(got, []string{"before"}) {
+		t.Errorf("got %q", got)
+	}
+	if err := s.Tenant.Restore(t.Context(), "none"); err == nil || !strings.HasPrefix(err.Error(), `graphtest: restore snapshot "none": `) {
+		t.Errorf("a snapshot that isn't there: %v", err)
+	}
+	if err := s.Tenant.Snapshot(t.Context(), "it"); err == nil || !strings.HasPrefix(err.Error(), `graphtest: snapshot "it": `) {
+		t.Errorf("a snapshot of the same name: %v", err)
+	}
+}
+
 // The service's clock is the test's, from before the keys were made to long after
 // they have changed.
 func TestWithClock(t *testing.T) {

@@ -104,6 +104,22 @@ func (t *Tenant) Token(ctx context.Context) (token string, expires time.Time, er
 	return t.token, t.expires, nil
 }
 
+// Snapshot keeps what the tenant holds under a name, for Restore.
+func (t *Tenant) Snapshot(ctx context.Context, name string) error {
+	if err := client.Done(t.server.Admin.CreateSnapshot(ctx, t.ID, nil, client.SnapshotCreate{Name: name})); err != nil {
+		return fmt.Errorf("graphtest: snapshot %q: %w", name, err)
+	}
+	return nil
+}
+
+// Restore puts back what the tenant held when the snapshot was made, all at once.
+func (t *Tenant) Restore(ctx context.Context, name string) error {
+	if err := client.Done(t.server.Admin.RestoreSnapshot(ctx, t.ID, name)); err != nil {
+		return fmt.Errorf("graphtest: restore snapshot %q: %w", name, err)
+	}
+	return nil
+}
+
 // signedIn sends requests as the tenant's user.
 type signedIn struct{ *Tenant }
 
