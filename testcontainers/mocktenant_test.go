@@ -453,7 +453,7 @@ func TestRestart(t *testing.T) {
 	if err := ctr.Stop(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tenant.Client().Get("https://graph.microsoft.com" + partners); err == nil { //nolint:noctx,bodyclose // there is no answer
+	if _, err := tenant.Client().Get("https://graph.microsoft.com" + partners); err == nil { //nolint:noctx // there is no answer
 		t.Error("a service that was stopped answered")
 	}
 	if err := ctr.Start(t.Context()); err != nil {

@@ -1,0 +1,87 @@
+// Package partners_test tests a program by the Graph SDK, with the tenant in a
+// container that the package's tests share.
+package partners_test
+
+import (
+	"cmp"
+	"context"
+	"log"
+	"os"
+	"testing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/jackc/pgx/v5"
+	authentication "github.com/microsoft/kiota-authentication-azure-go"
+	msgraph "github.com/microsoftgraph/msgraph-sdk-go"
+	"github.com/microsoftgraph/msgraph-sdk-go/models"
+	"github.com/testcontainers/testcontainers-go"
+
+	mocktenant "github.com/mocktenant/mocktenant/testcontainers"
+)
+
+var ctr *mocktenant.Container
+
+func TestMain(m *testing.M) {
+	var err error
+	ctr, err = mocktenant.Run(context.Background(), cmp.Or(os.Getenv("MOCKTENANT_IMAGE"), "mocktenant:dev-standalone"))
+	code := 1
+	if err == nil {
+		code = m.Run()
+	} else {
+		log.Print(err)
+	}
+	if err := testcontainers.TerminateContainer(ctr); err != nil {
+		log.Print(err)
+	}
+	os.Exit(code)
+}
+
+// newGraph returns the Graph SDK's client, signed in as a tenant's user. It has
+// Microsoft's addresses built in: the HTTP client leads to the container.
+func newGraph(t *testing.T, tenant *mocktenant.Tenant) *msgraph.GraphServiceClient {
+	t.Helper()
+	credential, err := azidentity.NewUsernamePasswordCredential(
+		tenant.ID.String(), tenant.ClientID.String(), tenant.UserName, tenant.Password,
+		&azidentity.UsernamePasswordCredentialOptions{ClientOptions: azcore.ClientOptions{Transport: ctr.Client()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider, err := authentication.NewAzureIdentityAuthenticationProvider(credential)
+	if err != nil {
+		t.Fatal(err)
+	}
+	adapter, err := msgraph.NewGraphRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(provider, nil, nil, ctr.Client())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return msgraph.NewGraphServiceClient(adapter)
+}
+
+func TestCreatePartner(t *testing.T) {
+	t.Parallel()
+	tenant := ctr.NewTenant(t) // of this test's own
+	graph := newGraph(t, tenant)
+
+	partner, name := models.NewRemoteAssistancePartner(), "TeamViewer"
+	partner.SetDisplayName(&name)
+	created, err := graph.DeviceManagement().RemoteAssistancePartners().Post(t.Context(), partner, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *created.GetDisplayName() != name {
+		t.Errorf("created %s", *created.GetDisplayName())
+	}
+
+	// The same, by SQL.
+	db, err := pgx.Connect(t.Context(), ctr.DatabaseURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(context.Background())
+	var kept string
+	err = db.QueryRow(t.Context(), "SELECT display_name FROM remote_assistance_partners WHERE tenant_id = $1", tenant.ID.String()).Scan(&kept)
+	if err != nil || kept != name {
+		t.Errorf("the database has %q: %v", kept, err)
+	}
+}
