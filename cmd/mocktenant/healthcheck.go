@@ -11,40 +11,60 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
+// askAgain is the time between two questions of a healthcheck that waits.
+const askAgain = 50 * time.Millisecond
+
 type healthcheckCommand struct {
 	server.Config `embed:""`
 
 	URL     string        `placeholder:"URL" help:"The service to ask (default: the one that the settings name)."`
 	Timeout time.Duration `default:"3s" help:"How long to wait for the answer."`
+	Wait    time.Duration `help:"How long to ask again while the service isn't ready, or isn't there yet."`
 }
 
-// Run asks for readiness and prints the answer.
+// Run asks for readiness and prints the answer, the last one if it asks again.
 func (h *healthcheckCommand) Run(ctx context.Context, c *cli, con console) error {
+	waiting, stop := context.WithTimeout(ctx, h.Wait)
+	defer stop()
+	answer, err := h.ask(ctx, c.Database)
+	for err != nil && waiting.Err() == nil {
+		select {
+		case <-waiting.Done():
+		case <-time.After(askAgain):
+			answer, err = h.ask(ctx, c.Database)
+		}
+	}
+	if _, printErr := con.out.Write(answer); printErr != nil {
+		return printErr
+	}
+	return err
+}
+
+func (h *healthcheckCommand) ask(ctx context.Context, f databaseFlags) (answer []byte, err error) {
 	base := h.URL
 	if base == "" {
-		var err error
-		if base, err = plainURL(h.HTTPAddr, c.Database); err != nil {
-			return err
+		if base, err = plainURL(h.HTTPAddr, f); err != nil {
+			return nil, err
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.Timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+"/readyz", nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	if _, err := io.Copy(con.out, io.LimitReader(response.Body, 64<<10)); err != nil {
-		return err
+	if answer, err = io.ReadAll(io.LimitReader(response.Body, 64<<10)); err != nil {
+		return nil, err
 	}
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("not ready: %s answered %s", request.URL, response.Status)
+		return answer, fmt.Errorf("not ready: %s answered %s", request.URL, response.Status)
 	}
-	return nil
+	return answer, nil
 }
 
 // plainURL is where the service is reached by HTTP, which needs no trust.

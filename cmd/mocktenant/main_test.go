@@ -413,6 +413,27 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+// A healthcheck may wait for the service to start, and to be ready; one that waits in
+// vain fails.
+func TestHealthcheckWaits(t *testing.T) {
+	t.Parallel()
+	settings := []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}
+	waits := command(t, settings, "healthcheck", "--wait=1m")
+	var answer bytes.Buffer
+	waits.Stdout = &answer
+	if err := waits.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := serve(t, settings)
+	if err := waits.Wait(); err != nil || !strings.HasPrefix(answer.String(), `{"ready":true`) {
+		t.Errorf("it said %q, and ended by %v", answer.String(), err)
+	}
+	p.stop(t)
+	if _, stderr, code := output(t, settings, "healthcheck", "--wait=100ms", "--url", p.url); code != 1 || !strings.Contains(stderr, "refused") {
+		t.Errorf("of a stopped service: %d %s", code, stderr)
+	}
+}
+
 // A bad setting stops the start and names itself.
 func TestBadSettings(t *testing.T) {
 	t.Parallel()
