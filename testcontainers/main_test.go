@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"os"
 	"runtime"
@@ -29,13 +30,20 @@ var (
 )
 
 // shared is the container of the tests that need none of their own.
-var shared = sync.OnceValues(func() (*mocktenant.Container, error) {
-	return mocktenant.Run(context.Background(), standalone)
-})
+var (
+	shared    = sync.OnceValues(startShared)
+	sharedCtr *mocktenant.Container // nil unless a test has needed it
+)
+
+func startShared() (ctr *mocktenant.Container, err error) {
+	sharedCtr, err = mocktenant.Run(context.Background(), standalone)
+	return sharedCtr, err
+}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if ctr, _ := shared(); testcontainers.TerminateContainer(ctr) != nil {
+	if err := testcontainers.TerminateContainer(sharedCtr); err != nil {
+		log.Print(err)
 		code = 1
 	}
 	os.Exit(code)

@@ -14,7 +14,7 @@
 //		…
 //	}
 //
-// A container takes a second, a tenant in it some milliseconds: tests may share a
+// A container takes about a second, a tenant in it some 10 ms: tests may share a
 // container, where each has a tenant of its own, which others don't see and which
 // goes with the test.
 //

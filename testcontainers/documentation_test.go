@@ -1,0 +1,98 @@
+package mocktenant_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const readme = "../README.md"
+
+func page(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// blocks returns a page's blocks of a language that have some words in them.
+func blocks(text, language, words string) (all []string) {
+	for _, m := range regexp.MustCompile("(?s)\n```"+language+"\n(.*?)```\n").FindAllStringSubmatch(text, -1) {
+		if strings.Contains(m[1], words) {
+			all = append(all, m[1])
+		}
+	}
+	return all
+}
+
+// The tests that the pages show run as they stand there.
+func TestDocumentation(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{readme, "../docs/testcontainers.md"} {
+		shown := blocks(page(t, path), "go", "mocktenant.Run(")
+		if len(shown) == 0 {
+			t.Errorf("%s shows no test", path)
+		}
+		for _, source := range shown {
+			runTest(t, path, source)
+		}
+	}
+}
+
+// runTest runs a test's source in a folder of this module, one that ./... passes by.
+func runTest(t *testing.T, path, source string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("testdata", "shown-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.WriteFile(filepath.Join(dir, "shown_test.go"), []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "test", "-v", "-count=1", "./"+dir).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: Test") {
+		t.Errorf("%s: %v\n%s", path, err, out)
+	}
+}
+
+// The README's container starts, and its client's snippet gets to it, by the ports
+// and the settings that stand there.
+func TestREADMEContainer(t *testing.T) {
+	t.Parallel()
+	text := page(t, readme)
+	start := blocks(text, "sh", "docker run -d --name mocktenant ")
+	create := blocks(text, "sh", `"displayName": "TeamViewer"`)
+	if len(start) != 1 || len(create) == 0 {
+		t.Fatalf("the README shows %d ways to run the container and %d snippets for curl", len(start), len(create))
+	}
+	if exec.CommandContext(t.Context(), "docker", "inspect", "mocktenant").Run() == nil {
+		t.Fatal("there is a container called mocktenant already: remove it, for the one that the README runs has that name")
+	}
+	t.Cleanup(func() {
+		_ = exec.Command("docker", "rm", "-f", "mocktenant").Run() //nolint:noctx // the test's has ended
+		_ = os.Remove("../mocktenant-ca.pem")
+	})
+	pasted := exec.CommandContext(t.Context(), "bash", "-e", "-c", start[0]+create[0])
+	pasted.Dir = ".." // where the README is
+	out, err := pasted.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), `"displayName":"TeamViewer"`) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// The example in Python is not run here, for its libraries' registry isn't reached;
+// that Python can read it is checked.
+func TestPythonExample(t *testing.T) {
+	t.Parallel()
+	check := exec.CommandContext(t.Context(), "python3", "-c", "import ast, sys; ast.parse(sys.stdin.read())")
+	check.Stdin = strings.NewReader(page(t, "../examples/python/test_partners.py"))
+	if out, err := check.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
