@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,29 @@ func TestTenantIsAsInGraphtest(t *testing.T) {
 		if !slices.Contains(ours, declared) {
 			t.Errorf("there is no %s", declared)
 		}
+	}
+}
+
+// Who uses the module builds Docker's client and that of the administration, and
+// nothing of the service.
+func TestImports(t *testing.T) {
+	t.Parallel()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	const ours = "github.com/mocktenant/mocktenant/"
+	var got []string
+	for imported := range strings.Lines(string(out)) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(imported), ours); ok {
+			got = append(got, name)
+		}
+		if strings.HasPrefix(imported, "github.com/jackc/") || strings.HasPrefix(imported, "github.com/gin-gonic/") {
+			t.Errorf("imports %s", imported)
+		}
+	}
+	if want := []string{"client", "testcontainers"}; !slices.Equal(got, want) {
+		t.Errorf("imports %q of ours, want %q", got, want)
 	}
 }
 
