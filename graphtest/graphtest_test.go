@@ -312,6 +312,22 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
+// A report login sees its tenant, and no other.
+func TestReportURL(t *testing.T) {
+	t.Parallel()
+	s := graphtest.NewServer(t)
+	for _, tenant := range []*graphtest.Tenant{s.Tenant, s.NewTenant(t)} {
+		create(t, tenant, s.URL, tenant.Domain)
+		login, err := tenant.ReportURL(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := rows(t, login, "SELECT display_name FROM reporting.partners"); !slices.Equal(got, []string{tenant.Domain}) {
+			t.Errorf("%s sees %q", tenant.Domain, got)
+		}
+	}
+}
+
 // The service's clock is the test's, from before the keys were made to long after
 // they have changed.
 func TestWithClock(t *testing.T) {

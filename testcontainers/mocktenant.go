@@ -278,6 +278,19 @@ func (c *Container) HTTPURL() string { return c.location().httpURL }
 // WithDatabaseURL, as it was given.
 func (c *Container) DatabaseURL() string { return c.location().databaseURL }
 
+// published is a URL that leads to the container's own Postgres, as the service knows
+// it, with the port where the test finds that.
+func (c *Container) published(database string) (string, error) {
+	theirs, err := url.Parse(database)
+	if err != nil {
+		return "", err
+	}
+	if ours, err := url.Parse(c.DatabaseURL()); err == nil && theirs.Hostname() == "localhost" {
+		theirs.Host = ours.Host
+	}
+	return theirs.String(), nil
+}
+
 // CA is the certificate authority that signs the service's certificate, in PEM, or
 // the certificate of WithCertificate.
 func (c *Container) CA() []byte { return c.ca }

@@ -306,6 +306,27 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
+// The URLs for SQL lead to the published port; that they let somebody in is seen in
+// examples/go.
+func TestReportURL(t *testing.T) {
+	t.Parallel()
+	ctr := sharedContainer(t)
+	login, err := ctr.NewTenant(t).ReportURL(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sql, err := ctr.PortEndpoint(t.Context(), "5432/tcp", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "postgres://mocktenant:mocktenant@" + sql + "/mocktenant?sslmode=disable"; ctr.DatabaseURL() != want {
+		t.Errorf("DatabaseURL is %s, want %s", ctr.DatabaseURL(), want)
+	}
+	if !strings.HasPrefix(login, "postgres://mocktenant_report_") || !strings.HasSuffix(login, "@"+sql+"/mocktenant?sslmode=disable") {
+		t.Errorf("ReportURL is %s", login)
+	}
+}
+
 func write(t *testing.T, dir, name string, text []byte) string {
 	t.Helper()
 	path := filepath.Join(dir, name)

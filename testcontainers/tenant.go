@@ -129,6 +129,17 @@ func (t *Tenant) Restore(ctx context.Context, name string) error {
 	return nil
 }
 
+// ReportURL makes a Postgres login that reads the views of schema reporting, of this
+// tenant alone, and returns the URL to connect by, password included. It ends with
+// the tenant.
+func (t *Tenant) ReportURL(ctx context.Context) (string, error) {
+	made, err := client.Read[client.ReportLoginCreated](t.container.Admin().CreateReportLogin(ctx, nil, client.ReportLoginCreate{TenantIds: []uuid.UUID{t.ID}}))
+	if err != nil {
+		return "", fmt.Errorf("mocktenant: make a report login: %w", err)
+	}
+	return t.container.published(made.Dsn)
+}
+
 // signedIn sends requests as the tenant's user.
 type signedIn struct{ *Tenant }
 

@@ -73,15 +73,21 @@ func TestCreatePartner(t *testing.T) {
 		t.Errorf("created %s", *created.GetDisplayName())
 	}
 
-	// The same, by SQL.
-	db, err := pgx.Connect(t.Context(), ctr.DatabaseURL())
+	// The same, by SQL: by a login that sees this tenant alone, and as the service itself.
+	report, err := tenant.ReportURL(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close(context.Background())
-	var kept string
-	err = db.QueryRow(t.Context(), "SELECT display_name FROM remote_assistance_partners WHERE tenant_id = $1", tenant.ID.String()).Scan(&kept)
-	if err != nil || kept != name {
-		t.Errorf("the database has %q: %v", kept, err)
+	for url, table := range map[string]string{report: "reporting.partners", ctr.DatabaseURL(): "remote_assistance_partners"} {
+		db, err := pgx.Connect(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close(context.Background())
+		var kept string
+		err = db.QueryRow(t.Context(), "SELECT display_name FROM "+table+" WHERE tenant_id = $1", tenant.ID.String()).Scan(&kept)
+		if err != nil || kept != name {
+			t.Errorf("%s has %q: %v", table, kept, err)
+		}
 	}
 }
