@@ -1,12 +1,14 @@
 package mocktenant_test
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 const readme = "../README.md"
@@ -74,6 +76,9 @@ func TestREADMEContainer(t *testing.T) {
 	if exec.CommandContext(t.Context(), "docker", "inspect", "mocktenant").Run() == nil {
 		t.Fatal("there is a container called mocktenant already: remove it, for the one that the README runs has that name")
 	}
+	for _, published := range regexp.MustCompile(`-p (127\.0\.0\.1:\d+):`).FindAllStringSubmatch(start[0], -1) {
+		waitFree(t, published[1])
+	}
 	t.Cleanup(func() {
 		_ = exec.Command("docker", "rm", "-f", "mocktenant").Run() //nolint:noctx // the test's has ended
 		_ = os.Remove("../mocktenant-ca.pem")
@@ -83,6 +88,21 @@ func TestREADMEContainer(t *testing.T) {
 	out, err := pasted.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), `"displayName":"TeamViewer"`) {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// waitFree waits until nobody listens at an address.
+func waitFree(t *testing.T, address string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		listener, err := net.Listen("tcp", address) //nolint:noctx // it is closed at once
+		if err == nil {
+			_ = listener.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the README publishes a port at an address that is taken: %v", err)
+		}
 	}
 }
 
