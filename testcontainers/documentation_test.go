@@ -69,9 +69,11 @@ func TestREADMEContainer(t *testing.T) {
 	t.Parallel()
 	text := page(t, readme)
 	start := blocks(text, "sh", "docker run -d --name mocktenant ")
-	create := blocks(text, "sh", `"displayName": "TeamViewer"`)
-	if len(start) != 1 || len(create) == 0 {
-		t.Fatalf("the README shows %d ways to run the container and %d snippets for curl", len(start), len(create))
+	_, section, _ := strings.Cut(text, "\n### curl\n")
+	section, _, _ = strings.Cut(section, "\n### ")
+	create := blocks(section, "sh", `"displayName": "TeamViewer"`)
+	if len(start) != 1 || len(create) != 1 {
+		t.Fatalf("the README shows %d ways to run the container and %d snippets for curl, want one each", len(start), len(create))
 	}
 	if exec.CommandContext(t.Context(), "docker", "inspect", "mocktenant").Run() == nil {
 		t.Fatal("there is a container called mocktenant already: remove it, for the one that the README runs has that name")
