@@ -9,6 +9,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,10 @@ type Config struct {
 
 	// ReportURL is where report logins connect; "" is the service's own database.
 	ReportURL string
+
+	// Patience is how long a client may pause within a body or an export, and how
+	// long an import or an export waits for its turn; 0 means 30 seconds.
+	Patience time.Duration
 }
 
 // API is the administration of one service.
@@ -64,6 +69,10 @@ type API struct {
 	scrapers scrapers
 
 	measuring sync.Mutex // held by who takes a profile
+
+	patience  time.Duration
+	documents slots // those that are kept
+	transfers slots // those of them that go into the database or come out of it
 }
 
 // New returns the API.
@@ -71,6 +80,7 @@ func New(c Config) *API {
 	a := &API{
 		pool: c.DB, queries: db.New(c.DB), identity: c.Identity, now: c.Now, log: c.Log, open: c.Open, report: c.ReportURL,
 		metrics: c.Metrics, observe: c.Observe,
+		patience: cmp.Or(c.Patience, patience), documents: make(slots, maxDocuments), transfers: transfers(c.DB.Config().MaxConns),
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -107,7 +117,10 @@ type call struct {
 	op     *operation // nil where no operation is
 	caller caller
 	tenant db.Tenant // that the path names
-	body   []byte    // read, where the contract holds it; documents are streamed
+	body   []byte    // read, where the contract holds it
+
+	document *spool // of an import or an export
+	end      func() // after the call; may be nil
 }
 
 const callKey = "call"
@@ -122,6 +135,11 @@ func (a *API) begin(c *gin.Context) {
 	c.Header("X-Content-Type-Options", "nosniff")
 	c.Header("request-id", x.id)
 	start := time.Now()
+	defer func() {
+		if x.end != nil {
+			x.end()
+		}
+	}()
 	defer func() {
 		if p := recover(); p == http.ErrAbortHandler { //nolint:errorlint // a value, not a chain
 			panic(p)
@@ -145,7 +163,7 @@ func (a *API) begin(c *gin.Context) {
 // whether the request is what the contract says.
 func (a *API) admit(c *gin.Context) {
 	x := callOf(c)
-	for _, step := range []func(*call) error{a.authenticate, a.authorize, a.findTenant, (*call).validate} {
+	for _, step := range []func(*call) error{a.authenticate, a.authorize, a.findTenant, a.keepDocument, a.validate} {
 		if err := step(x); err != nil {
 			a.fail(x, err)
 			c.Abort()

@@ -830,6 +830,9 @@ type NotFound = Problem
 // TooLarge defines model for TooLarge.
 type TooLarge = Problem
 
+// TooSlow defines model for TooSlow.
+type TooSlow = Problem
+
 // Unauthorized defines model for Unauthorized.
 type Unauthorized = Problem
 

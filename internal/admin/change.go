@@ -41,7 +41,7 @@ func (a *API) change(x *call, target string, f func(ctx context.Context, c *chan
 			result, err = a.attempt(ctx, x, target, tx, f)
 			return err
 		})
-		if !rolledBack(err) || x.op.document() { // a stream is read but once
+		if !rolledBack(err) {
 			break
 		}
 	}
@@ -65,13 +65,15 @@ func stateOf(err error) string {
 
 func (a *API) attempt(ctx context.Context, x *call, target string, tx pgx.Tx, f func(context.Context, *change) (answer, error)) (answer, error) {
 	c := &change{Queries: db.New(tx), tx: tx}
-	idempotent := a.idempotent(x, c.Queries)
+	idempotent, err := newIdempotent(x, c.Queries)
+	if err != nil {
+		return answer{}, err
+	}
 	if known, found, err := idempotent.find(ctx); found || err != nil {
 		return known, err
 	}
-	if x.tenant.ID != uuid.Nil {
-		var err error
-		if c.tenant, err = c.LockTenant(ctx, x.tenant.ID); err != nil {
+	if x.tenant.ID != uuid.Nil && !x.op.document() { // which is read first
+		if err := c.lock(ctx, x.tenant.ID); err != nil {
 			return answer{}, err
 		}
 	}
@@ -83,6 +85,12 @@ func (a *API) attempt(ctx context.Context, x *call, target string, tx pgx.Tx, f 
 		return result, err
 	}
 	return result, idempotent.keep(ctx, result)
+}
+
+// lock takes the tenant for the rest of the change.
+func (c *change) lock(ctx context.Context, tenant uuid.UUID) (err error) {
+	c.tenant, err = c.LockTenant(ctx, tenant)
+	return err
 }
 
 // audit writes an entry of the log.
@@ -143,23 +151,21 @@ type idempotent struct {
 	begun hash.Hash
 }
 
-func (a *API) idempotent(x *call, q *db.Queries) *idempotent {
+func newIdempotent(x *call, q *db.Queries) (*idempotent, error) {
 	i := &idempotent{x: x, q: q}
 	takes := x.op.route.Operation.Parameters.GetByInAndName("header", idempotencyKey) != nil
 	if given := x.GetHeader(idempotencyKey); given != "" && takes {
 		i.key = x.caller.id.String() + " " + given
 		i.begun = sha256.New()
 		i.begun.Write([]byte(x.op.name + " " + x.Request.URL.RequestURI() + "\n"))
+		i.begun.Write(x.body)
 		if x.op.document() {
-			x.Request.Body = struct {
-				io.Reader
-				io.Closer
-			}{io.TeeReader(x.Request.Body, i.begun), x.Request.Body}
-		} else {
-			i.begun.Write(x.body)
+			if _, err := io.Copy(i.begun, x.document.open()); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return i
+	return i, nil
 }
 
 // find returns the answer of a try before. It waits for one that is under way.
@@ -173,9 +179,6 @@ func (i *idempotent) find(ctx context.Context) (answer, bool, error) {
 	}
 	row, err := i.q.GetIdempotencyKey(ctx, hashOf("find "+i.key))
 	if err != nil {
-		return answer{}, false, err
-	}
-	if _, err := io.Copy(io.Discard, i.x.Request.Body); err != nil {
 		return answer{}, false, err
 	}
 	if subtle.ConstantTimeCompare(row.RequestHash, i.begun.Sum(nil)) == 0 {
@@ -198,9 +201,6 @@ type keptAnswer struct {
 func (i *idempotent) keep(ctx context.Context, result answer) error {
 	if i.key == "" {
 		return nil
-	}
-	if _, err := io.Copy(io.Discard, i.x.Request.Body); err != nil {
-		return err
 	}
 	body, err := marshal(result.value)
 	if err != nil {

@@ -107,12 +107,14 @@ func (o *operation) fits(body []byte) bool {
 // else wait for.
 func Load() { contract() }
 
-// document tells whether the body is a state document, which its reader checks
-// as it comes.
+// document tells whether the body is a state document, which its reader checks.
 func (o *operation) document() bool { return o.name == "importTenant" || o.name == "createSeed" }
 
+// export tells whether the answer is one.
+func (o *operation) export() bool { return strings.HasPrefix(o.name, "export") }
+
 // validate holds the request against the contract.
-func (x *call) validate() error {
+func (a *API) validate(x *call) error {
 	if x.op == nil {
 		return nil
 	}
@@ -126,6 +128,7 @@ func (x *call) validate() error {
 	if err := x.checkQuery(); err != nil {
 		return err
 	}
+	x.Request.Body = a.pacedBody(x)
 	if err := x.readBody(); err != nil {
 		return err
 	}
@@ -147,8 +150,10 @@ func (x *call) readBody() (err error) {
 	limit := int64(maxBody)
 	switch {
 	case x.op.document():
-		x.Request.Body = http.MaxBytesReader(x.Writer, x.Request.Body, maxDocument)
-		return x.documentType()
+		if err := x.documentType(); err != nil {
+			return err
+		}
+		return x.receive(maxDocument)
 	case x.op.name == "createTenant":
 		limit = maxCreate
 	}

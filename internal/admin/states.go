@@ -22,24 +22,30 @@ func counts(ctx context.Context, q *db.Queries, id uuid.UUID) (StateCounts, erro
 // oneMoment is how what is read in several statements belongs together.
 var oneMoment = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 
-// export answers the state of a tenant, or of what is kept, as a document.
+// export answers the state of a tenant, or of what is kept, as a document. It has
+// left the database before the client takes it.
 func (a *API) export(x *call, id uuid.UUID, format string) (answer, error) {
-	ctx := x.Request.Context()
-	yaml := format == "yaml"
 	kind := jsonType
-	if yaml {
+	if format == "yaml" {
 		kind = yamlType
 	}
-	err := pgx.BeginTxFunc(ctx, a.pool, oneMoment, func(tx pgx.Tx) error {
-		q := db.New(tx)
-		if _, err := q.GetState(ctx, id); err != nil {
-			return err
-		}
-		x.Header("Content-Type", kind)
-		x.Status(http.StatusOK)
-		return state.Export(ctx, q, id, x.Writer, yaml)
-	})
+	err := a.readState(x, id, kind == yamlType)
+	if err == nil {
+		err = a.send(x, kind)
+	}
 	return answer{status: http.StatusOK}, err
+}
+
+func (a *API) readState(x *call, id uuid.UUID, yaml bool) error {
+	ctx := x.Request.Context()
+	release, err := a.transfers.take(ctx, a.patience)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return pgx.BeginTxFunc(ctx, a.pool, oneMoment, func(tx pgx.Tx) error {
+		return state.Export(ctx, db.New(tx), id, x.document, yaml)
+	})
 }
 
 // ExportTenant answers the state of a tenant.
@@ -57,10 +63,13 @@ func formatOf[T ~string](format *T) string {
 // ImportTenant replaces the state of a tenant by a document.
 func (a *API) ImportTenant(c *gin.Context, id TenantId) {
 	a.answer(c, func(x *call) (answer, error) {
-		return a.change(x, "", func(ctx context.Context, c *change) (answer, error) {
+		return a.transfer(x, "", func(ctx context.Context, c *change) (answer, error) {
 			m := state.Importer{Now: x.now, By: x.caller.id}
-			set(&m.IDSeed, c.tenant.IDSeed)
-			from, err := m.Import(ctx, c.tx, x.Request.Body, x.ContentType() == yamlType)
+			set(&m.IDSeed, x.tenant.IDSeed)
+			from, err := m.Import(ctx, c.tx, x.document.open(), x.ContentType() == yamlType)
+			if err == nil {
+				err = c.lock(ctx, id)
+			}
 			if err != nil {
 				return answer{}, err
 			}
@@ -300,8 +309,8 @@ func (a *API) ListSeeds(c *gin.Context, p ListSeedsParams) {
 // CreateSeed keeps a document under a name: all of it, or nothing.
 func (a *API) CreateSeed(c *gin.Context, p CreateSeedParams) {
 	a.answer(c, func(x *call) (answer, error) {
-		return a.change(x, p.Name, func(ctx context.Context, c *change) (answer, error) {
-			kept, err := state.Importer{Now: x.now, By: x.caller.id}.Import(ctx, c.tx, x.Request.Body, x.ContentType() == yamlType)
+		return a.transfer(x, p.Name, func(ctx context.Context, c *change) (answer, error) {
+			kept, err := state.Importer{Now: x.now, By: x.caller.id}.Import(ctx, c.tx, x.document.open(), x.ContentType() == yamlType)
 			if err != nil {
 				return answer{}, err
 			}

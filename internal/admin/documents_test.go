@@ -1,0 +1,235 @@
+package admin_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/server"
+)
+
+// few is a service with few connections to a database of its own, and without any
+// key.
+func few(t testing.TB, connections int) *client {
+	t.Helper()
+	database := fmt.Sprintf("%s pool_max_conns=%d", dbtest.NewDatabase(t), connections)
+	s, err := server.Start(t.Context(), server.Config{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: database})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+		cancel() // clients that stall are not waited for
+		if err := s.Shutdown(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	return &client{t, s, ""}
+}
+
+// impatient is the administration of a service where clients may pause for a short
+// while only, at a real address.
+func (c *client) impatient() string {
+	c.Helper()
+	api := admin.New(admin.Config{DB: c.server.Pool(), Identity: c.server.Identity(), Open: true, Patience: 300 * time.Millisecond})
+	s := httptest.NewServer(api.Handler())
+	c.Cleanup(s.Close)
+	return s.URL
+}
+
+// large is a document of n partners, of 1 kB each.
+func large(n int) string {
+	partner := `{"displayName":"x","onboardingUrl":"https://one.example/` + strings.Repeat("x", 1000) + "\"},\n"
+	return "{\"version\":1,\"partners\":[\n" + strings.TrimSuffix(strings.Repeat(partner, n), ",\n") + "\n]}"
+}
+
+// stalled is a connection on which a request begins.
+type stalled struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+// dial begins a request with what is given of it.
+func (c *client) dial(base, text string) *stalled {
+	c.Helper()
+	conn, err := (&net.Dialer{}).DialContext(c.Context(), "tcp", strings.TrimPrefix(base, "http://"))
+	if err != nil {
+		c.Fatal(err)
+	}
+	c.Cleanup(func() { _ = conn.Close() })
+	_ = conn.(*net.TCPConn).SetReadBuffer(64 << 10) // or the kernel would take an export
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
+	if _, err := io.WriteString(conn, text); err != nil {
+		c.Fatal(err)
+	}
+	return &stalled{conn, bufio.NewReader(conn)}
+}
+
+// line is the next line of the answer.
+func (c *client) line(s *stalled) string {
+	c.Helper()
+	line, err := s.in.ReadString('\n')
+	if err != nil {
+		c.Fatal(err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// stallImport sends half a document, and returns when the service reads it.
+func (c *client) stallImport(base string, tenant uuid.UUID) *stalled {
+	c.Helper()
+	s := c.dial(base, "PUT "+tenantPath(tenant, "/state")+" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n")
+	if line := c.line(s); line != "HTTP/1.1 100 Continue" {
+		c.Fatal(line)
+	}
+	_ = c.line(s)
+	_, _ = io.WriteString(s, `{"version": 1, "partners": [`)
+	return s
+}
+
+// stallExport takes the first line of an answer.
+func (c *client) stallExport(base string, tenant uuid.UUID) *stalled {
+	c.Helper()
+	s := c.dial(base, "GET "+tenantPath(tenant, "/state")+" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	if line := c.line(s); line != "HTTP/1.1 200 OK" {
+		c.Fatal(line)
+	}
+	return s
+}
+
+// Clients that stall in imports and exports, more than there are connections to the
+// database, hold nobody back: neither others, nor the tenant, nor other documents.
+func TestStalledClients(t *testing.T) {
+	t.Parallel()
+	c := few(t, 4)
+	r := admin.TenantCreate{Quota: &admin.TenantQuota{}} // its creates wait for the tenant's lock
+	r.Quota.Partners.Set(1_000_000)
+	made, other := c.newTenant(r), c.newTenant(admin.TenantCreate{})
+	path := tenantPath(made.Tenant.Id)
+	full := c.newTenant(admin.TenantCreate{}).Tenant.Id
+	c.want(200, c.do("PUT", tenantPath(full, "/state"), large(20_000)))
+
+	for range 6 {
+		c.stallImport(c.server.AdminURL(), made.Tenant.Id)
+		c.stallExport(c.server.AdminURL(), full)
+	}
+
+	c.createPartner(made.Credentials.AccessToken, "a", "onboarding")
+	c.createPartner(other.Credentials.AccessToken, "b", "onboarding")
+	c.want(200, c.do("PATCH", path, `{"displayName":"served"}`))
+	c.want(201, c.do("POST", path+"/snapshots", admin.SnapshotCreate{Name: "s"}))
+	c.want(200, c.do("PUT", path+"/state", c.export(made.Tenant.Id)))
+	c.newTenant(admin.TenantCreate{})
+}
+
+// Who sends or takes nothing for too long, or too little, is cut off.
+func TestSlowClients(t *testing.T) {
+	t.Parallel()
+	c := few(t, 4)
+	base := c.impatient()
+	made := c.newTenant(admin.TenantCreate{}).Tenant.Id
+	c.want(200, c.do("PUT", tenantPath(made, "/state"), large(20_000)))
+	before := c.export(made)
+
+	for name, send := range map[string]func(s *stalled){
+		"nothing": func(*stalled) {},
+		"little": func(s *stalled) {
+			for err := error(nil); err == nil; _, err = io.WriteString(s, " ") {
+				time.Sleep(20 * time.Millisecond)
+			}
+		},
+	} {
+		s := c.stallImport(base, made)
+		go send(s)
+		answer, err := http.ReadResponse(s.in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		if detail := c.refused(408, "", reply{answer.StatusCode, answer.Header, string(text)}); !strings.Contains(detail, "no byte for 300ms") {
+			t.Errorf("%s: %s", name, detail)
+		}
+	}
+	s := c.dial(base, "POST /v1/tenants HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+	if line := c.line(s); line != "HTTP/1.1 408 Request Timeout" {
+		t.Error(line)
+	}
+
+	// The connection is gone before the whole of it was sent.
+	s = c.stallExport(base, made)
+	time.Sleep(time.Second)
+	if n, err := io.Copy(io.Discard, s.in); n >= int64(len(before)) {
+		t.Errorf("%d bytes of %d: %v", n, len(before), err)
+	}
+	if got := c.export(made); got != before {
+		t.Error("the tenant has changed")
+	}
+}
+
+// As many documents as may be go into the database or come out of it; the next one
+// is told to come again, and others are served.
+func TestTooManyDocuments(t *testing.T) {
+	t.Parallel()
+	c := few(t, 6) // of which one is for documents
+	base := c.impatient()
+	made := c.newTenant(admin.TenantCreate{})
+	exported := c.export(made.Tenant.Id)
+	tx, err := c.server.Pool().Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "SELECT FROM tenants WHERE id = $1 FOR UPDATE", made.Tenant.Id); err != nil {
+		t.Fatal(err)
+	}
+	call := func(method, path, body string) reply {
+		r, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Error(err)
+			return reply{}
+		}
+		defer func() { _ = answer.Body.Close() }()
+		text, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		return reply{answer.StatusCode, answer.Header, string(text)}
+	}
+	imported := make(chan reply)
+	go func() { imported <- call("PUT", tenantPath(made.Tenant.Id, "/state"), exported) }()
+
+	r := reply{status: 200}
+	for r.status == 200 { // until the import has begun
+		r = call("GET", tenantPath(made.Tenant.Id, "/state"), "")
+	}
+	if detail := c.refused(503, "", r); detail != "1 imports and exports are under way, the most that may be; none ended within 300ms. Try again in a moment." || r.header.Get("Retry-After") == "" {
+		t.Errorf("%s %v", detail, r.header)
+	}
+	c.refused(503, "", call("POST", "/v1/seeds?name=late", `{"version":1}`))
+	c.want(200, call("GET", "/v1/tenants", ""))
+	c.want(201, call("POST", "/v1/tenants", `{"displayName":"served"}`))
+
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.want(200, <-imported)
+	c.want(200, call("GET", tenantPath(made.Tenant.Id, "/state"), ""))
+	c.want(201, call("POST", "/v1/seeds?name=late", `{"version":1}`))
+}
