@@ -166,6 +166,12 @@ SELECT * FROM remote_assistance_partners
 WHERE tenant_id = @tenant_id AND id = ANY (@ids::uuid[])
 ORDER BY id;
 
+-- name: ListPartnerIDs :many
+-- Which of the ids partners have.
+SELECT p.id FROM remote_assistance_partners AS p
+WHERE p.tenant_id = @tenant_id AND p.id = ANY (@ids::uuid[])
+ORDER BY p.id;
+
 -- name: GetState :one
 -- A tenant or a state.
 SELECT * FROM tenants WHERE id = @tenant_id;

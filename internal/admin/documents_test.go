@@ -233,3 +233,66 @@ func TestTooManyDocuments(t *testing.T) {
 	c.want(200, call("GET", tenantPath(made.Tenant.Id, "/state"), ""))
 	c.want(201, call("POST", "/v1/seeds?name=late", `{"version":1}`))
 }
+
+// What a document may not have is refused by its path and line, wherever it stands.
+func TestBadDocuments(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	made := c.newTenant(admin.TenantCreate{}).Tenant.Id
+	before := c.export(made)
+	long, blanks := strings.Repeat("x", 9<<20), strings.Repeat(" ", 9<<20)
+	const large = "is larger than 8388608 bytes, the most that one value may have"
+	for _, tt := range []struct {
+		document, pointer string
+		line              int
+		want              string
+	}{
+		{"{\"version\": 1, \"partners\": [{},\n\n{\"displayName\": \"" + long + "\"}]}", "/partners/1", 3, large},
+		{"{\"version\": 1, \"partners\": [\n{\"displayName\": \"" + long + "\"}]}", "/partners/0", 2, large},
+		{"{\"version\": 1,\n\"users\": {\"x\": \"" + long + "\"}}", "/users", 2, large},
+		{"{\"version\": 1,\n\"applications\": [\"" + long + "\"], \"users\": []}", "/applications/0", 2, large},
+		{"{\"version\": 1,\n\"" + long + "\": 1}", "/version", 2, large},
+		{"{\"version\": 1,\n\"partners\": [{}," + blanks + "]}", "/partners/1", 2, large},
+		{"{\"version\": 1,\n\"partners\": {}}", "/partners", 2, "want an array"},
+		{"{\"version\": 1, \"partners\": [\n{\"id\":\"00000000-0000-4000-8000-000000000007\"}, {},\n{\"displayName\":\"x\",\n\"id\":\"00000000-0000-4000-8000-000000000007\"}, {}]}", "/partners/2", 3, "two partners have the id 00000000-0000-4000-8000-000000000007"},
+		{"{\"version\": 1, \"users\": [{\"userPrincipalName\":\"a@b\"},\n{\"userPrincipalName\":\"A@b\"}]}", "/users/1/userPrincipalName", 2, `two users are called "A@b"`},
+		{"{\"version\": 1, \"users\": [\n{\"id\":\"00000000-0000-4000-8000-000000000007\",\"userPrincipalName\":\"a@b\"},\n{\"id\":\"00000000-0000-4000-8000-000000000007\",\"userPrincipalName\":\"b@b\"}]}", "/users/1/id", 3, "two users have the id 00000000-0000-4000-8000-000000000007"},
+		{"{\"version\": 1, \"applications\": [\n{\"clientId\":\"00000000-0000-4000-8000-000000000007\",\"displayName\":\"a\"},\n{\"clientId\":\"00000000-0000-4000-8000-000000000007\",\"displayName\":\"b\"}]}", "/applications/1/clientId", 3, "two applications have the id 00000000-0000-4000-8000-000000000007"},
+		{"{\"version\": 1, \"applications\": [\n{\"displayName\":\"a\",\"consents\":[{\"userPrincipalName\":\"nobody@b\",\"scopes\":[]}]}], \"users\": []}", "/applications/0/consents/0/userPrincipalName", 2, `no user is called "nobody@b"`},
+		{"{\"applications\": []}", "", 1, "lacks the version"},
+		{"{\"version\": 1,\n\"applications\": [], \"applications\": []}", "/applications", 2, "duplicate"},
+	} {
+		r := c.do("PUT", tenantPath(made, "/state"), tt.document)
+		c.refused(400, tt.pointer, r)
+		if p := decode[admin.Problem](t, r); p.Line == nil || *p.Line != tt.line || !strings.Contains(*p.Detail, tt.want) {
+			t.Errorf("%s, want line %d, %s", r.body, tt.line, tt.want)
+		}
+	}
+	yaml := "version: 1\npartners:\n" + strings.Repeat("- {displayName: x}\n", 300_000)
+	if detail := c.refused(400, "", c.do("PUT", tenantPath(made, "/state"), yaml, "Content-Type", "application/yaml")); !strings.Contains(detail, "use JSON for larger ones") {
+		t.Error(detail)
+	}
+	if got := c.export(made); got != before {
+		t.Error("the tenant has changed")
+	}
+}
+
+// Applications may stand before the users that consented to them.
+func TestApplicationsBeforeUsers(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	made := c.newTenant(admin.TenantCreate{}).Tenant.Id
+	const application = `{"displayName":"Portal","consents":[{"userPrincipalName":"alice@contoso.example","scopes":["User.Read"]}]}`
+	for _, document := range []string{
+		`{"applications":[` + application + `],"partners":[{}],"version":1,"users":[{"userPrincipalName":"alice@contoso.example"}]}`,
+		`{"users":[{"userPrincipalName":"alice@contoso.example"}],"partners":[{}],"applications":[` + application + `],"version":1}`,
+	} {
+		counts := decode[admin.StateCounts](t, c.want(200, c.do("PUT", tenantPath(made, "/state"), document)))
+		if counts != (admin.StateCounts{Partners: 1, Users: 1, Applications: 1}) {
+			t.Errorf("%+v", counts)
+		}
+		if exported := c.export(made); !strings.Contains(exported, `"scopes":["User.Read"]`) {
+			t.Errorf("%s", exported)
+		}
+	}
+}

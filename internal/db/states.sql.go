@@ -273,6 +273,38 @@ func (q *Queries) KeepRevocations(ctx context.Context, arg KeepRevocationsParams
 	return err
 }
 
+const listPartnerIDs = `-- name: ListPartnerIDs :many
+SELECT p.id FROM remote_assistance_partners AS p
+WHERE p.tenant_id = $1 AND p.id = ANY ($2::uuid[])
+ORDER BY p.id
+`
+
+type ListPartnerIDsParams struct {
+	TenantID uuid.UUID
+	Ids      []uuid.UUID
+}
+
+// Which of the ids partners have.
+func (q *Queries) ListPartnerIDs(ctx context.Context, arg ListPartnerIDsParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, listPartnerIDs, arg.TenantID, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listPartnersByID = `-- name: ListPartnersByID :many
 SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_at, last_connection_100ns, last_connection_offset, request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by FROM remote_assistance_partners
 WHERE tenant_id = $1 AND id = ANY ($2::uuid[])

@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
@@ -32,21 +33,50 @@ func DiffDirectory(ctx context.Context, q *db.Queries, from, to uuid.UUID) ([]Ch
 		return nil, err
 	}
 	var changes []Change
-	if !reflect.DeepEqual(a.Settings, b.Settings) {
-		changes = append(changes, Change{"settings", "settings", a.Settings, b.Settings})
+	if !reflect.DeepEqual(a.settings, b.settings) {
+		changes = append(changes, Change{"settings", "settings", a.settings, b.settings})
 	}
-	changes = append(changes, diff("user", a.Users, b.Users, func(u *User) string {
+	changes = append(changes, diff("user", a.users, b.users, func(u *User) string {
 		if u.PasswordHash != nil { // shown as changed or not, never itself
 			u.PasswordHash = mask(*u.PasswordHash)
 		}
 		return u.ID.String()
 	})...)
-	return append(changes, diff("application", a.Applications, b.Applications, func(p *Application) string {
+	return append(changes, diff("application", a.applications, b.applications, func(p *Application) string {
 		for i := range p.Secrets {
 			p.Secrets[i].SecretHash = nil
 		}
 		return p.ClientID.String()
 	})...), nil
+}
+
+// directory is all of a state but the partners.
+type directory struct {
+	settings     Settings
+	users        []User
+	applications []Application
+}
+
+func load(ctx context.Context, q *db.Queries, tenant uuid.UUID) (d directory, err error) {
+	if d.settings, err = loadSettings(ctx, q, tenant); err != nil {
+		return d, err
+	}
+	if d.users, err = collect(loadUsers(ctx, q, tenant)); err != nil {
+		return d, err
+	}
+	d.applications, err = collect(loadApplications(ctx, q, tenant))
+	return d, err
+}
+
+func collect[T any](all iter.Seq2[T, error]) ([]T, error) {
+	var list []T
+	for v, err := range all {
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, nil
 }
 
 // mask shows of a password's hash its salt alone: another password has another.

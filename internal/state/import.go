@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -27,9 +28,9 @@ type Importer struct {
 }
 
 // Import makes a state of a document, in tx, and returns its id. A document that
-// can't be taken is an *Error.
-func (m Importer) Import(ctx context.Context, tx pgx.Tx, in io.Reader, yaml bool) (uuid.UUID, error) {
-	r, err := newReader(in, yaml)
+// can't be taken is an *Error. in is read from its start, and again if need be.
+func (m Importer) Import(ctx context.Context, tx pgx.Tx, in io.ReadSeeker, yaml bool) (uuid.UUID, error) {
+	s, err := newSource(in, yaml)
 	if err != nil {
 		return uuid.Nil, err
 	}
@@ -37,17 +38,7 @@ func (m Importer) Import(ctx context.Context, tx pgx.Tx, in io.Reader, yaml bool
 	if err != nil {
 		return uuid.Nil, err
 	}
-	i := &importing{Importer: m, tx: tx, q: db.New(tx), id: id, lines: r}
-	doc, err := r.read(func(partners iter.Seq2[Partner, error]) error { return i.partners(ctx, partners) })
-	if err != nil {
-		return uuid.Nil, err
-	}
-	for _, step := range []func(context.Context, document) error{i.settings, i.users, i.applications} {
-		if err := step(ctx, doc); err != nil {
-			return uuid.Nil, err
-		}
-	}
-	return id, nil
+	return id, s.read(ctx, &importing{Importer: m, tx: tx, q: db.New(tx), id: id, lines: s.lines})
 }
 
 // create makes an empty state.
@@ -62,8 +53,7 @@ type importing struct {
 	tx    pgx.Tx
 	q     *db.Queries
 	id    uuid.UUID
-	lines *reader
-	names map[string]uuid.UUID
+	lines func(offset int64) int
 }
 
 // newID is the id of the nth of a kind, if the document leaves it out.
@@ -83,33 +73,85 @@ var partnerColumns = []string{
 	"request_expiry_at", "request_expiry_100ns", "request_expiry_offset", "created_at", "created_by",
 }
 
+// batchSize is how many partners are copied at once. Their ids and places are in
+// memory, to say of two of an id where the second one is.
+const batchSize = 50_000
+
+// place is a partner that was read: its id, and where it begins.
+type place struct {
+	id    uuid.UUID
+	start int64
+}
+
 // partners copies them into the table as they are read.
-func (i *importing) partners(ctx context.Context, partners iter.Seq2[Partner, error]) error {
+func (i *importing) partners(ctx context.Context, r *reader, partners iter.Seq2[Partner, error]) error {
 	next, stop := iter.Pull2(partners)
 	defer stop()
-	n := 0
-	var failure error
-	_, err := i.tx.CopyFrom(ctx, pgx.Identifier{"remote_assistance_partners"}, partnerColumns, pgx.CopyFromFunc(func() ([]any, error) {
-		p, err, ok := next()
-		if !ok || err != nil {
-			failure = err
-			return nil, err
+	n, batch := 0, []place{}
+	for more := true; more; n += len(batch) {
+		batch = batch[:0]
+		var failure error
+		err := i.copy(ctx, func() ([]any, error) {
+			if len(batch) == batchSize {
+				return nil, nil
+			}
+			p, err, ok := next()
+			if more = ok; !ok || err != nil {
+				failure = err
+				return nil, err
+			}
+			p.ID = i.newID(p.ID, "partner", n+len(batch)+1)
+			batch = append(batch, place{p.ID, r.start})
+			return i.row(p), nil
+		})
+		if failure != nil {
+			return failure
 		}
-		n++
-		return i.row(p, n), nil
-	}))
-	if failure != nil {
-		return failure
-	}
-	if err != nil {
-		return err
+		if errors.Is(db.Classify(err), db.ErrTaken) {
+			err = i.twice(ctx, batch, n)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	// Or, where ids come of a seed, the next partner of a client would be given one
 	// of these after the other, to find each taken.
 	return i.q.SetIDsMade(ctx, db.SetIDsMadeParams{TenantID: i.id, IdsMade: int64(n)})
 }
 
-func (i *importing) row(p Partner, n int) []any {
+// copy copies rows until there is none, all of them or nothing.
+func (i *importing) copy(ctx context.Context, row func() ([]any, error)) error {
+	return pgx.BeginFunc(ctx, i.tx, func(tx pgx.Tx) error {
+		_, err := tx.CopyFrom(ctx, pgx.Identifier{"remote_assistance_partners"}, partnerColumns, pgx.CopyFromFunc(row))
+		return err
+	})
+}
+
+// twice says which of a batch, behind n partners before it, has the id of one that
+// came earlier.
+func (i *importing) twice(ctx context.Context, batch []place, n int) error {
+	ids := make([]uuid.UUID, len(batch))
+	for at, p := range batch {
+		ids[at] = p.id
+	}
+	taken, err := i.q.ListPartnerIDs(ctx, db.ListPartnerIDsParams{TenantID: i.id, Ids: ids})
+	if err != nil {
+		return err
+	}
+	seen := map[uuid.UUID]bool{}
+	for _, id := range taken {
+		seen[id] = true
+	}
+	for at, p := range batch {
+		if seen[p.id] {
+			return &Error{Pointer: fmt.Sprintf("/partners/%d", n+at), Line: i.lines(p.start), Message: fmt.Sprintf("two partners have the id %s", p.id)}
+		}
+		seen[p.id] = true
+	}
+	return errors.New("partners were refused as taken that nobody has")
+}
+
+func (i *importing) row(p Partner) []any {
 	if p.OnboardingStatus == "" {
 		p.OnboardingStatus = Status(db.OnboardingStatusNotOnboarded)
 	}
@@ -122,16 +164,12 @@ func (i *importing) row(p Partner, n int) []any {
 	connectedAt, connected100ns, connectedOffset := db.SplitTime(time.Time(p.LastConnectionDateTime))
 	expiresAt, expires100ns, expiresOffset := db.SplitTime(time.Time(p.OnboardingRequestExpiryDateTime))
 	return []any{
-		i.id, i.newID(p.ID, "partner", n), p.DisplayName, p.OnboardingURL, db.OnboardingStatus(p.OnboardingStatus),
+		i.id, p.ID, p.DisplayName, p.OnboardingURL, db.OnboardingStatus(p.OnboardingStatus),
 		connectedAt, connected100ns, connectedOffset, expiresAt, expires100ns, expiresOffset, p.CreatedDateTime, p.CreatedBy,
 	}
 }
 
-func (i *importing) settings(ctx context.Context, doc document) error {
-	s := doc.Settings
-	if s == nil {
-		return nil
-	}
+func (i *importing) settings(ctx context.Context, s Settings) error {
 	p := db.UpdateTenantParams{TenantID: i.id, DisplayName: "state", PermissionRule: db.PermissionRuleSeed, PageSize: maxPageSize}
 	if s.PageSize != nil {
 		p.PageSize = *s.PageSize
@@ -146,63 +184,58 @@ func (i *importing) settings(ctx context.Context, doc document) error {
 	return err
 }
 
-func (i *importing) users(ctx context.Context, doc document) error {
-	i.names = map[string]uuid.UUID{}
-	for n, u := range doc.Users {
-		at := fmt.Sprintf("/users/%d", n)
-		name := strings.ToLower(u.UserPrincipalName)
-		if _, there := i.names[name]; there {
-			return &Error{Pointer: at + "/userPrincipalName", Message: fmt.Sprintf("two users are called %q", u.UserPrincipalName)}
-		}
-		id := i.newID(u.ID, "user", n+1)
-		i.names[name] = id
-		hash := u.PasswordHash
-		if u.Password != nil {
-			text, err := identity.HashPassword(*u.Password)
-			if err != nil {
-				return &Error{Pointer: at + "/password", Message: err.Error()}
-			}
-			hash = &text
-		}
-		created, err := i.q.CreateUser(ctx, db.CreateUserParams{
-			TenantID: i.id, ID: id, UserPrincipalName: u.UserPrincipalName, DisplayName: orText(u.DisplayName, u.UserPrincipalName),
-			GivenName: u.GivenName, Surname: u.Surname, PasswordHash: hash, MustChangePassword: u.MustChangePassword,
-			Enabled: u.Enabled == nil || *u.Enabled, DirectoryRoles: u.DirectoryRoles, CreatedAt: orNow(u.CreatedDateTime, i.Now),
-		})
+// user creates the nth user.
+func (i *importing) user(ctx context.Context, r *reader, n int, u User) error {
+	hash := u.PasswordHash
+	if u.Password != nil {
+		text, err := identity.HashPassword(*u.Password)
 		if err != nil {
-			return err
+			return r.refuse("/password", 0, err.Error())
 		}
-		if created == 0 {
-			return &Error{Pointer: at + "/id", Message: fmt.Sprintf("two users have the id %s", id)}
-		}
+		hash = &text
 	}
-	return nil
+	id := i.newID(u.ID, "user", n)
+	created, err := i.q.CreateUser(ctx, db.CreateUserParams{
+		TenantID: i.id, ID: id, UserPrincipalName: u.UserPrincipalName, DisplayName: orText(u.DisplayName, u.UserPrincipalName),
+		GivenName: u.GivenName, Surname: u.Surname, PasswordHash: hash, MustChangePassword: u.MustChangePassword,
+		Enabled: u.Enabled == nil || *u.Enabled, DirectoryRoles: u.DirectoryRoles, CreatedAt: orNow(u.CreatedDateTime, i.Now),
+	})
+	if err != nil || created > 0 {
+		return err
+	}
+	switch _, err := i.findUser(ctx, u.UserPrincipalName); {
+	case err == nil:
+		return r.refuse("/userPrincipalName", 0, fmt.Sprintf("two users are called %q", u.UserPrincipalName))
+	case !errors.Is(err, pgx.ErrNoRows):
+		return err
+	}
+	return r.refuse("/id", 0, fmt.Sprintf("two users have the id %s", id))
 }
 
-func (i *importing) applications(ctx context.Context, doc document) error {
-	for n, a := range doc.Applications {
-		at := fmt.Sprintf("/applications/%d", n)
-		id := i.newID(a.ClientID, "application", n+1)
-		created, err := i.q.CreateApplication(ctx, db.CreateApplicationParams{
-			TenantID: i.id, ClientID: id, ServicePrincipalID: i.newID(a.ServicePrincipalID, "servicePrincipal", n+1), DisplayName: a.DisplayName,
-			PublicClient: a.PublicClient, PublicClientFlows: a.PublicClientFlows, RedirectUris: a.RedirectURIs,
-			ExposedScopes: a.ExposedScopes, RequiredScopes: a.RequiredScopes, RequiredRoles: a.RequiredRoles,
-			CreatedAt: orNow(a.CreatedDateTime, i.Now),
-		})
-		if err != nil {
-			return err
-		}
-		if created == 0 {
-			return &Error{Pointer: at + "/clientId", Message: fmt.Sprintf("two applications have the id %s", id)}
-		}
-		if err := i.credentials(ctx, id, a); err != nil {
-			return err
-		}
-		if err := i.consents(ctx, id, a, at); err != nil {
-			return err
-		}
+func (i *importing) findUser(ctx context.Context, name string) (uuid.UUID, error) {
+	user, err := i.q.GetUserByName(ctx, db.GetUserByNameParams{TenantID: i.id, UserPrincipalName: name})
+	return user.ID, err
+}
+
+// application creates the nth application.
+func (i *importing) application(ctx context.Context, r *reader, n int, a Application) error {
+	id := i.newID(a.ClientID, "application", n)
+	created, err := i.q.CreateApplication(ctx, db.CreateApplicationParams{
+		TenantID: i.id, ClientID: id, ServicePrincipalID: i.newID(a.ServicePrincipalID, "servicePrincipal", n), DisplayName: a.DisplayName,
+		PublicClient: a.PublicClient, PublicClientFlows: a.PublicClientFlows, RedirectUris: a.RedirectURIs,
+		ExposedScopes: a.ExposedScopes, RequiredScopes: a.RequiredScopes, RequiredRoles: a.RequiredRoles,
+		CreatedAt: orNow(a.CreatedDateTime, i.Now),
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	if created == 0 {
+		return r.refuse("/clientId", 0, fmt.Sprintf("two applications have the id %s", id))
+	}
+	if err := i.credentials(ctx, id, a); err != nil {
+		return err
+	}
+	return i.consents(ctx, r, id, a)
 }
 
 func (i *importing) credentials(ctx context.Context, client uuid.UUID, a Application) error {
@@ -233,13 +266,17 @@ func (i *importing) credentials(ctx context.Context, client uuid.UUID, a Applica
 	return nil
 }
 
-func (i *importing) consents(ctx context.Context, client uuid.UUID, a Application, at string) error {
+func (i *importing) consents(ctx context.Context, r *reader, client uuid.UUID, a Application) error {
 	for n, c := range a.Consents {
 		principal := c.UserID
 		if c.UserPrincipalName != "" {
-			var ok bool
-			if principal, ok = i.names[strings.ToLower(c.UserPrincipalName)]; !ok {
-				return &Error{Pointer: fmt.Sprintf("%s/consents/%d/userPrincipalName", at, n), Message: fmt.Sprintf("no user is called %q", c.UserPrincipalName)}
+			var err error
+			principal, err = i.findUser(ctx, c.UserPrincipalName)
+			if errors.Is(err, pgx.ErrNoRows) {
+				return r.refuse(fmt.Sprintf("/consents/%d/userPrincipalName", n), 0, fmt.Sprintf("no user is called %q", c.UserPrincipalName))
+			}
+			if err != nil {
+				return err
 			}
 		}
 		err := i.q.GrantScopes(ctx, db.GrantScopesParams{TenantID: i.id, ClientID: client, PrincipalID: principal, Scopes: c.Scopes, CreatedAt: i.Now})

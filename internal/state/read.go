@@ -3,11 +3,13 @@ package state
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"net/url"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -28,6 +30,11 @@ const (
 	maxList          = 1000
 	maxPageSize      = 1000
 )
+
+// maxValue is how large one element of a document may be, in bytes, with the
+// blanks before it: so much of it is in memory at once. An application that 80,000
+// users consented to by themselves has as much.
+const maxValue = 8 << 20
 
 // Error is a document that can't be taken: what is wrong, and where.
 type Error struct {
@@ -51,60 +58,118 @@ func (e *Error) Error() string {
 type reader struct {
 	decoder *jsontext.Decoder
 	lines   func(offset int64) int
-	seen    map[uuid.UUID]bool // ids of partners
+	start   int64 // where the value begins that was read last
 }
 
-// newReader reads JSON as it comes; YAML is read whole, up to maxYAML.
-func newReader(in io.Reader, yaml bool) (*reader, error) {
-	if yaml {
-		text, lines, err := readYAML(in)
-		if err != nil {
-			return nil, err
-		}
-		return &reader{decoder: jsontext.NewDecoder(bytes.NewReader(text)), lines: lines, seen: map[uuid.UUID]bool{}}, nil
+// source is a document that may be read again; YAML is read whole, up to maxYAML.
+type source struct {
+	in    io.ReadSeeker // JSON
+	lines func(offset int64) int
+}
+
+func newSource(in io.ReadSeeker, yaml bool) (source, error) {
+	if !yaml {
+		s := source{in: in}
+		s.lines = s.line
+		return s, nil
 	}
-	counter := &lineCounter{in: bufio.NewReaderSize(in, 64<<10)}
-	return &reader{decoder: jsontext.NewDecoder(counter), lines: counter.line, seen: map[uuid.UUID]bool{}}, nil
+	if _, err := in.Seek(0, io.SeekStart); err != nil {
+		return source{}, err
+	}
+	text, lines, err := readYAML(in)
+	return source{bytes.NewReader(text), lines}, err
 }
 
-// read reads the document. partners is called where they come, with all of them,
-// and must take them.
-func (r *reader) read(partners func(iter.Seq2[Partner, error]) error) (document, error) {
-	var doc document
+// line is the line of a place, counted when somebody asks: that is once in a
+// document, if ever. It ends what is being read.
+func (s source) line(offset int64) int {
+	if _, err := s.in.Seek(0, io.SeekStart); err != nil {
+		return 0
+	}
+	n, buffer := 1, make([]byte, 64<<10)
+	for in := io.LimitReader(s.in, offset); ; {
+		read, err := in.Read(buffer)
+		n += bytes.Count(buffer[:read], []byte("\n"))
+		if err != nil {
+			return n
+		}
+	}
+}
+
+func (s source) open() (*reader, error) {
+	if _, err := s.in.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	w := &window{in: bufio.NewReaderSize(s.in, 64<<10)}
+	w.decoder = jsontext.NewDecoder(w)
+	return &reader{decoder: w.decoder, lines: s.lines}, nil
+}
+
+// read reads the document into a state: applications when the users are known,
+// whom their consents name. If they stand before them, that takes another turn.
+func (s source) read(ctx context.Context, into *importing) error {
+	r, err := s.open()
+	if err != nil {
+		return err
+	}
+	hasVersion, usersRead, passedOver := false, false, false
+	err = r.members(func(name string) error {
+		hasVersion = hasVersion || name == "version"
+		usersRead = usersRead || name == "users"
+		if name == "applications" && !usersRead {
+			passedOver = true
+			return r.skip()
+		}
+		return r.member(ctx, into, name)
+	})
+	if err == nil && !hasVersion {
+		err = &Error{Line: 1, Message: fmt.Sprintf("lacks the version: want \"version\": %d", Version)}
+	}
+	if err != nil || !passedOver {
+		return err
+	}
+	if r, err = s.open(); err != nil {
+		return err
+	}
+	return r.members(func(name string) error {
+		if name != "applications" {
+			return r.skip()
+		}
+		return r.member(ctx, into, name)
+	})
+}
+
+// members calls f behind the name of each member, to read its value.
+func (r *reader) members(f func(name string) error) error {
 	if kind := r.decoder.PeekKind(); kind != '{' {
 		if _, err := r.decoder.ReadValue(); err != nil {
-			return doc, r.explain(err)
+			return r.explain(err)
 		}
-		return doc, &Error{Line: 1, Message: "want an object"}
+		return &Error{Line: 1, Message: "want an object"}
 	}
 	_, _ = r.decoder.ReadToken()
-	hasVersion := false
 	for r.decoder.PeekKind() != '}' {
 		name, err := r.decoder.ReadToken()
 		if err != nil {
-			return doc, r.explain(err)
+			return r.explain(err)
 		}
-		hasVersion = hasVersion || name.String() == "version"
-		if err := r.member(&doc, name.String(), partners); err != nil {
-			return doc, err
+		if err := f(name.String()); err != nil {
+			return err
 		}
 	}
 	if _, err := r.decoder.ReadToken(); err != nil {
-		return doc, r.explain(err)
+		return r.explain(err)
 	}
 	if _, err := r.decoder.ReadToken(); !errors.Is(err, io.EOF) {
 		if err == nil {
 			err = errors.New("something follows the document")
 		}
-		return doc, r.explain(err)
+		return r.explain(err)
 	}
-	if !hasVersion {
-		return doc, &Error{Line: 1, Message: fmt.Sprintf("lacks the version: want \"version\": %d", Version)}
-	}
-	return doc, nil
+	return nil
 }
 
-func (r *reader) member(doc *document, name string, partners func(iter.Seq2[Partner, error]) error) (err error) {
+func (r *reader) member(ctx context.Context, into *importing, name string) (err error) {
 	switch name {
 	case "$schema":
 		_, err = next[string](r)
@@ -113,19 +178,36 @@ func (r *reader) member(doc *document, name string, partners func(iter.Seq2[Part
 	case "settings":
 		var s Settings
 		if s, err = next(r, Settings.check); err == nil {
-			doc.Settings = &s
+			err = into.settings(ctx, s)
 		}
 	case "users":
-		doc.Users, err = all(r, User.check)
+		err = each(elements(r, User.check), func(n int, u User) error { return into.user(ctx, r, n, u) })
 	case "applications":
-		doc.Applications, err = all(r, Application.check)
+		err = each(elements(r, Application.check), func(n int, a Application) error { return into.application(ctx, r, n, a) })
 	case "partners":
-		err = partners(r.partners())
+		err = into.partners(ctx, r, elements(r, Partner.check))
 	default:
 		err = r.fault("unknown property; want $schema, version, settings, users, applications or partners")
 	}
 	return err
 }
+
+// each calls f with every element and its number, from 1.
+func each[T any](all iter.Seq2[T, error], f func(n int, v T) error) error {
+	n := 0
+	for v, err := range all {
+		n++
+		if err == nil {
+			err = f(n, v)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reader) skip() error { return r.explain(r.decoder.SkipValue()) }
 
 func (r *reader) version() error {
 	version, err := next[int](r)
@@ -135,38 +217,10 @@ func (r *reader) version() error {
 	return err
 }
 
-// partners are the elements of the array that comes next; the first error ends
-// them.
-func (r *reader) partners() iter.Seq2[Partner, error] {
-	return func(yield func(Partner, error) bool) {
-		for p, err := range elements(r, Partner.check) {
-			if err == nil && p.ID != uuid.Nil {
-				if r.seen[p.ID] {
-					err = r.fault(fmt.Sprintf("two partners have the id %s", p.ID))
-				}
-				r.seen[p.ID] = true
-			}
-			if !yield(p, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
 // check says what is wrong with a value, and in which part of it.
 type check[T any] func(T) (pointer, message string)
 
-func all[T any](r *reader, check check[T]) ([]T, error) {
-	var list []T
-	for v, err := range elements(r, check) {
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, v)
-	}
-	return list, nil
-}
-
+// elements are those of the array that comes next; the first error ends them.
 func elements[T any](r *reader, check check[T]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
@@ -198,23 +252,28 @@ func next[T any](r *reader, checks ...check[T]) (T, error) {
 	if err != nil {
 		return v, r.explain(err)
 	}
-	pointer := string(r.decoder.StackPointer())
-	start := r.decoder.InputOffset() - int64(len(raw))
+	r.start = r.decoder.InputOffset() - int64(len(raw))
 	if err := json.Unmarshal(raw, &v, json.RejectUnknownMembers(true)); err != nil {
-		return v, r.explainIn(err, pointer, start, raw)
+		return v, r.explainIn(err, raw)
 	}
 	if at, found := FindNUL(raw); found {
-		return v, &Error{Pointer: pointer + at, Line: r.lines(start + offsetOf(raw, at)), Message: "holds the character U+0000"}
+		return v, r.refuse(at, offsetOf(raw, at), "holds the character U+0000")
 	}
 	for _, check := range checks {
 		if at, message := check(v); message != "" {
-			return v, &Error{Pointer: pointer + at, Line: r.lines(start + offsetOf(raw, at)), Message: message}
+			return v, r.refuse(at, offsetOf(raw, at), message)
 		}
 	}
 	return v, nil
 }
 
-// fault refuses the value that was read last.
+// refuse refuses the value that was read last, for a part of it that begins at an
+// offset.
+func (r *reader) refuse(at string, offset int64, message string) error {
+	return &Error{Pointer: string(r.decoder.StackPointer()) + at, Line: r.lines(r.start + offset), Message: message}
+}
+
+// fault refuses what was read last, a value or a name.
 func (r *reader) fault(message string) error {
 	return &Error{Pointer: string(r.decoder.StackPointer()), Line: r.lines(r.decoder.InputOffset()), Message: message}
 }
@@ -226,6 +285,9 @@ func (r *reader) explain(err error) error {
 	switch {
 	case err == nil, errors.As(err, &ours):
 		return err
+	case errors.Is(err, errTooLarge):
+		pointer, start := r.upcoming()
+		return &Error{Pointer: pointer, Line: r.lines(start), Message: errTooLarge.Error()}
 	case errors.As(err, &syntax):
 		return &Error{Pointer: string(syntax.JSONPointer), Line: r.lines(syntax.ByteOffset), Message: syntax.Err.Error()}
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
@@ -242,20 +304,31 @@ func (r *reader) errorOf(err error) error {
 	return &Error{Pointer: string(r.decoder.StackPointer()), Line: r.lines(r.decoder.InputOffset()), Message: err.Error()}
 }
 
-// explainIn says what is wrong within a value.
-func (r *reader) explainIn(err error, pointer string, start int64, raw []byte) error {
+// upcoming is the value that begins behind what was read last.
+func (r *reader) upcoming() (pointer string, start int64) {
+	at := r.decoder.StackPointer()
+	if kind, n := r.decoder.StackIndex(r.decoder.StackDepth()); kind == '[' {
+		if n > 0 { // at is the element before
+			at = at.Parent()
+		}
+		at = at.AppendToken(strconv.FormatInt(n, 10))
+	}
+	unread := r.decoder.UnreadBuffer()
+	return string(at), r.decoder.InputOffset() + int64(len(unread)-len(bytes.TrimLeft(unread, " \t\r\n,:")))
+}
+
+// explainIn says what is wrong within the value that was read last.
+func (r *reader) explainIn(err error, raw []byte) error {
 	var semantic *json.SemanticError
 	var syntax *jsontext.SyntacticError
-	e := &Error{Pointer: pointer, Line: r.lines(start), Message: err.Error()}
 	switch {
 	case errors.As(err, &semantic):
 		at := string(semantic.JSONPointer)
-		e.Pointer, e.Line = pointer+at, r.lines(start+offsetOf(raw, at))
-		e.Message = describe(semantic)
+		return r.refuse(at, offsetOf(raw, at), describe(semantic))
 	case errors.As(err, &syntax):
-		e.Pointer, e.Line, e.Message = pointer+string(syntax.JSONPointer), r.lines(start+syntax.ByteOffset), syntax.Err.Error()
+		return r.refuse(string(syntax.JSONPointer), syntax.ByteOffset, syntax.Err.Error())
 	}
-	return e
+	return r.refuse("", 0, err.Error())
 }
 
 // describe tells what was wrong in words that don't speak of Go.
@@ -283,45 +356,27 @@ func offsetOf(raw []byte, pointer string) int64 {
 	}
 }
 
-// lineCounter knows in which line a byte is that was read a short while ago.
-type lineCounter struct {
-	in     io.Reader
-	offset int64
-	before int     // lines that end before the first of ends
-	ends   []int64 // where the last lines end
+// window is what a decoder reads from: never more than maxValue beyond what it
+// has made out, which it keeps in memory.
+type window struct {
+	in      io.Reader
+	decoder *jsontext.Decoder
+	given   int64
 }
 
-// recentBytes is more than the decoder keeps of what it read.
-const recentBytes = 8 << 20
+var errTooLarge = fmt.Errorf("is larger than %d bytes, the most that one value may have", maxValue)
 
-func (c *lineCounter) Read(b []byte) (int, error) {
-	n, err := c.in.Read(b)
-	for i, x := range b[:n] {
-		if x == '\n' {
-			c.ends = append(c.ends, c.offset+int64(i))
-		}
+func (w *window) Read(b []byte) (int, error) {
+	room := w.decoder.InputOffset() + maxValue - w.given
+	if room <= 0 {
+		return 0, errTooLarge
 	}
-	c.offset += int64(n)
-	if len(c.ends) > 1<<20 {
-		old := 0
-		for old < len(c.ends) && c.ends[old] < c.offset-recentBytes {
-			old++
-		}
-		c.before += old
-		c.ends = append([]int64(nil), c.ends[old:]...)
-	}
+	n, err := w.in.Read(b[:min(int64(len(b)), room)])
+	w.given += int64(n)
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = &readError{err}
 	}
 	return n, err
-}
-
-func (c *lineCounter) line(offset int64) int {
-	n := 0
-	for n < len(c.ends) && c.ends[n] < offset {
-		n++
-	}
-	return c.before + n + 1
 }
 
 // readError is a document that couldn't be read at all.

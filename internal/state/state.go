@@ -31,14 +31,6 @@ const Version = 1
 //go:embed schema.json
 var Schema []byte
 
-// document is what a document holds besides the partners, which are read and
-// written one by one.
-type document struct {
-	Settings     *Settings
-	Users        []User
-	Applications []Application
-}
-
 // Settings are a tenant's settings; what is nil stays as it is.
 type Settings struct {
 	PageSize       *int32             `json:"pageSize,omitzero"`

@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/google/uuid"
@@ -109,58 +110,71 @@ func Count(ctx context.Context, q *db.Queries, tenant uuid.UUID) (Counts, error)
 	return Counts{row.Partners, row.Users, row.Applications}, err
 }
 
-// load reads all but the partners.
-func load(ctx context.Context, q *db.Queries, tenant uuid.UUID) (document, error) {
-	settings, err := q.GetState(ctx, tenant)
-	if err != nil {
-		return document{}, err
-	}
-	doc := document{Settings: &Settings{&settings.PageSize, &settings.PermissionRule, &settings.UserPicker}}
-	if doc.Users, err = loadUsers(ctx, q, tenant); err != nil {
-		return document{}, err
-	}
-	doc.Applications, err = loadApplications(ctx, q, tenant)
-	return doc, err
+func loadSettings(ctx context.Context, q *db.Queries, tenant uuid.UUID) (Settings, error) {
+	row, err := q.GetState(ctx, tenant)
+	return Settings{&row.PageSize, &row.PermissionRule, &row.UserPicker}, err
 }
 
-func loadUsers(ctx context.Context, q *db.Queries, tenant uuid.UUID) ([]User, error) {
-	var users []User
-	for after := uuid.Nil; ; {
-		rows, err := q.ListUsers(ctx, db.ListUsersParams{TenantID: tenant, After: after, RowLimit: pageSize})
-		if err != nil {
-			return nil, err
+// pageSize is how many rows are read at once.
+const pageSize = 1000
+
+// pages are rows by id, read page by page.
+func pages[T any](idOf func(T) uuid.UUID, read func(after uuid.UUID) ([]T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for after := uuid.Nil; ; {
+			rows, err := read(after)
+			if err != nil {
+				var zero T
+				yield(zero, err)
+				return
+			}
+			for _, row := range rows {
+				if !yield(row, nil) {
+					return
+				}
+			}
+			if len(rows) < pageSize {
+				return
+			}
+			after = idOf(rows[len(rows)-1])
 		}
-		for _, u := range rows {
-			users = append(users, User{
+	}
+}
+
+func loadPartners(ctx context.Context, q *db.Queries, tenant uuid.UUID) iter.Seq2[Partner, error] {
+	return pages(func(p Partner) uuid.UUID { return p.ID }, func(after uuid.UUID) ([]Partner, error) {
+		rows, err := q.ListRemoteAssistancePartners(ctx, db.ListRemoteAssistancePartnersParams{TenantID: tenant, After: after, RowLimit: pageSize})
+		partners := make([]Partner, len(rows))
+		for i, row := range rows {
+			partners[i] = NewPartner(row)
+		}
+		return partners, err
+	})
+}
+
+func loadUsers(ctx context.Context, q *db.Queries, tenant uuid.UUID) iter.Seq2[User, error] {
+	return pages(func(u User) uuid.UUID { return u.ID }, func(after uuid.UUID) ([]User, error) {
+		rows, err := q.ListUsers(ctx, db.ListUsersParams{TenantID: tenant, After: after, RowLimit: pageSize})
+		users := make([]User, len(rows))
+		for i, u := range rows {
+			users[i] = User{
 				ID: u.ID, UserPrincipalName: u.UserPrincipalName, DisplayName: u.DisplayName, GivenName: u.GivenName, Surname: u.Surname,
 				PasswordHash: u.PasswordHash, MustChangePassword: u.MustChangePassword, Enabled: &u.Enabled,
 				DirectoryRoles: u.DirectoryRoles, CreatedDateTime: u.CreatedAt.UTC(),
-			})
+			}
 		}
-		if len(rows) < pageSize {
-			return users, nil
-		}
-		after = rows[len(rows)-1].ID
-	}
+		return users, err
+	})
 }
 
-func loadApplications(ctx context.Context, q *db.Queries, tenant uuid.UUID) ([]Application, error) {
-	var applications []Application
-	for after := uuid.Nil; ; {
+func loadApplications(ctx context.Context, q *db.Queries, tenant uuid.UUID) iter.Seq2[Application, error] {
+	return pages(func(a Application) uuid.UUID { return a.ClientID }, func(after uuid.UUID) ([]Application, error) {
 		rows, err := q.ListApplications(ctx, db.ListApplicationsParams{TenantID: tenant, After: after, RowLimit: pageSize})
 		if err != nil {
 			return nil, err
 		}
-		page, err := describeApplications(ctx, q, tenant, rows)
-		if err != nil {
-			return nil, err
-		}
-		applications = append(applications, page...)
-		if len(rows) < pageSize {
-			return applications, nil
-		}
-		after = rows[len(rows)-1].ClientID
-	}
+		return describeApplications(ctx, q, tenant, rows)
+	})
 }
 
 // describeApplications adds to applications what other tables have of them.

@@ -7,43 +7,33 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 
 	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// pageSize is how many rows are read at once.
-const pageSize = 1000
-
 // Export writes the state of a tenant as a document. q must be in a transaction
 // that sees one moment.
 func Export(ctx context.Context, q *db.Queries, tenant uuid.UUID, out io.Writer, yaml bool) error {
-	doc, err := load(ctx, q, tenant)
+	settings, err := loadSettings(ctx, q, tenant)
 	if err != nil {
 		return err
 	}
 	w := &writer{out: bufio.NewWriterSize(out, 64<<10), yaml: yaml}
 	w.begin()
 	w.member("version", Version)
-	w.member("settings", doc.Settings)
-	writeList(w, "users", doc.Users)
-	writeList(w, "applications", doc.Applications)
-	w.open("partners")
-	for after := uuid.Nil; w.err == nil; {
-		rows, err := q.ListRemoteAssistancePartners(ctx, db.ListRemoteAssistancePartnersParams{TenantID: tenant, After: after, RowLimit: pageSize})
-		if err != nil {
-			return err
-		}
-		for _, row := range rows {
-			w.element(NewPartner(row))
-		}
-		if len(rows) < pageSize {
-			break
-		}
-		after = rows[len(rows)-1].ID
+	w.member("settings", settings)
+	if err := writeList(w, "users", loadUsers(ctx, q, tenant)); err != nil {
+		return err
 	}
-	w.close()
+	if err := writeList(w, "applications", loadApplications(ctx, q, tenant)); err != nil {
+		return err
+	}
+	if err := writeList(w, "partners", loadPartners(ctx, q, tenant)); err != nil {
+		return err
+	}
 	w.end()
 	return w.err
 }
@@ -158,10 +148,16 @@ func (w *writer) printYAML(text []byte, indent string) {
 	w.print(string(b))
 }
 
-func writeList[T any](w *writer, name string, list []T) {
+func writeList[T any](w *writer, name string, list iter.Seq2[T, error]) error {
 	w.open(name)
-	for _, v := range list {
-		w.element(v)
+	for v, err := range list {
+		if err != nil {
+			return err
+		}
+		if w.element(v); w.err != nil {
+			return w.err
+		}
 	}
 	w.close()
+	return w.err
 }

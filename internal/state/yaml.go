@@ -15,7 +15,7 @@ import (
 
 // maxYAML is how large a YAML document may be, in bytes: it is read whole. JSON
 // has no such limit.
-const maxYAML = 16 << 20
+const maxYAML = 4 << 20
 
 // readYAML turns a YAML document into JSON, and tells which line of it an offset
 // of the JSON is from.
