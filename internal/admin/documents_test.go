@@ -268,9 +268,13 @@ func TestBadDocuments(t *testing.T) {
 			t.Errorf("%s, want line %d, %s", r.body, tt.line, tt.want)
 		}
 	}
-	yaml := "version: 1\npartners:\n" + strings.Repeat("- {displayName: x}\n", 300_000)
-	if detail := c.refused(400, "", c.do("PUT", tenantPath(made, "/state"), yaml, "Content-Type", "application/yaml")); !strings.Contains(detail, "use JSON for larger ones") {
-		t.Error(detail)
+	for yaml, want := range map[string]string{
+		"version: 1\npartners:\n- {displayName: " + strings.Repeat("x", 4<<20) + "}": "a YAML document may have 4194304 bytes; use JSON for larger ones",
+		"version: 1\npartners: [" + strings.Repeat("{},", 300_000) + "]":             "a YAML document may have 300000 values, and this one has about 300003; use JSON for larger ones",
+	} {
+		if detail := c.refused(400, "", c.do("PUT", tenantPath(made, "/state"), yaml, "Content-Type", "application/yaml")); !strings.Contains(detail, want) {
+			t.Errorf("%s, want %s", detail, want)
+		}
 	}
 	if got := c.export(made); got != before {
 		t.Error("the tenant has changed")

@@ -13,9 +13,13 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// maxYAML is how large a YAML document may be, in bytes: it is read whole. JSON
-// has no such limit.
-const maxYAML = 4 << 20
+// A YAML document is read whole, and takes many times its size while it is: so it
+// may have only so many bytes, and so many values, as what ends them tells. JSON has
+// no such limits.
+const (
+	maxYAML       = 4 << 20
+	maxYAMLValues = 300_000
+)
 
 // readYAML turns a YAML document into JSON, and tells which line of it an offset
 // of the JSON is from.
@@ -26,6 +30,9 @@ func readYAML(in io.Reader) ([]byte, func(int64) int, error) {
 	}
 	if len(text) > maxYAML {
 		return nil, nil, &Error{Message: fmt.Sprintf("a YAML document may have %d bytes; use JSON for larger ones", maxYAML)}
+	}
+	if n := bytes.Count(text, []byte(",")) + bytes.Count(text, []byte(":")) + bytes.Count(text, []byte("\n")); n > maxYAMLValues {
+		return nil, nil, &Error{Message: fmt.Sprintf("a YAML document may have %d values, and this one has about %d; use JSON for larger ones", maxYAMLValues, n)}
 	}
 	var root yaml.Node
 	if err := yaml.Unmarshal(text, &root); err != nil {
