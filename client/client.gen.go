@@ -1405,7 +1405,7 @@ type ClientInterface interface {
 	//
 	// Their history goes, and ids are given out from the first again. Users,
 	// applications, consents, settings and tokens stay. Readers see all of it or
-	// nothing.
+	// nothing. It is a conflict if they are more than the quota allows.
 	//
 	// Corresponds with POST /v1/tenants/{tenantId}/reset (the `ResetTenant` operationId).
 	ResetTenant(ctx context.Context, tenantId TenantId, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1442,7 +1442,8 @@ type ClientInterface interface {
 	// RestoreSnapshot Puts the tenant back to a snapshot.
 	//
 	// Partners and their history, users, applications, consents and settings. Readers
-	// see all of it or nothing; what was revoked stays revoked.
+	// see all of it or nothing; what was revoked stays revoked. It is a conflict if
+	// there is more than the quota allows.
 	//
 	// Corresponds with POST /v1/tenants/{tenantId}/snapshots/{name}/restore (the `RestoreSnapshot` operationId).
 	RestoreSnapshot(ctx context.Context, tenantId TenantId, name Name, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2289,7 +2290,7 @@ func (c *Client) ActOnPartner(ctx context.Context, tenantId TenantId, partnerId 
 //
 // Their history goes, and ids are given out from the first again. Users,
 // applications, consents, settings and tokens stay. Readers see all of it or
-// nothing.
+// nothing. It is a conflict if they are more than the quota allows.
 //
 // Corresponds with POST /v1/tenants/{tenantId}/reset (the `ResetTenant` operationId).
 func (c *Client) ResetTenant(ctx context.Context, tenantId TenantId, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2386,7 +2387,8 @@ func (c *Client) GetSnapshot(ctx context.Context, tenantId TenantId, name Name, 
 // RestoreSnapshot Puts the tenant back to a snapshot.
 //
 // Partners and their history, users, applications, consents and settings. Readers
-// see all of it or nothing; what was revoked stays revoked.
+// see all of it or nothing; what was revoked stays revoked. It is a conflict if
+// there is more than the quota allows.
 //
 // Corresponds with POST /v1/tenants/{tenantId}/snapshots/{name}/restore (the `RestoreSnapshot` operationId).
 func (c *Client) RestoreSnapshot(ctx context.Context, tenantId TenantId, name Name, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5746,7 +5748,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Their history goes, and ids are given out from the first again. Users,
 	// applications, consents, settings and tokens stay. Readers see all of it or
-	// nothing.
+	// nothing. It is a conflict if they are more than the quota allows.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5791,7 +5793,8 @@ type ClientWithResponsesInterface interface {
 	// RestoreSnapshotWithResponse Puts the tenant back to a snapshot.
 	//
 	// Partners and their history, users, applications, consents and settings. Readers
-	// see all of it or nothing; what was revoked stays revoked.
+	// see all of it or nothing; what was revoked stays revoked. It is a conflict if
+	// there is more than the quota allows.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9041,6 +9044,8 @@ type ResetTenantResponse struct {
 	ApplicationproblemJSON403 *Forbidden
 	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
 	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationproblemJSON503 *Unavailable
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -9070,6 +9075,11 @@ func (r ResetTenantResponse) GetApplicationproblemJSON403() *Forbidden {
 // GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r ResetTenantResponse) GetApplicationproblemJSON404() *NotFound {
 	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ResetTenantResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
 }
 
 // GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
@@ -9470,6 +9480,8 @@ type RestoreSnapshotResponse struct {
 	ApplicationproblemJSON403 *Forbidden
 	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationproblemJSON404 *NotFound
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Conflict
 	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationproblemJSON503 *Unavailable
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -9499,6 +9511,11 @@ func (r RestoreSnapshotResponse) GetApplicationproblemJSON403() *Forbidden {
 // GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r RestoreSnapshotResponse) GetApplicationproblemJSON404() *NotFound {
 	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r RestoreSnapshotResponse) GetApplicationproblemJSON409() *Conflict {
+	return r.ApplicationproblemJSON409
 }
 
 // GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
@@ -11131,7 +11148,7 @@ func (c *ClientWithResponses) ActOnPartnerWithResponse(ctx context.Context, tena
 //
 // Their history goes, and ids are given out from the first again. Users,
 // applications, consents, settings and tokens stay. Readers see all of it or
-// nothing.
+// nothing. It is a conflict if they are more than the quota allows.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11212,7 +11229,8 @@ func (c *ClientWithResponses) GetSnapshotWithResponse(ctx context.Context, tenan
 // RestoreSnapshotWithResponse Puts the tenant back to a snapshot.
 //
 // Partners and their history, users, applications, consents and settings. Readers
-// see all of it or nothing; what was revoked stays revoked.
+// see all of it or nothing; what was revoked stays revoked. It is a conflict if
+// there is more than the quota allows.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -14240,6 +14258,13 @@ func ParseResetTenantResponse(rsp *http.Response) (*ResetTenantResponse, error) 
 		}
 		response.ApplicationproblemJSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
 		var dest Unavailable
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -14626,6 +14651,13 @@ func ParseRestoreSnapshotResponse(rsp *http.Response) (*RestoreSnapshotResponse,
 			return nil, err
 		}
 		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
 		var dest Unavailable

@@ -70,10 +70,10 @@ func (a *API) ImportTenant(c *gin.Context, id TenantId) {
 			if err == nil {
 				err = c.lock(ctx, id)
 			}
-			if err != nil {
-				return answer{}, err
+			if err == nil {
+				err = c.replace(ctx, from)
 			}
-			if err := state.Replace(ctx, c.Queries, id, from); err != nil {
+			if err != nil {
 				return answer{}, err
 			}
 			if _, err := c.DeleteUnusedStates(ctx, []uuid.UUID{from}); err != nil {
@@ -83,6 +83,35 @@ func (a *API) ImportTenant(c *gin.Context, id TenantId) {
 			return ok(n), err
 		})
 	})
+}
+
+// replace gives the change's tenant what a state holds, within its quota.
+func (c *change) replace(ctx context.Context, from uuid.UUID) error {
+	if err := c.checkQuota(ctx, from, c.tenant.PartnerQuota, c.tenant.UserQuota); err != nil {
+		return err
+	}
+	return state.Replace(ctx, c.Queries, c.tenant.ID, from)
+}
+
+// checkQuota refuses a state that has more than a tenant may have; nil is no limit.
+func (c *change) checkQuota(ctx context.Context, from uuid.UUID, partners, users *int32) error {
+	if partners == nil && users == nil {
+		return nil
+	}
+	has, err := state.Count(ctx, c.Queries, from)
+	if err != nil {
+		return err
+	}
+	for _, of := range []struct {
+		quota *int32
+		has   int64
+		what  string
+	}{{partners, has.Partners, "partners"}, {users, has.Users, "users"}} {
+		if of.quota != nil && of.has > int64(*of.quota) {
+			return errConflict("The tenant would have %d %s, and its quota is %d: raise the quota, or take what has fewer.", of.has, of.what, *of.quota)
+		}
+	}
+	return nil
 }
 
 func (a *API) snapshot(ctx context.Context, q *db.Queries, tenant uuid.UUID, name string) (db.Snapshot, error) {
@@ -180,7 +209,7 @@ func (a *API) RestoreSnapshot(c *gin.Context, id TenantId, name Name) {
 			if err != nil {
 				return answer{}, err
 			}
-			if err := state.Replace(ctx, c.Queries, id, row.StateID); err != nil {
+			if err := c.replace(ctx, row.StateID); err != nil {
 				return answer{}, err
 			}
 			n, err := counts(ctx, c.Queries, id)

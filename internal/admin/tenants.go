@@ -194,6 +194,10 @@ func (a *API) createTenant(ctx context.Context, x *call, c *change, r TenantCrea
 		return answer{}, orConflict(err, "The domain %q is another tenant's.", domain)
 	}
 	if origin != nil {
+		quota := updated(db.Tenant{}, nil, r.Quota)
+		if err := c.checkQuota(ctx, *origin, quota.PartnerQuota, quota.UserQuota); err != nil {
+			return answer{}, err
+		}
 		if err := state.Replace(ctx, c.Queries, *r.Id, *origin); err != nil {
 			return answer{}, err
 		}
@@ -379,6 +383,11 @@ func (a *API) purge(ctx context.Context, id uuid.UUID) (err error) {
 func (a *API) ResetTenant(c *gin.Context, _ TenantId) {
 	a.answer(c, func(x *call) (answer, error) {
 		return a.change(x, "", func(ctx context.Context, c *change) (answer, error) {
+			if c.tenant.OriginID != nil { // whose partners alone come back
+				if err := c.checkQuota(ctx, *c.tenant.OriginID, c.tenant.PartnerQuota, nil); err != nil {
+					return answer{}, err
+				}
+			}
 			if err := state.Reset(ctx, c.Queries, c.tenant.ID, c.tenant.OriginID); err != nil {
 				return answer{}, err
 			}

@@ -258,6 +258,64 @@ func TestQuota(t *testing.T) {
 	}
 }
 
+// A quota holds whatever brings partners and users, and what would exceed it changes
+// nothing.
+func TestQuotaOfStates(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	text := json.RawMessage(document) // two partners, two users
+	seed := "quota-" + uuid.NewString()
+	c.want(201, c.do("POST", "/v1/seeds?name="+seed, document))
+	made := c.newTenant(admin.TenantCreate{Credentials: ptr(false), Source: &admin.TenantSource{Seed: &seed}}).Tenant.Id
+	path := tenantPath(made)
+	c.want(201, c.do("POST", path+"/snapshots", admin.SnapshotCreate{Name: "s"}))
+	quota := func(partners, users int32) *admin.TenantQuota {
+		q := &admin.TenantQuota{}
+		q.Partners.Set(partners)
+		q.Users.Set(users)
+		return q
+	}
+	exceeds := func(what string, r reply) {
+		t.Helper()
+		if detail := c.refused(409, "", r); !strings.Contains(detail, what) {
+			t.Errorf("%s, want %s", detail, what)
+		}
+	}
+	const partnersOver, usersOver = "would have 2 partners, and its quota is 1", "would have 2 users, and its quota is 1"
+
+	for _, source := range []admin.TenantSource{{Document: &text}, {Seed: &seed}, {TenantId: &made}, {TenantId: &made, Snapshot: ptr("s")}} {
+		id := uuid.New()
+		r := admin.TenantCreate{DisplayName: "x", Id: &id, Credentials: ptr(false), Source: &source}
+		r.Quota = quota(1, 2)
+		exceeds(partnersOver, c.do("POST", "/v1/tenants", r))
+		r.Quota = quota(2, 1)
+		exceeds(usersOver, c.do("POST", "/v1/tenants", r))
+		r.Quota, r.Credentials = quota(2, 2), nil // whose user is the third
+		exceeds("has 2 users, which is its quota", c.do("POST", "/v1/tenants", r))
+		c.refused(404, "", c.do("GET", tenantPath(id), nil))
+		r.Quota = quota(2, 3)
+		c.want(201, c.do("POST", "/v1/tenants", r))
+	}
+
+	c.want(200, c.do("PUT", path+"/state", `{"version":1,"partners":[{"displayName":"now"}]}`))
+	before := c.export(made)
+	c.want(200, c.do("PATCH", path, admin.TenantUpdate{Quota: quota(1, 2)}))
+	exceeds(partnersOver, c.do("PUT", path+"/state", document))
+	exceeds(partnersOver, c.do("POST", path+"/snapshots/s/restore", nil))
+	exceeds(partnersOver, c.do("POST", path+"/reset", nil))
+	c.want(200, c.do("PATCH", path, admin.TenantUpdate{Quota: quota(2, 1)}))
+	exceeds(usersOver, c.do("PUT", path+"/state", document))
+	exceeds(usersOver, c.do("POST", path+"/snapshots/s/restore", nil))
+	if got := c.export(made); got != before {
+		t.Error("what was refused has changed the tenant")
+	}
+	c.want(200, c.do("POST", path+"/reset", nil)) // which brings no users
+	c.want(200, c.do("PATCH", path, admin.TenantUpdate{Quota: quota(2, 2)}))
+	c.want(200, c.do("PUT", path+"/state", document))
+	c.want(200, c.do("POST", path+"/snapshots/s/restore", nil))
+	c.want(200, c.do("POST", path+"/reset", nil))
+}
+
 // The same seed gives the same ids, again after a reset.
 func TestIDSeed(t *testing.T) {
 	t.Parallel()
