@@ -70,6 +70,7 @@ type API struct {
 
 	measuring sync.Mutex // held by who takes a profile
 
+	turns     db.Turns // of changes to a tenant
 	patience  time.Duration
 	documents slots // those that are kept
 	transfers slots // those of them that go into the database or come out of it

@@ -36,6 +36,13 @@ type change struct {
 // and, if the client asks so, keeps the answer for another try: all or nothing.
 func (a *API) change(x *call, target string, f func(ctx context.Context, c *change) (answer, error)) (result answer, err error) {
 	ctx := x.Request.Context()
+	if x.tenant.ID != uuid.Nil && !x.op.document() { // of which there are few, and which take long before they lock
+		end, err := a.turns.Take(ctx, x.tenant.ID)
+		if err != nil {
+			return answer{}, err
+		}
+		defer end()
+	}
 	for range tries {
 		err = pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
 			result, err = a.attempt(ctx, x, target, tx, f)

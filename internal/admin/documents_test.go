@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -132,6 +133,50 @@ func TestStalledClients(t *testing.T) {
 	c.want(201, c.do("POST", path+"/snapshots", admin.SnapshotCreate{Name: "s"}))
 	c.want(200, c.do("PUT", path+"/state", c.export(made.Tenant.Id)))
 	c.newTenant(admin.TenantCreate{})
+}
+
+// Callers that wait for a tenant that is locked, more than there are connections to
+// the database, hold nobody else back.
+func TestWaitingForATenant(t *testing.T) {
+	t.Parallel()
+	c := few(t, 4)
+	r := admin.TenantCreate{Quota: &admin.TenantQuota{}} // its creates wait for the tenant's lock
+	r.Quota.Partners.Set(1_000_000)
+	made, other := c.newTenant(r), c.newTenant(admin.TenantCreate{})
+	tx, err := c.server.Pool().Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "SELECT FROM tenants WHERE id = $1 FOR UPDATE", made.Tenant.Id); err != nil {
+		t.Fatal(err)
+	}
+	waiting := make(chan reply)
+	const callers = 6
+	for range callers {
+		go func() { waiting <- c.do("PATCH", tenantPath(made.Tenant.Id), `{"displayName":"late"}`) }()
+		go func() { waiting <- c.graph("POST", partners, `{"displayName":"late"}`, made.Credentials.AccessToken) }()
+	}
+	const locked = "SELECT pid::text FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'"
+	for len(c.rows(locked, c.server.Pool().Config().ConnConfig.Database)) < 2 { // the first of each
+		time.Sleep(10 * time.Millisecond)
+	}
+
+	unlock := sync.OnceFunc(func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) })
+	watch := time.AfterFunc(time.Minute, func() {
+		t.Error("others wait with those of the tenant")
+		unlock()
+	})
+	c.createPartner(other.Credentials.AccessToken, "served", "onboarding")
+	c.want(200, c.do("PATCH", tenantPath(other.Tenant.Id), `{"displayName":"served"}`))
+	c.want(200, c.graph("GET", partners, "", made.Credentials.AccessToken))
+
+	watch.Stop()
+	unlock()
+	for range 2 * callers {
+		if r := <-waiting; r.status != 200 && r.status != 201 {
+			t.Errorf("%d %s", r.status, r.body)
+		}
+	}
 }
 
 // Who sends or takes nothing for too long, or too little, is cut off.

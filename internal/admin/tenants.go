@@ -128,6 +128,13 @@ func (a *API) CreateTenant(c *gin.Context, _ CreateTenantParams) {
 			id := uuid.New()
 			r.Id = &id
 		}
+		if source.tenant != nil { // which is locked while it is copied
+			end, err := a.turns.Take(x.Request.Context(), *source.tenant)
+			if err != nil {
+				return answer{}, err
+			}
+			defer end()
+		}
 		return a.change(x, r.Id.String(), func(ctx context.Context, c *change) (answer, error) {
 			return a.createTenant(ctx, x, c, r, source)
 		})

@@ -16,6 +16,7 @@ type Store struct {
 	*Queries
 	pool    *pgxpool.Pool
 	creates *gather[CreateRemoteAssistancePartnerParams, RemoteAssistancePartner] // nil: not gathered
+	turns   Turns                                                                 // of creates within a quota
 }
 
 // Observer is told of each statement that calls may share, before it is run: the
@@ -51,6 +52,11 @@ func (s *Store) CreateRemoteAssistancePartner(ctx context.Context, p CreateRemot
 // have only so many partners; it fails with ErrQuota if it has them. It waits for
 // others that create there.
 func (s *Store) CreateWithinQuota(ctx context.Context, p CreateRemoteAssistancePartnerParams, quota int32) (row RemoteAssistancePartner, err error) {
+	end, err := s.turns.Take(ctx, p.TenantID)
+	if err != nil {
+		return row, err
+	}
+	defer end()
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		q := New(tx)
 		if _, err := q.LockTenant(ctx, p.TenantID); err != nil {
