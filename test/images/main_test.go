@@ -275,14 +275,6 @@ func newDatabase(t testing.TB) string {
 	return "postgres://mocktenant:secret@" + host + "/" + name + "?sslmode=disable"
 }
 
-// sql runs a statement in a database of the shared Postgres and returns its rows.
-func sql(t testing.TB, url, statement string) string {
-	t.Helper()
-	_, name, _ := strings.Cut(url, "postgres/")
-	name, _, _ = strings.Cut(name, "?")
-	return docker(t, "exec", "-e", "PGPASSWORD=secret", shared.postgres, "psql", "-h", "127.0.0.1", "-U", "mocktenant", "-d", name, "-Atc", statement)
-}
-
 // service are the options to run the service on a database.
 func service(t testing.TB, url string, options ...string) []string {
 	t.Helper()
