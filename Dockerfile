@@ -12,8 +12,9 @@ ARG BASE_IMAGE=scratch
 ARG POSTGRES_IMAGE=postgres:17
 
 # The program, and what else an empty image lacks. PREBUILT is a folder, of the
-# context, with the program and ca-certificates.crt: it takes the place of
-# compiling, and then any image with a shell does as GO_IMAGE.
+# context, with the program, linux/ARCHITECTURE/mocktenant, and
+# ca-certificates.crt: it takes the place of compiling, and then any image with a
+# shell does as GO_IMAGE.
 FROM ${GO_IMAGE} AS build
 ARG PREBUILT=
 ARG TARGETARCH=
@@ -30,7 +31,7 @@ RUN set -eu; \
     echo 'mocktenant:x:65532:' >/image/etc/group; \
     if [ -n "$PREBUILT" ]; then \
         cp "$PREBUILT/ca-certificates.crt" /image/etc/ssl/certs/; \
-        cp "$PREBUILT/mocktenant" /image/bin/; \
+        cp "$PREBUILT/linux/$TARGETARCH/mocktenant" /image/bin/; \
     else \
         cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/; \
         CGO_ENABLED=0 GOARCH="$TARGETARCH" go build -trimpath -tags=nomsgpack \
