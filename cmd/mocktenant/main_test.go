@@ -6,8 +6,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -15,6 +18,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -123,6 +127,9 @@ func (p *process) token() string {
 	return token
 }
 
+// manyAtOnce keeps the connections of as many clients as a test has.
+var manyAtOnce = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+
 func (p *process) do(method, path, body string) (int, string, error) {
 	return p.doAs(p.token(), method, path, body)
 }
@@ -134,7 +141,7 @@ func (p *process) doAs(token, method, path, body string) (int, string, error) {
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(r)
+	response, err := manyAtOnce.Do(r)
 	if err != nil {
 		return 0, "", err
 	}
@@ -165,56 +172,111 @@ func TestCurlLine(t *testing.T) {
 	p.stop(t)
 }
 
-// Every 201 that was ever answered is found after the service was killed, byte
-// for byte: on its own Postgres, which dies with it, and on a given one.
+var crashRounds = flag.Int("rounds", 5, "how often TestCrash kills something; by night 50")
+
+// Every 201 that was ever answered is found after the service was killed, or its
+// Postgres, at any moment, byte for byte; and no partner is there twice.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name     string
 		settings func(*testing.T) []string
+		kills    []func(*process) error
 	}{
-		{"own Postgres", func(t *testing.T) []string { return []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)} }},
-		{"given Postgres", func(t *testing.T) []string { return []string{"DATABASE_URL=" + dbtest.NewDatabase(t)} }},
+		{"own Postgres", func(t *testing.T) []string { return []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)} }, []func(*process) error{killService, killPostgres}},
+		{"given Postgres", func(t *testing.T) []string { return []string{"DATABASE_URL=" + dbtest.NewDatabase(t)} }, []func(*process) error{killService}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			settings := tt.settings(t)
 			created := map[string]string{} // body by id
-			const rounds, clients = 3, 8
-			for range rounds {
-				p := serve(t, settings)
-				found(t, p, created)
-				createUntilKilled(t, p, clients, created)
-			}
 			p := serve(t, settings)
+			for round := range *crashRounds {
+				fresh := createUntilKilled(t, p, round, tt.kills[round%len(tt.kills)])
+				if p.Process.Signal(syscall.Signal(0)) != nil {
+					p = serve(t, settings)
+				}
+				p.heals(t)
+				found(t, p, fresh)
+				maps.Copy(created, fresh)
+			}
 			found(t, p, created)
+			onceEach(t, p, created)
 			p.stop(t)
 		})
 	}
 }
 
-// createUntilKilled lets clients create in parallel, kills the service amid
-// that, and adds what was acknowledged to created.
-func createUntilKilled(t *testing.T, p *process, clients int, created map[string]string) {
+func killService(p *process) error {
+	err := p.Process.Kill()
+	_ = p.Wait()
+	return err
+}
+
+// killPostgres kills the first process of the service's own Postgres.
+func killPostgres(p *process) error {
+	text, err := os.ReadFile(filepath.Join(p.setting("MOCKTENANT_DATA_DIR"), "postgres", "postmaster.pid"))
+	if err != nil {
+		return err
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		return err
+	}
+	return syscall.Kill(pid, syscall.SIGKILL)
+}
+
+func (p *process) setting(name string) string {
+	for _, s := range p.Env {
+		if value, ok := strings.CutPrefix(s, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// heals waits until the service serves again.
+func (p *process) heals(t *testing.T) {
 	t.Helper()
-	const before = 200 // acknowledged creates until the kill
+	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		status, text, err := p.do("GET", partners+"?$top=1", "")
+		if err == nil && status == http.StatusOK {
+			return
+		}
+		if time.Since(start) > time.Minute {
+			t.Fatalf("it doesn't heal: %d %s %v\n%s", status, text, err, p.log)
+		}
+	}
+}
+
+// createUntilKilled lets 64 clients create in parallel, kills something at some moment
+// amid that, and returns what was acknowledged, body by id. A client ends at the first
+// answer that is no 201, which only a 503 may be.
+func createUntilKilled(t *testing.T, p *process, round int, kill func(*process) error) map[string]string {
+	t.Helper()
+	const clients = 64
+	created := map[string]string{}
+	moment := 200 + rand.IntN(2000) // acknowledged creates until then
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	enough, acknowledged := make(chan struct{}), 0
+	enough := make(chan struct{})
 	for i := range clients {
 		wg.Go(func() {
 			for j := 0; ; j++ {
-				status, body, err := p.do("POST", partners, fmt.Sprintf(`{"displayName":"%d-%d","lastConnectionDateTime":"2016-12-31T23:58:36.6670033-08:00"}`, i, j))
+				status, body, err := p.do("POST", partners, fmt.Sprintf(`{"displayName":"%d-%d-%d","lastConnectionDateTime":"2016-12-31T23:58:36.6670033-08:00"}`, round, i, j))
 				if err != nil {
 					return // it is dead
 				}
 				if status != http.StatusCreated {
-					t.Errorf("status %d: %s", status, body)
+					if status != http.StatusServiceUnavailable {
+						t.Errorf("status %d: %s", status, body)
+					}
 					return
 				}
 				mu.Lock()
 				created[id(t, body)] = body
-				if acknowledged++; acknowledged == before {
+				if len(created) == moment {
 					close(enough)
 				}
 				mu.Unlock()
@@ -226,9 +288,37 @@ func createUntilKilled(t *testing.T, p *process, clients int, created map[string
 	case <-time.After(time.Minute):
 		t.Error("the clients create nothing")
 	}
-	_ = p.Process.Kill()
-	_ = p.Wait()
+	if err := kill(p); err != nil {
+		t.Error(err)
+	}
 	wg.Wait()
+	return created
+}
+
+// onceEach fails the test if a name that a client gave once is there twice, or fewer
+// partners than were acknowledged.
+func onceEach(t *testing.T, p *process, created map[string]string) {
+	t.Helper()
+	names := map[string]int{}
+	for next := partners; next != ""; {
+		status, text, err := p.do("GET", next, "")
+		if err != nil || status != http.StatusOK {
+			t.Fatalf("%d %s %v", status, text, err)
+		}
+		page := parse[struct {
+			Next  string `json:"@odata.nextLink"`
+			Value []struct{ DisplayName string }
+		}](t, text)
+		for _, partner := range page.Value {
+			if names[partner.DisplayName]++; names[partner.DisplayName] > 1 {
+				t.Errorf("%s is there %d times", partner.DisplayName, names[partner.DisplayName])
+			}
+		}
+		next = strings.TrimPrefix(page.Next, p.url)
+	}
+	if len(names) < len(created) {
+		t.Errorf("%d partners, of %d that were acknowledged", len(names), len(created))
+	}
 }
 
 func id(t *testing.T, body string) string {

@@ -151,6 +151,32 @@ func TestKilled(t *testing.T) {
 	c.stop()
 }
 
+// On a full disk what can't be kept is not acknowledged, clients get 503, and when there
+// is room again, all goes on by itself, with all that was acknowledged.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	c := run(t, standaloneImage, whole("--read-only", "--tmpfs=/tmp", "--tmpfs=/var/lib/mocktenant:uid=65532,size=200m")).ready()
+	url, token := "http://"+c.at("8080")+partners, c.token()
+	created := map[string]string{}
+	create := func() int {
+		status, text, err := call(http.DefaultClient, "POST", url, token, `{"displayName":"`+strings.Repeat("x", 900)+`"}`)
+		if err != nil || status != http.StatusCreated && status != http.StatusServiceUnavailable {
+			t.Fatalf("%d %s %v", status, text, err)
+		}
+		if status == http.StatusCreated {
+			created[parse[struct{ ID string }](t, text).ID] = text
+		}
+		return status
+	}
+	create()
+	_, _ = tryDocker("exec", c.id, "sh", "-c", "cat /dev/zero >/var/lib/mocktenant/ballast") // until there is no room
+	c.eventually("nothing more is kept", func() bool { return create() == http.StatusServiceUnavailable })
+	c.exec("rm", "/var/lib/mocktenant/ballast")
+	c.eventually("it heals", func() bool { return create() == http.StatusCreated })
+	find(t, c, created)
+	c.stop()
+}
+
 // createUntilKilled creates partners by several clients at once, kills the container
 // meanwhile, and adds what was acknowledged.
 func createUntilKilled(t *testing.T, c *container, created map[string]string) {
