@@ -19,6 +19,14 @@ WHERE id = @tenant_id AND kind = 'tenant'
 -- name: CountTenants :one
 SELECT count(*) FROM tenants WHERE kind = 'tenant';
 
+-- name: LockManagedTenant :one
+-- The same, which neither goes nor gets another manager until the transaction ends.
+SELECT * FROM tenants
+WHERE id = @tenant_id AND kind = 'tenant'
+    AND (sqlc.narg('manager')::text IS NULL OR manager = sqlc.narg('manager'))
+    AND (expires_at IS NULL OR expires_at > @now)
+FOR SHARE;
+
 -- name: ListDomainsOf :many
 SELECT tenant_id, name FROM domains
 WHERE tenant_id = ANY (@tenant_ids::uuid[])
@@ -42,6 +50,9 @@ ORDER BY t.id
 LIMIT @row_limit::bigint;
 
 -- name: DeleteUnusedStates :execrows
+-- A state gets used only by who holds what names it, LockSeed or LockSnapshot; once
+-- that is gone, all that use the state are seen here. So this must be a statement
+-- after the one that removed the name, in a transaction that reads what is committed.
 DELETE FROM tenants AS t
 WHERE t.id = ANY (@state_ids::uuid[]) AND t.kind = 'state'
     AND NOT EXISTS (SELECT FROM snapshots AS s WHERE s.state_id = t.id)

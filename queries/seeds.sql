@@ -14,11 +14,16 @@ ON CONFLICT (name) DO UPDATE SET state_id = excluded.state_id, created_at = excl
 -- name: GetSeed :one
 SELECT * FROM seeds WHERE name = @name;
 
+-- name: LockSeed :one
+-- Keeps it, and so its state, from going until the transaction ends.
+SELECT * FROM seeds WHERE name = @name FOR SHARE;
+
 -- name: ListSeeds :many
 SELECT * FROM seeds
 WHERE name > @after
 ORDER BY name
 LIMIT @row_limit::bigint;
 
--- name: DeleteSeed :execrows
-DELETE FROM seeds WHERE name = @name;
+-- name: DeleteSeed :one
+-- Waits for those that make a tenant of it.
+DELETE FROM seeds WHERE name = @name RETURNING state_id;

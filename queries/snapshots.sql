@@ -7,6 +7,10 @@ ON CONFLICT DO NOTHING;
 -- name: GetSnapshot :one
 SELECT * FROM snapshots WHERE tenant_id = @tenant_id AND name = @name;
 
+-- name: LockSnapshot :one
+-- Keeps it, and so its state, from going until the transaction ends.
+SELECT * FROM snapshots WHERE tenant_id = @tenant_id AND name = @name FOR SHARE;
+
 -- name: ListSnapshots :many
 SELECT * FROM snapshots
 WHERE tenant_id = @tenant_id AND name > @after

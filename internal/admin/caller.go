@@ -150,11 +150,25 @@ func (a *API) findTenant(x *call) error {
 
 // tenant finds a tenant that the caller may see.
 func (a *API) tenant(x *call, id uuid.UUID) (db.Tenant, error) {
-	tenant, err := a.queries.GetManagedTenant(x.Request.Context(), db.GetManagedTenantParams{TenantID: id, Manager: x.caller.manager(), Now: &x.now})
+	return managed(x.Request.Context(), a.queries, x, id)
+}
+
+func managed(ctx context.Context, q *db.Queries, x *call, id uuid.UUID) (db.Tenant, error) {
+	tenant, err := q.GetManagedTenant(ctx, db.GetManagedTenantParams{TenantID: id, Manager: x.caller.manager(), Now: &x.now})
+	return tenant, orNoTenant(err, id)
+}
+
+// hold keeps a tenant the caller's until the change ends, or finds that it isn't.
+func (c *change) hold(ctx context.Context, x *call, id uuid.UUID) error {
+	_, err := c.LockManagedTenant(ctx, db.LockManagedTenantParams{TenantID: id, Manager: x.caller.manager(), Now: &x.now})
+	return orNoTenant(err, id)
+}
+
+func orNoTenant(err error, id uuid.UUID) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = errNotFound("There is no tenant %s.", id)
 	}
-	return tenant, err
+	return err
 }
 
 func hashOf(key string) []byte {

@@ -58,21 +58,19 @@ func (a *API) CreateReportLogin(c *gin.Context, _ CreateReportLoginParams) {
 		if err != nil {
 			return answer{}, err
 		}
-		var tenants []uuid.UUID
-		for _, id := range r.TenantIds {
-			if _, err := a.tenant(x, id); err != nil {
-				return answer{}, err
-			}
-			tenants = append(tenants, id)
-		}
 		var name [8]byte
 		_, _ = rand.Read(name[:]) // never fails
 		login := loginPrefix + hex.EncodeToString(name[:])
-		p := db.CreateReportLoginsParams{TenantIds: distinct(tenants), LoginName: login, Label: r.Label, CreatedAt: x.now}
+		p := db.CreateReportLoginsParams{TenantIds: distinct(r.TenantIds), LoginName: login, Label: r.Label, CreatedAt: x.now}
 		if r.TtlSeconds != nil {
 			p.ExpiresAt = after(x.now, time.Duration(*r.TtlSeconds)*time.Second)
 		}
 		return a.change(x, login, func(ctx context.Context, c *change) (answer, error) {
+			for _, id := range p.TenantIds { // here, so that a retry is answered though they are gone
+				if err := c.hold(ctx, x, id); err != nil {
+					return answer{}, err
+				}
+			}
 			password := newSecret()
 			if err := c.createRole(ctx, login, password); err != nil {
 				return answer{}, err

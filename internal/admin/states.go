@@ -116,10 +116,14 @@ func (c *change) checkQuota(ctx context.Context, from uuid.UUID, partners, users
 
 func (a *API) snapshot(ctx context.Context, q *db.Queries, tenant uuid.UUID, name string) (db.Snapshot, error) {
 	row, err := q.GetSnapshot(ctx, db.GetSnapshotParams{TenantID: tenant, Name: name})
+	return row, orNoSnapshot(err, name)
+}
+
+func orNoSnapshot(err error, name string) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = errNotFound("The tenant has no snapshot %q.", name)
 	}
-	return row, err
+	return err
 }
 
 func showSnapshot(ctx context.Context, q *db.Queries, row db.Snapshot) (Snapshot, error) {
@@ -303,10 +307,14 @@ func raw(value any) (*State, error) {
 
 func (a *API) seed(ctx context.Context, name string) (db.Seed, error) {
 	row, err := a.queries.GetSeed(ctx, name)
+	return row, orNoSeed(err, name)
+}
+
+func orNoSeed(err error, name string) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = errNotFound("There is no seed %q.", name)
 	}
-	return row, err
+	return err
 }
 
 func showSeed(ctx context.Context, q *db.Queries, row db.Seed) (Seed, error) {
@@ -369,15 +377,12 @@ func (a *API) GetSeed(c *gin.Context, name Name) {
 // DeleteSeed removes a seed, and what it kept unless a tenant goes back to that.
 func (a *API) DeleteSeed(c *gin.Context, name Name) {
 	a.answer(c, func(x *call) (answer, error) {
-		row, err := a.seed(c.Request.Context(), name)
-		if err != nil {
-			return answer{}, err
-		}
 		return a.change(x, name, func(ctx context.Context, c *change) (answer, error) {
-			if _, err := c.DeleteSeed(ctx, name); err != nil {
-				return answer{}, err
+			kept, err := c.DeleteSeed(ctx, name)
+			if err != nil {
+				return answer{}, orNoSeed(err, name)
 			}
-			_, err := c.DeleteUnusedStates(ctx, []uuid.UUID{row.StateID})
+			_, err = c.DeleteUnusedStates(ctx, []uuid.UUID{kept})
 			return done(), err
 		})
 	})

@@ -120,61 +120,53 @@ func (a *API) CreateTenant(c *gin.Context, _ CreateTenantParams) {
 		if r.Manager != nil && x.caller.role == db.AdminRoleManager && *r.Manager != x.caller.name {
 			return answer{}, errForbidden("Owners alone may name another manager than %q.", x.caller.name)
 		}
-		source, err := a.findSource(x, r.Source)
-		if err != nil {
+		if err := x.checkSource(r.Source); err != nil {
 			return answer{}, err
 		}
 		if r.Id == nil {
 			id := uuid.New()
 			r.Id = &id
 		}
-		if source.tenant != nil { // which is locked while it is copied
-			end, err := a.turns.Take(x.Request.Context(), *source.tenant)
-			if err != nil {
-				return answer{}, err
-			}
-			defer end()
+		end, err := a.takeTurn(x, r.Source)
+		if err != nil {
+			return answer{}, err
 		}
+		defer end()
 		return a.change(x, r.Id.String(), func(ctx context.Context, c *change) (answer, error) {
-			return a.createTenant(ctx, x, c, r, source)
+			return a.createTenant(ctx, x, c, r)
 		})
 	})
 }
 
-// source is what a tenant starts with: a state that is kept, a tenant as it is, or
-// a document.
-type source struct {
-	state    *uuid.UUID
-	tenant   *uuid.UUID
-	document []byte
+// takeTurn waits for the tenant that a source is, which is locked while it is copied.
+// One that isn't the caller's keeps nobody waiting: the change finds that out.
+func (a *API) takeTurn(x *call, s *TenantSource) (end func(), err error) {
+	if s == nil || s.TenantId == nil || s.Snapshot != nil {
+		return func() {}, nil
+	}
+	if _, err := a.tenant(x, *s.TenantId); err != nil {
+		return func() {}, nil
+	}
+	return a.turns.Take(x.Request.Context(), *s.TenantId)
 }
 
-func (a *API) findSource(x *call, s *TenantSource) (source, error) {
-	ctx := x.Request.Context()
+// checkSource refuses what names no one source.
+func (x *call) checkSource(s *TenantSource) error {
 	switch {
-	case s == nil:
-		return source{}, nil
-	case s.Seed != nil && s.TenantId == nil && s.Snapshot == nil && s.Document == nil:
-		seed, err := a.seed(ctx, *s.Seed)
-		return source{state: &seed.StateID}, err
-	case s.Document != nil && s.TenantId == nil && s.Snapshot == nil && s.Seed == nil:
-		return source{document: *s.Document}, nil
-	case s.TenantId != nil && s.Seed == nil && s.Document == nil:
-		tenant, err := a.tenant(x, *s.TenantId)
-		if err != nil || s.Snapshot == nil {
-			return source{tenant: &tenant.ID}, err
-		}
-		snapshot, err := a.snapshot(ctx, a.queries, tenant.ID, *s.Snapshot)
-		return source{state: &snapshot.StateID}, err
+	case s == nil,
+		s.Seed != nil && s.TenantId == nil && s.Snapshot == nil && s.Document == nil,
+		s.Document != nil && s.TenantId == nil && s.Snapshot == nil && s.Seed == nil,
+		s.TenantId != nil && s.Seed == nil && s.Document == nil:
+		return nil
 	}
 	p := errBadRequest("/source: want one of seed, document, tenantId, or tenantId with snapshot.")
 	p.pointer = "/source"
 	p.line = state.LineOf(x.body, p.pointer)
-	return source{}, p
+	return p
 }
 
-func (a *API) createTenant(ctx context.Context, x *call, c *change, r TenantCreate, s source) (answer, error) {
-	origin, err := a.origin(ctx, x, c, r, s)
+func (a *API) createTenant(ctx context.Context, x *call, c *change, r TenantCreate) (answer, error) {
+	origin, err := c.origin(ctx, x, r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -236,21 +228,36 @@ func validDomain(name string) bool {
 	return name != "" && !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, ".") && !strings.ContainsAny(name, " @/:%?#\x00")
 }
 
-// origin is the state that the tenant starts with and goes back to.
-func (a *API) origin(ctx context.Context, x *call, c *change, r TenantCreate, s source) (*uuid.UUID, error) {
-	switch {
-	case s.document != nil:
+// origin is the state that the tenant starts with and goes back to. Who names it is
+// held until the tenant is there, so that the state stays, too.
+func (c *change) origin(ctx context.Context, x *call, r TenantCreate) (*uuid.UUID, error) {
+	switch s := r.Source; {
+	case s == nil:
+		return nil, nil
+	case s.Document != nil:
 		m := state.Importer{Now: x.now, By: x.caller.id}
-		if r.IdSeed != nil {
-			m.IDSeed = *r.IdSeed
-		}
-		id, err := m.Import(ctx, c.tx, bytes.NewReader(s.document), false)
+		set(&m.IDSeed, r.IdSeed)
+		id, err := m.Import(ctx, c.tx, bytes.NewReader(*s.Document), false)
 		return &id, within("/source/document", err)
-	case s.tenant != nil:
-		id, err := c.keep(ctx, *s.tenant, x.now)
-		return &id, err
+	case s.Seed != nil:
+		seed, err := c.LockSeed(ctx, *s.Seed)
+		return &seed.StateID, orNoSeed(err, *s.Seed)
+	default:
+		return c.originOf(ctx, x, *s.TenantId, s.Snapshot)
 	}
-	return s.state, nil
+}
+
+// originOf is the state of a snapshot of a tenant, or one made of it as it is now.
+func (c *change) originOf(ctx context.Context, x *call, tenant uuid.UUID, snapshot *string) (*uuid.UUID, error) {
+	if _, err := managed(ctx, c.Queries, x, tenant); err != nil {
+		return nil, err
+	}
+	if snapshot == nil {
+		id, err := c.keep(ctx, tenant, x.now)
+		return &id, orNoTenant(err, tenant)
+	}
+	row, err := c.LockSnapshot(ctx, db.LockSnapshotParams{TenantID: tenant, Name: *snapshot})
+	return &row.StateID, orNoSnapshot(err, *snapshot)
 }
 
 // within says of a document that is part of a body where it is wrong.

@@ -31,6 +31,9 @@ WHERE t.id = ANY ($1::uuid[]) AND t.kind = 'state'
     AND NOT EXISTS (SELECT FROM tenants AS o WHERE o.origin_id = t.id)
 `
 
+// A state gets used only by who holds what names it, LockSeed or LockSnapshot; once
+// that is gone, all that use the state are seen here. So this must be a statement
+// after the one that removed the name, in a transaction that reads what is committed.
 func (q *Queries) DeleteUnusedStates(ctx context.Context, stateIds []uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteUnusedStates, stateIds)
 	if err != nil {
@@ -234,6 +237,44 @@ func (q *Queries) ListUnusedStates(ctx context.Context, arg ListUnusedStatesPara
 		return nil, err
 	}
 	return items, nil
+}
+
+const lockManagedTenant = `-- name: LockManagedTenant :one
+SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made FROM tenants
+WHERE id = $1 AND kind = 'tenant'
+    AND ($2::text IS NULL OR manager = $2)
+    AND (expires_at IS NULL OR expires_at > $3)
+FOR SHARE
+`
+
+type LockManagedTenantParams struct {
+	TenantID uuid.UUID
+	Manager  *string
+	Now      *time.Time
+}
+
+// The same, which neither goes nor gets another manager until the transaction ends.
+func (q *Queries) LockManagedTenant(ctx context.Context, arg LockManagedTenantParams) (Tenant, error) {
+	row := q.db.QueryRow(ctx, lockManagedTenant, arg.TenantID, arg.Manager, arg.Now)
+	var i Tenant
+	err := row.Scan(
+		&i.ID,
+		&i.DisplayName,
+		&i.CreatedAt,
+		&i.PermissionRule,
+		&i.UserPicker,
+		&i.PageSize,
+		&i.Kind,
+		&i.ExpiresAt,
+		&i.Manager,
+		&i.OriginID,
+		&i.PartnerQuota,
+		&i.UserQuota,
+		&i.RequestRate,
+		&i.IDSeed,
+		&i.IdsMade,
+	)
+	return i, err
 }
 
 const planForMany = `-- name: PlanForMany :exec

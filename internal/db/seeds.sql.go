@@ -33,16 +33,16 @@ func (q *Queries) CreateSeed(ctx context.Context, arg CreateSeedParams) (int64, 
 	return result.RowsAffected(), nil
 }
 
-const deleteSeed = `-- name: DeleteSeed :execrows
-DELETE FROM seeds WHERE name = $1
+const deleteSeed = `-- name: DeleteSeed :one
+DELETE FROM seeds WHERE name = $1 RETURNING state_id
 `
 
-func (q *Queries) DeleteSeed(ctx context.Context, name string) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteSeed, name)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+// Waits for those that make a tenant of it.
+func (q *Queries) DeleteSeed(ctx context.Context, name string) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, deleteSeed, name)
+	var state_id uuid.UUID
+	err := row.Scan(&state_id)
+	return state_id, err
 }
 
 const getSeed = `-- name: GetSeed :one
@@ -96,6 +96,23 @@ func (q *Queries) ListSeeds(ctx context.Context, arg ListSeedsParams) ([]Seed, e
 		return nil, err
 	}
 	return items, nil
+}
+
+const lockSeed = `-- name: LockSeed :one
+SELECT name, state_id, created_at, digest FROM seeds WHERE name = $1 FOR SHARE
+`
+
+// Keeps it, and so its state, from going until the transaction ends.
+func (q *Queries) LockSeed(ctx context.Context, name string) (Seed, error) {
+	row := q.db.QueryRow(ctx, lockSeed, name)
+	var i Seed
+	err := row.Scan(
+		&i.Name,
+		&i.StateID,
+		&i.CreatedAt,
+		&i.Digest,
+	)
+	return i, err
 }
 
 const putSeed = `-- name: PutSeed :execrows

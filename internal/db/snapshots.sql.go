@@ -114,3 +114,25 @@ func (q *Queries) ListSnapshots(ctx context.Context, arg ListSnapshotsParams) ([
 	}
 	return items, nil
 }
+
+const lockSnapshot = `-- name: LockSnapshot :one
+SELECT tenant_id, name, state_id, created_at FROM snapshots WHERE tenant_id = $1 AND name = $2 FOR SHARE
+`
+
+type LockSnapshotParams struct {
+	TenantID uuid.UUID
+	Name     string
+}
+
+// Keeps it, and so its state, from going until the transaction ends.
+func (q *Queries) LockSnapshot(ctx context.Context, arg LockSnapshotParams) (Snapshot, error) {
+	row := q.db.QueryRow(ctx, lockSnapshot, arg.TenantID, arg.Name)
+	var i Snapshot
+	err := row.Scan(
+		&i.TenantID,
+		&i.Name,
+		&i.StateID,
+		&i.CreatedAt,
+	)
+	return i, err
+}

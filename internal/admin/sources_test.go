@@ -1,0 +1,134 @@
+package admin_test
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+)
+
+// stall makes the creation of a tenant of the domain wait in its middle, until the
+// returned function is called; pid is the backend that it waits for.
+func (c *client) stall(domain string) (pid uint32, goOn func()) {
+	c.Helper()
+	conn, err := dbtest.Pool(c).Acquire(c.Context())
+	if err != nil {
+		c.Fatal(err)
+	}
+	tx, err := conn.Begin(c.Context())
+	if err == nil {
+		_, err = tx.Exec(c.Context(), "INSERT INTO domains (name, tenant_id, created_at) VALUES ($1, $2, now())", domain, uuid.New())
+	}
+	if err != nil {
+		c.Fatal(err)
+	}
+	return conn.Conn().PgConn().PID(), func() {
+		_ = tx.Rollback(c.Context())
+		conn.Release()
+	}
+}
+
+// blocked waits until a backend waits for one, and returns it; 0 if what else may
+// end did so before.
+func (c *client) blocked(by uint32, ended <-chan reply) uint32 {
+	c.Helper()
+	const query = "SELECT coalesce(min(pid), 0) FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))"
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		var pid int32
+		if err := dbtest.Pool(c).QueryRow(c.Context(), query, int32(by)).Scan(&pid); err != nil {
+			c.Fatal(err)
+		}
+		if pid != 0 || len(ended) > 0 {
+			return uint32(pid)
+		}
+	}
+	c.Fatalf("nobody waits for %d", by)
+	return 0
+}
+
+// What a tenant is made of stays until the tenant is there: it never comes out
+// empty because a seed or a snapshot went meanwhile.
+func TestSourceRemovedMeanwhile(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	seed := "seed-" + uuid.NewString()
+	c.want(201, c.do("POST", "/v1/seeds?name="+seed, document))
+	of, doc := c.newTenant(admin.TenantCreate{}).Tenant.Id, json.RawMessage(document)
+	snapshots := c.newTenant(admin.TenantCreate{Source: &admin.TenantSource{Document: &doc}}).Tenant.Id
+	c.want(201, c.do("POST", tenantPath(snapshots, "/snapshots"), admin.SnapshotCreate{Name: "s"}))
+	c.want(200, c.do("PUT", tenantPath(of, "/state"), document))
+	c.want(201, c.do("POST", tenantPath(of, "/snapshots"), admin.SnapshotCreate{Name: "s"}))
+	for _, tt := range []struct {
+		name   string
+		source admin.TenantSource
+		remove string
+	}{
+		{"seed", admin.TenantSource{Seed: &seed}, "/v1/seeds/" + seed},
+		{"snapshot", admin.TenantSource{TenantId: &snapshots, Snapshot: ptr("s")}, tenantPath(snapshots, "/snapshots/s")},
+		{"tenant of the snapshot", admin.TenantSource{TenantId: &of, Snapshot: ptr("s")}, tenantPath(of)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := setup(t)
+			domain := uuid.NewString() + ".example"
+			pid, goOn := c.stall(domain)
+			create, remove := make(chan reply, 1), make(chan reply, 1)
+			go func() {
+				create <- c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Domain: &domain, Source: &tt.source})
+			}()
+			creator := c.blocked(pid, create)
+			go func() { remove <- c.do("DELETE", tt.remove, nil) }()
+			c.blocked(creator, remove)
+			goOn()
+			made := decode[admin.TenantCreated](c, c.want(201, <-create))
+			c.want(204, <-remove)
+			c.refused(404, "", c.do("GET", tt.remove, nil))
+			want := []string{"one", "two"}
+			if got := c.partners(made.Credentials.AccessToken); !slices.Equal(got, want) {
+				t.Errorf("made with %q", got)
+			}
+			if err := c.server.Admin().Sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			c.want(200, c.do("POST", tenantPath(made.Tenant.Id, "/reset"), nil))
+			if got := c.partners(made.Credentials.AccessToken); !slices.Equal(got, want) {
+				t.Errorf("reset to %q", got)
+			}
+		})
+	}
+}
+
+// A create that is tried again is answered as at first, also if what it was made of
+// is gone.
+func TestRetryWithoutSource(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	seed := "seed-" + uuid.NewString()
+	c.want(201, c.do("POST", "/v1/seeds?name="+seed, document))
+	create := func() reply {
+		return c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Source: &admin.TenantSource{Seed: &seed}}, "Idempotency-Key", seed)
+	}
+	first := c.want(201, create())
+	c.want(204, c.do("DELETE", "/v1/seeds/"+seed, nil))
+	if again := c.want(201, create()); again.body != first.body {
+		t.Errorf("%s\n%s", first.body, again.body)
+	}
+
+	tenant := decode[admin.TenantCreated](t, first).Tenant.Id
+	login := func() reply {
+		return c.do("POST", "/v1/report-logins", admin.ReportLoginCreate{TenantIds: []uuid.UUID{tenant}}, "Idempotency-Key", "login "+seed)
+	}
+	first = c.want(201, login())
+	c.want(204, c.do("DELETE", tenantPath(tenant), nil))
+	if again := c.want(201, login()); again.body != first.body {
+		t.Errorf("%s\n%s", first.body, again.body)
+	}
+	if err := c.server.Admin().Sweep(t.Context()); err != nil { // roles outlive the tests' database
+		t.Fatal(err)
+	}
+}
