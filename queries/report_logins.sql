@@ -1,7 +1,7 @@
 -- name: CreateReportLogins :exec
 -- Lets a login read one more tenant, or several.
-INSERT INTO report_logins (tenant_id, login_name, label, created_at, expires_at)
-SELECT unnest(@tenant_ids::uuid[]), @login_name, sqlc.narg('label'), @created_at, sqlc.narg('expires_at');
+INSERT INTO report_logins (tenant_id, login_name, label, manager, created_at, expires_at)
+SELECT unnest(@tenant_ids::uuid[]), @login_name, sqlc.narg('label'), sqlc.narg('manager'), @created_at, sqlc.narg('expires_at');
 
 -- name: ListReportLogins :many
 -- Whose they are: a row for each tenant, of all logins, or of those all of whose
@@ -14,6 +14,15 @@ WHERE (sqlc.narg('login_name')::text IS NULL OR l.login_name = sqlc.narg('login_
         WHERE o.login_name = l.login_name AND t.manager IS DISTINCT FROM sqlc.narg('manager')
     ))
 ORDER BY l.created_at, l.login_name, l.tenant_id;
+
+-- name: SetReportLoginManager :exec
+-- Says who was given its password.
+UPDATE report_logins SET manager = sqlc.narg('manager') WHERE login_name = @login_name;
+
+-- name: RemoveManagersReportLogins :exec
+-- What logins of other managers than the tenant's had of it.
+DELETE FROM report_logins AS l
+WHERE l.tenant_id = @tenant_id AND l.manager IS NOT NULL AND l.manager IS DISTINCT FROM sqlc.narg('manager');
 
 -- name: DeleteReportLogin :execrows
 DELETE FROM report_logins WHERE login_name = @login_name;

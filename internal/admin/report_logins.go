@@ -61,7 +61,7 @@ func (a *API) CreateReportLogin(c *gin.Context, _ CreateReportLoginParams) {
 		var name [8]byte
 		_, _ = rand.Read(name[:]) // never fails
 		login := loginPrefix + hex.EncodeToString(name[:])
-		p := db.CreateReportLoginsParams{TenantIds: distinct(r.TenantIds), LoginName: login, Label: r.Label, CreatedAt: x.now}
+		p := db.CreateReportLoginsParams{TenantIds: distinct(r.TenantIds), LoginName: login, Label: r.Label, Manager: x.caller.manager(), CreatedAt: x.now}
 		if r.TtlSeconds != nil {
 			p.ExpiresAt = after(x.now, time.Duration(*r.TtlSeconds)*time.Second)
 		}
@@ -104,6 +104,8 @@ func (c *change) createRole(ctx context.Context, login, password string) error {
 		fmt.Sprintf("CREATE ROLE %s LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT NOREPLICATION NOBYPASSRLS CONNECTION LIMIT %d PASSWORD %s", role, loginConnections, quote(password)),
 		// Roles are of the whole server; this tells whose it is.
 		fmt.Sprintf("DO $$ BEGIN EXECUTE format('COMMENT ON ROLE %%I IS %%L', '%s', current_database()); END $$", login),
+		// A service that is no superuser sees what its logins run, and ends it, by this.
+		fmt.Sprintf("GRANT %s TO CURRENT_USER", role),
 		fmt.Sprintf("ALTER ROLE %s SET statement_timeout = '%s'", role, reportTimeout),
 		fmt.Sprintf("ALTER ROLE %s SET idle_in_transaction_session_timeout = '60s'", role),
 		fmt.Sprintf("ALTER ROLE %s SET default_transaction_read_only = on", role),
@@ -121,7 +123,7 @@ func quote(secret string) string { return "'" + strings.ReplaceAll(secret, "'", 
 
 func errRole(err error) error {
 	if stateOf(err) == "42501" { // insufficient_privilege
-		return &problem{status: http.StatusConflict, detail: "The service's own Postgres role may not make roles: give it CREATEROLE.", cause: err}
+		return &problem{status: http.StatusConflict, detail: "The service's own Postgres role may not manage roles: give it CREATEROLE and INHERIT.", cause: err}
 	}
 	return err
 }
@@ -168,21 +170,18 @@ func (a *API) RevokeReportLogin(c *gin.Context, login Login) {
 	})
 }
 
-// dropLogin removes a login of ours: its rows, its role, its connections.
+// dropLogin removes a login of ours: its rows, its connections, its role. A
+// connection that is made meanwhile reads nothing.
 func dropLogin(ctx context.Context, tx pgx.Tx, login string) error {
 	if _, err := db.New(tx).DeleteReportLogin(ctx, login); err != nil {
 		return err
 	}
-	var connections []int32 // asked for while they still have the name
-	const find = "SELECT coalesce(array_agg(pid), '{}') FROM pg_stat_activity WHERE usename = $1"
-	if err := tx.QueryRow(ctx, find, login).Scan(&connections); err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, "DROP ROLE IF EXISTS "+pgx.Identifier{login}.Sanitize()); err != nil {
+	// While there is the role: a service that is no superuser may by being its member.
+	if _, err := tx.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", login); err != nil {
 		return errRole(err)
 	}
-	_, err := tx.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM unnest($1::integer[]) AS pid", connections)
-	return err
+	_, err := tx.Exec(ctx, "DROP ROLE IF EXISTS "+pgx.Identifier{login}.Sanitize())
+	return errRole(err)
 }
 
 // RotateReportLogin gives a login another password.
@@ -195,6 +194,9 @@ func (a *API) RotateReportLogin(c *gin.Context, login Login) {
 			password := newSecret()
 			if _, err := c.tx.Exec(ctx, "ALTER ROLE "+pgx.Identifier{login}.Sanitize()+" PASSWORD "+quote(password)); err != nil {
 				return answer{}, errRole(err)
+			}
+			if err := c.SetReportLoginManager(ctx, db.SetReportLoginManagerParams{LoginName: login, Manager: x.caller.manager()}); err != nil {
+				return answer{}, err
 			}
 			dsn, err := a.dsn(login, password)
 			return ok(ReportLoginCreated{Login: login, Dsn: dsn}), err

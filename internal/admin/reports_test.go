@@ -329,3 +329,135 @@ func TestReportingColumns(t *testing.T) {
 		}
 	}
 }
+
+// partnersSeen is how many partners a connection's login sees.
+func partnersSeen(t *testing.T, conn *pgx.Conn) (n int) {
+	t.Helper()
+	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM reporting.partners").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// When a tenant gets another manager, the logins whose password the one before has
+// read it no more, though they go on with that manager's other tenants; an owner's
+// goes on, unless the manager had given it a password of their own.
+func TestReportLoginsOfFormerManager(t *testing.T) {
+	t.Parallel()
+	owner := setup(t)
+	manager, next := owner.as(admin.AdminRoleManager, t.Name()), owner.as(admin.AdminRoleManager, t.Name()+" next")
+	var tenants []uuid.UUID
+	for range 2 {
+		made := manager.newTenant(admin.TenantCreate{})
+		manager.createPartner(made.Credentials.AccessToken, "x", "onboarding")
+		tenants = append(tenants, made.Tenant.Id)
+	}
+	both, one := manager.newLogin(tenants...), manager.newLogin(tenants[0])
+	owners, rotated := owner.newLogin(tenants...), owner.newLogin(tenants[0])
+	rotated = decode[admin.ReportLoginCreated](t, manager.want(200, manager.do("POST", "/v1/report-logins/"+rotated.Login+"/rotate", nil)))
+	conns := map[string]*pgx.Conn{"both": connect(owner, both.Dsn), "one": connect(owner, one.Dsn), "owner's": connect(owner, owners.Dsn), "rotated": connect(owner, rotated.Dsn)}
+	for name, want := range map[string]int{"both": 2, "one": 1, "owner's": 2, "rotated": 1} {
+		if got := partnersSeen(t, conns[name]); got != want {
+			t.Errorf("%s sees %d partners, want %d", name, got, want)
+		}
+	}
+
+	owner.want(200, owner.do("PATCH", tenantPath(tenants[0]), map[string]string{"manager": t.Name() + " next"}))
+
+	for name, want := range map[string]int{"both": 1, "one": 0, "owner's": 2, "rotated": 0} {
+		if got := partnersSeen(t, conns[name]); got != want {
+			t.Errorf("%s sees %d partners of the former manager's, want %d", name, got, want)
+		}
+	}
+	next.newLogin(tenants[0])
+	list := decode[admin.ReportLoginList](t, manager.want(200, manager.do("GET", "/v1/report-logins", nil))).Value
+	if len(list) != 1 || list[0].Login != both.Login || !slices.Equal(list[0].TenantIds, tenants[1:]) {
+		t.Errorf("the former manager has %+v", list)
+	}
+	manager.refused(404, "", manager.do("POST", "/v1/report-logins/"+owners.Login+"/rotate", nil))
+	if err := owner.server.Admin().Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left := owner.rows("SELECT rolname::text FROM pg_roles WHERE rolname IN ($1, $2)", one.Login, rotated.Login); len(left) != 0 {
+		t.Errorf("logins of no tenant are left: %q", left)
+	}
+}
+
+// A login sees nothing of a tenant whose time is over, also before the sweep.
+func TestReportsOfExpiredTenant(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	made := c.newTenant(admin.TenantCreate{TtlSeconds: ptr(int64(3600))})
+	c.createPartner(made.Credentials.AccessToken, "x", "onboarding")
+	conn := connect(c, c.newLogin(made.Tenant.Id).Dsn)
+	if got := partnersSeen(t, conn); got != 1 {
+		t.Errorf("sees %d partners", got)
+	}
+	if _, err := dbtest.Pool(t).Exec(t.Context(), "UPDATE tenants SET expires_at = now() - interval '1 second' WHERE id = $1", made.Tenant.Id); err != nil {
+		t.Fatal(err)
+	}
+	if got := partnersSeen(t, conn); got != 0 {
+		t.Errorf("sees %d partners of an expired tenant", got)
+	}
+}
+
+// A service whose Postgres role is no superuser, but may make roles, ends the
+// connections of a login that it revokes, and reports that run for too long.
+func TestReportLoginsWithoutSuperuser(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.Pool(t)
+	exec := func(ctx context.Context, statement string) {
+		t.Helper()
+		if _, err := pool.Exec(ctx, statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name := "service_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	exec(t.Context(), "CREATE ROLE "+name+" LOGIN NOSUPERUSER CREATEROLE PASSWORD '"+name+"'")
+	exec(t.Context(), "CREATE DATABASE "+name+" OWNER "+name)
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
+		exec(ctx, "DROP ROLE "+name)
+	})
+	config := pool.Config().ConnConfig
+	url := fmt.Sprintf("host='%s' port=%d user='%s' password='%s' dbname='%s' sslmode=disable", config.Host, config.Port, name, name, name)
+	c := openOn(t, url)
+
+	made := c.newTenant(admin.TenantCreate{})
+	c.createPartner(made.Credentials.AccessToken, "x", "onboarding")
+	login := c.newLogin(made.Tenant.Id)
+	conn := connect(c, login.Dsn)
+	if got := partnersSeen(t, conn); got != 1 {
+		t.Errorf("sees %d partners", got)
+	}
+	c.want(204, c.do("DELETE", "/v1/report-logins/"+login.Login, nil))
+	deadline := time.Now().Add(10 * time.Second)
+	for conn.Ping(t.Context()) == nil && time.Now().Before(deadline) { // its end is on its way
+	}
+	if conn.Ping(t.Context()) == nil {
+		t.Error("a revoked login goes on")
+	}
+
+	login = c.newLogin(made.Tenant.Id)
+	conn = connect(c, login.Dsn)
+	if _, err := conn.Exec(t.Context(), "BEGIN"); err != nil {
+		t.Fatal(err)
+	}
+	var state *string // what is not one's own has none
+	asService, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = asService.Close(context.WithoutCancel(t.Context())) }()
+	if err := asService.QueryRow(t.Context(), "SELECT state FROM pg_stat_activity WHERE usename = $1", login.Login).Scan(&state); err != nil || state == nil || *state != "idle in transaction" {
+		t.Errorf("the service sees a login in state %v, %v", state, err)
+	}
+	c.want(204, c.do("DELETE", tenantPath(made.Tenant.Id), nil))
+	if err := c.server.Admin().Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left := c.rows("SELECT rolname::text FROM pg_roles WHERE rolname = $1", login.Login); len(left) != 0 {
+		t.Errorf("left: %q", left)
+	}
+}

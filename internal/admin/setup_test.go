@@ -224,7 +224,12 @@ func (c *client) rows(query string, args ...any) []string {
 // open is a service without any key, on a database of its own.
 func open(t testing.TB) *client {
 	t.Helper()
-	s, err := server.Start(t.Context(), server.Config{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t)})
+	return openOn(t, dbtest.NewDatabase(t))
+}
+
+func openOn(t testing.TB, url string) *client {
+	t.Helper()
+	s, err := server.Start(t.Context(), server.Config{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: url})
 	if err != nil {
 		t.Fatal(err)
 	}

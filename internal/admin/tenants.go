@@ -345,6 +345,9 @@ func (a *API) UpdateTenant(c *gin.Context, _ TenantId) {
 				p.ExpiresAt = after(x.now, time.Duration(*ttl)*time.Second)
 			}
 			tenant, err := c.UpdateTenant(ctx, p)
+			if err == nil && len(r.Manager) > 0 {
+				err = c.RemoveManagersReportLogins(ctx, db.RemoveManagersReportLoginsParams{TenantID: tenant.ID, Manager: tenant.Manager})
+			}
 			if err != nil {
 				return answer{}, err
 			}

@@ -624,6 +624,7 @@ type ReportLogin struct {
 	Label     *string
 	CreatedAt time.Time
 	ExpiresAt *time.Time
+	Manager   *string
 }
 
 type ReportPartnerState struct {

@@ -13,14 +13,15 @@ import (
 )
 
 const createReportLogins = `-- name: CreateReportLogins :exec
-INSERT INTO report_logins (tenant_id, login_name, label, created_at, expires_at)
-SELECT unnest($1::uuid[]), $2, $3, $4, $5
+INSERT INTO report_logins (tenant_id, login_name, label, manager, created_at, expires_at)
+SELECT unnest($1::uuid[]), $2, $3, $4, $5, $6
 `
 
 type CreateReportLoginsParams struct {
 	TenantIds []uuid.UUID
 	LoginName string
 	Label     *string
+	Manager   *string
 	CreatedAt time.Time
 	ExpiresAt *time.Time
 }
@@ -31,6 +32,7 @@ func (q *Queries) CreateReportLogins(ctx context.Context, arg CreateReportLogins
 		arg.TenantIds,
 		arg.LoginName,
 		arg.Label,
+		arg.Manager,
 		arg.CreatedAt,
 		arg.ExpiresAt,
 	)
@@ -74,7 +76,7 @@ func (q *Queries) ListExpiredReportLogins(ctx context.Context, now *time.Time) (
 }
 
 const listReportLogins = `-- name: ListReportLogins :many
-SELECT tenant_id, login_name, label, created_at, expires_at FROM report_logins AS l
+SELECT tenant_id, login_name, label, created_at, expires_at, manager FROM report_logins AS l
 WHERE ($1::text IS NULL OR l.login_name = $1)
     AND ($2::text IS NULL OR NOT EXISTS (
         SELECT FROM report_logins AS o
@@ -106,6 +108,7 @@ func (q *Queries) ListReportLogins(ctx context.Context, arg ListReportLoginsPara
 			&i.Label,
 			&i.CreatedAt,
 			&i.ExpiresAt,
+			&i.Manager,
 		); err != nil {
 			return nil, err
 		}
@@ -115,4 +118,35 @@ func (q *Queries) ListReportLogins(ctx context.Context, arg ListReportLoginsPara
 		return nil, err
 	}
 	return items, nil
+}
+
+const removeManagersReportLogins = `-- name: RemoveManagersReportLogins :exec
+DELETE FROM report_logins AS l
+WHERE l.tenant_id = $1 AND l.manager IS NOT NULL AND l.manager IS DISTINCT FROM $2
+`
+
+type RemoveManagersReportLoginsParams struct {
+	TenantID uuid.UUID
+	Manager  *string
+}
+
+// What logins of other managers than the tenant's had of it.
+func (q *Queries) RemoveManagersReportLogins(ctx context.Context, arg RemoveManagersReportLoginsParams) error {
+	_, err := q.db.Exec(ctx, removeManagersReportLogins, arg.TenantID, arg.Manager)
+	return err
+}
+
+const setReportLoginManager = `-- name: SetReportLoginManager :exec
+UPDATE report_logins SET manager = $1 WHERE login_name = $2
+`
+
+type SetReportLoginManagerParams struct {
+	Manager   *string
+	LoginName string
+}
+
+// Says who was given its password.
+func (q *Queries) SetReportLoginManager(ctx context.Context, arg SetReportLoginManagerParams) error {
+	_, err := q.db.Exec(ctx, setReportLoginManager, arg.Manager, arg.LoginName)
+	return err
 }
