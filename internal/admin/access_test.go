@@ -222,6 +222,9 @@ func TestOpenDoor(t *testing.T) {
 		if w.Code != tt.status {
 			t.Errorf("%+v: %d %s", tt, w.Code, w.Body)
 		}
+		if tt.status >= 400 {
+			c.refused(tt.status, "", reply{w.Code, w.Header(), w.Body.String()})
+		}
 	}
 	made := decode[admin.KeyCreated](t, c.want(201, c.do("POST", "/v1/keys", admin.KeyCreate{Name: "x", Role: admin.AdminRoleOwner})))
 	c.refused(401, "", c.do("GET", "/v1/whoami", nil))

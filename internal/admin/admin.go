@@ -74,6 +74,8 @@ type API struct {
 	patience  time.Duration
 	documents slots // those that are kept
 	transfers slots // those of them that go into the database or come out of it
+
+	sameOrigin *http.CrossOriginProtection
 }
 
 // New returns the API.
@@ -82,6 +84,7 @@ func New(c Config) *API {
 		pool: c.DB, queries: db.New(c.DB), identity: c.Identity, now: c.Now, log: c.Log, open: c.Open, report: c.ReportURL,
 		metrics: c.Metrics, observe: c.Observe,
 		patience: cmp.Or(c.Patience, patience), documents: make(slots, maxDocuments), transfers: transfers(c.DB.Config().MaxConns),
+		sameOrigin: http.NewCrossOriginProtection(),
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -107,7 +110,7 @@ func (a *API) Handler() http.Handler {
 	RegisterHandlersWithOptions(engine, a, GinServerOptions{ErrorHandler: func(c *gin.Context, err error, _ int) {
 		a.fail(callOf(c), errBadRequest("%v", err)) // the contract was checked before: this is never reached
 	}})
-	return http.NewCrossOriginProtection().Handler(engine)
+	return engine
 }
 
 // call is one request.
@@ -160,11 +163,11 @@ func (a *API) begin(c *gin.Context) {
 	c.Next()
 }
 
-// admit decides who calls, whether they may, which tenant it is about, and
+// admit decides who calls from where, whether they may, which tenant it is about, and
 // whether the request is what the contract says.
 func (a *API) admit(c *gin.Context) {
 	x := callOf(c)
-	for _, step := range []func(*call) error{a.authenticate, a.authorize, a.findTenant, a.keepDocument, a.validate} {
+	for _, step := range []func(*call) error{a.checkOrigin, a.authenticate, a.authorize, a.findTenant, a.keepDocument, a.validate} {
 		if err := step(x); err != nil {
 			a.fail(x, err)
 			c.Abort()

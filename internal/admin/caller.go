@@ -51,6 +51,14 @@ func errUnauthorized(detail string) *problem {
 	return &problem{status: http.StatusUnauthorized, detail: detail}
 }
 
+// checkOrigin keeps pages of elsewhere out, which a browser on this machine shows.
+func (a *API) checkOrigin(x *call) error {
+	if err := a.sameOrigin.Check(x.Request); err != nil {
+		return errForbidden("A page of another origin, %q, may change nothing here: %v.", x.GetHeader("Origin"), err)
+	}
+	return nil
+}
+
 func (a *API) authenticate(x *call) error {
 	if x.op != nil && x.op.role == "" {
 		return nil

@@ -108,7 +108,8 @@ func (a *API) fail(x *call, err error) {
 	if p.line > 0 {
 		document.Line = &p.line
 	}
-	text, _ := marshal(document) // strings and numbers: it can be written
+	x.Header("Content-Type", problemType) // also where another was set: Data leaves that alone
+	text, _ := marshal(document)          // strings and numbers: it can be written
 	x.Data(p.status, problemType, text)
 }
 

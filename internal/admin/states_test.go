@@ -376,3 +376,16 @@ func TestRestoreOfMany(t *testing.T) {
 		t.Errorf("%+v", counts)
 	}
 }
+
+// An export that fails before its first byte is a problem, and says so.
+func TestExportThatFails(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	path := tenantPath(c.newTenant(admin.TenantCreate{}).Tenant.Id, "/state")
+	if _, err := c.server.Pool().Exec(t.Context(), "ALTER TABLE users RENAME TO gone"); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"json", "yaml"} {
+		c.refused(500, "", c.do("GET", path+"?format="+format, nil))
+	}
+}
