@@ -13,6 +13,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -73,7 +74,7 @@ func New(ctx context.Context, c Config) (*Provider, error) {
 	}
 	var errs [3]error
 	p.seen, errs[0] = lru.New[[sha256.Size]byte, *payload](maxSeen)
-	p.callers.Cache, errs[1] = lru.New[db.GetCallerParams, caller](maxCallers)
+	p.callers.known, errs[1] = lru.New[db.GetCallerParams, caller](maxCallers)
 	p.failures.byAddress, errs[2] = lru.New[string, *rate.Limiter](maxAddresses)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
@@ -101,26 +102,40 @@ const callerTTL = time.Second
 
 // callerCache remembers what decides on the tokens of a caller.
 type callerCache struct {
-	*lru.Cache[db.GetCallerParams, caller]
+	mu      sync.Mutex
+	known   *lru.Cache[db.GetCallerParams, caller]
+	forgets uint64 // how often all was forgotten
 }
 
 // ForgetCallers makes what was just changed about tenants, applications and users
 // hold for the very next token, on this replica.
-func (p *Provider) ForgetCallers() { p.callers.Purge() }
+func (p *Provider) ForgetCallers() { p.callers.forget() }
 
 type caller struct {
 	db.GetCallerRow
 	until time.Time // real time, not the Provider's clock
 }
 
-func (c callerCache) get(ctx context.Context, q *db.Queries, key db.GetCallerParams) (db.GetCallerRow, error) {
+func (c *callerCache) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forgets++
+	c.known.Purge()
+}
+
+func (c *callerCache) get(ctx context.Context, q *db.Queries, key db.GetCallerParams) (db.GetCallerRow, error) {
 	now := time.Now()
-	if known, ok := c.Get(key); ok && now.Before(known.until) {
+	if known, ok := c.known.Get(key); ok && now.Before(known.until) {
 		return known.GetCallerRow, nil
 	}
+	c.mu.Lock()
+	before := c.forgets
+	c.mu.Unlock()
 	row, err := q.GetCaller(ctx, key)
-	if err == nil {
-		c.Add(key, caller{row, now.Add(callerTTL)})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil && c.forgets == before { // else it may be from before a change
+		c.known.Add(key, caller{row, now.Add(callerTTL)})
 	}
 	return row, err
 }

@@ -166,7 +166,7 @@ func (p *Provider) SetEnabled(ctx context.Context, on Beginner, tenant, user uui
 		return p.revoke(ctx, on, tenant, user, set)
 	}
 	n, err := set(db.New(on))
-	p.callers.Purge()
+	p.callers.forget()
 	return found(n, err)
 }
 
@@ -174,7 +174,7 @@ func (p *Provider) SetEnabled(ctx context.Context, on Beginner, tenant, user uui
 // that it holds end, and its access tokens are answered as by RevokeSignIns.
 func (p *Provider) RemoveConsent(ctx context.Context, on Beginner, tenant, clientID uuid.UUID) error {
 	err := db.New(on).RemoveConsent(ctx, db.RemoveConsentParams{TenantID: tenant, ClientID: clientID, TokensValidFrom: p.now()})
-	p.callers.Purge()
+	p.callers.forget()
 	return err
 }
 
@@ -190,7 +190,7 @@ func (p *Provider) revoke(ctx context.Context, on Beginner, tenant, user uuid.UU
 		}
 		return q.EndUserSessions(ctx, db.EndUserSessionsParams{TenantID: tenant, UserID: user})
 	})
-	p.callers.Purge()
+	p.callers.forget()
 	if err != nil {
 		return fmt.Errorf("revoke sign-ins of user %s: %w", user, err)
 	}
