@@ -2,11 +2,12 @@
 -- Does nothing to an application that is there.
 INSERT INTO applications (
     tenant_id, client_id, service_principal_id, display_name, public_client, public_client_flows,
-    redirect_uris, exposed_scopes, required_scopes, required_roles, created_at
+    redirect_uris, exposed_scopes, required_scopes, required_roles, tokens_valid_from, created_at
 ) VALUES (
     @tenant_id, @client_id, @service_principal_id, @display_name, @public_client, @public_client_flows,
     COALESCE(@redirect_uris::text[], '{}'), COALESCE(@exposed_scopes::text[], '{}'),
-    COALESCE(@required_scopes::text[], '{}'), COALESCE(@required_roles::text[], '{}'), @created_at
+    COALESCE(@required_scopes::text[], '{}'), COALESCE(@required_roles::text[], '{}'),
+    COALESCE(sqlc.narg('tokens_valid_from')::timestamptz, '0001-01-01 00:00:00+00'), @created_at
 )
 ON CONFLICT DO NOTHING;
 

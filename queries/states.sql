@@ -90,6 +90,16 @@ WITH revoked AS (
 UPDATE applications AS a SET tokens_valid_from = greatest(a.tokens_valid_from, r.tokens_valid_from)
 FROM revoked AS r WHERE a.tenant_id = @tenant_id AND a.client_id = r.id;
 
+-- name: KeepTokens :exec
+-- Users and applications of a state that a tenant has already are the same ones:
+-- their tokens go on.
+WITH of_users AS (
+    UPDATE users AS u SET tokens_valid_from = o.tokens_valid_from
+    FROM users AS o WHERE u.tenant_id = @from_id AND o.tenant_id = @tenant_id AND o.id = u.id
+)
+UPDATE applications AS a SET tokens_valid_from = o.tokens_valid_from
+FROM applications AS o WHERE a.tenant_id = @from_id AND o.tenant_id = @tenant_id AND o.client_id = a.client_id;
+
 -- name: RemoveUsers :exec
 DELETE FROM users AS u WHERE u.tenant_id = @tenant_id;
 

@@ -67,6 +67,7 @@ SELECT
     t.partner_quota,
     t.request_rate,
     t.id_seed,
+    t.created_at AS tenant_created_at,
     a.tokens_valid_from AS application_valid_from,
     u.enabled AS user_enabled,
     u.tokens_valid_from AS user_valid_from

@@ -2,10 +2,11 @@
 -- Does nothing to a user that is there.
 INSERT INTO users (
     tenant_id, id, user_principal_name, display_name, given_name, surname,
-    password_hash, must_change_password, enabled, directory_roles, created_at
+    password_hash, must_change_password, enabled, directory_roles, tokens_valid_from, created_at
 ) VALUES (
     @tenant_id, @id, @user_principal_name, @display_name, @given_name, @surname,
-    @password_hash, @must_change_password, @enabled, COALESCE(@directory_roles::uuid[], '{}'), @created_at
+    @password_hash, @must_change_password, @enabled, COALESCE(@directory_roles::uuid[], '{}'),
+    COALESCE(sqlc.narg('tokens_valid_from')::timestamptz, '0001-01-01 00:00:00+00'), @created_at
 )
 ON CONFLICT DO NOTHING;
 

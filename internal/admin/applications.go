@@ -96,7 +96,7 @@ func (c *change) findApplication(ctx context.Context, id uuid.UUID) (db.Applicat
 // newApplication begins an application; in a tenant whose ids are to be the same
 // each time, they come of its name.
 func (c *change) newApplication(name string, now time.Time) db.CreateApplicationParams {
-	p := db.CreateApplicationParams{TenantID: c.tenant.ID, ClientID: uuid.New(), ServicePrincipalID: uuid.New(), DisplayName: name, CreatedAt: now}
+	p := db.CreateApplicationParams{TenantID: c.tenant.ID, ClientID: uuid.New(), ServicePrincipalID: uuid.New(), DisplayName: name, TokensValidFrom: &now, CreatedAt: now}
 	if seed := c.tenant.IDSeed; seed != nil {
 		p.ClientID, p.ServicePrincipalID = db.SeededID(*seed, "application "+name, 0), db.SeededID(*seed, "servicePrincipal "+name, 0)
 	}

@@ -71,6 +71,9 @@ func (a *API) ImportTenant(c *gin.Context, id TenantId) {
 				err = c.lock(ctx, id)
 			}
 			if err == nil {
+				err = state.KeepTokens(ctx, c.Queries, id, from)
+			}
+			if err == nil {
 				err = c.replace(ctx, from)
 			}
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -450,7 +451,7 @@ func (a *API) createCredentials(ctx context.Context, c *change, domain string, n
 	token, err := a.identity.IssueAccessToken(identity.AccessToken{
 		TenantID: c.tenant.ID, ObjectID: user.ID, AppID: application.ClientID, AppName: application.DisplayName,
 		UserName: user.UserPrincipalName, DisplayName: user.DisplayName, DirectoryRoles: user.DirectoryRoles,
-		Scopes: []string{"User.Read", writePermission}, Lifetime: tokenLifetime,
+		Scopes: []string{"User.Read", writePermission}, Lifetime: tokenLifetime, ValidFrom: now,
 	})
 	return &Credentials{
 		TenantId: c.tenant.ID, ClientId: application.ClientID, ClientSecret: secret, UserId: user.ID,
@@ -478,6 +479,7 @@ func (a *API) IssueToken(c *gin.Context, _ TenantId) {
 				lifetime = time.Duration(*r.LifetimeSeconds) * time.Second
 			}
 			t := identity.AccessToken{TenantID: c.tenant.ID, ObjectID: app.ServicePrincipalID, AppID: app.ClientID, AppName: app.DisplayName, Roles: permissions, Lifetime: lifetime}
+			since := []time.Time{c.tenant.CreatedAt, app.TokensValidFrom}
 			if r.UserId != nil {
 				user, err := c.findUser(ctx, *r.UserId)
 				if err != nil {
@@ -485,7 +487,9 @@ func (a *API) IssueToken(c *gin.Context, _ TenantId) {
 				}
 				t.Roles, t.Scopes = nil, permissions
 				t.ObjectID, t.UserName, t.DisplayName, t.DirectoryRoles = user.ID, user.UserPrincipalName, user.DisplayName, user.DirectoryRoles
+				since = append(since, user.TokensValidFrom)
 			}
+			t.ValidFrom = slices.MaxFunc(since, time.Time.Compare)
 			token, err := a.identity.IssueAccessToken(t)
 			return created(Token{AccessToken: token, ExpiresDateTime: x.now.Add(lifetime).UTC()}), err
 		})

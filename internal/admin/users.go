@@ -62,10 +62,10 @@ func (c *change) findUser(ctx context.Context, id uuid.UUID) (db.User, error) {
 	return findUser(ctx, c.Queries, c.tenant.ID, id)
 }
 
-// newUser begins a user; in a tenant whose ids are to be the same each time, its
+// newUser begins a user, whom tokens of one that had its id before don't help; in a tenant whose ids are to be the same each time, its
 // id comes of its name.
 func (c *change) newUser(name string, now time.Time) db.CreateUserParams {
-	p := db.CreateUserParams{TenantID: c.tenant.ID, ID: uuid.New(), UserPrincipalName: name, DisplayName: name, Enabled: true, CreatedAt: now}
+	p := db.CreateUserParams{TenantID: c.tenant.ID, ID: uuid.New(), UserPrincipalName: name, DisplayName: name, Enabled: true, TokensValidFrom: &now, CreatedAt: now}
 	if c.tenant.IDSeed != nil {
 		local, _, _ := strings.Cut(strings.ToLower(name), "@")
 		p.ID = db.SeededID(*c.tenant.IDSeed, "user "+local, 0)

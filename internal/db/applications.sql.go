@@ -15,11 +15,12 @@ import (
 const createApplication = `-- name: CreateApplication :execrows
 INSERT INTO applications (
     tenant_id, client_id, service_principal_id, display_name, public_client, public_client_flows,
-    redirect_uris, exposed_scopes, required_scopes, required_roles, created_at
+    redirect_uris, exposed_scopes, required_scopes, required_roles, tokens_valid_from, created_at
 ) VALUES (
     $1, $2, $3, $4, $5, $6,
     COALESCE($7::text[], '{}'), COALESCE($8::text[], '{}'),
-    COALESCE($9::text[], '{}'), COALESCE($10::text[], '{}'), $11
+    COALESCE($9::text[], '{}'), COALESCE($10::text[], '{}'),
+    COALESCE($11::timestamptz, '0001-01-01 00:00:00+00'), $12
 )
 ON CONFLICT DO NOTHING
 `
@@ -35,6 +36,7 @@ type CreateApplicationParams struct {
 	ExposedScopes      []string
 	RequiredScopes     []string
 	RequiredRoles      []string
+	TokensValidFrom    *time.Time
 	CreatedAt          time.Time
 }
 
@@ -51,6 +53,7 @@ func (q *Queries) CreateApplication(ctx context.Context, arg CreateApplicationPa
 		arg.ExposedScopes,
 		arg.RequiredScopes,
 		arg.RequiredRoles,
+		arg.TokensValidFrom,
 		arg.CreatedAt,
 	)
 	if err != nil {

@@ -273,6 +273,27 @@ func (q *Queries) KeepRevocations(ctx context.Context, arg KeepRevocationsParams
 	return err
 }
 
+const keepTokens = `-- name: KeepTokens :exec
+WITH of_users AS (
+    UPDATE users AS u SET tokens_valid_from = o.tokens_valid_from
+    FROM users AS o WHERE u.tenant_id = $1 AND o.tenant_id = $2 AND o.id = u.id
+)
+UPDATE applications AS a SET tokens_valid_from = o.tokens_valid_from
+FROM applications AS o WHERE a.tenant_id = $1 AND o.tenant_id = $2 AND o.client_id = a.client_id
+`
+
+type KeepTokensParams struct {
+	FromID   uuid.UUID
+	TenantID uuid.UUID
+}
+
+// Users and applications of a state that a tenant has already are the same ones:
+// their tokens go on.
+func (q *Queries) KeepTokens(ctx context.Context, arg KeepTokensParams) error {
+	_, err := q.db.Exec(ctx, keepTokens, arg.FromID, arg.TenantID)
+	return err
+}
+
 const listPartnerIDs = `-- name: ListPartnerIDs :many
 SELECT p.id FROM remote_assistance_partners AS p
 WHERE p.tenant_id = $1 AND p.id = ANY ($2::uuid[])

@@ -115,6 +115,7 @@ SELECT
     t.partner_quota,
     t.request_rate,
     t.id_seed,
+    t.created_at AS tenant_created_at,
     a.tokens_valid_from AS application_valid_from,
     u.enabled AS user_enabled,
     u.tokens_valid_from AS user_valid_from
@@ -137,6 +138,7 @@ type GetCallerRow struct {
 	PartnerQuota         *int32
 	RequestRate          *int32
 	IDSeed               *string
+	TenantCreatedAt      time.Time
 	ApplicationValidFrom *time.Time
 	UserEnabled          *bool
 	UserValidFrom        *time.Time
@@ -154,6 +156,7 @@ func (q *Queries) GetCaller(ctx context.Context, arg GetCallerParams) (GetCaller
 		&i.PartnerQuota,
 		&i.RequestRate,
 		&i.IDSeed,
+		&i.TenantCreatedAt,
 		&i.ApplicationValidFrom,
 		&i.UserEnabled,
 		&i.UserValidFrom,

@@ -52,10 +52,11 @@ func (q *Queries) CountUsers(ctx context.Context, tenantID uuid.UUID) (int64, er
 const createUser = `-- name: CreateUser :execrows
 INSERT INTO users (
     tenant_id, id, user_principal_name, display_name, given_name, surname,
-    password_hash, must_change_password, enabled, directory_roles, created_at
+    password_hash, must_change_password, enabled, directory_roles, tokens_valid_from, created_at
 ) VALUES (
     $1, $2, $3, $4, $5, $6,
-    $7, $8, $9, COALESCE($10::uuid[], '{}'), $11
+    $7, $8, $9, COALESCE($10::uuid[], '{}'),
+    COALESCE($11::timestamptz, '0001-01-01 00:00:00+00'), $12
 )
 ON CONFLICT DO NOTHING
 `
@@ -71,6 +72,7 @@ type CreateUserParams struct {
 	MustChangePassword bool
 	Enabled            bool
 	DirectoryRoles     []uuid.UUID
+	TokensValidFrom    *time.Time
 	CreatedAt          time.Time
 }
 
@@ -87,6 +89,7 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (int64, 
 		arg.MustChangePassword,
 		arg.Enabled,
 		arg.DirectoryRoles,
+		arg.TokensValidFrom,
 		arg.CreatedAt,
 	)
 	if err != nil {

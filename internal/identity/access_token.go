@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +55,11 @@ type AccessToken struct {
 	Roles          []string      // application permissions, of an app-only token
 	ClaimsCapable  bool          // whether the client understands claims challenges
 	Lifetime       time.Duration // from now
+
+	// ValidFrom is when the tenant was made and the last tokens of the application
+	// and the user were revoked, whichever was last. The token counts as issued no
+	// earlier, also where the clock of who did that is ahead.
+	ValidFrom time.Time
 }
 
 // payload is a v1.0 access token of Graph's form, as it is signed.
@@ -174,6 +180,8 @@ func (p *Provider) checkCaller(ctx context.Context, claims *bearer.Claims, issue
 	switch {
 	case caller.ApplicationValidFrom == nil, user && caller.UserEnabled == nil, user && !*caller.UserEnabled:
 		return &bearer.RevokedError{ValidFrom: p.now()}
+	case issued.Before(caller.TenantCreatedAt): // it was of another tenant of this id
+		return &bearer.RevokedError{ValidFrom: caller.TenantCreatedAt}
 	case issued.Before(*caller.ApplicationValidFrom):
 		return &bearer.RevokedError{ValidFrom: *caller.ApplicationValidFrom}
 	case user && issued.Before(*caller.UserValidFrom):
@@ -236,7 +244,7 @@ func (t AccessToken) payload(now time.Time) payload {
 		IssuedAt:       jwt.NewNumericDate(issued),
 		NotBefore:      jwt.NewNumericDate(issued),
 		Expiry:         jwt.NewNumericDate(now.Add(t.Lifetime)),
-		AIO:            newAIO(now),
+		AIO:            newAIO(latest(now, t.ValidFrom)),
 		AppDisplayName: t.AppName,
 		AppID:          t.AppID.String(),
 		AppIDACR:       cmp.Or(t.Proof, string(proofSecret)),
@@ -317,6 +325,8 @@ func forGraph(audience jwt.Audience) bool {
 	a := strings.TrimSuffix(audience[0], "/")
 	return a == GraphAudience || a == bearer.GraphAppID
 }
+
+func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
 
 // newAIO is what only the authority reads of its own token: the moment of issue
 // to the microsecond, which iat, put back and in seconds, doesn't tell.

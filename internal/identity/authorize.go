@@ -222,7 +222,7 @@ func (p *Provider) redirectUser(r authorization, app db.Application, user db.Use
 			TenantID: user.TenantID, Hash: t.hash, FamilyID: uuid.Must(uuid.NewV7()), ClientID: app.ClientID, UserID: user.ID,
 			RedirectUri: r.get("redirect_uri"), Scope: r.scopes.text,
 			Nonce: optional(r.get("nonce")), CodeChallenge: optional(r.get("code_challenge")),
-			CreatedAt: r.now, ExpiresAt: r.now.Add(codeLifetime),
+			CreatedAt: latest(r.now, user.TokensValidFrom), ExpiresAt: r.now.Add(codeLifetime),
 		})
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -26,6 +27,7 @@ const (
 type client struct {
 	db.Application
 	proof proof
+	since time.Time // its tokens from then on are good
 }
 
 // credentials are what a client says of itself.
@@ -60,15 +62,16 @@ func (p *Provider) authenticateClient(x *exchange, f form, tenant db.Tenant, pub
 	if err != nil {
 		return client{}, err
 	}
+	since := latest(tenant.CreatedAt, app.TokensValidFrom)
 	switch {
 	case app.PublicClient && (c.secret != "" || c.assertion != ""):
 		return client{}, refuseClient(700025, "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.")
 	case c.assertion != "":
-		return client{app, proofCertificate}, p.checkAssertion(x, app, c)
+		return client{app, proofCertificate, since}, p.checkAssertion(x, app, c)
 	case c.secret != "":
-		return client{app, proofSecret}, p.checkSecret(x, app, c.secret)
+		return client{app, proofSecret, since}, p.checkSecret(x, app, c.secret)
 	case app.PublicClient, publicFlow && app.PublicClientFlows:
-		return client{app, proofNone}, nil
+		return client{app, proofNone, since}, nil
 	}
 	return client{}, refuseClient(7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
 }

@@ -70,7 +70,7 @@ func (p *Provider) decideDevice(x *exchange, userCode string) (done string, err 
 	if err != nil {
 		return "", err
 	}
-	decision := db.DecideDeviceCodeParams{Hash: code.Hash, TenantID: tenant.ID, UserID: user.ID, DecidedAt: x.now, Status: db.DeviceCodeStatusApproved}
+	decision := db.DecideDeviceCodeParams{Hash: code.Hash, TenantID: tenant.ID, UserID: user.ID, DecidedAt: latest(x.now, user.TokensValidFrom), Status: db.DeviceCodeStatusApproved}
 	done = "You have signed in to " + app.DisplayName
 	if page.Get("action") == "decline" {
 		decision.Status, done = db.DeviceCodeStatusDeclined, "You have declined to sign in to "+app.DisplayName

@@ -48,7 +48,7 @@ func (p *Provider) answerApplication(r tokenRequest, c client, s scopes) (tokenA
 	a.setLifetime(lifetime)
 	a.AccessToken, err = p.IssueAccessToken(AccessToken{
 		Audience: to.audience, TenantID: c.TenantID, ObjectID: c.ServicePrincipalID, AppID: c.ClientID, AppName: c.DisplayName,
-		Proof: string(c.proof), Roles: roles, Lifetime: lifetime, ClaimsCapable: capable,
+		Proof: string(c.proof), Roles: roles, Lifetime: lifetime, ClaimsCapable: capable, ValidFrom: c.since,
 	})
 	return a, err
 }

@@ -146,6 +146,7 @@ func (p *Provider) answer(r tokenRequest, s signIn) (tokenAnswer, error) {
 		ObjectID: s.user.ID, UserName: s.user.UserPrincipalName, DisplayName: s.user.DisplayName,
 		GivenName: deref(s.user.GivenName), FamilyName: deref(s.user.Surname), DirectoryRoles: s.user.DirectoryRoles,
 		Scopes: append(granted, s.signInScopes()...), Lifetime: lifetime, ClaimsCapable: capable, Address: r.ClientIP(),
+		ValidFrom: latest(s.since, s.user.TokensValidFrom),
 	}); err != nil {
 		return a, err
 	}
@@ -214,7 +215,7 @@ func (p *Provider) newRefreshToken(ctx context.Context, now time.Time, s signIn)
 	}
 	err := p.queries.CreateRefreshToken(ctx, db.CreateRefreshTokenParams{
 		TenantID: s.TenantID, Hash: t.hash, FamilyID: family, ClientID: s.ClientID, UserID: s.user.ID,
-		Scope: s.scopes.text, CreatedAt: now, ExpiresAt: now.Add(refreshLifetime),
+		Scope: s.scopes.text, CreatedAt: latest(now, s.user.TokensValidFrom), ExpiresAt: now.Add(refreshLifetime),
 	})
 	return t.value, err
 }

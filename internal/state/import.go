@@ -67,6 +67,16 @@ func (i *importing) newID(given uuid.UUID, kind string, n int) uuid.UUID {
 	return uuid.Must(uuid.NewV7())
 }
 
+// validFrom is from when on tokens are good of a user or an application. One that
+// the document says was created before is that very one, brought back with its
+// tokens; one that the import creates has none yet, whoever had the id before.
+func (i *importing) validFrom(created time.Time) *time.Time {
+	if created.IsZero() {
+		return &i.Now
+	}
+	return nil
+}
+
 var partnerColumns = []string{
 	"tenant_id", "id", "display_name", "onboarding_url", "onboarding_status",
 	"last_connection_at", "last_connection_100ns", "last_connection_offset",
@@ -198,7 +208,8 @@ func (i *importing) user(ctx context.Context, r *reader, n int, u User) error {
 	created, err := i.q.CreateUser(ctx, db.CreateUserParams{
 		TenantID: i.id, ID: id, UserPrincipalName: u.UserPrincipalName, DisplayName: orText(u.DisplayName, u.UserPrincipalName),
 		GivenName: u.GivenName, Surname: u.Surname, PasswordHash: hash, MustChangePassword: u.MustChangePassword,
-		Enabled: u.Enabled == nil || *u.Enabled, DirectoryRoles: u.DirectoryRoles, CreatedAt: orNow(u.CreatedDateTime, i.Now),
+		Enabled: u.Enabled == nil || *u.Enabled, DirectoryRoles: u.DirectoryRoles,
+		TokensValidFrom: i.validFrom(u.CreatedDateTime), CreatedAt: orNow(u.CreatedDateTime, i.Now),
 	})
 	if err != nil || created > 0 {
 		return err
@@ -224,7 +235,7 @@ func (i *importing) application(ctx context.Context, r *reader, n int, a Applica
 		TenantID: i.id, ClientID: id, ServicePrincipalID: i.newID(a.ServicePrincipalID, "servicePrincipal", n), DisplayName: a.DisplayName,
 		PublicClient: a.PublicClient, PublicClientFlows: a.PublicClientFlows, RedirectUris: a.RedirectURIs,
 		ExposedScopes: a.ExposedScopes, RequiredScopes: a.RequiredScopes, RequiredRoles: a.RequiredRoles,
-		CreatedAt: orNow(a.CreatedDateTime, i.Now),
+		TokensValidFrom: i.validFrom(a.CreatedDateTime), CreatedAt: orNow(a.CreatedDateTime, i.Now),
 	})
 	if err != nil {
 		return err

@@ -35,6 +35,16 @@ func Replace(ctx context.Context, q *db.Queries, tenant, from uuid.UUID) error {
 	return replaceDirectory(ctx, q, tenant, from)
 }
 
+// KeepTokens lets users and applications of an imported state, before it replaces
+// what a tenant holds, be the same ones as those of their ids that the tenant has:
+// their tokens go on.
+func KeepTokens(ctx context.Context, q *db.Queries, tenant, from uuid.UUID) error {
+	if err := q.PlanForMany(ctx); err != nil {
+		return err
+	}
+	return q.KeepTokens(ctx, db.KeepTokensParams{TenantID: tenant, FromID: from})
+}
+
 // Reset puts the partners of a state, or none, in the place of those that a
 // tenant has, and forgets their history.
 func Reset(ctx context.Context, q *db.Queries, tenant uuid.UUID, from *uuid.UUID) error {

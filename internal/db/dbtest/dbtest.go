@@ -66,13 +66,17 @@ func Pool(tb testing.TB) *pgxpool.Pool {
 	return shared.pool
 }
 
+// before is when tenants are made: before what any test sets its clock to, for
+// tokens from before are another tenant's.
+var before = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // NewTenant makes a tenant with one user and one application.
 func NewTenant(tb testing.TB) Tenant {
 	tb.Helper()
 	t := Tenant{ID: uuid.New(), UserID: uuid.New(), ClientID: uuid.New()}
 	q := db.New(Pool(tb))
 	_, err := q.CreateTenant(tb.Context(), db.CreateTenantParams{
-		TenantID: t.ID, DisplayName: tb.Name(), CreatedAt: time.Now(),
+		TenantID: t.ID, DisplayName: tb.Name(), CreatedAt: before,
 	})
 	if err == nil {
 		_, err = q.CreateUser(tb.Context(), db.CreateUserParams{
