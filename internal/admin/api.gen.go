@@ -632,7 +632,7 @@ type TenantCreate struct {
 	Credentials *bool  `json:"credentials,omitempty"`
 	DisplayName string `json:"displayName"`
 
-	// Domain A domain for its users; one under mocktenant.example by default.
+	// Domain A domain for its users; one under mocktenant.example by default. Not common, organizations or consumers, and no GUID.
 	Domain *string `json:"domain,omitempty"`
 
 	// Id Not all zeros.

@@ -121,7 +121,7 @@ func (a *API) CreateTenant(c *gin.Context, _ CreateTenantParams) {
 		if r.Manager != nil && x.caller.role == db.AdminRoleManager && *r.Manager != x.caller.name {
 			return answer{}, errForbidden("Owners alone may name another manager than %q.", x.caller.name)
 		}
-		if err := x.checkSource(r.Source); err != nil {
+		if err := x.checkTenant(r); err != nil {
 			return answer{}, err
 		}
 		if r.Id == nil {
@@ -151,18 +151,35 @@ func (a *API) takeTurn(x *call, s *TenantSource) (end func(), err error) {
 	return a.turns.Take(x.Request.Context(), *s.TenantId)
 }
 
-// checkSource refuses what names no one source.
-func (x *call) checkSource(s *TenantSource) error {
-	switch {
+// checkTenant refuses what the contract can't.
+func (x *call) checkTenant(r TenantCreate) error {
+	if r.Id != nil {
+		if what := identity.ReservedID(*r.Id); what != "" {
+			return x.errAt("/id", "%s is %s; take another id.", r.Id, what)
+		}
+	}
+	if r.Domain != nil {
+		if what := identity.ReservedDomain(*r.Domain); what != "" {
+			return x.errAt("/domain", "%q is %s; take another domain.", *r.Domain, what)
+		}
+		if !validDomain(*r.Domain) {
+			return x.errAt("/domain", "%q is no domain.", *r.Domain)
+		}
+	}
+	switch s := r.Source; {
 	case s == nil,
 		s.Seed != nil && s.TenantId == nil && s.Snapshot == nil && s.Document == nil,
 		s.Document != nil && s.TenantId == nil && s.Snapshot == nil && s.Seed == nil,
 		s.TenantId != nil && s.Seed == nil && s.Document == nil:
 		return nil
 	}
-	p := errBadRequest("/source: want one of seed, document, tenantId, or tenantId with snapshot.")
-	p.pointer = "/source"
-	p.line = state.LineOf(x.body, p.pointer)
+	return x.errAt("/source", "want one of seed, document, tenantId, or tenantId with snapshot.")
+}
+
+// errAt refuses a part of the body.
+func (x *call) errAt(pointer, format string, args ...any) *problem {
+	p := errBadRequest(pointer+": "+format, args...)
+	p.pointer, p.line = pointer, state.LineOf(x.body, pointer)
 	return p
 }
 
@@ -186,9 +203,6 @@ func (a *API) createTenant(ctx context.Context, x *call, c *change, r TenantCrea
 	domain := strings.ReplaceAll(r.Id.String(), "-", "")[20:] + domainSuffix
 	if r.Domain != nil {
 		domain = strings.ToLower(*r.Domain)
-		if !validDomain(domain) {
-			return answer{}, errBadRequest("/domain: %q is no domain.", *r.Domain)
-		}
 	}
 	if n, err := c.CreateDomain(ctx, db.CreateDomainParams{Name: domain, TenantID: *r.Id, CreatedAt: x.now}); err != nil || n == 0 {
 		return answer{}, orConflict(err, "The domain %q is another tenant's.", domain)

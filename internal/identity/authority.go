@@ -20,6 +20,27 @@ const (
 	consumers     = "consumers"     // personal accounts; this service has none
 )
 
+// ReservedID says what has the id that therefore no tenant may have; "" is nothing.
+func ReservedID(id uuid.UUID) string {
+	if id == bearer.ConsumersTenantID {
+		return "the tenant of all personal Microsoft accounts"
+	}
+	return ""
+}
+
+// ReservedDomain says what an authority of this name is, if no domain may have it: a
+// tenant's couldn't be reached; "" is nothing.
+func ReservedDomain(name string) string {
+	switch name = strings.ToLower(name); name {
+	case common, organizations, consumers:
+		return "the authority of many tenants"
+	}
+	if _, err := uuid.Parse(name); err == nil {
+		return "a GUID, which names a tenant by its id"
+	}
+	return ""
+}
+
 // authority is whom a path names: one tenant, or many.
 type authority struct {
 	name   string     // common, organizations, consumers, or the tenant's id
