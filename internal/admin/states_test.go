@@ -389,3 +389,37 @@ func TestExportThatFails(t *testing.T) {
 		c.refused(500, "", c.do("GET", path+"?format="+format, nil))
 	}
 }
+
+// An id of zeros isn't taken for one that was left out, which would be made up, or,
+// for a consent, be all users.
+func TestZeroIDs(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	path := tenantPath(c.newTenant(admin.TenantCreate{}).Tenant.Id, "/state")
+	for _, tt := range []struct{ text, pointer string }{
+		{`"users": [{"id": "%s", "userPrincipalName": "a@b.example"}]`, "/users/0/id"},
+		{`"users": [{"userPrincipalName": "a@b.example", "directoryRoles": ["%s"]}]`, "/users/0/directoryRoles/0"},
+		{`"applications": [{"clientId": "%s", "displayName": "x"}]`, "/applications/0/clientId"},
+		{`"applications": [{"servicePrincipalId": "%s", "displayName": "x"}]`, "/applications/0/servicePrincipalId"},
+		{`"applications": [{"displayName": "x", "secrets": [{"id": "%s", "secret": "x"}]}]`, "/applications/0/secrets/0/id"},
+		{`"applications": [{"displayName": "x", "consents": [{"userId": "%s", "scopes": ["x"]}]}]`, "/applications/0/consents/0/userId"},
+		{`"partners": [{}, {"id": "%s"}]`, "/partners/1/id"},
+		{`"partners": [{"createdBy": "%s"}]`, "/partners/0/createdBy"},
+	} {
+		for _, zeros := range []string{uuid.Nil.String(), strings.Repeat("0", 32)} {
+			text := fmt.Sprintf("{\"version\": 1,\n"+tt.text+"}", zeros)
+			r := c.do("PUT", path, text)
+			detail := c.refused(400, tt.pointer, r)
+			if p := decode[admin.Problem](t, r); p.Line == nil || *p.Line != 2 || detail != "line 2, "+tt.pointer+": \""+zeros+"\": no id is all zeros; leave it out" {
+				t.Errorf("%s: %s", text, r.body)
+			}
+		}
+	}
+	for value, want := range map[string]string{`5`: "5: want a GUID", `"x"`: `"x": want a GUID`} {
+		detail := c.refused(400, "/partners/0/id", c.do("PUT", path, `{"version":1,"partners":[{"id":`+value+`}]}`))
+		if want = "line 1, /partners/0/id: " + want; detail != want {
+			t.Errorf("%s, want %s", detail, want)
+		}
+	}
+	c.want(200, c.do("PUT", path, `{"version":1,"partners":[{"id":null}]}`))
+}

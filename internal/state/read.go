@@ -245,6 +245,25 @@ func elements[T any](r *reader, check check[T]) iter.Seq2[T, error] {
 	}
 }
 
+// readIDs refuses an id of zeros, which elsewhere stands for one that isn't there.
+var readIDs = json.WithUnmarshalers(json.UnmarshalFromFunc(func(d *jsontext.Decoder, id *uuid.UUID) error {
+	if d.PeekKind() == 'n' {
+		return errors.ErrUnsupported // null is none
+	}
+	raw, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	text, isText := bytes.CutPrefix(raw, []byte{'"'})
+	if *id, err = uuid.ParseBytes(bytes.TrimSuffix(text, []byte{'"'})); err != nil || !isText {
+		return fmt.Errorf("%s: want a GUID", raw)
+	}
+	if *id == uuid.Nil {
+		return fmt.Errorf("%s: no id is all zeros; leave it out", raw)
+	}
+	return nil
+}))
+
 // next reads one value and checks it.
 func next[T any](r *reader, checks ...check[T]) (T, error) {
 	var v T
@@ -253,7 +272,7 @@ func next[T any](r *reader, checks ...check[T]) (T, error) {
 		return v, r.explain(err)
 	}
 	r.start = r.decoder.InputOffset() - int64(len(raw))
-	if err := json.Unmarshal(raw, &v, json.RejectUnknownMembers(true)); err != nil {
+	if err := json.Unmarshal(raw, &v, json.RejectUnknownMembers(true), readIDs); err != nil {
 		return v, r.explainIn(err, raw)
 	}
 	if at, found := FindNUL(raw); found {
@@ -336,6 +355,8 @@ func describe(e *json.SemanticError) string {
 	switch {
 	case errors.Is(e.Err, json.ErrUnknownName):
 		return "unknown property"
+	case e.Err != nil && len(e.JSONValue) == 0:
+		return e.Err.Error()
 	case e.Err != nil:
 		return fmt.Sprintf("%s: %v", bytes.TrimSpace(e.JSONValue), e.Err)
 	}
