@@ -94,12 +94,17 @@ func (c *change) findApplication(ctx context.Context, id uuid.UUID) (db.Applicat
 }
 
 // newApplication begins an application; in a tenant whose ids are to be the same
-// each time, they come of its name.
-func (c *change) newApplication(name string, now time.Time) db.CreateApplicationParams {
+// each time, they come of its name or, of one whose id is given, of that: others may
+// have the name.
+func (c *change) newApplication(name string, id *uuid.UUID, now time.Time) db.CreateApplicationParams {
 	p := db.CreateApplicationParams{TenantID: c.tenant.ID, ClientID: uuid.New(), ServicePrincipalID: uuid.New(), DisplayName: name, TokensValidFrom: &now, CreatedAt: now}
 	if seed := c.tenant.IDSeed; seed != nil {
 		p.ClientID, p.ServicePrincipalID = db.SeededID(*seed, "application "+name, 0), db.SeededID(*seed, "servicePrincipal "+name, 0)
+		if id != nil {
+			p.ServicePrincipalID = db.SeededID(*seed, "servicePrincipal of "+id.String(), 0)
+		}
 	}
+	set(&p.ClientID, id)
 	return p
 }
 
@@ -136,8 +141,7 @@ func (a *API) CreateApplication(c *gin.Context, tenant TenantId, _ CreateApplica
 			return answer{}, err
 		}
 		return a.change(x, r.DisplayName, func(ctx context.Context, c *change) (answer, error) {
-			p := c.newApplication(r.DisplayName, x.now)
-			set(&p.ClientID, r.ClientId)
+			p := c.newApplication(r.DisplayName, r.ClientId, x.now)
 			set(&p.PublicClient, r.PublicClient)
 			set(&p.PublicClientFlows, r.PublicClientFlows)
 			set(&p.RedirectUris, r.RedirectUris)

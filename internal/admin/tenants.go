@@ -443,7 +443,7 @@ var intuneAdministrator = uuid.MustParse("3a2c62db-5318-420d-8d74-23affee5d9d5")
 // createCredentials makes a user who may do everything here, an application that
 // may ask for it, and a token.
 func (a *API) createCredentials(ctx context.Context, c *change, domain string, now time.Time) (*Credentials, error) {
-	user, application := c.newUser("user@"+domain, now), c.newApplication("application", now)
+	user, application := c.newUser("user@"+domain, now), c.newApplication("application", nil, now)
 	user.DisplayName, user.DirectoryRoles = "User", []uuid.UUID{intuneAdministrator}
 	application.DisplayName, application.PublicClientFlows = "Application", true
 	application.RedirectUris = []string{"http://localhost", "http://127.0.0.1"}

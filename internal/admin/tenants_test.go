@@ -378,3 +378,33 @@ func (c *client) token(tenant uuid.UUID, form url.Values) reply {
 	c.Helper()
 	return c.post("/"+tenant.String()+"/oauth2/v2.0/token", form)
 }
+
+// Applications of one name are two, the same two each time.
+func TestIDSeedOfApplications(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	var first []string
+	for range 2 {
+		path := tenantPath(c.newTenant(admin.TenantCreate{IdSeed: ptr("fixed"), Credentials: ptr(false)}).Tenant.Id)
+		var got []string
+		for _, id := range []*uuid.UUID{nil, ptr(uuid.MustParse("5c9e2a34-0f53-4c5b-8a6e-6a1de4f0c2b7")), ptr(uuid.MustParse("6c9e2a34-0f53-4c5b-8a6e-6a1de4f0c2b7"))} {
+			made := decode[admin.ApplicationCreated](t, c.want(201, c.do("POST", path+"/applications", admin.ApplicationCreate{ClientId: id, DisplayName: "Portal"})))
+			if id != nil && made.Application.ClientId != *id {
+				t.Errorf("%s, want %s", made.Application.ClientId, id)
+			}
+			if principal := made.Application.ServicePrincipalId.String(); slices.Contains(got, principal) {
+				t.Errorf("two applications have the service principal %s", principal)
+			}
+			got = append(got, made.Application.ServicePrincipalId.String(), made.Application.ClientId.String())
+		}
+		if first == nil {
+			first = got
+		}
+		if !slices.Equal(got, first) {
+			t.Errorf("%q, want %q", got, first)
+		}
+		c.refused(409, "", c.do("POST", path+"/applications", admin.ApplicationCreate{DisplayName: "Portal"}))
+		twice := `{"servicePrincipalId": "` + first[0] + `", "displayName": "x"}`
+		c.refused(400, "/applications/1/servicePrincipalId", c.do("PUT", path+"/state", `{"version": 1, "applications": [`+twice+`, `+twice+`]}`))
+	}
+}

@@ -38,7 +38,7 @@ func (m Importer) Import(ctx context.Context, tx pgx.Tx, in io.ReadSeeker, yaml 
 	if err != nil {
 		return uuid.Nil, err
 	}
-	return id, s.read(ctx, &importing{Importer: m, tx: tx, q: db.New(tx), id: id, lines: s.lines})
+	return id, s.read(ctx, &importing{Importer: m, tx: tx, q: db.New(tx), id: id, lines: s.lines, principals: map[uuid.UUID]bool{}})
 }
 
 // create makes an empty state.
@@ -54,6 +54,8 @@ type importing struct {
 	q     *db.Queries
 	id    uuid.UUID
 	lines func(offset int64) int
+
+	principals map[uuid.UUID]bool // of the applications
 }
 
 // newID is the id of the nth of a kind, if the document leaves it out.
@@ -230,9 +232,13 @@ func (i *importing) findUser(ctx context.Context, name string) (uuid.UUID, error
 
 // application creates the nth application.
 func (i *importing) application(ctx context.Context, r *reader, n int, a Application) error {
-	id := i.newID(a.ClientID, "application", n)
+	id, principal := i.newID(a.ClientID, "application", n), i.newID(a.ServicePrincipalID, "servicePrincipal", n)
+	if i.principals[principal] {
+		return r.refuse("/servicePrincipalId", 0, fmt.Sprintf("two applications have the service principal %s", principal))
+	}
+	i.principals[principal] = true
 	created, err := i.q.CreateApplication(ctx, db.CreateApplicationParams{
-		TenantID: i.id, ClientID: id, ServicePrincipalID: i.newID(a.ServicePrincipalID, "servicePrincipal", n), DisplayName: a.DisplayName,
+		TenantID: i.id, ClientID: id, ServicePrincipalID: principal, DisplayName: a.DisplayName,
 		PublicClient: a.PublicClient, PublicClientFlows: a.PublicClientFlows, RedirectUris: a.RedirectURIs,
 		ExposedScopes: a.ExposedScopes, RequiredScopes: a.RequiredScopes, RequiredRoles: a.RequiredRoles,
 		TokensValidFrom: i.validFrom(a.CreatedDateTime), CreatedAt: orNow(a.CreatedDateTime, i.Now),
