@@ -93,12 +93,12 @@ func (c *change) findApplication(ctx context.Context, id uuid.UUID) (db.Applicat
 	return app, err
 }
 
-// newApplication begins an application; in a tenant whose ids are to be the same
-// each time, they come of its name or, of one whose id is given, of that: others may
-// have the name.
-func (c *change) newApplication(name string, id *uuid.UUID, now time.Time) db.CreateApplicationParams {
-	p := db.CreateApplicationParams{TenantID: c.tenant.ID, ClientID: uuid.New(), ServicePrincipalID: uuid.New(), DisplayName: name, TokensValidFrom: &now, CreatedAt: now}
-	if seed := c.tenant.IDSeed; seed != nil {
+// newApplicationOf begins an application of a tenant; in one whose ids are to be the
+// same each time, they come of its name or, of one whose id is given, of that: others
+// may have the name.
+func newApplicationOf(t db.Tenant, name string, id *uuid.UUID, now time.Time) db.CreateApplicationParams {
+	p := db.CreateApplicationParams{TenantID: t.ID, ClientID: uuid.New(), ServicePrincipalID: uuid.New(), DisplayName: name, TokensValidFrom: &now, CreatedAt: now}
+	if seed := t.IDSeed; seed != nil {
 		p.ClientID, p.ServicePrincipalID = db.SeededID(*seed, "application "+name, 0), db.SeededID(*seed, "servicePrincipal "+name, 0)
 		if id != nil {
 			p.ServicePrincipalID = db.SeededID(*seed, "servicePrincipal of "+id.String(), 0)
@@ -109,11 +109,9 @@ func (c *change) newApplication(name string, id *uuid.UUID, now time.Time) db.Cr
 }
 
 func (c *change) createApplication(ctx context.Context, p db.CreateApplicationParams) error {
-	n, err := c.CreateApplication(ctx, p)
-	if err != nil || n == 0 {
-		return orConflict(err, "The tenant has an application %s.", p.ClientID)
-	}
-	return nil
+	_, err := c.later.CreateApplication(ctx, p)
+	c.later.OrElse(errConflict("The tenant has an application %s.", p.ClientID))
+	return err
 }
 
 func (c *change) createSecret(ctx context.Context, client uuid.UUID, secret string, ttl time.Duration, now time.Time) (db.CreateApplicationSecretParams, error) {
@@ -121,16 +119,16 @@ func (c *change) createSecret(ctx context.Context, client uuid.UUID, secret stri
 	p := db.CreateApplicationSecretParams{
 		TenantID: c.tenant.ID, ClientID: client, ID: uuid.New(), SecretHash: hash[:], Hint: secret[:3], CreatedAt: now, ExpiresAt: now.Add(ttl).UTC(),
 	}
-	return p, c.CreateApplicationSecret(ctx, p)
+	return p, c.later.CreateApplicationSecret(ctx, p)
 }
 
 // grant gives an application scopes, for one user or all, and roles.
 func (c *change) grant(ctx context.Context, client, principal uuid.UUID, scopes, roles []string, now time.Time) error {
-	err := c.GrantScopes(ctx, db.GrantScopesParams{TenantID: c.tenant.ID, ClientID: client, PrincipalID: principal, Scopes: scopes, CreatedAt: now})
+	err := c.later.GrantScopes(ctx, db.GrantScopesParams{TenantID: c.tenant.ID, ClientID: client, PrincipalID: principal, Scopes: scopes, CreatedAt: now})
 	if err != nil {
 		return err
 	}
-	return c.GrantRoles(ctx, db.GrantRolesParams{TenantID: c.tenant.ID, ClientID: client, Roles: roles, CreatedAt: now})
+	return c.later.GrantRoles(ctx, db.GrantRolesParams{TenantID: c.tenant.ID, ClientID: client, Roles: roles, CreatedAt: now})
 }
 
 // CreateApplication makes an application.
@@ -141,7 +139,7 @@ func (a *API) CreateApplication(c *gin.Context, tenant TenantId, _ CreateApplica
 			return answer{}, err
 		}
 		return a.change(x, r.DisplayName, func(ctx context.Context, c *change) (answer, error) {
-			p := c.newApplication(r.DisplayName, r.ClientId, x.now)
+			p := newApplicationOf(c.tenant, r.DisplayName, r.ClientId, x.now)
 			set(&p.PublicClient, r.PublicClient)
 			set(&p.PublicClientFlows, r.PublicClientFlows)
 			set(&p.RedirectUris, r.RedirectUris)
@@ -163,6 +161,9 @@ func (a *API) CreateApplication(c *gin.Context, tenant TenantId, _ CreateApplica
 				if err := c.grant(ctx, p.ClientID, uuid.Nil, p.RequiredScopes, p.RequiredRoles, x.now); err != nil {
 					return answer{}, err
 				}
+			}
+			if err := c.send(ctx); err != nil {
+				return answer{}, err
 			}
 			result.Application, err = showApplication(ctx, c.Queries, tenant, p.ClientID)
 			return created(result), err

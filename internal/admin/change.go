@@ -25,12 +25,16 @@ import (
 const tries = 5
 
 // change is a change under way: its transaction, and the tenant as it is in it,
-// locked against other changes by administrators.
+// locked against other changes by administrators. What is left for later goes with
+// the end of the change, or with send, which whoever reads it must call before.
 type change struct {
 	*db.Queries
 	tx     pgx.Tx
 	tenant db.Tenant
+	later  *db.Batch
 }
+
+func (c *change) send(ctx context.Context) error { return c.later.Send(ctx, c.tx) }
 
 // change makes a change, writes it into the audit log with what it was made to,
 // and, if the client asks so, keeps the answer for another try: all or nothing.
@@ -71,7 +75,7 @@ func stateOf(err error) string {
 }
 
 func (a *API) attempt(ctx context.Context, x *call, target string, tx pgx.Tx, f func(context.Context, *change) (answer, error)) (answer, error) {
-	c := &change{Queries: db.New(tx), tx: tx}
+	c := &change{Queries: db.New(tx), tx: tx, later: db.NewBatch()}
 	idempotent, err := newIdempotent(x, c.Queries)
 	if err != nil {
 		return answer{}, err
@@ -88,21 +92,23 @@ func (a *API) attempt(ctx context.Context, x *call, target string, tx pgx.Tx, f 
 	if err != nil {
 		return result, err
 	}
-	if err := c.audit(ctx, x, target, db.AuditOutcomeDone, result.status); err != nil {
+	entry := auditEntry(x, target, db.AuditOutcomeDone, result.status)
+	if c.tenant.ID != uuid.Nil { // also one that was just made
+		entry.TenantID = &c.tenant.ID
+	}
+	if err := c.later.CreateAuditEntry(ctx, entry); err != nil {
 		return result, err
 	}
-	return result, idempotent.keep(ctx, result)
+	if err := idempotent.keep(ctx, c.later, result); err != nil {
+		return result, err
+	}
+	return result, c.send(ctx)
 }
 
 // lock takes the tenant for the rest of the change.
 func (c *change) lock(ctx context.Context, tenant uuid.UUID) (err error) {
 	c.tenant, err = c.LockTenant(ctx, tenant)
 	return err
-}
-
-// audit writes an entry of the log.
-func (c *change) audit(ctx context.Context, x *call, target string, outcome db.AuditOutcome, status int) error {
-	return c.CreateAuditEntry(ctx, auditEntry(x, target, outcome, status))
 }
 
 func auditEntry(x *call, target string, outcome db.AuditOutcome, status int) db.CreateAuditEntryParams {
@@ -205,7 +211,7 @@ type keptAnswer struct {
 }
 
 // keep keeps the answer, sealed: it may hold secrets.
-func (i *idempotent) keep(ctx context.Context, result answer) error {
+func (i *idempotent) keep(ctx context.Context, later *db.Batch, result answer) error {
 	if i.key == "" {
 		return nil
 	}
@@ -217,7 +223,7 @@ func (i *idempotent) keep(ctx context.Context, result answer) error {
 	if err != nil {
 		return err
 	}
-	return i.q.SetIdempotentAnswer(ctx, db.SetIdempotentAnswerParams{
+	return later.SetIdempotentAnswer(ctx, db.SetIdempotentAnswerParams{
 		Hash: hashOf("find " + i.key), RequestHash: i.begun.Sum(nil), Answer: i.seal().Seal(nil, nil, text, nil),
 	})
 }

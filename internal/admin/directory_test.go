@@ -188,3 +188,33 @@ func TestPartnersSide(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 }
+
+// A password that was made goes with an export, as one that was given: the hash is
+// another, but it is a hash.
+func TestPasswordsThatWereMade(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	made := c.newTenant(admin.TenantCreate{})
+	k := made.Credentials
+	user := decode[admin.UserCreated](t, c.want(201, c.do("POST", tenantPath(k.TenantId, "/users"), admin.UserCreate{UserPrincipalName: "made@contoso.example"})))
+	given := decode[admin.UserCreated](t, c.want(201, c.do("POST", tenantPath(k.TenantId, "/users"), admin.UserCreate{
+		Id: ptr(uuid.MustParse("ffffffff-ffff-4fff-bfff-ffffffffffff")), UserPrincipalName: "given@contoso.example", Password: ptr("given"), // the last
+	})))
+	exported := c.export(k.TenantId)
+	checkSchema(t, exported)
+	another := c.newTenant(admin.TenantCreate{}).Tenant.Id
+	c.want(200, c.do("PUT", tenantPath(another, "/state"), exported))
+	for name, password := range map[string]string{k.UserPrincipalName: k.Password, "made@contoso.example": user.Password, "given@contoso.example": given.Password} {
+		if strings.Contains(exported, password+`"`) {
+			t.Errorf("the password of %s is exported", name)
+		}
+		for _, tenant := range []uuid.UUID{k.TenantId, another} {
+			c.want(200, c.signIn(tenant, k.ClientId, k.ClientSecret, name, password))
+			if r := c.signIn(tenant, k.ClientId, k.ClientSecret, name, password+"x"); !strings.Contains(r.body, "AADSTS50126") {
+				t.Errorf("%s: %d %s", name, r.status, r.body)
+			}
+		}
+	}
+	bad := strings.Replace(exported, "$sha256$", "$md5$", 1)
+	c.refused(400, "/users/0/passwordHash", c.do("PUT", tenantPath(another, "/state"), bad))
+}

@@ -128,13 +128,23 @@ func (a *API) CreateTenant(c *gin.Context, _ CreateTenantParams) {
 			id := uuid.New()
 			r.Id = &id
 		}
+		domain := strings.ReplaceAll(r.Id.String(), "-", "")[20:] + domainSuffix
+		if r.Domain != nil {
+			domain = strings.ToLower(*r.Domain)
+		}
+		var k *credentials
+		if r.Credentials == nil || *r.Credentials {
+			if k, err = a.newCredentials(db.Tenant{ID: *r.Id, IDSeed: r.IdSeed}, domain, x.now); err != nil {
+				return answer{}, err
+			}
+		}
 		end, err := a.takeTurn(x, r.Source)
 		if err != nil {
 			return answer{}, err
 		}
 		defer end()
 		return a.change(x, r.Id.String(), func(ctx context.Context, c *change) (answer, error) {
-			return a.createTenant(ctx, x, c, r)
+			return c.createTenant(ctx, x, r, domain, k)
 		})
 	})
 }
@@ -183,53 +193,65 @@ func (x *call) errAt(pointer, format string, args ...any) *problem {
 	return p
 }
 
-func (a *API) createTenant(ctx context.Context, x *call, c *change, r TenantCreate) (answer, error) {
+func (c *change) createTenant(ctx context.Context, x *call, r TenantCreate, domain string, k *credentials) (answer, error) {
 	origin, err := c.origin(ctx, x, r)
+	if err == nil {
+		c.tenant, err = c.beginTenant(ctx, x, r, origin)
+	}
 	if err != nil {
 		return answer{}, err
 	}
-	p := db.CreateTenantParams{
-		TenantID: *r.Id, DisplayName: r.DisplayName, Manager: r.Manager, OriginID: origin, IDSeed: r.IdSeed, CreatedAt: x.now,
+	t := c.tenant
+	_, err = c.later.CreateTenant(ctx, db.CreateTenantParams{
+		TenantID: t.ID, DisplayName: t.DisplayName, PermissionRule: &t.PermissionRule, UserPicker: t.UserPicker, PageSize: &t.PageSize,
+		ExpiresAt: t.ExpiresAt, Manager: t.Manager, OriginID: t.OriginID, PartnerQuota: t.PartnerQuota, UserQuota: t.UserQuota, RequestRate: t.RequestRate,
+		IDSeed: t.IDSeed, CreatedAt: t.CreatedAt,
+	})
+	c.later.OrElse(errConflict("There is a tenant %s.", t.ID))
+	if err == nil {
+		_, err = c.later.CreateDomain(ctx, db.CreateDomainParams{Name: domain, TenantID: t.ID, CreatedAt: t.CreatedAt})
+		c.later.OrElse(errConflict("The domain %q is another tenant's.", domain))
+	}
+	if err == nil && origin != nil {
+		if err = c.send(ctx); err == nil { // it is nobody else's, before anything goes into it
+			err = state.Copy(ctx, c.later.Queries, t.ID, *origin)
+		}
+	}
+	result := TenantCreated{Tenant: newTenant(t, []string{domain})}
+	if err == nil && k != nil {
+		result.Credentials = &k.Credentials
+		err = c.createCredentials(ctx, k, x.now)
+	}
+	return created(result), err
+}
+
+// beginTenant is the tenant that is to be made: what the origin says of its settings
+// holds where the request says nothing.
+func (c *change) beginTenant(ctx context.Context, x *call, r TenantCreate, origin *uuid.UUID) (db.Tenant, error) {
+	t := db.Tenant{
+		ID: *r.Id, DisplayName: r.DisplayName, PermissionRule: db.PermissionRuleSeed, PageSize: 1000,
+		Manager: x.caller.manager(), OriginID: origin, IDSeed: r.IdSeed, CreatedAt: x.now,
+	}
+	if r.Manager != nil {
+		t.Manager = r.Manager
 	}
 	if r.TtlSeconds != nil {
-		p.ExpiresAt = after(x.now, time.Duration(*r.TtlSeconds)*time.Second)
-	}
-	if p.Manager == nil {
-		p.Manager = x.caller.manager()
-	}
-	if n, err := c.CreateTenant(ctx, p); err != nil || n == 0 {
-		return answer{}, orConflict(err, "There is a tenant %s.", r.Id)
-	}
-	domain := strings.ReplaceAll(r.Id.String(), "-", "")[20:] + domainSuffix
-	if r.Domain != nil {
-		domain = strings.ToLower(*r.Domain)
-	}
-	if n, err := c.CreateDomain(ctx, db.CreateDomainParams{Name: domain, TenantID: *r.Id, CreatedAt: x.now}); err != nil || n == 0 {
-		return answer{}, orConflict(err, "The domain %q is another tenant's.", domain)
+		t.ExpiresAt = after(x.now, time.Duration(*r.TtlSeconds)*time.Second)
 	}
 	if origin != nil {
-		quota := updated(db.Tenant{}, nil, r.Quota)
-		if err := c.checkQuota(ctx, *origin, quota.PartnerQuota, quota.UserQuota); err != nil {
-			return answer{}, err
+		kept, err := c.GetState(ctx, *origin)
+		if err != nil {
+			return t, err
 		}
-		if err := state.Replace(ctx, c.Queries, *r.Id, *origin); err != nil {
-			return answer{}, err
-		}
+		t.PermissionRule, t.UserPicker, t.PageSize = kept.PermissionRule, kept.UserPicker, kept.PageSize
 	}
-	if c.tenant, err = c.LockTenant(ctx, *r.Id); err != nil {
-		return answer{}, err
+	u := updated(t, r.Settings, r.Quota)
+	t.PermissionRule, t.UserPicker, t.PageSize = u.PermissionRule, u.UserPicker, u.PageSize
+	t.PartnerQuota, t.UserQuota, t.RequestRate = u.PartnerQuota, u.UserQuota, u.RequestRate
+	if origin == nil {
+		return t, nil
 	}
-	x.tenant = c.tenant
-	if c.tenant, err = c.update(ctx, x.now, r.Settings, r.Quota); err != nil {
-		return answer{}, err
-	}
-	result := TenantCreated{Tenant: newTenant(c.tenant, []string{domain})}
-	if r.Credentials == nil || *r.Credentials {
-		if result.Credentials, err = a.createCredentials(ctx, c, domain, x.now); err != nil {
-			return answer{}, err
-		}
-	}
-	return created(result), nil
+	return t, c.checkQuota(ctx, *origin, t.PartnerQuota, t.UserQuota)
 }
 
 func orConflict(err error, format string, args ...any) error {
@@ -290,14 +312,6 @@ func (c *change) keep(ctx context.Context, tenant uuid.UUID, now time.Time) (uui
 		return uuid.Nil, err
 	}
 	return state.Keep(ctx, c.Queries, tenant, now)
-}
-
-// update changes settings and quota of the change's tenant.
-func (c *change) update(ctx context.Context, _ time.Time, settings *TenantSettings, quota *TenantQuota) (db.Tenant, error) {
-	if settings == nil && quota == nil {
-		return c.tenant, nil
-	}
-	return c.UpdateTenant(ctx, updated(c.tenant, settings, quota))
 }
 
 func updated(t db.Tenant, settings *TenantSettings, quota *TenantQuota) db.UpdateTenantParams {
@@ -440,37 +454,48 @@ const (
 // https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference#intune-administrator
 var intuneAdministrator = uuid.MustParse("3a2c62db-5318-420d-8d74-23affee5d9d5")
 
-// createCredentials makes a user who may do everything here, an application that
-// may ask for it, and a token.
-func (a *API) createCredentials(ctx context.Context, c *change, domain string, now time.Time) (*Credentials, error) {
-	user, application := c.newUser("user@"+domain, now), c.newApplication("application", nil, now)
-	user.DisplayName, user.DirectoryRoles = "User", []uuid.UUID{intuneAdministrator}
-	application.DisplayName, application.PublicClientFlows = "Application", true
-	application.RedirectUris = []string{"http://localhost", "http://127.0.0.1"}
-	application.RequiredScopes, application.RequiredRoles = []string{"User.Read", writePermission}, []string{writePermission}
-	password, secret := newSecret(), newSecret()
-	if err := c.createUser(ctx, user, password); err != nil {
-		return nil, err
-	}
-	if err := c.createApplication(ctx, application); err != nil {
-		return nil, err
-	}
-	if _, err := c.createSecret(ctx, application.ClientID, secret, secretLifetime, now); err != nil {
-		return nil, err
-	}
-	err := c.grant(ctx, application.ClientID, uuid.Nil, []string{"User.Read", readPermission, writePermission}, []string{readPermission, writePermission}, now)
+// credentials are a user who may do everything here, an application that may ask for
+// it, and what both are let in by.
+type credentials struct {
+	Credentials
+	user        db.CreateUserParams
+	application db.CreateApplicationParams
+}
+
+// newCredentials makes up the credentials of a tenant. It takes a millisecond, for
+// the signature of the token, in which nobody need wait for a transaction.
+func (a *API) newCredentials(t db.Tenant, domain string, now time.Time) (*credentials, error) {
+	user, application := newUserOf(t, "user@"+domain, now), newApplicationOf(t, "application", nil, now)
+	password, hash, err := passwordOf(nil)
 	if err != nil {
 		return nil, err
 	}
+	user.DisplayName, user.DirectoryRoles, user.PasswordHash = "User", []uuid.UUID{intuneAdministrator}, &hash
+	application.DisplayName, application.PublicClientFlows = "Application", true
+	application.RedirectUris = []string{"http://localhost", "http://127.0.0.1"}
+	application.RequiredScopes, application.RequiredRoles = []string{"User.Read", writePermission}, []string{writePermission}
 	token, err := a.identity.IssueAccessToken(identity.AccessToken{
-		TenantID: c.tenant.ID, ObjectID: user.ID, AppID: application.ClientID, AppName: application.DisplayName,
+		TenantID: t.ID, ObjectID: user.ID, AppID: application.ClientID, AppName: application.DisplayName,
 		UserName: user.UserPrincipalName, DisplayName: user.DisplayName, DirectoryRoles: user.DirectoryRoles,
 		Scopes: []string{"User.Read", writePermission}, Lifetime: tokenLifetime, ValidFrom: now,
 	})
-	return &Credentials{
-		TenantId: c.tenant.ID, ClientId: application.ClientID, ClientSecret: secret, UserId: user.ID,
+	return &credentials{Credentials{
+		TenantId: t.ID, ClientId: application.ClientID, ClientSecret: newSecret(), UserId: user.ID,
 		UserPrincipalName: user.UserPrincipalName, Password: password, AccessToken: token, ExpiresDateTime: now.Add(tokenLifetime).UTC(),
-	}, err
+	}, user, application}, err
+}
+
+func (c *change) createCredentials(ctx context.Context, k *credentials, now time.Time) error {
+	if err := c.createUser(ctx, k.user); err != nil {
+		return err
+	}
+	if err := c.createApplication(ctx, k.application); err != nil {
+		return err
+	}
+	if _, err := c.createSecret(ctx, k.ClientId, k.ClientSecret, secretLifetime, now); err != nil {
+		return err
+	}
+	return c.grant(ctx, k.ClientId, uuid.Nil, []string{"User.Read", readPermission, writePermission}, []string{readPermission, writePermission}, now)
 }
 
 // IssueToken issues a token without a sign-in.

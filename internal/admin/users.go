@@ -62,20 +62,23 @@ func (c *change) findUser(ctx context.Context, id uuid.UUID) (db.User, error) {
 	return findUser(ctx, c.Queries, c.tenant.ID, id)
 }
 
-// newUser begins a user, whom tokens of one that had its id before don't help; in a tenant whose ids are to be the same each time, its
-// id comes of its name.
-func (c *change) newUser(name string, now time.Time) db.CreateUserParams {
-	p := db.CreateUserParams{TenantID: c.tenant.ID, ID: uuid.New(), UserPrincipalName: name, DisplayName: name, Enabled: true, TokensValidFrom: &now, CreatedAt: now}
-	if c.tenant.IDSeed != nil {
+// newUserOf begins a user of a tenant, whom tokens of one that had its id before
+// don't help; in one whose ids are to be the same each time, its id comes of its name.
+func newUserOf(t db.Tenant, name string, now time.Time) db.CreateUserParams {
+	p := db.CreateUserParams{TenantID: t.ID, ID: uuid.New(), UserPrincipalName: name, DisplayName: name, Enabled: true, TokensValidFrom: &now, CreatedAt: now}
+	if t.IDSeed != nil {
 		local, _, _ := strings.Cut(strings.ToLower(name), "@")
-		p.ID = db.SeededID(*c.tenant.IDSeed, "user "+local, 0)
+		p.ID = db.SeededID(*t.IDSeed, "user "+local, 0)
 	}
 	return p
 }
 
 // createUser creates a user within the tenant's quota.
-func (c *change) createUser(ctx context.Context, p db.CreateUserParams, password string) error {
+func (c *change) createUser(ctx context.Context, p db.CreateUserParams) error {
 	if c.tenant.UserQuota != nil {
+		if err := c.send(ctx); err != nil { // the users that the tenant begins with
+			return err
+		}
 		n, err := c.CountUsers(ctx, c.tenant.ID)
 		if err != nil {
 			return err
@@ -84,16 +87,9 @@ func (c *change) createUser(ctx context.Context, p db.CreateUserParams, password
 			return errConflict("The tenant has %d users, which is its quota.", n)
 		}
 	}
-	hash, err := identity.HashPassword(password)
-	if err != nil {
-		return err
-	}
-	p.PasswordHash = &hash
-	n, err := c.CreateUser(ctx, p)
-	if err != nil || n == 0 {
-		return orConflict(err, "The tenant has a user called %q, or of the id %s.", p.UserPrincipalName, p.ID)
-	}
-	return nil
+	_, err := c.later.CreateUser(ctx, p)
+	c.later.OrElse(errConflict("The tenant has a user called %q, or of the id %s.", p.UserPrincipalName, p.ID))
+	return err
 }
 
 // maxPassword is bcrypt's, in bytes.
@@ -108,6 +104,16 @@ func checkPassword(password *string) error {
 	return p
 }
 
+// passwordOf is a given password, or one that is made, and what is kept of it.
+func passwordOf(given *string) (password, hash string, err error) {
+	if given == nil {
+		password = newSecret()
+		return password, identity.HashSecret(password), nil
+	}
+	hash, err = identity.HashPassword(*given)
+	return *given, hash, err
+}
+
 // CreateUser makes a user.
 func (a *API) CreateUser(c *gin.Context, _ TenantId, _ CreateUserParams) {
 	a.answer(c, func(x *call) (answer, error) {
@@ -118,16 +124,23 @@ func (a *API) CreateUser(c *gin.Context, _ TenantId, _ CreateUserParams) {
 		if err != nil {
 			return answer{}, err
 		}
+		password, hash, err := passwordOf(r.Password)
+		if err != nil {
+			return answer{}, err
+		}
 		return a.change(x, r.UserPrincipalName, func(ctx context.Context, c *change) (answer, error) {
-			p, password := c.newUser(r.UserPrincipalName, x.now), newSecret()
+			p := newUserOf(c.tenant, r.UserPrincipalName, x.now)
+			p.PasswordHash = &hash
 			set(&p.ID, r.Id)
 			set(&p.DisplayName, r.DisplayName)
 			p.GivenName, p.Surname = r.GivenName, r.Surname
-			set(&password, r.Password)
 			set(&p.Enabled, r.Enabled)
 			set(&p.MustChangePassword, r.MustChangePassword)
 			set(&p.DirectoryRoles, r.DirectoryRoles)
-			if err := c.createUser(ctx, p, password); err != nil {
+			if err := c.createUser(ctx, p); err != nil {
+				return answer{}, err
+			}
+			if err := c.send(ctx); err != nil {
 				return answer{}, err
 			}
 			user, err := c.findUser(ctx, p.ID)

@@ -2,8 +2,12 @@ package identity
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,6 +38,31 @@ const (
 func HashPassword(password string) (string, error) {
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), passwordCost)
 	return string(hash), err
+}
+
+// secretHash begins what HashSecret returns.
+const secretHash = "$sha256$"
+
+// HashSecret returns what is kept of a password that was made at random, of 128 bits
+// or more: its SHA-256. A slow hash is for passwords that somebody might guess; of
+// these, nobody tries enough to find one, however fast the hash.
+func HashSecret(password string) string {
+	hash := sha256.Sum256([]byte(password))
+	return secretHash + base64.RawStdEncoding.EncodeToString(hash[:])
+}
+
+// IsPasswordHash tells whether it is of the form of what HashPassword or HashSecret
+// return.
+func IsPasswordHash(hash string) bool {
+	return strings.HasPrefix(hash, "$2") || strings.HasPrefix(hash, secretHash)
+}
+
+// isPassword tells whether a hash is the password's.
+func isPassword(hash, password string) bool {
+	if strings.HasPrefix(hash, secretHash) {
+		return subtle.ConstantTimeCompare([]byte(hash), []byte(HashSecret(password))) == 1
+	}
+	return bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) == nil
 }
 
 func errNoUser(directory string) *aadError {
@@ -70,7 +99,7 @@ func (p *Provider) comparePassword(x *exchange, tenant db.Tenant, name, password
 	if x.now.Before(user.LockedUntil) {
 		return user, refuse(50053, invalidGrant, "The account is locked, you've tried to sign in too many times with an incorrect user ID or password.")
 	}
-	if user.PasswordHash == nil || bcrypt.CompareHashAndPassword([]byte(*user.PasswordHash), []byte(password)) != nil {
+	if user.PasswordHash == nil || !isPassword(*user.PasswordHash, password) {
 		err := p.queries.CountFailedSignIn(ctx, db.CountFailedSignInParams{
 			TenantID: tenant.ID, ID: user.ID, Most: maxFailures, LockUntil: x.now.Add(lockout),
 		})

@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
 // Limits of a document's texts, in characters; those of partners are Graph's.
@@ -426,8 +427,8 @@ func (u User) check() (string, string) {
 		return "/passwordHash", "stands beside password; want one of them"
 	case u.Password != nil && (len(*u.Password) > maxPassword || *u.Password == ""):
 		return "/password", fmt.Sprintf("want 1 to %d bytes", maxPassword)
-	case u.PasswordHash != nil && !strings.HasPrefix(*u.PasswordHash, "$2"):
-		return "/passwordHash", "want a bcrypt hash"
+	case u.PasswordHash != nil && !identity.IsPasswordHash(*u.PasswordHash):
+		return "/passwordHash", "want a bcrypt hash, or what an export had"
 	}
 	return texts(maxName, map[string]string{
 		"/userPrincipalName": u.UserPrincipalName, "/displayName": u.DisplayName, "/givenName": deref(u.GivenName), "/surname": deref(u.Surname),

@@ -35,6 +35,27 @@ func Replace(ctx context.Context, q *db.Queries, tenant, from uuid.UUID) error {
 	return replaceDirectory(ctx, q, tenant, from)
 }
 
+// Copy puts what a tenant or a state holds, but for its settings, into a tenant that
+// holds nothing. q may be a db.Batch's.
+func Copy(ctx context.Context, q *db.Queries, tenant, from uuid.UUID) error {
+	if err := q.PlanForMany(ctx); err != nil {
+		return err
+	}
+	if err := q.ResetIDs(ctx, db.ResetIDsParams{TenantID: tenant, FromID: from}); err != nil {
+		return err
+	}
+	if err := q.ReplacePartners(ctx, db.ReplacePartnersParams{TenantID: tenant, FromID: from}); err != nil {
+		return err
+	}
+	if err := q.CopyPartnerVersions(ctx, db.CopyPartnerVersionsParams{TenantID: tenant, FromID: from}); err != nil {
+		return err
+	}
+	if err := q.CopyUsers(ctx, db.CopyUsersParams{TenantID: tenant, FromID: from}); err != nil {
+		return err
+	}
+	return copyApplications(ctx, q, tenant, from)
+}
+
 // KeepTokens lets users and applications of an imported state, before it replaces
 // what a tenant holds, be the same ones as those of their ids that the tenant has:
 // their tokens go on.
@@ -99,6 +120,10 @@ func replaceApplications(ctx context.Context, q *db.Queries, tenant, from uuid.U
 	if err := q.RemoveApplications(ctx, tenant); err != nil {
 		return err
 	}
+	return copyApplications(ctx, q, tenant, from)
+}
+
+func copyApplications(ctx context.Context, q *db.Queries, tenant, from uuid.UUID) error {
 	if err := q.CopyApplications(ctx, db.CopyApplicationsParams{TenantID: tenant, FromID: from}); err != nil {
 		return err
 	}

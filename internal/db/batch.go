@@ -1,0 +1,73 @@
+package db
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Batch gathers changes, to be sent together in one round trip: it has the queries
+// that return no rows, each of which seems to have changed one until Send.
+//
+//	b := db.NewBatch()
+//	_, _ = b.CreateUser(ctx, user)
+//	b.OrElse(errTaken)
+//	err := b.Send(ctx, tx)
+type Batch struct {
+	*Queries
+	batch *pgx.Batch
+	fault error
+}
+
+// NewBatch returns an empty Batch.
+func NewBatch() *Batch {
+	b := &Batch{batch: &pgx.Batch{}}
+	b.Queries = New(queue{b})
+	return b
+}
+
+// OrElse makes Send fail with err if what was called last changes no row.
+func (b *Batch) OrElse(err error) {
+	queries := b.batch.QueuedQueries
+	queries[len(queries)-1].Exec(func(tag pgconn.CommandTag) error {
+		if tag.RowsAffected() == 0 && b.fault == nil {
+			b.fault = err
+		}
+		return nil
+	})
+}
+
+// Send makes the changes, in their order, and leaves the Batch empty. They are made
+// whole only in a transaction, which is to be rolled back if Send fails.
+func (b *Batch) Send(ctx context.Context, tx pgx.Tx) error {
+	if b.batch.Len() == 0 {
+		return nil
+	}
+	batch := b.batch
+	b.batch, b.fault = &pgx.Batch{}, nil
+	err := tx.SendBatch(ctx, batch).Close()
+	if b.fault != nil { // what fails after it may fail because of it
+		return b.fault
+	}
+	return err
+}
+
+// queue takes statements in.
+type queue struct{ *Batch }
+
+var errInBatch = errors.New("a batch has no queries that return rows")
+
+func (q queue) Exec(_ context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	q.batch.Queue(sql, args...)
+	return pgconn.NewCommandTag("UPDATE 1"), nil
+}
+
+func (q queue) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, errInBatch }
+
+func (q queue) QueryRow(context.Context, string, ...any) pgx.Row { return noRow{} }
+
+type noRow struct{}
+
+func (noRow) Scan(...any) error { return errInBatch }
