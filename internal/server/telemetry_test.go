@@ -125,6 +125,10 @@ func TestMetrics(t *testing.T) {
 		call(t, strings.ToUpper("x"+uuid.NewString()[:8]), s.URL()+partners, token, "")
 	}
 	call(t, "GET", s.URL()+"/livez", "", "")
+	made := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/tenants/"+server.DemoTenantID.String()+"/applications", strings.NewReader(`{"displayName":"x"}`))
+	made.Host = "127.0.0.1"
+	made.Header.Set("Content-Type", "application/json")
+	s.AdminHandler().ServeHTTP(httptest.NewRecorder(), made)
 	after, _ := scrape(t, s, "")
 
 	added := after.since(before)
@@ -139,6 +143,8 @@ func TestMetrics(t *testing.T) {
 		requests("POST", "200", "/:tenant/oauth2/v2.0/token"): 1,
 		requests("POST", "400", "/:tenant/oauth2/v2.0/token"): 1,
 		requests("GET", "200", "/metrics"):                    1,
+		queries("BATCH"):                                      1, // the application, its secret and consents
+		queries("CreateAuditEntry"):                           1,
 		queries("CreateRemoteAssistancePartner"):              3,
 		queries("ListPartners"):                               1,
 		queries("CountPartners"):                              2,

@@ -85,6 +85,27 @@ func (q queries) TraceCopyFromEnd(ctx context.Context, _ *pgx.Conn, data pgx.Tra
 	q.end(ctx, data.Err)
 }
 
+// TraceBatchStart is part of pgx.BatchTracer: what is sent together is one, for its
+// parts have no time of their own.
+func (q queries) TraceBatchStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
+	if data.Batch.Len() == 1 {
+		return q.begin(ctx, queryName(data.Batch.QueuedQueries[0].SQL))
+	}
+	ctx = q.begin(ctx, "BATCH")
+	if r := ctx.Value(runningKey{}).(*running); r.span != nil {
+		r.span.SetAttributes(semconv.DBOperationBatchSize(data.Batch.Len()))
+	}
+	return ctx
+}
+
+// TraceBatchQuery is part of pgx.BatchTracer.
+func (q queries) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+
+// TraceBatchEnd is part of pgx.BatchTracer.
+func (q queries) TraceBatchEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceBatchEndData) {
+	q.end(ctx, data.Err)
+}
+
 func (q queries) begin(ctx context.Context, name string) context.Context {
 	r := &running{name: name, start: time.Now()}
 	if q.tracer != nil && trace.SpanFromContext(ctx).IsRecording() { // what nobody asked for is measured, not traced
