@@ -105,7 +105,7 @@ func (c *change) createRole(ctx context.Context, login, password string) error {
 		// Roles are of the whole server; this tells whose it is.
 		fmt.Sprintf("DO $$ BEGIN EXECUTE format('COMMENT ON ROLE %%I IS %%L', '%s', current_database()); END $$", login),
 		// A service that is no superuser sees what its logins run, and ends it, by this.
-		fmt.Sprintf("GRANT %s TO CURRENT_USER", role),
+		fmt.Sprintf("DO $$ BEGIN IF NOT current_setting('is_superuser')::boolean THEN GRANT %s TO CURRENT_USER; END IF; END $$", role),
 		fmt.Sprintf("ALTER ROLE %s SET statement_timeout = '%s'", role, reportTimeout),
 		fmt.Sprintf("ALTER ROLE %s SET idle_in_transaction_session_timeout = '60s'", role),
 		fmt.Sprintf("ALTER ROLE %s SET default_transaction_read_only = on", role),
