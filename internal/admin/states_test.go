@@ -423,3 +423,13 @@ func TestZeroIDs(t *testing.T) {
 	}
 	c.want(200, c.do("PUT", path, `{"version":1,"partners":[{"id":null}]}`))
 }
+
+// No certificate is none, not a failure.
+func TestNullCertificate(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	path := tenantPath(c.newTenant(admin.TenantCreate{}).Tenant.Id, "/state")
+	for _, certificate := range []string{"null", `""`} {
+		c.refused(400, "/applications/0/certificates/0", c.do("PUT", path, `{"version":1,"applications":[{"displayName":"x","certificates":[`+certificate+`]}]}`))
+	}
+}

@@ -447,6 +447,11 @@ func (a Application) check() (string, string) {
 	if len(a.Secrets) > 0 && a.PublicClient {
 		return "/secrets", "a public client has none"
 	}
+	for i, c := range a.Certificates {
+		if len(c) == 0 {
+			return fmt.Sprintf("/certificates/%d", i), "want a certificate: X.509, its DER in base64"
+		}
+	}
 	for i, c := range a.Consents {
 		if c.UserID != uuid.Nil && c.UserPrincipalName != "" {
 			return fmt.Sprintf("/consents/%d/userPrincipalName", i), "stands beside userId; want one of them, or neither for all users"
