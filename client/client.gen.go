@@ -465,7 +465,8 @@ type KeyCreated struct {
 
 // KeyList defines model for KeyList.
 type KeyList struct {
-	Value []Key `json:"value"`
+	NextLink *string `json:"nextLink,omitempty"`
+	Value    []Key   `json:"value"`
 }
 
 // NewID Not all zeros.
@@ -563,7 +564,8 @@ type ReportLoginCreated struct {
 
 // ReportLoginList defines model for ReportLoginList.
 type ReportLoginList struct {
-	Value []ReportLogin `json:"value"`
+	NextLink *string       `json:"nextLink,omitempty"`
+	Value    []ReportLogin `json:"value"`
 }
 
 // ReportResult defines model for ReportResult.
@@ -869,9 +871,27 @@ type ListAuditParams struct {
 	TenantId *openapi_types.UUID `form:"tenantId,omitempty" json:"tenantId,omitempty"`
 }
 
+// ListKeysParams defines parameters for ListKeys.
+type ListKeysParams struct {
+	// Top How many at most.
+	Top *Top `form:"top,omitempty" json:"top,omitempty"`
+
+	// After Where the page starts, from the nextLink of the one before.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+}
+
 // CreateKeyParams defines parameters for CreateKey.
 type CreateKeyParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListReportLoginsParams defines parameters for ListReportLogins.
+type ListReportLoginsParams struct {
+	// Top How many at most.
+	Top *Top `form:"top,omitempty" json:"top,omitempty"`
+
+	// After Where the page starts, from the nextLink of the one before.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // CreateReportLoginParams defines parameters for CreateReportLogin.
@@ -1161,7 +1181,7 @@ type ClientInterface interface {
 	// ListKeys The keys of administrators, without what they are.
 	//
 	// Corresponds with GET /v1/keys (the `ListKeys` operationId).
-	ListKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListKeys(ctx context.Context, params *ListKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateKeyWithBody Makes a key, returned this once.
 	//
@@ -1185,7 +1205,7 @@ type ClientInterface interface {
 	// ListReportLogins The logins that read schema reporting: all, or those of the manager.
 	//
 	// Corresponds with GET /v1/report-logins (the `ListReportLogins` operationId).
-	ListReportLogins(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListReportLogins(ctx context.Context, params *ListReportLoginsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateReportLoginWithBody Makes a Postgres login that reads schema reporting for its tenants.
 	//
@@ -1636,8 +1656,8 @@ func (c *Client) ListAudit(ctx context.Context, params *ListAuditParams, reqEdit
 // ListKeys The keys of administrators, without what they are.
 //
 // Corresponds with GET /v1/keys (the `ListKeys` operationId).
-func (c *Client) ListKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListKeysRequest(c.Server)
+func (c *Client) ListKeys(ctx context.Context, params *ListKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListKeysRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1700,8 +1720,8 @@ func (c *Client) RevokeKey(ctx context.Context, keyId KeyId, reqEditors ...Reque
 // ListReportLogins The logins that read schema reporting: all, or those of the manager.
 //
 // Corresponds with GET /v1/report-logins (the `ListReportLogins` operationId).
-func (c *Client) ListReportLogins(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListReportLoginsRequest(c.Server)
+func (c *Client) ListReportLogins(ctx context.Context, params *ListReportLoginsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListReportLoginsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2916,7 +2936,7 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 }
 
 // NewListKeysRequest constructs an http.Request for the ListKeys method
-func NewListKeysRequest(server string) (*http.Request, error) {
+func NewListKeysRequest(server string, params *ListKeysParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -2932,6 +2952,45 @@ func NewListKeysRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Top != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "top", *params.Top, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -3032,7 +3091,7 @@ func NewRevokeKeyRequest(server string, keyId KeyId) (*http.Request, error) {
 }
 
 // NewListReportLoginsRequest constructs an http.Request for the ListReportLogins method
-func NewListReportLoginsRequest(server string) (*http.Request, error) {
+func NewListReportLoginsRequest(server string, params *ListReportLoginsParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -3048,6 +3107,45 @@ func NewListReportLoginsRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Top != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "top", *params.Top, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -5460,7 +5558,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/keys (the `ListKeys` operationId).
-	ListKeysWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListKeysResponse, error)
+	ListKeysWithResponse(ctx context.Context, params *ListKeysParams, reqEditors ...RequestEditorFn) (*ListKeysResponse, error)
 
 	// CreateKeyWithBodyWithResponse Makes a key, returned this once.
 	//
@@ -5488,7 +5586,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/report-logins (the `ListReportLogins` operationId).
-	ListReportLoginsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListReportLoginsResponse, error)
+	ListReportLoginsWithResponse(ctx context.Context, params *ListReportLoginsParams, reqEditors ...RequestEditorFn) (*ListReportLoginsResponse, error)
 
 	// CreateReportLoginWithBodyWithResponse Makes a Postgres login that reads schema reporting for its tenants.
 	//
@@ -10635,8 +10733,8 @@ func (c *ClientWithResponses) ListAuditWithResponse(ctx context.Context, params 
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/keys (the `ListKeys` operationId).
-func (c *ClientWithResponses) ListKeysWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListKeysResponse, error) {
-	rsp, err := c.ListKeys(ctx, reqEditors...)
+func (c *ClientWithResponses) ListKeysWithResponse(ctx context.Context, params *ListKeysParams, reqEditors ...RequestEditorFn) (*ListKeysResponse, error) {
+	rsp, err := c.ListKeys(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -10687,8 +10785,8 @@ func (c *ClientWithResponses) RevokeKeyWithResponse(ctx context.Context, keyId K
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/report-logins (the `ListReportLogins` operationId).
-func (c *ClientWithResponses) ListReportLoginsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListReportLoginsResponse, error) {
-	rsp, err := c.ListReportLogins(ctx, reqEditors...)
+func (c *ClientWithResponses) ListReportLoginsWithResponse(ctx context.Context, params *ListReportLoginsParams, reqEditors ...RequestEditorFn) (*ListReportLoginsResponse, error) {
+	rsp, err := c.ListReportLogins(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}

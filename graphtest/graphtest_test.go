@@ -205,7 +205,7 @@ func TestServersAreApart(t *testing.T) {
 		if err != nil || len(list.Value) != 1 || list.Value[0].Id != s.Tenant.ID {
 			t.Errorf("tenants %+v %v, want %s alone", list.Value, err, s.Tenant.ID)
 		}
-		keys, err := client.Read[client.KeyList](s.Admin.ListKeys(t.Context()))
+		keys, err := client.Read[client.KeyList](s.Admin.ListKeys(t.Context(), nil))
 		if err != nil || len(keys.Value) != 1 {
 			t.Errorf("keys %+v %v, want one", keys.Value, err)
 		}

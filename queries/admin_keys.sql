@@ -8,7 +8,10 @@ ON CONFLICT DO NOTHING;
 SELECT * FROM admin_keys WHERE hash = @hash;
 
 -- name: ListAdminKeys :many
-SELECT * FROM admin_keys ORDER BY name, created_at, id;
+SELECT * FROM admin_keys
+WHERE id > @after
+ORDER BY id
+LIMIT @row_limit::bigint;
 
 -- name: RevokeAdminKey :execrows
 UPDATE admin_keys SET revoked_at = COALESCE(revoked_at, @revoked_at) WHERE id = @id;

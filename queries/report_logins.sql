@@ -5,15 +5,21 @@ SELECT unnest(@tenant_ids::uuid[]), @login_name, sqlc.narg('label'), sqlc.narg('
 
 -- name: ListReportLogins :many
 -- Whose they are: a row for each tenant, of all logins, or of those all of whose
--- tenants are one manager's; or of one login alone.
-SELECT * FROM report_logins AS l
-WHERE (sqlc.narg('login_name')::text IS NULL OR l.login_name = sqlc.narg('login_name'))
-    AND (sqlc.narg('manager')::text IS NULL OR NOT EXISTS (
-        SELECT FROM report_logins AS o
-        JOIN tenants AS t ON t.id = o.tenant_id
-        WHERE o.login_name = l.login_name AND t.manager IS DISTINCT FROM sqlc.narg('manager')
-    ))
-ORDER BY l.created_at, l.login_name, l.tenant_id;
+-- tenants are one manager's; or of one login alone. So many logins, not rows.
+SELECT * FROM report_logins
+WHERE login_name IN (
+    SELECT DISTINCT l.login_name FROM report_logins AS l
+    WHERE l.login_name > @after
+        AND (sqlc.narg('login_name')::text IS NULL OR l.login_name = sqlc.narg('login_name'))
+        AND (sqlc.narg('manager')::text IS NULL OR NOT EXISTS (
+            SELECT FROM report_logins AS o
+            JOIN tenants AS t ON t.id = o.tenant_id
+            WHERE o.login_name = l.login_name AND t.manager IS DISTINCT FROM sqlc.narg('manager')
+        ))
+    ORDER BY l.login_name
+    LIMIT @login_limit::bigint
+)
+ORDER BY login_name, tenant_id;
 
 -- name: SetReportLoginManager :exec
 -- Says who was given its password.

@@ -73,15 +73,17 @@ func (k *adminKeyList) Run(ctx context.Context, c *cli, con console) error {
 	if err != nil {
 		return err
 	}
-	list, err := client.Read[client.KeyList](api.ListKeys(ctx))
+	all, err := pages(func(after *string) (client.KeyList, error) {
+		return client.Read[client.KeyList](api.ListKeys(ctx, &client.ListKeysParams{After: after}))
+	}, func(l client.KeyList) ([]client.Key, *string) { return l.Value, l.NextLink })
 	if err != nil {
 		return err
 	}
 	rows := [][]string{{"ID", "NAME", "ROLE", "CREATED", "EXPIRES", "REVOKED"}}
-	for _, key := range list.Value {
+	for _, key := range all {
 		rows = append(rows, []string{key.Id.String(), key.Name, string(key.Role), moment(&key.CreatedDateTime), moment(key.ExpiresDateTime), moment(key.RevokedDateTime)})
 	}
-	return k.print(con, list.Value, rows)
+	return k.print(con, all, rows)
 }
 
 type adminKeyShow struct{}

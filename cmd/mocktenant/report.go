@@ -129,19 +129,21 @@ func (r *reportLoginList) Run(ctx context.Context, c *cli, con console) error {
 	if err != nil {
 		return err
 	}
-	list, err := client.Read[client.ReportLoginList](api.ListReportLogins(ctx))
+	all, err := pages(func(after *string) (client.ReportLoginList, error) {
+		return client.Read[client.ReportLoginList](api.ListReportLogins(ctx, &client.ListReportLoginsParams{After: after}))
+	}, func(l client.ReportLoginList) ([]client.ReportLogin, *string) { return l.Value, l.NextLink })
 	if err != nil {
 		return err
 	}
 	rows := [][]string{{"LOGIN", "LABEL", "TENANTS", "CREATED", "EXPIRES"}}
-	for _, l := range list.Value {
+	for _, l := range all {
 		var tenants []string
 		for _, id := range l.TenantIds {
 			tenants = append(tenants, id.String())
 		}
 		rows = append(rows, []string{l.Login, orDash(l.Label), strings.Join(tenants, ","), moment(&l.CreatedDateTime), moment(l.ExpiresDateTime)})
 	}
-	return r.print(con, list.Value, rows)
+	return r.print(con, all, rows)
 }
 
 type reportLoginRotate struct {

@@ -459,7 +459,8 @@ type KeyCreated struct {
 
 // KeyList defines model for KeyList.
 type KeyList struct {
-	Value []Key `json:"value"`
+	NextLink *string `json:"nextLink,omitempty"`
+	Value    []Key   `json:"value"`
 }
 
 // NewID Not all zeros.
@@ -557,7 +558,8 @@ type ReportLoginCreated struct {
 
 // ReportLoginList defines model for ReportLoginList.
 type ReportLoginList struct {
-	Value []ReportLogin `json:"value"`
+	NextLink *string       `json:"nextLink,omitempty"`
+	Value    []ReportLogin `json:"value"`
 }
 
 // ReportResult defines model for ReportResult.
@@ -863,9 +865,27 @@ type ListAuditParams struct {
 	TenantId *openapi_types.UUID `form:"tenantId,omitempty" json:"tenantId,omitempty"`
 }
 
+// ListKeysParams defines parameters for ListKeys.
+type ListKeysParams struct {
+	// Top How many at most.
+	Top *Top `form:"top,omitempty" json:"top,omitempty"`
+
+	// After Where the page starts, from the nextLink of the one before.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+}
+
 // CreateKeyParams defines parameters for CreateKey.
 type CreateKeyParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListReportLoginsParams defines parameters for ListReportLogins.
+type ListReportLoginsParams struct {
+	// Top How many at most.
+	Top *Top `form:"top,omitempty" json:"top,omitempty"`
+
+	// After Where the page starts, from the nextLink of the one before.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // CreateReportLoginParams defines parameters for CreateReportLogin.
@@ -1067,7 +1087,7 @@ type ServerInterface interface {
 	ListAudit(c *gin.Context, params ListAuditParams)
 	// ListKeys The keys of administrators, without what they are.
 	// (GET /v1/keys)
-	ListKeys(c *gin.Context)
+	ListKeys(c *gin.Context, params ListKeysParams)
 	// CreateKey Makes a key, returned this once.
 	// (POST /v1/keys)
 	CreateKey(c *gin.Context, params CreateKeyParams)
@@ -1076,7 +1096,7 @@ type ServerInterface interface {
 	RevokeKey(c *gin.Context, keyId KeyId)
 	// ListReportLogins The logins that read schema reporting: all, or those of the manager.
 	// (GET /v1/report-logins)
-	ListReportLogins(c *gin.Context)
+	ListReportLogins(c *gin.Context, params ListReportLoginsParams)
 	// CreateReportLogin Makes a Postgres login that reads schema reporting for its tenants.
 	// (POST /v1/report-logins)
 	CreateReportLogin(c *gin.Context, params CreateReportLoginParams)
@@ -1373,6 +1393,28 @@ func (siw *ServerInterfaceWrapper) ListAudit(c *gin.Context) {
 // ListKeys operation middleware
 func (siw *ServerInterfaceWrapper) ListKeys(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListKeysParams
+
+	// ------------- Optional query parameter "top" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "top", c.Request.URL.Query(), &params.Top, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter top: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", c.Request.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter after: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1380,7 +1422,7 @@ func (siw *ServerInterfaceWrapper) ListKeys(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.ListKeys(c)
+	siw.Handler.ListKeys(c, params)
 }
 
 // CreateKey operation middleware
@@ -1451,6 +1493,28 @@ func (siw *ServerInterfaceWrapper) RevokeKey(c *gin.Context) {
 // ListReportLogins operation middleware
 func (siw *ServerInterfaceWrapper) ListReportLogins(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListReportLoginsParams
+
+	// ------------- Optional query parameter "top" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "top", c.Request.URL.Query(), &params.Top, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter top: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", c.Request.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter after: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1458,7 +1522,7 @@ func (siw *ServerInterfaceWrapper) ListReportLogins(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.ListReportLogins(c)
+	siw.Handler.ListReportLogins(c, params)
 }
 
 // CreateReportLogin operation middleware

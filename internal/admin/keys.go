@@ -11,10 +11,15 @@ import (
 )
 
 // ListKeys lists the keys, without what they are.
-func (a *API) ListKeys(c *gin.Context) {
-	a.answer(c, func(*call) (answer, error) {
-		rows, err := a.queries.ListAdminKeys(c.Request.Context())
+func (a *API) ListKeys(c *gin.Context, p ListKeysParams) {
+	a.answer(c, func(x *call) (answer, error) {
+		after, err := parseAfter(p.After)
+		if err != nil {
+			return answer{}, err
+		}
+		rows, err := a.queries.ListAdminKeys(c.Request.Context(), db.ListAdminKeysParams{After: after, RowLimit: limit(p.Top) + 1})
 		list := KeyList{Value: []Key{}}
+		rows, list.NextLink = page(x, rows, p.Top, func(k db.AdminKey) string { return k.ID.String() })
 		for _, k := range rows {
 			list.Value = append(list.Value, Key{
 				Id: k.ID, Name: k.Name, Role: AdminRole(k.Role), CreatedDateTime: k.CreatedAt.UTC(),

@@ -29,16 +29,23 @@ const (
 
 // ListReportLogins lists the logins, those of a manager by whether all their
 // tenants are the manager's.
-func (a *API) ListReportLogins(c *gin.Context) {
+func (a *API) ListReportLogins(c *gin.Context, p ListReportLoginsParams) {
 	a.answer(c, func(x *call) (answer, error) {
-		logins, err := a.reportLogins(c.Request.Context(), a.queries, x.caller, nil)
-		return ok(ReportLoginList{Value: logins}), err
+		q := db.ListReportLoginsParams{LoginLimit: limit(p.Top) + 1}
+		if p.After != nil {
+			q.After = *p.After
+		}
+		list := ReportLoginList{}
+		logins, err := a.reportLogins(c.Request.Context(), a.queries, x.caller, q)
+		list.Value, list.NextLink = page(x, logins, p.Top, func(l ReportLogin) string { return l.Login })
+		return ok(list), err
 	})
 }
 
-// reportLogins are those that a caller may see: all, or one by name.
-func (a *API) reportLogins(ctx context.Context, q *db.Queries, who caller, name *string) ([]ReportLogin, error) {
-	rows, err := q.ListReportLogins(ctx, db.ListReportLoginsParams{LoginName: name, Manager: who.manager()})
+// reportLogins are those that a caller may see: a page, or one by name.
+func (a *API) reportLogins(ctx context.Context, q *db.Queries, who caller, which db.ListReportLoginsParams) ([]ReportLogin, error) {
+	which.Manager = who.manager()
+	rows, err := q.ListReportLogins(ctx, which)
 	logins := []ReportLogin{}
 	for _, r := range rows {
 		if n := len(logins); n == 0 || logins[n-1].Login != r.LoginName {
@@ -151,7 +158,7 @@ func (a *API) dsn(login, password string) (string, error) {
 
 // findReportLogin finds a login that the caller may see.
 func (a *API) findReportLogin(ctx context.Context, q *db.Queries, x *call, login string) error {
-	found, err := a.reportLogins(ctx, q, x.caller, &login)
+	found, err := a.reportLogins(ctx, q, x.caller, db.ListReportLoginsParams{LoginName: &login, LoginLimit: 1})
 	if err == nil && len(found) == 0 {
 		err = errNotFound("There is no report login %q.", login)
 	}

@@ -234,6 +234,38 @@ func TestRowLevelSecurity(t *testing.T) {
 	}
 }
 
+// Logins are listed page by page, each whole, however many tenants it has.
+func TestListReportLogins(t *testing.T) {
+	t.Parallel()
+	manager := setup(t).as(admin.AdminRoleManager, t.Name())
+	tenants := []uuid.UUID{manager.newTenant(admin.TenantCreate{}).Tenant.Id, manager.newTenant(admin.TenantCreate{}).Tenant.Id}
+	var want, got []string
+	for range 3 {
+		made := decode[admin.ReportLoginCreated](t, manager.want(201, manager.do("POST", "/v1/report-logins", admin.ReportLoginCreate{TenantIds: tenants})))
+		want = append(want, made.Login)
+	}
+	for link := "/v1/report-logins?top=2"; link != ""; {
+		list := decode[admin.ReportLoginList](t, manager.want(200, manager.do("GET", link, nil)))
+		if len(list.Value) == 0 || len(list.Value) > 2 {
+			t.Errorf("%d logins on a page of two", len(list.Value))
+		}
+		for _, l := range list.Value {
+			got = append(got, l.Login)
+			if len(l.TenantIds) != 2 {
+				t.Errorf("%+v", l)
+			}
+		}
+		link = ""
+		if list.NextLink != nil {
+			link = *list.NextLink
+		}
+	}
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // A login ends when it is revoked, its password when it is rotated, and its rows
 // with its tenant; a label is only a label.
 func TestReportLogins(t *testing.T) {

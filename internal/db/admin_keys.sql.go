@@ -88,11 +88,19 @@ func (q *Queries) GoodAdminKeyExists(ctx context.Context, now *time.Time) (bool,
 }
 
 const listAdminKeys = `-- name: ListAdminKeys :many
-SELECT id, name, role, hash, created_at, expires_at, revoked_at FROM admin_keys ORDER BY name, created_at, id
+SELECT id, name, role, hash, created_at, expires_at, revoked_at FROM admin_keys
+WHERE id > $1
+ORDER BY id
+LIMIT $2::bigint
 `
 
-func (q *Queries) ListAdminKeys(ctx context.Context) ([]AdminKey, error) {
-	rows, err := q.db.Query(ctx, listAdminKeys)
+type ListAdminKeysParams struct {
+	After    uuid.UUID
+	RowLimit int64
+}
+
+func (q *Queries) ListAdminKeys(ctx context.Context, arg ListAdminKeysParams) ([]AdminKey, error) {
+	rows, err := q.db.Query(ctx, listAdminKeys, arg.After, arg.RowLimit)
 	if err != nil {
 		return nil, err
 	}

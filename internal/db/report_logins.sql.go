@@ -76,25 +76,38 @@ func (q *Queries) ListExpiredReportLogins(ctx context.Context, now *time.Time) (
 }
 
 const listReportLogins = `-- name: ListReportLogins :many
-SELECT tenant_id, login_name, label, created_at, expires_at, manager FROM report_logins AS l
-WHERE ($1::text IS NULL OR l.login_name = $1)
-    AND ($2::text IS NULL OR NOT EXISTS (
-        SELECT FROM report_logins AS o
-        JOIN tenants AS t ON t.id = o.tenant_id
-        WHERE o.login_name = l.login_name AND t.manager IS DISTINCT FROM $2
-    ))
-ORDER BY l.created_at, l.login_name, l.tenant_id
+SELECT tenant_id, login_name, label, created_at, expires_at, manager FROM report_logins
+WHERE login_name IN (
+    SELECT DISTINCT l.login_name FROM report_logins AS l
+    WHERE l.login_name > $1
+        AND ($2::text IS NULL OR l.login_name = $2)
+        AND ($3::text IS NULL OR NOT EXISTS (
+            SELECT FROM report_logins AS o
+            JOIN tenants AS t ON t.id = o.tenant_id
+            WHERE o.login_name = l.login_name AND t.manager IS DISTINCT FROM $3
+        ))
+    ORDER BY l.login_name
+    LIMIT $4::bigint
+)
+ORDER BY login_name, tenant_id
 `
 
 type ListReportLoginsParams struct {
-	LoginName *string
-	Manager   *string
+	After      string
+	LoginName  *string
+	Manager    *string
+	LoginLimit int64
 }
 
 // Whose they are: a row for each tenant, of all logins, or of those all of whose
-// tenants are one manager's; or of one login alone.
+// tenants are one manager's; or of one login alone. So many logins, not rows.
 func (q *Queries) ListReportLogins(ctx context.Context, arg ListReportLoginsParams) ([]ReportLogin, error) {
-	rows, err := q.db.Query(ctx, listReportLogins, arg.LoginName, arg.Manager)
+	rows, err := q.db.Query(ctx, listReportLogins,
+		arg.After,
+		arg.LoginName,
+		arg.Manager,
+		arg.LoginLimit,
+	)
 	if err != nil {
 		return nil, err
 	}
