@@ -10,6 +10,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -35,9 +36,10 @@ func run(ctx context.Context) error {
 	seconds := flag.Int("seconds", 3, "how long each run takes")
 	write := flag.Bool("write", false, "put the result into docs/performance.md")
 	only := flag.String("only", "", "measure this part alone: starts, loads or tenants")
+	binary := flag.String("binary", "", "measure this program; none: build it from here")
 	flag.Parse()
 
-	s, err := newSubject(ctx)
+	s, err := newSubject(ctx, *binary)
 	if err != nil {
 		return err
 	}
@@ -88,6 +90,9 @@ func replaceSection(file, part, text string) error {
 type figures struct {
 	perSecond float64
 	p50, p99  time.Duration
+
+	// What a request took of the processors, in microseconds, if that was measured.
+	service, postgres float64
 }
 
 // summarize takes the latencies of all requests of a run.
@@ -96,23 +101,31 @@ func summarize(latencies []time.Duration, took time.Duration) figures {
 		return figures{}
 	}
 	slices.Sort(latencies)
-	return figures{float64(len(latencies)) / took.Seconds(), latencies[len(latencies)/2], latencies[len(latencies)*99/100]}
+	return figures{perSecond: float64(len(latencies)) / took.Seconds(), p50: latencies[len(latencies)/2], p99: latencies[len(latencies)*99/100]}
 }
 
 // median is each field's own.
 func median(runs []figures) figures {
-	var rates []float64
-	var middles, tails []time.Duration
-	for _, r := range runs {
-		rates, middles, tails = append(rates, r.perSecond), append(middles, r.p50), append(tails, r.p99)
+	return figures{
+		middle(each(runs, func(f figures) float64 { return f.perSecond })),
+		middle(each(runs, func(f figures) time.Duration { return f.p50 })),
+		middle(each(runs, func(f figures) time.Duration { return f.p99 })),
+		middle(each(runs, func(f figures) float64 { return f.service })),
+		middle(each(runs, func(f figures) float64 { return f.postgres })),
 	}
-	slices.Sort(rates)
-	return figures{rates[len(rates)/2], middle(middles), middle(tails)}
 }
 
-func middle(times []time.Duration) time.Duration {
-	slices.Sort(times)
-	return times[len(times)/2]
+func each[T any](runs []figures, field func(figures) T) []T {
+	var all []T
+	for _, r := range runs {
+		all = append(all, field(r))
+	}
+	return all
+}
+
+func middle[T cmp.Ordered](values []T) T {
+	slices.Sort(values)
+	return values[len(values)/2]
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -12,21 +12,24 @@ import (
 	"time"
 )
 
-// pgbench runs one script with prepared statements and returns its rate and the
-// 99th percentile of its transactions.
-func pgbench(ctx context.Context, url, script string, clients int, d time.Duration, variables ...string) (figures, error) {
+// pgbench runs scripts, each as often as the others, with prepared statements and
+// returns its rate and the 99th percentile of its transactions.
+func pgbench(ctx context.Context, url string, scripts []string, clients int, d time.Duration, variables ...string) (figures, error) {
 	dir, err := os.MkdirTemp("", "mocktenant-pgbench-")
 	if err != nil {
 		return figures{}, err
 	}
 	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "script.sql")
-	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
-		return figures{}, err
-	}
 	args := []string{
 		"-n", "-M", "prepared", "-c", strconv.Itoa(clients), "-j", strconv.Itoa(min(clients, 2)),
-		"-T", strconv.Itoa(int(d.Seconds())), "-l", "--log-prefix", filepath.Join(dir, "log"), "-f", file,
+		"-T", strconv.Itoa(int(d.Seconds())), "-l", "--log-prefix", filepath.Join(dir, "log"),
+	}
+	for i, script := range scripts {
+		file := filepath.Join(dir, fmt.Sprintf("script%d.sql", i))
+		if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
+			return figures{}, err
+		}
+		args = append(args, "-f", file)
 	}
 	for _, v := range variables {
 		args = append(args, "-D", v)

@@ -50,12 +50,15 @@ type subject struct {
 	binary   string
 	postgres *embeddedpg.Server
 	service  *exec.Cmd
-	url      string
-	adminURL string
-	token    string
+
+	postmaster int // its process id
+	url        string
+	adminURL   string
+	token      string
 }
 
-func newSubject(ctx context.Context) (*subject, error) {
+// newSubject builds the service, unless a binary is given.
+func newSubject(ctx context.Context, binary string) (*subject, error) {
 	dir, err := os.MkdirTemp("", "mocktenant-bench-")
 	if err != nil {
 		return nil, err
@@ -64,6 +67,10 @@ func newSubject(ctx context.Context) (*subject, error) {
 		return nil, err
 	}
 	s := &subject{dir: dir, binary: filepath.Join(dir, "mocktenant")}
+	if binary != "" {
+		s.binary = binary
+		return s, nil
+	}
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", s.binary, "./cmd/mocktenant")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build: %w\n%s", err, out)
@@ -79,6 +86,9 @@ func (s *subject) close() {
 // startOnPostgres starts the service on a Postgres that bench can reach too.
 func (s *subject) startOnPostgres(ctx context.Context, name string) (err error) {
 	if s.postgres, err = embeddedpg.Start(ctx, embeddedpg.Options{DataDir: filepath.Join(s.dir, name), Log: slog.New(slog.DiscardHandler)}); err != nil {
+		return err
+	}
+	if s.postmaster, err = s.postmasterID(ctx); err != nil {
 		return err
 	}
 	return s.startService(ctx, "DATABASE_URL="+s.postgres.DatabaseURL(), "MOCKTENANT_LOG_LEVEL=warn")
@@ -136,42 +146,33 @@ func (s *subject) loads(ctx context.Context, w io.Writer, rounds int, d time.Dur
 	if _, err := load(ctx, s.address(), [][]byte{s.request("POST", partnersPath, partner)}, 201, 1, time.Second); err != nil {
 		return err
 	}
-	id, err := s.firstID(ctx)
+	works, err := s.works(ctx)
 	if err != nil {
 		return err
 	}
-	fill := strings.NewReplacer("TENANT", server.DemoTenantID.String(), "ID", id)
-	_, _ = fmt.Fprintf(w, "| work | clients | requests/s | p99 ms | pgbench/s | p99 ms | ratio | p99 ratio |\n|---|---|---|---|---|---|---|---|\n")
+	_, _ = fmt.Fprintf(w, "| work | clients | requests/s | p99 ms | pgbench/s | p99 ms | ratio | p99 ratio | service µs | Postgres µs |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	n := 0
-	for _, work := range []struct {
-		name, script string
-		request      []byte
-		status       int
-	}{
-		{"create", insert, s.request("POST", partnersPath, partner), 201},
-		{"get", selectOne, s.request("GET", partnersPath+"/"+id, ""), 200},
-		{"list of 100", selectAll, s.request("GET", partnersPath+"?$top=100", ""), 200},
-	} {
+	for _, work := range works {
 		if err := s.analyze(ctx); err != nil {
 			return err
 		}
-		for _, clients := range []int{1, 8, 32} {
+		for _, clients := range []int{1, 8, 32, 64} {
 			var ours, theirs []figures
 			for range rounds {
-				f, err := load(ctx, s.address(), [][]byte{work.request}, work.status, clients, d)
+				f, err := s.load(ctx, work, clients, d)
 				if err != nil {
 					return err
 				}
 				n++
-				g, err := pgbench(ctx, s.postgres.DatabaseURL(), fill.Replace(work.script), clients, d, "n="+strconv.Itoa(n*10_000_000))
+				g, err := pgbench(ctx, s.postgres.DatabaseURL(), work.scripts, clients, d, "n="+strconv.Itoa(n*10_000_000))
 				if err != nil {
 					return err
 				}
 				ours, theirs = append(ours, f), append(theirs, g)
 			}
 			f, g := median(ours), median(theirs)
-			_, _ = fmt.Fprintf(w, "| %s | %d | %.0f | %.2f | %.0f | %.2f | %.2f | %.2f |\n", work.name, clients,
-				f.perSecond, ms(f.p99), g.perSecond, ms(g.p99), f.perSecond/g.perSecond, ms(f.p99)/ms(g.p99))
+			_, _ = fmt.Fprintf(w, "| %s | %d | %.0f | %.2f | %.0f | %.2f | %.2f | %.2f | %.0f | %.0f |\n", work.name, clients,
+				f.perSecond, ms(f.p99), g.perSecond, ms(g.p99), f.perSecond/g.perSecond, ms(f.p99)/ms(g.p99), f.service, f.postgres)
 		}
 	}
 	busy, err := s.resident("VmHWM")
@@ -181,6 +182,77 @@ func (s *subject) loads(ctx context.Context, w io.Writer, rounds int, d time.Dur
 	_, err = fmt.Fprintf(w, "\nResident memory of the service: %.0f MB idle, %.0f MB at its most.\n", idle, busy)
 	return err
 }
+
+// work is what a load does: the requests, and the same as pgbench's scripts.
+type work struct {
+	name     string
+	scripts  []string
+	requests [][]byte
+	status   int
+}
+
+// read is how many partners gets choose from, each by a script of its own: so
+// pgbench has no key to compute.
+const read = 64
+
+func (s *subject) works(ctx context.Context) ([]work, error) {
+	ids, err := s.ids(ctx, read)
+	if err != nil {
+		return nil, err
+	}
+	tenant := strings.NewReplacer("TENANT", server.DemoTenantID.String())
+	get := work{name: "get", status: 200}
+	for _, id := range ids {
+		get.scripts = append(get.scripts, strings.Replace(tenant.Replace(selectOne), "ID", id, 1))
+		get.requests = append(get.requests, s.request("GET", partnersPath+"/"+id, ""))
+	}
+	return []work{
+		{"create", []string{tenant.Replace(insert)}, [][]byte{s.request("POST", partnersPath, partner)}, 201},
+		get,
+		{"list of 100", []string{tenant.Replace(selectAll)}, [][]byte{s.request("GET", partnersPath+"?$top=100", "")}, 200},
+	}, nil
+}
+
+// load lets clients work, and tells what each request took of the processors.
+func (s *subject) load(ctx context.Context, work work, clients int, d time.Duration) (figures, error) {
+	service, postgres := s.processorTime()
+	f, err := load(ctx, s.address(), work.requests, work.status, clients, d)
+	if err != nil {
+		return f, fmt.Errorf("%s by %d clients: %w", work.name, clients, err)
+	}
+	serviceAfter, postgresAfter := s.processorTime()
+	requests := f.perSecond * d.Seconds()
+	f.service = float64((serviceAfter - service).Microseconds()) / requests
+	f.postgres = float64((postgresAfter - postgres).Microseconds()) / requests
+	return f, nil
+}
+
+// processorTime is what the service and the sessions of its Postgres have taken of
+// the processors so far.
+func (s *subject) processorTime() (service, postgres time.Duration) {
+	all, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range all {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		_, rest, _ := strings.Cut(string(text), ") ")
+		fields := strings.Fields(rest) // from the third on: proc(5)
+		user, _ := strconv.Atoi(fields[11])
+		system, _ := strconv.Atoi(fields[12])
+		took := time.Duration(user+system) * time.Second / ticks
+		switch pid := filepath.Base(filepath.Dir(file)); {
+		case pid == strconv.Itoa(s.service.Process.Pid):
+			service = took
+		case fields[1] == strconv.Itoa(s.postmaster):
+			postgres += took
+		}
+	}
+	return service, postgres
+}
+
+// ticks is how many make a second in /proc: on Linux, always so many.
+const ticks = 100
 
 var printed = regexp.MustCompile(`(?s)serves Microsoft Graph at (http://\S+).*  admin  (http://\S+).*Authorization: Bearer ([^']+)'`)
 
@@ -231,14 +303,37 @@ func request(host, token, method, path, body string) []byte {
 		method, path, host, token, len(body), body)
 }
 
-func (s *subject) firstID(ctx context.Context) (id string, err error) {
+// ids are those of the first partners.
+func (s *subject) ids(ctx context.Context, n int) ([]string, error) {
 	conn, err := pgx.Connect(ctx, s.postgres.DatabaseURL())
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer conn.Close(ctx)
-	err = conn.QueryRow(ctx, "SELECT id::text FROM remote_assistance_partners ORDER BY id LIMIT 1").Scan(&id)
-	return id, err
+	rows, err := conn.Query(ctx, "SELECT id::text FROM remote_assistance_partners ORDER BY id LIMIT $1", n)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err == nil && len(ids) < n {
+		err = fmt.Errorf("%d partners were created, want %d", len(ids), n)
+	}
+	return ids, err
+}
+
+// postmasterID is the process whose children are the sessions.
+func (s *subject) postmasterID(ctx context.Context) (int, error) {
+	conn, err := pgx.Connect(ctx, s.postgres.DatabaseURL())
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close(ctx)
+	var file string
+	if err := conn.QueryRow(ctx, "SELECT pg_read_file('postmaster.pid')").Scan(&file); err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(file, "\n")
+	return strconv.Atoi(first)
 }
 
 // analyze does now what autovacuum would do within a minute.
