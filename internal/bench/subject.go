@@ -143,8 +143,10 @@ func (s *subject) loads(ctx context.Context, w io.Writer, rounds int, d time.Dur
 	if err != nil {
 		return err
 	}
-	if _, err := load(ctx, s.address(), [][]byte{s.request("POST", partnersPath, partner)}, 201, 1, time.Second); err != nil {
-		return err
+	for range read { // so many there are to be
+		if _, err := load(ctx, s.address(), [][]byte{s.request("POST", partnersPath, partner)}, 201, 1, time.Millisecond); err != nil {
+			return err
+		}
 	}
 	works, err := s.works(ctx)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/mocktenant/mocktenant/internal/odata"
@@ -30,30 +29,51 @@ type Position struct {
 	ID   uuid.UUID
 }
 
-// Listed is a partner of a list, with its keys.
+// Listed is a partner of a list, good until the next one.
 type Listed struct {
 	RemoteAssistancePartner
-	Keys []*string
+	reader *partnerReader
+}
+
+// Keys are the partner's in the order of the list.
+func (l *Listed) Keys() (keys []*string, err error) {
+	r := l.reader
+	if r.columns == partnerWidth { // it is listed by id
+		return nil, nil
+	}
+	field := r.rows.FieldDescriptions()[partnerWidth]
+	err = r.rows.Conn().TypeMap().Scan(field.DataTypeOID, field.Format, r.rows.RawValues()[partnerWidth], &keys)
+	return keys, err
 }
 
 // ErrPosition says that a position is of another order.
 var ErrPosition = errors.New("the position does not fit the order")
 
-// ListPartners returns the partners wanted. An expression that can't be computed
-// for one of them (a division by zero, a number out of range) is an
-// *odata.Error; ErrPosition is returned as it is.
-func (q *Queries) ListPartners(ctx context.Context, p ListParams) ([]Listed, error) {
+// ListPartners calls each for the partners wanted, one after the other as they
+// come from the database, until it returns an error, which is returned. An
+// expression that can't be computed for one of them (a division by zero, a number
+// out of range) is an *odata.Error; ErrPosition is returned as it is.
+func (q *Queries) ListPartners(ctx context.Context, p ListParams, each func(*Listed) error) error {
 	b := &sqlBuilder{}
 	text, err := b.list(p)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	rows, err := q.db.Query(ctx, text, b.args...)
 	if err != nil {
-		return nil, explain(err)
+		return explain(err)
 	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[Listed])
-	return all, explain(err)
+	defer rows.Close()
+	one := Listed{reader: &partnerReader{rows: rows}}
+	for rows.Next() {
+		if err := one.reader.read(&one.RemoteAssistancePartner); err != nil {
+			return err
+		}
+		if err := each(&one); err != nil {
+			return err
+		}
+	}
+	return explain(rows.Err())
 }
 
 // CountPartners counts the partners that a filter wants.
@@ -116,6 +136,14 @@ func tie(keys []key) string {
 }
 
 func (b *sqlBuilder) list(p ListParams) (string, error) {
+	if p.Filter == nil && len(p.OrderBy) == 0 { // nearly all
+		var after uuid.UUID
+		if p.After != nil {
+			after = p.After.ID
+		}
+		b.args = []any{p.TenantID, after, p.Skip, p.Limit}
+		return listRemoteAssistancePartners, nil
+	}
 	keys := b.keys(p.OrderBy)
 	where := "p.tenant_id = " + b.arg(p.TenantID, "uuid")
 	if p.Filter != nil {

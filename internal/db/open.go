@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 )
 
 // maxConns is how many connections a pool opens at most, unless the URL says
@@ -45,7 +44,7 @@ func Open(ctx context.Context, url string, wait time.Duration, log *slog.Logger,
 		config.ConnConfig.Tracer = tracer[0]
 	}
 	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
-		pgxuuid.Register(conn.TypeMap()) // in binary; else each goes as text, by way of database/sql
+		registerUUID(conn.TypeMap())
 		return nil
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)

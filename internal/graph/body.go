@@ -35,10 +35,8 @@ func errNotJSON(detail string, cause error) *graphError {
 // exactly that value. Duplicate names, invalid UTF-8, trailing content and
 // nesting deeper than maxDepth are refused.
 func readObject(r *http.Request, member func(name string, d *jsontext.Decoder) error) error {
-	if media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-		return errNotJSON("The Content-Type is not application/json.", err)
-	} else if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return errNotJSON("The charset is not utf-8.", nil)
+	if err := checkContentType(r.Header.Get("Content-Type")); err != nil {
+		return err
 	}
 	body, err := readBody(r)
 	if err != nil {
@@ -48,6 +46,18 @@ func readObject(r *http.Request, member func(name string, d *jsontext.Decoder) e
 		return errBadRequest("Empty Payload. JSON content expected.")
 	}
 	return walkObject(body, member)
+}
+
+func checkContentType(text string) error {
+	if text == "application/json" { // nearly all
+		return nil
+	}
+	if media, params, err := mime.ParseMediaType(text); err != nil || media != "application/json" {
+		return errNotJSON("The Content-Type is not application/json.", err)
+	} else if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return errNotJSON("The charset is not utf-8.", nil)
+	}
+	return nil
 }
 
 // readNoParameters reads the body of an action, none of which takes a
@@ -69,11 +79,11 @@ func walkObject(body []byte, member func(name string, d *jsontext.Decoder) error
 	if err := checkJSON(body); err != nil {
 		return err
 	}
-	d := jsontext.NewDecoder(bytes.NewReader(body))
+	d := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) // checkJSON has seen to both
 	if d.PeekKind() != '{' {
 		return errNotJSON("The payload is not a JSON object.", nil)
 	}
-	_, _ = d.ReadToken() // checkJSON has read it all: no read fails from here on
+	_, _ = d.ReadToken() // no read fails from here on
 	for d.PeekKind() != '}' {
 		name, _ := d.ReadToken()
 		if err := member(name.String(), d); err != nil {
@@ -86,6 +96,9 @@ func walkObject(body []byte, member func(name string, d *jsontext.Decoder) error
 // checkJSON reads the body once to its end, so that nothing of it is acted on
 // unless all of it is JSON.
 func checkJSON(body []byte) error {
+	if bytes.Count(body, []byte("{"))+bytes.Count(body, []byte("[")) <= maxDepth && jsontext.Value(body).IsValid() {
+		return nil // nearly all
+	}
 	d := jsontext.NewDecoder(bytes.NewReader(body))
 	for {
 		_, err := d.ReadToken()

@@ -16,9 +16,9 @@ type collection struct {
 	nextLink string // "" on the last page
 }
 
-// marshal writes the frame around n items, each appended by item.
-func (c collection) marshal(n int, item func(b []byte, i int) []byte) []byte {
-	b := []byte{'{'}
+// head is the frame up to the items.
+func (c collection) head() []byte {
+	b := append(make([]byte, 0, 512), '{')
 	if c.format.metadata != "none" {
 		b = append(appendString(append(b, `"@odata.context":`...), c.context), ',')
 	}
@@ -28,15 +28,11 @@ func (c collection) marshal(n int, item func(b []byte, i int) []byte) []byte {
 	if c.nextLink != "" {
 		b = append(appendString(append(b, `"@odata.nextLink":`...), c.nextLink), ',')
 	}
-	b = append(b, `"value":[`...)
-	for i := range n {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = item(b, i)
-	}
-	return append(b, "]}"...)
+	return append(b, `"value":[`...)
 }
+
+// tail is the frame behind the items.
+var tail = []byte("]}")
 
 // appendCount appends the count, an Edm.Int64 (JSON Format 3.2).
 func (c collection) appendCount(b []byte) []byte {
@@ -70,7 +66,7 @@ func (x *exchange) nextLink(set string, q odata.Query, token string) string {
 }
 
 func (x *exchange) writeNoContent() {
-	setHeader(x.Writer.Header(), "OData-Version", "4.0")
+	x.setHeader("OData-Version", "4.0")
 	x.Status(http.StatusNoContent)
 	x.Writer.WriteHeaderNow()
 }

@@ -152,7 +152,7 @@ func (s *server) writeError(x *exchange, err error) {
 	h := x.Writer.Header()
 	switch e.status {
 	case http.StatusUnauthorized:
-		setHeader(h, "WWW-Authenticate", x.challenge(e))
+		x.setHeader("WWW-Authenticate", x.challenge(e))
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", retryAfter)
 	case http.StatusTooManyRequests:

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -34,6 +35,9 @@ type exchange struct {
 	format          format // of a JSON answer
 	requestID       string
 	clientRequestID string
+
+	values [12]string // of the answer's headers, see setHeader
+	taken  int
 }
 
 const exchangeKey = "exchange"
@@ -45,7 +49,7 @@ func exchangeOf(c *gin.Context) *exchange { return c.MustGet(exchangeKey).(*exch
 func (s *server) begin(c *gin.Context) {
 	x := &exchange{Context: c, requestID: uuid.NewString(), base: s.base(c.Request), now: s.now(), format: minimal}
 	x.clientRequestID = x.requestID
-	if id := c.GetHeader("client-request-id"); id != "" && len(id) <= maxClientRequestID {
+	if id := c.Request.Header.Get("Client-Request-Id"); id != "" && len(id) <= maxClientRequestID {
 		x.clientRequestID = id
 	}
 	c.Set(exchangeKey, x)
@@ -53,12 +57,11 @@ func (s *server) begin(c *gin.Context) {
 	defer cancel()
 	c.Request = c.Request.WithContext(ctx)
 
-	h := c.Writer.Header()
-	h.Set("Cache-Control", "no-cache")
-	h.Set("Vary", "Accept-Encoding")
-	setHeader(h, "request-id", x.requestID)
-	setHeader(h, "client-request-id", x.clientRequestID)
-	setHeader(h, "x-ms-ags-diagnostic", diagnostic)
+	x.setHeader("Cache-Control", "no-cache")
+	x.setHeader("Vary", "Accept-Encoding")
+	x.setHeader("request-id", x.requestID)
+	x.setHeader("client-request-id", x.clientRequestID)
+	x.setHeader("x-ms-ags-diagnostic", diagnostic)
 
 	start := time.Now()
 	c.Next()
@@ -119,12 +122,51 @@ func (s *server) base(r *http.Request) string {
 	return scheme + "://" + r.Host
 }
 
-// writeJSON answers with a body that is JSON already.
-func (x *exchange) writeJSON(status int, body []byte) {
-	setHeader(x.Writer.Header(), "OData-Version", "4.0")
-	x.Header("Content-Length", strconv.Itoa(len(body)))
-	x.Data(status, x.format.contentType(), body)
+// writeJSON answers with a body, in parts, that is JSON already.
+func (x *exchange) writeJSON(status int, body ...[]byte) {
+	length := 0
+	for _, part := range body {
+		length += len(part)
+	}
+	x.setHeader("OData-Version", "4.0")
+	x.setHeader("Content-Length", strconv.Itoa(length))
+	x.setHeader("Content-Type", x.format.contentType())
+	x.Status(status)
+	for _, part := range body {
+		if _, err := x.Writer.Write(part); err != nil {
+			_ = x.Error(err) // the client is gone; for the log
+			return
+		}
+	}
 }
 
-// setHeader sets a header in exactly this letter case, which Graph's names have.
-func setHeader(h http.Header, name, value string) { h[name] = []string{value} }
+// setHeader sets a header of the answer in exactly this letter case, which Graph's
+// names have. An answer has few headers: their values lie in the exchange, where
+// http.Header would make each a slice of its own.
+func (x *exchange) setHeader(name, value string) {
+	if x.taken == len(x.values) {
+		x.Writer.Header()[name] = []string{value}
+		return
+	}
+	x.values[x.taken] = value
+	x.taken++
+	x.Writer.Header()[name] = x.values[x.taken-1 : x.taken : x.taken]
+}
+
+// maxKept is how large a buffer is kept for the next answer, in bytes: a page of a
+// thousand partners fits.
+const maxKept = 512 << 10
+
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// buffered writes with an empty buffer, which write must not keep.
+func buffered(write func(b *[]byte) error) error {
+	b := buffers.Get().(*[]byte)
+	defer func() {
+		if cap(*b) <= maxKept {
+			*b = (*b)[:0]
+			buffers.Put(b)
+		}
+	}()
+	return write(b)
+}

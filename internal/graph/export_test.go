@@ -1,5 +1,7 @@
 package graph
 
+import "github.com/mocktenant/mocktenant/internal/db"
+
 // Routes lists every route as its method and its path.
 func Routes() []string {
 	var all []string
@@ -7,4 +9,10 @@ func Routes() []string {
 		all = append(all, r.Method+" "+r.Path)
 	}
 	return all
+}
+
+// AppendBetaPartner appends the entity as an item of a list.
+func AppendBetaPartner(b []byte, row *db.RemoteAssistancePartner) []byte {
+	x := &exchange{version: version{beta: true}, format: minimal}
+	return x.appendPartner(b, row, "", nil, false)
 }

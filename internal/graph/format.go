@@ -63,13 +63,14 @@ func errNotAcceptable(accept string) *graphError {
 }
 
 // checkVersions refuses versions of OData that are not spoken here.
-func (x *exchange) checkVersions() error {
-	if v := x.GetHeader("OData-Version"); v != "" && v != "4.0" && v != "4.01" {
+func (x *exchange) checkVersions() error { // by the names as net/http spells them
+	if v := x.Request.Header.Get("Odata-Version"); v != "" && v != "4.0" && v != "4.01" {
 		return errBadRequest("The OData-Version '%s' of the request is not supported. Use '4.0' or '4.01'.", v)
 	}
-	v := x.GetHeader("OData-MaxVersion")
-	if n, err := strconv.ParseFloat(v, 64); v != "" && (err != nil || n < 4) {
-		return errBadRequest("The OData-MaxVersion '%s' is not supported: answers are of version 4.0.", v)
+	if v := x.Request.Header.Get("Odata-Maxversion"); v != "" {
+		if n, err := strconv.ParseFloat(v, 64); err != nil || n < 4 {
+			return errBadRequest("The OData-MaxVersion '%s' is not supported: answers are of version 4.0.", v)
+		}
 	}
 	return nil
 }

@@ -103,7 +103,7 @@ func (s *server) metadata(x *exchange) error {
 			wanted = wanted[:len(wanted)-1]
 		}
 	}
-	setHeader(x.Writer.Header(), "OData-Version", "4.0")
+	x.setHeader("OData-Version", "4.0")
 	for _, w := range wanted {
 		media, _, _ := strings.Cut(strings.ToLower(w), ";")
 		switch media {

@@ -22,7 +22,12 @@ var canonical = []string{
 // namespace, known segments get their own letter case, and empty segments go.
 func tidyPath(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		tidied := tidy(r.URL.EscapedPath())
+		escaped := r.URL.EscapedPath()
+		tidied := tidy(escaped)
+		if tidied == escaped && tidied == r.URL.Path { // nearly all
+			next.ServeHTTP(w, r)
+			return
+		}
 		u := *r.URL
 		u.RawPath = tidied
 		u.Path, _ = url.PathUnescape(tidied) // it was escaped well: net/http parsed it
@@ -33,6 +38,9 @@ func tidyPath(next http.Handler) http.Handler {
 }
 
 func tidy(escaped string) string {
+	if tidyAlready(escaped) {
+		return escaped
+	}
 	var b strings.Builder
 	for segment := range strings.SplitSeq(escaped, "/") {
 		name, key, hasKey := cutKey(segment)
@@ -47,6 +55,28 @@ func tidy(escaped string) string {
 		return "/"
 	}
 	return b.String()
+}
+
+// idLength is that of a GUID's text.
+const idLength = 36
+
+// tidyAlready tells whether a path is certain to stay as it is: its segments are
+// those of routes, to the letter, or ids.
+func tidyAlready(path string) bool {
+	if len(path) < 2 || path[0] != '/' {
+		return false
+	}
+	for segment := range strings.SplitSeq(path[1:], "/") {
+		if slices.Contains(canonical, segment) {
+			continue
+		}
+		if len(segment) != idLength || strings.IndexFunc(segment, func(r rune) bool {
+			return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'f')
+		}) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // cutKey splits "name('key')". The key keeps its percent-encoding; a quote in

@@ -42,11 +42,10 @@ func (x *exchange) preferences() preferences {
 
 // applied names a preference that is met.
 func (x *exchange) applied(preference string) {
-	h := x.Writer.Header()
-	if before := h.Get("Preference-Applied"); before != "" {
+	if before := x.Writer.Header().Get("Preference-Applied"); before != "" {
 		preference = before + ", " + preference
 	}
-	setHeader(h, "Preference-Applied", preference)
+	x.setHeader("Preference-Applied", preference)
 }
 
 // minimal answers a change by nothing but where the entity is, if the client
@@ -59,7 +58,7 @@ func (x *exchange) minimal(entityURL string) bool {
 	if p.returns != "minimal" {
 		return false
 	}
-	setHeader(x.Writer.Header(), "OData-EntityId", entityURL)
+	x.setHeader("OData-EntityId", entityURL)
 	x.writeNoContent()
 	return true
 }

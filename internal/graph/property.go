@@ -37,7 +37,7 @@ func (s *server) getRemoteAssistancePartnerPropertyValue(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	setHeader(x.Writer.Header(), "OData-Version", "4.0")
+	x.setHeader("OData-Version", "4.0")
 	if string(value) == "null" {
 		x.writeNoContent()
 		return nil

@@ -62,7 +62,7 @@ var partnerProperties = []partnerProperty{
 	{
 		name: "id", edm: odata.String,
 		append: func(b []byte, p *db.RemoteAssistancePartner) []byte {
-			return appendString(b, p.ID.String())
+			return appendUUID(b, p.ID)
 		},
 		read: readPartnerID,
 	},
@@ -105,7 +105,7 @@ var partnerProperties = []partnerProperty{
 	{
 		name: "lastConnectionDateTime", edm: odata.DateTimeOffset,
 		append: func(b []byte, p *db.RemoteAssistancePartner) []byte {
-			return appendTime(b, db.JoinTime(p.LastConnectionAt, p.LastConnection100ns, p.LastConnectionOffset))
+			return appendTime(b, p.LastConnectionAt, p.LastConnection100ns, p.LastConnectionOffset)
 		},
 		read: func(p *partner, v value) error {
 			t, err := v.dateTimeOffset()
@@ -117,7 +117,7 @@ var partnerProperties = []partnerProperty{
 	{
 		name: "onboardingRequestExpiryDateTime", edm: odata.DateTimeOffset, betaOnly: true,
 		append: func(b []byte, p *db.RemoteAssistancePartner) []byte {
-			return appendTime(b, db.JoinTime(p.RequestExpiryAt, p.RequestExpiry100ns, p.RequestExpiryOffset))
+			return appendTime(b, p.RequestExpiryAt, p.RequestExpiry100ns, p.RequestExpiryOffset)
 		},
 		read: func(p *partner, v value) error {
 			t, err := v.dateTimeOffset()
@@ -144,27 +144,26 @@ func (s *server) listRemoteAssistancePartners(x *exchange) error {
 		return err
 	}
 	size := x.pageSize(q, &token)
-	rows, next, err := s.pageOfPartners(x, q, token, size)
-	if err != nil {
-		return err
-	}
-	list := collection{format: x.format, context: x.contextURL(partnerSet, q.Select, false)}
-	if q.Count {
-		total, err := s.queries.CountPartners(x.Request.Context(), x.caller.TenantID, q.Filter)
+	return buffered(func(items *[]byte) error {
+		next, err := s.appendPage(x, items, q, token, size)
 		if err != nil {
 			return err
 		}
-		list.count = &total
-	}
-	if next != nil {
-		next.Size = token.Size
-		list.nextLink = x.nextLink(partnerSet, q, next.encode(s.pageKey, x.caller.TenantID, q))
-	}
-	omit := x.omitsNulls()
-	x.writeJSON(http.StatusOK, list.marshal(len(rows), func(b []byte, i int) []byte {
-		return x.appendPartner(b, &rows[i], "", q.Select, omit)
-	}))
-	return nil
+		list := collection{format: x.format, context: x.contextURL(partnerSet, q.Select, false)}
+		if q.Count {
+			total, err := s.queries.CountPartners(x.Request.Context(), x.caller.TenantID, q.Filter)
+			if err != nil {
+				return err
+			}
+			list.count = &total
+		}
+		if next != nil {
+			next.Size = token.Size
+			list.nextLink = x.nextLink(partnerSet, q, next.encode(s.pageKey, x.caller.TenantID, q))
+		}
+		x.writeJSON(http.StatusOK, list.head(), *items, tail)
+		return nil
+	})
 }
 
 // pageSize is how many partners a page holds: what the tenant allows, $top asks
@@ -185,34 +184,35 @@ func (x *exchange) pageSize(q odata.Query, token *skipToken) int64 {
 	return size
 }
 
-// pageOfPartners reads one page and, if there is more behind it, where that
-// starts.
-func (s *server) pageOfPartners(x *exchange, q odata.Query, token skipToken, size int64) (rows []db.RemoteAssistancePartner, next *skipToken, err error) {
-	ctx, tenant := x.Request.Context(), x.caller.TenantID
-	var keys func(i int64) []*string
-	if q.Filter == nil && len(q.OrderBy) == 0 {
-		keys = func(int64) []*string { return nil }
-		rows, err = s.queries.ListRemoteAssistancePartners(ctx, db.ListRemoteAssistancePartnersParams{
-			TenantID: tenant, After: token.ID, RowOffset: q.Skip, RowLimit: size + 1,
-		})
-	} else {
-		var listed []db.Listed
-		keys = func(i int64) []*string { return listed[i].Keys }
-		listed, err = s.queries.ListPartners(ctx, db.ListParams{
-			TenantID: tenant, Filter: q.Filter, OrderBy: q.OrderBy, After: token.position(), Skip: q.Skip, Limit: size + 1,
-		})
-		for i := range listed {
-			rows = append(rows, listed[i].RemoteAssistancePartner)
+// appendPage appends the partners of one page, each as it comes from the database,
+// and returns where the next page starts, if there is more. Nothing is sent before
+// the last has come: so the link stands in front of them, as Graph's does, and what
+// fails is answered as a failure.
+func (s *server) appendPage(x *exchange, items *[]byte, q odata.Query, token skipToken, size int64) (next *skipToken, err error) {
+	params := db.ListParams{
+		TenantID: x.caller.TenantID, Filter: q.Filter, OrderBy: q.OrderBy, After: token.position(), Skip: q.Skip, Limit: size + 1,
+	}
+	omit := x.omitsNulls()
+	var last skipToken
+	n, more := int64(0), false
+	err = s.queries.ListPartners(x.Request.Context(), params, func(p *db.Listed) (err error) {
+		if more = n == size; more { // one more than the page would be the next
+			return nil
 		}
+		if n++; n > 1 {
+			*items = append(*items, ',')
+		}
+		*items = x.appendPartner(*items, &p.RemoteAssistancePartner, "", q.Select, omit)
+		if n == size {
+			last.ID = p.ID
+			last.Keys, err = p.Keys()
+		}
+		return err
+	})
+	if err != nil || !more || size == 0 {
+		return nil, err
 	}
-	if err != nil || int64(len(rows)) <= size { // one row more than the page would be the next
-		return rows, nil, err
-	}
-	rows = rows[:size]
-	if size == 0 {
-		return rows, nil, nil
-	}
-	return rows, &skipToken{Keys: keys(size - 1), ID: rows[size-1].ID}, nil
+	return &last, nil
 }
 
 func (s *server) countRemoteAssistancePartners(x *exchange) error {
@@ -228,7 +228,7 @@ func (s *server) countRemoteAssistancePartners(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	setHeader(x.Writer.Header(), "OData-Version", "4.0")
+	x.setHeader("OData-Version", "4.0")
 	x.Data(http.StatusOK, "text/plain", strconv.AppendInt(nil, total, 10))
 	return nil
 }
@@ -260,11 +260,12 @@ func (s *server) createRemoteAssistancePartner(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.Header("Location", x.partnerURL(row.ID))
-	if !x.minimal(x.partnerURL(row.ID)) {
-		x.writePartner(http.StatusCreated, &row, nil)
+	location := x.partnerURL(row.ID)
+	x.setHeader("Location", location)
+	if x.minimal(location) {
+		return nil
 	}
-	return nil
+	return x.writePartner(http.StatusCreated, &row, nil)
 }
 
 // insertPartner gives a partner an id and inserts it. An id that comes of a seed
@@ -319,8 +320,7 @@ func (s *server) getRemoteAssistancePartner(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.writePartner(http.StatusOK, &row, q.Select)
-	return nil
+	return x.writePartner(http.StatusOK, &row, q.Select)
 }
 
 func (s *server) updateRemoteAssistancePartner(x *exchange) error {
@@ -341,10 +341,10 @@ func (s *server) updateRemoteAssistancePartner(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	if !x.minimal(x.partnerURL(row.ID)) {
-		x.writePartner(http.StatusOK, &row, nil)
+	if x.minimal(x.partnerURL(row.ID)) {
+		return nil
 	}
-	return nil
+	return x.writePartner(http.StatusOK, &row, nil)
 }
 
 func (s *server) deleteRemoteAssistancePartner(x *exchange) error {
@@ -431,17 +431,30 @@ func (x *exchange) partnerKey(options ...string) (uuid.UUID, odata.Query, error)
 // partnerQuery reads the query options, of which only the given ones are taken,
 // and settles the form of the answer.
 func (x *exchange) partnerQuery(options ...string) (odata.Query, error) {
-	r := odata.Resource{Type: partnerType, Options: options, Now: x.now.UTC().Truncate(100 * time.Nanosecond)}
-	for _, p := range partnerProperties {
-		if x.version.beta || !p.betaOnly {
-			r.Properties = append(r.Properties, odata.Property{Name: p.name, Type: p.edm, Enum: p.enum, Nullable: p.nullable})
+	q := odata.Query{Top: -1}
+	if x.Request.URL.RawQuery != "" {
+		r := odata.Resource{Type: partnerType, Options: options, Properties: queryable, Now: x.now.UTC().Truncate(100 * time.Nanosecond)}
+		if x.version.beta {
+			r.Properties = queryableInBeta
+		}
+		var err error
+		if q, err = odata.ParseQuery(x.Request.URL.RawQuery, r); err != nil {
+			return q, err
 		}
 	}
-	q, err := odata.ParseQuery(x.Request.URL.RawQuery, r)
-	if err == nil {
-		err = x.negotiate(q.Format)
+	return q, x.negotiate(q.Format)
+}
+
+// What options may name, in either version.
+var queryable, queryableInBeta = queryableIn(false), queryableIn(true)
+
+func queryableIn(beta bool) (properties []odata.Property) {
+	for _, p := range partnerProperties {
+		if beta || !p.betaOnly {
+			properties = append(properties, odata.Property{Name: p.name, Type: p.edm, Enum: p.enum, Nullable: p.nullable})
+		}
 	}
-	return q, err
+	return properties
 }
 
 // readPartner reads the entity from the body; id is the key of the one that is
@@ -480,8 +493,12 @@ func readPartnerID(p *partner, v value) error {
 	return nil
 }
 
-func (x *exchange) writePartner(status int, row *db.RemoteAssistancePartner, selected []string) {
-	x.writeJSON(status, x.appendPartner(nil, row, x.contextURL(partnerSet, selected, true), selected, x.omitsNulls()))
+func (x *exchange) writePartner(status int, row *db.RemoteAssistancePartner, selected []string) error {
+	return buffered(func(b *[]byte) error {
+		*b = x.appendPartner(*b, row, x.contextURL(partnerSet, selected, true), selected, x.omitsNulls())
+		x.writeJSON(status, *b)
+		return nil
+	})
 }
 
 // partnerURL is the canonical URL of a partner.
@@ -503,7 +520,8 @@ func (x *exchange) appendPartner(b []byte, row *db.RemoteAssistancePartner, cont
 	if x.format.metadata == "full" {
 		b = x.appendLinks(b, row)
 	}
-	for _, p := range partnerProperties {
+	for i := range partnerProperties {
+		p := &partnerProperties[i]
 		if p.betaOnly && !x.version.beta || selected != nil && !slices.Contains(selected, p.name) {
 			continue
 		}
@@ -511,7 +529,7 @@ func (x *exchange) appendPartner(b []byte, row *db.RemoteAssistancePartner, cont
 		if x.format.metadata == "full" {
 			b = p.appendType(b)
 		}
-		b = append(b, `"`+p.name+`":`...)
+		b = append(append(append(b, '"'), p.name...), `":`...)
 		at := len(b)
 		if b = p.append(b, row); omitNulls && p.nullable && string(b[at:]) == "null" {
 			b = b[:before]
@@ -540,7 +558,7 @@ func (x *exchange) appendLinks(b []byte, row *db.RemoteAssistancePartner) []byte
 
 // appendType appends the type of a value that doesn't show it by itself (JSON
 // Format 4.5.3).
-func (p partnerProperty) appendType(b []byte) []byte {
+func (p *partnerProperty) appendType(b []byte) []byte {
 	switch {
 	case p.enum != nil:
 		return append(b, `"`+p.name+`@odata.type":"#`+p.enum.Name+`",`...)

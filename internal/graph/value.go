@@ -1,12 +1,15 @@
 package graph
 
 import (
+	"encoding/hex"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
 
+	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/odata"
 )
 
@@ -119,8 +122,13 @@ func (v value) annotation(expected string) error {
 
 // appendString appends text as JSON.
 func appendString(b []byte, text string) []byte {
-	b, _ = jsontext.AppendQuote(b, text) // invalid UTF-8, its only error, can't come out of Postgres
-	return b
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			b, _ = jsontext.AppendQuote(b, text) // invalid UTF-8, its only error, can't come out of Postgres
+			return b
+		}
+	}
+	return append(append(append(b, '"'), text...), '"') // nearly all
 }
 
 func appendNullableString(b []byte, text *string) []byte {
@@ -130,7 +138,17 @@ func appendNullableString(b []byte, text *string) []byte {
 	return appendString(b, *text)
 }
 
-func appendTime(b []byte, t time.Time) []byte {
-	b = odata.AppendDateTimeOffset(append(b, '"'), t)
+func appendUUID(b []byte, id uuid.UUID) []byte {
+	b = hex.AppendEncode(append(b, '"'), id[:4])
+	b = hex.AppendEncode(append(b, '-'), id[4:6])
+	b = hex.AppendEncode(append(b, '-'), id[6:8])
+	b = hex.AppendEncode(append(b, '-'), id[8:10])
+	b = hex.AppendEncode(append(b, '-'), id[10:])
+	return append(b, '"')
+}
+
+// appendTime appends a date from the columns in which it is kept.
+func appendTime(b []byte, at time.Time, hundredNs, offset int16) []byte {
+	b = odata.AppendDateTimeOffset(append(b, '"'), db.JoinTime(at, hundredNs, offset))
 	return append(b, '"')
 }

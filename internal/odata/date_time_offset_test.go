@@ -101,6 +101,35 @@ func FuzzParseDateTimeOffset(f *testing.F) {
 	})
 }
 
+// A literal is written as package time would write it.
+func FuzzAppendDateTimeOffset(f *testing.F) {
+	f.Add(int64(0), int64(0), int16(0))
+	f.Add(int64(-62135596800), int64(100), int16(-840))
+	f.Add(int64(253402300799), int64(999999900), int16(840))
+	f.Add(int64(1483257516), int64(667003300), int16(-479))
+	f.Fuzz(func(t *testing.T, seconds, nanoseconds int64, offset int16) {
+		at := time.Unix(seconds, nanoseconds).In(time.FixedZone("", int(offset)*60))
+		if at.Year() < 1 || at.Year() > 9999 || offset < -840 || offset > 840 {
+			return
+		}
+		want := at.Format("2006-01-02T15:04:05.9999999Z07:00")
+		if got := string(odata.AppendDateTimeOffset([]byte("x"), at)); got != "x"+want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+func BenchmarkAppendDateTimeOffset(b *testing.B) {
+	at, err := odata.ParseDateTimeOffset("2016-12-31T23:58:36.6670033-08:00")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for text := []byte(nil); b.Loop(); {
+		text = odata.AppendDateTimeOffset(text[:0], at)
+	}
+}
+
 func BenchmarkParseDateTimeOffset(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

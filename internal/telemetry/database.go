@@ -148,10 +148,11 @@ func (q queries) end(ctx context.Context, err error) {
 
 // failure is the kind of an error: its SQLSTATE, where Postgres said it.
 func failure(err error) string {
+	if err == nil {
+		return "" // before the variable, which would be on the heap
+	}
 	var refusal *pgconn.PgError
 	switch {
-	case err == nil:
-		return ""
 	case errors.As(err, &refusal):
 		return refusal.Code
 	case errors.Is(err, context.Canceled):
