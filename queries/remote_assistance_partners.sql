@@ -53,6 +53,20 @@ RETURNING *;
 SELECT * FROM remote_assistance_partners
 WHERE tenant_id = @tenant_id AND id = @id;
 
+-- name: GetRemoteAssistancePartners :many
+-- Many at once, of any tenants; in no promised order, and none for what isn't
+-- there. Each is looked up by its key, however many the planner believes there
+-- are: OFFSET keeps it from joining all with all.
+SELECT p.*
+FROM (
+    SELECT unnest(@tenant_ids::uuid[]) AS tenant_id, unnest(@ids::uuid[]) AS id
+) AS u
+CROSS JOIN LATERAL (
+    SELECT r.* FROM remote_assistance_partners AS r
+    WHERE r.tenant_id = u.tenant_id AND r.id = u.id
+    OFFSET 0
+) AS p;
+
 -- name: ListRemoteAssistancePartners :many
 SELECT * FROM remote_assistance_partners
 WHERE tenant_id = @tenant_id AND id > @after

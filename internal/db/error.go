@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -78,6 +79,13 @@ func classOfState(code string) error {
 		return ErrUnavailable
 	}
 	return nil
+}
+
+// rolledBack tells whether a statement failed because of others at the same time:
+// by itself, each of its rows may go through.
+func rolledBack(err error) bool {
+	var refusal *pgconn.PgError
+	return errors.As(err, &refusal) && strings.HasPrefix(refusal.Code, "40")
 }
 
 func unreachable(err error) bool {

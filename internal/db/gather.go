@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -23,67 +24,90 @@ const (
 // errNotExecuted is for those whose statement another caller was to run.
 var errNotExecuted = errors.New("the statement was not executed to its end")
 
-// gather turns calls that are made at the same time into few statements, each
-// with one commit. One statement is in flight at a time; what is called
-// meanwhile goes into the next. Nobody waits for company: a call that finds no
-// statement in flight is one of its own.
+// gather turns calls that are made at the same time into few statements. One
+// statement is in flight at a time; what is called meanwhile goes into the next.
+// Nobody waits for company: a call that finds no statement in flight is one of its
+// own.
 //
 // No goroutine works here but the callers': the first of those that wait runs
 // the next statement, for all of them.
 type gather[P, R any] struct {
+	name string // of the query, for the observer
 	one  func(context.Context, P) (R, error)
-	many func(context.Context, []P) ([]R, error) // results in the order of the calls
+	many func(context.Context, []P) ([]outcome[R], error) // in the order of the calls
+
+	// apart tells two calls that can't share a statement: those with the same key;
+	// the later one waits for the next. If it is nil, all can.
+	apart func(P) partnerKey
 
 	observe Observer // nil: nobody
 
 	mu      sync.Mutex
 	busy    bool // a statement is in flight, or a caller was told to run the next
 	waiting []*gathered[P, R]
+
+	pool sync.Pool // of *gathered that nobody knows any more
 }
 
-// gathered is one call.
-type gathered[P, R any] struct {
-	ctx    context.Context // of the caller, who waits as long as there is the call
-	params P
-	turn   chan struct{} // closed when the caller is to run the next statement
-	done   chan struct{} // closed when there is a result
+// outcome is what came of a call.
+type outcome[R any] struct {
 	result R
 	err    error
 }
 
-// do makes the call and returns when its row is committed, or failed. Returns
-// ErrUnavailable if too many wait. If ctx ends while the call still waits it is
-// not made; once it is in a statement, its outcome is awaited.
+// gathered is one call.
+type gathered[P, R any] struct {
+	outcome[R]
+	ctx    context.Context // of the caller, who waits as long as there is the call
+	params P
+	wake   chan bool // true: the caller is to run the next statement; false: there is an outcome
+	leads  bool      // it was told to; under the gather's lock
+}
+
+// do makes the call and returns when its statement is committed, or failed.
+// Returns ErrUnavailable if too many wait. If ctx ends while the call still waits
+// it is not made; once it is in a statement, its outcome is awaited.
 func (g *gather[P, R]) do(ctx context.Context, params P) (R, error) {
-	c := &gathered[P, R]{ctx: ctx, params: params, turn: make(chan struct{}), done: make(chan struct{})}
+	c, ok := g.pool.Get().(*gathered[P, R])
+	if !ok {
+		c = &gathered[P, R]{wake: make(chan bool, 1)}
+	}
+	c.ctx, c.params = ctx, params
+	g.call(ctx, c)
+	o := c.outcome
+	*c = gathered[P, R]{wake: c.wake}
+	g.pool.Put(c) // not if the statement panicked
+	return o.result, o.err
+}
+
+func (g *gather[P, R]) call(ctx context.Context, c *gathered[P, R]) {
 	g.mu.Lock()
 	switch {
 	case !g.busy:
 		g.busy = true
 		g.mu.Unlock()
 		g.run(ctx, []*gathered[P, R]{c})
-		return c.result, c.err
+		return
 	case len(g.waiting) >= maxWaiting:
 		g.mu.Unlock()
-		return c.result, fmt.Errorf("%w: %d calls wait already", ErrUnavailable, maxWaiting)
+		c.err = fmt.Errorf("%w: %d calls wait already", ErrUnavailable, maxWaiting)
+		return
 	}
 	g.waiting = append(g.waiting, c)
 	g.mu.Unlock()
+	var lead bool
 	select {
-	case <-c.turn:
-		g.run(ctx, g.take())
-	case <-c.done:
+	case lead = <-c.wake:
 	case <-ctx.Done():
 		if g.leave(c) {
-			return c.result, ctx.Err()
+			c.err = ctx.Err()
+			return
 		}
-		select {
-		case <-c.turn: // told to run the next statement: others rely on it
-			g.run(ctx, g.take())
-		case <-c.done:
-		}
+		lead = <-c.wake // if it leads, others rely on it
 	}
-	return c.result, c.err
+	if lead {
+		g.run(ctx, g.take())
+	}
 }
 
 // take removes the calls of the next statement from those that wait; the first
@@ -92,8 +116,22 @@ func (g *gather[P, R]) take() []*gathered[P, R] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n := min(len(g.waiting), maxGathered)
-	batch := g.waiting[:n:n]
-	g.waiting = g.waiting[n:]
+	if g.apart == nil {
+		batch := g.waiting[:n:n]
+		g.waiting = g.waiting[n:]
+		return batch
+	}
+	batch, left := make([]*gathered[P, R], 0, n), g.waiting[:0:0]
+	seen := make(map[partnerKey]bool, n)
+	for _, c := range g.waiting {
+		if k := g.apart(c.params); len(batch) == maxGathered || seen[k] {
+			left = append(left, c)
+		} else {
+			seen[k] = true
+			batch = append(batch, c)
+		}
+	}
+	g.waiting = left
 	return batch
 }
 
@@ -102,32 +140,26 @@ func (g *gather[P, R]) take() []*gathered[P, R] {
 func (g *gather[P, R]) leave(c *gathered[P, R]) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for i, w := range g.waiting {
-		if w != c {
-			continue
-		}
-		select {
-		case <-c.turn:
-			return false
-		default:
-		}
-		g.waiting = append(g.waiting[:i:i], g.waiting[i+1:]...)
-		return true
+	i := slices.Index(g.waiting, c)
+	if i < 0 || c.leads {
+		return false
 	}
-	return false
+	g.waiting = append(g.waiting[:i:i], g.waiting[i+1:]...)
+	return true
 }
 
-// run executes a statement, and then tells the first who waits to run the next.
+// run executes a statement, whose first call is the caller's own, and then tells
+// the first who waits to run the next.
 func (g *gather[P, R]) run(ctx context.Context, batch []*gathered[P, R]) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gatherTimeout)
 	defer cancel()
 	executed := false
 	defer func() { // also if a query panics: nobody may be left waiting
-		for _, c := range batch {
+		for _, c := range batch[1:] {
 			if !executed {
 				c.err = errNotExecuted
 			}
-			close(c.done)
+			c.wake <- false // from now on it is another's
 		}
 		g.next()
 	}()
@@ -136,34 +168,33 @@ func (g *gather[P, R]) run(ctx context.Context, batch []*gathered[P, R]) {
 }
 
 func (g *gather[P, R]) execute(ctx context.Context, batch []*gathered[P, R]) {
-	if len(batch) > 1 {
-		params := make([]P, len(batch))
-		for i, c := range batch {
-			params[i] = c.params
-		}
-		results, err := g.many(g.observed(ctx, batch...), params)
-		if err == nil {
-			for i, c := range batch {
-				c.result = results[i]
-			}
-			return
-		}
-		if errors.Is(classOf(err), ErrUnavailable) { // it would fail one by one as well
-			for _, c := range batch {
-				c.err = err
-			}
-			return
-		}
+	if len(batch) == 1 {
+		c := batch[0]
+		c.result, c.err = g.one(g.observed(ctx, batch), c.params)
+		return
 	}
-	// Alone, or one of them failed the statement and all its rows: apart, each
-	// has its own outcome.
-	for _, c := range batch {
-		c.result, c.err = g.one(g.observed(ctx, c), c.params)
+	params := make([]P, len(batch))
+	for i, c := range batch {
+		params[i] = c.params
+	}
+	outcomes, err := g.many(g.observed(ctx, batch), params)
+	switch {
+	case err == nil:
+		for i, c := range batch {
+			c.outcome = outcomes[i]
+		}
+	case errors.Is(classOf(err), ErrUnavailable) && !rolledBack(err): // it would fail in halves as well
+		for _, c := range batch {
+			c.err = err
+		}
+	default: // one of them failed the statement and all its rows: in halves, it takes few down
+		g.execute(ctx, batch[:len(batch)/2])
+		g.execute(ctx, batch[len(batch)/2:])
 	}
 }
 
 // observed is the context of a statement that is for these calls.
-func (g *gather[P, R]) observed(ctx context.Context, calls ...*gathered[P, R]) context.Context {
+func (g *gather[P, R]) observed(ctx context.Context, calls []*gathered[P, R]) context.Context {
 	if g.observe == nil {
 		return ctx
 	}
@@ -171,7 +202,7 @@ func (g *gather[P, R]) observed(ctx context.Context, calls ...*gathered[P, R]) c
 	for i, c := range calls {
 		all[i] = c.ctx
 	}
-	return g.observe(ctx, all)
+	return g.observe(ctx, g.name, all)
 }
 
 func (g *gather[P, R]) next() {
@@ -181,5 +212,7 @@ func (g *gather[P, R]) next() {
 		g.busy, g.waiting = false, nil
 		return
 	}
-	close(g.waiting[0].turn)
+	first := g.waiting[0]
+	first.leads = true
+	first.wake <- true
 }

@@ -51,7 +51,16 @@ func (d *fakeDoubler) many(ctx context.Context, ns []int) ([]int, error) {
 	return results, ctx.Err()
 }
 
-func (d *fakeDoubler) gather() *gather[int, int] { return &gather[int, int]{one: d.one, many: d.many} }
+func (d *fakeDoubler) gather() *gather[int, int] {
+	return &gather[int, int]{one: d.one, many: func(ctx context.Context, ns []int) ([]outcome[int], error) {
+		results, err := d.many(ctx, ns)
+		outcomes := make([]outcome[int], len(results))
+		for i, r := range results {
+			outcomes[i].result = r
+		}
+		return outcomes, err
+	}}
+}
 
 func (d *fakeDoubler) carried() [][]int {
 	d.mu.Lock()
@@ -123,7 +132,7 @@ func TestGatherFailures(t *testing.T) {
 				return bad
 			}
 			return nil
-		}, func(n int) bool { return n == 3 }, 1 + 1 + 5},
+		}, func(n int) bool { return n == 3 }, 1 + 1 + 2 + 2},
 		{"the database is away", func(n int) error {
 			if n > 0 {
 				return context.DeadlineExceeded

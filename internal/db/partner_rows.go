@@ -18,13 +18,13 @@ type partnerReader struct {
 	rows    pgx.Rows
 	columns int // of a row, with what comes behind the partner; 0 before the first
 	binary  bool
-	texts   [2]string // what the texts of the row at hand point to
+	texts   *[2]string // what the texts of the row at hand point to
 }
 
 // partnerWidth is how many columns a partner has.
 const partnerWidth = 14
 
-// read reads the row at hand. What it points to is good until the next is read.
+// read reads the row at hand.
 func (r *partnerReader) read(p *RemoteAssistancePartner) error {
 	if r.columns == 0 {
 		fields := r.rows.FieldDescriptions()

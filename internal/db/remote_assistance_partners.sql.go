@@ -473,6 +473,61 @@ func (q *Queries) GetRemoteAssistancePartner(ctx context.Context, arg GetRemoteA
 	return i, err
 }
 
+const getRemoteAssistancePartners = `-- name: GetRemoteAssistancePartners :many
+SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_at, p.last_connection_100ns, p.last_connection_offset, p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by
+FROM (
+    SELECT unnest($1::uuid[]) AS tenant_id, unnest($2::uuid[]) AS id
+) AS u
+CROSS JOIN LATERAL (
+    SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_at, r.last_connection_100ns, r.last_connection_offset, r.request_expiry_at, r.request_expiry_100ns, r.request_expiry_offset, r.created_at, r.created_by FROM remote_assistance_partners AS r
+    WHERE r.tenant_id = u.tenant_id AND r.id = u.id
+    OFFSET 0
+) AS p
+`
+
+type GetRemoteAssistancePartnersParams struct {
+	TenantIds []uuid.UUID
+	Ids       []uuid.UUID
+}
+
+// Many at once, of any tenants; in no promised order, and none for what isn't
+// there. Each is looked up by its key, however many the planner believes there
+// are: OFFSET keeps it from joining all with all.
+func (q *Queries) GetRemoteAssistancePartners(ctx context.Context, arg GetRemoteAssistancePartnersParams) ([]RemoteAssistancePartner, error) {
+	rows, err := q.db.Query(ctx, getRemoteAssistancePartners, arg.TenantIds, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RemoteAssistancePartner
+	for rows.Next() {
+		var i RemoteAssistancePartner
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.Version,
+			&i.DisplayName,
+			&i.OnboardingUrl,
+			&i.OnboardingStatus,
+			&i.LastConnectionAt,
+			&i.LastConnection100ns,
+			&i.LastConnectionOffset,
+			&i.RequestExpiryAt,
+			&i.RequestExpiry100ns,
+			&i.RequestExpiryOffset,
+			&i.CreatedAt,
+			&i.CreatedBy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listRemoteAssistancePartners = `-- name: ListRemoteAssistancePartners :many
 SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_at, last_connection_100ns, last_connection_offset, request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by FROM remote_assistance_partners
 WHERE tenant_id = $1 AND id > $2

@@ -16,24 +16,27 @@ type Store struct {
 	*Queries
 	pool    *pgxpool.Pool
 	creates *gather[CreateRemoteAssistancePartnerParams, RemoteAssistancePartner] // nil: not gathered
+	gets    *gather[GetRemoteAssistancePartnerParams, RemoteAssistancePartner]
 	turns   Turns                                                                 // of creates within a quota
 }
 
 // Observer is told of each statement that calls may share, before it is run: the
-// statement's context, and those of the calls that it is for, of whom the first
-// runs it. It returns the context that the statement is run in.
-type Observer func(statement context.Context, calls []context.Context) context.Context
+// statement's context, the name of the query that each call is, and the contexts of
+// the calls that it is for, of whom the first runs it. It returns the context that
+// the statement is run in.
+type Observer func(statement context.Context, query string, calls []context.Context) context.Context
 
 // NewStore returns a Store over a pool. With gathering, creates that are under
-// way at the same time share a statement and its commit; an observer, if there is
-// one, is told of it.
+// way at the same time share a statement and its commit, and gets a statement; an
+// observer, if there is one, is told of it.
 func NewStore(pool *pgxpool.Pool, gathering bool, observer Observer) *Store {
 	s := &Store{Queries: New(pool), pool: pool}
 	if gathering {
 		s.creates = &gather[CreateRemoteAssistancePartnerParams, RemoteAssistancePartner]{
-			one:     s.Queries.CreateRemoteAssistancePartner,
-			many:    s.createMany,
-			observe: observer,
+			name: "CreateRemoteAssistancePartner", one: s.Queries.CreateRemoteAssistancePartner, many: s.createMany, observe: observer,
+		}
+		s.gets = &gather[GetRemoteAssistancePartnerParams, RemoteAssistancePartner]{
+			name: "GetRemoteAssistancePartner", one: s.Queries.GetRemoteAssistancePartner, many: s.getMany, observe: observer,
 		}
 	}
 	return s
@@ -46,6 +49,15 @@ func (s *Store) CreateRemoteAssistancePartner(ctx context.Context, p CreateRemot
 		return s.Queries.CreateRemoteAssistancePartner(ctx, p)
 	}
 	return s.creates.do(ctx, p)
+}
+
+// GetRemoteAssistancePartner returns one partner as it is committed when it is
+// called, or later. Returns pgx.ErrNoRows if there is none.
+func (s *Store) GetRemoteAssistancePartner(ctx context.Context, p GetRemoteAssistancePartnerParams) (RemoteAssistancePartner, error) {
+	if s.gets == nil {
+		return s.Queries.GetRemoteAssistancePartner(ctx, p)
+	}
+	return s.gets.do(ctx, p)
 }
 
 // CreateWithinQuota does as CreateRemoteAssistancePartner in a tenant that may
@@ -78,12 +90,14 @@ func (s *Store) CreateWithinQuota(ctx context.Context, p CreateRemoteAssistanceP
 	return row, err
 }
 
-func (s *Store) createMany(ctx context.Context, partners []CreateRemoteAssistancePartnerParams) ([]RemoteAssistancePartner, error) {
+// partnerKey is the key of a row. Tenants whose ids come of a seed share ids.
+type partnerKey struct{ tenant, id uuid.UUID }
+
+func (s *Store) createMany(ctx context.Context, partners []CreateRemoteAssistancePartnerParams) ([]outcome[RemoteAssistancePartner], error) {
 	var p CreateRemoteAssistancePartnersParams
-	type key struct{ tenant, id uuid.UUID } // tenants whose ids come of a seed share ids
-	place := make(map[key]int, len(partners))
+	place := make(map[partnerKey]int, len(partners))
 	for i, c := range partners {
-		place[key{c.TenantID, c.ID}] = i
+		place[partnerKey{c.TenantID, c.ID}] = i
 		p.TenantIds = append(p.TenantIds, c.TenantID)
 		p.Ids = append(p.Ids, c.ID)
 		p.HasDisplayNames, p.DisplayNames = appendText(p.HasDisplayNames, p.DisplayNames, c.DisplayName)
@@ -105,12 +119,51 @@ func (s *Store) createMany(ctx context.Context, partners []CreateRemoteAssistanc
 	if len(rows) != len(partners) {
 		return nil, fmt.Errorf("created %d partners of %d", len(rows), len(partners))
 	}
-	ordered := make([]RemoteAssistancePartner, len(rows))
+	ordered := make([]outcome[RemoteAssistancePartner], len(rows))
 	for _, row := range rows {
-		ordered[place[key{row.TenantID, row.ID}]] = row
+		ordered[place[partnerKey{row.TenantID, row.ID}]].result = row
 	}
 	return ordered, nil
 }
+
+func (s *Store) getMany(ctx context.Context, calls []GetRemoteAssistancePartnerParams) ([]outcome[RemoteAssistancePartner], error) {
+	var tenants, ids []uuid.UUID
+	place := make(map[partnerKey]int, len(calls)) // several may want the same
+	for _, c := range calls {
+		if k := (partnerKey{c.TenantID, c.ID}); !has(place, k) {
+			place[k] = len(ids)
+			tenants, ids = append(tenants, c.TenantID), append(ids, c.ID)
+		}
+	}
+	found := make([]*RemoteAssistancePartner, len(ids))
+	rows, err := s.db.Query(ctx, getRemoteAssistancePartners, tenants, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for reader := (partnerReader{rows: rows}); rows.Next(); {
+		row := &struct {
+			RemoteAssistancePartner
+			texts [2]string
+		}{}
+		reader.texts = &row.texts
+		if err := reader.read(&row.RemoteAssistancePartner); err != nil {
+			return nil, err
+		}
+		found[place[partnerKey{row.TenantID, row.ID}]] = &row.RemoteAssistancePartner
+	}
+	outcomes := make([]outcome[RemoteAssistancePartner], len(calls))
+	for i, c := range calls {
+		if row := found[place[partnerKey{c.TenantID, c.ID}]]; row != nil {
+			outcomes[i].result = *row
+		} else {
+			outcomes[i].err = pgx.ErrNoRows
+		}
+	}
+	return outcomes, rows.Err()
+}
+
+func has[K comparable, V any](m map[K]V, k K) bool { _, ok := m[k]; return ok }
 
 // appendText appends a text that may be null to the pair of arrays that carry
 // such: whether it is there, and what it is.

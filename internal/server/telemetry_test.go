@@ -149,12 +149,13 @@ func TestMetrics(t *testing.T) {
 		queries("ListPartners"):                               1,
 		queries("CountPartners"):                              2,
 		queries("GetRemoteAssistancePartner"):                 2,
-		`mocktenant_gathered_rows_count`:                      3,
-		`mocktenant_gathered_rows_sum`:                        3,
-		`mocktenant_gathered_rows_bucket{le="1"}`:             3,
-		`mocktenant_tokens_issued_total{grant="password"}`:    1,
-		`mocktenant_sign_in_refusals_total{aadsts="50126"}`:   1,
-		`http_server_active_requests`:                         0, // this scrape, as the one before
+		`mocktenant_gathered_rows_count{db_query_summary="CreateRemoteAssistancePartner",db_system_name="postgresql"}`:         3,
+		`mocktenant_gathered_rows_sum{db_query_summary="CreateRemoteAssistancePartner",db_system_name="postgresql"}`:           3,
+		`mocktenant_gathered_rows_bucket{db_query_summary="CreateRemoteAssistancePartner",db_system_name="postgresql",le="1"}`: 3,
+		`mocktenant_gathered_rows_count{db_query_summary="GetRemoteAssistancePartner",db_system_name="postgresql"}`:            2,
+		`mocktenant_tokens_issued_total{grant="password"}`:                                                                     1,
+		`mocktenant_sign_in_refusals_total{aadsts="50126"}`:                                                                    1,
+		`http_server_active_requests`: 0, // this scrape, as the one before
 	}) {
 		if got, ok := added[series]; !ok || got != want {
 			t.Errorf("%s rose by %v (there: %t), want %v", series, got, ok, want)

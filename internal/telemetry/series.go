@@ -23,7 +23,7 @@ func (t *Telemetry) instruments() error {
 	t.operations, errs[1] = m.Float64Histogram("db.client.operation.duration", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(bounds...),
 		metric.WithDescription("Duration of queries, their rows read, by the query's name."))
 	t.gathered, errs[2] = m.Int64Histogram("mocktenant.gathered.rows", metric.WithUnit("{row}"), metric.WithExplicitBucketBoundaries(1, 2, 4, 8, 16, 32, 64, 128),
-		metric.WithDescription("Partners that one statement created, of creates that may share one."))
+		metric.WithDescription("Calls that one statement was for, a row each, of queries that may share one."))
 	t.tokens, errs[3] = m.Int64Counter("mocktenant.tokens.issued", metric.WithUnit("{token}"),
 		metric.WithDescription("Token requests that were granted, by the grant."))
 	t.refusals, errs[4] = m.Int64Counter("mocktenant.sign_in.refusals", metric.WithUnit("{refusal}"),

@@ -77,6 +77,7 @@ type Telemetry struct {
 
 	requestSeries   series[request]
 	operationSeries series[operation]
+	gatheredSeries  series[operation]
 }
 
 // New returns a Telemetry. Of the environment it uses what CheckEnvironment found
