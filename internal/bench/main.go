@@ -37,6 +37,7 @@ func run(ctx context.Context) error {
 	write := flag.Bool("write", false, "put the result into docs/performance.md")
 	only := flag.String("only", "", "measure this part alone: starts, loads or tenants")
 	binary := flag.String("binary", "", "measure this program; none: build it from here")
+	profiles := flag.String("profile", "", "write profiles of the loads into this directory")
 	flag.Parse()
 
 	s, err := newSubject(ctx, *binary)
@@ -44,6 +45,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
+	s.profiles = *profiles
 	d := time.Duration(*seconds) * time.Second
 	parts := []struct {
 		name    string

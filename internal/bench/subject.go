@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mocktenant/mocktenant/internal/embeddedpg"
 	"github.com/mocktenant/mocktenant/internal/server"
@@ -51,7 +53,8 @@ type subject struct {
 	postgres *embeddedpg.Server
 	service  *exec.Cmd
 
-	postmaster int // its process id
+	postmaster int    // its process id
+	profiles   string // where they go; "": none are made
 	url        string
 	adminURL   string
 	token      string
@@ -217,6 +220,12 @@ func (s *subject) works(ctx context.Context) ([]work, error) {
 
 // load lets clients work, and tells what each request took of the processors.
 func (s *subject) load(ctx context.Context, work work, clients int, d time.Duration) (figures, error) {
+	var profiled errgroup.Group
+	if s.profiles != "" && clients == profiledClients {
+		for _, kind := range []string{"profile", "allocs"} {
+			profiled.Go(func() error { return s.profile(ctx, kind, work.name, d) })
+		}
+	}
 	service, postgres := s.processorTime()
 	f, err := load(ctx, s.address(), work.requests, work.status, clients, d)
 	if err != nil {
@@ -226,11 +235,36 @@ func (s *subject) load(ctx context.Context, work work, clients int, d time.Durat
 	requests := f.perSecond * d.Seconds()
 	f.service = float64((serviceAfter - service).Microseconds()) / requests
 	f.postgres = float64((postgresAfter - postgres).Microseconds()) / requests
-	return f, nil
+	return f, profiled.Wait()
 }
 
-// processorTime is what the service and the sessions of its Postgres have taken of
-// the processors so far.
+// profiledClients is by how many clients the load is that is profiled.
+const profiledClients = 32
+
+// profile writes a profile of the service, for go tool pprof.
+func (s *subject) profile(ctx context.Context, kind, work string, d time.Duration) error {
+	seconds := max(1, int(d.Seconds())-1) // it ends before the load does
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/debug/pprof/%s?seconds=%d", s.adminURL, kind, seconds), nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s %s", kind, response.Status, body)
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.profiles, strings.ReplaceAll(work, " ", "-")+"."+kind), body, 0o644)
+}
+
+// processorTime is what the service and the sessions of its Postgres, those that have
+// ended too, have taken of the processors so far.
 func (s *subject) processorTime() (service, postgres time.Duration) {
 	all, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range all {
@@ -246,6 +280,10 @@ func (s *subject) processorTime() (service, postgres time.Duration) {
 		switch pid := filepath.Base(filepath.Dir(file)); {
 		case pid == strconv.Itoa(s.service.Process.Pid):
 			service = took
+		case pid == strconv.Itoa(s.postmaster):
+			user, _ = strconv.Atoi(fields[13])
+			system, _ = strconv.Atoi(fields[14])
+			postgres += time.Duration(user+system) * time.Second / ticks
 		case fields[1] == strconv.Itoa(s.postmaster):
 			postgres += took
 		}
