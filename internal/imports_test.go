@@ -33,6 +33,22 @@ var notForTests = []string{
 	"github.com/testcontainers/", "github.com/docker/", "github.com/moby/", "github.com/Azure/", "github.com/microsoft",
 }
 
+// The program has no more in it than it needs: what draws is for our own figures.
+func TestProgram(t *testing.T) {
+	t.Parallel()
+	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "./cmd/mocktenant")
+	list.Dir = ".."
+	out, err := list.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "github.com/jackc/pgx/v5\n") {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	for _, drawing := range []string{"github.com/go-analyze/", "github.com/golang/freetype", "golang.org/x/image"} {
+		if strings.Contains(string(out), drawing) {
+			t.Errorf("imported by cmd/mocktenant: %s", drawing)
+		}
+	}
+}
+
 // What others import brings them no more than it needs.
 func TestPublicPackages(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,8 @@
 // Command bench measures the service beside its yardstick: pgbench, sending the
 // same statements to the same Postgres with the same number of clients, with no
 // HTTP, no token and no JSON. It prints Markdown; -write puts that into
-// docs/performance.md. -only measures a part alone: starts, loads or tenants.
+// docs/performance.md, and plots beside it. -only measures a part alone: starts, loads, rows or
+// tenants.
 //
 //	go run ./internal/bench -write
 //
@@ -35,7 +36,7 @@ func run(ctx context.Context) error {
 	rounds := flag.Int("rounds", 5, "how often each case runs")
 	seconds := flag.Int("seconds", 3, "how long each run takes")
 	write := flag.Bool("write", false, "put the result into docs/performance.md")
-	only := flag.String("only", "", "measure this part alone: starts, loads or tenants")
+	only := flag.String("only", "", "measure this part alone: starts, loads, rows or tenants")
 	binary := flag.String("binary", "", "measure this program; none: build it from here")
 	profiles := flag.String("profile", "", "write profiles of the loads into this directory")
 	flag.Parse()
@@ -53,6 +54,7 @@ func run(ctx context.Context) error {
 	}{
 		{"starts", s.starts},
 		{"loads", func(ctx context.Context, w io.Writer) error { return s.loads(ctx, w, *rounds, d) }},
+		{"rows", func(ctx context.Context, w io.Writer) error { return s.rows(ctx, w, *rounds, d) }},
 		{"tenants", func(ctx context.Context, w io.Writer) error { return s.tenants(ctx, w, *rounds, d) }},
 	}
 	for _, part := range parts {
@@ -68,7 +70,13 @@ func run(ctx context.Context) error {
 			if err := replaceSection("docs/performance.md", part.name, b.String()); err != nil {
 				return err
 			}
+			for _, p := range s.pictures {
+				if err := p.write(); err != nil {
+					return err
+				}
+			}
 		}
+		s.pictures = nil
 	}
 	return nil
 }

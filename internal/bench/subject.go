@@ -55,6 +55,7 @@ type subject struct {
 
 	postmaster int    // its process id
 	profiles   string // where they go; "": none are made
+	pictures   []plot // of the part that is measured
 	url        string
 	adminURL   string
 	token      string
@@ -142,7 +143,11 @@ func (s *subject) loads(ctx context.Context, w io.Writer, rounds int, d time.Dur
 		return err
 	}
 	defer s.stop()
-	idle, err := s.resident("VmHWM")
+	idle, err := s.resident("VmRSS")
+	if err != nil {
+		return err
+	}
+	own, err := s.resident("RssAnon")
 	if err != nil {
 		return err
 	}
@@ -161,6 +166,10 @@ func (s *subject) loads(ctx context.Context, w io.Writer, rounds int, d time.Dur
 		if err := s.analyze(ctx); err != nil {
 			return err
 		}
+		picture := plot{
+			name: strings.ReplaceAll(work.name, " ", "-"), title: "Throughput of " + work.name + " over clients", x: "clients", y: "a second",
+			lines: []line{{name: "mocktenant"}, {name: "pgbench, the same statement"}},
+		}
 		for _, clients := range []int{1, 8, 32, 64} {
 			var ours, theirs []figures
 			for range rounds {
@@ -178,13 +187,21 @@ func (s *subject) loads(ctx context.Context, w io.Writer, rounds int, d time.Dur
 			f, g := median(ours), median(theirs)
 			_, _ = fmt.Fprintf(w, "| %s | %d | %.0f | %.2f | %.0f | %.2f | %.2f | %.2f | %.0f | %.0f |\n", work.name, clients,
 				f.perSecond, ms(f.p99), g.perSecond, ms(g.p99), f.perSecond/g.perSecond, ms(f.p99)/ms(g.p99), f.service, f.postgres)
+			picture.labels = append(picture.labels, strconv.Itoa(clients))
+			picture.lines[0].values = append(picture.lines[0].values, f.perSecond)
+			picture.lines[1].values = append(picture.lines[1].values, g.perSecond)
 		}
+		s.pictures = append(s.pictures, picture)
 	}
 	busy, err := s.resident("VmHWM")
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "\nResident memory of the service: %.0f MB idle, %.0f MB at its most.\n", idle, busy)
+	_, _ = fmt.Fprintf(w, "\nOf a request's processor time, service µs and Postgres µs are those of the service and of its sessions.\n")
+	_, err = fmt.Fprintf(w, "Resident memory of the service: %.0f MB idle, %.0f of them its own and not the program's file; %.0f MB at its most.\n\n", idle, own, busy)
+	for _, p := range s.pictures {
+		_, _ = fmt.Fprint(w, p.link())
+	}
 	return err
 }
 
@@ -301,6 +318,7 @@ func (s *subject) startService(ctx context.Context, settings ...string) error {
 	s.service = exec.CommandContext(ctx, s.binary)
 	s.service.Env = append(os.Environ(), "MOCKTENANT_HTTP_ADDR=127.0.0.1:0", "MOCKTENANT_ADMIN_ADDR=127.0.0.1:0", "MOCKTENANT_DEMO=true")
 	s.service.Env = append(s.service.Env, settings...)
+	s.service.Stderr = os.Stderr
 	out, err := s.service.StdoutPipe()
 	if err != nil {
 		return err
@@ -387,8 +405,8 @@ func (s *subject) analyze(ctx context.Context) error {
 	return err
 }
 
-// resident is the memory of the service, in MB: VmRSS, now, or VmHWM, at its most
-// so far.
+// resident is the memory of the service, in MB: VmRSS, now, RssAnon, what of it is no
+// file's, or VmHWM, at its most so far.
 func (s *subject) resident(field string) (float64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.service.Process.Pid))
 	if err != nil {
