@@ -116,6 +116,80 @@ FROM replaced
 WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
 RETURNING p.*;
 
+-- name: UpdateRemoteAssistancePartners :many
+-- Many at once, of any tenants, none of them twice; in no promised order, and none
+-- for what isn't there or is being changed by another: it waits for nobody. The
+-- element i of each array is of partner i; what is not to be set stays, and a text is
+-- null unless its has_ says so.
+WITH wanted AS (
+    SELECT
+        unnest(@tenant_ids::uuid[]) AS tenant_id,
+        unnest(@ids::uuid[]) AS id,
+        unnest(@changed_at::timestamptz[]) AS changed_at,
+        unnest(@changed_by::uuid[]) AS changed_by,
+        unnest(@set_display_names::boolean[]) AS set_display_name,
+        unnest(@has_display_names::boolean[]) AS has_display_name,
+        unnest(@display_names::text[]) AS display_name,
+        unnest(@set_onboarding_urls::boolean[]) AS set_onboarding_url,
+        unnest(@has_onboarding_urls::boolean[]) AS has_onboarding_url,
+        unnest(@onboarding_urls::text[]) AS onboarding_url,
+        unnest(@set_onboarding_statuses::boolean[]) AS set_onboarding_status,
+        unnest(@onboarding_statuses::text[]) AS onboarding_status,
+        unnest(@set_last_connections::boolean[]) AS set_last_connection,
+        unnest(@last_connections_at::timestamptz[]) AS last_connection_at,
+        unnest(@last_connections_100ns::smallint[]) AS last_connection_100ns,
+        unnest(@last_connections_offset::smallint[]) AS last_connection_offset,
+        unnest(@set_request_expiries::boolean[]) AS set_request_expiry,
+        unnest(@request_expiries_at::timestamptz[]) AS request_expiry_at,
+        unnest(@request_expiries_100ns::smallint[]) AS request_expiry_100ns,
+        unnest(@request_expiries_offset::smallint[]) AS request_expiry_offset
+), replaced AS (
+    SELECT p.*, w.changed_at, w.changed_by
+    FROM wanted AS w
+    CROSS JOIN LATERAL (
+        SELECT r.* FROM remote_assistance_partners AS r
+        WHERE r.tenant_id = w.tenant_id AND r.id = w.id
+        FOR UPDATE SKIP LOCKED
+    ) AS p
+), kept AS (
+    INSERT INTO remote_assistance_partner_versions (
+        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
+        last_connection_at, last_connection_100ns, last_connection_offset,
+        request_expiry_at, request_expiry_100ns, request_expiry_offset,
+        created_at, created_by, replaced_by_change, replaced_at, replaced_by
+    )
+    SELECT
+        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
+        last_connection_at, last_connection_100ns, last_connection_offset,
+        request_expiry_at, request_expiry_100ns, request_expiry_offset,
+        created_at, created_by, 'update', changed_at, changed_by
+    FROM replaced
+)
+UPDATE remote_assistance_partners AS p SET
+    version = p.version + 1,
+    display_name = CASE WHEN NOT w.set_display_name THEN p.display_name
+        WHEN w.has_display_name THEN w.display_name END,
+    onboarding_url = CASE WHEN NOT w.set_onboarding_url THEN p.onboarding_url
+        WHEN w.has_onboarding_url THEN w.onboarding_url END,
+    onboarding_status = CASE WHEN w.set_onboarding_status
+        THEN w.onboarding_status::onboarding_status ELSE p.onboarding_status END,
+    last_connection_at = CASE WHEN w.set_last_connection
+        THEN w.last_connection_at ELSE p.last_connection_at END,
+    last_connection_100ns = CASE WHEN w.set_last_connection
+        THEN w.last_connection_100ns ELSE p.last_connection_100ns END,
+    last_connection_offset = CASE WHEN w.set_last_connection
+        THEN w.last_connection_offset ELSE p.last_connection_offset END,
+    request_expiry_at = CASE WHEN w.set_request_expiry
+        THEN w.request_expiry_at ELSE p.request_expiry_at END,
+    request_expiry_100ns = CASE WHEN w.set_request_expiry
+        THEN w.request_expiry_100ns ELSE p.request_expiry_100ns END,
+    request_expiry_offset = CASE WHEN w.set_request_expiry
+        THEN w.request_expiry_offset ELSE p.request_expiry_offset END
+FROM wanted AS w
+JOIN replaced AS r ON r.tenant_id = w.tenant_id AND r.id = w.id
+WHERE p.tenant_id = r.tenant_id AND p.id = r.id
+RETURNING p.*;
+
 -- name: DeleteRemoteAssistancePartner :execrows
 WITH replaced AS (
     DELETE FROM remote_assistance_partners AS p

@@ -42,6 +42,28 @@ INSERT INTO remote_assistance_partners (
     '2016-12-31T23:58:36.667003-08:00', 3, -480, '0001-01-01T00:00:00Z', 0, 0, '2026-01-01T00:00:00Z', 'TENANT'
 ) RETURNING *;
 `
+	// update is UpdateRemoteAssistancePartner of queries/, of a name.
+	update = `WITH replaced AS (
+    SELECT p.* FROM remote_assistance_partners AS p WHERE p.tenant_id = 'TENANT' AND p.id = 'ID' FOR UPDATE
+), kept AS (
+    INSERT INTO remote_assistance_partner_versions (
+        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
+        last_connection_at, last_connection_100ns, last_connection_offset,
+        request_expiry_at, request_expiry_100ns, request_expiry_offset,
+        created_at, created_by, replaced_by_change, replaced_at, replaced_by
+    )
+    SELECT
+        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
+        last_connection_at, last_connection_100ns, last_connection_offset,
+        request_expiry_at, request_expiry_100ns, request_expiry_offset,
+        created_at, created_by, 'update', '2026-01-01T00:00:00Z', 'TENANT'
+    FROM replaced
+)
+UPDATE remote_assistance_partners AS p SET version = p.version + 1, display_name = 'Another name'
+FROM replaced
+WHERE p.tenant_id = 'TENANT' AND p.id = 'ID' AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
+RETURNING p.*;
+`
 	selectOne = "SELECT * FROM remote_assistance_partners WHERE tenant_id = 'TENANT' AND id = 'ID';\n"
 	selectAll = "SELECT * FROM remote_assistance_partners WHERE tenant_id = 'TENANT' AND id > '00000000-0000-0000-0000-000000000000' ORDER BY id LIMIT 101 OFFSET 0;\n"
 )
@@ -228,9 +250,15 @@ func (s *subject) works(ctx context.Context) ([]work, error) {
 		get.scripts = append(get.scripts, strings.Replace(tenant.Replace(selectOne), "ID", id, 1))
 		get.requests = append(get.requests, s.request("GET", partnersPath+"/"+id, ""))
 	}
+	patch := work{name: "patch", status: 200}
+	for _, id := range ids {
+		patch.scripts = append(patch.scripts, strings.ReplaceAll(tenant.Replace(update), "ID'", id+"'"))
+		patch.requests = append(patch.requests, s.request("PATCH", partnersPath+"/"+id, `{"displayName":"Another name"}`))
+	}
 	return []work{
 		{"create", []string{tenant.Replace(insert)}, [][]byte{s.request("POST", partnersPath, partner)}, 201},
 		get,
+		patch,
 		{"list of 100", []string{tenant.Replace(selectAll)}, [][]byte{s.request("GET", partnersPath+"?$top=100", "")}, 200},
 	}, nil
 }

@@ -21,6 +21,10 @@ const (
 	gatherTimeout = 10 * time.Second
 )
 
+// errApart is the outcome of a call that a statement passed over, so as not to keep
+// the others waiting: the caller makes it by itself.
+var errApart = errors.New("to be executed apart")
+
 // errNotExecuted is for those whose statement another caller was to run.
 var errNotExecuted = errors.New("the statement was not executed to its end")
 
@@ -39,6 +43,10 @@ type gather[P, R any] struct {
 	// apart tells two calls that can't share a statement: those with the same key;
 	// the later one waits for the next. If it is nil, all can.
 	apart func(P) partnerKey
+
+	// waits says that one may wait for what others hold, and many does not: then one
+	// is never in flight for others.
+	waits bool
 
 	observe Observer // nil: nobody
 
@@ -77,6 +85,9 @@ func (g *gather[P, R]) do(ctx context.Context, params P) (R, error) {
 	o := c.outcome
 	*c = gathered[P, R]{wake: c.wake}
 	g.pool.Put(c) // not if the statement panicked
+	if errors.Is(o.err, errApart) {
+		return g.one(ctx, params)
+	}
 	return o.result, o.err
 }
 
@@ -168,7 +179,7 @@ func (g *gather[P, R]) run(ctx context.Context, batch []*gathered[P, R]) {
 }
 
 func (g *gather[P, R]) execute(ctx context.Context, batch []*gathered[P, R]) {
-	if len(batch) == 1 {
+	if len(batch) == 1 && !g.waits {
 		c := batch[0]
 		c.result, c.err = g.one(g.observed(ctx, batch), c.params)
 		return
@@ -183,7 +194,7 @@ func (g *gather[P, R]) execute(ctx context.Context, batch []*gathered[P, R]) {
 		for i, c := range batch {
 			c.outcome = outcomes[i]
 		}
-	case errors.Is(classOf(err), ErrUnavailable) && !rolledBack(err): // it would fail in halves as well
+	case len(batch) == 1, errors.Is(classOf(err), ErrUnavailable) && !rolledBack(err): // it would fail in halves as well
 		for _, c := range batch {
 			c.err = err
 		}

@@ -708,3 +708,157 @@ func (q *Queries) UpdateRemoteAssistancePartner(ctx context.Context, arg UpdateR
 	)
 	return i, err
 }
+
+const updateRemoteAssistancePartners = `-- name: UpdateRemoteAssistancePartners :many
+WITH wanted AS (
+    SELECT
+        unnest($1::uuid[]) AS tenant_id,
+        unnest($2::uuid[]) AS id,
+        unnest($3::timestamptz[]) AS changed_at,
+        unnest($4::uuid[]) AS changed_by,
+        unnest($5::boolean[]) AS set_display_name,
+        unnest($6::boolean[]) AS has_display_name,
+        unnest($7::text[]) AS display_name,
+        unnest($8::boolean[]) AS set_onboarding_url,
+        unnest($9::boolean[]) AS has_onboarding_url,
+        unnest($10::text[]) AS onboarding_url,
+        unnest($11::boolean[]) AS set_onboarding_status,
+        unnest($12::text[]) AS onboarding_status,
+        unnest($13::boolean[]) AS set_last_connection,
+        unnest($14::timestamptz[]) AS last_connection_at,
+        unnest($15::smallint[]) AS last_connection_100ns,
+        unnest($16::smallint[]) AS last_connection_offset,
+        unnest($17::boolean[]) AS set_request_expiry,
+        unnest($18::timestamptz[]) AS request_expiry_at,
+        unnest($19::smallint[]) AS request_expiry_100ns,
+        unnest($20::smallint[]) AS request_expiry_offset
+), replaced AS (
+    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_at, p.last_connection_100ns, p.last_connection_offset, p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by, w.changed_at, w.changed_by
+    FROM wanted AS w
+    CROSS JOIN LATERAL (
+        SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_at, r.last_connection_100ns, r.last_connection_offset, r.request_expiry_at, r.request_expiry_100ns, r.request_expiry_offset, r.created_at, r.created_by FROM remote_assistance_partners AS r
+        WHERE r.tenant_id = w.tenant_id AND r.id = w.id
+        FOR UPDATE SKIP LOCKED
+    ) AS p
+), kept AS (
+    INSERT INTO remote_assistance_partner_versions (
+        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
+        last_connection_at, last_connection_100ns, last_connection_offset,
+        request_expiry_at, request_expiry_100ns, request_expiry_offset,
+        created_at, created_by, replaced_by_change, replaced_at, replaced_by
+    )
+    SELECT
+        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
+        last_connection_at, last_connection_100ns, last_connection_offset,
+        request_expiry_at, request_expiry_100ns, request_expiry_offset,
+        created_at, created_by, 'update', changed_at, changed_by
+    FROM replaced
+)
+UPDATE remote_assistance_partners AS p SET
+    version = p.version + 1,
+    display_name = CASE WHEN NOT w.set_display_name THEN p.display_name
+        WHEN w.has_display_name THEN w.display_name END,
+    onboarding_url = CASE WHEN NOT w.set_onboarding_url THEN p.onboarding_url
+        WHEN w.has_onboarding_url THEN w.onboarding_url END,
+    onboarding_status = CASE WHEN w.set_onboarding_status
+        THEN w.onboarding_status::onboarding_status ELSE p.onboarding_status END,
+    last_connection_at = CASE WHEN w.set_last_connection
+        THEN w.last_connection_at ELSE p.last_connection_at END,
+    last_connection_100ns = CASE WHEN w.set_last_connection
+        THEN w.last_connection_100ns ELSE p.last_connection_100ns END,
+    last_connection_offset = CASE WHEN w.set_last_connection
+        THEN w.last_connection_offset ELSE p.last_connection_offset END,
+    request_expiry_at = CASE WHEN w.set_request_expiry
+        THEN w.request_expiry_at ELSE p.request_expiry_at END,
+    request_expiry_100ns = CASE WHEN w.set_request_expiry
+        THEN w.request_expiry_100ns ELSE p.request_expiry_100ns END,
+    request_expiry_offset = CASE WHEN w.set_request_expiry
+        THEN w.request_expiry_offset ELSE p.request_expiry_offset END
+FROM wanted AS w
+JOIN replaced AS r ON r.tenant_id = w.tenant_id AND r.id = w.id
+WHERE p.tenant_id = r.tenant_id AND p.id = r.id
+RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_at, p.last_connection_100ns, p.last_connection_offset, p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by
+`
+
+type UpdateRemoteAssistancePartnersParams struct {
+	TenantIds             []uuid.UUID
+	Ids                   []uuid.UUID
+	ChangedAt             []time.Time
+	ChangedBy             []uuid.UUID
+	SetDisplayNames       []bool
+	HasDisplayNames       []bool
+	DisplayNames          []string
+	SetOnboardingUrls     []bool
+	HasOnboardingUrls     []bool
+	OnboardingUrls        []string
+	SetOnboardingStatuses []bool
+	OnboardingStatuses    []string
+	SetLastConnections    []bool
+	LastConnectionsAt     []time.Time
+	LastConnections100ns  []int16
+	LastConnectionsOffset []int16
+	SetRequestExpiries    []bool
+	RequestExpiriesAt     []time.Time
+	RequestExpiries100ns  []int16
+	RequestExpiriesOffset []int16
+}
+
+// Many at once, of any tenants, none of them twice; in no promised order, and none
+// for what isn't there or is being changed by another: it waits for nobody. The
+// element i of each array is of partner i; what is not to be set stays, and a text is
+// null unless its has_ says so.
+func (q *Queries) UpdateRemoteAssistancePartners(ctx context.Context, arg UpdateRemoteAssistancePartnersParams) ([]RemoteAssistancePartner, error) {
+	rows, err := q.db.Query(ctx, updateRemoteAssistancePartners,
+		arg.TenantIds,
+		arg.Ids,
+		arg.ChangedAt,
+		arg.ChangedBy,
+		arg.SetDisplayNames,
+		arg.HasDisplayNames,
+		arg.DisplayNames,
+		arg.SetOnboardingUrls,
+		arg.HasOnboardingUrls,
+		arg.OnboardingUrls,
+		arg.SetOnboardingStatuses,
+		arg.OnboardingStatuses,
+		arg.SetLastConnections,
+		arg.LastConnectionsAt,
+		arg.LastConnections100ns,
+		arg.LastConnectionsOffset,
+		arg.SetRequestExpiries,
+		arg.RequestExpiriesAt,
+		arg.RequestExpiries100ns,
+		arg.RequestExpiriesOffset,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RemoteAssistancePartner
+	for rows.Next() {
+		var i RemoteAssistancePartner
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.Version,
+			&i.DisplayName,
+			&i.OnboardingUrl,
+			&i.OnboardingStatus,
+			&i.LastConnectionAt,
+			&i.LastConnection100ns,
+			&i.LastConnectionOffset,
+			&i.RequestExpiryAt,
+			&i.RequestExpiry100ns,
+			&i.RequestExpiryOffset,
+			&i.CreatedAt,
+			&i.CreatedBy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

@@ -15,9 +15,10 @@ import (
 type Store struct {
 	*Queries
 	pool    *pgxpool.Pool
-	creates *gather[CreateRemoteAssistancePartnerParams, RemoteAssistancePartner] // nil: not gathered
+	creates *gather[CreateRemoteAssistancePartnerParams, RemoteAssistancePartner] // nil: not gathered, as the two below
 	gets    *gather[GetRemoteAssistancePartnerParams, RemoteAssistancePartner]
-	turns   Turns                                                                 // of creates within a quota
+	updates *gather[UpdateRemoteAssistancePartnerParams, RemoteAssistancePartner]
+	turns   Turns // of creates within a quota
 }
 
 // Observer is told of each statement that calls may share, before it is run: the
@@ -27,8 +28,8 @@ type Store struct {
 type Observer func(statement context.Context, query string, calls []context.Context) context.Context
 
 // NewStore returns a Store over a pool. With gathering, creates that are under
-// way at the same time share a statement and its commit, and gets a statement; an
-// observer, if there is one, is told of it.
+// way at the same time share a statement and its commit, and so do updates, and gets
+// a statement; an observer, if there is one, is told of it.
 func NewStore(pool *pgxpool.Pool, gathering bool, observer Observer) *Store {
 	s := &Store{Queries: New(pool), pool: pool}
 	if gathering {
@@ -37,6 +38,11 @@ func NewStore(pool *pgxpool.Pool, gathering bool, observer Observer) *Store {
 		}
 		s.gets = &gather[GetRemoteAssistancePartnerParams, RemoteAssistancePartner]{
 			name: "GetRemoteAssistancePartner", one: s.Queries.GetRemoteAssistancePartner, many: s.getMany, observe: observer,
+		}
+		s.updates = &gather[UpdateRemoteAssistancePartnerParams, RemoteAssistancePartner]{
+			name: "UpdateRemoteAssistancePartner", one: s.Queries.UpdateRemoteAssistancePartner, many: s.updateMany, observe: observer,
+			apart: func(p UpdateRemoteAssistancePartnerParams) partnerKey { return partnerKey{p.TenantID, p.ID} },
+			waits: true, // for whoever changes the same partner
 		}
 	}
 	return s
@@ -58,6 +64,15 @@ func (s *Store) GetRemoteAssistancePartner(ctx context.Context, p GetRemoteAssis
 		return s.Queries.GetRemoteAssistancePartner(ctx, p)
 	}
 	return s.gets.do(ctx, p)
+}
+
+// UpdateRemoteAssistancePartner changes one partner and returns it as it was
+// committed. Returns pgx.ErrNoRows if there is none.
+func (s *Store) UpdateRemoteAssistancePartner(ctx context.Context, p UpdateRemoteAssistancePartnerParams) (RemoteAssistancePartner, error) {
+	if s.updates == nil {
+		return s.Queries.UpdateRemoteAssistancePartner(ctx, p)
+	}
+	return s.updates.do(ctx, p)
 }
 
 // CreateWithinQuota does as CreateRemoteAssistancePartner in a tenant that may
@@ -164,6 +179,39 @@ func (s *Store) getMany(ctx context.Context, calls []GetRemoteAssistancePartnerP
 }
 
 func has[K comparable, V any](m map[K]V, k K) bool { _, ok := m[k]; return ok }
+
+func (s *Store) updateMany(ctx context.Context, calls []UpdateRemoteAssistancePartnerParams) ([]outcome[RemoteAssistancePartner], error) {
+	var p UpdateRemoteAssistancePartnersParams
+	place := make(map[partnerKey]int, len(calls))
+	outcomes := make([]outcome[RemoteAssistancePartner], len(calls))
+	for i, c := range calls {
+		place[partnerKey{c.TenantID, c.ID}] = i
+		outcomes[i].err = errApart // unless there is a row: it isn't there, or somebody is changing it
+		p.TenantIds = append(p.TenantIds, c.TenantID)
+		p.Ids = append(p.Ids, c.ID)
+		p.ChangedAt = append(p.ChangedAt, c.ChangedAt)
+		p.ChangedBy = append(p.ChangedBy, c.ChangedBy)
+		p.SetDisplayNames = append(p.SetDisplayNames, c.SetDisplayName)
+		p.HasDisplayNames, p.DisplayNames = appendText(p.HasDisplayNames, p.DisplayNames, c.DisplayName)
+		p.SetOnboardingUrls = append(p.SetOnboardingUrls, c.SetOnboardingUrl)
+		p.HasOnboardingUrls, p.OnboardingUrls = appendText(p.HasOnboardingUrls, p.OnboardingUrls, c.OnboardingUrl)
+		p.SetOnboardingStatuses = append(p.SetOnboardingStatuses, c.SetOnboardingStatus)
+		p.OnboardingStatuses = append(p.OnboardingStatuses, string(c.OnboardingStatus))
+		p.SetLastConnections = append(p.SetLastConnections, c.SetLastConnection)
+		p.LastConnectionsAt = append(p.LastConnectionsAt, c.LastConnectionAt)
+		p.LastConnections100ns = append(p.LastConnections100ns, c.LastConnection100ns)
+		p.LastConnectionsOffset = append(p.LastConnectionsOffset, c.LastConnectionOffset)
+		p.SetRequestExpiries = append(p.SetRequestExpiries, c.SetRequestExpiry)
+		p.RequestExpiriesAt = append(p.RequestExpiriesAt, c.RequestExpiryAt)
+		p.RequestExpiries100ns = append(p.RequestExpiries100ns, c.RequestExpiry100ns)
+		p.RequestExpiriesOffset = append(p.RequestExpiriesOffset, c.RequestExpiryOffset)
+	}
+	rows, err := s.UpdateRemoteAssistancePartners(ctx, p)
+	for _, row := range rows {
+		outcomes[place[partnerKey{row.TenantID, row.ID}]] = outcome[RemoteAssistancePartner]{result: row}
+	}
+	return outcomes, err
+}
 
 // appendText appends a text that may be null to the pair of arrays that carry
 // such: whether it is there, and what it is.
