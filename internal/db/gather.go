@@ -44,14 +44,15 @@ type gather[P, R any] struct {
 	// the later one waits for the next. If it is nil, all can.
 	apart func(P) partnerKey
 
-	// waits says that one may wait for what others hold, and many does not: then one
-	// is never in flight for others.
+	// waits says that one may wait for what others hold, and many does not. Then one
+	// is never what others wait for: it is in flight beside them.
 	waits bool
 
 	observe Observer // nil: nobody
 
 	mu      sync.Mutex
 	busy    bool // a statement is in flight, or a caller was told to run the next
+	beside  bool // one is in flight that nobody waits for
 	waiting []*gathered[P, R]
 
 	pool sync.Pool // of *gathered that nobody knows any more
@@ -94,6 +95,12 @@ func (g *gather[P, R]) do(ctx context.Context, params P) (R, error) {
 func (g *gather[P, R]) call(ctx context.Context, c *gathered[P, R]) {
 	g.mu.Lock()
 	switch {
+	case !g.busy && g.waits && !g.beside:
+		g.beside = true
+		g.mu.Unlock()
+		defer func() { g.mu.Lock(); g.beside = false; g.mu.Unlock() }()
+		c.result, c.err = g.one(g.observed(ctx, []*gathered[P, R]{c}), c.params)
+		return
 	case !g.busy:
 		g.busy = true
 		g.mu.Unlock()

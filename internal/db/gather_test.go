@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // fakeDoubler is a database whose statements double numbers.
@@ -266,4 +268,96 @@ func TestGatherUnderRace(t *testing.T) {
 	if d.most != 1 {
 		t.Errorf("%d statements at once", d.most)
 	}
+}
+
+// What may wait for others is in flight beside the rest: nobody waits for it.
+func TestGatherBeside(t *testing.T) {
+	t.Parallel()
+	d := &fakeDoubler{}
+	g, held, entered := d.gather(), make(chan struct{}), make(chan struct{})
+	g.waits = true
+	g.one = func(ctx context.Context, n int) (int, error) {
+		if n == 1 { // somebody holds it
+			close(entered)
+			<-held
+		}
+		return d.one(ctx, n)
+	}
+	first := make(chan error, 1)
+	go func() { _, err := g.do(t.Context(), 1); first <- err }()
+	<-entered
+	var wg sync.WaitGroup
+	for n := range 50 {
+		wg.Go(func() {
+			if got, err := g.do(t.Context(), n+2); got != 2*(n+2) || err != nil {
+				t.Errorf("do(%d) = %d, %v", n+2, got, err)
+			}
+		})
+	}
+	wg.Wait()
+	close(held)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+}
+
+// Calls of the same key never share a statement; one that is passed over is made
+// by itself.
+func TestGatherApart(t *testing.T) {
+	t.Parallel()
+	d := &fakeDoubler{hold: make(chan struct{})}
+	g := d.gather()
+	many := g.many
+	g.apart = func(n int) partnerKey { return partnerKey{id: uuid.UUID{byte(n % 10)}} }
+	g.many = func(ctx context.Context, ns []int) ([]outcome[int], error) {
+		outcomes, err := many(ctx, ns)
+		for i, n := range ns {
+			if n == 13 {
+				outcomes[i] = outcome[int]{err: errApart}
+			}
+		}
+		return outcomes, err
+	}
+	var wg sync.WaitGroup
+	for n := range 25 {
+		wg.Go(func() {
+			if got, err := g.do(t.Context(), n); got != 2*n || err != nil {
+				t.Errorf("do(%d) = %d, %v", n, got, err)
+			}
+		})
+		if n == 0 {
+			for len(d.carried()) == 0 {
+				time.Sleep(100 * time.Microsecond)
+			}
+		} else {
+			g.awaitWaiting(t, n)
+		}
+	}
+	close(d.hold)
+	wg.Wait()
+	var sizes []int
+	for _, s := range d.carried() {
+		if !slices.Equal(s, []int{13}) { // made when its caller gets to it
+			sizes = append(sizes, len(s))
+		}
+	}
+	if want := []int{1, 10, 10, 4}; !slices.Equal(sizes, want) {
+		t.Errorf("statements carried %v, want %v", d.carried(), want)
+	}
+}
+
+func BenchmarkGather(b *testing.B) {
+	d := func(_ context.Context, n int) (int, error) { return n, nil }
+	g := &gather[int, int]{one: d, many: func(_ context.Context, ns []int) ([]outcome[int], error) {
+		return make([]outcome[int], len(ns)), nil
+	}}
+	b.ReportAllocs()
+	b.SetParallelism(16)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := g.do(b.Context(), 1); err != nil {
+				b.Error(err)
+			}
+		}
+	})
 }
