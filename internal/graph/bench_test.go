@@ -48,6 +48,17 @@ func (d discard) Header() http.Header         { return d.header }
 func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d discard) WriteHeader(int)             {}
 
+// BenchmarkTokenCheck measures what a call pays for its token, seen before.
+func BenchmarkTokenCheck(b *testing.B) {
+	c := setup(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.server.Identity().VerifyAccessToken(b.Context(), c.token); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 var benchRows = flag.Int("rows", 10_000, "how many partners the largest tenant of BenchmarkLists has; another has as many")
 
 // BenchmarkLists measures lists in tenants of 1,000 partners and, ten times more
