@@ -25,6 +25,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/server"
 )
@@ -183,7 +185,7 @@ func TestCrash(t *testing.T) {
 		settings func(*testing.T) []string
 		kills    []func(*process) error
 	}{
-		{"own Postgres", func(t *testing.T) []string { return []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)} }, []func(*process) error{killService, killPostgres}},
+		{"own Postgres", func(t *testing.T) []string { return []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)} }, []func(*process) error{killService, killPostgres, killSessionAndService}},
 		{"given Postgres", func(t *testing.T) []string { return []string{"DATABASE_URL=" + dbtest.NewDatabase(t)} }, []func(*process) error{killService}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -225,6 +227,27 @@ func killPostgres(p *process) error {
 		return err
 	}
 	return syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// killSessionAndService kills a session of the service's own Postgres, which ends all
+// others and recovers, and the service amid that.
+func killSessionAndService(p *process) error {
+	_, url, _ := strings.Cut(p.text, "psql '")
+	url, _, _ = strings.Cut(url, "'")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	var pid int
+	err = conn.QueryRow(ctx, "SELECT pid FROM pg_stat_activity WHERE application_name = 'mocktenant' ORDER BY state_change DESC LIMIT 1").Scan(&pid)
+	if err == nil {
+		err = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	time.Sleep(rand.N(300 * time.Millisecond))
+	return errors.Join(err, killService(p))
 }
 
 func (p *process) setting(name string) string {

@@ -57,22 +57,35 @@ func (h *home) clearStale(ctx context.Context, log *slog.Logger) error {
 	return h.removeFiles(append(h.socketFiles(), h.pidFile())...)
 }
 
-// endOrphan asks process pid to end and waits until it has.
+// endOrphan asks process pid to end and waits until it has. One that was told to
+// stop amid the recovery from a crash may never do so (seen with PostgreSQL 15): after
+// a while it is told to end at once, which costs the next start a recovery and no
+// commit.
 func (h *home) endOrphan(ctx context.Context, pid int) error {
-	if err := syscall.Kill(pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("stop process %d: %w", pid, err)
-	}
-	for {
-		if !serves(pid, h.cluster()) {
-			return nil
+	for _, step := range []struct {
+		signal syscall.Signal
+		wait   time.Duration
+	}{{syscall.SIGINT, orphanPatience}, {syscall.SIGQUIT, 2 * orphanPatience}, {syscall.SIGKILL, orphanPatience}} {
+		if err := syscall.Kill(pid, step.signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("stop process %d: %w", pid, err)
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for process %d to stop: %w", pid, ctx.Err())
-		case <-time.After(5 * time.Millisecond):
+		for deadline := time.Now().Add(step.wait); time.Now().Before(deadline); {
+			if !serves(pid, h.cluster()) {
+				return nil
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("wait for process %d to stop: %w", pid, ctx.Err())
+			case <-time.After(5 * time.Millisecond):
+			}
 		}
 	}
+	return fmt.Errorf("process %d, a PostgreSQL that an earlier process left behind, can't be stopped", pid)
 }
+
+// orphanPatience is how long an orphan may take to stop: it was told before, when
+// its parent died.
+const orphanPatience = 5 * time.Second
 
 func (h *home) socketFiles() []string {
 	socket := filepath.Join(h.socketDir, socketName)
