@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -109,7 +110,24 @@ func (s *Store) CreateWithinQuota(ctx context.Context, p CreateRemoteAssistanceP
 type partnerKey struct{ tenant, id uuid.UUID }
 
 func (s *Store) createMany(ctx context.Context, partners []CreateRemoteAssistancePartnerParams) ([]outcome[RemoteAssistancePartner], error) {
-	var p CreateRemoteAssistancePartnersParams
+	n := len(partners)
+	p := CreateRemoteAssistancePartnersParams{
+		TenantIds:             make([]uuid.UUID, 0, n),
+		Ids:                   make([]uuid.UUID, 0, n),
+		HasDisplayNames:       make([]bool, 0, n),
+		DisplayNames:          make([]string, 0, n),
+		HasOnboardingUrls:     make([]bool, 0, n),
+		OnboardingUrls:        make([]string, 0, n),
+		OnboardingStatuses:    make([]string, 0, n),
+		LastConnectionsAt:     make([]time.Time, 0, n),
+		LastConnections100ns:  make([]int16, 0, n),
+		LastConnectionsOffset: make([]int16, 0, n),
+		RequestExpiriesAt:     make([]time.Time, 0, n),
+		RequestExpiries100ns:  make([]int16, 0, n),
+		RequestExpiriesOffset: make([]int16, 0, n),
+		CreatedAt:             make([]time.Time, 0, n),
+		CreatedBy:             make([]uuid.UUID, 0, n),
+	}
 	place := make(map[partnerKey]int, len(partners))
 	for i, c := range partners {
 		place[partnerKey{c.TenantID, c.ID}] = i
@@ -142,7 +160,7 @@ func (s *Store) createMany(ctx context.Context, partners []CreateRemoteAssistanc
 }
 
 func (s *Store) getMany(ctx context.Context, calls []GetRemoteAssistancePartnerParams) ([]outcome[RemoteAssistancePartner], error) {
-	var tenants, ids []uuid.UUID
+	tenants, ids := make([]uuid.UUID, 0, len(calls)), make([]uuid.UUID, 0, len(calls))
 	place := make(map[partnerKey]int, len(calls)) // several may want the same
 	for _, c := range calls {
 		if k := (partnerKey{c.TenantID, c.ID}); !has(place, k) {
@@ -181,7 +199,29 @@ func (s *Store) getMany(ctx context.Context, calls []GetRemoteAssistancePartnerP
 func has[K comparable, V any](m map[K]V, k K) bool { _, ok := m[k]; return ok }
 
 func (s *Store) updateMany(ctx context.Context, calls []UpdateRemoteAssistancePartnerParams) ([]outcome[RemoteAssistancePartner], error) {
-	var p UpdateRemoteAssistancePartnersParams
+	n := len(calls)
+	p := UpdateRemoteAssistancePartnersParams{
+		TenantIds:             make([]uuid.UUID, 0, n),
+		Ids:                   make([]uuid.UUID, 0, n),
+		ChangedAt:             make([]time.Time, 0, n),
+		ChangedBy:             make([]uuid.UUID, 0, n),
+		SetDisplayNames:       make([]bool, 0, n),
+		HasDisplayNames:       make([]bool, 0, n),
+		DisplayNames:          make([]string, 0, n),
+		SetOnboardingUrls:     make([]bool, 0, n),
+		HasOnboardingUrls:     make([]bool, 0, n),
+		OnboardingUrls:        make([]string, 0, n),
+		SetOnboardingStatuses: make([]bool, 0, n),
+		OnboardingStatuses:    make([]string, 0, n),
+		SetLastConnections:    make([]bool, 0, n),
+		LastConnectionsAt:     make([]time.Time, 0, n),
+		LastConnections100ns:  make([]int16, 0, n),
+		LastConnectionsOffset: make([]int16, 0, n),
+		SetRequestExpiries:    make([]bool, 0, n),
+		RequestExpiriesAt:     make([]time.Time, 0, n),
+		RequestExpiries100ns:  make([]int16, 0, n),
+		RequestExpiriesOffset: make([]int16, 0, n),
+	}
 	place := make(map[partnerKey]int, len(calls))
 	outcomes := make([]outcome[RemoteAssistancePartner], len(calls))
 	for i, c := range calls {
