@@ -161,10 +161,10 @@ func TestStoreGathersUpdates(t *testing.T) {
 				TenantID: tenant.ID, ID: id[i%partners], ChangedAt: time.Now(), ChangedBy: tenant.UserID, SetDisplayName: true, DisplayName: &name,
 				OnboardingStatus: db.OnboardingStatusOnboarded, SetOnboardingStatus: i%2 == 0,
 			}
-			switch {
-			case i%10 == 8:
+			switch i % 10 {
+			case 8:
 				p.ID = uuid.New()
-			case i%10 == 9:
+			case 9:
 				name = strings.Repeat("x", 2000) // longer than the table allows
 			}
 			row, err := store.UpdateRemoteAssistancePartner(t.Context(), p)
