@@ -44,7 +44,7 @@ INSERT INTO remote_assistance_partners (
 `
 	// update is UpdateRemoteAssistancePartner of queries/, of a name.
 	update = `WITH replaced AS (
-    SELECT p.* FROM remote_assistance_partners AS p WHERE p.tenant_id = 'TENANT' AND p.id = 'ID' FOR UPDATE
+    SELECT p.* FROM remote_assistance_partners AS p WHERE p.tenant_id = :tenant AND p.id = :id FOR UPDATE
 ), kept AS (
     INSERT INTO remote_assistance_partner_versions (
         tenant_id, id, version, display_name, onboarding_url, onboarding_status,
@@ -56,16 +56,16 @@ INSERT INTO remote_assistance_partners (
         tenant_id, id, version, display_name, onboarding_url, onboarding_status,
         last_connection_at, last_connection_100ns, last_connection_offset,
         request_expiry_at, request_expiry_100ns, request_expiry_offset,
-        created_at, created_by, 'update', '2026-01-01T00:00:00Z', 'TENANT'
+        created_at, created_by, 'update', '2026-01-01T00:00:00Z', :tenant
     FROM replaced
 )
 UPDATE remote_assistance_partners AS p SET version = p.version + 1, display_name = 'Another name'
 FROM replaced
-WHERE p.tenant_id = 'TENANT' AND p.id = 'ID' AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
+WHERE p.tenant_id = :tenant AND p.id = :id AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
 RETURNING p.*;
 `
-	selectOne = "SELECT * FROM remote_assistance_partners WHERE tenant_id = 'TENANT' AND id = 'ID';\n"
-	selectAll = "SELECT * FROM remote_assistance_partners WHERE tenant_id = 'TENANT' AND id > '00000000-0000-0000-0000-000000000000' ORDER BY id LIMIT 101 OFFSET 0;\n"
+	selectOne = "SELECT * FROM remote_assistance_partners WHERE tenant_id = :tenant AND id = :id;\n"
+	selectAll = "SELECT * FROM remote_assistance_partners WHERE tenant_id = :tenant AND id > '00000000-0000-0000-0000-000000000000' ORDER BY id LIMIT 101 OFFSET 0;\n"
 )
 
 // subject is the service, built and run as users run it, and its database.
@@ -75,9 +75,10 @@ type subject struct {
 	postgres *embeddedpg.Server
 	service  *exec.Cmd
 
-	postmaster int    // its process id
-	profiles   string // where they go; "": none are made
-	pictures   []plot // of the part that is measured
+	postmaster int      // its process id
+	profiles   string   // where they go; "": none are made
+	pictures   []plot   // of the part that is measured
+	variables  []string // of pgbench's scripts, which sends them as parameters
 	url        string
 	adminURL   string
 	token      string
@@ -117,7 +118,7 @@ func (s *subject) startOnPostgres(ctx context.Context, name string) (err error) 
 	if s.postmaster, err = s.postmasterID(ctx); err != nil {
 		return err
 	}
-	return s.startService(ctx, "DATABASE_URL="+s.postgres.DatabaseURL(), "MOCKTENANT_LOG_LEVEL=warn")
+	return s.startService(ctx, "DATABASE_URL="+s.postgres.DatabaseURL())
 }
 
 func (s *subject) stop() {
@@ -200,7 +201,7 @@ func (s *subject) loads(ctx context.Context, w io.Writer, rounds int, d time.Dur
 					return err
 				}
 				n++
-				g, err := pgbench(ctx, s.postgres.DatabaseURL(), work.scripts, clients, d, "n="+strconv.Itoa(n*10_000_000))
+				g, err := pgbench(ctx, s.postgres.DatabaseURL(), work.scripts, clients, d, append(s.variables, "n="+strconv.Itoa(n*10_000_000))...)
 				if err != nil {
 					return err
 				}
@@ -236,7 +237,7 @@ type work struct {
 }
 
 // read is how many partners gets choose from, each by a script of its own: so
-// pgbench has no key to compute.
+// pgbench has no key to compute, and sends it as a parameter, as we do.
 const read = 64
 
 func (s *subject) works(ctx context.Context) ([]work, error) {
@@ -244,22 +245,23 @@ func (s *subject) works(ctx context.Context) ([]work, error) {
 	if err != nil {
 		return nil, err
 	}
-	tenant := strings.NewReplacer("TENANT", server.DemoTenantID.String())
+	s.variables = []string{"tenant=" + server.DemoTenantID.String()}
 	get := work{name: "get", status: 200}
-	for _, id := range ids {
-		get.scripts = append(get.scripts, strings.Replace(tenant.Replace(selectOne), "ID", id, 1))
+	for i, id := range ids {
+		s.variables = append(s.variables, fmt.Sprintf("id%d=%s", i, id))
+		get.scripts = append(get.scripts, strings.ReplaceAll(selectOne, ":id", fmt.Sprint(":id", i)))
 		get.requests = append(get.requests, s.request("GET", partnersPath+"/"+id, ""))
 	}
 	patch := work{name: "patch", status: 200}
-	for _, id := range ids {
-		patch.scripts = append(patch.scripts, strings.ReplaceAll(tenant.Replace(update), "ID'", id+"'"))
+	for i, id := range ids {
+		patch.scripts = append(patch.scripts, strings.ReplaceAll(update, ":id", fmt.Sprint(":id", i)))
 		patch.requests = append(patch.requests, s.request("PATCH", partnersPath+"/"+id, `{"displayName":"Another name"}`))
 	}
 	return []work{
-		{"create", []string{tenant.Replace(insert)}, [][]byte{s.request("POST", partnersPath, partner)}, 201},
+		{"create", []string{strings.ReplaceAll(insert, "TENANT", server.DemoTenantID.String())}, [][]byte{s.request("POST", partnersPath, partner)}, 201},
 		get,
 		patch,
-		{"list of 100", []string{tenant.Replace(selectAll)}, [][]byte{s.request("GET", partnersPath+"?$top=100", "")}, 200},
+		{"list of 100", []string{selectAll}, [][]byte{s.request("GET", partnersPath+"?$top=100", "")}, 200},
 	}, nil
 }
 
@@ -344,7 +346,8 @@ var printed = regexp.MustCompile(`(?s)serves Microsoft Graph at (http://\S+).*  
 // startService starts the service and waits until it has printed its curl line.
 func (s *subject) startService(ctx context.Context, settings ...string) error {
 	s.service = exec.CommandContext(ctx, s.binary)
-	s.service.Env = append(os.Environ(), "MOCKTENANT_HTTP_ADDR=127.0.0.1:0", "MOCKTENANT_ADMIN_ADDR=127.0.0.1:0", "MOCKTENANT_DEMO=true")
+	s.service.Env = append(os.Environ(), "MOCKTENANT_HTTP_ADDR=127.0.0.1:0", "MOCKTENANT_HTTPS_ADDR=127.0.0.1:0", "MOCKTENANT_ADMIN_ADDR=127.0.0.1:0",
+		"MOCKTENANT_DEMO=true", "MOCKTENANT_LOG_LEVEL=warn")
 	s.service.Env = append(s.service.Env, settings...)
 	s.service.Stderr = os.Stderr
 	out, err := s.service.StdoutPipe()
