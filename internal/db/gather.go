@@ -17,6 +17,11 @@ const (
 	// maxWaiting is how many calls wait at most; one more is refused.
 	maxWaiting = 4096
 
+	// secondFrom is how many calls that wait are worth a second statement beside the
+	// one in flight: the processors have nothing else to do while it commits. Measured:
+	// with fewer, Postgres does more for the same rows; with more, it begins too late.
+	secondFrom = 16
+
 	// gatherTimeout bounds a statement: whoever waits for it may be gone.
 	gatherTimeout = 10 * time.Second
 )
@@ -29,7 +34,8 @@ var errApart = errors.New("to be executed apart")
 var errNotExecuted = errors.New("the statement was not executed to its end")
 
 // gather turns calls that are made at the same time into few statements. One
-// statement is in flight at a time; what is called meanwhile goes into the next.
+// statement is in flight at a time, or two if many calls wait; what is called
+// meanwhile goes into the next.
 // Nobody waits for company: a call that finds no statement in flight is one of its
 // own.
 //
@@ -51,7 +57,7 @@ type gather[P, R any] struct {
 	observe Observer // nil: nobody
 
 	mu      sync.Mutex
-	busy    bool // a statement is in flight, or a caller was told to run the next
+	flights int  // statements in flight; one too if a caller was told to run the next
 	beside  bool // one is in flight that nobody waits for
 	waiting []*gathered[P, R]
 
@@ -95,14 +101,14 @@ func (g *gather[P, R]) do(ctx context.Context, params P) (R, error) {
 func (g *gather[P, R]) call(ctx context.Context, c *gathered[P, R]) {
 	g.mu.Lock()
 	switch {
-	case !g.busy && g.waits && !g.beside:
+	case g.flights == 0 && g.waits && !g.beside:
 		g.beside = true
 		g.mu.Unlock()
 		defer func() { g.mu.Lock(); g.beside = false; g.mu.Unlock() }()
 		c.result, c.err = g.one(g.observed(ctx, []*gathered[P, R]{c}), c.params)
 		return
-	case !g.busy:
-		g.busy = true
+	case g.flights == 0:
+		g.flights = 1
 		g.mu.Unlock()
 		g.run(ctx, []*gathered[P, R]{c})
 		return
@@ -112,6 +118,11 @@ func (g *gather[P, R]) call(ctx context.Context, c *gathered[P, R]) {
 		return
 	}
 	g.waiting = append(g.waiting, c)
+	if batch := g.second(); batch != nil {
+		g.mu.Unlock()
+		g.run(ctx, batch)
+		return
+	}
 	g.mu.Unlock()
 	var lead bool
 	select {
@@ -126,6 +137,20 @@ func (g *gather[P, R]) call(ctx context.Context, c *gathered[P, R]) {
 	if lead {
 		g.run(ctx, g.take())
 	}
+}
+
+// second removes the calls of a second statement from those that wait, if there is to
+// be one. The last of them, who has just come, is to run it and is first in it.
+func (g *gather[P, R]) second() []*gathered[P, R] {
+	n := len(g.waiting)
+	if g.apart != nil || g.flights != 1 || n < secondFrom || n > maxGathered || g.waiting[0].leads {
+		return nil
+	}
+	batch := g.waiting[:n:n]
+	batch[0], batch[n-1] = batch[n-1], batch[0]
+	g.waiting = nil
+	g.flights = 2
+	return batch
 }
 
 // take removes the calls of the next statement from those that wait; the first
@@ -167,7 +192,7 @@ func (g *gather[P, R]) leave(c *gathered[P, R]) bool {
 }
 
 // run executes a statement, whose first call is the caller's own, and then tells
-// the first who waits to run the next.
+// the first who waits to run the next, unless one is in flight that will do so.
 func (g *gather[P, R]) run(ctx context.Context, batch []*gathered[P, R]) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gatherTimeout)
 	defer cancel()
@@ -226,8 +251,8 @@ func (g *gather[P, R]) observed(ctx context.Context, calls []*gathered[P, R]) co
 func (g *gather[P, R]) next() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.waiting) == 0 {
-		g.busy, g.waiting = false, nil
+	if g.flights == 2 || len(g.waiting) == 0 {
+		g.flights--
 		return
 	}
 	first := g.waiting[0]
