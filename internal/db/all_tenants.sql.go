@@ -278,12 +278,14 @@ func (q *Queries) LockManagedTenant(ctx context.Context, arg LockManagedTenantPa
 }
 
 const planForMany = `-- name: PlanForMany :exec
-SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_nestloop', 'off', true)
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true)
 `
 
 // For the rest of the transaction, what reads two tenants' rows is planned for many
 // of them. What the planner knows of a tenant is a minute old, in which it may have
 // got all its rows: for the few that it believes in, it would compare each with each.
+// A plan that can't do without that costs so much, as the planner counts, that it would
+// be compiled, for 40 ms.
 func (q *Queries) PlanForMany(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, planForMany)
 	return err
