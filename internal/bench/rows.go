@@ -16,7 +16,7 @@ import (
 )
 
 // sizes are how many partners the tenant has, one after the other.
-var sizes = []int{1_000, 10_000, 100_000, 1_000_000}
+var sizes = []int{1_000, 10_000, 100_000, 1_000_000, 5_000_000}
 
 // rows measures what one client waits for, however many partners there are.
 func (s *subject) rows(ctx context.Context, w io.Writer, rounds int, d time.Duration) error {

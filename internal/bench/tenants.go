@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -154,40 +155,55 @@ func (s *subject) crowd(ctx context.Context, w io.Writer, api *client.Client, ro
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(w, "\n| work by 32 clients | 1 tenant, requests/s | p99 ms | %d tenants, requests/s | p99 ms | ratio |\n|---|---|---|---|---|---|\n", many)
-	for _, work := range []struct {
+	_, _ = fmt.Fprintf(w, "\n| tenants |")
+	works := []struct {
 		name, method, path, body string
 		status                   int
 	}{
 		{"create", "POST", partnersPath, partner, 201},
 		{"get", "GET", partnersPath + "/" + id, "", 200},
 		{"list of 10", "GET", partnersPath + "?$top=10", "", 200},
-	} {
-		var all [][]byte
-		for _, token := range tokens {
-			all = append(all, request(s.address(), token, work.method, work.path, work.body))
-		}
-		var alone, together []figures
-		for range rounds {
-			f, err := load(ctx, s.address(), all[:1], work.status, 32, d)
-			if err != nil {
-				return err
-			}
-			g, err := load(ctx, s.address(), all, work.status, 32, d)
-			if err != nil {
-				return err
-			}
-			alone, together = append(alone, f), append(together, g)
-		}
-		f, g := median(alone), median(together)
-		_, _ = fmt.Fprintf(w, "| %s | %.0f | %.2f | %.0f | %.2f | %.2f |\n", work.name, f.perSecond, ms(f.p99), g.perSecond, ms(g.p99), g.perSecond/f.perSecond)
 	}
+	picture := plot{name: "tenants", title: "Throughput over tenants used at the same time, 32 clients", x: "tenants", y: "a second"}
+	for _, work := range works {
+		_, _ = fmt.Fprintf(w, " %s/s | p99 ms |", work.name)
+		picture.lines = append(picture.lines, line{name: work.name})
+	}
+	_, _ = fmt.Fprintf(w, "\n|---|%s\n", strings.Repeat("---|---|", len(works)))
+	numbers := []int{1, 10, 100, many}
+	runs := map[[2]int][]figures{} // by number and work
+	for range rounds {             // each in turn, so that all have the same weather
+		for i, n := range numbers {
+			for j, work := range works {
+				var all [][]byte
+				for _, token := range tokens[:n] {
+					all = append(all, request(s.address(), token, work.method, work.path, work.body))
+				}
+				f, err := load(ctx, s.address(), all, work.status, 32, d)
+				if err != nil {
+					return err
+				}
+				runs[[2]int{i, j}] = append(runs[[2]int{i, j}], f)
+			}
+		}
+	}
+	for i, n := range numbers {
+		_, _ = fmt.Fprintf(w, "| %d |", n)
+		picture.labels = append(picture.labels, strconv.Itoa(n))
+		for j := range works {
+			f := median(runs[[2]int{i, j}])
+			_, _ = fmt.Fprintf(w, " %.0f | %.2f |", f.perSecond, ms(f.p99))
+			picture.lines[j].values = append(picture.lines[j].values, f.perSecond)
+		}
+		_, _ = fmt.Fprintln(w)
+	}
+	s.pictures = append(s.pictures, picture)
 	after, err := s.resident("VmRSS")
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "\nMemory per tenant: %.1f KB of the service (%.0f MB before, %.0f MB after the load), %.1f KB of the database.\n",
-		(after-before)*1000/many, before, after, float64(grown-size)/1000/many)
+	_, err = fmt.Fprintf(w, "\nMemory per tenant: %.1f KB of the service (%.0f MB before, %.0f MB after the load), %.1f KB of the database.\n\n%s",
+		(after-before)*1000/many, before, after, float64(grown-size)/1000/many, picture.link())
 	return err
 }
 
