@@ -226,7 +226,16 @@ func killPostgres(p *process) error {
 	if err != nil {
 		return err
 	}
-	return syscall.Kill(pid, syscall.SIGKILL)
+	return kill(pid)
+}
+
+// kill is what every system has; syscall.Kill is not.
+func kill(pid int) error {
+	found, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	return found.Kill()
 }
 
 // killSessionAndService kills a session of the service's own Postgres, which ends all
@@ -244,7 +253,7 @@ func killSessionAndService(p *process) error {
 	var pid int
 	err = conn.QueryRow(ctx, "SELECT pid FROM pg_stat_activity WHERE application_name = 'mocktenant' ORDER BY state_change DESC LIMIT 1").Scan(&pid)
 	if err == nil {
-		err = syscall.Kill(pid, syscall.SIGKILL)
+		err = kill(pid)
 	}
 	time.Sleep(rand.N(300 * time.Millisecond))
 	return errors.Join(err, killService(p))
