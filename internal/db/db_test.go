@@ -260,8 +260,11 @@ func TestQueriesNameTheTenant(t *testing.T) {
 	defer func() { // what is prepared here and set is for nobody else
 		_ = conn.Hijack().Close(context.WithoutCancel(t.Context()))
 	}()
-	if _, err := conn.Exec(t.Context(), "SET plan_cache_mode = force_generic_plan"); err != nil {
-		t.Fatal(err)
+	// By conditions, even where a table has so few rows that reading all is cheaper.
+	for _, setting := range []string{"plan_cache_mode = force_generic_plan", "enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off"} {
+		if _, err := conn.Exec(t.Context(), "SET "+setting); err != nil {
+			t.Fatal(err)
+		}
 	}
 	queries := 0
 	for _, file := range files {
@@ -288,7 +291,7 @@ func TestQueriesNameTheTenant(t *testing.T) {
 			t.Errorf("there is no %s: %v", name, err)
 		}
 	}
-	if open := unbound(t, conn, "found", "SELECT u.id FROM users AS u JOIN tenants AS t ON t.id = u.tenant_id WHERE u.id = $1"); len(open) != 1 || open[0] != "users by (id = $1)" {
+	if open := unbound(t, conn, "found", "SELECT u.id FROM users AS u JOIN tenants AS t ON t.id = u.tenant_id WHERE u.id = $1"); !slices.Contains(open, "users by (id = $1)") {
 		t.Errorf("the check doesn't find what it is for: %q", open)
 	}
 }
