@@ -57,6 +57,10 @@ type Config struct {
 	// traces and metrics go.
 	OpenTelemetry bool `kong:"-"`
 
+	// Version and Commit are what metrics and traces say that the program was built from.
+	Version string `kong:"-"`
+	Commit  string `kong:"-"`
+
 	Now func() time.Time `kong:"-"` // the clock; nil means time.Now
 	Log *slog.Logger     `kong:"-"` // nil discards
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,7 +88,7 @@ func queries(name string) string {
 // clients send.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	s := start(t, server.Config{DatabaseURL: dbtest.NewDatabase(t), AdminAddr: "127.0.0.1:0", Demo: true})
+	s := start(t, server.Config{DatabaseURL: dbtest.NewDatabase(t), AdminAddr: "127.0.0.1:0", Demo: true, Version: "v1.2.3", Commit: "abc"})
 	authority := s.URL() + "/" + server.DemoTenantID.String() + "/oauth2/v2.0/token"
 	signIn := func(password string) string {
 		r, err := http.PostForm(authority, url.Values{
@@ -171,7 +172,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s is %v, want %v", series, got, want)
 		}
 	}
-	for _, there := range []string{"go_goroutines", "process_resident_memory_bytes", "mocktenant_build_info{commit="} {
+	for _, there := range []string{"go_goroutines", "process_resident_memory_bytes", `mocktenant_build_info{commit="abc",go_version="` + runtime.Version() + `",version="v1.2.3"}`} {
 		found := false
 		for series, value := range after {
 			found = found || strings.HasPrefix(series, there) && value > 0

@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,6 +55,8 @@ type Config struct {
 	// owns the process.
 	Environment bool
 
+	Version, Commit string // what the program was built from, as far as that is known
+
 	Log *slog.Logger // nil discards
 }
 
@@ -92,11 +93,11 @@ func New(ctx context.Context, c Config) (*Telemetry, error) {
 		return nil, fmt.Errorf("prepare /metrics: %w", err)
 	}
 	process := prometheus.NewRegistry()
-	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build().info())
+	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(c))
 	t.registry.MustRegister(process)
 	options := []sdkmetric.Option{sdkmetric.WithReader(scrape)}
 	if c.Environment {
-		pushed, err := t.export(ctx, process)
+		pushed, err := t.export(ctx, c, process)
 		if err != nil {
 			return nil, err
 		}
@@ -109,7 +110,7 @@ func New(ctx context.Context, c Config) (*Telemetry, error) {
 
 // export sets up what the environment asks for: traces here, and metrics by the
 // options that it returns.
-func (t *Telemetry) export(ctx context.Context, process prometheus.Gatherer) ([]sdkmetric.Option, error) {
+func (t *Telemetry) export(ctx context.Context, c Config, process prometheus.Gatherer) ([]sdkmetric.Option, error) {
 	traces, metrics := wanted("TRACES"), wanted("METRICS")
 	if !traces && !metrics {
 		return nil, nil
@@ -120,7 +121,7 @@ func (t *Telemetry) export(ctx context.Context, process prometheus.Gatherer) ([]
 	}))
 	otel.SetLogger(logr.FromSlogHandler(t.log.Handler()))
 	from, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithHost(), resource.WithService(),
-		resource.WithAttributes(semconv.ServiceName("mocktenant"), semconv.ServiceVersion(build().version)), resource.WithFromEnv())
+		resource.WithAttributes(semconv.ServiceName("mocktenant"), semconv.ServiceVersion(c.Version)), resource.WithFromEnv())
 	if err != nil {
 		return nil, fmt.Errorf("describe the service (OTEL_RESOURCE_ATTRIBUTES): %w", err)
 	}
@@ -194,29 +195,9 @@ func (t *Telemetry) ObserveDatabase(pool *pgxpool.Pool, tenants func(context.Con
 	return err
 }
 
-// buildInfo is what the program was built from.
-type buildInfo struct{ version, commit string }
-
-func build() buildInfo {
-	b := buildInfo{"(devel)", "unknown"}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return b
-	}
-	if info.Main.Version != "" {
-		b.version = info.Main.Version
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			b.commit = s.Value
-		}
-	}
-	return b
-}
-
-func (b buildInfo) info() prometheus.Collector {
+func buildInfo(c Config) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "mocktenant_build_info", Help: "1, labelled by what the program was built from.",
-		ConstLabels: prometheus.Labels{"version": b.version, "commit": b.commit, "go_version": runtime.Version()},
+		ConstLabels: prometheus.Labels{"version": c.Version, "commit": c.Commit, "go_version": runtime.Version()},
 	}, func() float64 { return 1 })
 }
