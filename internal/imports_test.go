@@ -20,17 +20,19 @@ var mayImport = map[string][]string{
 	"internal/proxy":     {"internal/certs"},
 	"internal/state":     {"internal/db", "internal/identity", "internal/odata"},
 	"internal/admin":     {"internal/db", "internal/identity", "internal/odata", "internal/state"},
+	"internal/exporters": {"internal/telemetry"},
 	"internal/server":    {"internal/admin", "internal/certs", "internal/db", "internal/graph", "internal/identity", "internal/proxy", "internal/telemetry"},
 	"internal/bench":     {"client", "internal/embeddedpg", "internal/server"},
 	"graphtest":          {"client", "internal/certs", "internal/db", "internal/embeddedpg", "internal/server", "internal/state"},
-	"cmd/mocktenant":     {"client", "internal/admin", "internal/bearer", "internal/certs", "internal/db", "internal/embeddedpg", "internal/identity", "internal/proxy", "internal/server"},
+	"cmd/mocktenant":     {"client", "internal/admin", "internal/bearer", "internal/certs", "internal/db", "internal/embeddedpg", "internal/exporters", "internal/identity", "internal/proxy", "internal/server"},
 }
 
 // notForTests are modules that a user of graphtest or client must not come to need:
-// what the command line, our own tests and Docker need.
+// what the command line, our own tests and Docker need, and what sends telemetry.
 var notForTests = []string{
 	"github.com/alecthomas/kong", "github.com/jotaen/kong-completion", "github.com/adrg/xdg", "github.com/google/go-cmp",
 	"github.com/testcontainers/", "github.com/docker/", "github.com/moby/", "github.com/Azure/", "github.com/microsoft",
+	"go.opentelemetry.io/contrib/", "go.opentelemetry.io/otel/exporters/otlp/", "go.opentelemetry.io/otel/exporters/stdout/", "go.opentelemetry.io/proto/", "google.golang.org/grpc",
 }
 
 // The program has no more in it than it needs: what draws is for our own figures.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mocktenant/mocktenant/internal/exporters"
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
@@ -27,7 +28,7 @@ type serveCommand struct {
 
 // Run serves until ctx ends, then drains.
 func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error) {
-	s.Log, s.OpenTelemetry = con.log, true
+	s.Log, s.OpenTelemetry = con.log, exporters.OfEnvironment()
 	s.Version, s.Commit = thisBuild().Version, thisBuild().Commit
 	if err := s.Validate(); err != nil {
 		return err

@@ -53,9 +53,9 @@ type Config struct {
 	// Demo makes the demo tenant.
 	Demo bool `kong:"-"`
 
-	// OpenTelemetry lets the OTEL_… variables of the process's environment say where
-	// traces and metrics go.
-	OpenTelemetry bool `kong:"-"`
+	// OpenTelemetry sends traces and metrics to where the OTEL_… variables of the
+	// process's environment say; nil sends none, whatever they say.
+	OpenTelemetry *telemetry.Exporters `kong:"-"`
 
 	// Version and Commit are what metrics and traces say that the program was built from.
 	Version string `kong:"-"`
@@ -159,7 +159,7 @@ func (c *Config) validateShutdownDelay() error {
 }
 
 func (c *Config) validateTelemetry() error {
-	if !c.OpenTelemetry {
+	if c.OpenTelemetry == nil {
 		return nil
 	}
 	return telemetry.CheckEnvironment()

@@ -88,7 +88,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 		go admin.Load() // while the database is waited for
 	}
 	var err error
-	if s.telemetry, err = telemetry.New(ctx, telemetry.Config{Environment: c.OpenTelemetry, Version: c.Version, Commit: c.Commit, Log: s.log}); err != nil {
+	if s.telemetry, err = telemetry.New(ctx, telemetry.Config{Exporters: c.OpenTelemetry, Version: c.Version, Commit: c.Commit, Log: s.log}); err != nil {
 		return nil, err
 	}
 	if s.pool, err = db.Open(ctx, c.DatabaseURL, c.DatabaseWait, s.log, s.telemetry.Queries()); err != nil {

@@ -3,7 +3,8 @@
 // middleware, a tracer of queries and a handler.
 //
 // Metrics are there for a scraper always. Traces, and metrics by OTLP, are there
-// if the OTEL_… variables of the environment say where they go.
+// if the OTEL_… variables of the environment say where they go, and whoever runs the
+// service brings what sends them.
 // docs/observability.md lists all that is measured.
 package telemetry
 
@@ -23,8 +24,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	bridge "go.opentelemetry.io/contrib/bridges/prometheus"
-	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel"
 	exporter "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
@@ -50,14 +49,22 @@ const (
 
 // Config is what New needs.
 type Config struct {
-	// Environment lets the OTEL_… variables of the process say where traces and
-	// metrics go. The exporters read them by themselves, so it is for whoever
-	// owns the process.
-	Environment bool
+	// Exporters send traces and metrics, if the OTEL_… variables of the process say
+	// where; nil sends none. They read the variables by themselves, so they are for
+	// whoever owns the process.
+	Exporters *Exporters
 
 	Version, Commit string // what the program was built from, as far as that is known
 
 	Log *slog.Logger // nil discards
+}
+
+// Exporters make what sends traces and metrics. Package exporters has them.
+type Exporters struct {
+	Traces func(context.Context) (sdktrace.SpanExporter, error)
+
+	// Metrics sends what Prometheus's collectors gather too.
+	Metrics func(context.Context, prometheus.Gatherer) (sdkmetric.Reader, error)
 }
 
 // Telemetry measures and traces. It is safe for many goroutines.
@@ -96,7 +103,7 @@ func New(ctx context.Context, c Config) (*Telemetry, error) {
 	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(c))
 	t.registry.MustRegister(process)
 	options := []sdkmetric.Option{sdkmetric.WithReader(scrape)}
-	if c.Environment {
+	if c.Exporters != nil {
 		pushed, err := t.export(ctx, c, process)
 		if err != nil {
 			return nil, err
@@ -126,7 +133,7 @@ func (t *Telemetry) export(ctx context.Context, c Config, process prometheus.Gat
 		return nil, fmt.Errorf("describe the service (OTEL_RESOURCE_ATTRIBUTES): %w", err)
 	}
 	if traces {
-		spans, err := autoexport.NewSpanExporter(ctx)
+		spans, err := c.Exporters.Traces(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("export traces: %w", err)
 		}
@@ -137,10 +144,7 @@ func (t *Telemetry) export(ctx context.Context, c Config, process prometheus.Gat
 	if !metrics {
 		return nil, nil
 	}
-	autoexport.WithFallbackMetricProducer(func(context.Context) (sdkmetric.Producer, error) {
-		return bridge.NewMetricProducer(bridge.WithGatherer(process)), nil
-	})
-	reader, err := autoexport.NewMetricReader(ctx)
+	reader, err := c.Exporters.Metrics(ctx, process)
 	if err != nil {
 		return nil, fmt.Errorf("export metrics: %w", err)
 	}
