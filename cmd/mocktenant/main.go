@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -60,7 +61,16 @@ type console struct {
 	log *slog.Logger
 }
 
+// gcPercent is GOGC, if the environment says nothing: the service keeps little alive, so
+// that collecting a quarter as often costs few megabytes, and saves a tenth of the
+// processor time of a create. It is set before all else, for the start makes much that
+// is soon garbage.
+const gcPercent = 400
+
 func main() {
+	if _, set := os.LookupEnv("GOGC"); !set {
+		debug.SetGCPercent(gcPercent)
+	}
 	gin.SetMode(gin.ReleaseMode)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -131,7 +141,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return command.Run(&c, console{stdout, stderr, log})
+	con := console{stdout, stderr, log}
+	if command.Command() == "serve" { // called here, so that nothing keeps kong's model while it runs: 1 MB
+		return c.Serve.Run(ctx, &c, con)
+	}
+	return command.Run(&c, con)
 }
 
 // settingInFile reads a setting whose variable isn't set from the file that the

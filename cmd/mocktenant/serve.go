@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -53,9 +52,6 @@ func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error)
 		}
 		con.log.Info("the administration asks for a key, which mocktenant admin-key show prints", "file", adminKeyFile(dir))
 	}
-	if _, set := os.LookupEnv("GOGC"); !set {
-		debug.SetGCPercent(gcPercent)
-	}
 	srv, err := server.Start(ctx, s.Config)
 	if err != nil {
 		return err
@@ -74,13 +70,9 @@ func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error)
 		defer removeService(dir)
 	}
 	con.log.Info("ready", "url", srv.URL(), "https", srv.SecureURL(), "admin", srv.AdminURL(), "demo", s.Demo)
+	debug.FreeOSMemory() // some 4 MB, which the start alone needed
 	return s.wait(ctx, srv, con)
 }
-
-// gcPercent is GOGC, if the environment says nothing: the service keeps little alive, so
-// that collecting a quarter as often costs few megabytes, and saves a tenth of the
-// processor time of a create.
-const gcPercent = 400
 
 // directory is the data directory of the service's own Postgres; "" if there
 // is none to keep.
