@@ -48,8 +48,8 @@ func (o operations) find(method, path string) *operation { return o[method+" "+p
 
 var pathParameter = regexp.MustCompile(`\{(\w+)\}`)
 
-// contract reads the document, once, when it is first needed: a service that
-// nobody administers starts without.
+// contract reads the document, once, when it is first needed: it takes some 10 ms and
+// 2 MB, which a service that nobody administers does without.
 var contract = sync.OnceValue(func() operations {
 	document, err := openapi3.NewLoader().LoadFromData(openAPI)
 	if err != nil {
@@ -102,10 +102,6 @@ func (o *operation) fits(body []byte) bool {
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
 	return err == nil && o.body.Validate(value) == nil
 }
-
-// Load reads the contract, which takes some 10 ms and which the first call would
-// else wait for.
-func Load() { contract() }
 
 // document tells whether the body is a state document, which its reader checks.
 func (o *operation) document() bool { return o.name == "importTenant" || o.name == "createSeed" }

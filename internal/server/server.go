@@ -84,9 +84,6 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if s.config.Now == nil {
 		s.config.Now = time.Now
 	}
-	if c.AdminAddr != "" {
-		go admin.Load() // while the database is waited for
-	}
 	var err error
 	if s.telemetry, err = telemetry.New(ctx, telemetry.Config{Exporters: c.OpenTelemetry, Version: c.Version, Commit: c.Commit, Log: s.log}); err != nil {
 		return nil, err
