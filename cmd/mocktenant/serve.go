@@ -70,8 +70,25 @@ func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error)
 		defer removeService(dir)
 	}
 	con.log.Info("ready", "url", srv.URL(), "https", srv.SecureURL(), "admin", srv.AdminURL(), "demo", s.Demo)
-	debug.FreeOSMemory() // some 4 MB, which the start alone needed
+	go giveBack(ctx)
 	return s.wait(ctx, srv, con)
+}
+
+// giveBackInterval is the time between two calls to give memory back, each of which
+// takes some milliseconds of a processor.
+const giveBackInterval = time.Minute
+
+// giveBack gives the system the memory that is free: what the start needed, at once, and
+// now and then what requests did, so that an idle service is small again. Go by itself
+// keeps what it collects at most, which is 16 MB with gcPercent however little lives.
+func giveBack(ctx context.Context) {
+	for ctx.Err() == nil {
+		debug.FreeOSMemory()
+		select {
+		case <-ctx.Done():
+		case <-time.After(giveBackInterval):
+		}
+	}
 }
 
 // directory is the data directory of the service's own Postgres; "" if there
