@@ -1,96 +1,179 @@
+//go:build linux
+
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"io"
-	"net"
+	"net/netip"
+	"runtime"
 	"strconv"
-	"strings"
-	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // load lets clients send the requests over and over, in turn, each when its last
 // one was answered, and wants the status. It speaks HTTP/1.1 over bare connections,
-// so that the client costs little beside what is measured.
-func load(ctx context.Context, address string, requests [][]byte, status, clients int, d time.Duration) (figures, error) {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	var (
-		wg        sync.WaitGroup
-		mu        sync.Mutex
-		latencies []time.Duration
-		failure   error
-	)
+// all of one thread as in pgbench and wrk: so the clients, on the same processors,
+// cost little beside what is measured.
+func load(ctx context.Context, address string, requests [][]byte, status, clients int, d time.Duration) (f figures, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	l := &loader{requests: requests, want: fmt.Appendf(nil, "HTTP/1.1 %d ", status), buffer: make([]byte, 64<<10)}
+	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return f, err
+	}
+	defer func() { _ = unix.Close(l.epoll) }()
+	defer l.disconnect()
+	for i := range clients {
+		if err := l.connect(address, i); err != nil {
+			return f, err
+		}
+	}
 	start := time.Now()
-	for first := range clients {
-		wg.Go(func() {
-			mine, err := send(ctx, address, requests, first, status)
-			mu.Lock()
-			defer mu.Unlock()
-			latencies = append(latencies, mine...)
-			if err != nil {
-				failure = err
-			}
-		})
-	}
-	wg.Wait()
-	return summarize(latencies, time.Since(start)), failure
+	err = l.run(ctx, start.Add(d))
+	return summarize(l.latencies, time.Since(start)), err
 }
 
-func send(ctx context.Context, address string, requests [][]byte, first, status int) ([]time.Duration, error) {
-	conn, err := (&net.Dialer{}).DialContext(context.WithoutCancel(ctx), "tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = conn.Close() }()
-	var latencies []time.Duration
-	answers := bufio.NewReaderSize(conn, 64<<10)
-	want := fmt.Sprintf("HTTP/1.1 %d ", status)
-	for i := first; ctx.Err() == nil; i++ {
-		start := time.Now()
-		if _, err := conn.Write(requests[i%len(requests)]); err != nil {
-			return latencies, err
-		}
-		if err := readAnswer(answers, want); err != nil {
-			return latencies, err
-		}
-		latencies = append(latencies, time.Since(start))
-	}
-	return latencies, nil
+type loader struct {
+	requests  [][]byte
+	want      []byte // how an answer begins
+	epoll     int
+	clients   map[int32]*connection // by descriptor
+	buffer    []byte
+	latencies []time.Duration
 }
 
-// readAnswer reads past one answer, whose length must be given.
-func readAnswer(r *bufio.Reader, want string) error {
-	first, err := r.ReadString('\n')
+// connection is that of one client, and what it waits for.
+type connection struct {
+	fd   int
+	next int // of the requests, the one to send
+	sent time.Time
+	head []byte // of the answer, as much as came of one whose head is not whole
+	left int    // bytes to come of the answer's body
+}
+
+func (l *loader) connect(address string, first int) error {
+	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return err
 	}
-	if !strings.HasPrefix(first, want) {
-		return fmt.Errorf("got %q, want %q", first, want)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
 	}
-	length := -1
-	for {
-		line, err := r.ReadSlice('\n')
-		if err != nil {
+	if l.clients == nil {
+		l.clients = map[int32]*connection{}
+	}
+	l.clients[int32(fd)] = &connection{fd: fd, next: first}
+	return errors.Join(
+		unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}),
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
+		unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}),
+	)
+}
+
+func (l *loader) disconnect() {
+	for _, c := range l.clients {
+		_ = unix.Close(c.fd)
+	}
+}
+
+// run lets all clients send until the end, and awaits what is then under way.
+func (l *loader) run(ctx context.Context, end time.Time) error {
+	for _, c := range l.clients {
+		if err := l.send(c); err != nil {
 			return err
 		}
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 {
-			break
+	}
+	events := make([]unix.EpollEvent, len(l.clients))
+	for waiting := len(l.clients); waiting > 0; {
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		if value, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
-			if length, err = strconv.Atoi(string(value)); err != nil {
+		n, err := unix.EpollWait(l.epoll, events, 1000)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		for _, event := range events[:max(n, 0)] {
+			c := l.clients[event.Fd]
+			answered, err := l.receive(c)
+			if err != nil {
+				return err
+			}
+			if !answered {
+				continue
+			}
+			now := time.Now()
+			l.latencies = append(l.latencies, now.Sub(c.sent))
+			if now.After(end) {
+				waiting--
+				continue
+			}
+			if err := l.send(c); err != nil {
 				return err
 			}
 		}
 	}
-	if length < 0 {
-		return fmt.Errorf("an answer has no Content-Length")
+	return nil
+}
+
+func (l *loader) send(c *connection) error {
+	request := l.requests[c.next%len(l.requests)]
+	c.next++
+	c.sent = time.Now()
+	n, err := unix.Write(c.fd, request)
+	if err == nil && n < len(request) {
+		err = fmt.Errorf("%d bytes of %d were written", n, len(request))
 	}
-	_, err = io.CopyN(io.Discard, r, int64(length))
 	return err
+}
+
+// receive reads what has come, and tells whether that was the last of an answer,
+// whose length must be given.
+func (l *loader) receive(c *connection) (answered bool, err error) {
+	n, err := unix.Read(c.fd, l.buffer)
+	if err != nil {
+		return false, err
+	}
+	if n == 0 {
+		return false, errors.New("the service closed a connection")
+	}
+	came := l.buffer[:n]
+	if c.left > 0 {
+		return c.took(n)
+	}
+	if len(c.head) > 0 {
+		came = append(c.head, came...)
+	}
+	head, body, whole := bytes.Cut(came, []byte("\r\n\r\n"))
+	if !whole {
+		c.head = append([]byte(nil), came...)
+		return false, nil
+	}
+	c.head = nil
+	if !bytes.HasPrefix(head, l.want) {
+		return false, fmt.Errorf("got %q, want %q", came, l.want)
+	}
+	_, rest, ok := bytes.Cut(head, []byte("\r\nContent-Length: "))
+	if !ok {
+		return false, fmt.Errorf("an answer has no Content-Length: %q", head)
+	}
+	value, _, _ := bytes.Cut(rest, []byte("\r\n"))
+	if c.left, err = strconv.Atoi(string(value)); err != nil {
+		return false, err
+	}
+	return c.took(len(body))
+}
+
+// took tells whether n more bytes were the last of the answer.
+func (c *connection) took(n int) (bool, error) {
+	c.left -= n
+	if c.left < 0 {
+		return false, fmt.Errorf("%d bytes too many came", -c.left)
+	}
+	return c.left == 0, nil
 }

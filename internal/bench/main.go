@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command bench measures the service beside its yardstick: pgbench, sending the
 // same statements to the same Postgres with the same number of clients, with no
 // HTTP, no token and no JSON. It prints Markdown; -write puts that into

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -29,10 +31,8 @@ func (s *subject) replicas(ctx context.Context, w io.Writer, rounds int, d time.
 			_ = c.Wait()
 		}
 	}()
-	for range read {
-		if _, err := load(ctx, s.address(), [][]byte{s.request("POST", partnersPath, partner)}, 201, 1, time.Millisecond); err != nil {
-			return err
-		}
+	if err := s.createPages(ctx); err != nil {
+		return err
 	}
 	works, err := s.works(ctx)
 	if err != nil {

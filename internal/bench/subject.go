@@ -1,8 +1,11 @@
+//go:build linux
+
 package main
 
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -64,8 +67,8 @@ FROM replaced
 WHERE p.tenant_id = :tenant AND p.id = :id AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
 RETURNING p.*;
 `
-	selectOne = "SELECT * FROM remote_assistance_partners WHERE tenant_id = :tenant AND id = :id;\n"
-	selectAll = "SELECT * FROM remote_assistance_partners WHERE tenant_id = :tenant AND id > '00000000-0000-0000-0000-000000000000' ORDER BY id LIMIT 101 OFFSET 0;\n"
+	selectOne  = "SELECT * FROM remote_assistance_partners WHERE tenant_id = :tenant AND id = :id;\n"
+	selectPage = "SELECT * FROM remote_assistance_partners WHERE tenant_id = :tenant AND id > :after ORDER BY id LIMIT 101 OFFSET 0;\n"
 )
 
 // subject is the service, built and run as users run it, and its database.
@@ -174,10 +177,8 @@ func (s *subject) loads(ctx context.Context, w io.Writer, rounds int, d time.Dur
 	if err != nil {
 		return err
 	}
-	for range read { // so many there are to be
-		if _, err := load(ctx, s.address(), [][]byte{s.request("POST", partnersPath, partner)}, 201, 1, time.Millisecond); err != nil {
-			return err
-		}
+	if err := s.createPages(ctx); err != nil {
+		return err
 	}
 	works, err := s.works(ctx)
 	if err != nil {
@@ -236,8 +237,9 @@ type work struct {
 	status   int
 }
 
-// read is how many partners gets choose from, each by a script of its own: so
-// pgbench has no key to compute, and sends it as a parameter, as we do.
+// read is how many partners gets choose from, and lists how many pages, each by a
+// script of its own: so pgbench has no key to compute, and sends it as a parameter, as
+// we do.
 const read = 64
 
 func (s *subject) works(ctx context.Context) ([]work, error) {
@@ -257,12 +259,66 @@ func (s *subject) works(ctx context.Context) ([]work, error) {
 		patch.scripts = append(patch.scripts, strings.ReplaceAll(update, ":id", fmt.Sprint(":id", i)))
 		patch.requests = append(patch.requests, s.request("PATCH", partnersPath+"/"+id, `{"displayName":"Another name"}`))
 	}
+	pages := work{name: "list of 100", status: 200}
+	links, last, err := s.pages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i, link := range links {
+		s.variables = append(s.variables, fmt.Sprintf("after%d=%s", i, last[i]))
+		pages.scripts = append(pages.scripts, strings.ReplaceAll(selectPage, ":after", fmt.Sprint(":after", i)))
+		pages.requests = append(pages.requests, s.request("GET", link, ""))
+	}
 	return []work{
 		{"create", []string{strings.ReplaceAll(insert, "TENANT", server.DemoTenantID.String())}, [][]byte{s.request("POST", partnersPath, partner)}, 201},
 		get,
 		patch,
-		{"list of 100", []string{selectAll}, [][]byte{s.request("GET", partnersPath+"?$top=100", "")}, 200},
+		pages,
+		{"one list of 100", pages.scripts[:1], pages.requests[:1], 200},
 	}, nil
+}
+
+// createPages creates as many partners as the pages that are read hold.
+func (s *subject) createPages(ctx context.Context) error {
+	for created := 0; created <= read*100; {
+		f, err := load(ctx, s.address(), [][]byte{s.request("POST", partnersPath, partner)}, 201, 16, 100*time.Millisecond)
+		if err != nil {
+			return err
+		}
+		created += int(f.perSecond / 10)
+	}
+	return nil
+}
+
+// pages follows the links of a list, and returns those of its pages but the first,
+// and of each the id behind which it starts.
+func (s *subject) pages(ctx context.Context) (links, after []string, err error) {
+	for next := s.url + partnersPath + "?$top=100"; len(links) < read; {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, next, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		r.Header.Set("Authorization", "Bearer "+s.token)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return nil, nil, err
+		}
+		var page struct {
+			NextLink string `json:"@odata.nextLink"`
+			Value    []struct{ ID string }
+		}
+		err = json.NewDecoder(response.Body).Decode(&page)
+		_ = response.Body.Close()
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(page.Value) == 0 || page.NextLink == "" {
+			return nil, nil, fmt.Errorf("%s: %s, and no further page", next, response.Status)
+		}
+		next = page.NextLink
+		links, after = append(links, strings.TrimPrefix(next, s.url)), append(after, page.Value[len(page.Value)-1].ID)
+	}
+	return links, after, nil
 }
 
 // load lets clients work, and tells what each request took of the processors.
