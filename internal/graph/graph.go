@@ -60,6 +60,7 @@ type version struct {
 
 type server struct {
 	queries   *db.Store
+	pages     *db.Shared[pageKey, page]
 	tokens    TokenVerifier
 	pageKey   []byte
 	throttle  throttle
@@ -71,7 +72,7 @@ type server struct {
 
 // New returns the handler of every Graph route.
 func New(c Config) http.Handler {
-	s := &server{queries: c.Store, tokens: c.Tokens, pageKey: c.PageKey, now: c.Now, log: c.Log, publicURL: c.PublicURL}
+	s := &server{queries: c.Store, pages: db.NewShared[pageKey, page](c.Store, "ListPartners"), tokens: c.Tokens, pageKey: c.PageKey, now: c.Now, log: c.Log, publicURL: c.PublicURL}
 	if s.now == nil {
 		s.now = time.Now
 	}

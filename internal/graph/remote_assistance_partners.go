@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -143,27 +145,37 @@ func (s *server) listRemoteAssistancePartners(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	size := x.pageSize(q, &token)
-	return buffered(func(items *[]byte) error {
-		next, err := s.appendPage(x, items, q, token, size)
+	key := pageKey{
+		tenant: x.caller.TenantID, base: x.base, version: x.version.name, format: x.format,
+		query: q.Encode(), size: x.pageSize(q, &token), omitNulls: x.omitsNulls(),
+	}
+	key.preferredSize = token.Size
+	return buffered(func(b *[]byte) error {
+		page, err := s.pages.Do(x.Request.Context(), key, func(ctx context.Context, alone bool) (page, error) {
+			page, err := s.readPage(ctx, x, key, q, token, b)
+			if !alone { // the buffer is this caller's own
+				page.items = bytes.Clone(page.items)
+			}
+			return page, err
+		})
 		if err != nil {
 			return err
 		}
-		list := collection{format: x.format, context: x.contextURL(partnerSet, q.Select, false)}
-		if q.Count {
-			total, err := s.queries.CountPartners(x.Request.Context(), x.caller.TenantID, q.Filter)
-			if err != nil {
-				return err
-			}
-			list.count = &total
-		}
-		if next != nil {
-			next.Size = token.Size
-			list.nextLink = x.nextLink(partnerSet, q, next.encode(s.pageKey, x.caller.TenantID, q))
-		}
-		x.writeJSON(http.StatusOK, list.head(), *items, tail)
+		x.writeJSON(http.StatusOK, page.head, page.items)
 		return nil
 	})
+}
+
+// pageKey is all that an answer to a list depends on, besides the partners. What
+// now() means is in the query.
+type pageKey struct {
+	tenant        uuid.UUID
+	base, version string
+	format        format
+	query         string
+	size          int64
+	preferredSize int64 // as the links go on with it
+	omitNulls     bool
 }
 
 // pageSize is how many partners a page holds: what the tenant allows, $top asks
@@ -184,32 +196,58 @@ func (x *exchange) pageSize(q odata.Query, token *skipToken) int64 {
 	return size
 }
 
-// appendPage appends the partners of one page, each as it comes from the database,
+// page is the body of a list's answer: its frame up to the items, and these with
+// the frame's end.
+type page struct{ head, items []byte }
+
+// readPage reads a page, and its list's count if that is asked for. The items go into
+// the buffer.
+func (s *server) readPage(ctx context.Context, x *exchange, key pageKey, q odata.Query, token skipToken, b *[]byte) (page, error) {
+	next, err := s.appendItems(ctx, x, key, q, token, b)
+	if err != nil {
+		return page{}, err
+	}
+	list := collection{format: x.format, context: x.contextURL(partnerSet, q.Select, false)}
+	if q.Count {
+		total, err := s.queries.CountPartners(ctx, x.caller.TenantID, q.Filter)
+		if err != nil {
+			return page{}, err
+		}
+		list.count = &total
+	}
+	if next != nil {
+		next.Size = token.Size
+		list.nextLink = x.nextLink(partnerSet, q, next.encode(s.pageKey, x.caller.TenantID, q))
+	}
+	*b = append(*b, tail...)
+	return page{list.head(), *b}, nil
+}
+
+// appendItems appends the partners of one page, each as it comes from the database,
 // and returns where the next page starts, if there is more. Nothing is sent before
 // the last has come: so the link stands in front of them, as Graph's does, and what
 // fails is answered as a failure.
-func (s *server) appendPage(x *exchange, items *[]byte, q odata.Query, token skipToken, size int64) (next *skipToken, err error) {
+func (s *server) appendItems(ctx context.Context, x *exchange, key pageKey, q odata.Query, token skipToken, b *[]byte) (next *skipToken, err error) {
 	params := db.ListParams{
-		TenantID: x.caller.TenantID, Filter: q.Filter, OrderBy: q.OrderBy, After: token.position(), Skip: q.Skip, Limit: size + 1,
+		TenantID: key.tenant, Filter: q.Filter, OrderBy: q.OrderBy, After: token.position(), Skip: q.Skip, Limit: key.size + 1,
 	}
-	omit := x.omitsNulls()
 	var last skipToken
 	n, more := int64(0), false
-	err = s.queries.ListPartners(x.Request.Context(), params, func(p *db.Listed) (err error) {
-		if more = n == size; more { // one more than the page would be the next
+	err = s.queries.ListPartners(ctx, params, func(p *db.Listed) (err error) {
+		if more = n == key.size; more { // one more than the page would be the next
 			return nil
 		}
 		if n++; n > 1 {
-			*items = append(*items, ',')
+			*b = append(*b, ',')
 		}
-		*items = x.appendPartner(*items, &p.RemoteAssistancePartner, "", q.Select, omit)
-		if n == size {
+		*b = x.appendPartner(*b, &p.RemoteAssistancePartner, "", q.Select, key.omitNulls)
+		if n == key.size {
 			last.ID = p.ID
 			last.Keys, err = p.Keys()
 		}
 		return err
 	})
-	if err != nil || !more || size == 0 {
+	if err != nil || !more || key.size == 0 {
 		return nil, err
 	}
 	return &last, nil
