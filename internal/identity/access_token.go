@@ -123,37 +123,44 @@ func (p *Provider) sign(claims any) (string, error) {
 // not revoked, and returns what it claims. The error is one of the bearer
 // package, wrapped with its reason, or the database's.
 func (p *Provider) VerifyAccessToken(ctx context.Context, raw string) (*bearer.Claims, error) {
-	body, err := p.verified(ctx, raw)
+	token, err := p.verified(ctx, raw)
 	if err != nil {
 		return nil, err
 	}
-	if !forGraph(body.Audience) {
-		return nil, fmt.Errorf("%w: %q", bearer.ErrAudience, []string(body.Audience))
+	if !token.forGraph {
+		return nil, fmt.Errorf("%w: %q", bearer.ErrAudience, []string(token.audience))
 	}
-	return p.checkPayload(ctx, body)
+	return p.check(ctx, token)
 }
 
 // verifyToken is the same for a token of any one audience.
 func (p *Provider) verifyToken(ctx context.Context, raw string) (*bearer.Claims, error) {
-	body, err := p.verified(ctx, raw)
+	token, err := p.verified(ctx, raw)
 	if err != nil {
 		return nil, err
 	}
-	if len(body.Audience) != 1 {
-		return nil, fmt.Errorf("%w: %q", bearer.ErrAudience, []string(body.Audience))
+	if len(token.audience) != 1 {
+		return nil, fmt.Errorf("%w: %q", bearer.ErrAudience, []string(token.audience))
 	}
-	return p.checkPayload(ctx, body)
+	return p.check(ctx, token)
 }
 
-func (p *Provider) checkPayload(ctx context.Context, body *payload) (*bearer.Claims, error) {
-	claims, err := body.check(p.now())
-	if err != nil {
-		return nil, err
+// check holds a token against the clock and what it stands on.
+func (p *Provider) check(ctx context.Context, token *verifiedToken) (*bearer.Claims, error) {
+	now := p.now()
+	switch {
+	case token.err != nil:
+		return nil, token.err
+	case !now.Before(token.expiry):
+		return nil, fmt.Errorf("%w at %s", bearer.ErrExpired, token.expiry.UTC())
+	case now.Before(token.notBefore):
+		return nil, fmt.Errorf("%w until %s", bearer.ErrNotYetValid, token.notBefore.UTC())
 	}
+	claims := token.claims
 	if claims.Personal() {
-		return claims, nil // the tenant of all personal accounts is no row of ours
+		return &claims, nil // the tenant of all personal accounts is no row of ours
 	}
-	return claims, p.checkCaller(ctx, claims, body.issued())
+	return &claims, p.checkCaller(ctx, &claims, token.issued)
 }
 
 // checkCaller refuses a token whose tenant, application or user is gone, or
@@ -190,20 +197,32 @@ func (p *Provider) checkCaller(ctx context.Context, claims *bearer.Claims, issue
 	return nil
 }
 
-// verified returns the payload of a token whose signature is ours. A signature
-// is checked once: as long as the token is remembered, by its hash, the same
-// bytes are not checked again. What the payload says is for the caller to check
-// each time.
-func (p *Provider) verified(ctx context.Context, raw string) (*payload, error) {
-	hash := sha256.Sum256([]byte(raw))
-	if body, ok := p.seen.Get(hash); ok {
-		return body, nil
+// verifiedToken is a token whose signature is ours, and what it says.
+type verifiedToken struct {
+	audience          jwt.Audience
+	forGraph          bool
+	issued            time.Time
+	notBefore, expiry time.Time
+	claims            bearer.Claims // none of the tenant's
+	err               error         // why it is refused whenever it comes; then there are no claims
+}
+
+// verified reads a token whose signature is ours. A signature is checked once: as
+// long as the token is remembered, by its hash, the same bytes are neither checked nor
+// read again. What may change is for the caller to check each time.
+func (p *Provider) verified(ctx context.Context, raw string) (*verifiedToken, error) {
+	var buffer [2 << 10]byte // for nearly all tokens, which are not copied to the heap to be hashed
+	hash := sha256.Sum256(append(buffer[:0], raw...))
+	if token, ok := p.seen.Get(hash); ok {
+		return token, nil
 	}
 	body, err := p.verifySignature(ctx, raw)
-	if err == nil {
-		p.seen.Add(hash, body)
+	if err != nil {
+		return nil, err
 	}
-	return body, err
+	token := body.read()
+	p.seen.Add(hash, token)
+	return token, nil
 }
 
 func (p *Provider) verifySignature(ctx context.Context, raw string) (*payload, error) {
@@ -283,35 +302,39 @@ func (b *payload) asUser(t AccessToken) {
 	}
 }
 
-// check holds the claims against what Graph asks of a token.
-func (b *payload) check(now time.Time) (*bearer.Claims, error) {
+// read reads what Graph asks of a token, and all of it that never changes.
+func (b *payload) read() *verifiedToken {
+	t := &verifiedToken{audience: b.Audience, forGraph: forGraph(b.Audience), issued: b.issued()}
 	tenant, err := uuid.Parse(b.TenantID)
 	if err != nil {
-		return nil, fmt.Errorf("%w: tid %q", bearer.ErrClaims, b.TenantID)
+		t.err = fmt.Errorf("%w: tid %q", bearer.ErrClaims, b.TenantID)
+		return t
 	}
 	object, err := uuid.Parse(b.ObjectID)
-	if err != nil {
-		return nil, fmt.Errorf("%w: oid %q", bearer.ErrClaims, b.ObjectID)
-	}
 	switch {
+	case err != nil:
+		t.err = fmt.Errorf("%w: oid %q", bearer.ErrClaims, b.ObjectID)
+		return t
 	case b.Issuer != issuer(tenant):
-		return nil, fmt.Errorf("%w: %q", bearer.ErrIssuer, b.Issuer)
+		t.err = fmt.Errorf("%w: %q", bearer.ErrIssuer, b.Issuer)
+		return t
 	case b.Expiry == nil:
-		return nil, fmt.Errorf("%w: no exp", bearer.ErrClaims)
-	case !now.Before(b.Expiry.Time()):
-		return nil, fmt.Errorf("%w at %s", bearer.ErrExpired, b.Expiry.Time().UTC())
-	case b.NotBefore != nil && now.Before(b.NotBefore.Time()):
-		return nil, fmt.Errorf("%w until %s", bearer.ErrNotYetValid, b.NotBefore.Time().UTC())
+		t.err = fmt.Errorf("%w: no exp", bearer.ErrClaims)
+		return t
 	}
-	return &bearer.Claims{
+	t.expiry, t.notBefore = b.Expiry.Time(), b.NotBefore.Time() // the zero time if there is none
+	t.claims = bearer.Claims{
 		TenantID: tenant,
 		ObjectID: object,
 		AppID:    b.AppID,
-		Audience: b.Audience[0],
 		Scopes:   strings.Fields(b.Scopes),
 		Roles:    b.Roles,
 		IDType:   b.IDType,
-	}, nil
+	}
+	if len(b.Audience) == 1 {
+		t.claims.Audience = b.Audience[0]
+	}
+	return t
 }
 
 func issuer(tenant uuid.UUID) string { return "https://sts.windows.net/" + tenant.String() + "/" }

@@ -47,7 +47,7 @@ type Provider struct {
 	observe    []gin.HandlerFunc
 	keys       keyring
 	callers    callerCache
-	seen       *lru.Cache[[sha256.Size]byte, *payload] // verified tokens by their hash
+	seen       *lru.Cache[[sha256.Size]byte, *verifiedToken] // by the hash
 	failures   failures
 	sameOrigin *http.CrossOriginProtection
 }
@@ -73,7 +73,7 @@ func New(ctx context.Context, c Config) (*Provider, error) {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	var errs [3]error
-	p.seen, errs[0] = lru.New[[sha256.Size]byte, *payload](maxSeen)
+	p.seen, errs[0] = lru.New[[sha256.Size]byte, *verifiedToken](maxSeen)
 	p.callers.known, errs[1] = lru.New[db.GetCallerParams, caller](maxCallers)
 	p.failures.byAddress, errs[2] = lru.New[string, *rate.Limiter](maxAddresses)
 	if err := errors.Join(errs[:]...); err != nil {
