@@ -64,7 +64,7 @@ func (q *Queries) ListPartners(ctx context.Context, p ListParams, each func(*Lis
 		return explain(err)
 	}
 	defer rows.Close()
-	one := Listed{reader: &partnerReader{rows: rows, texts: new([2]string)}}
+	one := Listed{reader: &partnerReader{rows: rows, texts: new([2]string), borrows: true}}
 	for rows.Next() {
 		if err := one.reader.read(&one.RemoteAssistancePartner); err != nil {
 			return err

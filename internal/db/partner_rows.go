@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"time"
+	"unsafe"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -19,6 +20,7 @@ type partnerReader struct {
 	columns int // of a row, with what comes behind the partner; 0 before the first
 	binary  bool
 	texts   *[2]string // what the texts of the row at hand point to
+	borrows bool       // the texts are the message's own, and gone with the next row
 }
 
 // partnerWidth is how many columns a partner has.
@@ -76,7 +78,11 @@ func (r *partnerReader) text(i int, raw []byte) *string {
 	if raw == nil {
 		return nil
 	}
-	r.texts[i] = string(raw)
+	if r.borrows {
+		r.texts[i] = unsafe.String(unsafe.SliceData(raw), len(raw))
+	} else {
+		r.texts[i] = string(raw)
+	}
 	return &r.texts[i]
 }
 
