@@ -17,10 +17,9 @@ const (
 	// maxWaiting is how many calls wait at most; one more is refused.
 	maxWaiting = 4096
 
-	// secondFrom is how many calls that wait are worth a second statement beside the
-	// one in flight: the processors have nothing else to do while it commits. Measured:
-	// with fewer, Postgres does more for the same rows; with more, it begins too late.
-	secondFrom = 16
+	// secondFrom is how many calls that wait are worth a second statement at least.
+	// Measured: for fewer, Postgres does more for the same rows.
+	secondFrom = 4
 
 	// gatherTimeout bounds a statement: whoever waits for it may be gone.
 	gatherTimeout = 10 * time.Second
@@ -33,9 +32,10 @@ var errApart = errors.New("to be executed apart")
 // errNotExecuted is for those whose statement another caller was to run.
 var errNotExecuted = errors.New("the statement was not executed to its end")
 
-// gather turns calls that are made at the same time into few statements. One
-// statement is in flight at a time, or two if many calls wait; what is called
-// meanwhile goes into the next.
+// gather turns calls that are made at the same time into few statements. Two are in
+// flight at a time, the second from when as many calls wait as are in the first: while
+// one commits or is answered, the other keeps Postgres busy, and neither is small
+// where much is called. What is called meanwhile goes into the next.
 // Nobody waits for company: a call that finds no statement in flight is one of its
 // own.
 //
@@ -58,6 +58,7 @@ type gather[P, R any] struct {
 
 	mu      sync.Mutex
 	flights int  // statements in flight; one too if a caller was told to run the next
+	calls   int  // in those statements
 	beside  bool // one is in flight that nobody waits for
 	waiting []*gathered[P, R]
 
@@ -108,7 +109,7 @@ func (g *gather[P, R]) call(ctx context.Context, c *gathered[P, R]) {
 		c.result, c.err = g.one(g.observed(ctx, []*gathered[P, R]{c}), c.params)
 		return
 	case g.flights == 0:
-		g.flights = 1
+		g.flights, g.calls = 1, 1
 		g.mu.Unlock()
 		g.run(ctx, []*gathered[P, R]{c})
 		return
@@ -143,14 +144,21 @@ func (g *gather[P, R]) call(ctx context.Context, c *gathered[P, R]) {
 // be one. The last of them, who has just come, is to run it and is first in it.
 func (g *gather[P, R]) second() []*gathered[P, R] {
 	n := len(g.waiting)
-	if g.apart != nil || g.flights != 1 || n < secondFrom || n > maxGathered || g.waiting[0].leads {
+	if g.flights != 1 || n > maxGathered || !g.worthSecond() {
 		return nil
 	}
 	batch := g.waiting[:n:n]
 	batch[0], batch[n-1] = batch[n-1], batch[0]
 	g.waiting = nil
 	g.flights = 2
+	g.calls += n
 	return batch
+}
+
+// worthSecond tells whether those that wait are worth a statement beside the one in
+// flight. They are not if one of them was told to run the next anyway.
+func (g *gather[P, R]) worthSecond() bool {
+	return g.apart == nil && len(g.waiting) >= max(secondFrom, g.calls) && !g.waiting[0].leads
 }
 
 // take removes the calls of the next statement from those that wait; the first
@@ -162,6 +170,7 @@ func (g *gather[P, R]) take() []*gathered[P, R] {
 	if g.apart == nil {
 		batch := g.waiting[:n:n]
 		g.waiting = g.waiting[n:]
+		g.calls += n
 		return batch
 	}
 	batch, left := make([]*gathered[P, R], 0, n), g.waiting[:0:0]
@@ -204,7 +213,7 @@ func (g *gather[P, R]) run(ctx context.Context, batch []*gathered[P, R]) {
 			}
 			c.wake <- false // from now on it is another's
 		}
-		g.next()
+		g.next(len(batch))
 	}()
 	g.execute(ctx, batch)
 	executed = true
@@ -248,10 +257,14 @@ func (g *gather[P, R]) observed(ctx context.Context, calls []*gathered[P, R]) co
 	return g.observe(ctx, g.name, all)
 }
 
-func (g *gather[P, R]) next() {
+// next ends a statement of so many calls. The first who waits runs another.
+func (g *gather[P, R]) next(calls int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.flights == 2 || len(g.waiting) == 0 {
+	if g.apart == nil {
+		g.calls -= calls
+	}
+	if len(g.waiting) == 0 || g.flights == 2 && !g.worthSecond() {
 		g.flights--
 		return
 	}

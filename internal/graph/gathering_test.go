@@ -73,7 +73,7 @@ func TestQueueIsBounded(t *testing.T) {
 	if os.Getenv("MOCKTENANT_NO_GATHERING") != "" {
 		return // each waits for a connection
 	}
-	const most = 1 + 16 + 4096 // two statements in flight, and those that wait
+	const most = 1 + 4 + 4096 // two statements in flight, and those that wait
 	s, request := setupAlone(t)
 	s.Handler().ServeHTTP(httptest.NewRecorder(), request("GET", "", "")) // the caller is known
 	resume := pause(t, s.Pool())
