@@ -101,7 +101,8 @@ func newSubject(ctx context.Context, binary string) (*subject, error) {
 		s.binary = binary
 		return s, nil
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", s.binary, "./cmd/mocktenant")
+	build := exec.CommandContext(ctx, "go", "build", "-tags=nomsgpack", "-trimpath", "-ldflags=-s -w", "-o", s.binary, "./cmd/mocktenant") // as releases are
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build: %w\n%s", err, out)
 	}
@@ -169,6 +170,10 @@ func (s *subject) loads(ctx context.Context, w io.Writer, rounds int, d time.Dur
 		return err
 	}
 	defer s.stop()
+	select {
+	case <-time.After(time.Second): // then it is idle
+	case <-ctx.Done():
+	}
 	idle, err := s.resident("VmRSS")
 	if err != nil {
 		return err
