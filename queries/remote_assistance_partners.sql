@@ -190,7 +190,8 @@ JOIN replaced AS r ON r.tenant_id = w.tenant_id AND r.id = w.id
 WHERE p.tenant_id = r.tenant_id AND p.id = r.id
 RETURNING p.*;
 
--- name: DeleteRemoteAssistancePartner :execrows
+-- name: DeleteRemoteAssistancePartner :one
+-- Returns the status before.
 WITH replaced AS (
     DELETE FROM remote_assistance_partners AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -207,7 +208,8 @@ SELECT
     last_connection_at, last_connection_100ns, last_connection_offset,
     request_expiry_at, request_expiry_100ns, request_expiry_offset,
     created_at, created_by, 'delete', @changed_at, @changed_by
-FROM replaced;
+FROM replaced
+RETURNING onboarding_status;
 
 -- name: BeginOnboardingRemoteAssistancePartner :one
 -- Returns the status before; it changes only from notOnboarded.
@@ -274,6 +276,63 @@ WITH before AS (
         AND before.onboarding_status <> 'notOnboarded'
 )
 SELECT onboarding_status FROM before;
+
+-- name: ChangeRemoteAssistancePartners :many
+-- What the three above do, many at once, of any tenants, none of them twice; in no
+-- promised order, and none for what isn't there or is being changed by another: it
+-- waits for nobody. The element i of each array is of partner i.
+WITH wanted AS (
+    SELECT
+        unnest(@tenant_ids::uuid[]) AS tenant_id,
+        unnest(@ids::uuid[]) AS id,
+        unnest(@changes::text[]) AS change,
+        unnest(@changed_at::timestamptz[]) AS changed_at,
+        unnest(@changed_by::uuid[]) AS changed_by,
+        unnest(@request_expiries_at::timestamptz[]) AS expiry_at,
+        unnest(@request_expiries_100ns::smallint[]) AS expiry_100ns,
+        unnest(@request_expiries_offset::smallint[]) AS expiry_offset
+), before AS (
+    SELECT
+        p.*, w.change::partner_change AS change, w.changed_at, w.changed_by, w.expiry_at, w.expiry_100ns, w.expiry_offset,
+        CASE w.change
+            WHEN 'beginOnboarding' THEN p.onboarding_status = 'notOnboarded'
+            WHEN 'disconnect' THEN p.onboarding_status <> 'notOnboarded'
+            WHEN 'delete' THEN true
+        END AS applies
+    FROM wanted AS w
+    CROSS JOIN LATERAL (
+        SELECT r.* FROM remote_assistance_partners AS r
+        WHERE r.tenant_id = w.tenant_id AND r.id = w.id
+        FOR UPDATE SKIP LOCKED
+    ) AS p
+), kept AS (
+    INSERT INTO remote_assistance_partner_versions (
+        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
+        last_connection_at, last_connection_100ns, last_connection_offset,
+        request_expiry_at, request_expiry_100ns, request_expiry_offset,
+        created_at, created_by, replaced_by_change, replaced_at, replaced_by
+    )
+    SELECT
+        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
+        last_connection_at, last_connection_100ns, last_connection_offset,
+        request_expiry_at, request_expiry_100ns, request_expiry_offset,
+        created_at, created_by, change, changed_at, changed_by
+    FROM before
+    WHERE applies
+), changed AS (
+    UPDATE remote_assistance_partners AS p SET
+        version = p.version + 1,
+        onboarding_status = (CASE b.change WHEN 'beginOnboarding' THEN 'onboarding' ELSE 'notOnboarded' END)::onboarding_status,
+        request_expiry_at = b.expiry_at,
+        request_expiry_100ns = b.expiry_100ns,
+        request_expiry_offset = b.expiry_offset
+    FROM before AS b
+    WHERE p.tenant_id = b.tenant_id AND p.id = b.id AND b.applies AND b.change <> 'delete'
+), deleted AS (
+    DELETE FROM remote_assistance_partners AS p USING before AS b
+    WHERE p.tenant_id = b.tenant_id AND p.id = b.id AND b.change = 'delete'
+)
+SELECT tenant_id, id, onboarding_status FROM before;
 
 -- name: PartnerIDWasUsed :one
 -- Whether a partner has the id, or had it before it was deleted.

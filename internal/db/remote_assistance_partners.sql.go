@@ -150,6 +150,110 @@ func (q *Queries) BeginOnboardingRemoteAssistancePartner(ctx context.Context, ar
 	return onboarding_status, err
 }
 
+const changeRemoteAssistancePartners = `-- name: ChangeRemoteAssistancePartners :many
+WITH wanted AS (
+    SELECT
+        unnest($1::uuid[]) AS tenant_id,
+        unnest($2::uuid[]) AS id,
+        unnest($3::text[]) AS change,
+        unnest($4::timestamptz[]) AS changed_at,
+        unnest($5::uuid[]) AS changed_by,
+        unnest($6::timestamptz[]) AS expiry_at,
+        unnest($7::smallint[]) AS expiry_100ns,
+        unnest($8::smallint[]) AS expiry_offset
+), before AS (
+    SELECT
+        p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_at, p.last_connection_100ns, p.last_connection_offset, p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by, w.change::partner_change AS change, w.changed_at, w.changed_by, w.expiry_at, w.expiry_100ns, w.expiry_offset,
+        CASE w.change
+            WHEN 'beginOnboarding' THEN p.onboarding_status = 'notOnboarded'
+            WHEN 'disconnect' THEN p.onboarding_status <> 'notOnboarded'
+            WHEN 'delete' THEN true
+        END AS applies
+    FROM wanted AS w
+    CROSS JOIN LATERAL (
+        SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_at, r.last_connection_100ns, r.last_connection_offset, r.request_expiry_at, r.request_expiry_100ns, r.request_expiry_offset, r.created_at, r.created_by FROM remote_assistance_partners AS r
+        WHERE r.tenant_id = w.tenant_id AND r.id = w.id
+        FOR UPDATE SKIP LOCKED
+    ) AS p
+), kept AS (
+    INSERT INTO remote_assistance_partner_versions (
+        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
+        last_connection_at, last_connection_100ns, last_connection_offset,
+        request_expiry_at, request_expiry_100ns, request_expiry_offset,
+        created_at, created_by, replaced_by_change, replaced_at, replaced_by
+    )
+    SELECT
+        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
+        last_connection_at, last_connection_100ns, last_connection_offset,
+        request_expiry_at, request_expiry_100ns, request_expiry_offset,
+        created_at, created_by, change, changed_at, changed_by
+    FROM before
+    WHERE applies
+), changed AS (
+    UPDATE remote_assistance_partners AS p SET
+        version = p.version + 1,
+        onboarding_status = (CASE b.change WHEN 'beginOnboarding' THEN 'onboarding' ELSE 'notOnboarded' END)::onboarding_status,
+        request_expiry_at = b.expiry_at,
+        request_expiry_100ns = b.expiry_100ns,
+        request_expiry_offset = b.expiry_offset
+    FROM before AS b
+    WHERE p.tenant_id = b.tenant_id AND p.id = b.id AND b.applies AND b.change <> 'delete'
+), deleted AS (
+    DELETE FROM remote_assistance_partners AS p USING before AS b
+    WHERE p.tenant_id = b.tenant_id AND p.id = b.id AND b.change = 'delete'
+)
+SELECT tenant_id, id, onboarding_status FROM before
+`
+
+type ChangeRemoteAssistancePartnersParams struct {
+	TenantIds             []uuid.UUID
+	Ids                   []uuid.UUID
+	Changes               []string
+	ChangedAt             []time.Time
+	ChangedBy             []uuid.UUID
+	RequestExpiriesAt     []time.Time
+	RequestExpiries100ns  []int16
+	RequestExpiriesOffset []int16
+}
+
+type ChangeRemoteAssistancePartnersRow struct {
+	TenantID         uuid.UUID
+	ID               uuid.UUID
+	OnboardingStatus OnboardingStatus
+}
+
+// What the three above do, many at once, of any tenants, none of them twice; in no
+// promised order, and none for what isn't there or is being changed by another: it
+// waits for nobody. The element i of each array is of partner i.
+func (q *Queries) ChangeRemoteAssistancePartners(ctx context.Context, arg ChangeRemoteAssistancePartnersParams) ([]ChangeRemoteAssistancePartnersRow, error) {
+	rows, err := q.db.Query(ctx, changeRemoteAssistancePartners,
+		arg.TenantIds,
+		arg.Ids,
+		arg.Changes,
+		arg.ChangedAt,
+		arg.ChangedBy,
+		arg.RequestExpiriesAt,
+		arg.RequestExpiries100ns,
+		arg.RequestExpiriesOffset,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ChangeRemoteAssistancePartnersRow
+	for rows.Next() {
+		var i ChangeRemoteAssistancePartnersRow
+		if err := rows.Scan(&i.TenantID, &i.ID, &i.OnboardingStatus); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const countPartnersUpTo = `-- name: CountPartnersUpTo :one
 SELECT count(*) FROM (
     SELECT FROM remote_assistance_partners AS p WHERE p.tenant_id = $1 LIMIT $2::bigint
@@ -342,7 +446,7 @@ func (q *Queries) CreateRemoteAssistancePartners(ctx context.Context, arg Create
 	return items, nil
 }
 
-const deleteRemoteAssistancePartner = `-- name: DeleteRemoteAssistancePartner :execrows
+const deleteRemoteAssistancePartner = `-- name: DeleteRemoteAssistancePartner :one
 WITH replaced AS (
     DELETE FROM remote_assistance_partners AS p
     WHERE p.tenant_id = $3 AND p.id = $4
@@ -360,6 +464,7 @@ SELECT
     request_expiry_at, request_expiry_100ns, request_expiry_offset,
     created_at, created_by, 'delete', $1, $2
 FROM replaced
+RETURNING onboarding_status
 `
 
 type DeleteRemoteAssistancePartnerParams struct {
@@ -369,17 +474,17 @@ type DeleteRemoteAssistancePartnerParams struct {
 	ID        uuid.UUID
 }
 
-func (q *Queries) DeleteRemoteAssistancePartner(ctx context.Context, arg DeleteRemoteAssistancePartnerParams) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteRemoteAssistancePartner,
+// Returns the status before.
+func (q *Queries) DeleteRemoteAssistancePartner(ctx context.Context, arg DeleteRemoteAssistancePartnerParams) (OnboardingStatus, error) {
+	row := q.db.QueryRow(ctx, deleteRemoteAssistancePartner,
 		arg.ChangedAt,
 		arg.ChangedBy,
 		arg.TenantID,
 		arg.ID,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	var onboarding_status OnboardingStatus
+	err := row.Scan(&onboarding_status)
+	return onboarding_status, err
 }
 
 const disconnectRemoteAssistancePartner = `-- name: DisconnectRemoteAssistancePartner :one

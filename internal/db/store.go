@@ -16,9 +16,10 @@ import (
 type Store struct {
 	*Queries
 	pool    *pgxpool.Pool
-	creates *gather[CreateRemoteAssistancePartnerParams, RemoteAssistancePartner] // nil: not gathered, as the two below
+	creates *gather[CreateRemoteAssistancePartnerParams, RemoteAssistancePartner] // nil: not gathered, as all below
 	gets    *gather[GetRemoteAssistancePartnerParams, RemoteAssistancePartner]
 	updates *gather[UpdateRemoteAssistancePartnerParams, RemoteAssistancePartner]
+	changes *gather[partnerChange, OnboardingStatus]
 	turns   Turns // of creates within a quota
 }
 
@@ -29,8 +30,8 @@ type Store struct {
 type Observer func(statement context.Context, query string, calls []context.Context) context.Context
 
 // NewStore returns a Store over a pool. With gathering, creates that are under
-// way at the same time share a statement and its commit, and so do updates, and gets
-// a statement; an observer, if there is one, is told of it.
+// way at the same time share a statement and its commit, and so do updates, and so do
+// actions and deletes, and gets a statement; an observer, if there is one, is told of it.
 func NewStore(pool *pgxpool.Pool, gathering bool, observer Observer) *Store {
 	s := &Store{Queries: New(pool), pool: pool}
 	if gathering {
@@ -44,6 +45,11 @@ func NewStore(pool *pgxpool.Pool, gathering bool, observer Observer) *Store {
 			name: "UpdateRemoteAssistancePartner", one: s.Queries.UpdateRemoteAssistancePartner, many: s.updateMany, observe: observer,
 			apart: func(p UpdateRemoteAssistancePartnerParams) partnerKey { return partnerKey{p.TenantID, p.ID} },
 			waits: true, // for whoever changes the same partner
+		}
+		s.changes = &gather[partnerChange, OnboardingStatus]{
+			name: "ChangeRemoteAssistancePartners", one: s.changeOne, many: s.changeMany, observe: observer,
+			apart: func(c partnerChange) partnerKey { return partnerKey{c.params.TenantID, c.params.ID} },
+			waits: true,
 		}
 	}
 	return s
@@ -74,6 +80,54 @@ func (s *Store) UpdateRemoteAssistancePartner(ctx context.Context, p UpdateRemot
 		return s.Queries.UpdateRemoteAssistancePartner(ctx, p)
 	}
 	return s.updates.do(ctx, p)
+}
+
+// BeginOnboardingRemoteAssistancePartner begins the onboarding of one partner, if it is
+// not onboarded, and returns its status before. Returns pgx.ErrNoRows if there is none.
+func (s *Store) BeginOnboardingRemoteAssistancePartner(ctx context.Context, p BeginOnboardingRemoteAssistancePartnerParams) (OnboardingStatus, error) {
+	return s.change(ctx, partnerChange{PartnerChangeBeginOnboarding, p})
+}
+
+// DisconnectRemoteAssistancePartner disconnects one partner, unless it is not onboarded,
+// and returns its status before. Returns pgx.ErrNoRows if there is none.
+func (s *Store) DisconnectRemoteAssistancePartner(ctx context.Context, p DisconnectRemoteAssistancePartnerParams) (OnboardingStatus, error) {
+	return s.change(ctx, partnerChange{PartnerChangeDisconnect, changeParams(p)})
+}
+
+// DeleteRemoteAssistancePartner deletes one partner and returns its status before.
+// Returns pgx.ErrNoRows if there is none.
+func (s *Store) DeleteRemoteAssistancePartner(ctx context.Context, p DeleteRemoteAssistancePartnerParams) (OnboardingStatus, error) {
+	return s.change(ctx, partnerChange{PartnerChangeDelete, changeParams{TenantID: p.TenantID, ID: p.ID, ChangedAt: p.ChangedAt, ChangedBy: p.ChangedBy}})
+}
+
+// partnerChange is a call of one of the three above: they differ in little, and so
+// share statements.
+type partnerChange struct {
+	kind   PartnerChange
+	params changeParams
+}
+
+// changeParams are those of all three; a delete needs no expiry.
+type changeParams = BeginOnboardingRemoteAssistancePartnerParams
+
+func (s *Store) change(ctx context.Context, c partnerChange) (OnboardingStatus, error) {
+	if s.changes == nil {
+		return s.changeOne(ctx, c)
+	}
+	return s.changes.do(ctx, c)
+}
+
+func (s *Store) changeOne(ctx context.Context, c partnerChange) (OnboardingStatus, error) {
+	switch p := c.params; c.kind {
+	case PartnerChangeBeginOnboarding:
+		return s.Queries.BeginOnboardingRemoteAssistancePartner(ctx, p)
+	case PartnerChangeDisconnect:
+		return s.Queries.DisconnectRemoteAssistancePartner(ctx, DisconnectRemoteAssistancePartnerParams(p))
+	default:
+		return s.Queries.DeleteRemoteAssistancePartner(ctx, DeleteRemoteAssistancePartnerParams{
+			TenantID: p.TenantID, ID: p.ID, ChangedAt: p.ChangedAt, ChangedBy: p.ChangedBy,
+		})
+	}
 }
 
 // CreateWithinQuota does as CreateRemoteAssistancePartner in a tenant that may
@@ -249,6 +303,39 @@ func (s *Store) updateMany(ctx context.Context, calls []UpdateRemoteAssistancePa
 	rows, err := s.UpdateRemoteAssistancePartners(ctx, p)
 	for _, row := range rows {
 		outcomes[place[partnerKey{row.TenantID, row.ID}]] = outcome[RemoteAssistancePartner]{result: row}
+	}
+	return outcomes, err
+}
+
+func (s *Store) changeMany(ctx context.Context, calls []partnerChange) ([]outcome[OnboardingStatus], error) {
+	n := len(calls)
+	p := ChangeRemoteAssistancePartnersParams{
+		TenantIds:             make([]uuid.UUID, 0, n),
+		Ids:                   make([]uuid.UUID, 0, n),
+		Changes:               make([]string, 0, n),
+		ChangedAt:             make([]time.Time, 0, n),
+		ChangedBy:             make([]uuid.UUID, 0, n),
+		RequestExpiriesAt:     make([]time.Time, 0, n),
+		RequestExpiries100ns:  make([]int16, 0, n),
+		RequestExpiriesOffset: make([]int16, 0, n),
+	}
+	place := make(map[partnerKey]int, n)
+	outcomes := make([]outcome[OnboardingStatus], n)
+	for i, c := range calls {
+		place[partnerKey{c.params.TenantID, c.params.ID}] = i
+		outcomes[i].err = errApart // unless there is a row, as of an update
+		p.TenantIds = append(p.TenantIds, c.params.TenantID)
+		p.Ids = append(p.Ids, c.params.ID)
+		p.Changes = append(p.Changes, string(c.kind))
+		p.ChangedAt = append(p.ChangedAt, c.params.ChangedAt)
+		p.ChangedBy = append(p.ChangedBy, c.params.ChangedBy)
+		p.RequestExpiriesAt = append(p.RequestExpiriesAt, c.params.RequestExpiryAt)
+		p.RequestExpiries100ns = append(p.RequestExpiries100ns, c.params.RequestExpiry100ns)
+		p.RequestExpiriesOffset = append(p.RequestExpiriesOffset, c.params.RequestExpiryOffset)
+	}
+	rows, err := s.ChangeRemoteAssistancePartners(ctx, p)
+	for _, row := range rows {
+		outcomes[place[partnerKey{row.TenantID, row.ID}]] = outcome[OnboardingStatus]{result: row.OnboardingStatus}
 	}
 	return outcomes, err
 }

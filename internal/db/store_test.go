@@ -1,8 +1,10 @@
 package db_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -220,25 +222,255 @@ func TestStoreGathersUpdates(t *testing.T) {
 	}
 }
 
+// Actions, deletes and updates at once, gathered and alone, of the same few partners of
+// two tenants that have the same ids, some by callers that go away: each that took
+// effect is one version, made to what its caller was told, and no other is; one that
+// can't be made takes nobody down.
+func TestStoreGathersChanges(t *testing.T) {
+	t.Parallel()
+	const partners, calls = 4, 1200
+	gathering, alone := db.NewStore(dbtest.Pool(t), true, nil), db.NewStore(dbtest.Pool(t), false, nil)
+	tenants, id := []dbtest.Tenant{dbtest.NewTenant(t), dbtest.NewTenant(t)}, make([]uuid.UUID, partners)
+	for i := range id {
+		id[i] = uuid.Must(uuid.NewV7())
+		for _, tenant := range tenants {
+			createPartner(t, alone, tenant, id[i])
+		}
+	}
+	poisoned := uuid.Must(uuid.NewV7()) // nothing ever changes it
+	createPartner(t, alone, tenants[0], poisoned)
+	calledAt := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	outcomes := make([]changeOutcome, calls)
+	var wg sync.WaitGroup
+	for i := range calls {
+		wg.Go(func() {
+			store, ctx := gathering, t.Context()
+			if i%4 == 3 {
+				store = alone
+			}
+			if i%7 == 6 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, time.Duration(rand.IntN(5000))*time.Microsecond)
+				defer cancel()
+			}
+			tenant := tenants[i%2]
+			p := db.BeginOnboardingRemoteAssistancePartnerParams{
+				TenantID: tenant.ID, ID: id[i/2%partners], ChangedAt: calledAt.Add(time.Duration(i) * time.Microsecond), ChangedBy: uuid.New(),
+				RequestExpiryAt: calledAt.Add(time.Duration(i) * time.Hour), RequestExpiry100ns: int16(i % 10), RequestExpiryOffset: int16(i % 60),
+			}
+			o := changeOutcome{params: p}
+			switch kind := i / 8 % 24; {
+			case kind == 0:
+				p.ID = uuid.New()
+				if _, err := store.DisconnectRemoteAssistancePartner(t.Context(), db.DisconnectRemoteAssistancePartnerParams(p)); !errors.Is(err, pgx.ErrNoRows) {
+					t.Errorf("of one that isn't there: %v", err)
+				}
+				return
+			case kind == 1:
+				p.TenantID, p.ID, p.RequestExpiryOffset = tenants[0].ID, poisoned, 2000 // beyond what the table allows
+				var refusal *pgconn.PgError
+				if _, err := store.BeginOnboardingRemoteAssistancePartner(t.Context(), p); !errors.As(err, &refusal) || refusal.Code != "23514" { // check_violation
+					t.Errorf("of one that can't be made: %v", err)
+				}
+				return
+			case kind == 2 && i > calls*3/4:
+				o.kind = db.PartnerChangeDelete
+				o.before, o.err = store.DeleteRemoteAssistancePartner(ctx, db.DeleteRemoteAssistancePartnerParams{TenantID: p.TenantID, ID: p.ID, ChangedAt: p.ChangedAt, ChangedBy: p.ChangedBy})
+			case kind < 6:
+				o.kind = db.PartnerChangeUpdate
+				_, o.err = store.UpdateRemoteAssistancePartner(ctx, db.UpdateRemoteAssistancePartnerParams{
+					TenantID: p.TenantID, ID: p.ID, ChangedAt: p.ChangedAt, ChangedBy: p.ChangedBy, OnboardingStatus: db.OnboardingStatusOnboarded, SetOnboardingStatus: true,
+				})
+			case kind < 15:
+				o.kind = db.PartnerChangeBeginOnboarding
+				o.before, o.err = store.BeginOnboardingRemoteAssistancePartner(ctx, p)
+			default:
+				o.kind = db.PartnerChangeDisconnect
+				o.before, o.err = store.DisconnectRemoteAssistancePartner(ctx, db.DisconnectRemoteAssistancePartnerParams(p))
+			}
+			outcomes[i] = o
+		})
+	}
+	wg.Wait()
+	for _, tenant := range tenants {
+		for _, id := range id {
+			checkHistory(t, tenant.ID, id, outcomes)
+		}
+	}
+	if row, err := alone.GetRemoteAssistancePartner(t.Context(), db.GetRemoteAssistancePartnerParams{TenantID: tenants[0].ID, ID: poisoned}); err != nil || row.Version != 1 {
+		t.Errorf("the one that nothing changes: %+v, %v", row, err)
+	}
+}
+
+func createPartner(t *testing.T, store *db.Store, tenant dbtest.Tenant, id uuid.UUID) {
+	t.Helper()
+	_, err := store.CreateRemoteAssistancePartner(t.Context(), db.CreateRemoteAssistancePartnerParams{
+		TenantID: tenant.ID, ID: id, OnboardingStatus: db.OnboardingStatusNotOnboarded, CreatedAt: time.Now(), CreatedBy: tenant.UserID,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// changeOutcome is what came of a change.
+type changeOutcome struct {
+	kind   db.PartnerChange
+	params db.BeginOnboardingRemoteAssistancePartnerParams
+	before db.OnboardingStatus // unless it is an update
+	err    error
+}
+
+// takesEffect is the rule of each change.
+func (o changeOutcome) takesEffect(before db.OnboardingStatus) bool {
+	switch o.kind {
+	case db.PartnerChangeBeginOnboarding:
+		return before == db.OnboardingStatusNotOnboarded
+	case db.PartnerChangeDisconnect:
+		return before != db.OnboardingStatusNotOnboarded
+	default:
+		return true
+	}
+}
+
+// version is one of a partner, and what replaced it; the last, which nothing did, has
+// no change.
+type version struct {
+	Version       int64
+	Status        db.OnboardingStatus
+	Expiry        time.Time
+	Expiry100ns   int16
+	ExpiryOffset  int16
+	Change        *db.PartnerChange
+	ChangedAt     *time.Time
+	ChangedByUser *uuid.UUID
+}
+
+func versionsOf(t *testing.T, tenant, id uuid.UUID) []version {
+	t.Helper()
+	rows, err := dbtest.Pool(t).Query(t.Context(), `
+		SELECT version, onboarding_status, request_expiry_at, request_expiry_100ns, request_expiry_offset, replaced_by_change, replaced_at, replaced_by
+		FROM remote_assistance_partner_versions WHERE tenant_id = $1 AND id = $2
+		UNION ALL SELECT version, onboarding_status, request_expiry_at, request_expiry_100ns, request_expiry_offset, NULL, NULL, NULL
+		FROM remote_assistance_partners WHERE tenant_id = $1 AND id = $2 ORDER BY version`, tenant, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions, err := pgx.CollectRows(rows, pgx.RowToStructByPos[version])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return versions
+}
+
+// checkHistory holds what is kept of a partner against what the callers were told.
+func checkHistory(t *testing.T, tenant, id uuid.UUID, outcomes []changeOutcome) {
+	t.Helper()
+	versions := versionsOf(t, tenant, id)
+	replaced := map[uuid.UUID]int{} // by whom, each call's own
+	for i, v := range versions {
+		if v.Version != int64(i)+1 {
+			t.Fatalf("version %d stands in place %d", v.Version, i+1)
+		}
+		if v.Change != nil {
+			replaced[*v.ChangedByUser] = i
+		} else if i != len(versions)-1 {
+			t.Fatalf("version %d was replaced by nothing, of %d", v.Version, len(versions))
+		}
+	}
+	deleted := len(replaced) == len(versions)
+	for _, o := range outcomes {
+		if o.params.TenantID != tenant || o.params.ID != id {
+			continue
+		}
+		i, made := replaced[o.params.ChangedBy]
+		delete(replaced, o.params.ChangedBy)
+		switch {
+		case errors.Is(o.err, pgx.ErrNoRows) && deleted && !made:
+			continue
+		case errors.Is(o.err, context.DeadlineExceeded):
+			if !made { // it may be either
+				continue
+			}
+			o.before = versions[i].Status
+		case o.err != nil:
+			t.Errorf("%s: %v", o.kind, o.err)
+			continue
+		case o.kind == db.PartnerChangeUpdate && made:
+			o.before = versions[i].Status
+		}
+		if made != o.takesEffect(o.before) {
+			t.Errorf("%s of %s was made: %v", o.kind, o.before, made)
+		}
+		if made {
+			checkVersion(t, o, versions[i:])
+		}
+	}
+	if len(replaced) > 0 {
+		t.Errorf("%d changes that nobody made", len(replaced))
+	}
+}
+
+// checkVersion holds a version, and the one behind it, against the change between them.
+func checkVersion(t *testing.T, o changeOutcome, versions []version) {
+	t.Helper()
+	v, last := versions[0], len(versions) == 1
+	if *v.Change != o.kind || !v.ChangedAt.Equal(o.params.ChangedAt) || v.Status != o.before || last != (o.kind == db.PartnerChangeDelete) {
+		t.Errorf("%s at %s of %s is kept as %+v, last: %v", o.kind, o.params.ChangedAt, o.before, v, last)
+	}
+	if last {
+		return
+	}
+	want := map[db.PartnerChange]db.OnboardingStatus{
+		db.PartnerChangeUpdate: db.OnboardingStatusOnboarded, db.PartnerChangeBeginOnboarding: db.OnboardingStatusOnboarding, db.PartnerChangeDisconnect: db.OnboardingStatusNotOnboarded,
+	}
+	at, hundredNs, offset := o.params.RequestExpiryAt, o.params.RequestExpiry100ns, o.params.RequestExpiryOffset
+	if o.kind == db.PartnerChangeUpdate {
+		at, hundredNs, offset = v.Expiry, v.Expiry100ns, v.ExpiryOffset
+	}
+	if next := versions[1]; next.Status != want[o.kind] || !next.Expiry.Equal(at) || next.Expiry100ns != hundredNs || next.ExpiryOffset != offset {
+		t.Errorf("%s made %+v", o.kind, next)
+	}
+}
+
 // Whoever holds a partner keeps waiting those alone that want the same one.
 func TestStoreWaitsForNobodyElse(t *testing.T) {
 	t.Parallel()
 	store, tenant := db.NewStore(dbtest.Pool(t), true, nil), dbtest.NewTenant(t)
-	var id [2]uuid.UUID
-	for i := range id {
-		id[i] = uuid.Must(uuid.NewV7())
-		_, err := store.CreateRemoteAssistancePartner(t.Context(), db.CreateRemoteAssistancePartnerParams{
-			TenantID: tenant.ID, ID: id[i], OnboardingStatus: db.OnboardingStatusOnboarding, CreatedAt: time.Now(), CreatedBy: tenant.UserID,
+	for name, change := range map[string]func(uuid.UUID) error{
+		"update": func(id uuid.UUID) error {
+			_, err := store.UpdateRemoteAssistancePartner(t.Context(), db.UpdateRemoteAssistancePartnerParams{
+				TenantID: tenant.ID, ID: id, ChangedAt: time.Now(), ChangedBy: tenant.UserID, OnboardingStatus: db.OnboardingStatusOnboarding,
+			})
+			return err
+		},
+		"disconnect": func(id uuid.UUID) error {
+			_, err := store.DisconnectRemoteAssistancePartner(t.Context(), db.DisconnectRemoteAssistancePartnerParams{
+				TenantID: tenant.ID, ID: id, ChangedAt: time.Now(), ChangedBy: tenant.UserID,
+			})
+			return err
+		},
+		"delete": func(id uuid.UUID) error {
+			_, err := store.DeleteRemoteAssistancePartner(t.Context(), db.DeleteRemoteAssistancePartnerParams{
+				TenantID: tenant.ID, ID: id, ChangedAt: time.Now(), ChangedBy: tenant.UserID,
+			})
+			if errors.Is(err, pgx.ErrNoRows) { // another one did
+				err = nil
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			waitsForNobodyElse(t, store, tenant, change)
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
 	}
-	update := func(id uuid.UUID) error {
-		_, err := store.UpdateRemoteAssistancePartner(t.Context(), db.UpdateRemoteAssistancePartnerParams{
-			TenantID: tenant.ID, ID: id, ChangedAt: time.Now(), ChangedBy: tenant.UserID, OnboardingStatus: db.OnboardingStatusOnboarding,
-		})
-		return err
+}
+
+func waitsForNobodyElse(t *testing.T, store *db.Store, tenant dbtest.Tenant, change func(uuid.UUID) error) {
+	t.Helper()
+	id := [2]uuid.UUID{uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())}
+	for _, id := range id {
+		createPartner(t, store, tenant, id)
 	}
 	tx, err := dbtest.Pool(t).Begin(t.Context())
 	if err != nil {
@@ -249,7 +481,7 @@ func TestStoreWaitsForNobodyElse(t *testing.T) {
 	}
 	held := make(chan error, 10)
 	for range cap(held) {
-		go func() { held <- update(id[0]) }()
+		go func() { held <- change(id[0]) }()
 	}
 	for waiting := 0; waiting == 0; {
 		err := dbtest.Pool(t).QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))", tx.Conn().PgConn().PID()).Scan(&waiting)
@@ -260,7 +492,7 @@ func TestStoreWaitsForNobodyElse(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if err := update(id[1]); err != nil {
+			if err := change(id[1]); err != nil {
 				t.Error(err)
 			}
 		})

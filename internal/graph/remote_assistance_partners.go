@@ -390,14 +390,11 @@ func (s *server) deleteRemoteAssistancePartner(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	deleted, err := s.queries.DeleteRemoteAssistancePartner(x.Request.Context(), db.DeleteRemoteAssistancePartnerParams{
+	_, err = s.queries.DeleteRemoteAssistancePartner(x.Request.Context(), db.DeleteRemoteAssistancePartnerParams{
 		TenantID: x.caller.TenantID, ID: id, ChangedAt: s.now(), ChangedBy: x.caller.ObjectID,
 	})
 	if err != nil {
 		return err
-	}
-	if deleted == 0 {
-		return db.ErrNotFound
 	}
 	x.writeNoContent()
 	return nil
