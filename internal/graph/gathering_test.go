@@ -10,11 +10,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -24,10 +27,10 @@ import (
 
 // setupAlone is a service with a database of its own, in which tables can be locked,
 // and a request by a writer of its demo tenant.
-func setupAlone(t *testing.T) (*server.Server, func(method, path, body string) *http.Request) {
+func setupAlone(t *testing.T, noGathering bool) (*server.Server, func(method, path, body string) *http.Request) {
 	t.Helper()
 	s, err := server.Start(t.Context(), server.Config{
-		HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t), Demo: true, NoGathering: os.Getenv("MOCKTENANT_NO_GATHERING") != "",
+		HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t), Demo: true, NoGathering: noGathering,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -70,11 +73,8 @@ func pause(t *testing.T, pool *pgxpool.Pool) (resume func()) {
 // told to come again. When it goes on, all who waited are answered.
 func TestQueueIsBounded(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("MOCKTENANT_NO_GATHERING") != "" {
-		return // each waits for a connection
-	}
-	const most = 1 + 4 + 4096 // two statements in flight, and those that wait
-	s, request := setupAlone(t)
+	const most = 1 + 4 + 4096                                             // two statements in flight, and those that wait
+	s, request := setupAlone(t, false)                                    // also where the suite runs without: there, each waits for a connection
 	s.Handler().ServeHTTP(httptest.NewRecorder(), request("GET", "", "")) // the caller is known
 	resume := pause(t, s.Pool())
 	defer resume()
@@ -113,7 +113,7 @@ func TestQueueIsBounded(t *testing.T) {
 // A shutdown waits for those who wait for a shared statement.
 func TestShutdownDrainsTheQueue(t *testing.T) {
 	t.Parallel()
-	s, request := setupAlone(t)
+	s, request := setupAlone(t, os.Getenv("MOCKTENANT_NO_GATHERING") != "")
 	resume := pause(t, s.Pool())
 	defer resume()
 	const clients = 20
@@ -157,8 +157,9 @@ func TestShutdownDrainsTheQueue(t *testing.T) {
 	}
 }
 
-// Of creates, gets and changes at once, some by clients that go away, some by a
-// tenant that is gone, each has its own outcome: whoever was answered finds it so.
+// Of creates, gets, changes, actions and deletes at once, some by clients that go away,
+// some by a tenant that is gone, each has its own outcome: whoever was answered finds it
+// so.
 func TestGatheredOutcomes(t *testing.T) {
 	t.Parallel()
 	c, gone := setup(t), setup(t)
@@ -166,14 +167,21 @@ func TestGatheredOutcomes(t *testing.T) {
 	if _, err := c.server.Pool().Exec(t.Context(), "DELETE FROM tenants WHERE id = $1", gone.tenant.ID); err != nil {
 		t.Fatal(err)
 	}
+	// Those who go away have connections of their own, lest another one's request gets
+	// one that is being given up.
+	leaving := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	send := func(ctx context.Context, token, method, path, body string) (int, string, error) {
+		client := http.DefaultClient
+		if ctx != t.Context() {
+			client = leaving
+		}
 		r, err := http.NewRequestWithContext(ctx, method, c.server.URL()+"/v1.0"+partners+path, strings.NewReader(body))
 		if err != nil {
 			return 0, "", err
 		}
 		r.Header.Set("Authorization", "Bearer "+token)
 		r.Header.Set("Content-Type", "application/json")
-		response, err := http.DefaultClient.Do(r)
+		response, err := client.Do(r)
 		if err != nil {
 			return 0, "", err
 		}
@@ -188,9 +196,12 @@ func TestGatheredOutcomes(t *testing.T) {
 				if status, body, err := send(t.Context(), gone.token, "POST", "", "{}"); status != http.StatusUnauthorized || err != nil {
 					t.Errorf("in a tenant that is gone: %d %s, %v", status, body, err)
 				}
-				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(5000))*time.Microsecond)
-				_, _, _ = send(ctx, c.token, "POST", "", "{}") // goes away
-				cancel()
+				goesAway := func(method, path, body string) {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(5000))*time.Microsecond)
+					defer cancel()
+					_, _, _ = send(ctx, c.token, method, path, body)
+				}
+				goesAway("POST", "", "{}")
 				status, created, err := send(t.Context(), c.token, "POST", "", fmt.Sprintf(`{"displayName":"%d-%d"}`, i, j))
 				if status != http.StatusCreated || err != nil {
 					t.Errorf("create: %d %s, %v", status, created, err)
@@ -204,10 +215,221 @@ func TestGatheredOutcomes(t *testing.T) {
 				if status, got, err := send(t.Context(), c.token, "PATCH", "/"+id, `{"displayName":"changed"}`); status != http.StatusOK || got != changed || err != nil {
 					t.Errorf("change: %d %s, %v, want\n%s", status, got, err, changed)
 				}
+				left := "/" + c.create("{}") // to those who go away: what they asked for may be done late
+				for _, action := range []struct{ path, made string }{
+					{"/beginOnboarding", strings.Replace(changed, `"notOnboarded"`, `"onboarding"`, 1)},
+					{"/disconnect", changed},
+				} {
+					goesAway("POST", left+action.path, "")
+					if status, got, err := send(t.Context(), c.token, "POST", "/"+id+action.path, ""); status != http.StatusNoContent || err != nil {
+						t.Errorf("%s: %d %s, %v", action.path, status, got, err)
+					}
+					if status, got, err := send(t.Context(), c.token, "GET", "/"+id, ""); status != http.StatusOK || got != action.made || err != nil {
+						t.Errorf("after %s: %d %s, %v, want\n%s", action.path, status, got, err, action.made)
+					}
+				}
+				goesAway("DELETE", left, "")
+				if i%2 == 0 { // the other half stays
+					if status, got, err := send(t.Context(), c.token, "DELETE", "/"+id, ""); status != http.StatusNoContent || err != nil {
+						t.Errorf("delete: %d %s, %v", status, got, err)
+					}
+					for _, method := range []string{"GET", "DELETE"} {
+						if status, got, err := send(t.Context(), c.token, method, "/"+id, ""); status != http.StatusNotFound || err != nil {
+							t.Errorf("%s after it was deleted: %d %s, %v", method, status, got, err)
+						}
+					}
+				}
 			}
 		})
 	}
 	wg.Wait()
+}
+
+// bothWays are two services on one database, of which one gathers, whatever the setting
+// says.
+func bothWays(t *testing.T, now func() time.Time) map[string]*server.Server {
+	t.Helper()
+	both := map[string]*server.Server{}
+	for name, noGathering := range map[string]bool{"gathering": false, "alone": true} {
+		s, err := server.Start(t.Context(), server.Config{HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.URL(t), NoGathering: noGathering, Now: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Shutdown(context.WithoutCancel(t.Context())) })
+		both[name] = s
+	}
+	return both
+}
+
+// What is done to partners of many tenants that have the same ids, to all at the same
+// time, leaves the same answers, rows and histories, gathered or not.
+func TestGatheredChangesAreTheSame(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 678912300, time.UTC)
+	var want []string
+	for name, s := range bothWays(t, func() time.Time { return now }) {
+		for i, got := range changeAll(t, s, 4, 12) {
+			if want == nil {
+				want = got
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s, tenant %d differs from the first one (-want +got):\n%s", name, i, diff)
+			}
+		}
+	}
+}
+
+// changeAll changes the partners of tenants, each partner by a client of its own that
+// does one thing after the other. It returns, by tenant, what was answered and what is
+// in the database.
+func changeAll(t *testing.T, s *server.Server, tenants, each int) [][]string {
+	t.Helper()
+	clients, answers := make([]*client, tenants), make([][]string, tenants*each)
+	var wg sync.WaitGroup
+	for i := range clients {
+		c := newClient(t, s)
+		if _, err := s.Pool().Exec(t.Context(), "UPDATE tenants SET id_seed = 'the same' WHERE id = $1", c.tenant.ID); err != nil {
+			t.Fatal(err)
+		}
+		clients[i] = c
+		for j := range each {
+			id := c.create(fmt.Sprintf(`{"displayName":"%d","onboardingStatus":"%s"}`, j, []string{"notOnboarded", "onboarding", "onboarded"}[j%3]))
+			wg.Go(func() { answers[i*each+j] = c.changeOne(id, j) })
+		}
+	}
+	wg.Wait()
+	all := make([][]string, tenants)
+	for i, c := range clients {
+		all[i] = append(slices.Concat(answers[i*each:(i+1)*each]...), c.stored()...)
+	}
+	return all
+}
+
+// changeOne changes a partner in a way that depends on n, and returns the answers.
+func (c *client) changeOne(id string, n int) (answers []string) {
+	changes := [][2]string{
+		{"POST", "/beginOnboarding"},
+		{"POST", "/disconnect"},
+		{"PATCH", `{"displayName":"b"}`},
+		{"POST", "/beginOnboarding"},
+		{"PATCH", `{"onboardingStatus":"onboarded"}`},
+		{"POST", "/beginOnboarding"},
+		{"PATCH", `{"onboardingStatus":"no"}`},
+		{"POST", "/disconnect"},
+		{"POST", "/disconnect"},
+		{"DELETE", ""},
+		{"DELETE", ""},
+		{"POST", "/disconnect"},
+		{"PATCH", `{"displayName":"c"}`},
+	}
+	for _, change := range changes[n%5 : len(changes)-n%2*4] { // of half of them, the end is left out
+		path, body := "/v1.0"+partners+"/"+id, change[1]
+		if strings.HasPrefix(body, "/") {
+			path, body = path+body, ""
+		}
+		a := c.do(change[0], path, body)
+		if a.status >= 400 { // its text has ids of the request
+			a.body = decode[errorDocument](c, a).Error.Code
+		}
+		answers = append(answers, fmt.Sprint(id, " ", change, " ", a.status, " ", strings.ReplaceAll(a.body, c.server.URL(), "")))
+	}
+	return answers
+}
+
+// stored is all that is kept of a tenant's partners.
+func (c *client) stored() []string {
+	c.Helper()
+	rows, err := dbtest.Pool(c).Query(c.Context(), `
+		SELECT v - ARRAY['tenant_id', 'created_by', 'replaced_by'] || jsonb_build_object('by', ARRAY[v->>'created_by', v->>'replaced_by'] = ARRAY[$2, $2]) AS one
+		FROM (SELECT to_jsonb(v) AS v FROM remote_assistance_partner_versions AS v WHERE tenant_id = $1) AS v
+		UNION ALL SELECT p - ARRAY['tenant_id', 'created_by']
+		FROM (SELECT to_jsonb(p) AS p FROM remote_assistance_partners AS p WHERE tenant_id = $1) AS p
+		ORDER BY one`, c.tenant.ID, c.tenant.UserID.String())
+	if err != nil {
+		c.Fatal(err)
+	}
+	stored, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		c.Fatal(err)
+	}
+	return stored
+}
+
+// Of changes and actions on one partner at the same time none is lost, gathered or not:
+// each made the next version of the one that it found. One of those that delete it does.
+func TestConcurrentActions(t *testing.T) {
+	t.Parallel()
+	const clients, each = 16, 10
+	for name, s := range bothWays(t, nil) {
+		t.Run(name, func(t *testing.T) {
+			c := newClient(t, s)
+			id := c.create(`{"displayName":"start"}`)
+			item := "/v1.0" + partners + "/" + id
+			all := func(f func(i int)) {
+				var wg sync.WaitGroup
+				for i := range clients {
+					wg.Go(func() { f(i) })
+				}
+				wg.Wait()
+			}
+			all(func(i int) {
+				for j := range each {
+					for _, a := range []answer{
+						c.do("POST", item+"/beginOnboarding", ""),
+						c.do("PATCH", item, fmt.Sprintf(`{"displayName":"%d-%d"}`, i, j)),
+						c.do("POST", item+"/disconnect", ""),
+					} {
+						if a.status >= 300 {
+							t.Errorf("status %d: %s", a.status, a.body)
+						}
+					}
+				}
+			})
+			var deleted atomic.Int32
+			all(func(int) {
+				switch a := c.do("DELETE", item, ""); a.status {
+				case http.StatusNoContent:
+					deleted.Add(1)
+				case http.StatusNotFound:
+				default:
+					t.Errorf("status %d: %s", a.status, a.body)
+				}
+			})
+			if n := deleted.Load(); n != 1 {
+				t.Errorf("%d deleted it", n)
+			}
+			checkChain(t, c.history(id), clients*each)
+		})
+	}
+}
+
+// checkChain holds a history against what its changes do: it begins with a partner that
+// is called start and isn't onboarded, has so many updates, each of a name of its own,
+// and ends with a delete.
+func checkChain(t *testing.T, history []string, updates int) {
+	t.Helper()
+	name, status, seen := "start", "notOnboarded", map[string]bool{}
+	for i, version := range history {
+		f := strings.Fields(version) // version, name, status, change
+		if len(f) != 4 || f[0] != fmt.Sprint(i+1) || f[2] != status || (f[3] == "delete") != (i == len(history)-1) {
+			t.Fatalf("version %d of %d is %q, want one that is %s", i+1, len(history), version, status)
+		}
+		if updated := i > 0 && strings.HasSuffix(history[i-1], " update"); updated == (f[1] == name) || updated && seen[f[1]] {
+			t.Errorf("version %d is %q, after %q", i+1, version, history[i-1])
+		}
+		name, seen[f[1]] = f[1], true
+		switch {
+		case f[3] == "beginOnboarding" && status == "notOnboarded":
+			status = "onboarding"
+		case f[3] == "disconnect" && status != "notOnboarded":
+			status = "notOnboarded"
+		case f[3] != "update" && f[3] != "delete":
+			t.Errorf("version %d, %q, should not have been replaced", i+1, version)
+		}
+	}
+	if len(seen) != 1+updates {
+		t.Errorf("%d names, want %d", len(seen), 1+updates)
+	}
 }
 
 // Clients that read no answer keep nobody waiting.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -44,10 +43,7 @@ func TestSharedLists(t *testing.T) {
 // one's own, nor gone with the one who came first.
 func TestSharedListsTakeOneStatement(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("MOCKTENANT_NO_GATHERING") != "" {
-		return // each list has a statement
-	}
-	s, request := setupAlone(t)
+	s, request := setupAlone(t, false)
 	s.Handler().ServeHTTP(httptest.NewRecorder(), request("GET", "", "")) // the caller is known
 	resume := pause(t, s.Pool())
 	defer resume()
