@@ -280,7 +280,8 @@ SELECT onboarding_status FROM before;
 -- name: ChangeRemoteAssistancePartners :many
 -- What the three above do, many at once, of any tenants, none of them twice; in no
 -- promised order, and none for what isn't there or is being changed by another: it
--- waits for nobody. The element i of each array is of partner i.
+-- waits for nobody. The element i of each array is of partner i. Each is looked up by
+-- its key, however few the planner believes there are: of a kind, it expects one.
 WITH wanted AS (
     SELECT
         unnest(@tenant_ids::uuid[]) AS tenant_id,
@@ -327,7 +328,7 @@ WITH wanted AS (
         request_expiry_100ns = b.expiry_100ns,
         request_expiry_offset = b.expiry_offset
     FROM before AS b
-    WHERE p.tenant_id = b.tenant_id AND p.id = b.id AND b.applies AND b.change <> 'delete'
+    WHERE p.tenant_id = b.tenant_id AND p.id = b.id AND b.applies AND b.change IN ('beginOnboarding', 'disconnect')
 ), deleted AS (
     DELETE FROM remote_assistance_partners AS p USING before AS b
     WHERE p.tenant_id = b.tenant_id AND p.id = b.id AND b.change = 'delete'

@@ -278,7 +278,7 @@ func TestQueriesNameTheTenant(t *testing.T) {
 			if found := volatile.FindString(query); found != "" {
 				t.Errorf("%s: %s calls %s", file, name, found)
 			}
-			if open := unbound(t, conn, name, query); (len(open) > 0) != (ofAllTenants[name] != "") {
+			if open := planOf(t, conn, name, query).unbound(); (len(open) > 0) != (ofAllTenants[name] != "") {
 				t.Errorf("%s: %s finds rows of other tenants, which it may %q: %q", file, name, ofAllTenants[name], open)
 			}
 		}
@@ -291,14 +291,50 @@ func TestQueriesNameTheTenant(t *testing.T) {
 			t.Errorf("there is no %s: %v", name, err)
 		}
 	}
-	if open := unbound(t, conn, "found", "SELECT u.id FROM users AS u JOIN tenants AS t ON t.id = u.tenant_id WHERE u.id = $1"); !slices.Contains(open, "users by (id = $1)") {
+	if open := planOf(t, conn, "found", "SELECT u.id FROM users AS u JOIN tenants AS t ON t.id = u.tenant_id WHERE u.id = $1").unbound(); !slices.Contains(open, "users by (id = $1)") {
 		t.Errorf("the check doesn't find what it is for: %q", open)
 	}
 }
 
-// unbound are the tables that a query looks into without a condition on the tenant.
-// They are read from its plan.
-func unbound(t *testing.T, conn *pgxpool.Conn, name, query string) []string {
+// The statements that calls share look each partner up by its key, also where the
+// planner knows of few: the plan may be kept while they become many.
+func TestSharedStatementsLookUpByKey(t *testing.T) {
+	t.Parallel()
+	pool := open(t, dbtest.NewDatabase(t))
+	if err := db.MigrateUp(t.Context(), pool, discard); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(t.Context(), "SET plan_cache_mode = force_generic_plan"); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("remote_assistance_partners.sql.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := 0
+	for _, m := range generated.FindAllStringSubmatch(string(text), -1) {
+		if name, query := m[1], m[2]; strings.Contains(query, "unnest(") {
+			shared++
+			if all := planOf(t, conn, name, query).readInFull(); len(all) > 0 {
+				t.Errorf("%s reads all of %q", name, all)
+			}
+		}
+	}
+	if shared != 4 {
+		t.Errorf("%d statements found", shared)
+	}
+	if all := planOf(t, conn, "found", "SELECT p.id FROM remote_assistance_partners AS p").readInFull(); len(all) != 1 {
+		t.Errorf("the check doesn't find what it is for: %q", all)
+	}
+}
+
+// planOf is how Postgres executes a query, whatever the parameters.
+func planOf(t *testing.T, conn *pgxpool.Conn, name, query string) planNode {
 	t.Helper()
 	nulls := []string{}
 	for strings.Contains(query, fmt.Sprintf("$%d", len(nulls)+1)) {
@@ -315,7 +351,7 @@ func unbound(t *testing.T, conn *pgxpool.Conn, name, query string) []string {
 	if err := conn.QueryRow(t.Context(), "EXPLAIN (FORMAT JSON) "+call, pgx.QueryExecModeExec).Scan(&plan); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	return plan[0].Plan.unbound()
+	return plan[0].Plan
 }
 
 // planNode is a part of what EXPLAIN says.
@@ -330,6 +366,18 @@ type planNode struct {
 
 var byTenantID, byID = regexp.MustCompile(`\btenant_id = `), regexp.MustCompile(`\bid = `)
 
+// readInFull are the tables that are read from end to end.
+func (n planNode) readInFull() (all []string) {
+	if n.Type == "Seq Scan" {
+		all = append(all, n.Relation)
+	}
+	for _, p := range n.Plans {
+		all = append(all, p.readInFull()...)
+	}
+	return all
+}
+
+// unbound are the tables that are looked into without a condition on the tenant.
 func (n planNode) unbound() []string {
 	var open []string
 	tenant := byTenantID
