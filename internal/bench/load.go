@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,8 +19,9 @@ import (
 // load lets clients send the requests over and over, in turn, each when its last
 // one was answered, and wants the status. It speaks HTTP/1.1 over bare connections,
 // all of one thread as in pgbench and wrk: so the clients, on the same processors,
-// cost little beside what is measured.
-func load(ctx context.Context, address string, requests [][]byte, status, clients int, d time.Duration) (f figures, err error) {
+// cost little beside what is measured. Clients are spread over the addresses; the
+// requests name one host, which is all the same to the service.
+func load(ctx context.Context, addresses []string, requests [][]byte, status, clients int, d time.Duration) (f figures, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	l := &loader{requests: requests, want: fmt.Appendf(nil, "HTTP/1.1 %d ", status), buffer: make([]byte, 64<<10)}
@@ -29,7 +31,7 @@ func load(ctx context.Context, address string, requests [][]byte, status, client
 	defer func() { _ = unix.Close(l.epoll) }()
 	defer l.disconnect()
 	for i := range clients {
-		if err := l.connect(address, i); err != nil {
+		if err := l.connect(addresses[i%len(addresses)], i); err != nil {
 			return f, err
 		}
 	}
@@ -94,11 +96,11 @@ func (l *loader) run(ctx context.Context, end time.Time) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		n, err := unix.EpollWait(l.epoll, events, 1000)
-		if err != nil && !errors.Is(err, unix.EINTR) {
+		n, err := l.wait(events)
+		if err != nil {
 			return err
 		}
-		for _, event := range events[:max(n, 0)] {
+		for _, event := range events[:n] {
 			c := l.clients[event.Fd]
 			answered, err := l.receive(c)
 			if err != nil {
@@ -119,6 +121,21 @@ func (l *loader) run(ctx context.Context, end time.Time) error {
 		}
 	}
 	return nil
+}
+
+// wait waits for events. It keeps from Go's scheduler that it may take long: the
+// scheduler would give the thread's place to others, of whom there are none, and have
+// it wait for another place, time and again.
+func (l *loader) wait(events []unix.EpollEvent) (int, error) {
+	const milliseconds = 1000
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), milliseconds, 0, 0)
+	switch errno {
+	case 0:
+		return int(n), nil
+	case unix.EINTR:
+		return 0, nil
+	}
+	return 0, errno
 }
 
 func (l *loader) send(c *connection) error {

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -59,7 +58,7 @@ func (s *subject) replicas(ctx context.Context, w io.Writer, rounds int, d time.
 		for i, work := range works {
 			var runs []figures
 			for range rounds {
-				f, err := spread(ctx, addresses, work, clients, d)
+				f, err := load(ctx, addresses, work.requests, work.status, clients, d)
 				if err != nil {
 					return err
 				}
@@ -72,27 +71,6 @@ func (s *subject) replicas(ctx context.Context, w io.Writer, rounds int, d time.
 		_, _ = fmt.Fprintln(w)
 	}
 	s.pictures = append(s.pictures, picture)
-	_, err = fmt.Fprintf(w, "\nOf several replicas, p99 is the worst one's; the tenant is one, %s.\n\n%s", server.DemoTenantID, picture.link())
+	_, err = fmt.Fprintf(w, "\nThe tenant is one, %s.\n\n%s", server.DemoTenantID, picture.link())
 	return err
-}
-
-// spread lets clients work, as many at each address. The requests name the host that
-// they were made for, which is all the same to the service.
-func spread(ctx context.Context, addresses []string, work work, clients int, d time.Duration) (all figures, err error) {
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	for _, address := range addresses {
-		wg.Go(func() {
-			f, failure := load(ctx, address, work.requests, work.status, clients/len(addresses), d)
-			mu.Lock()
-			defer mu.Unlock()
-			all.perSecond += f.perSecond
-			all.p99 = max(all.p99, f.p99)
-			if failure != nil {
-				err = failure
-			}
-		})
-	}
-	wg.Wait()
-	return all, err
 }

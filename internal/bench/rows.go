@@ -56,7 +56,7 @@ func (s *subject) rows(ctx context.Context, w io.Writer, rounds int, d time.Dura
 		} {
 			var runs []figures
 			for range rounds {
-				f, err := load(ctx, s.address(), [][]byte{s.request(request.method, request.path, request.body)}, request.status, 1, d)
+				f, err := load(ctx, []string{s.address()}, [][]byte{s.request(request.method, request.path, request.body)}, request.status, 1, d)
 				if err != nil {
 					return fmt.Errorf("%s: %w", request.path, err)
 				}

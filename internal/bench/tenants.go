@@ -52,7 +52,7 @@ func (s *subject) creations(ctx context.Context, w io.Writer, rounds int, d time
 	for _, clients := range []int{1, 8} {
 		var runs []figures
 		for range rounds {
-			f, err := load(ctx, host, [][]byte{create}, 201, clients, d)
+			f, err := load(ctx, []string{host}, [][]byte{create}, 201, clients, d)
 			if err != nil {
 				return err
 			}
@@ -181,7 +181,7 @@ func (s *subject) crowd(ctx context.Context, w io.Writer, api *client.Client, ro
 				for _, token := range tokens[:n] {
 					all = append(all, request(s.address(), token, work.method, work.path, work.body))
 				}
-				f, err := load(ctx, s.address(), all, work.status, 32, d)
+				f, err := load(ctx, []string{s.address()}, all, work.status, 32, d)
 				if err != nil {
 					return err
 				}
