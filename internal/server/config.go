@@ -45,7 +45,7 @@ type Config struct {
 
 	SeedDir string `env:"MOCKTENANT_SEED_DIR" placeholder:"DIR" help:"A folder of documents, *.json and *.yaml: each is kept as the seed of its name at the start and, when it comes for the first time, made a tenant."`
 
-	NoGathering bool `env:"MOCKTENANT_NO_GATHERING" help:"Give each create, get by id and change a statement of its own, rather than letting those that come at the same time share one."`
+	NoGathering bool `env:"MOCKTENANT_NO_GATHERING" help:"Give each create, get by id, change, action, delete and list a statement of its own, rather than letting those that come at the same time share one."`
 
 	// DatabaseURL is filled by the caller, who may start a database first.
 	DatabaseURL string `kong:"-"`

@@ -45,9 +45,10 @@ type (
 )
 
 // Gathered is told of each statement that calls may share, before it is run: its
-// context, the query that each call is, and the contexts of the calls that it is for. The context that it returns is
-// the statement's, below the first of the calls that is traced; the others and
-// the statement are linked to each other.
+// context, the query that each call is, or of all where they differ, and the contexts of
+// the calls that it is for. The context that it returns is the statement's, below the
+// first of the calls that is traced; the others and the statement are linked to each
+// other.
 func (t *Telemetry) Gathered(ctx context.Context, query string, calls []context.Context) context.Context {
 	t.gathered.Record(ctx, int64(len(calls)), t.gatheredSeries.of(operation{name: query})...)
 	if t.tracer == nil {
