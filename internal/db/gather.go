@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -53,6 +54,11 @@ type gather[P, R any] struct {
 	// waits says that one may wait for what others hold, and many does not. Then one
 	// is never what others wait for: it is in flight beside them.
 	waits bool
+
+	// eager lets the next statement go off before the answers of the last are written,
+	// so that the disk is kept busy. Else some more calls come together meanwhile, which
+	// is worth more where there is nothing to commit.
+	eager bool
 
 	observe Observer // nil: nobody
 
@@ -213,7 +219,9 @@ func (g *gather[P, R]) run(ctx context.Context, batch []*gathered[P, R]) {
 			}
 			c.wake <- false // from now on it is another's
 		}
-		g.next(len(batch))
+		if g.next(len(batch)) && g.eager {
+			runtime.Gosched()
+		}
 	}()
 	g.execute(ctx, batch)
 	executed = true
@@ -257,8 +265,9 @@ func (g *gather[P, R]) observed(ctx context.Context, calls []*gathered[P, R]) co
 	return g.observe(ctx, g.name, all)
 }
 
-// next ends a statement of so many calls. The first who waits runs another.
-func (g *gather[P, R]) next(calls int) {
+// next ends a statement of so many calls, and tells whether the first who waits is to
+// run another.
+func (g *gather[P, R]) next(calls int) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.apart == nil {
@@ -266,9 +275,10 @@ func (g *gather[P, R]) next(calls int) {
 	}
 	if len(g.waiting) == 0 || g.flights == 2 && !g.worthSecond() {
 		g.flights--
-		return
+		return false
 	}
 	first := g.waiting[0]
 	first.leads = true
 	first.wake <- true
+	return true
 }

@@ -253,6 +253,7 @@ func TestGatherUnderRace(t *testing.T) {
 		return nil
 	}}
 	g := d.gather()
+	g.eager = true
 	var wg sync.WaitGroup
 	for i := range 32 {
 		wg.Go(func() {

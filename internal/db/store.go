@@ -36,7 +36,7 @@ func NewStore(pool *pgxpool.Pool, gathering bool, observer Observer) *Store {
 	s := &Store{Queries: New(pool), pool: pool}
 	if gathering {
 		s.creates = &gather[CreateRemoteAssistancePartnerParams, RemoteAssistancePartner]{
-			name: "CreateRemoteAssistancePartner", one: s.Queries.CreateRemoteAssistancePartner, many: s.createMany, observe: observer,
+			name: "CreateRemoteAssistancePartner", one: s.Queries.CreateRemoteAssistancePartner, many: s.createMany, observe: observer, eager: true,
 		}
 		s.gets = &gather[GetRemoteAssistancePartnerParams, RemoteAssistancePartner]{
 			name: "GetRemoteAssistancePartner", one: s.Queries.GetRemoteAssistancePartner, many: s.getMany, observe: observer,
