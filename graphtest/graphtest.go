@@ -59,6 +59,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/mocktenant/mocktenant/client"
+	"github.com/mocktenant/mocktenant/internal/admin"
 	"github.com/mocktenant/mocktenant/internal/certs"
 	"github.com/mocktenant/mocktenant/internal/server"
 )
@@ -102,6 +103,7 @@ func NewServer(tb testing.TB, options ...Option) *Server {
 	tb.Helper()
 	quiet()
 	c := newConfig(tb, options)
+	go admin.Load() // while the database is waited for
 	database := newDatabase(tb, c.databaseURL)
 	key := rand.Text()
 	service, err := server.Start(tb.Context(), server.Config{
