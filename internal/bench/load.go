@@ -24,7 +24,10 @@ import (
 func load(ctx context.Context, addresses []string, requests [][]byte, status, clients int, d time.Duration) (f figures, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	l := &loader{requests: requests, want: fmt.Appendf(nil, "HTTP/1.1 %d ", status), buffer: make([]byte, 64<<10)}
+	l := &loader{
+		requests: requests, want: fmt.Appendf(nil, "HTTP/1.1 %d ", status),
+		clients: map[int32]*connection{}, buffer: make([]byte, 64<<10),
+	}
 	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return f, err
 	}
@@ -66,9 +69,6 @@ func (l *loader) connect(address string, first int) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
-	}
-	if l.clients == nil {
-		l.clients = map[int32]*connection{}
 	}
 	l.clients[int32(fd)] = &connection{fd: fd, next: first}
 	return errors.Join(

@@ -3,13 +3,13 @@
 // Command bench measures the service beside its yardstick: pgbench, sending the
 // same statements to the same Postgres with the same number of clients, with no
 // HTTP, no token and no JSON. It prints Markdown; -write puts that into
-// docs/performance.md, and plots beside it. -only measures a part alone: starts, loads, rows,
-// replicas or tenants.
+// docs/performance.md, and plots beside it. -only measures a part alone: starts, loads,
+// rows, replicas or tenants.
 //
 //	go run ./internal/bench -write
 //
-// It needs pgbench. Both sides take turns, and each figure is the median of the
-// rounds.
+// It needs Linux and pgbench. Both sides take turns, and each figure is the median of
+// the rounds.
 package main
 
 import (
