@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 // notForTests are modules that a user of graphtest or client must not come to need:
 // what the command line, our own tests and Docker need, and what sends telemetry.
 var notForTests = []string{
-	"github.com/alecthomas/kong", "github.com/jotaen/kong-completion", "github.com/adrg/xdg", "github.com/google/go-cmp",
+	"github.com/spf13/", "github.com/adrg/xdg", "github.com/google/go-cmp",
 	"github.com/testcontainers/", "github.com/docker/", "github.com/moby/", "github.com/Azure/", "github.com/microsoft",
 	"go.opentelemetry.io/contrib/", "go.opentelemetry.io/otel/exporters/otlp/", "go.opentelemetry.io/otel/exporters/stdout/", "go.opentelemetry.io/proto/", "google.golang.org/grpc",
 }

@@ -7,27 +7,39 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/spf13/cobra"
 
 	"github.com/mocktenant/mocktenant/client"
 	"github.com/mocktenant/mocktenant/internal/admin"
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-type adminKeyCommand struct {
-	Create adminKeyCreate `cmd:"" help:"Make a key and print it, this once."`
-	List   adminKeyList   `cmd:"" help:"List the keys, without what they are."`
-	Show   adminKeyShow   `cmd:"" help:"Print the key that the service made for itself: beyond loopback, with its own Postgres and no MOCKTENANT_ADMIN_KEY."`
-	Revoke adminKeyRevoke `cmd:"" help:"Revoke a key."`
+func newAdminKey(c *cli) *cobra.Command {
+	return family("admin-key", "Make, list and revoke keys of administrators.",
+		newAdminKeyCreate(c), newAdminKeyList(c), newAdminKeyShow(c), newAdminKeyRevoke(c))
 }
 
 type adminKeyCreate struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
+	adminFlags
+	outputFlags
 
-	Name   string   `arg:"" help:"Whose it is; keys of one name have the same tenants."`
-	Role   string   `required:"" enum:"owner,manager,reader" help:"owner (all), manager (its tenants) or reader."`
-	TTL    duration `name:"ttl" placeholder:"TIME" help:"How long it is good (default: until it is revoked)."`
-	Direct bool     `help:"Write it into the database itself: for the first key of a service that asks for one."`
+	Name   string
+	Role   string
+	TTL    duration
+	Direct bool
+}
+
+func newAdminKeyCreate(c *cli) *cobra.Command {
+	k := &adminKeyCreate{}
+	cmd := c.command("create <name>", "Make a key and print it, this once.", k, &k.adminFlags, &k.outputFlags)
+	cmd.Long = cmd.Short + " The name says whose it is; keys of one name have the same tenants."
+	arguments(cmd, readText(&k.Name))
+	flags := cmd.Flags()
+	choiceFlag(flags, &k.Role, "role", "", "", "What it may do: owner (all), manager (its tenants) or reader.", "owner", "manager", "reader")
+	flags.Var(&k.TTL, "ttl", "How long it is good, such as 90s, 75m, 12h, 30d (default: until it is revoked).")
+	truthFlag(flags, &k.Direct, "direct", "Write it into the database itself: for the first key of a service that asks for one.")
+	must(cmd.MarkFlagRequired("role"))
+	return cmd
 }
 
 // Run makes a key.
@@ -63,8 +75,13 @@ func (k *adminKeyCreate) create(ctx context.Context, c *cli, con console) (clien
 }
 
 type adminKeyList struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
+	adminFlags
+	outputFlags
+}
+
+func newAdminKeyList(c *cli) *cobra.Command {
+	k := &adminKeyList{}
+	return c.command("list", "List the keys, without what they are.", k, &k.adminFlags, &k.outputFlags)
 }
 
 // Run lists the keys.
@@ -88,8 +105,14 @@ func (k *adminKeyList) Run(ctx context.Context, c *cli, con console) error {
 
 type adminKeyShow struct{}
 
+func newAdminKeyShow(c *cli) *cobra.Command {
+	cmd := c.command("show", "Print the key that the service made for itself.", adminKeyShow{})
+	cmd.Long = cmd.Short + " It does so beyond loopback, with its own Postgres and no\nMOCKTENANT_ADMIN_KEY."
+	return cmd
+}
+
 // Run prints the key.
-func (adminKeyShow) Run(c *cli, con console) error {
+func (adminKeyShow) Run(_ context.Context, c *cli, con console) error {
 	key := c.Database.keptAdminKey()
 	if key == "" {
 		return errors.New("the service has made no key for itself: it does so if it listens for administration beyond loopback, with its own Postgres and no MOCKTENANT_ADMIN_KEY")
@@ -99,9 +122,16 @@ func (adminKeyShow) Run(c *cli, con console) error {
 }
 
 type adminKeyRevoke struct {
-	adminFlags `embed:""`
+	adminFlags
 
-	ID uuid.UUID `arg:"" help:"The key's id."`
+	ID uuid.UUID
+}
+
+func newAdminKeyRevoke(c *cli) *cobra.Command {
+	k := &adminKeyRevoke{}
+	cmd := c.command("revoke <id>", "Revoke a key.", k, &k.adminFlags)
+	arguments(cmd, readID(&k.ID))
+	return cmd
 }
 
 // Run revokes a key.
@@ -114,11 +144,20 @@ func (k *adminKeyRevoke) Run(ctx context.Context, c *cli, _ console) error {
 }
 
 type auditCommand struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
+	adminFlags
+	outputFlags
 
-	Tenant uuid.UUID `placeholder:"ID" help:"Of this tenant alone."`
-	Top    int       `default:"100" help:"How many entries at most, 1 to 1000."`
+	Tenant uuid.UUID
+	Top    int
+}
+
+func newAudit(c *cli) *cobra.Command {
+	a := &auditCommand{}
+	cmd := c.command("audit", "List the audit log.", a, &a.adminFlags, &a.outputFlags)
+	flags := cmd.Flags()
+	flags.Func("tenant", "Only what concerns the tenant of that `ID`.", readID(&a.Tenant))
+	flags.IntVar(&a.Top, "top", 100, "List at most `N` entries, 1 to 1000.")
+	return cmd
 }
 
 // Run lists the audit log.

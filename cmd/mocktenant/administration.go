@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,14 +11,22 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mocktenant/mocktenant/client"
 )
 
 // adminFlags say which service to administer.
 type adminFlags struct {
-	AdminURL string `env:"MOCKTENANT_ADMIN_URL" placeholder:"URL" group:"Administration" help:"Where the service's administration is (default: where the service of the data directory says, else http://127.0.0.1:8081)."`
-	AdminKey string `env:"MOCKTENANT_ADMIN_KEY" placeholder:"KEY" group:"Administration" help:"The key to show it, if it asks for one."`
+	AdminURL string
+	AdminKey string
+}
+
+func (f *adminFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.AdminURL, "admin-url", "", "The `URL` of the service's administration (default: where the service of the data directory says, else http://127.0.0.1:8081).")
+	flags.StringVar(&f.AdminKey, "admin-key", "", "The `KEY` to show it, if it asks for one.")
+	settings(flags, administrationGroup, map[string]string{"admin-url": "MOCKTENANT_ADMIN_URL", "admin-key": "MOCKTENANT_ADMIN_KEY"})
 }
 
 const defaultAdminURL = "http://127.0.0.1:8081"
@@ -38,7 +47,11 @@ func (f adminFlags) client(c *cli) (*client.Client, error) {
 
 // outputFlags say how an answer is printed.
 type outputFlags struct {
-	Output string `short:"o" default:"table" enum:"table,json" help:"How to print: table or json."`
+	Output string
+}
+
+func (f *outputFlags) register(flags *pflag.FlagSet) {
+	choiceFlag(flags, &f.Output, "output", "o", "table", "How to print.", "table", "json")
 }
 
 // print prints a value as JSON, or what rows make of it: the heads of the columns,
@@ -85,23 +98,30 @@ func pages[L, T any](read func(after *string) (L, error), of func(L) ([]T, *stri
 // duration is a flag such as 90s, 75m, 12h or 30d.
 type duration time.Duration
 
-// UnmarshalText reads it.
-func (d *duration) UnmarshalText(text []byte) error {
-	if days, ok := strings.CutSuffix(string(text), "d"); ok {
+// Set reads it.
+func (d *duration) Set(s string) error {
+	wrong := errors.New("want a time such as 90s, 75m, 12h or 30d")
+	if days, ok := strings.CutSuffix(s, "d"); ok {
 		var n int
 		if _, err := fmt.Sscanf(days, "%d", &n); err != nil || fmt.Sprint(n) != days {
-			return fmt.Errorf("%q: want a time such as 90s, 75m, 12h or 30d", text)
+			return wrong
 		}
 		*d = duration(time.Duration(n) * 24 * time.Hour)
 		return nil
 	}
-	v, err := time.ParseDuration(string(text))
+	v, err := time.ParseDuration(s)
 	if err != nil || v < time.Second {
-		return fmt.Errorf("%q: want a time such as 90s, 75m, 12h or 30d", text)
+		return wrong
 	}
 	*d = duration(v)
 	return nil
 }
+
+// String is empty: there is none by default.
+func (d *duration) String() string { return "" }
+
+// Type is what it is.
+func (d *duration) Type() string { return "duration" }
 
 // seconds is what the API wants; nil for a flag that wasn't given.
 func (d duration) seconds() *int64 {
@@ -145,5 +165,11 @@ func moment(t *time.Time) string {
 
 // tenantFlag names the tenant that a command is about.
 type tenantFlag struct {
-	Tenant uuid.UUID `required:"" env:"AZURE_TENANT_ID" placeholder:"ID" help:"The tenant."`
+	Tenant uuid.UUID
+}
+
+func (f *tenantFlag) register(flags *pflag.FlagSet) {
+	flags.Func("tenant", "The `ID` of the tenant.", readID(&f.Tenant))
+	settings(flags, "", map[string]string{"tenant": "AZURE_TENANT_ID"})
+	must(cobra.MarkFlagRequired(flags, "tenant"))
 }

@@ -147,8 +147,24 @@ func TestAdministration(t *testing.T) {
 	a.fails(exitConflict, "There is a seed \"contoso\"", "seed", "create", "contoso", file)
 	a.run("import", id, file)
 	a.run("seed", "delete", "contoso")
+	bob := parse[client.UserCreated](t, a.run("user", "create", "bob@contoso.example", "--tenant="+id, "--disabled", "-o", "json"))
+	for _, tt := range []struct {
+		flags []string
+		want  string
+	}{
+		{[]string{"--enabled"}, "bob@contoso.example  true"},
+		{[]string{"--no-enabled"}, "bob@contoso.example  false"},
+		{[]string{"--display-name", "Robert"}, "Robert        false"}, // neither says nothing
+		{[]string{"--no-enabled", "--enabled"}, "Robert        true"},
+		{[]string{"--enabled=no"}, "Robert        false"},
+		{[]string{"--no-enabled=no"}, "Robert        true"},
+	} {
+		if out := a.run(append([]string{"user", "update", bob.User.Id.String(), "--tenant", id}, tt.flags...)...); !strings.Contains(out, tt.want) {
+			t.Errorf("%q: want %q\n%s", tt.flags, tt.want, out)
+		}
+	}
 	a.fails(exitUsage, "unknown flag --colour", "tenant", "list", "--colour")
-	a.fails(exitUsage, "mocktenant --help", "tenant", "get", "nobody")
+	a.fails(exitUsage, "mocktenant tenant get --help", "tenant", "get", "nobody")
 
 	login := parse[client.ReportLoginCreated](t, a.run("report-login", "create", "--tenant", id, "-o", "json"))
 	if !strings.Contains(login.Dsn, login.Login) {

@@ -5,17 +5,17 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mocktenant/mocktenant/client"
 )
 
-type appCommand struct {
-	Create  appCreate  `cmd:"" help:"Make an application, with a secret unless it is a public client."`
-	List    appList    `cmd:"" help:"List the applications of a tenant."`
-	Update  appUpdate  `cmd:"" help:"Change an application."`
-	Delete  appDelete  `cmd:"" help:"Remove an application."`
-	Secret  appSecret  `cmd:"" help:"Make and remove secrets."`
-	Consent appConsent `cmd:"" help:"Grant and remove permissions."`
+func newApp(c *cli) *cobra.Command {
+	return family("app", "Make, list, change and remove applications, their secrets and consents.",
+		newAppCreate(c), newAppList(c), newAppUpdate(c), newAppDelete(c),
+		family("secret", "Make and remove secrets.", newAppSecretCreate(c), newAppSecretDelete(c)),
+		family("consent", "Grant and remove permissions.", newAppConsentGrant(c), newAppConsentRemove(c)))
 }
 
 func appRows(apps ...client.Application) [][]string {
@@ -28,23 +28,42 @@ func appRows(apps ...client.Application) [][]string {
 
 // appFlags are what an application is.
 type appFlags struct {
-	PublicClientFlows *bool    `negatable:"" help:"It may leave its secret out where no browser is (device code, password)."`
-	RedirectURI       []string `name:"redirect-uri" sep:"none" placeholder:"URI" help:"Where its users may come back to."`
-	ExposedScope      []string `placeholder:"NAME" help:"Scopes of the API that it is itself."`
-	RequiredScope     []string `placeholder:"NAME" help:"Delegated permissions that it asks for."`
-	RequiredRole      []string `placeholder:"NAME" help:"Permissions that it asks for in its own name."`
+	PublicClientFlows *bool
+	RedirectURI       []string
+	ExposedScope      []string
+	RequiredScope     []string
+	RequiredRole      []string
+}
+
+func (f *appFlags) register(flags *pflag.FlagSet) {
+	negatable(flags, &f.PublicClientFlows, "public-client-flows", "It may leave its secret out where no browser is (device code, password).")
+	flags.StringArrayVar(&f.RedirectURI, "redirect-uri", nil, "A `URI` where its users may come back to.")
+	flags.StringSliceVar(&f.ExposedScope, "exposed-scope", nil, "The `NAME` of a scope of the API that it is itself.")
+	flags.StringSliceVar(&f.RequiredScope, "required-scope", nil, "The `NAME` of a delegated permission that it asks for.")
+	flags.StringSliceVar(&f.RequiredRole, "required-role", nil, "The `NAME` of a permission that it asks for in its own name.")
 }
 
 type appCreate struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
-	tenantFlag  `embed:""`
-	appFlags    `embed:""`
+	adminFlags
+	outputFlags
+	tenantFlag
+	appFlags
 
-	DisplayName string    `arg:"" help:"What it is called."`
-	ClientID    uuid.UUID `name:"client-id" placeholder:"ID" help:"Its id, if it is to be a certain one."`
-	Public      bool      `help:"It is a public client: it has no secret."`
-	NoConsent   bool      `help:"Don't grant what it asks for."`
+	DisplayName string
+	ClientID    uuid.UUID
+	Public      bool
+	NoConsent   bool
+}
+
+func newAppCreate(c *cli) *cobra.Command {
+	a := &appCreate{}
+	cmd := c.command("create <display-name>", "Make an application, with a secret unless it is a public client.", a, &a.adminFlags, &a.outputFlags, &a.tenantFlag, &a.appFlags)
+	arguments(cmd, readText(&a.DisplayName))
+	flags := cmd.Flags()
+	flags.Func("client-id", "Its `ID`, if it is to be a certain one.", readID(&a.ClientID))
+	truthFlag(flags, &a.Public, "public", "It is a public client: it has no secret.")
+	truthFlag(flags, &a.NoConsent, "no-consent", "Don't grant what it asks for.")
+	return cmd
 }
 
 // Run makes an application.
@@ -68,9 +87,14 @@ func (a *appCreate) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type appList struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
-	tenantFlag  `embed:""`
+	adminFlags
+	outputFlags
+	tenantFlag
+}
+
+func newAppList(c *cli) *cobra.Command {
+	a := &appList{}
+	return c.command("list", "List the applications of a tenant.", a, &a.adminFlags, &a.outputFlags, &a.tenantFlag)
 }
 
 // Run lists the applications.
@@ -89,13 +113,21 @@ func (a *appList) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type appUpdate struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
-	tenantFlag  `embed:""`
-	appFlags    `embed:""`
+	adminFlags
+	outputFlags
+	tenantFlag
+	appFlags
 
-	ClientID    uuid.UUID `arg:"" help:"The application."`
-	DisplayName string    `placeholder:"NAME" help:"What it is called."`
+	ClientID    uuid.UUID
+	DisplayName string
+}
+
+func newAppUpdate(c *cli) *cobra.Command {
+	a := &appUpdate{}
+	cmd := c.command("update <client-id>", "Change an application.", a, &a.adminFlags, &a.outputFlags, &a.tenantFlag, &a.appFlags)
+	arguments(cmd, readID(&a.ClientID))
+	cmd.Flags().StringVar(&a.DisplayName, "display-name", "", "The `NAME` to show for it.")
+	return cmd
 }
 
 // Run changes an application.
@@ -115,10 +147,17 @@ func (a *appUpdate) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type appDelete struct {
-	adminFlags `embed:""`
-	tenantFlag `embed:""`
+	adminFlags
+	tenantFlag
 
-	ClientID uuid.UUID `arg:"" help:"The application."`
+	ClientID uuid.UUID
+}
+
+func newAppDelete(c *cli) *cobra.Command {
+	a := &appDelete{}
+	cmd := c.command("delete <client-id>", "Remove an application.", a, &a.adminFlags, &a.tenantFlag)
+	arguments(cmd, readID(&a.ClientID))
+	return cmd
 }
 
 // Run removes an application.
@@ -130,18 +169,21 @@ func (a *appDelete) Run(ctx context.Context, c *cli, _ console) error {
 	return client.Done(api.DeleteApplication(ctx, a.Tenant, a.ClientID))
 }
 
-type appSecret struct {
-	Create appSecretCreate `cmd:"" help:"Make a further secret."`
-	Delete appSecretDelete `cmd:"" help:"Remove a secret."`
+type appSecretCreate struct {
+	adminFlags
+	outputFlags
+	tenantFlag
+
+	ClientID uuid.UUID
+	TTL      duration
 }
 
-type appSecretCreate struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
-	tenantFlag  `embed:""`
-
-	ClientID uuid.UUID `arg:"" help:"The application."`
-	TTL      duration  `name:"ttl" placeholder:"TIME" help:"How long it is good (default: two years)."`
+func newAppSecretCreate(c *cli) *cobra.Command {
+	a := &appSecretCreate{}
+	cmd := c.command("create <client-id>", "Make a further secret.", a, &a.adminFlags, &a.outputFlags, &a.tenantFlag)
+	arguments(cmd, readID(&a.ClientID))
+	cmd.Flags().Var(&a.TTL, "ttl", "How long it is good, such as 90s, 75m, 12h, 30d (default: two years).")
+	return cmd
 }
 
 // Run makes a secret.
@@ -158,11 +200,18 @@ func (a *appSecretCreate) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type appSecretDelete struct {
-	adminFlags `embed:""`
-	tenantFlag `embed:""`
+	adminFlags
+	tenantFlag
 
-	ClientID uuid.UUID `arg:"" help:"The application."`
-	Secret   uuid.UUID `arg:"" help:"The secret's id."`
+	ClientID uuid.UUID
+	Secret   uuid.UUID
+}
+
+func newAppSecretDelete(c *cli) *cobra.Command {
+	a := &appSecretDelete{}
+	cmd := c.command("delete <client-id> <secret>", "Remove a secret, by its id.", a, &a.adminFlags, &a.tenantFlag)
+	arguments(cmd, readID(&a.ClientID), readID(&a.Secret))
+	return cmd
 }
 
 // Run removes a secret.
@@ -174,19 +223,25 @@ func (a *appSecretDelete) Run(ctx context.Context, c *cli, _ console) error {
 	return client.Done(api.DeleteApplicationSecret(ctx, a.Tenant, a.ClientID, a.Secret))
 }
 
-type appConsent struct {
-	Grant  appConsentGrant  `cmd:"" help:"Grant permissions."`
-	Remove appConsentRemove `cmd:"" help:"Take all permissions away, and the tokens that were got by them."`
+type appConsentGrant struct {
+	adminFlags
+	tenantFlag
+
+	ClientID uuid.UUID
+	User     uuid.UUID
+	Scope    []string
+	Role     []string
 }
 
-type appConsentGrant struct {
-	adminFlags `embed:""`
-	tenantFlag `embed:""`
-
-	ClientID uuid.UUID `arg:"" help:"The application."`
-	User     uuid.UUID `placeholder:"ID" help:"For this user alone (default: all)."`
-	Scope    []string  `placeholder:"NAME" help:"Delegated permissions."`
-	Role     []string  `placeholder:"NAME" help:"Permissions in its own name."`
+func newAppConsentGrant(c *cli) *cobra.Command {
+	a := &appConsentGrant{}
+	cmd := c.command("grant <client-id>", "Grant permissions.", a, &a.adminFlags, &a.tenantFlag)
+	arguments(cmd, readID(&a.ClientID))
+	flags := cmd.Flags()
+	flags.Func("user", "For the user of that `ID` alone (default: for all).", readID(&a.User))
+	flags.StringSliceVar(&a.Scope, "scope", nil, "The `NAME` of a delegated permission.")
+	flags.StringSliceVar(&a.Role, "role", nil, "The `NAME` of a permission in its own name.")
+	return cmd
 }
 
 // Run grants permissions.
@@ -199,10 +254,17 @@ func (a *appConsentGrant) Run(ctx context.Context, c *cli, _ console) error {
 }
 
 type appConsentRemove struct {
-	adminFlags `embed:""`
-	tenantFlag `embed:""`
+	adminFlags
+	tenantFlag
 
-	ClientID uuid.UUID `arg:"" help:"The application."`
+	ClientID uuid.UUID
+}
+
+func newAppConsentRemove(c *cli) *cobra.Command {
+	a := &appConsentRemove{}
+	cmd := c.command("remove <client-id>", "Take all permissions away, and the tokens that were got by them.", a, &a.adminFlags, &a.tenantFlag)
+	arguments(cmd, readID(&a.ClientID))
+	return cmd
 }
 
 // Run removes permissions.

@@ -9,13 +9,14 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
 
 	"github.com/mocktenant/mocktenant/internal/certs"
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
 type caCommand struct {
-	Path bool `help:"Print only where the certificate is kept."`
+	Path bool
 }
 
 // trust is what makes each client trust a certificate in a file. SSL_CERT_FILE
@@ -28,6 +29,13 @@ var trust = []struct{ client, line string }{
 	{"Java", "keytool -importcert -noprompt -alias mocktenant -storepass changeit -keystore mocktenant.p12 -file '%s' && export JAVA_TOOL_OPTIONS=-Djavax.net.ssl.trustStore=mocktenant.p12"},
 	{"curl", "export CURL_CA_BUNDLE='%s'"},
 	{"PowerShell", "$env:SSL_CERT_FILE = '%[1]s'   # on Windows: Import-Certificate -FilePath '%[1]s' -CertStoreLocation Cert:\\CurrentUser\\Root"},
+}
+
+func newCA(c *cli) *cobra.Command {
+	a := &caCommand{}
+	cmd := c.command("ca", "Print the certificate authority of the service, and how to trust it.", a)
+	truthFlag(cmd.Flags(), &a.Path, "path", "Print only where the certificate is kept.")
+	return cmd
 }
 
 // Run prints the certificate authority and, beside it, how to trust it.

@@ -13,6 +13,8 @@ import (
 
 	"github.com/adrg/xdg"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/embeddedpg"
@@ -21,13 +23,35 @@ import (
 
 // databaseFlags say where the data is.
 type databaseFlags struct {
-	DatabaseURL   string `env:"DATABASE_URL" placeholder:"URL" help:"The Postgres (15 or later) to use. By default the service runs one of its own in the data directory."`
-	DataDir       string `env:"MOCKTENANT_DATA_DIR" placeholder:"DIR" help:"Where the service's own Postgres keeps its data (default: mocktenant in the user's data folder, or /var/lib/mocktenant as root)."`
-	NoOwnPostgres bool   `env:"MOCKTENANT_NO_OWN_POSTGRES" help:"Run no Postgres of its own: DATABASE_URL must name one. The image that has none inside says so."`
-	PGListen      string `name:"pg-listen" env:"MOCKTENANT_PG_LISTEN" placeholder:"HOST" help:"Where the service's own Postgres listens for SQL, at port 5432: an address, a name, or * for all (default: nowhere but on its socket)."`
-	PGPassword    string `name:"pg-password" env:"MOCKTENANT_PG_PASSWORD" placeholder:"TEXT" help:"The password of its role mocktenant, which reads and writes every row there."`
-	PGBase        string `name:"pg-base" env:"MOCKTENANT_PG_BASE" placeholder:"DIR" help:"A cluster to copy where there is none yet, rather than running initdb. The image with a Postgres inside has one."`
-	PGBinDir      string `name:"pg-bindir" env:"MOCKTENANT_PG_BINDIR" placeholder:"DIR" help:"The folder with initdb and postgres for that (default: looked for on PATH and in the usual places)."`
+	DatabaseURL   string
+	DataDir       string
+	NoOwnPostgres bool
+	PGListen      string
+	PGPassword    string
+	PGBase        string
+	PGBinDir      string
+}
+
+func (f *databaseFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.DatabaseURL, "database-url", "", "The `URL` of the Postgres (15 or later) to use. By default the service runs one of its own in the data directory.")
+	flags.StringVar(&f.DataDir, "data-dir", "", "The `DIR` where the service's own Postgres keeps its data (default: mocktenant in the user's data folder, or /var/lib/mocktenant as root).")
+	truthFlag(flags, &f.NoOwnPostgres, "no-own-postgres", "Run no Postgres of its own: DATABASE_URL must name one. The image that has none inside says so.")
+	flags.StringVar(&f.PGListen, "pg-listen", "", "The `HOST` on which the service's own Postgres listens for SQL, at port 5432: an address, a name, or * for all (default: nowhere but on its socket).")
+	flags.StringVar(&f.PGPassword, "pg-password", "", "The `PASSWORD` of its role mocktenant, which reads and writes every row there.")
+	flags.StringVar(&f.PGBase, "pg-base", "", "The `DIR` of a cluster to copy where there is none yet, rather than running initdb. The image with a Postgres inside has one.")
+	flags.StringVar(&f.PGBinDir, "pg-bindir", "", "The `DIR` with initdb and postgres for that (default: looked for on PATH and in the usual places).")
+	settings(flags, "Database", map[string]string{
+		"database-url":    "DATABASE_URL",
+		"data-dir":        "MOCKTENANT_DATA_DIR",
+		"no-own-postgres": "MOCKTENANT_NO_OWN_POSTGRES",
+		"pg-listen":       "MOCKTENANT_PG_LISTEN",
+		"pg-password":     "MOCKTENANT_PG_PASSWORD",
+		"pg-base":         "MOCKTENANT_PG_BASE",
+		"pg-bindir":       "MOCKTENANT_PG_BINDIR",
+	})
+	for _, name := range []string{"data-dir", "pg-base", "pg-bindir"} {
+		must(cobra.MarkFlagDirname(flags, name))
+	}
 }
 
 // embedded tells whether the service runs a Postgres of its own: none is named,

@@ -8,14 +8,25 @@ import (
 	"net"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
 type envCommand struct {
-	server.Config `embed:""`
+	server.Config
 
-	Proxied bool   `name:"proxy" help:"For applications whose hosts can't be changed: lead them through the service's proxy."`
-	CAFile  string `name:"ca-file" placeholder:"FILE" help:"Where the reader of the lines has what mocktenant ca printed, if that is another machine, or the host of this container."`
+	Proxied bool
+	CAFile  string
+}
+
+func newEnv(c *cli) *cobra.Command {
+	e := &envCommand{}
+	cmd := c.command("env", "Print export lines that point Microsoft's SDKs at the demo tenant.", e, serviceFlags{&e.Config})
+	truthFlag(cmd.Flags(), &e.Proxied, "proxy", "For applications whose hosts can't be changed: lead them through the service's proxy.")
+	cmd.Flags().StringVar(&e.CAFile, "ca-file", "", "The `FILE` where the reader of the lines has what mocktenant ca printed, if that is another machine, or the host of this container.")
+	must(cmd.MarkFlagFilename("ca-file"))
+	return cmd
 }
 
 // Run prints the settings under the names that the Azure SDKs read.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
@@ -15,11 +17,21 @@ import (
 const askAgain = 50 * time.Millisecond
 
 type healthcheckCommand struct {
-	server.Config `embed:""`
+	server.Config
 
-	URL     string        `placeholder:"URL" help:"The service to ask (default: the one that the settings name)."`
-	Timeout time.Duration `default:"3s" help:"How long to wait for the answer."`
-	Wait    time.Duration `help:"How long to ask again while the service isn't ready, or isn't there yet."`
+	URL     string
+	Timeout time.Duration
+	Wait    time.Duration
+}
+
+func newHealthcheck(c *cli) *cobra.Command {
+	h := &healthcheckCommand{}
+	cmd := c.command("healthcheck", "Ask the running service whether it is ready; exit 1 if not.", h, serviceFlags{&h.Config})
+	flags := cmd.Flags()
+	flags.StringVar(&h.URL, "url", "", "The `URL` of the service to ask (default: the one that the settings name).")
+	flags.DurationVar(&h.Timeout, "timeout", 3*time.Second, "How long to wait for the answer.")
+	flags.DurationVar(&h.Wait, "wait", 0, "How long to ask again while the service isn't ready, or isn't there yet.")
+	return cmd
 }
 
 // Run asks for readiness and prints the answer, the last one if it asks again.

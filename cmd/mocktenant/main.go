@@ -12,46 +12,26 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strings"
 	"syscall"
 
-	"github.com/alecthomas/kong"
 	"github.com/gin-gonic/gin"
-	kongcompletion "github.com/jotaen/kong-completion"
+	"github.com/spf13/pflag"
 
 	"github.com/mocktenant/mocktenant/client"
 )
 
-// cli is the command line: its commands, and the settings that they share.
+// cli is the command line: the settings that all commands share, and the command that
+// was meant.
 type cli struct {
-	Serve serveCommand `cmd:"" default:"withargs" help:"Run the service. This is the default."`
-	Token tokenCommand `cmd:"" help:"Print an access token for the demo tenant."`
-	Env   envCommand   `cmd:"" help:"Print export lines that point Microsoft's SDKs at the demo tenant."`
-	CA    caCommand    `cmd:"" name:"ca" help:"Print the certificate authority of the service, and how to trust it."`
-	Proxy proxyCommand `cmd:"" help:"Lead applications whose hosts can't be changed to a running service, as a forward proxy."`
+	Database databaseFlags
+	Log      logFlags
 
-	Tenant      tenantCommand      `cmd:"" group:"Administration" help:"Make, list, change, reset and remove tenants."`
-	User        userCommand        `cmd:"" group:"Administration" help:"Make, list, change and remove users."`
-	App         appCommand         `cmd:"" group:"Administration" help:"Make, list, change and remove applications, their secrets and consents."`
-	Partner     partnerCommand     `cmd:"" group:"Administration" help:"Do what the partner's side does: confirm, refuse, expire, heartbeat."`
-	Snapshot    snapshotCommand    `cmd:"" group:"Administration" help:"Keep, restore and compare what a tenant holds."`
-	Seed        seedCommand        `cmd:"" group:"Administration" help:"Keep documents to make tenants from."`
-	Export      exportCommand      `cmd:"" group:"Administration" help:"Write what a tenant holds as a document."`
-	Import      importCommand      `cmd:"" group:"Administration" help:"Replace what a tenant holds by a document."`
-	Report      reportCommand      `cmd:"" group:"Administration" help:"Run a report about a tenant."`
-	ReportLogin reportLoginCommand `cmd:"" group:"Administration" help:"Make Postgres logins that read reports of their tenants."`
-	AdminKey    adminKeyCommand    `cmd:"" group:"Administration" help:"Make, list and revoke keys of administrators."`
-	Audit       auditCommand       `cmd:"" group:"Administration" help:"List the audit log."`
+	meant runner
+}
 
-	Migrate     migrateCommand            `cmd:"" help:"Show or change the database's schema revision."`
-	Healthcheck healthcheckCommand        `cmd:"" help:"Ask the running service whether it is ready; exit 1 if not."`
-	Version     versionCommand            `cmd:"" help:"Print the version."`
-	Completion  kongcompletion.Completion `cmd:"" help:"Print what turns on completion in your shell (bash, zsh, fish)."`
-
-	Database databaseFlags `embed:"" group:"Database"`
-	Log      logFlags      `embed:"" group:"Log"`
-
-	ShowVersion kong.VersionFlag `name:"version" help:"Print the version and quit."`
+// runner is what a command does.
+type runner interface {
+	Run(ctx context.Context, c *cli, con console) error
 }
 
 // console is where a command prints and logs.
@@ -76,13 +56,13 @@ func main() {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		code := exitCode(err)
-		fmt.Fprintf(os.Stderr, "mocktenant: %v\n", err)
-		if code == exitUsage {
-			fmt.Fprintln(os.Stderr, "mocktenant --help, and --help behind each command, say what there is.")
+		var usage *usageError
+		if errors.As(err, &usage) {
+			fmt.Fprintf(os.Stderr, "Usage: %s\n       %s --help\n\n", usage.line, usage.command)
 		}
+		fmt.Fprintf(os.Stderr, "mocktenant: %v\n", err)
 		stop()
-		os.Exit(code)
+		os.Exit(exitCode(err))
 	}
 }
 
@@ -97,7 +77,7 @@ const (
 
 // exitCode tells what went wrong.
 func exitCode(err error) int {
-	var usage *kong.ParseError
+	var usage *usageError
 	var refused *client.Problem
 	switch {
 	case errors.As(err, &usage):
@@ -120,57 +100,38 @@ func exitCode(err error) int {
 // environment.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var c cli
-	parser, err := kong.New(&c,
-		kong.Name("mocktenant"),
-		kong.Description("A mock Microsoft Graph tenant: Intune's remoteAssistancePartners over Postgres."),
-		kong.UsageOnError(),
-		kong.Writers(stdout, stderr),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Vars{"version": thisBuild().String()},
-		kong.Resolvers(kong.ResolverFunc(settingInFile)),
-	)
-	if err != nil {
+	root := newRoot(&c)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	completions(root)
+	cmd, err := root.ExecuteContextC(ctx)
+	switch {
+	case errors.Is(err, errVersion):
+		_, err = fmt.Fprintln(stdout, thisBuild())
 		return err
-	}
-	kongcompletion.Register(parser)
-	command, err := parser.Parse(args)
-	if err != nil {
-		return err
+	case err != nil:
+		return &usageError{cmd.CommandPath(), useLine(cmd), err}
+	case c.meant == nil: // such as --help, which is done by now
+		return nil
 	}
 	log, err := c.Log.logger(stderr)
 	if err != nil {
 		return err
 	}
-	con := console{stdout, stderr, log}
-	if command.Command() == "serve" { // called here, so that nothing keeps kong's model while it runs: 1 MB
-		return c.Serve.Run(ctx, &c, con)
-	}
-	return command.Run(&c, con)
+	return c.meant.Run(ctx, &c, console{stdout, stderr, log}) // and nothing keeps the commands while it runs
 }
 
-// settingInFile reads a setting whose variable isn't set from the file that the
-// variable with _FILE behind names: how secrets come into containers.
-func settingInFile(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-	for _, name := range flag.Envs {
-		path, ok := os.LookupEnv(name + "_FILE")
-		if !ok {
-			continue
-		}
-		if _, both := os.LookupEnv(name); both {
-			return nil, fmt.Errorf("%[1]s and %[1]s_FILE are both set: want one of them", name)
-		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("%s_FILE: %w", name, err)
-		}
-		return strings.TrimRight(string(text), "\r\n"), nil
-	}
-	return nil, nil
-}
-
+// logFlags say what is logged, and how.
 type logFlags struct {
-	LogLevel  string `env:"MOCKTENANT_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"What to log: debug, info, warn or error."`
-	LogFormat string `env:"MOCKTENANT_LOG_FORMAT" default:"text" enum:"text,json" help:"How to log: text or json."`
+	LogLevel  string
+	LogFormat string
+}
+
+func (f *logFlags) register(flags *pflag.FlagSet) {
+	choiceFlag(flags, &f.LogLevel, "log-level", "", "info", "What to log.", "debug", "info", "warn", "error")
+	choiceFlag(flags, &f.LogFormat, "log-format", "", "text", "How to log.", "text", "json")
+	settings(flags, "Log", map[string]string{"log-level": "MOCKTENANT_LOG_LEVEL", "log-format": "MOCKTENANT_LOG_FORMAT"})
 }
 
 func (f logFlags) logger(w io.Writer) (*slog.Logger, error) {

@@ -8,30 +8,40 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/embeddedpg"
 )
 
-type migrateCommand struct {
-	Up     migrateUpCommand     `cmd:"" help:"Apply what is missing. The service does so itself when it starts."`
-	Down   migrateDownCommand   `cmd:"" help:"Take the last migration back, with the data in what it made."`
-	Status migrateStatusCommand `cmd:"" help:"List the migrations and when each was applied."`
+func newMigrate(c *cli) *cobra.Command {
+	return family("migrate", "Show or change the database's schema revision.", newMigrateUp(c), newMigrateDown(c), newMigrateStatus(c))
 }
 
 type (
 	migrateUpCommand   struct{}
 	migrateDownCommand struct {
-		Yes bool `help:"Really do it: data is lost."`
+		Yes bool
 	}
 	migrateStatusCommand struct{}
 )
+
+func newMigrateUp(c *cli) *cobra.Command {
+	return c.command("up", "Apply what is missing. The service does so itself when it starts.", migrateUpCommand{})
+}
 
 // Run applies the missing migrations.
 func (migrateUpCommand) Run(ctx context.Context, c *cli, con console) error {
 	return c.Database.use(ctx, con, func(pool *pgxpool.Pool) error {
 		return db.MigrateUp(ctx, pool, con.log)
 	})
+}
+
+func newMigrateDown(c *cli) *cobra.Command {
+	m := &migrateDownCommand{}
+	cmd := c.command("down", "Take the last migration back, with the data in what it made.", m)
+	truthFlag(cmd.Flags(), &m.Yes, "yes", "Really do it: data is lost.")
+	return cmd
 }
 
 // Run takes one migration back.
@@ -46,6 +56,10 @@ func (m migrateDownCommand) Run(ctx context.Context, c *cli, con console) error 
 		}
 		return err
 	})
+}
+
+func newMigrateStatus(c *cli) *cobra.Command {
+	return c.command("status", "List the migrations and when each was applied.", migrateStatusCommand{})
 }
 
 // Run lists the migrations.

@@ -4,16 +4,18 @@ import (
 	"context"
 
 	"github.com/google/uuid"
+	"github.com/spf13/cobra"
 
 	"github.com/mocktenant/mocktenant/client"
 )
 
-type partnerCommand struct {
-	List      partnerList      `cmd:"" help:"List the partners of a tenant."`
-	Confirm   partnerConfirm   `cmd:"" help:"Confirm an onboarding: onboarding becomes onboarded."`
-	Refuse    partnerRefuse    `cmd:"" help:"Refuse an onboarding: it becomes notOnboarded."`
-	Expire    partnerExpire    `cmd:"" help:"Let an onboarding's request expire: it becomes notOnboarded."`
-	Heartbeat partnerHeartbeat `cmd:"" help:"Connect now: sets lastConnectionDateTime."`
+func newPartner(c *cli) *cobra.Command {
+	return family("partner", "Do what the partner's side does: confirm, refuse, expire, heartbeat.",
+		newPartnerList(c),
+		newPartnerAction(c, client.PartnerActionConfirm, "Confirm an onboarding: onboarding becomes onboarded."),
+		newPartnerAction(c, client.PartnerActionRefuse, "Refuse an onboarding: it becomes notOnboarded."),
+		newPartnerAction(c, client.PartnerActionExpire, "Let an onboarding's request expire: it becomes notOnboarded."),
+		newPartnerAction(c, client.PartnerActionHeartbeat, "Connect now: sets lastConnectionDateTime."))
 }
 
 func partnerRows(partners ...client.Partner) [][]string {
@@ -25,9 +27,14 @@ func partnerRows(partners ...client.Partner) [][]string {
 }
 
 type partnerList struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
-	tenantFlag  `embed:""`
+	adminFlags
+	outputFlags
+	tenantFlag
+}
+
+func newPartnerList(c *cli) *cobra.Command {
+	p := &partnerList{}
+	return c.command("list", "List the partners of a tenant.", p, &p.adminFlags, &p.outputFlags, &p.tenantFlag)
 }
 
 // Run lists the partners.
@@ -46,58 +53,32 @@ func (p *partnerList) Run(ctx context.Context, c *cli, con console) error {
 	return p.print(con, all, partnerRows(all...))
 }
 
-// partnerAction is what the four commands of the partner's side have in common.
+// partnerAction is one of the four commands of the partner's side.
 type partnerAction struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
-	tenantFlag  `embed:""`
+	adminFlags
+	outputFlags
+	tenantFlag
 
-	ID uuid.UUID `arg:"" help:"The partner."`
+	action client.PartnerAction
+	ID     uuid.UUID
 }
 
-func (p *partnerAction) act(ctx context.Context, c *cli, con console, action client.PartnerAction) error {
+func newPartnerAction(c *cli, action client.PartnerAction, help string) *cobra.Command {
+	p := &partnerAction{action: action}
+	cmd := c.command(string(action)+" <id>", help, p, &p.adminFlags, &p.outputFlags, &p.tenantFlag)
+	arguments(cmd, readID(&p.ID))
+	return cmd
+}
+
+// Run does it.
+func (p *partnerAction) Run(ctx context.Context, c *cli, con console) error {
 	api, err := p.client(c)
 	if err != nil {
 		return err
 	}
-	partner, err := client.Read[client.Partner](api.ActOnPartner(ctx, p.Tenant, p.ID, action))
+	partner, err := client.Read[client.Partner](api.ActOnPartner(ctx, p.Tenant, p.ID, p.action))
 	if err != nil {
 		return err
 	}
 	return p.print(con, partner, partnerRows(partner))
-}
-
-type (
-	partnerConfirm struct {
-		partnerAction `embed:""`
-	}
-	partnerRefuse struct {
-		partnerAction `embed:""`
-	}
-	partnerExpire struct {
-		partnerAction `embed:""`
-	}
-	partnerHeartbeat struct {
-		partnerAction `embed:""`
-	}
-)
-
-// Run confirms.
-func (p *partnerConfirm) Run(ctx context.Context, c *cli, con console) error {
-	return p.act(ctx, c, con, client.PartnerActionConfirm)
-}
-
-// Run refuses.
-func (p *partnerRefuse) Run(ctx context.Context, c *cli, con console) error {
-	return p.act(ctx, c, con, client.PartnerActionRefuse)
-}
-
-// Run lets it expire.
-func (p *partnerExpire) Run(ctx context.Context, c *cli, con console) error {
-	return p.act(ctx, c, con, client.PartnerActionExpire)
-}
-
-// Run connects.
-func (p *partnerHeartbeat) Run(ctx context.Context, c *cli, con console) error {
-	return p.act(ctx, c, con, client.PartnerActionHeartbeat)
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/mocktenant/mocktenant/internal/certs"
 	"github.com/mocktenant/mocktenant/internal/proxy"
 )
@@ -25,9 +27,16 @@ const (
 )
 
 type proxyCommand struct {
-	proxy.Config `embed:"" envprefix:"MOCKTENANT_PROXY_"`
+	proxy.Config
 
-	URL string `placeholder:"URL" help:"Where the service is reached by HTTPS (default: where the service of the data directory says, else https://127.0.0.1:8443)."`
+	URL string
+}
+
+func newProxy(c *cli) *cobra.Command {
+	p := &proxyCommand{}
+	cmd := c.command("proxy", "Lead applications whose hosts can't be changed to a running service, as a forward proxy.", p, proxyFlags{&p.Config, ""})
+	cmd.Flags().StringVar(&p.URL, "url", "", "The `URL` where the service is reached by HTTPS (default: where the service of the data directory says, else https://127.0.0.1:8443).")
+	return cmd
 }
 
 // Run leads applications to a running service until ctx ends.

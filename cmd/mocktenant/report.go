@@ -9,16 +9,33 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/spf13/cobra"
 
 	"github.com/mocktenant/mocktenant/client"
 )
 
-type reportCommand struct {
-	adminFlags `embed:""`
+func newReportLogin(c *cli) *cobra.Command {
+	return family("report-login", "Make Postgres logins that read reports of their tenants.",
+		newReportLoginCreate(c), newReportLoginList(c), newReportLoginRotate(c), newReportLoginRevoke(c))
+}
 
-	Name   string    `arg:"" optional:"" help:"The report; without one, the reports are listed."`
-	Tenant uuid.UUID `env:"AZURE_TENANT_ID" placeholder:"ID" help:"The tenant."`
-	Output string    `short:"o" default:"table" enum:"table,csv,json" help:"How to print: table, csv or json."`
+type reportCommand struct {
+	adminFlags
+
+	Name   string
+	Tenant uuid.UUID
+	Output string
+}
+
+func newReport(c *cli) *cobra.Command {
+	r := &reportCommand{}
+	cmd := c.command("report [<name>]", "Run a report about a tenant; without a name, list the reports.", r, &r.adminFlags)
+	arguments(cmd, readText(&r.Name))
+	flags := cmd.Flags()
+	flags.Func("tenant", "The `ID` of the tenant.", readID(&r.Tenant))
+	choiceFlag(flags, &r.Output, "output", "o", "table", "How to print.", "table", "csv", "json")
+	settings(flags, "", map[string]string{"tenant": "AZURE_TENANT_ID"})
+	return cmd
 }
 
 // Run runs a report.
@@ -65,21 +82,28 @@ func (r *reportCommand) print(con console, value any, rows [][]string) error {
 	return outputFlags{r.Output}.print(con, value, rows)
 }
 
-type reportLoginCommand struct {
-	Create reportLoginCreate `cmd:"" help:"Make a Postgres login that reads schema reporting for its tenants."`
-	List   reportLoginList   `cmd:"" help:"List the logins."`
-	Rotate reportLoginRotate `cmd:"" help:"Give a login another password."`
-	Revoke reportLoginRevoke `cmd:"" help:"Remove a login and end its connections."`
+type reportLoginCreate struct {
+	adminFlags
+	outputFlags
+
+	Tenant []uuid.UUID
+	Label  string
+	TTL    duration
+	Files  string
 }
 
-type reportLoginCreate struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
-
-	Tenant []uuid.UUID `required:"" env:"AZURE_TENANT_ID" placeholder:"ID" help:"The tenants that it reads."`
-	Label  string      `placeholder:"TEXT" help:"Any text, to know it by."`
-	TTL    duration    `name:"ttl" placeholder:"TIME" help:"How long it is good (default: until it is revoked)."`
-	Files  string      `placeholder:"DIR" help:"Print nothing, but write the files login, password and dsn there, for a program that reads its secrets so; do nothing if they are there."`
+func newReportLoginCreate(c *cli) *cobra.Command {
+	r := &reportLoginCreate{}
+	cmd := c.command("create", "Make a Postgres login that reads schema reporting for its tenants.", r, &r.adminFlags, &r.outputFlags)
+	flags := cmd.Flags()
+	flags.Func("tenant", "The `ID` of a tenant that it reads.", readIDs(&r.Tenant))
+	flags.StringVar(&r.Label, "label", "", "Any `TEXT`, to know it by.")
+	flags.Var(&r.TTL, "ttl", "How long it is good, such as 90s, 75m, 12h, 30d (default: until it is revoked).")
+	flags.StringVar(&r.Files, "files", "", "Print nothing, but write the files login, password and dsn into a `DIR`, for a program that reads its secrets so; do nothing if they are there.")
+	settings(flags, "", map[string]string{"tenant": "AZURE_TENANT_ID"})
+	must(cmd.MarkFlagRequired("tenant"))
+	must(cmd.MarkFlagDirname("files"))
+	return cmd
 }
 
 // Run makes a login.
@@ -119,8 +143,13 @@ func writeLogin(dir string, made client.ReportLoginCreated) error {
 }
 
 type reportLoginList struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
+	adminFlags
+	outputFlags
+}
+
+func newReportLoginList(c *cli) *cobra.Command {
+	r := &reportLoginList{}
+	return c.command("list", "List the logins.", r, &r.adminFlags, &r.outputFlags)
 }
 
 // Run lists the logins.
@@ -147,10 +176,17 @@ func (r *reportLoginList) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type reportLoginRotate struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
+	adminFlags
+	outputFlags
 
-	Login string `arg:"" help:"The login."`
+	Login string
+}
+
+func newReportLoginRotate(c *cli) *cobra.Command {
+	r := &reportLoginRotate{}
+	cmd := c.command("rotate <login>", "Give a login another password.", r, &r.adminFlags, &r.outputFlags)
+	arguments(cmd, readText(&r.Login))
+	return cmd
 }
 
 // Run rotates a password.
@@ -167,9 +203,16 @@ func (r *reportLoginRotate) Run(ctx context.Context, c *cli, con console) error 
 }
 
 type reportLoginRevoke struct {
-	adminFlags `embed:""`
+	adminFlags
 
-	Login string `arg:"" help:"The login."`
+	Login string
+}
+
+func newReportLoginRevoke(c *cli) *cobra.Command {
+	r := &reportLoginRevoke{}
+	cmd := c.command("revoke <login>", "Remove a login and end its connections.", r, &r.adminFlags)
+	arguments(cmd, readText(&r.Login))
+	return cmd
 }
 
 // Run revokes a login.

@@ -11,6 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"github.com/mocktenant/mocktenant/internal/exporters"
 	"github.com/mocktenant/mocktenant/internal/server"
 )
@@ -19,10 +22,21 @@ import (
 const drainTimeout = 20 * time.Second
 
 type serveCommand struct {
-	server.Config `embed:""`
+	server.Config
 
-	DemoTenant string `name:"demo" env:"MOCKTENANT_DEMO" default:"auto" enum:"auto,true,false" help:"Whether to make the demo tenant, whose credentials everybody knows: true, false, or auto (on loopback with the service's own Postgres)."`
-	Ephemeral  bool   `env:"MOCKTENANT_EPHEMERAL" help:"Keep nothing: run the service's own Postgres on a throw-away directory."`
+	DemoTenant string
+	Ephemeral  bool
+}
+
+func newServe(c *cli, s *serveCommand) *cobra.Command {
+	return c.command("serve", "Run the service. This is the default.", s, s)
+}
+
+func (s *serveCommand) register(flags *pflag.FlagSet) {
+	serviceFlags{&s.Config}.register(flags)
+	choiceFlag(flags, &s.DemoTenant, "demo", "", "auto", "Whether to make the demo tenant, whose credentials everybody knows: true, false, or auto (on loopback with the service's own Postgres).", "auto", "true", "false")
+	truthFlag(flags, &s.Ephemeral, "ephemeral", "Keep nothing: run the service's own Postgres on a throw-away directory.")
+	settings(flags, "", map[string]string{"demo": "MOCKTENANT_DEMO", "ephemeral": "MOCKTENANT_EPHEMERAL"})
 }
 
 // Run serves until ctx ends, then drains.

@@ -12,31 +12,30 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/mocktenant/mocktenant/client"
 )
 
-type snapshotCommand struct {
-	Create  snapshotCreate  `cmd:"" help:"Keep what a tenant holds now under a name."`
-	List    snapshotList    `cmd:"" help:"List the snapshots of a tenant."`
-	Restore snapshotRestore `cmd:"" help:"Put a tenant back to a snapshot."`
-	Diff    snapshotDiff    `cmd:"" help:"Show what changed between two snapshots, or since one."`
-	Export  snapshotExport  `cmd:"" help:"Write a snapshot as a document."`
-	Delete  snapshotDelete  `cmd:"" help:"Remove a snapshot."`
+func newSnapshot(c *cli) *cobra.Command {
+	return family("snapshot", "Keep, restore and compare what a tenant holds.",
+		newSnapshotCreate(c), newSnapshotList(c), newSnapshotRestore(c), newSnapshotDiff(c), newSnapshotExport(c), newSnapshotDelete(c))
 }
 
-type seedCommand struct {
-	Create seedCreate `cmd:"" help:"Keep a document under a name, to make tenants from."`
-	List   seedList   `cmd:"" help:"List the seeds."`
-	Export seedExport `cmd:"" help:"Write a seed as a document."`
-	Delete seedDelete `cmd:"" help:"Remove a seed."`
+func newSeed(c *cli) *cobra.Command {
+	return family("seed", "Keep documents to make tenants from.",
+		newSeedCreate(c), newSeedList(c), newSeedExport(c), newSeedDelete(c))
 }
 
 const (
 	jsonType = "application/json"
 	yamlType = "application/yaml"
 )
+
+// documentHelp says what the commands take that read a document.
+const documentHelp = "\n\nThe document is JSON or YAML (by .yaml, .yml); - is the standard input, as JSON."
 
 // documentType is what a file is, by its name.
 func documentType(name string) string {
@@ -113,8 +112,14 @@ func countRows(c client.StateCounts) [][]string {
 
 // toFile is where a document is written.
 type toFile struct {
-	File   string `short:"f" default:"-" placeholder:"FILE" help:"Where to write it (default: to the standard output)."`
-	Format string `enum:"json,yaml," default:"" help:"json or yaml (default: by the file's name, else json)."`
+	File   string
+	Format string
+}
+
+func (t *toFile) register(flags *pflag.FlagSet) {
+	flags.StringVarP(&t.File, "file", "f", "-", "The `FILE` to write; - is the standard output.")
+	choiceFlag(flags, &t.Format, "format", "", "", "What to write (default: by the file's name, else json).", "json", "yaml", "")
+	must(cobra.MarkFlagFilename(flags, "file", "json", "yaml", "yml"))
 }
 
 func (t toFile) format() string {
@@ -152,10 +157,17 @@ func (t toFile) write(con console, body io.ReadCloser, err error) error {
 }
 
 type exportCommand struct {
-	adminFlags `embed:""`
-	toFile     `embed:""`
+	adminFlags
+	toFile
 
-	ID uuid.UUID `arg:"" name:"tenant" help:"The tenant."`
+	ID uuid.UUID
+}
+
+func newExport(c *cli) *cobra.Command {
+	e := &exportCommand{}
+	cmd := c.command("export <tenant>", "Write what a tenant holds as a document.", e, &e.adminFlags, &e.toFile)
+	arguments(cmd, readID(&e.ID))
+	return cmd
 }
 
 // Run exports a tenant.
@@ -169,11 +181,20 @@ func (e *exportCommand) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type importCommand struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
+	adminFlags
+	outputFlags
 
-	ID   uuid.UUID `arg:"" name:"tenant" help:"The tenant, whose state is replaced."`
-	File string    `arg:"" help:"The document, JSON or YAML (by .yaml, .yml); - is the standard input, as JSON."`
+	ID   uuid.UUID
+	File string
+}
+
+func newImport(c *cli) *cobra.Command {
+	i := &importCommand{}
+	cmd := c.command("import <tenant> <file>", "Replace what a tenant holds by a document.", i, &i.adminFlags, &i.outputFlags)
+	cmd.Long = cmd.Short + documentHelp
+	arguments(cmd, readID(&i.ID), readText(&i.File))
+	completesFile(cmd)
+	return cmd
 }
 
 // Run imports a document.
@@ -195,11 +216,11 @@ func (i *importCommand) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type snapshotCreate struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
-	tenantFlag  `embed:""`
+	adminFlags
+	outputFlags
+	tenantFlag
 
-	Name string `arg:"" help:"Its name."`
+	Name string
 }
 
 func snapshotRows(all ...client.Snapshot) [][]string {
@@ -208,6 +229,13 @@ func snapshotRows(all ...client.Snapshot) [][]string {
 		rows = append(rows, append([]string{s.Name, moment(&s.CreatedDateTime)}, countRows(s.Counts)[1]...))
 	}
 	return rows
+}
+
+func newSnapshotCreate(c *cli) *cobra.Command {
+	s := &snapshotCreate{}
+	cmd := c.command("create <name>", "Keep what a tenant holds now under a name.", s, &s.adminFlags, &s.outputFlags, &s.tenantFlag)
+	arguments(cmd, readText(&s.Name))
+	return cmd
 }
 
 // Run makes a snapshot.
@@ -224,9 +252,14 @@ func (s *snapshotCreate) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type snapshotList struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
-	tenantFlag  `embed:""`
+	adminFlags
+	outputFlags
+	tenantFlag
+}
+
+func newSnapshotList(c *cli) *cobra.Command {
+	s := &snapshotList{}
+	return c.command("list", "List the snapshots of a tenant.", s, &s.adminFlags, &s.outputFlags, &s.tenantFlag)
 }
 
 // Run lists the snapshots.
@@ -245,11 +278,18 @@ func (s *snapshotList) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type snapshotRestore struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
-	tenantFlag  `embed:""`
+	adminFlags
+	outputFlags
+	tenantFlag
 
-	Name string `arg:"" help:"The snapshot."`
+	Name string
+}
+
+func newSnapshotRestore(c *cli) *cobra.Command {
+	s := &snapshotRestore{}
+	cmd := c.command("restore <name>", "Put a tenant back to a snapshot.", s, &s.adminFlags, &s.outputFlags, &s.tenantFlag)
+	arguments(cmd, readText(&s.Name))
+	return cmd
 }
 
 // Run restores a snapshot.
@@ -266,12 +306,19 @@ func (s *snapshotRestore) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type snapshotDiff struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
-	tenantFlag  `embed:""`
+	adminFlags
+	outputFlags
+	tenantFlag
 
-	From string `arg:"" help:"The earlier snapshot."`
-	To   string `arg:"" optional:"" help:"The later snapshot (default: now)."`
+	From string
+	To   string
+}
+
+func newSnapshotDiff(c *cli) *cobra.Command {
+	s := &snapshotDiff{}
+	cmd := c.command("diff <from> [<to>]", "Show what changed between two snapshots, or since one.", s, &s.adminFlags, &s.outputFlags, &s.tenantFlag)
+	arguments(cmd, readText(&s.From), readText(&s.To))
+	return cmd
 }
 
 // Run shows what changed.
@@ -320,11 +367,18 @@ func differing(before, after *client.State) (string, string) {
 }
 
 type snapshotExport struct {
-	adminFlags `embed:""`
-	tenantFlag `embed:""`
-	toFile     `embed:""`
+	adminFlags
+	tenantFlag
+	toFile
 
-	Name string `arg:"" help:"The snapshot."`
+	Name string
+}
+
+func newSnapshotExport(c *cli) *cobra.Command {
+	s := &snapshotExport{}
+	cmd := c.command("export <name>", "Write a snapshot as a document.", s, &s.adminFlags, &s.tenantFlag, &s.toFile)
+	arguments(cmd, readText(&s.Name))
+	return cmd
 }
 
 // Run exports a snapshot.
@@ -338,10 +392,17 @@ func (s *snapshotExport) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type snapshotDelete struct {
-	adminFlags `embed:""`
-	tenantFlag `embed:""`
+	adminFlags
+	tenantFlag
 
-	Name string `arg:"" help:"The snapshot."`
+	Name string
+}
+
+func newSnapshotDelete(c *cli) *cobra.Command {
+	s := &snapshotDelete{}
+	cmd := c.command("delete <name>", "Remove a snapshot.", s, &s.adminFlags, &s.tenantFlag)
+	arguments(cmd, readText(&s.Name))
+	return cmd
 }
 
 // Run removes a snapshot.
@@ -354,11 +415,11 @@ func (s *snapshotDelete) Run(ctx context.Context, c *cli, _ console) error {
 }
 
 type seedCreate struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
+	adminFlags
+	outputFlags
 
-	Name string `arg:"" help:"Its name."`
-	File string `arg:"" help:"The document, JSON or YAML (by .yaml, .yml); - is the standard input, as JSON."`
+	Name string
+	File string
 }
 
 func seedRows(all ...client.Seed) [][]string {
@@ -367,6 +428,15 @@ func seedRows(all ...client.Seed) [][]string {
 		rows = append(rows, append([]string{s.Name, moment(&s.CreatedDateTime)}, countRows(s.Counts)[1]...))
 	}
 	return rows
+}
+
+func newSeedCreate(c *cli) *cobra.Command {
+	s := &seedCreate{}
+	cmd := c.command("create <name> <file>", "Keep a document under a name, to make tenants from.", s, &s.adminFlags, &s.outputFlags)
+	cmd.Long = cmd.Short + documentHelp
+	arguments(cmd, readText(&s.Name), readText(&s.File))
+	completesFile(cmd)
+	return cmd
 }
 
 // Run makes a seed.
@@ -388,8 +458,13 @@ func (s *seedCreate) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type seedList struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
+	adminFlags
+	outputFlags
+}
+
+func newSeedList(c *cli) *cobra.Command {
+	s := &seedList{}
+	return c.command("list", "List the seeds.", s, &s.adminFlags, &s.outputFlags)
 }
 
 // Run lists the seeds.
@@ -408,10 +483,17 @@ func (s *seedList) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type seedExport struct {
-	adminFlags `embed:""`
-	toFile     `embed:""`
+	adminFlags
+	toFile
 
-	Name string `arg:"" help:"The seed."`
+	Name string
+}
+
+func newSeedExport(c *cli) *cobra.Command {
+	s := &seedExport{}
+	cmd := c.command("export <name>", "Write a seed as a document.", s, &s.adminFlags, &s.toFile)
+	arguments(cmd, readText(&s.Name))
+	return cmd
 }
 
 // Run exports a seed.
@@ -425,9 +507,16 @@ func (s *seedExport) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type seedDelete struct {
-	adminFlags `embed:""`
+	adminFlags
 
-	Name string `arg:"" help:"The seed."`
+	Name string
+}
+
+func newSeedDelete(c *cli) *cobra.Command {
+	s := &seedDelete{}
+	cmd := c.command("delete <name>", "Remove a seed.", s, &s.adminFlags)
+	arguments(cmd, readText(&s.Name))
+	return cmd
 }
 
 // Run removes a seed.

@@ -7,28 +7,34 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mocktenant/mocktenant/client"
 )
 
-type tenantCommand struct {
-	Create tenantCreate `cmd:"" help:"Make a tenant with a user, an application and a ready token."`
-	List   tenantList   `cmd:"" help:"List the tenants."`
-	Get    tenantGet    `cmd:"" help:"Show a tenant."`
-	Update tenantUpdate `cmd:"" help:"Change a tenant's settings, quota or time to live."`
-	Reset  tenantReset  `cmd:"" help:"Put a tenant's partners back to those that it was made with."`
-	Delete tenantDelete `cmd:"" help:"Remove a tenant and all that is its own."`
-	Token  tenantToken  `cmd:"" help:"Print an access token of a user or an application, without a sign-in."`
+func newTenant(c *cli) *cobra.Command {
+	return family("tenant", "Make, list, change, reset and remove tenants.",
+		newTenantCreate(c), newTenantList(c), newTenantGet(c), newTenantUpdate(c), newTenantReset(c), newTenantDelete(c), newTenantToken(c))
 }
 
 // settingFlags are a tenant's settings and quota.
 type settingFlags struct {
-	PageSize          int32  `placeholder:"N" help:"How many partners a page holds at most, 1 to 1000."`
-	PermissionRule    string `enum:"seed,current," default:"" placeholder:"RULE" help:"Who manages partners: seed (users only) or current (applications too)."`
-	UserPicker        *bool  `negatable:"" help:"List the users on the sign-in page, to be picked without a password."`
-	QuotaPartners     *int32 `placeholder:"N" help:"How many partners it may have; -1 for any number."`
-	QuotaUsers        *int32 `placeholder:"N" help:"How many users it may have; -1 for any number."`
-	RequestsPerSecond *int32 `placeholder:"N" help:"How many requests a second it may send; -1 for any number."`
+	PageSize          int32
+	PermissionRule    string
+	UserPicker        *bool
+	QuotaPartners     *int32
+	QuotaUsers        *int32
+	RequestsPerSecond *int32
+}
+
+func (f *settingFlags) register(flags *pflag.FlagSet) {
+	flags.Int32Var(&f.PageSize, "page-size", 0, "Show at most `N` partners a page, 1 to 1000.")
+	choiceFlag(flags, &f.PermissionRule, "permission-rule", "", "", "Who manages partners: seed (users only) or current (applications too).", "seed", "current", "")
+	negatable(flags, &f.UserPicker, "user-picker", "List the users on the sign-in page, to be picked without a password.")
+	flags.Func("quota-partners", "It may have `N` partners; -1 for any number.", readLimit(&f.QuotaPartners))
+	flags.Func("quota-users", "It may have `N` users; -1 for any number.", readLimit(&f.QuotaUsers))
+	flags.Func("requests-per-second", "It may send `N` requests a second; -1 for any number.", readLimit(&f.RequestsPerSecond))
 }
 
 func (f settingFlags) settings() *client.TenantSettings {
@@ -60,21 +66,42 @@ func (f settingFlags) quota() *client.TenantQuota {
 }
 
 type tenantCreate struct {
-	adminFlags   `embed:""`
-	outputFlags  `embed:""`
-	settingFlags `embed:""`
+	adminFlags
+	outputFlags
+	settingFlags
 
-	DisplayName   string    `required:"" placeholder:"NAME" help:"What it is called."`
-	ID            uuid.UUID `placeholder:"ID" help:"Its id, if it is to be a certain one."`
-	Domain        string    `placeholder:"NAME" help:"A domain for its users (default: one under mocktenant.example)."`
-	TTL           duration  `name:"ttl" placeholder:"TIME" help:"How long it lives, such as 90s, 75m, 12h, 30d (default: forever)."`
-	Manager       string    `placeholder:"NAME" help:"The name of the keys whose holders have it."`
-	IDSeed        string    `name:"id-seed" placeholder:"TEXT" help:"Make the ids of what is created the same each time."`
-	Seed          string    `xor:"source" placeholder:"NAME" help:"Start with a seed."`
-	File          string    `xor:"source" type:"existingfile" placeholder:"FILE" help:"Start with a document, JSON or YAML (by .yaml, .yml)."`
-	From          uuid.UUID `xor:"source" placeholder:"TENANT" help:"Start with what another tenant has."`
-	Snapshot      string    `placeholder:"NAME" help:"With --from: as it was in this snapshot."`
-	NoCredentials bool      `help:"Make no user, application and token."`
+	DisplayName   string
+	ID            uuid.UUID
+	Domain        string
+	TTL           duration
+	Manager       string
+	IDSeed        string
+	Seed          string
+	File          string
+	From          uuid.UUID
+	Snapshot      string
+	NoCredentials bool
+}
+
+func newTenantCreate(c *cli) *cobra.Command {
+	t := &tenantCreate{}
+	cmd := c.command("create", "Make a tenant with a user, an application and a ready token.", t, &t.adminFlags, &t.outputFlags, &t.settingFlags)
+	flags := cmd.Flags()
+	flags.StringVar(&t.DisplayName, "display-name", "", "The `NAME` to show for it.")
+	flags.Func("id", "Its `ID`, if it is to be a certain one.", readID(&t.ID))
+	flags.StringVar(&t.Domain, "domain", "", "The `NAME` of a domain for its users (default: one under mocktenant.example).")
+	flags.Var(&t.TTL, "ttl", "How long it lives, such as 90s, 75m, 12h, 30d (default: forever).")
+	flags.StringVar(&t.Manager, "manager", "", "The `NAME` of the keys whose holders have it.")
+	flags.StringVar(&t.IDSeed, "id-seed", "", "Make the ids of what is created from a `TEXT`, the same each time.")
+	flags.StringVar(&t.Seed, "seed", "", "Start with the seed `NAME`.")
+	flags.Func("file", "Start with the document in a `FILE`, JSON or YAML (by .yaml, .yml).", readFileName(&t.File))
+	flags.Func("from", "Start with what another `TENANT` has.", readID(&t.From))
+	flags.StringVar(&t.Snapshot, "snapshot", "", "With --from: as it was in the snapshot `NAME`.")
+	truthFlag(flags, &t.NoCredentials, "no-credentials", "Make no user, application and token.")
+	must(cmd.MarkFlagRequired("display-name"))
+	must(cmd.MarkFlagFilename("file", "json", "yaml", "yml"))
+	cmd.MarkFlagsMutuallyExclusive("seed", "file", "from")
+	return cmd
 }
 
 // Run makes a tenant.
@@ -145,8 +172,13 @@ func afterOf(link string) (*string, error) {
 }
 
 type tenantList struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
+	adminFlags
+	outputFlags
+}
+
+func newTenantList(c *cli) *cobra.Command {
+	t := &tenantList{}
+	return c.command("list", "List the tenants.", t, &t.adminFlags, &t.outputFlags)
 }
 
 // Run lists the tenants.
@@ -165,10 +197,17 @@ func (t *tenantList) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type tenantGet struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
+	adminFlags
+	outputFlags
 
-	ID uuid.UUID `arg:"" help:"The tenant."`
+	ID uuid.UUID
+}
+
+func newTenantGet(c *cli) *cobra.Command {
+	t := &tenantGet{}
+	cmd := c.command("get <id>", "Show a tenant.", t, &t.adminFlags, &t.outputFlags)
+	arguments(cmd, readID(&t.ID))
+	return cmd
 }
 
 // Run shows a tenant.
@@ -185,15 +224,28 @@ func (t *tenantGet) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type tenantUpdate struct {
-	adminFlags   `embed:""`
-	outputFlags  `embed:""`
-	settingFlags `embed:""`
+	adminFlags
+	outputFlags
+	settingFlags
 
-	ID          uuid.UUID `arg:"" help:"The tenant."`
-	DisplayName string    `placeholder:"NAME" help:"What it is called."`
-	TTL         duration  `name:"ttl" xor:"ttl" placeholder:"TIME" help:"How long it lives from now."`
-	Forever     bool      `xor:"ttl" help:"It lives forever."`
-	Manager     string    `placeholder:"NAME" help:"The name of the keys whose holders have it."`
+	ID          uuid.UUID
+	DisplayName string
+	TTL         duration
+	Forever     bool
+	Manager     string
+}
+
+func newTenantUpdate(c *cli) *cobra.Command {
+	t := &tenantUpdate{}
+	cmd := c.command("update <id>", "Change a tenant's settings, quota or time to live.", t, &t.adminFlags, &t.outputFlags, &t.settingFlags)
+	arguments(cmd, readID(&t.ID))
+	flags := cmd.Flags()
+	flags.StringVar(&t.DisplayName, "display-name", "", "The `NAME` to show for it.")
+	flags.Var(&t.TTL, "ttl", "How long it lives from now, such as 90s, 75m, 12h, 30d.")
+	truthFlag(flags, &t.Forever, "forever", "It lives forever.")
+	flags.StringVar(&t.Manager, "manager", "", "The `NAME` of the keys whose holders have it.")
+	cmd.MarkFlagsMutuallyExclusive("ttl", "forever")
+	return cmd
 }
 
 // Run changes a tenant.
@@ -220,9 +272,16 @@ func (t *tenantUpdate) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type tenantReset struct {
-	adminFlags `embed:""`
+	adminFlags
 
-	ID uuid.UUID `arg:"" help:"The tenant."`
+	ID uuid.UUID
+}
+
+func newTenantReset(c *cli) *cobra.Command {
+	t := &tenantReset{}
+	cmd := c.command("reset <id>", "Put a tenant's partners back to those that it was made with.", t, &t.adminFlags)
+	arguments(cmd, readID(&t.ID))
+	return cmd
 }
 
 // Run resets a tenant.
@@ -235,9 +294,16 @@ func (t *tenantReset) Run(ctx context.Context, c *cli, _ console) error {
 }
 
 type tenantDelete struct {
-	adminFlags `embed:""`
+	adminFlags
 
-	ID []uuid.UUID `arg:"" help:"The tenants."`
+	ID []uuid.UUID
+}
+
+func newTenantDelete(c *cli) *cobra.Command {
+	t := &tenantDelete{}
+	cmd := c.command("delete <id>...", "Remove tenants and all that is their own.", t, &t.adminFlags)
+	arguments(cmd, readIDs(&t.ID))
+	return cmd
 }
 
 // Run removes tenants.
@@ -255,14 +321,27 @@ func (t *tenantDelete) Run(ctx context.Context, c *cli, _ console) error {
 }
 
 type tenantToken struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
+	adminFlags
+	outputFlags
 
-	ID         uuid.UUID `arg:"" help:"The tenant."`
-	Client     uuid.UUID `required:"" placeholder:"ID" help:"The application."`
-	User       uuid.UUID `placeholder:"ID" help:"The user; without one, the token is the application's own."`
-	Permission []string  `placeholder:"NAME" help:"Scopes, or roles of the application (default: what may be written)."`
-	Lifetime   duration  `placeholder:"TIME" help:"How long it is valid (default: 75m)."`
+	ID         uuid.UUID
+	Client     uuid.UUID
+	User       uuid.UUID
+	Permission []string
+	Lifetime   duration
+}
+
+func newTenantToken(c *cli) *cobra.Command {
+	t := &tenantToken{}
+	cmd := c.command("token <id>", "Print an access token of a user or an application, without a sign-in.", t, &t.adminFlags, &t.outputFlags)
+	arguments(cmd, readID(&t.ID))
+	flags := cmd.Flags()
+	flags.Func("client", "The `ID` of the application.", readID(&t.Client))
+	flags.Func("user", "The `ID` of the user; without one, the token is the application's own.", readID(&t.User))
+	flags.StringSliceVar(&t.Permission, "permission", nil, "The `NAME` of a scope, or of a role of the application (default: what may be written).")
+	flags.Var(&t.Lifetime, "lifetime", "How long it is valid, such as 90s, 75m, 12h, 30d (default: 75m).")
+	must(cmd.MarkFlagRequired("client"))
+	return cmd
 }
 
 // Run prints a token.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
 
 	"github.com/mocktenant/mocktenant/internal/bearer"
 	"github.com/mocktenant/mocktenant/internal/db"
@@ -26,10 +27,22 @@ const (
 var errNoDemo = errors.New("the demo tenant does not exist in this database: start the service with MOCKTENANT_DEMO=true")
 
 type tokenCommand struct {
-	Scope    []string      `default:"DeviceManagementServiceConfig.ReadWrite.All" placeholder:"NAME" help:"Permissions of the token: scopes, or roles with --app."`
-	Lifetime time.Duration `default:"75m" help:"How long the token is valid."`
-	App      bool          `xor:"kind" help:"An app-only token, which Graph refuses for remoteAssistancePartners."`
-	Personal bool          `xor:"kind" help:"The token of a personal Microsoft account, which Graph refuses too."`
+	Scope    []string
+	Lifetime time.Duration
+	App      bool
+	Personal bool
+}
+
+func newToken(c *cli) *cobra.Command {
+	t := &tokenCommand{}
+	cmd := c.command("token", "Print an access token for the demo tenant.", t)
+	flags := cmd.Flags()
+	flags.StringSliceVar(&t.Scope, "scope", []string{writeScope}, "The `NAME` of a permission of the token: a scope, or a role with --app.")
+	flags.DurationVar(&t.Lifetime, "lifetime", tokenLifetime, "How long the token is valid.")
+	truthFlag(flags, &t.App, "app", "An app-only token, which Graph refuses for remoteAssistancePartners.")
+	truthFlag(flags, &t.Personal, "personal", "The token of a personal Microsoft account, which Graph refuses too.")
+	cmd.MarkFlagsMutuallyExclusive("app", "personal")
+	return cmd
 }
 
 // Run prints a token.

@@ -5,16 +5,14 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+	"github.com/spf13/cobra"
 
 	"github.com/mocktenant/mocktenant/client"
 )
 
-type userCommand struct {
-	Create        userCreate `cmd:"" help:"Make a user; without --password, one is made and printed."`
-	List          userList   `cmd:"" help:"List the users of a tenant."`
-	Update        userUpdate `cmd:"" help:"Change a user; a new password or --no-enabled ends their sign-ins."`
-	RevokeSignIns userRevoke `cmd:"" help:"Sign a user out everywhere."`
-	Delete        userDelete `cmd:"" help:"Remove a user."`
+func newUser(c *cli) *cobra.Command {
+	return family("user", "Make, list, change and remove users.",
+		newUserCreate(c), newUserList(c), newUserUpdate(c), newUserRevoke(c), newUserDelete(c))
 }
 
 func userRows(users ...client.User) [][]string {
@@ -26,18 +24,33 @@ func userRows(users ...client.User) [][]string {
 }
 
 type userCreate struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
-	tenantFlag  `embed:""`
+	adminFlags
+	outputFlags
+	tenantFlag
 
-	Name               string      `arg:"" help:"The user principal name, NAME@DOMAIN."`
-	DisplayName        string      `placeholder:"NAME" help:"What the user is called."`
-	GivenName          string      `placeholder:"NAME" help:"The first name."`
-	Surname            string      `placeholder:"NAME" help:"The last name."`
-	Password           string      `placeholder:"TEXT" help:"The password, at most 72 bytes."`
-	MustChangePassword bool        `help:"The password has expired."`
-	Disabled           bool        `help:"The user may not sign in."`
-	DirectoryRole      []uuid.UUID `placeholder:"ID" help:"Template ids of directory roles."`
+	Name               string
+	DisplayName        string
+	GivenName          string
+	Surname            string
+	Password           string
+	MustChangePassword bool
+	Disabled           bool
+	DirectoryRole      []uuid.UUID
+}
+
+func newUserCreate(c *cli) *cobra.Command {
+	u := &userCreate{}
+	cmd := c.command("create <name>", "Make a user, NAME@DOMAIN; without --password, one is made and printed.", u, &u.adminFlags, &u.outputFlags, &u.tenantFlag)
+	arguments(cmd, readText(&u.Name))
+	flags := cmd.Flags()
+	flags.StringVar(&u.DisplayName, "display-name", "", "The `NAME` to show for the user.")
+	flags.StringVar(&u.GivenName, "given-name", "", "The first `NAME`.")
+	flags.StringVar(&u.Surname, "surname", "", "The last `NAME`.")
+	flags.StringVar(&u.Password, "password", "", "A `PASSWORD` of at most 72 bytes.")
+	truthFlag(flags, &u.MustChangePassword, "must-change-password", "The password has expired.")
+	truthFlag(flags, &u.Disabled, "disabled", "The user may not sign in.")
+	flags.Func("directory-role", "The template `ID` of a directory role.", readIDs(&u.DirectoryRole))
+	return cmd
 }
 
 // Run makes a user.
@@ -60,9 +73,14 @@ func (u *userCreate) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type userList struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
-	tenantFlag  `embed:""`
+	adminFlags
+	outputFlags
+	tenantFlag
+}
+
+func newUserList(c *cli) *cobra.Command {
+	u := &userList{}
+	return c.command("list", "List the users of a tenant.", u, &u.adminFlags, &u.outputFlags, &u.tenantFlag)
 }
 
 // Run lists the users.
@@ -81,15 +99,27 @@ func (u *userList) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type userUpdate struct {
-	adminFlags  `embed:""`
-	outputFlags `embed:""`
-	tenantFlag  `embed:""`
+	adminFlags
+	outputFlags
+	tenantFlag
 
-	ID            uuid.UUID   `arg:"" help:"The user."`
-	DisplayName   string      `placeholder:"NAME" help:"What the user is called."`
-	Password      string      `placeholder:"TEXT" help:"Another password."`
-	Enabled       *bool       `negatable:"" help:"Whether the user may sign in."`
-	DirectoryRole []uuid.UUID `placeholder:"ID" help:"Template ids of directory roles, in place of those there are."`
+	ID            uuid.UUID
+	DisplayName   string
+	Password      string
+	Enabled       *bool
+	DirectoryRole []uuid.UUID
+}
+
+func newUserUpdate(c *cli) *cobra.Command {
+	u := &userUpdate{}
+	cmd := c.command("update <id>", "Change a user; a new password or --no-enabled ends their sign-ins.", u, &u.adminFlags, &u.outputFlags, &u.tenantFlag)
+	arguments(cmd, readID(&u.ID))
+	flags := cmd.Flags()
+	flags.StringVar(&u.DisplayName, "display-name", "", "The `NAME` to show for the user.")
+	flags.StringVar(&u.Password, "password", "", "Another `PASSWORD`, of at most 72 bytes.")
+	negatable(flags, &u.Enabled, "enabled", "Whether the user may sign in.")
+	flags.Func("directory-role", "The template `ID` of a directory role, in place of those there are.", readIDs(&u.DirectoryRole))
+	return cmd
 }
 
 // Run changes a user.
@@ -108,10 +138,17 @@ func (u *userUpdate) Run(ctx context.Context, c *cli, con console) error {
 }
 
 type userRevoke struct {
-	adminFlags `embed:""`
-	tenantFlag `embed:""`
+	adminFlags
+	tenantFlag
 
-	ID uuid.UUID `arg:"" help:"The user."`
+	ID uuid.UUID
+}
+
+func newUserRevoke(c *cli) *cobra.Command {
+	u := &userRevoke{}
+	cmd := c.command("revoke-sign-ins <id>", "Sign a user out everywhere.", u, &u.adminFlags, &u.tenantFlag)
+	arguments(cmd, readID(&u.ID))
+	return cmd
 }
 
 // Run signs a user out.
@@ -124,10 +161,17 @@ func (u *userRevoke) Run(ctx context.Context, c *cli, _ console) error {
 }
 
 type userDelete struct {
-	adminFlags `embed:""`
-	tenantFlag `embed:""`
+	adminFlags
+	tenantFlag
 
-	ID uuid.UUID `arg:"" help:"The user."`
+	ID uuid.UUID
+}
+
+func newUserDelete(c *cli) *cobra.Command {
+	u := &userDelete{}
+	cmd := c.command("delete <id>", "Remove a user.", u, &u.adminFlags, &u.tenantFlag)
+	arguments(cmd, readID(&u.ID))
+	return cmd
 }
 
 // Run removes a user.

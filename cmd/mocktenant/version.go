@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"runtime"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/mod/module"
 )
 
@@ -17,11 +19,18 @@ import (
 var version, commit, date string
 
 type versionCommand struct {
-	Output string `short:"o" default:"text" enum:"text,json" help:"How to print: text or json."`
+	Output string
+}
+
+func newVersion(c *cli) *cobra.Command {
+	v := &versionCommand{}
+	cmd := c.command("version", "Print the version.", v)
+	choiceFlag(cmd.Flags(), &v.Output, "output", "o", "text", "How to print.", "text", "json")
+	return cmd
 }
 
 // Run prints what the program was built from.
-func (v versionCommand) Run(con console) error {
+func (v *versionCommand) Run(_ context.Context, _ *cli, con console) error {
 	if v.Output == "json" {
 		e := json.NewEncoder(con.out)
 		e.SetIndent("", "  ")

@@ -32,19 +32,18 @@ import (
 // Pass is the setting of Others that lets all through.
 const Pass = "pass"
 
-// Config is what goes where. The tags make each field a flag with an environment
-// variable as its default.
+// Config is what goes where.
 type Config struct {
 	// Addr is where to listen, HOST:PORT; port 0 picks a free one.
-	Addr string `env:"ADDR" placeholder:"HOST:PORT" help:"Where to be a forward proxy (HTTPS_PROXY) that leads Microsoft's hosts to the service, for applications whose hosts can't be changed. By default mocktenant proxy listens on 127.0.0.1:8888, and the service is no proxy."`
+	Addr string
 
 	// Others says what happens to hosts that aren't Microsoft's: Pass, else they
 	// are refused.
-	Others string `env:"OTHERS" default:"refuse" enum:"refuse,pass" help:"What the proxy does with all other hosts: refuse, so that no test reaches the internet by accident, or pass (on loopback only)."`
+	Others string
 
 	// Pass are hosts to let through, whatever Others says: names, addresses, or
 	// *.NAME for all below a name.
-	Pass []string `env:"PASS" placeholder:"HOST" help:"Hosts that the proxy lets through all the same, at any port: a name, an address, or *.NAME for all below it."`
+	Pass []string
 }
 
 // Validate says which setting is wrong, and how.

@@ -15,54 +15,76 @@ import (
 	"github.com/mocktenant/mocktenant/internal/telemetry"
 )
 
-// Config is how the service runs. The tags make each field a flag with an
-// environment variable as its default.
+// Config is how the service runs. The command line makes most fields flags, and names
+// their environment variables and defaults; here an empty field is off, unless it says
+// otherwise.
 type Config struct {
-	HTTPAddr string `name:"http-addr" env:"MOCKTENANT_HTTP_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to listen for HTTP; port 0 picks a free one."`
+	// HTTPAddr and HTTPSAddr are where to listen, HOST:PORT; port 0 picks a free one.
+	// No HTTPSAddr turns HTTPS off.
+	HTTPAddr  string
+	HTTPSAddr string
 
-	HTTPSAddr      string   `name:"https-addr" env:"MOCKTENANT_HTTPS_ADDR" default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Where to listen for HTTPS, which Microsoft's clients insist on; empty turns it off."`
-	TLSHosts       []string `name:"tls-host" env:"MOCKTENANT_TLS_HOSTS" placeholder:"HOST" help:"Further names and addresses for the service's certificate, besides localhost, this host's name and the addresses it listens on."`
-	MicrosoftHosts bool     `env:"MOCKTENANT_MICROSOFT_HOSTS" help:"Name Microsoft's hosts (graph.microsoft.com, login.microsoftonline.com, the national clouds') in the certificate too, for clients whose hosts can't be changed."`
-	TLSCertFile    string   `name:"tls-cert-file" env:"MOCKTENANT_TLS_CERT_FILE" placeholder:"FILE" help:"A certificate of your own, PEM with its chain, instead of one by the service's authority; read again when it changes."`
-	TLSKeyFile     string   `name:"tls-key-file" env:"MOCKTENANT_TLS_KEY_FILE" placeholder:"FILE" help:"The key to that, PEM."`
+	// TLSHosts are further names and addresses for the service's certificate, besides
+	// localhost, this host's name and the addresses it listens on; MicrosoftHosts adds
+	// Microsoft's.
+	TLSHosts       []string
+	MicrosoftHosts bool
 
-	AdminAddr string `name:"admin-addr" env:"MOCKTENANT_ADMIN_ADDR" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Where to listen for administration (HTTP); empty turns it off. Beyond loopback it takes a key: MOCKTENANT_ADMIN_KEY, or one by mocktenant admin-key create."`
-	AdminKey  string `name:"admin-key" env:"MOCKTENANT_ADMIN_KEY" placeholder:"KEY" help:"A key that may administer everything, at least 20 characters."`
-	ReportURL string `name:"report-url" env:"MOCKTENANT_REPORT_URL" placeholder:"URL" help:"The database URL that report logins are given, where it isn't the service's own: host, port, name, parameters."`
+	// TLSCertFile is a certificate of the user's own, PEM with its chain, and TLSKeyFile
+	// its key, instead of one by the service's authority; read again when it changes.
+	TLSCertFile string
+	TLSKeyFile  string
+
+	// AdminAddr is where to listen for administration, HOST:PORT. Beyond loopback it
+	// takes a key.
+	AdminAddr string
+
+	// AdminKey is a key that may administer everything, at least 20 characters.
+	AdminKey string
+
+	// ReportURL is the database URL that report logins are given, where it isn't the
+	// service's own.
+	ReportURL string
 
 	// Proxy makes the service a forward proxy too; Proxy.Addr is "" if it is none.
-	Proxy proxy.Config `embed:"" prefix:"proxy-" envprefix:"MOCKTENANT_PROXY_" group:"Proxy"`
+	Proxy proxy.Config
 
-	PublicURL string `env:"MOCKTENANT_PUBLIC_URL" placeholder:"URL" help:"What links in answers start with, as clients see the service. By default they follow each request's scheme and Host."`
+	// PublicURL is what links in answers start with; "" has them follow each request's
+	// scheme and Host.
+	PublicURL string
 
 	// DatabaseWait is how long Start waits for a database that can't be
 	// reached yet.
-	DatabaseWait time.Duration `env:"MOCKTENANT_DATABASE_WAIT" default:"30s" help:"How long to wait at the start for a database that can't be reached yet."`
+	DatabaseWait time.Duration
 
 	// ShutdownDelay is how long Shutdown goes on serving, not ready any more,
 	// before it stops listening.
-	ShutdownDelay time.Duration `env:"MOCKTENANT_SHUTDOWN_DELAY" default:"0s" help:"How long to go on serving after SIGTERM, with /readyz at 503, for a proxy in front to send its requests elsewhere."`
+	ShutdownDelay time.Duration
 
-	SeedDir string `env:"MOCKTENANT_SEED_DIR" placeholder:"DIR" help:"A folder of documents, *.json and *.yaml: each is kept as the seed of its name at the start and, when it comes for the first time, made a tenant."`
+	// SeedDir is a folder of documents, *.json and *.yaml: each is kept as the seed of
+	// its name and, when it comes for the first time, made a tenant.
+	SeedDir string
 
-	NoGathering bool `env:"MOCKTENANT_NO_GATHERING" help:"Give each create, get by id, change, action, delete and list a statement of its own, rather than letting those that come at the same time share one."`
+	// NoGathering gives each request a statement of its own, rather than letting those
+	// that come at the same time share one.
+	NoGathering bool
 
 	// DatabaseURL is filled by the caller, who may start a database first.
-	DatabaseURL string `kong:"-"`
+	DatabaseURL string
 
 	// Demo makes the demo tenant.
-	Demo bool `kong:"-"`
+	Demo bool
 
 	// OpenTelemetry sends traces and metrics to where the OTEL_… variables of the
 	// process's environment say; nil sends none, whatever they say.
-	OpenTelemetry *telemetry.Exporters `kong:"-"`
+	OpenTelemetry *telemetry.Exporters
 
 	// Version and Commit are what metrics and traces say that the program was built from.
-	Version string `kong:"-"`
-	Commit  string `kong:"-"`
+	Version string
+	Commit  string
 
-	Now func() time.Time `kong:"-"` // the clock; nil means time.Now
-	Log *slog.Logger     `kong:"-"` // nil discards
+	Now func() time.Time // the clock; nil means time.Now
+	Log *slog.Logger     // nil discards
 }
 
 // Validate says which setting is wrong, and how.

@@ -136,7 +136,7 @@ func TestRelease(t *testing.T) {
 		if got := slices.Sorted(maps.Keys(files)); !slices.Equal(got, want) {
 			t.Errorf("%s has %q, want %q", archive, got, want)
 		}
-		if got := string(files["completions/mocktenant.bash"]); got != "complete -o default -o bashdefault -C mocktenant mocktenant\n" {
+		if got := string(files["completions/mocktenant.bash"]); !strings.Contains(got, "\n    complete -o default -F __start_mocktenant mocktenant\n") {
 			t.Errorf("%s completes by %q", archive, got)
 		}
 		programs[platform] = files[program]
