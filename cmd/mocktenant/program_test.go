@@ -1,0 +1,41 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+)
+
+var reflects = regexp.MustCompile(`(\S+) <ReflectMethod>`)
+
+// Nothing in the program looks methods up by a name that the linker can't know, as
+// text/template does: for that, it would have to keep every exported method of every
+// type, which makes the program a quarter larger.
+func TestLinkerDropsMethods(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("go"); err != nil {
+		dbtest.Skip(t, "go is not installed")
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-tags=nomsgpack", "-ldflags=-dumpdep", "-o", filepath.Join(t.TempDir(), "program"), ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "\nmain.main -> ") {
+		t.Fatalf("it tells of no dependencies: %v, %.1000s", err, out)
+	}
+	var who []string
+	for line := range strings.Lines(string(out)) {
+		m := reflects.FindStringSubmatch(line)
+		if m != nil && !strings.HasPrefix(line, "type:") && !slices.Contains(who, m[1]) { // a type's methods are kept for it
+			who = append(who, m[1])
+		}
+	}
+	if who != nil {
+		t.Errorf("the linker keeps all methods, because of %s; go build -ldflags=-dumpdep says who uses them", strings.Join(who, ", "))
+	}
+}
