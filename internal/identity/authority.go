@@ -76,6 +76,9 @@ func (p *Provider) findAuthority(ctx context.Context, name string) (authority, e
 
 // findTenant finds a tenant by its id or one of its domains.
 func (p *Provider) findTenant(ctx context.Context, name string) (db.Tenant, error) {
+	if !isText(name) {
+		return db.Tenant{}, pgx.ErrNoRows
+	}
 	id, err := uuid.Parse(name)
 	if err != nil {
 		domain, err := p.queries.GetDomain(ctx, name)

@@ -77,8 +77,8 @@ func errNobodySignedIn() *aadError {
 // authorizeForm reads the request's parameters: from the query, or from the form
 // of an application that posts them.
 func (x *exchange) authorizeForm() (form, error) {
-	if err := x.Request.ParseForm(); err != nil {
-		return nil, errBadForm(err)
+	if err := parseForm(x.Request); err != nil {
+		return nil, err
 	}
 	values := x.Request.URL.Query()
 	if !values.Has("client_id") && !x.submitted() {

@@ -17,8 +17,8 @@ func (p *Provider) deviceAuth(x *exchange) error {
 	if _, err := p.authority(x); err != nil {
 		return err
 	}
-	if err := x.Request.ParseForm(); err != nil {
-		return errBadForm(err)
+	if err := parseForm(x.Request); err != nil {
+		return err
 	}
 	code := normalUserCode(x.Request.Form.Get("code"))
 	if x.Request.Method != http.MethodPost {

@@ -5,6 +5,8 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strings"
+	"unicode/utf8"
 )
 
 // maxForm bounds the body of a request, in bytes.
@@ -20,10 +22,28 @@ func readForm(r *http.Request) (form, error) {
 	if err != nil || media != "application/x-www-form-urlencoded" {
 		return nil, refuse(900144, invalidRequest, "The request body must be of the Content-Type 'application/x-www-form-urlencoded'.")
 	}
-	if err := r.ParseForm(); err != nil {
-		return nil, errBadForm(err)
+	if err := parseForm(r); err != nil {
+		return nil, err
 	}
 	return checkForm(r.PostForm)
+}
+
+var errNoText = errors.New("a parameter holds U+0000 or is not UTF-8")
+
+// parseForm reads the parameters of a request, of its query and its body. Each is
+// text (RFC 6749 appendix A).
+func parseForm(r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return errBadForm(err)
+	}
+	for _, all := range r.Form {
+		for _, value := range all {
+			if !isText(value) {
+				return errBadForm(errNoText)
+			}
+		}
+	}
+	return nil
 }
 
 func errBadForm(err error) *aadError {
@@ -37,6 +57,9 @@ func errBadForm(err error) *aadError {
 	e.cause = err
 	return e
 }
+
+// isText tells whether Postgres could hold it.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 func checkForm(values url.Values) (form, error) {
 	for name, all := range values {

@@ -71,8 +71,8 @@ func (p *Provider) logout(x *exchange) error {
 	if _, err := p.authority(x); err != nil {
 		return err
 	}
-	if err := x.Request.ParseForm(); err != nil {
-		return errBadForm(err)
+	if err := parseForm(x.Request); err != nil {
+		return err
 	}
 	t, signedIn := x.session()
 	if signedIn {

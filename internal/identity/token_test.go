@@ -235,6 +235,8 @@ func TestAuthorities(t *testing.T) {
 		{"organizations", with(p, "username", "x"), 400, "invalid_grant", 50034},
 		{uuid.NewString(), p, 400, "invalid_request", 90002},
 		{"nowhere.example.test", p, 400, "invalid_request", 90002},
+		{"%00", p, 400, "invalid_request", 90002},
+		{"%ff", p, 400, "invalid_request", 90002},
 		{setup(t).domain, p, 400, "unauthorized_client", 700016},
 	} {
 		a := c.post("/"+tt.authority+"/oauth2/v2.0/token", tt.form)
@@ -261,7 +263,9 @@ func TestForms(t *testing.T) {
 	c.wantError(c.do("GET", at, nil), 405, "invalid_request", 900561)
 	c.wantError(c.do("POST", at, strings.NewReader(`{}`), "Content-Type", "application/json"), 400, "invalid_request", 900144)
 	c.wantError(c.do("POST", at, strings.NewReader(c.secretForm().Encode()+"&scope=x"), "Content-Type", form), 400, "invalid_request", 90100)
-	c.wantError(c.do("POST", at, strings.NewReader("a=%zz"), "Content-Type", form), 400, "invalid_request", 90014)
+	for _, body := range []string{"a=%zz", "a=%00", "a=%ff"} {
+		c.wantError(c.do("POST", at, strings.NewReader(body), "Content-Type", form), 400, "invalid_request", 90014)
+	}
 	c.wantError(c.do("POST", at, strings.NewReader("a="+strings.Repeat("x", 70<<10)), "Content-Type", form), 413, "invalid_request", 90015)
 	c.wantError(c.do("GET", "/"+c.id.String()+"/oauth2/v3.0/token", nil), 404, "invalid_request", 900901)
 	// By HTTP Basic, and with the client's own id of the request.
