@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -11,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
 // secretLifetime is how long a secret is good unless it is said: Entra's longest.
@@ -131,10 +133,25 @@ func (c *change) grant(ctx context.Context, client, principal uuid.UUID, scopes,
 	return c.later.GrantRoles(ctx, db.GrantRolesParams{TenantID: c.tenant.ID, ClientID: client, Roles: roles, CreatedAt: now})
 }
 
+func (x *call) checkRedirectURIs(uris *[]string) error {
+	if uris == nil {
+		return nil
+	}
+	for i, uri := range *uris {
+		if err := identity.CheckRedirectURI(uri); err != nil {
+			return x.errAt(fmt.Sprintf("/redirectUris/%d", i), "%q: %v.", uri, err)
+		}
+	}
+	return nil
+}
+
 // CreateApplication makes an application.
 func (a *API) CreateApplication(c *gin.Context, tenant TenantId, _ CreateApplicationParams) {
 	a.answer(c, func(x *call) (answer, error) {
 		r, err := read[ApplicationCreate](x)
+		if err == nil {
+			err = x.checkRedirectURIs(r.RedirectUris)
+		}
 		if err != nil {
 			return answer{}, err
 		}
@@ -175,6 +192,9 @@ func (a *API) CreateApplication(c *gin.Context, tenant TenantId, _ CreateApplica
 func (a *API) UpdateApplication(c *gin.Context, tenant TenantId, id ClientId) {
 	a.answer(c, func(x *call) (answer, error) {
 		r, err := read[ApplicationUpdate](x)
+		if err == nil {
+			err = x.checkRedirectURIs(r.RedirectUris)
+		}
 		if err != nil {
 			return answer{}, err
 		}

@@ -112,6 +112,12 @@ func TestApplications(t *testing.T) {
 	if got.DisplayName != "Other" || got.RedirectUris[0] != "https://other.example/" || len(got.Secrets) != 2 || got.RequiredRoles[0] != role {
 		t.Errorf("%+v", got)
 	}
+	c.want(200, c.do("PATCH", one, `{"redirectUris":["myapp://signed-in","urn:ietf:wg:oauth:2.0:oob"]}`))
+	for _, uri := range []string{"javascript:alert(1)", "VBScript:x", "data:text/html,x", "/signed-in", "https://%zz", "https://a.example/\n"} {
+		uris := &[]string{"https://good.example/", uri}
+		c.refused(400, "/redirectUris/1", c.do("PATCH", one, admin.ApplicationUpdate{RedirectUris: uris}))
+		c.refused(400, "/redirectUris/1", c.do("POST", path, admin.ApplicationCreate{DisplayName: "Bad", RedirectUris: uris}))
+	}
 	c.want(204, c.do("DELETE", one+"/secrets/"+second.Id.String(), nil))
 	c.refused(404, "", c.do("DELETE", one+"/secrets/"+second.Id.String(), nil))
 	if r := in(second.ClientSecret); !strings.Contains(r.body, "AADSTS7000215") {

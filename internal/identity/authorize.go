@@ -267,24 +267,6 @@ func (p *Provider) checkRedirect(r authorization, tenant db.Tenant) (db.Applicat
 	return app, nil
 }
 
-// sameRedirect tells whether a URI is exactly the registered one. Only the port
-// is free, and only on the loopback interface, where an application takes the
-// one that it gets (RFC 8252 section 7.3).
-// https://learn.microsoft.com/entra/identity-platform/reply-url#localhost-exceptions
-func sameRedirect(registered, uri string) bool {
-	if registered == uri {
-		return true
-	}
-	a, errA := url.Parse(registered)
-	b, errB := url.Parse(uri)
-	if errA != nil || errB != nil || a.Scheme != "http" || b.Scheme != "http" || b.User != nil || b.Fragment != "" {
-		return false
-	}
-	loopback := a.Hostname() == "localhost" || a.Hostname() == "127.0.0.1" || a.Hostname() == "::1"
-	return loopback && a.Hostname() == b.Hostname() && a.RawQuery == b.RawQuery &&
-		strings.TrimSuffix(a.EscapedPath(), "/") == strings.TrimSuffix(b.EscapedPath(), "/")
-}
-
 // check holds the rest of the request to what is supported, and takes its
 // scopes apart.
 func (r *authorization) check() error {
@@ -323,7 +305,11 @@ func (r *authorization) check() error {
 
 func (r *authorization) checkModes(types []string) error {
 	switch r.get("response_mode") {
-	case "", "fragment", "form_post":
+	case "", "fragment":
+	case "form_post":
+		if !postable(r.get("redirect_uri")) {
+			return refuse(70007, "unsupported_response_mode", "'form_post' is not a supported value of 'response_mode' when the redirect URI is neither http nor https.")
+		}
 	case "query":
 		if slices.Contains(types, "id_token") {
 			return refuse(70007, "unsupported_response_mode", "'query' is not a supported value of 'response_mode' when requesting a token.")
@@ -344,7 +330,8 @@ func (r *authorization) checkModes(types []string) error {
 // responseMode is how the answer reaches the application (OAuth 2.0 Multiple
 // Response Type Encoding Practices, section 2.1).
 func (r authorization) responseMode() string {
-	if mode := r.get("response_mode"); mode == "query" || mode == "fragment" || mode == "form_post" {
+	switch mode := r.get("response_mode"); {
+	case mode == "query", mode == "fragment", mode == "form_post" && postable(r.get("redirect_uri")):
 		return mode
 	}
 	if slices.Contains(strings.Fields(r.get("response_type")), "id_token") {
@@ -369,9 +356,9 @@ func (r authorization) redirect(answer url.Values) error {
 	if r.form["state"] != nil {
 		answer["state"] = r.form["state"]
 	}
-	target, err := url.Parse(r.get("redirect_uri"))
+	target, err := parseRedirect(r.get("redirect_uri"))
 	if err != nil {
-		return refuse(50011, invalidRequest, "The redirect URI '%s' is not valid.", r.get("redirect_uri"))
+		return err
 	}
 	switch r.responseMode() {
 	case "form_post":

@@ -187,6 +187,48 @@ func TestAuthorizeRefusals(t *testing.T) {
 	}
 }
 
+// An application may have a scheme of its own, to which a browser brings no form;
+// nobody is led to what a browser would run, even if it was registered once.
+func TestRedirectSchemes(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	signIn := fields("user", c.user.UserPrincipalName, "password", password)
+	use := func(uri string) url.Values {
+		c.exec("UPDATE applications SET redirect_uris = ARRAY[$2] WHERE tenant_id = $1", uri)
+		return with(c.authorizeForm(), "redirect_uri", uri)
+	}
+	for _, uri := range []string{"myapp://signed-in", "com.example.app:/signed-in", "urn:ietf:wg:oauth:2.0:oob"} {
+		form := use(uri)
+		a := c.want(http.StatusFound, c.post(c.authorizePath(form), signIn))
+		if at := a.header.Get("Location"); !strings.HasPrefix(at, uri+"?") || !strings.Contains(at, "code=1.") {
+			t.Errorf("%s: leads to %s", uri, at)
+		}
+		a = c.want(http.StatusFound, c.post(c.authorizePath(with(form, "response_mode", "form_post")), signIn))
+		if at := a.header.Get("Location"); !strings.HasPrefix(at, uri+"?") || !strings.Contains(at, "error=unsupported_response_mode") {
+			t.Errorf("%s, by a form: leads to %s", uri, at)
+		}
+	}
+	for _, uri := range []string{
+		"javascript:alert(1)", "JavaScript://x/%0aalert(1)", "java\nscript:alert(1)", " javascript:alert(1)", "\x01javascript:alert(1)",
+		"vbscript:x", "data:text/html,<b>", "DATA:text/html;base64,PGI+", "//evil.example.test", "/signed-in", "?x", "https://%zz",
+	} {
+		form := use(uri)
+		for name, a := range map[string]answer{
+			"code":      c.post(c.authorizePath(form), signIn),
+			"form post": c.post(c.authorizePath(with(form, "response_mode", "form_post")), signIn),
+			"fragment":  c.post(c.authorizePath(with(form, "response_mode", "fragment")), signIn),
+			"refusal":   c.get(c.authorizePath(with(form, "scope", ""))),
+			"cancel":    c.post(c.authorizePath(form), fields("action", "cancel")),
+			"consent":   c.post("/"+c.id.String()+"/adminconsent?"+form.Encode(), fields("action", "cancel")),
+			"logout":    c.get("/" + c.id.String() + "/oauth2/v2.0/logout?" + fields("post_logout_redirect_uri", uri).Encode()),
+		} {
+			if a.status != 400 || !strings.Contains(a.body, "AADSTS50011: ") || !strings.Contains(a.body, "is not valid.") || a.header.Get("Location") != "" || strings.Contains(a.body, "<form") {
+				t.Errorf("%q, %s: %d, to %q: %s", uri, name, a.status, a.header.Get("Location"), a.body)
+			}
+		}
+	}
+}
+
 func TestSignInPage(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

@@ -3,7 +3,6 @@ package identity
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -89,9 +88,9 @@ func (p *Provider) logout(x *exchange) error {
 	if !registered {
 		return x.showMessage(http.StatusOK, "You signed out of your account", "It's a good idea to close all browser windows.")
 	}
-	u, err := url.Parse(target)
+	u, err := parseRedirect(target)
 	if err != nil {
-		return refuse(50011, invalidRequest, "The redirect URI '%s' is not valid.", target)
+		return err
 	}
 	if state := x.Request.Form["state"]; state != nil {
 		query := u.Query()

@@ -142,6 +142,13 @@ func must1(c *tenant) func(int64, error) {
 	return func(_ int64, err error) { c.Helper(); c.must(err) }
 }
 
+// exec changes what is in the database; the tenant's id is $1.
+func (c *tenant) exec(sql string, args ...any) {
+	c.Helper()
+	_, err := c.server.Pool().Exec(c.Context(), sql, append([]any{c.id}, args...)...)
+	c.must(err)
+}
+
 func (c *tenant) queries() *db.Queries { return db.New(c.server.Pool()) }
 
 func (c *tenant) addSecret(value string, until time.Time) {

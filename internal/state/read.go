@@ -463,6 +463,11 @@ func (a Application) check() (string, string) {
 	if at, message := texts(maxURI, nil, map[string][]string{"/redirectUris": a.RedirectURIs}); message != "" {
 		return at, message
 	}
+	for i, uri := range a.RedirectURIs {
+		if err := identity.CheckRedirectURI(uri); err != nil {
+			return fmt.Sprintf("/redirectUris/%d", i), fmt.Sprintf("%q: %v", uri, err)
+		}
+	}
 	return texts(maxName, map[string]string{"/displayName": a.DisplayName}, map[string][]string{
 		"/exposedScopes": a.ExposedScopes, "/requiredScopes": a.RequiredScopes, "/requiredRoles": a.RequiredRoles, "/roles": a.Roles,
 	})
