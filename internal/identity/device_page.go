@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	g "maragu.dev/gomponents"
+	"maragu.dev/gomponents/html"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 )
@@ -22,7 +24,7 @@ func (p *Provider) deviceAuth(x *exchange) error {
 	}
 	code := normalUserCode(x.Request.Form.Get("code"))
 	if x.Request.Method != http.MethodPost {
-		return x.show(http.StatusOK, "device", devicePage{Code: code})
+		return x.show(http.StatusOK, devicePage{Code: code}.page())
 	}
 	if err := p.sameOrigin.Check(x.Request); err != nil {
 		return errForeignForm(err)
@@ -31,7 +33,7 @@ func (p *Provider) deviceAuth(x *exchange) error {
 	var refusal *aadError
 	if errors.As(err, &refusal) {
 		x.refused(refusal)
-		return x.show(refusal.httpStatus(), "device", devicePage{Code: code, User: x.Request.PostForm.Get("user"), Error: x.describe(refusal)})
+		return x.show(refusal.httpStatus(), devicePage{Code: code, User: x.Request.PostForm.Get("user"), Error: x.describe(refusal)}.page())
 	}
 	if err != nil {
 		return err
@@ -40,6 +42,24 @@ func (p *Provider) deviceAuth(x *exchange) error {
 }
 
 type devicePage struct{ Code, User, Error string }
+
+func (d devicePage) page() page {
+	return page{title: "Sign in on a device", main: g.Group{
+		html.H1(g.Text("Enter code to allow access")),
+		html.P(g.Text("Enter the code that your app or device shows. Go on only if you know where it comes from.")),
+		alert(d.Error),
+		html.Form(
+			html.Method("post"), html.Action("deviceauth"), html.Aria("label", "Allow access"),
+			lines(
+				textField("code", "Code", d.Code, "one-time-code", "characters"),
+				userField(d.User),
+				passwordField(),
+				html.Button(html.Name("action"), html.Value("allow"), g.Text("Allow")),
+				html.Button(html.Class("second"), html.Name("action"), html.Value("decline"), g.Text("Decline")),
+			),
+		),
+	}}
+}
 
 // normalUserCode takes a code as people type it: any case, with spaces or
 // dashes.

@@ -3,28 +3,38 @@ package identity
 import (
 	"bytes"
 	"crypto/rand"
-	"embed"
+	_ "embed"
 	"fmt"
-	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/google/uuid"
+	g "maragu.dev/gomponents"
+	"maragu.dev/gomponents/html"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-//go:embed pages/*.html
-var pageFiles embed.FS
-
-var pages = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
+//go:embed page.css
+var style string
 
 // maxPicked is how many users a page offers to pick from.
 const maxPicked = 50
 
+// page is what is one page's own. What comes from outside goes into text and into
+// attributes' values, which gomponents escapes. It doesn't know which of them hold a
+// URL: an action is a query of ours, or a redirect URI that is postable.
+type page struct {
+	title  string
+	main   g.Group
+	script string // that runs at once: a constant
+}
+
 // signInPage is what the sign-in page shows.
 type signInPage struct {
-	Action      string // where its form goes: the request's own parameters
+	Action      string // where its forms go: the request's own parameters
 	Tenant      string // display name, "" if not known yet
 	Application string
 	User        string
@@ -34,15 +44,15 @@ type signInPage struct {
 
 // showSignIn shows the sign-in page, again with why it did not work.
 func (p *Provider) showSignIn(r authorization, app *db.Application, user string, refusal *aadError) error {
-	page := signInPage{User: user, Action: "?" + url.Values(r.form).Encode()}
+	s := signInPage{User: user, Action: "?" + url.Values(r.form).Encode()}
 	if app != nil {
-		page.Application = app.DisplayName
+		s.Application = app.DisplayName
 	}
 	if tenant := r.authority.tenant; tenant != nil {
-		page.Tenant = tenant.DisplayName
+		s.Tenant = tenant.DisplayName
 		if tenant.UserPicker {
 			var err error
-			page.Users, err = p.queries.ListUsers(r.Request.Context(), db.ListUsersParams{TenantID: tenant.ID, After: uuid.Nil, RowLimit: maxPicked})
+			s.Users, err = p.queries.ListUsers(r.Request.Context(), db.ListUsersParams{TenantID: tenant.ID, After: uuid.Nil, RowLimit: maxPicked})
 			if err != nil {
 				return err
 			}
@@ -50,24 +60,83 @@ func (p *Provider) showSignIn(r authorization, app *db.Application, user string,
 	}
 	status := http.StatusOK
 	if refusal != nil {
-		status, page.Error = refusal.httpStatus(), r.describe(refusal)
+		status, s.Error = refusal.httpStatus(), r.describe(refusal)
 	}
-	return r.show(status, "sign_in", page)
+	return r.show(status, s.page())
+}
+
+func (s signInPage) page() page {
+	return page{title: "Sign in", main: g.Group{
+		html.H1(g.Text("Sign in"), g.If(s.Application != "", g.Text(" to "+s.Application))),
+		g.If(s.Tenant != "", html.P(g.Text(s.Tenant))),
+		alert(s.Error),
+		g.If(len(s.Users) > 0, html.Form(
+			html.Method("post"), html.Action(s.Action), html.Aria("label", "Pick an account"),
+			lines(g.Map(s.Users, pickButton)...),
+		)),
+		html.Form(
+			html.Method("post"), html.Action(s.Action), html.Aria("label", "Sign in"),
+			lines(
+				userField(s.User),
+				passwordField(),
+				html.Button(html.Name("action"), html.Value("sign-in"), g.Text("Sign in")),
+				html.Button(html.Class("second"), html.Name("action"), html.Value("cancel"), html.FormNoValidate(), g.Text("Cancel")),
+			),
+		),
+	}}
+}
+
+func pickButton(u db.User) g.Node {
+	return html.Button(
+		html.Class("user"), html.Name("pick"), html.Value(u.ID.String()), g.If(!u.Enabled, html.Title("disabled")),
+		g.Text(u.DisplayName), html.Span(g.Text(u.UserPrincipalName)),
+	)
+}
+
+func userField(user string) g.Node {
+	return textField("user", "User name", user, "username", "none")
+}
+
+func textField(name, label, value, autocomplete, autocapitalize string) g.Node {
+	return g.Group{
+		html.Label(html.For(name), g.Text(label)), g.Text("\n"),
+		html.Input(
+			html.ID(name), html.Name(name), html.Type("text"), html.Value(value), html.AutoComplete(autocomplete),
+			g.Attr("autocapitalize", autocapitalize), g.Attr("spellcheck", "false"), html.Required(),
+		),
+	}
+}
+
+func passwordField() g.Node {
+	return g.Group{
+		html.Label(html.For("password"), g.Text("Password")), g.Text("\n"),
+		html.Input(html.ID("password"), html.Name("password"), html.Type("password"), html.AutoComplete("current-password"), html.Required()),
+	}
+}
+
+func alert(text string) g.Node {
+	return g.If(text != "", html.P(html.Class("error"), html.Role("alert"), g.Text(text)))
 }
 
 // showFormPost answers by a form that the browser posts to the application
 // (OAuth 2.0 Form Post Response Mode); without JavaScript, by a click.
 func (x *exchange) showFormPost(target string, answer url.Values) error {
-	return x.show(http.StatusOK, "form_post", struct {
-		Target string
-		Fields url.Values
-	}{target, answer})
+	fields := g.Group{}
+	for _, name := range slices.Sorted(maps.Keys(answer)) {
+		for _, value := range answer[name] {
+			fields = append(fields, html.Input(html.Type("hidden"), html.Name(name), html.Value(value)))
+		}
+	}
+	fields = append(fields, html.P(g.Text("You are signed in. Go on to the application.")), html.Button(g.Text("Continue")))
+	return x.show(http.StatusOK, page{
+		title:  "Working...",
+		main:   g.Group{html.Form(html.ID("answer"), html.Method("post"), html.Action(target), lines(fields...))},
+		script: `document.getElementById("answer").submit()`,
+	})
 }
 
-type messagePage struct{ Title, Text string }
-
 func (x *exchange) showMessage(status int, title, text string) error {
-	return x.show(status, "message", messagePage{title, text})
+	return x.show(status, page{title: title, main: g.Group{html.H1(g.Text(title)), html.P(g.Text(text))}})
 }
 
 // showError shows a refusal to a person.
@@ -81,20 +150,50 @@ func (x *exchange) showError(err error) {
 
 // show writes a page that loads nothing, can't be framed, and tells no other
 // site where it was.
-func (x *exchange) show(status int, name string, data any) error {
+func (x *exchange) show(status int, p page) error {
 	nonce := rand.Text()
 	var b bytes.Buffer
-	err := pages.ExecuteTemplate(&b, name, struct {
-		Nonce string
-		Data  any
-	}{nonce, data})
-	if err != nil {
-		return fmt.Errorf("show page %s: %w", name, err)
+	if err := p.document(g.Attr("nonce", nonce)).Render(&b); err != nil {
+		return fmt.Errorf("show page %s: %w", p.title, err)
 	}
 	h := x.Writer.Header()
 	h.Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; style-src 'nonce-%s'; script-src 'nonce-%[1]s'; base-uri 'none'; frame-ancestors 'none'", nonce))
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "same-origin") // with none at all, forms would come from the origin "null"
-	x.Data(status, "text/html; charset=utf-8", b.Bytes())
+	x.Data(status, "text/html; charset=utf-8", bytes.ToValidUTF8(b.Bytes(), []byte("\uFFFD")))
 	return nil
+}
+
+// document is the page in the frame of all pages. The doctype is our own: Doctype's
+// is in small letters, and on the line of what follows.
+func (p page) document(nonce g.Node) g.Node {
+	main := append(g.Group{}, p.main...)
+	if p.script != "" {
+		main = append(main, html.Script(nonce, g.Raw(p.script)))
+	}
+	main = append(main, html.P(html.Class("note"), g.Text("This is a mock of the Microsoft identity platform, for tests. Type no real password.")))
+	return g.Group{
+		g.Raw("<!DOCTYPE html>"),
+		lines(html.HTML(html.Lang("en"), lines(
+			html.Head(lines(
+				html.Meta(html.Charset("utf-8")),
+				html.Meta(html.Name("viewport"), html.Content("width=device-width, initial-scale=1")),
+				html.StyleEl(nonce, g.Raw("\n"+style)),
+				html.TitleEl(g.Text(p.title)),
+			)),
+			html.Body(lines(html.Main(lines(main...)))),
+		))),
+	}
+}
+
+// lines sets each of the nodes on a line of its own: for readers of the source, and
+// because a line's end is what parts two buttons on the screen.
+func lines(nodes ...g.Node) g.Group {
+	all := g.Group{g.Text("\n")}
+	for _, node := range nodes {
+		if node != nil {
+			all = append(all, node, g.Text("\n"))
+		}
+	}
+	return all
 }
