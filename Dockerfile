@@ -34,7 +34,7 @@ RUN set -eu; \
         cp "$PREBUILT/linux/$TARGETARCH/mocktenant" /image/bin/; \
     else \
         cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/; \
-        CGO_ENABLED=0 GOARCH="$TARGETARCH" go build -trimpath -tags=nomsgpack \
+        CGO_ENABLED=0 GOARCH="$TARGETARCH" go build -trimpath -tags=nomsgpack,grpcnotrace \
             -ldflags="-s -w -X=main.version=$VERSION -X=main.commit=$COMMIT -X=main.date=$DATE" -o /image/bin/mocktenant ./cmd/mocktenant; \
     fi
 

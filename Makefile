@@ -46,7 +46,7 @@ image = docker build --platform=linux/$(TARGETARCH) --build-arg TARGETARCH=$(TAR
 
 images: ## make mocktenant:dev and mocktenant:dev-standalone (POSTGRES_IMAGE, TARGETARCH)
 	mkdir -p dist/image
-	CGO_ENABLED=0 GOOS=linux GOARCH=$(TARGETARCH) go build -trimpath -tags=nomsgpack -ldflags='-s -w' -o dist/image/linux/$(TARGETARCH)/mocktenant ./cmd/mocktenant
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(TARGETARCH) go build -trimpath -tags=nomsgpack,grpcnotrace -ldflags='-s -w' -o dist/image/linux/$(TARGETARCH)/mocktenant ./cmd/mocktenant
 	cp "$$(ls /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/cert.pem /etc/ssl/cert.pem 2>/dev/null | head -1)" dist/image/ca-certificates.crt
 	$(image) --target=standalone -t mocktenant:dev-standalone .
 	$(image) --target=mocktenant -t mocktenant:dev .

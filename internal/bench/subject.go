@@ -101,7 +101,7 @@ func newSubject(ctx context.Context, binary string) (*subject, error) {
 		s.binary = binary
 		return s, nil
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-tags=nomsgpack", "-trimpath", "-ldflags=-s -w", "-o", s.binary, "./cmd/mocktenant") // as releases are
+	build := exec.CommandContext(ctx, "go", "build", "-tags=nomsgpack,grpcnotrace", "-trimpath", "-ldflags=-s -w", "-o", s.binary, "./cmd/mocktenant") // as releases are
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build: %w\n%s", err, out)
