@@ -22,7 +22,7 @@ func TestLinkerDropsMethods(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		dbtest.Skip(t, "go is not installed")
 	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-tags=nomsgpack", "-ldflags=-dumpdep", "-o", filepath.Join(t.TempDir(), "program"), ".")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-tags=nomsgpack,grpcnotrace", "-ldflags=-dumpdep", "-o", filepath.Join(t.TempDir(), "program"), ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "\nmain.main -> ") {
