@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -45,11 +46,20 @@ func documentType(name string) string {
 	return jsonType
 }
 
-// readDocument reads a file as JSON.
+// readDocument reads a file as JSON. An error names it.
 func readDocument(name string) (json.RawMessage, error) {
 	text, err := os.ReadFile(name)
-	if err != nil || documentType(name) == jsonType {
-		return text, err
+	if err != nil {
+		return nil, err
+	}
+	if documentType(name) == jsonType {
+		var document json.RawMessage
+		err := json.Unmarshal(text, &document)
+		var bad *json.SyntaxError
+		if errors.As(err, &bad) {
+			return nil, fmt.Errorf("%s: line %d: %w", name, 1+bytes.Count(text[:bad.Offset], []byte("\n")), err)
+		}
+		return document, err
 	}
 	var v any
 	if err := yaml.Unmarshal(text, &v); err != nil {

@@ -141,6 +141,26 @@ func TestUnderstands(t *testing.T) {
 	}
 }
 
+// A file that is no document is refused by its name, and where it goes wrong.
+func TestDocumentFiles(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, text, want string }{
+		{"seed.json", "{\n  \"version\": 1,\n  users\n}\n", ": line 3: invalid character 'u'"},
+		{"seed.json", "", ": line 1: unexpected end of JSON input"},
+		{"seed.json", "{}\n{}\n", ": line 2: invalid character '{' after top-level value"},
+		{"seed.yaml", "version: 1\nusers: [\n", "line 3"},
+	} {
+		file := filepath.Join(t.TempDir(), tt.name)
+		if err := os.WriteFile(file, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, stderr, code := output(t, []string{"MOCKTENANT_ADMIN_URL=http://127.0.0.1:1"}, "tenant", "create", "--display-name", "x", "--file", file)
+		if code != exitFailure || !strings.HasPrefix(stderr, "mocktenant: "+file+": ") || !strings.Contains(stderr, tt.want) {
+			t.Errorf("%q: exit %d, want %q\n%s", tt.text, code, tt.want, stderr)
+		}
+	}
+}
+
 var update = flag.Bool("update", false, "rewrite testdata/commands.txt from what the help says")
 
 var (
