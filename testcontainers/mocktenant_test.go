@@ -543,7 +543,7 @@ func TestFailures(t *testing.T) {
 		"bad setting": {
 			standalone,
 			[]testcontainers.ContainerCustomizer{testcontainers.WithEnv(map[string]string{"MOCKTENANT_PUBLIC_URL": "nowhere"})},
-			"run mocktenant: ", `exited with code 2: serve: MOCKTENANT_PUBLIC_URL "nowhere"`,
+			"run mocktenant: ", `exited with code 2: MOCKTENANT_PUBLIC_URL "nowhere"`,
 		},
 		"short key": {standalone, []testcontainers.ContainerCustomizer{mocktenant.WithAdminKey("short")}, "run mocktenant: ", "MOCKTENANT_ADMIN_KEY"},
 		"no database": {
