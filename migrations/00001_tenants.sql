@@ -1,5 +1,5 @@
--- Rules for every migration, so that the tables can be spread by tenant over
--- several Postgres servers unchanged (a test holds them):
+-- Rules for every migration, so that tables can be distributed by tenant (a test
+-- checks them; docs/scaling.md says what else a cluster would need):
 -- tenant_id comes first in every key; no triggers, no identity columns, no
 -- small serials; foreign keys pair the tenant's keys and cascade or do
 -- nothing; one sub-command per ALTER and one statement per line end.
@@ -34,8 +34,7 @@ CREATE TABLE applications (
     PRIMARY KEY (tenant_id, client_id)
 );
 
--- Keys that sign tokens are the authority's, not a tenant's: a reference
--- table, the same on every server.
+-- Keys that sign tokens are the authority's, not a tenant's.
 CREATE TABLE signing_keys (
     kid text COLLATE "C" PRIMARY KEY,
     private_key bytea NOT NULL, -- RSA, PKCS #8, DER

@@ -128,8 +128,9 @@ func TestMigrateAtOnce(t *testing.T) {
 	}
 }
 
-// The schema can be spread over servers by tenant, as it is: what such a
-// Postgres (Citus, row-based sharding) refuses of it is listed by this query.
+// Tables can be distributed by tenant: this query lists what row-based sharding
+// (Citus) refuses of them. It says nothing about statements and views, some of which
+// fail on a cluster (docs/scaling.md).
 const undistributable = `
 WITH relation AS (
     SELECT c.oid, c.relname::text AS name,
@@ -166,7 +167,7 @@ WHERE a.attidentity <> '' OR a.atttypid IN ('int2'::regtype, 'int4'::regtype)
     AND pg_get_serial_sequence(quote_ident(r.name), a.attname) IS NOT NULL
 ORDER BY 1`
 
-// reference are the tables that are the same on every server.
+// reference are the tables that aren't distributed by tenant.
 var reference = []string{
 	"admin_keys", "audit_entries", "certificate_authorities", "device_codes", "domains", "idempotency_keys", "seeds", "service_secrets", "signing_keys",
 }
