@@ -25,8 +25,9 @@ generate: ## write internal/db from queries/ and migrations/, internal/admin and
 migration: ## make an empty migration: make migration NAME=add_something
 	go tool -modfile=tools/goose.mod goose -dir migrations -s create $(NAME) sql
 
-golden: ## rewrite the golden exchanges from what the service answers now
+golden: ## rewrite the golden exchanges from what the service answers now, and what the help and docs/settings.md say
 	go test ./internal/graph -run TestExchanges -update
+	go test ./cmd/mocktenant -run 'TestHelp|TestSettingsPage' -update
 
 fuzz: ## fuzz each target, FUZZTIME (30s) each
 	FUZZTIME=$${FUZZTIME:-30s} .ci/run fuzz

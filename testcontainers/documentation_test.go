@@ -11,7 +11,10 @@ import (
 	"time"
 )
 
-const readme = "../README.md"
+const (
+	readme  = "../README.md"
+	clients = "../docs/clients.md"
+)
 
 func page(t *testing.T, path string) string {
 	t.Helper()
@@ -35,7 +38,7 @@ func blocks(text, language, words string) (all []string) {
 // The tests that the pages show run as they stand there.
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{readme, "../docs/testcontainers.md"} {
+	for _, path := range []string{"../docs/testcontainers.md"} {
 		shown := blocks(page(t, path), "go", "mocktenant.Run(")
 		if len(shown) == 0 {
 			t.Errorf("%s shows no test", path)
@@ -63,17 +66,14 @@ func runTest(t *testing.T, path, source string) {
 	}
 }
 
-// The README's container starts, and its client's snippet gets to it, by the ports
-// and the settings that stand there.
+// TestREADMEContainer pastes the README's container and the curl lines of docs/clients.md
+// into one shell.
 func TestREADMEContainer(t *testing.T) {
 	t.Parallel()
-	text := page(t, readme)
-	start := blocks(text, "sh", "docker run -d --name mocktenant ")
-	_, section, _ := strings.Cut(text, "\n### curl\n")
-	section, _, _ = strings.Cut(section, "\n### ")
-	create := blocks(section, "sh", `"displayName": "TeamViewer"`)
+	start := blocks(page(t, readme), "sh", "docker run -d --name mocktenant ")
+	create := blocks(page(t, clients), "sh", `"displayName": "TeamViewer"`)
 	if len(start) != 1 || len(create) != 1 {
-		t.Fatalf("the README shows %d ways to run the container and %d snippets for curl, want one each", len(start), len(create))
+		t.Fatalf("%s shows %d ways to run the container and %s %d snippets for curl, want one each", readme, len(start), clients, len(create))
 	}
 	if exec.CommandContext(t.Context(), "docker", "inspect", "mocktenant").Run() == nil {
 		t.Fatal("there is a container called mocktenant already: remove it, for the one that the README runs has that name")

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// demoPublicClient is the demo tenant's public application, as the README names
-// it.
+// demoPublicClient is the demo tenant's public application, as docs/clients.md
+// names it.
 const demoPublicClient = "4b7e2d90-1c3a-4f58-8d21-6a9c0e5b7f32"
 
 // noSkip turns a test that can't run into one that fails: CI sets it.
@@ -31,7 +31,7 @@ func find(t *testing.T, programs ...string) string {
 }
 
 // MSAL Node, @azure/identity, the Graph client for JavaScript, the pages in
-// Chromium, and the README's snippet.
+// Chromium, and the snippet of docs/clients.md.
 func TestNode(t *testing.T) {
 	t.Parallel()
 	npm, node := find(t, "npm"), find(t, "node")
@@ -50,7 +50,7 @@ func TestNode(t *testing.T) {
 		t.Fatalf("node --test: %v\n%s", err, out)
 	}
 	t.Logf("%s", out)
-	snippet := exec.CommandContext(t.Context(), node, filepath.Base(file(t, "../node", "readme.mjs", snippet(t, "js"))))
+	snippet := exec.CommandContext(t.Context(), node, filepath.Base(file(t, "../node", "snippet.mjs", snippet(t, "js"))))
 	snippet.Dir = "../node"
 	created(t, snippet)
 }

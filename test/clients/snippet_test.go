@@ -9,18 +9,16 @@ import (
 	"testing"
 )
 
-// snippet is the code of a language in the README's section on clients.
+// snippet returns the code of a language in docs/clients.md.
 func snippet(t *testing.T, language string) string {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../docs/clients.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(text), "\n## Point your client at it\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	m := regexp.MustCompile("(?s)\n```" + language + "\n(.*?)```\n").FindStringSubmatch(section)
+	m := regexp.MustCompile("(?s)\n```" + language + "\n(.*?)```\n").FindStringSubmatch(string(text))
 	if m == nil {
-		t.Fatalf("the README has no snippet in %s", language)
+		t.Fatalf("docs/clients.md has no snippet in %s", language)
 	}
 	return m[1]
 }
@@ -46,24 +44,24 @@ func file(t *testing.T, dir, name, text string) string {
 	return path
 }
 
-func TestREADMECurl(t *testing.T) {
+func TestSnippetCurl(t *testing.T) {
 	t.Parallel()
 	find(t, "curl")
 	created(t, exec.CommandContext(t.Context(), "sh", "-c", snippet(t, "sh")))
 }
 
 // The Go snippet is also a file of this module, so that its imports are kept.
-func TestREADMEGo(t *testing.T) {
+func TestSnippetGo(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("readme/main.go")
+	text, err := os.ReadFile("snippet/main.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if string(text) != snippet(t, "go") {
-		t.Fatal("readme/main.go differs from the README's snippet: copy it there")
+		t.Fatal("snippet/main.go differs from the snippet in docs/clients.md: copy it there")
 	}
-	binary := filepath.Join(t.TempDir(), "readme")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./readme").CombinedOutput(); err != nil {
+	binary := filepath.Join(t.TempDir(), "snippet")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./snippet").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	created(t, exec.CommandContext(t.Context(), binary))
@@ -71,7 +69,7 @@ func TestREADMEGo(t *testing.T) {
 
 // The others need registries that CI doesn't reach, so they are not run; that they
 // are there is checked, and that Python can read its own.
-func TestREADMEOthers(t *testing.T) {
+func TestSnippetOthers(t *testing.T) {
 	t.Parallel()
 	for _, language := range []string{"python", "csharp", "java", "powershell", "hcl"} {
 		if !strings.Contains(snippet(t, language), "TeamViewer") {
