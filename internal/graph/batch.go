@@ -100,10 +100,8 @@ func (s *server) batch(x *exchange) error {
 func readBatch(r *http.Request) ([]batchItem, error) {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && strings.HasPrefix(media, "multipart/") {
 		return nil, errNotJSON("A batch in the form 'multipart/mixed' is not supported. Send it as JSON.", nil)
-	} else if err != nil || media != "application/json" {
-		return nil, errNotJSON("The Content-Type is not application/json.", err)
 	}
-	body, err := readBody(r)
+	body, err := readJSON(r)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +109,7 @@ func readBatch(r *http.Request) ([]batchItem, error) {
 		return nil, err
 	}
 	var batch batchRequest
-	if err := json.Unmarshal(body, &batch); err != nil {
+	if err := json.Unmarshal(body, &batch, batchOptions); err != nil {
 		return nil, errNotJSON("The payload is not a batch: "+err.Error(), err)
 	}
 	switch n := len(batch.Requests); {
@@ -136,6 +134,9 @@ func checkBatch(items []batchItem) error {
 		case item.URL == "":
 			return errBadRequest("Invalid batch payload format: the request with Id '%s' has no 'url'.", item.ID)
 		}
+		if name := twice(item.Headers); name != "" {
+			return errBadRequest("Invalid batch payload format: the request with Id '%s' has the header '%s' twice. Name it once.", item.ID, name)
+		}
 		for _, id := range item.DependsOn {
 			if i := slices.IndexFunc(items, func(i batchItem) bool { return i.ID == id }); i < 0 || !seen[strings.ToLower(id)] {
 				return errBadRequest("Invalid dependency for request Id '%s': no request with Id '%s' comes before it.", item.ID, id)
@@ -154,6 +155,9 @@ func (s *server) answerItem(x *exchange, item batchItem) batchAnswer {
 	}
 	w := &recorder{header: http.Header{}, status: http.StatusOK}
 	s.handler.ServeHTTP(w, r)
+	if r.Method == http.MethodHead {
+		w.body.Reset() // net/http does this for a request that comes by itself
+	}
 	return w.answer(item.ID)
 }
 
@@ -191,6 +195,7 @@ func (s *server) failedDependency(x *exchange, item batchItem, id string) batchA
 func (s *server) errorItem(x *exchange, item batchItem, e *graphError) batchAnswer {
 	w := &recorder{header: http.Header{}, status: e.status}
 	w.header.Set("Content-Type", errorJSONType)
+	w.header["OData-Version"] = []string{"4.0"}
 	w.body.Write(marshal(s.errorBody(x, e), ""))
 	return w.answer(item.ID)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,6 +47,8 @@ func TestBatch(t *testing.T) {
 		`{"id":"untyped","method":"POST","url":"`+set+`","body":{}}`,
 		`{"id":"action","method":"POST","url":"`+set+"/"+id+`/disconnect"}`,
 		`{"id":"bad","method":"GET","url":"%zz"}`,
+		`{"id":"named","method":"GET","url":"`+set+"(id='"+id+`')/displayName/$value"}`,
+		`{"id":"misnamed","method":"DELETE","url":"`+set+"(key='"+id+`')"}`,
 	)
 	byID := map[string]int{}
 	for i, r := range got.Responses {
@@ -75,6 +78,8 @@ func TestBatch(t *testing.T) {
 		{"untyped", 400, "Content-Type"},
 		{"action", 204, ""},
 		{"bad", 400, "no valid 'url'"},
+		{"named", 200, `"RGlzcGxheSBOYW1lIHZhbHVl"`},
+		{"misnamed", 400, "Bad Request - Error in query syntax."},
 	} {
 		r := got.Responses[byID[tt.id]]
 		if r.Status != tt.status || !strings.Contains(string(r.Body), tt.body) || tt.body == "" && len(r.Body) != 0 {
@@ -108,6 +113,61 @@ func TestBatchPermissions(t *testing.T) {
 	}
 }
 
+// Batches as PowerShell modules make them: numbers for ids and header values, names
+// of members in the letter case of hash tables, what isn't needed as null.
+func TestBatchOfPowerShell(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	id := c.create(seedExample)
+	const set = "/deviceManagement/remoteAssistancePartners"
+	for _, tt := range []struct {
+		name, items string
+		want        []string // id and status of each answer
+	}{
+		{"ids from 0", `{"id":0,"method":"GET","url":"` + set + `","headers":{},"body":null},{"id":1,"method":"GET","url":"` + set + `","dependsOn":[0]}`, []string{"0 200", "1 200"}},
+		{"Get-Random", `{"method":"GET","URL":"` + set + `","id":1804289383}`, []string{"1804289383 200"}},
+		{"negative and large", `{"id":-1,"method":"GET","url":"` + set + `"},{"id":18446744073709551616,"method":"GET","url":"` + set + `"}`, []string{"-1 200", "18446744073709551616 200"}},
+		{"PascalCase", `{"Id":"a","Method":"POST","Url":"` + set + `","Headers":{"Content-Type":"application/json"},"Body":{"displayName":"p"},"DependsOn":[]}`, []string{"a 201"}},
+		{"upper case", `{"ID":"a","METHOD":"PATCH","URL":"` + set + "/" + id + `","HEADERS":{"CONTENT-TYPE":"application/json"},"BODY":{"displayName":"q"},"DEPENDSON":null}`, []string{"a 200"}},
+		{"numbers in headers", `{"id":1,"method":"GET","url":"` + set + `","headers":{"Prefer":"odata.maxpagesize=1","OData-MaxVersion":4.01}}`, []string{"1 200"}},
+		{"a number that is refused", `{"id":1,"method":"GET","url":"` + set + `","headers":{"OData-MaxVersion":3}}`, []string{"1 400"}},
+		{"all kinds of answers", `{"id":1,"method":"DELETE","url":"` + set + "/" + uuid.NewString() + `"},{"id":2,"method":"GET","url":"` + set + `","dependsOn":[1]},{"id":3,"method":"POST","url":"` + set + "/" + id + `/disconnect"},{"id":4,"method":"GET","url":"%zz"}`, []string{"1 404", "2 424", "3 204", "4 400"}},
+	} {
+		for _, requests := range []string{"requests", "Requests"} {
+			a := c.want(200, c.do("POST", "/v1.0/$batch", `{"`+requests+`":[`+tt.items+`]}`))
+			var got []string
+			for _, r := range decode[batchAnswers](c, a).Responses {
+				got = append(got, fmt.Sprintf("%s %d", r.ID, r.Status))
+				if r.Headers == nil {
+					t.Errorf("%s: item %s has no headers: %s", tt.name, r.ID, a.body)
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("%s: %s, want %s: %s", tt.name, got, tt.want, a.body)
+			}
+		}
+	}
+	if got := decode[entity](c, c.do("GET", "/v1.0"+set+"/"+id, "")); got.DisplayName == nil || *got.DisplayName != "q" {
+		t.Errorf("the body in upper case was dropped: %v", got)
+	}
+}
+
+// An answer to HEAD has no body, in a batch as outside.
+func TestBatchHead(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	item := partners + "/" + c.create(seedExample)
+	var requests []string
+	for i, path := range []string{"/", "/$metadata", partners, partners + "/$count", item, item + "/displayName", item + "/displayName/$value", item + "/x", partners + "/" + uuid.NewString()} {
+		requests = append(requests, fmt.Sprintf(`{"id":%d,"method":"head","url":%q}`, i, path))
+	}
+	for _, r := range c.batch(requests...).Responses {
+		if len(r.Body) != 0 || r.Headers["Content-Type"] != "" || r.Headers == nil {
+			t.Errorf("%s: %d with body %s and headers %v", r.ID, r.Status, r.Body, r.Headers)
+		}
+	}
+}
+
 // A batch that is not in order is refused whole, and nothing of it is done.
 func TestBadBatch(t *testing.T) {
 	t.Parallel()
@@ -128,13 +188,23 @@ func TestBadBatch(t *testing.T) {
 		{`{"requests":[` + strings.Join(many, ",") + `]}`, "Number of batch request steps exceeds the maximum value of 20."},
 		{`{"requests":[` + create("", "") + `]}`, "a request has no 'id'"},
 		{`{"requests":[` + create("a", "") + "," + create("A", "") + `]}`, "the request Id 'A' is not unique"},
-		{`{"requests":[{"id":1,"method":"GET","url":"x"}]}`, "Unable to read JSON"},
+		{`{"requests":[{"id":true,"method":"GET","url":"x"}]}`, "Unable to read JSON"},
+		{`{"requests":[{"id":[1],"method":"GET","url":"x"}]}`, "Unable to read JSON"},
+		{`{"requests":[{"id":null,"method":"GET","url":"x"}]}`, "a request has no 'id'"},
+		{`{"requests":[` + create("1", "") + `,{"id":1,"method":"GET","url":"x"}]}`, "the request Id '1' is not unique"},
 		{`{"requests":[{"id":"1","url":"x"}]}`, "has no 'method'"},
 		{`{"requests":[{"id":"1","method":"GET"}]}`, "has no 'url'"},
 		{`{"requests":[` + create("1", `,"dependsOn":["1"]`) + `]}`, "Invalid dependency for request Id '1'"},
 		{`{"requests":[` + create("1", `,"dependsOn":["2"]`) + "," + create("2", "") + `]}`, "Invalid dependency for request Id '1'"},
 		{`{"requests":[` + create("1", `,"dependsOn":["x"]`) + `]}`, "Invalid dependency for request Id '1'"},
-		{`{"requests":[` + create("1", `,"headers":{"a":1}`) + `]}`, "Unable to read JSON"},
+		{`{"requests":[` + create("1", `,"headers":{"a":1}`) + `]}`, "Unable to read JSON"}, // headers twice
+		{`{"requests":[{"id":"1","method":"GET","url":"` + partners + `","headers":{"a":true}}]}`, "Unable to read JSON"},
+		{`{"requests":[{"id":"1","method":"GET","url":"` + partners + `","headers":{"Accept":"a","accept":"b"}}]}`, "has the header 'Accept' twice"},
+		{`{"requests":[` + create("1", `,"ID":"2"`) + `]}`, "Unable to read JSON"},
+		{`{"requests":[` + create("1", `,"URL":"x"`) + `]}`, "Unable to read JSON"},
+		{`{"requests":[` + create("1", `,"Body":{}`) + `]}`, "Unable to read JSON"},
+		{`{"requests":[` + create("1", "") + `],"Requests":[]}`, "Unable to read JSON"},
+		{`{"requests":[{"id":"1","method":"GET","u_rl":"` + partners + `"}]}`, "has no 'url'"},
 		{`{"requests":[` + create("1", `,"id":"2"`) + `]}`, "Unable to read JSON"},
 		{strings.Repeat(`{"requests":[`, 60), "Unable to read JSON"},
 	} {

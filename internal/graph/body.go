@@ -8,7 +8,10 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -35,10 +38,7 @@ func errNotJSON(detail string, cause error) *graphError {
 // exactly that value. Duplicate names, invalid UTF-8, trailing content and
 // nesting deeper than maxDepth are refused.
 func readObject(r *http.Request, member func(name string, d *jsontext.Decoder) error) error {
-	if err := checkContentType(r.Header.Get("Content-Type")); err != nil {
-		return err
-	}
-	body, err := readBody(r)
+	body, err := readJSON(r)
 	if err != nil {
 		return err
 	}
@@ -48,14 +48,55 @@ func readObject(r *http.Request, member func(name string, d *jsontext.Decoder) e
 	return walkObject(body, member)
 }
 
-func checkContentType(text string) error {
-	if text == "application/json" { // nearly all
-		return nil
+// readJSON reads a body that is marked as JSON, as readBody does.
+func readJSON(r *http.Request) ([]byte, error) {
+	charset, err := jsonCharset(r.Header.Get("Content-Type"))
+	if err != nil {
+		return nil, err
 	}
-	if media, params, err := mime.ParseMediaType(text); err != nil || media != "application/json" {
-		return errNotJSON("The Content-Type is not application/json.", err)
-	} else if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return errNotJSON("The charset is not utf-8.", nil)
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	return body, checkCharset(charset, body)
+}
+
+// jsonCharset returns the charset that a Content-Type of JSON names, in lower
+// case; "" is UTF-8.
+func jsonCharset(contentType string) (string, error) {
+	if contentType == "application/json" { // nearly all
+		return "", nil
+	}
+	media, params, err := mime.ParseMediaType(contentType)
+	if err != nil || media != "application/json" {
+		return "", errNotJSON("The Content-Type is not application/json.", err)
+	}
+	charset := strings.ToLower(strings.TrimSpace(params["charset"]))
+	if isUTF8(charset) {
+		return "", nil
+	}
+	return charset, nil
+}
+
+// isUTF8 tells whether a charset in lower case is UTF-8, by its own name or the
+// one that .NET and Python write too.
+func isUTF8(charset string) bool { return charset == "utf-8" || charset == "utf8" }
+
+// asciiCharsets match the charsets, besides UTF-8, that clients name and whose
+// bytes below 128 are those of ASCII.
+// https://www.iana.org/assignments/character-sets
+var asciiCharsets = regexp.MustCompile(`^(us-)?ascii$|^ansi_x3\.4-1968$|^iso[-_]?8859-([1-9]|1[0-6])$|^latin-?[1-9]$|^(windows|cp)-?(125[0-8]|874)$|^koi8-[ru]$|^gb(k|2312|18030)$|^big5$|^euc-(jp|kr)$|^macintosh$`)
+
+// checkCharset refuses bytes that aren't UTF-8 by what their sender says of them.
+// Where all are ASCII, the name makes no difference.
+func checkCharset(charset string, body []byte) error {
+	switch {
+	case charset == "":
+		return nil
+	case !asciiCharsets.MatchString(charset):
+		return errNotJSON(fmt.Sprintf("The charset '%s' is not supported. Send the payload as utf-8.", abbreviate(charset)), nil)
+	case slices.ContainsFunc(body, func(b byte) bool { return b >= utf8.RuneSelf }):
+		return errNotJSON(fmt.Sprintf("The payload is not ASCII, and its charset '%s' is not supported beyond ASCII. Send it as utf-8.", charset), nil)
 	}
 	return nil
 }

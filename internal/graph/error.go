@@ -158,6 +158,7 @@ func (s *server) writeError(x *exchange, err error) {
 	case http.StatusTooManyRequests:
 		h.Set("Retry-After", throttleRetryAfter)
 	}
+	x.setHeader("OData-Version", "4.0") // in every answer (Protocol 8.1.5)
 	x.Data(e.status, errorJSONType, marshal(s.errorBody(x, e), ""))
 }
 
@@ -230,6 +231,9 @@ func noRoute(x *exchange) error {
 	known := []string{"deviceManagement", "remoteAssistancePartners", "" /* any key */}
 	for i, segment := range segments[1:] {
 		if i >= len(known) || known[i] != "" && known[i] != segment {
+			if i == 1 && isBadKey(segment) {
+				return errBadRequest("Bad Request - Error in query syntax. The key of the segment '%s' isn't of the form ('…') or (id='…').", segment)
+			}
 			return errBadRequest("Resource not found for the segment '%s'.", segment)
 		}
 	}

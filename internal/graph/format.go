@@ -62,17 +62,29 @@ func errNotAcceptable(accept string) *graphError {
 	}
 }
 
-// checkVersions refuses versions of OData that are not spoken here.
+// checkVersions refuses versions of OData that are not spoken here. Clients of
+// Microsoft's .NET library write what they are behind the version, as in
+// "4.0;NetFx", which OData 3 allowed.
 func (x *exchange) checkVersions() error { // by the names as net/http spells them
-	if v := x.Request.Header.Get("Odata-Version"); v != "" && v != "4.0" && v != "4.01" {
-		return errBadRequest("The OData-Version '%s' of the request is not supported. Use '4.0' or '4.01'.", v)
+	if v := x.Request.Header.Get("Odata-Version"); v != "" {
+		if n := withoutSuffix(v); n != "4.0" && n != "4.01" {
+			return errBadRequest("The OData-Version '%s' of the request is not supported. Use '4.0' or '4.01'.", abbreviate(v))
+		}
 	}
 	if v := x.Request.Header.Get("Odata-Maxversion"); v != "" {
-		if n, err := strconv.ParseFloat(v, 64); err != nil || n < 4 {
-			return errBadRequest("The OData-MaxVersion '%s' is not supported: answers are of version 4.0.", v)
+		major, minor, _ := strings.Cut(withoutSuffix(v), ".")
+		n, err := strconv.ParseUint(major, 10, 16)
+		if _, minorErr := strconv.ParseUint("0"+minor, 10, 16); err != nil || minorErr != nil || n < 4 {
+			return errBadRequest("The OData-MaxVersion '%s' is not supported: answers are of version 4.0.", abbreviate(v))
 		}
 	}
 	return nil
+}
+
+// withoutSuffix is the version alone of an OData version header.
+func withoutSuffix(version string) string {
+	version, _, _ = strings.Cut(version, ";")
+	return strings.TrimSpace(version)
 }
 
 func formatOption(option string) (format, bool) {
@@ -142,7 +154,7 @@ func jsonFormat(text string) (format, bool) {
 			}
 			f.ieee754 = value == "true"
 		case "charset":
-			if value != "utf-8" {
+			if !isUTF8(value) {
 				return format{}, false
 			}
 		case "streaming", "exponentialdecimals":

@@ -104,10 +104,48 @@ func TestVersionHeaders(t *testing.T) {
 		{"OData-MaxVersion", "5.0", 200},
 		{"OData-MaxVersion", "3.0", 400},
 		{"OData-MaxVersion", "x", 400},
+		{"OData-Version", "4.0;NetFx", 200},
+		{"OData-Version", "4.0;", 200},
+		{"OData-Version", "4.01 ; a b", 200},
+		{"OData-Version", "3.0;NetFx", 400},
+		{"OData-Version", "4.0NetFx", 400},
+		{"OData-Version", ";4.0", 400},
+		{"OData-MaxVersion", "4.0;NetFx", 200},
+		{"OData-MaxVersion", "4.01;NetCore; x", 200},
+		{"OData-MaxVersion", "4", 200},
+		{"OData-MaxVersion", "3.0;NetFx", 400},
+		{"OData-MaxVersion", ";NetFx", 400},
+		{"OData-MaxVersion", "NaN", 400},
+		{"OData-MaxVersion", "Inf", 400},
+		{"OData-MaxVersion", "1e9", 400},
+		{"OData-MaxVersion", "-4", 400},
 	} {
 		a := c.do("GET", "/v1.0"+partners, "", tt.name, tt.value)
-		if a.status != tt.status || a.status == 200 && a.header.Get("OData-Version") != "4.0" {
+		if a.status != tt.status || a.header.Get("OData-Version") != "4.0" {
 			t.Errorf("%s: %s: %d", tt.name, tt.value, a.status)
+		}
+	}
+}
+
+// Errors name the version too, whoever answers them.
+func TestVersionOfErrors(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	for _, tt := range []struct {
+		status             int
+		method, path, body string
+		header             []string
+	}{
+		{400, "GET", partners + "?$expand=x", "", nil},
+		{401, "GET", partners, "", []string{"Authorization", "Bearer x"}},
+		{404, "DELETE", partners + "/x", "", nil},
+		{406, "GET", partners, "", []string{"Accept", "text/html"}},
+		{413, "POST", partners, strings.Repeat(" ", 2<<20), nil},
+		{415, "POST", partners, "{}", []string{"Content-Encoding", "br"}},
+	} {
+		a := c.want(tt.status, c.do(tt.method, "/v1.0"+tt.path, tt.body, tt.header...))
+		if a.header.Get("OData-Version") != "4.0" {
+			t.Errorf("%d has the OData-Version %q", tt.status, a.header.Get("OData-Version"))
 		}
 	}
 }

@@ -79,21 +79,38 @@ func tidyAlready(path string) bool {
 	return true
 }
 
-// cutKey splits "name('key')". The key keeps its percent-encoding; a quote in
+// cutKey splits "name('key')" and "name(id='key')", whose name, as any in a path,
+// is taken in any letter case. The key keeps its percent-encoding; a quote in
 // it is doubled in the URL (URL Conventions 4.3.1).
 // An empty key is none, and routed nowhere.
 func cutKey(segment string) (name, key string, ok bool) {
 	if !strings.HasSuffix(segment, ")") && !strings.HasSuffix(segment, "%29") {
 		return segment, "", false // nearly all
 	}
-	text := strings.NewReplacer("%27", "'", "%28", "(", "%29", ")").Replace(segment)
-	name, rest, ok := strings.Cut(text, "('")
-	key, closed := strings.CutSuffix(rest, "')")
-	if !ok || !closed || name == "" || key == "" {
+	name, predicate, _ := strings.Cut(unescapeDelimiters.Replace(segment), "(")
+	predicate = strings.TrimSuffix(predicate, ")")
+	if property, value, named := strings.Cut(predicate, "="); named && strings.EqualFold(property, "id") {
+		predicate = value
+	}
+	if len(predicate) < len("'k'") || predicate[0] != '\'' || predicate[len(predicate)-1] != '\'' || name == "" {
 		return segment, "", false
 	}
-	return name, strings.ReplaceAll(key, "''", "'"), true
+	literal := predicate[1 : len(predicate)-1]
+	if strings.Contains(strings.ReplaceAll(literal, "''", ""), "'") { // more than one
+		return segment, "", false
+	}
+	return name, strings.ReplaceAll(literal, "''", "'"), true
 }
+
+// isBadKey tells whether a segment names the set with something in parentheses,
+// of which cutKey made no key.
+func isBadKey(segment string) bool {
+	name, rest, ok := strings.Cut(unescapeDelimiters.Replace(segment), "(")
+	return ok && strings.HasSuffix(rest, ")") && strings.EqualFold(name, partnersName)
+}
+
+// unescapeDelimiters undoes the percent-encoding of what delimits a key.
+var unescapeDelimiters = strings.NewReplacer("%27", "'", "%28", "(", "%29", ")", "%3D", "=", "%3d", "=")
 
 func tidySegment(segment string) string {
 	name, err := url.PathUnescape(segment)
