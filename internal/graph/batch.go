@@ -62,6 +62,9 @@ func (s *server) batch(x *exchange) error {
 	if x.Request.URL.RawQuery != "" {
 		return errBadRequest("A batch takes no query options.")
 	}
+	if err := x.checkPreconditions(); err != nil {
+		return err
+	}
 	items, err := readBatch(x.Request)
 	if err != nil {
 		return err

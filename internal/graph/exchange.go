@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/internal/bearer"
+	"github.com/mocktenant/mocktenant/internal/db"
 )
 
 const (
@@ -28,6 +29,7 @@ const (
 // exchange is one request and the answer to it.
 type exchange struct {
 	*gin.Context
+	queries         *db.Store
 	version         version
 	caller          *bearer.Claims
 	base            string // scheme and host that links start with
@@ -47,7 +49,7 @@ func exchangeOf(c *gin.Context) *exchange { return c.MustGet(exchangeKey).(*exch
 // begin is the first middleware: it names the request, bounds its time, sets
 // the headers that every answer carries, and logs the outcome.
 func (s *server) begin(c *gin.Context) {
-	x := &exchange{Context: c, requestID: uuid.NewString(), base: s.base(c.Request), now: s.now(), format: minimal}
+	x := &exchange{Context: c, queries: s.queries, requestID: uuid.NewString(), base: s.base(c.Request), now: s.now(), format: minimal}
 	x.clientRequestID = x.requestID
 	if id := c.Request.Header.Get("Client-Request-Id"); id != "" && len(id) <= maxClientRequestID {
 		x.clientRequestID = id

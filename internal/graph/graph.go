@@ -22,6 +22,7 @@ package graph
 
 import (
 	"compress/gzip"
+	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -150,7 +151,9 @@ func (s *server) handle(f handler, v ...version) gin.HandlerFunc {
 		if len(v) == 1 {
 			x.version = v[0]
 		}
-		if err := f(x); err != nil {
+		if err := f(x); errors.Is(err, errNotModified) {
+			x.writeNotModified()
+		} else if err != nil {
 			s.writeError(x, err)
 		}
 	}

@@ -96,6 +96,9 @@ func (s *server) metadata(x *exchange) error {
 	if err := x.checkVersions(); err != nil {
 		return err
 	}
+	if err := x.checkPreconditions(); err != nil {
+		return err
+	}
 	wanted := []string{q.Format}
 	if q.Format == "" {
 		wanted = append(acceptable(strings.Join(x.Request.Header.Values("Accept"), ",")), "")
@@ -125,6 +128,9 @@ func (s *server) serviceDocument(x *exchange) error {
 		return err
 	}
 	if err := x.negotiate(q.Format); err != nil {
+		return err
+	}
+	if err := x.checkPreconditions(); err != nil {
 		return err
 	}
 	b := []byte{'{'}

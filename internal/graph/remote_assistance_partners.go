@@ -449,9 +449,9 @@ func (s *server) disconnectRemoteAssistancePartner(x *exchange) error {
 }
 
 // partnerKey reads the key and the query options, of which only the given ones
-// are taken. Keys are GUIDs: no other text is the key of any partner.
+// are taken, and checks the preconditions. Keys are GUIDs: no other text is the key of any partner.
 func (x *exchange) partnerKey(options ...string) (uuid.UUID, odata.Query, error) {
-	q, err := x.partnerQuery(options...)
+	q, err := x.partnerOptions(options...)
 	if err != nil {
 		return uuid.Nil, q, err
 	}
@@ -460,12 +460,22 @@ func (x *exchange) partnerKey(options ...string) (uuid.UUID, odata.Query, error)
 	if err != nil || len(text) != len(uuid.Nil.String()) {
 		return uuid.Nil, q, db.ErrNotFound
 	}
-	return id, q, nil
+	return id, q, x.checkPartnerPreconditions(id)
 }
 
-// partnerQuery reads the query options, of which only the given ones are taken,
-// and settles the form of the answer.
+// partnerQuery reads the query options of a request for the set, of which only
+// the given ones are taken.
 func (x *exchange) partnerQuery(options ...string) (odata.Query, error) {
+	q, err := x.partnerOptions(options...)
+	if err != nil {
+		return q, err
+	}
+	return q, x.checkPreconditions()
+}
+
+// partnerOptions reads the query options, of which only the given ones are taken,
+// and settles the form of the answer.
+func (x *exchange) partnerOptions(options ...string) (odata.Query, error) {
 	q := odata.Query{Top: -1}
 	if x.Request.URL.RawQuery != "" {
 		r := odata.Resource{Type: partnerType, Options: options, Properties: queryable, Now: x.now.UTC().Truncate(100 * time.Nanosecond)}
