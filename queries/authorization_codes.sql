@@ -9,7 +9,17 @@ INSERT INTO authorization_codes (
 SELECT * FROM authorization_codes
 WHERE tenant_id = @tenant_id AND hash = @hash;
 
--- name: RedeemAuthorizationCode :execrows
--- Of any number of redemptions at once, one changes the row.
-UPDATE authorization_codes SET redeemed_at = @now::timestamptz
-WHERE tenant_id = @tenant_id AND hash = @hash AND redeemed_at IS NULL;
+-- name: RedeemAuthorizationCode :one
+-- Redeems a code and, where @hash isn't null, issues the first refresh token of its
+-- family, both or nothing. Of any number of redemptions at once, one returns 1.
+WITH redeemed AS (
+    UPDATE authorization_codes AS c SET redeemed_at = @now::timestamptz
+    WHERE c.tenant_id = @tenant_id AND c.hash = @redeemed_hash AND c.redeemed_at IS NULL
+    RETURNING c.tenant_id, c.family_id
+), issued AS (
+    INSERT INTO refresh_tokens (tenant_id, hash, family_id, client_id, user_id, scope, created_at, expires_at)
+    SELECT r.tenant_id, sqlc.narg('hash')::bytea, r.family_id, @client_id, @user_id, @scope, @created_at, @expires_at
+    FROM redeemed AS r
+    WHERE sqlc.narg('hash')::bytea IS NOT NULL
+)
+SELECT count(*) FROM redeemed;

@@ -16,7 +16,17 @@ WHERE user_code = @user_code;
 UPDATE device_codes SET status = @status, tenant_id = @tenant_id::uuid, user_id = @user_id::uuid, decided_at = @decided_at::timestamptz
 WHERE hash = @hash AND status = 'pending';
 
--- name: RedeemDeviceCode :execrows
--- Of any number of redemptions at once, one changes the row.
-UPDATE device_codes SET status = 'redeemed'
-WHERE hash = @hash AND status = 'approved';
+-- name: RedeemDeviceCode :one
+-- Redeems a code and, where @hash isn't null, issues the first refresh token of its
+-- family, both or nothing. Of any number of redemptions at once, one returns 1.
+WITH redeemed AS (
+    UPDATE device_codes AS c SET status = 'redeemed'
+    WHERE c.hash = @redeemed_hash AND c.status = 'approved'
+    RETURNING c.hash
+), issued AS (
+    INSERT INTO refresh_tokens (tenant_id, hash, family_id, client_id, user_id, scope, created_at, expires_at)
+    SELECT @tenant_id, sqlc.narg('hash')::bytea, @family_id, @client_id, @user_id, @scope, @created_at, @expires_at
+    FROM redeemed AS r
+    WHERE sqlc.narg('hash')::bytea IS NOT NULL
+)
+SELECT count(*) FROM redeemed;

@@ -7,10 +7,19 @@ SELECT * FROM refresh_tokens
 WHERE tenant_id = @tenant_id AND hash = @hash;
 
 -- name: RedeemRefreshToken :execrows
--- Of any number of redemptions at once, one changes the row.
-UPDATE refresh_tokens SET redeemed_at = @now::timestamptz
-WHERE tenant_id = @tenant_id AND hash = @hash AND redeemed_at IS NULL;
+-- Redeems a token and issues the next one of its family, both or nothing. Of any
+-- number of redemptions at once, one succeeds; of later ones, those after @leeway_begins,
+-- unless that is null.
+WITH redeemed AS (
+    UPDATE refresh_tokens AS t SET redeemed_at = COALESCE(t.redeemed_at, @now::timestamptz)
+    WHERE t.tenant_id = @tenant_id AND t.hash = @redeemed_hash
+        AND (t.redeemed_at IS NULL OR t.redeemed_at > sqlc.narg('leeway_begins')::timestamptz)
+    RETURNING t.tenant_id, t.family_id
+)
+INSERT INTO refresh_tokens (tenant_id, hash, family_id, client_id, user_id, scope, created_at, expires_at)
+SELECT r.tenant_id, @hash, r.family_id, @client_id, @user_id, @scope, @created_at, @expires_at
+FROM redeemed AS r;
 
--- name: DeleteRefreshTokenFamily :exec
+-- name: DeleteRefreshTokenFamily :execrows
 DELETE FROM refresh_tokens
 WHERE tenant_id = @tenant_id AND family_id = @family_id;

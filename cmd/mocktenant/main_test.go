@@ -577,6 +577,7 @@ func TestBadSettings(t *testing.T) {
 		{"DATABASE_URL=host=127.0.0.1", "--ephemeral", "--ephemeral is for the service's own Postgres"},
 		{"MOCKTENANT_PG_LISTEN=127.0.0.1", "serve", `MOCKTENANT_PG_LISTEN "127.0.0.1": want MOCKTENANT_PG_PASSWORD`},
 		{"MOCKTENANT_SHUTDOWN_DELAY=-1s", "serve", "MOCKTENANT_SHUTDOWN_DELAY -1s"},
+		{"MOCKTENANT_REFRESH_TOKEN_LEEWAY=25h", "serve", "MOCKTENANT_REFRESH_TOKEN_LEEWAY 25h0m0s: want 0s to 24h0m0s"},
 		{"MOCKTENANT_NO_OWN_POSTGRES=true", "serve", "DATABASE_URL is not set"},
 		{"MOCKTENANT_NO_OWN_POSTGRES=true", "token", "DATABASE_URL is not set"},
 		{"DATABASE_URL=host=127.0.0.1", "migrate down", "say --yes"},

@@ -26,25 +26,27 @@ func (f serviceFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.ReportURL, "report-url", "", "The database `URL` that report logins are given, where it isn't the service's own: host, port, name, parameters.")
 	proxyFlags{&f.Proxy, "proxy-"}.register(flags)
 	flags.StringVar(&f.PublicURL, "public-url", "", "The `URL` that links in answers start with, as clients see the service. By default they follow each request's scheme and Host.")
+	flags.DurationVar(&f.RefreshTokenLeeway, "refresh-token-leeway", 0, "How long after its first redemption a refresh token may be redeemed again, by clients that refresh in parallel. By default a second redemption ends all tokens of the sign-in.")
 	flags.DurationVar(&f.DatabaseWait, "database-wait", 30*time.Second, "How long to wait at the start for a database that can't be reached yet.")
 	flags.DurationVar(&f.ShutdownDelay, "shutdown-delay", 0, "How long to go on serving after SIGTERM, with /readyz at 503, for a proxy in front to send its requests elsewhere.")
 	flags.StringVar(&f.SeedDir, "seed-dir", "", "The `DIR` of documents, *.json and *.yaml: each is kept as the seed of its name at the start and, when it comes for the first time, made a tenant.")
 	truthFlag(flags, &f.NoGathering, "no-gathering", "Give each create, get by id, change, action, delete and list a statement of its own, rather than letting those that come at the same time share one.")
 	settings(flags, "", map[string]string{
-		"http-addr":       "MOCKTENANT_HTTP_ADDR",
-		"https-addr":      "MOCKTENANT_HTTPS_ADDR",
-		"tls-host":        "MOCKTENANT_TLS_HOSTS",
-		"microsoft-hosts": "MOCKTENANT_MICROSOFT_HOSTS",
-		"tls-cert-file":   "MOCKTENANT_TLS_CERT_FILE",
-		"tls-key-file":    "MOCKTENANT_TLS_KEY_FILE",
-		"admin-addr":      "MOCKTENANT_ADMIN_ADDR",
-		"admin-key":       "MOCKTENANT_ADMIN_KEY",
-		"report-url":      "MOCKTENANT_REPORT_URL",
-		"public-url":      "MOCKTENANT_PUBLIC_URL",
-		"database-wait":   "MOCKTENANT_DATABASE_WAIT",
-		"shutdown-delay":  "MOCKTENANT_SHUTDOWN_DELAY",
-		"seed-dir":        "MOCKTENANT_SEED_DIR",
-		"no-gathering":    "MOCKTENANT_NO_GATHERING",
+		"http-addr":            "MOCKTENANT_HTTP_ADDR",
+		"https-addr":           "MOCKTENANT_HTTPS_ADDR",
+		"tls-host":             "MOCKTENANT_TLS_HOSTS",
+		"microsoft-hosts":      "MOCKTENANT_MICROSOFT_HOSTS",
+		"tls-cert-file":        "MOCKTENANT_TLS_CERT_FILE",
+		"tls-key-file":         "MOCKTENANT_TLS_KEY_FILE",
+		"admin-addr":           "MOCKTENANT_ADMIN_ADDR",
+		"admin-key":            "MOCKTENANT_ADMIN_KEY",
+		"report-url":           "MOCKTENANT_REPORT_URL",
+		"public-url":           "MOCKTENANT_PUBLIC_URL",
+		"refresh-token-leeway": "MOCKTENANT_REFRESH_TOKEN_LEEWAY",
+		"database-wait":        "MOCKTENANT_DATABASE_WAIT",
+		"shutdown-delay":       "MOCKTENANT_SHUTDOWN_DELAY",
+		"seed-dir":             "MOCKTENANT_SEED_DIR",
+		"no-gathering":         "MOCKTENANT_NO_GATHERING",
 	})
 	must(cobra.MarkFlagFilename(flags, "tls-cert-file"))
 	must(cobra.MarkFlagFilename(flags, "tls-key-file"))

@@ -81,22 +81,47 @@ func (q *Queries) GetAuthorizationCode(ctx context.Context, arg GetAuthorization
 	return i, err
 }
 
-const redeemAuthorizationCode = `-- name: RedeemAuthorizationCode :execrows
-UPDATE authorization_codes SET redeemed_at = $1::timestamptz
-WHERE tenant_id = $2 AND hash = $3 AND redeemed_at IS NULL
+const redeemAuthorizationCode = `-- name: RedeemAuthorizationCode :one
+WITH redeemed AS (
+    UPDATE authorization_codes AS c SET redeemed_at = $1::timestamptz
+    WHERE c.tenant_id = $2 AND c.hash = $3 AND c.redeemed_at IS NULL
+    RETURNING c.tenant_id, c.family_id
+), issued AS (
+    INSERT INTO refresh_tokens (tenant_id, hash, family_id, client_id, user_id, scope, created_at, expires_at)
+    SELECT r.tenant_id, $4::bytea, r.family_id, $5, $6, $7, $8, $9
+    FROM redeemed AS r
+    WHERE $4::bytea IS NOT NULL
+)
+SELECT count(*) FROM redeemed
 `
 
 type RedeemAuthorizationCodeParams struct {
-	Now      time.Time
-	TenantID uuid.UUID
-	Hash     []byte
+	Now          time.Time
+	TenantID     uuid.UUID
+	RedeemedHash []byte
+	Hash         []byte
+	ClientID     uuid.UUID
+	UserID       uuid.UUID
+	Scope        string
+	CreatedAt    time.Time
+	ExpiresAt    time.Time
 }
 
-// Of any number of redemptions at once, one changes the row.
+// Redeems a code and, where @hash isn't null, issues the first refresh token of its
+// family, both or nothing. Of any number of redemptions at once, one returns 1.
 func (q *Queries) RedeemAuthorizationCode(ctx context.Context, arg RedeemAuthorizationCodeParams) (int64, error) {
-	result, err := q.db.Exec(ctx, redeemAuthorizationCode, arg.Now, arg.TenantID, arg.Hash)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	row := q.db.QueryRow(ctx, redeemAuthorizationCode,
+		arg.Now,
+		arg.TenantID,
+		arg.RedeemedHash,
+		arg.Hash,
+		arg.ClientID,
+		arg.UserID,
+		arg.Scope,
+		arg.CreatedAt,
+		arg.ExpiresAt,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }

@@ -120,16 +120,47 @@ func (q *Queries) GetDeviceCodeByUserCode(ctx context.Context, userCode string) 
 	return i, err
 }
 
-const redeemDeviceCode = `-- name: RedeemDeviceCode :execrows
-UPDATE device_codes SET status = 'redeemed'
-WHERE hash = $1 AND status = 'approved'
+const redeemDeviceCode = `-- name: RedeemDeviceCode :one
+WITH redeemed AS (
+    UPDATE device_codes AS c SET status = 'redeemed'
+    WHERE c.hash = $1 AND c.status = 'approved'
+    RETURNING c.hash
+), issued AS (
+    INSERT INTO refresh_tokens (tenant_id, hash, family_id, client_id, user_id, scope, created_at, expires_at)
+    SELECT $2, $3::bytea, $4, $5, $6, $7, $8, $9
+    FROM redeemed AS r
+    WHERE $3::bytea IS NOT NULL
+)
+SELECT count(*) FROM redeemed
 `
 
-// Of any number of redemptions at once, one changes the row.
-func (q *Queries) RedeemDeviceCode(ctx context.Context, hash []byte) (int64, error) {
-	result, err := q.db.Exec(ctx, redeemDeviceCode, hash)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+type RedeemDeviceCodeParams struct {
+	RedeemedHash []byte
+	TenantID     uuid.UUID
+	Hash         []byte
+	FamilyID     uuid.UUID
+	ClientID     uuid.UUID
+	UserID       uuid.UUID
+	Scope        string
+	CreatedAt    time.Time
+	ExpiresAt    time.Time
+}
+
+// Redeems a code and, where @hash isn't null, issues the first refresh token of its
+// family, both or nothing. Of any number of redemptions at once, one returns 1.
+func (q *Queries) RedeemDeviceCode(ctx context.Context, arg RedeemDeviceCodeParams) (int64, error) {
+	row := q.db.QueryRow(ctx, redeemDeviceCode,
+		arg.RedeemedHash,
+		arg.TenantID,
+		arg.Hash,
+		arg.FamilyID,
+		arg.ClientID,
+		arg.UserID,
+		arg.Scope,
+		arg.CreatedAt,
+		arg.ExpiresAt,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }

@@ -42,7 +42,7 @@ func (q *Queries) CreateRefreshToken(ctx context.Context, arg CreateRefreshToken
 	return err
 }
 
-const deleteRefreshTokenFamily = `-- name: DeleteRefreshTokenFamily :exec
+const deleteRefreshTokenFamily = `-- name: DeleteRefreshTokenFamily :execrows
 DELETE FROM refresh_tokens
 WHERE tenant_id = $1 AND family_id = $2
 `
@@ -52,9 +52,12 @@ type DeleteRefreshTokenFamilyParams struct {
 	FamilyID uuid.UUID
 }
 
-func (q *Queries) DeleteRefreshTokenFamily(ctx context.Context, arg DeleteRefreshTokenFamilyParams) error {
-	_, err := q.db.Exec(ctx, deleteRefreshTokenFamily, arg.TenantID, arg.FamilyID)
-	return err
+func (q *Queries) DeleteRefreshTokenFamily(ctx context.Context, arg DeleteRefreshTokenFamilyParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteRefreshTokenFamily, arg.TenantID, arg.FamilyID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const getRefreshToken = `-- name: GetRefreshToken :one
@@ -85,19 +88,46 @@ func (q *Queries) GetRefreshToken(ctx context.Context, arg GetRefreshTokenParams
 }
 
 const redeemRefreshToken = `-- name: RedeemRefreshToken :execrows
-UPDATE refresh_tokens SET redeemed_at = $1::timestamptz
-WHERE tenant_id = $2 AND hash = $3 AND redeemed_at IS NULL
+WITH redeemed AS (
+    UPDATE refresh_tokens AS t SET redeemed_at = COALESCE(t.redeemed_at, $7::timestamptz)
+    WHERE t.tenant_id = $8 AND t.hash = $9
+        AND (t.redeemed_at IS NULL OR t.redeemed_at > $10::timestamptz)
+    RETURNING t.tenant_id, t.family_id
+)
+INSERT INTO refresh_tokens (tenant_id, hash, family_id, client_id, user_id, scope, created_at, expires_at)
+SELECT r.tenant_id, $1, r.family_id, $2, $3, $4, $5, $6
+FROM redeemed AS r
 `
 
 type RedeemRefreshTokenParams struct {
-	Now      time.Time
-	TenantID uuid.UUID
-	Hash     []byte
+	Hash         []byte
+	ClientID     uuid.UUID
+	UserID       uuid.UUID
+	Scope        string
+	CreatedAt    time.Time
+	ExpiresAt    time.Time
+	Now          time.Time
+	TenantID     uuid.UUID
+	RedeemedHash []byte
+	LeewayBegins *time.Time
 }
 
-// Of any number of redemptions at once, one changes the row.
+// Redeems a token and issues the next one of its family, both or nothing. Of any
+// number of redemptions at once, one succeeds; of later ones, those after @leeway_begins,
+// unless that is null.
 func (q *Queries) RedeemRefreshToken(ctx context.Context, arg RedeemRefreshTokenParams) (int64, error) {
-	result, err := q.db.Exec(ctx, redeemRefreshToken, arg.Now, arg.TenantID, arg.Hash)
+	result, err := q.db.Exec(ctx, redeemRefreshToken,
+		arg.Hash,
+		arg.ClientID,
+		arg.UserID,
+		arg.Scope,
+		arg.CreatedAt,
+		arg.ExpiresAt,
+		arg.Now,
+		arg.TenantID,
+		arg.RedeemedHash,
+		arg.LeewayBegins,
+	)
 	if err != nil {
 		return 0, err
 	}

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -46,20 +47,24 @@ func (p *Provider) grantAuthorizationCode(r tokenRequest) (tokenAnswer, error) {
 	if err := checkCode(r, code); err != nil {
 		return tokenAnswer{}, err
 	}
-	redeemed, err := p.queries.RedeemAuthorizationCode(ctx, db.RedeemAuthorizationCodeParams{TenantID: t.tenant, Hash: t.hash, Now: r.now})
-	if err != nil {
-		return tokenAnswer{}, err
+	g := p.codeGrant(r.now, code)
+	if code.RedeemedAt != nil {
+		return tokenAnswer{}, p.refuseSpent(ctx, g)
 	}
-	if redeemed == 0 {
-		if err := p.queries.DeleteRefreshTokenFamily(ctx, db.DeleteRefreshTokenFamilyParams{TenantID: t.tenant, FamilyID: code.FamilyID}); err != nil {
-			return tokenAnswer{}, err
-		}
-		return tokenAnswer{}, refuse(54005, invalidGrant, "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.")
-	}
-	return p.answerCode(r, c, code)
+	return p.answerCode(r, c, code, g)
 }
 
-func (p *Provider) answerCode(r tokenRequest, c client, code db.AuthorizationCode) (tokenAnswer, error) {
+func (p *Provider) codeGrant(now time.Time, code db.AuthorizationCode) redeemable {
+	spent := refuse(54005, invalidGrant, "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.")
+	return redeemable{code.TenantID, code.FamilyID, spent, func(ctx context.Context, next db.CreateRefreshTokenParams) (int64, error) {
+		return p.queries.RedeemAuthorizationCode(ctx, db.RedeemAuthorizationCodeParams{
+			TenantID: code.TenantID, RedeemedHash: code.Hash, Now: now,
+			Hash: next.Hash, ClientID: next.ClientID, UserID: next.UserID, Scope: next.Scope, CreatedAt: next.CreatedAt, ExpiresAt: next.ExpiresAt,
+		})
+	}}
+}
+
+func (p *Provider) answerCode(r tokenRequest, c client, code db.AuthorizationCode, g redeemable) (tokenAnswer, error) {
 	user, err := p.stillWelcome(r.Request.Context(), code.TenantID, code.UserID, code.CreatedAt)
 	if err != nil {
 		return tokenAnswer{}, err
@@ -72,7 +77,7 @@ func (p *Provider) answerCode(r tokenRequest, c client, code db.AuthorizationCod
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	return p.answer(r, signIn{client: c, user: user, scopes: s, family: code.FamilyID, nonce: deref(code.Nonce)})
+	return p.answer(r, signIn{client: c, user: user, scopes: s, grant: &g, nonce: deref(code.Nonce)})
 }
 
 // checkCode holds a redemption against the request that the code came of.

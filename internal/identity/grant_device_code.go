@@ -1,12 +1,14 @@
 package identity
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mocktenant/mocktenant/internal/db"
@@ -116,12 +118,9 @@ func (p *Provider) grantDeviceCode(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	redeemed, err := p.queries.RedeemDeviceCode(ctx, hash)
-	if err == nil && redeemed == 0 {
-		err = errDeviceCodeSpent()
-	}
-	if err != nil {
-		return tokenAnswer{}, err
+	g := p.deviceGrant(code)
+	if code.Status == db.DeviceCodeStatusRedeemed {
+		return tokenAnswer{}, p.refuseSpent(ctx, g)
 	}
 	user, err := p.stillWelcome(ctx, tenant.ID, *code.UserID, *code.DecidedAt)
 	if err != nil {
@@ -131,16 +130,30 @@ func (p *Provider) grantDeviceCode(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	return p.answer(r, signIn{client: c, user: user, scopes: s})
+	return p.answer(r, signIn{client: c, user: user, scopes: s, grant: &g})
 }
 
-// checkDeviceCode returns nil for a code that the device's user approved.
+func (p *Provider) deviceGrant(code db.DeviceCode) redeemable {
+	spent := refuse(54005, invalidGrant, "OAuth2 device code was already redeemed, please retry with a new valid code or use an existing refresh token.")
+	// The family's id comes from the code: a redemption that was read before another
+	// one finds the tokens of that one by it.
+	family := uuid.NewSHA1(uuid.NameSpaceOID, code.Hash)
+	return redeemable{*code.TenantID, family, spent, func(ctx context.Context, next db.CreateRefreshTokenParams) (int64, error) {
+		return p.queries.RedeemDeviceCode(ctx, db.RedeemDeviceCodeParams{
+			TenantID: *code.TenantID, RedeemedHash: code.Hash, FamilyID: family,
+			Hash: next.Hash, ClientID: next.ClientID, UserID: next.UserID, Scope: next.Scope, CreatedAt: next.CreatedAt, ExpiresAt: next.ExpiresAt,
+		})
+	}}
+}
+
+// checkDeviceCode returns nil for a code that the device's user approved, redeemed or
+// not.
 func checkDeviceCode(r tokenRequest, code db.DeviceCode) error {
 	switch {
 	case r.get("client_id") != code.ClientID.String():
 		return refuse(700003, invalidGrant, "The device code was issued to another client.")
 	case code.Status == db.DeviceCodeStatusRedeemed:
-		return errDeviceCodeSpent()
+		return nil // refused once the client has proved itself
 	case !r.now.Before(code.ExpiresAt):
 		return refuse(70020, "expired_token", "The provided value for the input parameter 'device_code' is not valid. This device code has expired.")
 	case code.Status == db.DeviceCodeStatusDeclined:
@@ -149,8 +162,4 @@ func checkDeviceCode(r tokenRequest, code db.DeviceCode) error {
 		return refuse(70016, "authorization_pending", "OAuth 2.0 device flow error. Authorization is pending. Continue polling.")
 	}
 	return nil
-}
-
-func errDeviceCodeSpent() *aadError {
-	return refuse(54005, invalidGrant, "OAuth2 device code was already redeemed, please retry with a new valid code or use an existing refresh token.")
 }

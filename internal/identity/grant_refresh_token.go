@@ -1,7 +1,9 @@
 package identity
 
 import (
+	"context"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -40,20 +42,36 @@ func (p *Provider) grantRefreshToken(r tokenRequest) (tokenAnswer, error) {
 		return tokenAnswer{}, refuse(700082, invalidGrant, "The refresh token has expired due to inactivity. The token was issued on %s and was inactive for %d days.",
 			token.CreatedAt.UTC().Format("2006-01-02T15:04:05.0000000Z"), int(refreshLifetime.Hours()/24))
 	}
-	redeemed, err := p.queries.RedeemRefreshToken(ctx, db.RedeemRefreshTokenParams{TenantID: t.tenant, Hash: t.hash, Now: r.now})
-	if err != nil {
-		return tokenAnswer{}, err
-	}
-	if redeemed == 0 {
-		if err := p.queries.DeleteRefreshTokenFamily(ctx, db.DeleteRefreshTokenFamilyParams{TenantID: t.tenant, FamilyID: token.FamilyID}); err != nil {
-			return tokenAnswer{}, err
-		}
+	if token.CreatedAt.Before(c.since) { // another application of this id had it, or its consent was removed
 		return tokenAnswer{}, errRevokedGrant()
 	}
-	return p.answerRefresh(r, c, token)
+	g := p.refreshTokenGrant(r.now, token)
+	if begins := p.leewayBegins(r.now); token.RedeemedAt != nil && (begins == nil || !token.RedeemedAt.After(*begins)) {
+		return tokenAnswer{}, p.refuseSpent(ctx, g)
+	}
+	return p.answerRefresh(r, c, token, g)
 }
 
-func (p *Provider) answerRefresh(r tokenRequest, c client, token db.RefreshToken) (tokenAnswer, error) {
+func (p *Provider) refreshTokenGrant(now time.Time, token db.RefreshToken) redeemable {
+	return redeemable{token.TenantID, token.FamilyID, errRevokedGrant(), func(ctx context.Context, next db.CreateRefreshTokenParams) (int64, error) {
+		return p.queries.RedeemRefreshToken(ctx, db.RedeemRefreshTokenParams{
+			TenantID: token.TenantID, RedeemedHash: token.Hash, Now: now, LeewayBegins: p.leewayBegins(now),
+			Hash: next.Hash, ClientID: next.ClientID, UserID: next.UserID, Scope: next.Scope, CreatedAt: next.CreatedAt, ExpiresAt: next.ExpiresAt,
+		})
+	}}
+}
+
+// leewayBegins is after which time a token must have been redeemed to be redeemed
+// once more; nil if none may.
+func (p *Provider) leewayBegins(now time.Time) *time.Time {
+	if p.leeway == 0 {
+		return nil
+	}
+	begins := now.Add(-p.leeway)
+	return &begins
+}
+
+func (p *Provider) answerRefresh(r tokenRequest, c client, token db.RefreshToken, g redeemable) (tokenAnswer, error) {
 	user, err := p.stillWelcome(r.Request.Context(), token.TenantID, token.UserID, token.CreatedAt)
 	if err != nil {
 		return tokenAnswer{}, err
@@ -70,7 +88,62 @@ func (p *Provider) answerRefresh(r tokenRequest, c client, token db.RefreshToken
 		s.oidc = append(s.oidc, "offline_access") // who came with a refresh token leaves with one
 	}
 	s.text = token.Scope
-	return p.answer(r, signIn{client: c, user: user, scopes: s, family: token.FamilyID})
+	return p.answer(r, signIn{client: c, user: user, scopes: s, grant: &g})
+}
+
+// A redeemable is a code or a token that a client redeems once.
+type redeemable struct {
+	tenant uuid.UUID
+	family uuid.UUID // of the refresh tokens that come from it
+	spent  *aadError // the answer to a second redemption
+
+	// redeem redeems it and issues the next refresh token, unless that has no hash,
+	// in one statement. It returns 0 if somebody else redeemed it.
+	redeem func(ctx context.Context, next db.CreateRefreshTokenParams) (int64, error)
+}
+
+// issueRefreshToken redeems what the sign-in came by and issues its refresh token,
+// where it asked for one: both or nothing. So whoever redeems it a second time finds
+// the token of the first, and ends it.
+func (p *Provider) issueRefreshToken(ctx context.Context, now time.Time, s signIn) (string, error) {
+	next := db.CreateRefreshTokenParams{
+		TenantID: s.TenantID, ClientID: s.ClientID, UserID: s.user.ID, Scope: s.scopes.text,
+		CreatedAt: latest(now, s.user.TokensValidFrom, s.since), ExpiresAt: now.Add(refreshLifetime),
+	}
+	var value string
+	if s.scopes.wants("offline_access") {
+		t := newTicket(s.TenantID)
+		value, next.Hash = t.value, t.hash
+	}
+	if s.grant != nil {
+		redeemed, err := s.grant.redeem(ctx, next)
+		if err == nil && redeemed == 0 {
+			err = p.refuseSpent(ctx, *s.grant)
+		}
+		return value, err
+	}
+	if value == "" {
+		return "", nil
+	}
+	next.FamilyID = uuid.Must(uuid.NewV7())
+	return value, p.queries.CreateRefreshToken(ctx, next)
+}
+
+// refuseSpent ends all refresh tokens that came from what was redeemed twice, also if
+// the client hangs up meanwhile. A redemption that was under way when a delete began
+// leaves one token more, so it deletes until nothing is left.
+func (p *Provider) refuseSpent(ctx context.Context, g redeemable) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+	defer cancel()
+	for {
+		n, err := p.queries.DeleteRefreshTokenFamily(ctx, db.DeleteRefreshTokenFamilyParams{TenantID: g.tenant, FamilyID: g.family})
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return g.spent
+		}
+	}
 }
 
 // authenticateOwner holds the client to its credentials and to the code or

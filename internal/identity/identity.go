@@ -31,6 +31,10 @@ type Config struct {
 	Log       *slog.Logger     // nil discards
 	PublicURL string           // what links start with, no trailing slash; "" follows each request
 
+	// RefreshTokenLeeway is how long after its first redemption a refresh token may be
+	// redeemed again; 0: never.
+	RefreshTokenLeeway time.Duration
+
 	// Observe comes before the handlers of every request. When they are done, Gin's
 	// context has the tenant's id as "tenant", the grant by which a token was
 	// issued as "grant", and the number of a refusal as "aadsts".
@@ -44,6 +48,7 @@ type Provider struct {
 	now        func() time.Time
 	log        *slog.Logger
 	publicURL  string
+	leeway     time.Duration // of refresh tokens
 	observe    []gin.HandlerFunc
 	keys       keyring
 	callers    callerCache
@@ -63,7 +68,7 @@ const (
 // is none yet, it makes the first.
 func New(ctx context.Context, c Config) (*Provider, error) {
 	p := &Provider{
-		pool: c.DB, queries: db.New(c.DB), now: c.Now, log: c.Log, publicURL: c.PublicURL, observe: c.Observe,
+		pool: c.DB, queries: db.New(c.DB), now: c.Now, log: c.Log, publicURL: c.PublicURL, leeway: c.RefreshTokenLeeway, observe: c.Observe,
 		sameOrigin: http.NewCrossOriginProtection(),
 	}
 	if p.now == nil {

@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"math/rand/v2"
@@ -123,7 +122,7 @@ type signIn struct {
 	client
 	user   db.User
 	scopes scopes
-	family uuid.UUID // of refresh tokens; zero begins one
+	grant  *redeemable // what it came by; nil if nothing is redeemed
 	nonce  string
 }
 
@@ -155,15 +154,11 @@ func (p *Provider) answer(r tokenRequest, s signIn) (tokenAnswer, error) {
 			return a, err
 		}
 	}
-	if s.scopes.wants("offline_access") {
-		if a.RefreshToken, err = p.newRefreshToken(ctx, r.now, s); err != nil {
-			return a, err
-		}
-	}
 	if r.get("client_info") == "1" {
 		a.ClientInfo = clientInfo(s.user)
 	}
-	return a, nil
+	a.RefreshToken, err = p.issueRefreshToken(ctx, r.now, s)
+	return a, err
 }
 
 // signInScopes are the scopes of the sign-in that an access token shows.
@@ -205,19 +200,6 @@ func claimsCapable(claims string) bool {
 		} `json:"access_token"`
 	}
 	return json.Unmarshal([]byte(claims), &c) == nil && containsFold(c.AccessToken.XMSCC.Values, "CP1")
-}
-
-func (p *Provider) newRefreshToken(ctx context.Context, now time.Time, s signIn) (string, error) {
-	t := newTicket(s.TenantID)
-	family := s.family
-	if family == uuid.Nil {
-		family = uuid.Must(uuid.NewV7())
-	}
-	err := p.queries.CreateRefreshToken(ctx, db.CreateRefreshTokenParams{
-		TenantID: s.TenantID, Hash: t.hash, FamilyID: family, ClientID: s.ClientID, UserID: s.user.ID,
-		Scope: s.scopes.text, CreatedAt: latest(now, s.user.TokensValidFrom), ExpiresAt: now.Add(refreshLifetime),
-	})
-	return t.value, err
 }
 
 // clientInfo names the account to MSAL, as the client_info of an answer.

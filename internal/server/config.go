@@ -53,6 +53,11 @@ type Config struct {
 	// scheme and Host.
 	PublicURL string
 
+	// RefreshTokenLeeway is how long after its first redemption a refresh token may be
+	// redeemed again, by clients that refresh in parallel; 0: a second redemption ends all
+	// tokens of the sign-in.
+	RefreshTokenLeeway time.Duration
+
 	// DatabaseWait is how long Start waits for a database that can't be
 	// reached yet.
 	DatabaseWait time.Duration
@@ -90,7 +95,7 @@ type Config struct {
 // Validate says which setting is wrong, and how.
 func (c *Config) Validate() error {
 	return errors.Join(
-		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(), c.validateShutdownDelay(), c.validateTelemetry(),
+		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(), c.validateShutdownDelay(), c.validateRefreshTokenLeeway(), c.validateTelemetry(),
 	)
 }
 
@@ -176,6 +181,16 @@ func (c *Config) validateTLSFiles() error {
 func (c *Config) validateShutdownDelay() error {
 	if c.ShutdownDelay < 0 {
 		return fmt.Errorf("MOCKTENANT_SHUTDOWN_DELAY %s: want 0s or more", c.ShutdownDelay)
+	}
+	return nil
+}
+
+// maxRefreshTokenLeeway is how long a redeemed token may be good at most.
+const maxRefreshTokenLeeway = 24 * time.Hour
+
+func (c *Config) validateRefreshTokenLeeway() error {
+	if c.RefreshTokenLeeway < 0 || c.RefreshTokenLeeway > maxRefreshTokenLeeway {
+		return fmt.Errorf("MOCKTENANT_REFRESH_TOKEN_LEEWAY %s: want 0s to %s", c.RefreshTokenLeeway, maxRefreshTokenLeeway)
 	}
 	return nil
 }

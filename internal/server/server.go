@@ -110,7 +110,8 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	publicURL := strings.TrimSuffix(s.config.PublicURL, "/")
 	if s.identity, err = identity.New(ctx, identity.Config{
-		DB: s.pool, Now: s.config.Now, Log: s.log, PublicURL: publicURL, Observe: []gin.HandlerFunc{s.telemetry.Request, s.telemetry.SignIn},
+		DB: s.pool, Now: s.config.Now, Log: s.log, PublicURL: publicURL, RefreshTokenLeeway: s.config.RefreshTokenLeeway,
+		Observe: []gin.HandlerFunc{s.telemetry.Request, s.telemetry.SignIn},
 	}); err != nil {
 		return err
 	}
