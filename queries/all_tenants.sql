@@ -32,6 +32,13 @@ SELECT tenant_id, name FROM domains
 WHERE tenant_id = ANY (@tenant_ids::uuid[])
 ORDER BY tenant_id, created_at, name;
 
+-- name: ListRedirectURIsOfClient :many
+-- Those of the applications of one id, of all tenants whose time isn't over.
+SELECT DISTINCT unnest(a.redirect_uris || a.spa_redirect_uris || a.public_client_redirect_uris)::text AS redirect_uri
+FROM applications AS a
+JOIN tenants AS t ON t.id = a.tenant_id
+WHERE a.client_id = @client_id AND t.kind = 'tenant' AND (t.expires_at IS NULL OR t.expires_at > @now);
+
 -- name: ListExpiredTenants :many
 SELECT id FROM tenants
 WHERE expires_at <= @now

@@ -45,7 +45,8 @@ WHERE tenant_id = @tenant_id AND client_id = @client_id AND id = @id;
 
 -- name: ListRedirectURIs :many
 -- Those of all applications of a tenant.
-SELECT DISTINCT unnest(redirect_uris)::text AS redirect_uri FROM applications
+SELECT DISTINCT unnest(redirect_uris || spa_redirect_uris || public_client_redirect_uris)::text AS redirect_uri
+FROM applications
 WHERE tenant_id = @tenant_id;
 
 -- name: ListApplications :many

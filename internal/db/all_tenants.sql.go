@@ -142,6 +142,39 @@ func (q *Queries) ListExpiredTenants(ctx context.Context, arg ListExpiredTenants
 	return items, nil
 }
 
+const listRedirectURIsOfClient = `-- name: ListRedirectURIsOfClient :many
+SELECT DISTINCT unnest(a.redirect_uris || a.spa_redirect_uris || a.public_client_redirect_uris)::text AS redirect_uri
+FROM applications AS a
+JOIN tenants AS t ON t.id = a.tenant_id
+WHERE a.client_id = $1 AND t.kind = 'tenant' AND (t.expires_at IS NULL OR t.expires_at > $2)
+`
+
+type ListRedirectURIsOfClientParams struct {
+	ClientID uuid.UUID
+	Now      *time.Time
+}
+
+// Those of the applications of one id, of all tenants whose time isn't over.
+func (q *Queries) ListRedirectURIsOfClient(ctx context.Context, arg ListRedirectURIsOfClientParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, listRedirectURIsOfClient, arg.ClientID, arg.Now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var redirect_uri string
+		if err := rows.Scan(&redirect_uri); err != nil {
+			return nil, err
+		}
+		items = append(items, redirect_uri)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listTenants = `-- name: ListTenants :many
 
 SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made FROM tenants

@@ -176,7 +176,7 @@ func (q *Queries) DeleteApplicationSecret(ctx context.Context, arg DeleteApplica
 }
 
 const getApplication = `-- name: GetApplication :one
-SELECT tenant_id, client_id, service_principal_id, display_name, created_at, public_client, public_client_flows, redirect_uris, exposed_scopes, required_scopes, required_roles, tokens_valid_from FROM applications
+SELECT tenant_id, client_id, service_principal_id, display_name, created_at, public_client, public_client_flows, redirect_uris, exposed_scopes, required_scopes, required_roles, tokens_valid_from, spa_redirect_uris, public_client_redirect_uris FROM applications
 WHERE tenant_id = $1 AND client_id = $2
 `
 
@@ -201,6 +201,8 @@ func (q *Queries) GetApplication(ctx context.Context, arg GetApplicationParams) 
 		&i.RequiredScopes,
 		&i.RequiredRoles,
 		&i.TokensValidFrom,
+		&i.SpaRedirectUris,
+		&i.PublicClientRedirectUris,
 	)
 	return i, err
 }
@@ -282,7 +284,7 @@ func (q *Queries) ListApplicationSecrets(ctx context.Context, arg ListApplicatio
 }
 
 const listApplications = `-- name: ListApplications :many
-SELECT tenant_id, client_id, service_principal_id, display_name, created_at, public_client, public_client_flows, redirect_uris, exposed_scopes, required_scopes, required_roles, tokens_valid_from FROM applications
+SELECT tenant_id, client_id, service_principal_id, display_name, created_at, public_client, public_client_flows, redirect_uris, exposed_scopes, required_scopes, required_roles, tokens_valid_from, spa_redirect_uris, public_client_redirect_uris FROM applications
 WHERE tenant_id = $1 AND client_id > $2
 ORDER BY client_id
 LIMIT $3::bigint
@@ -316,6 +318,8 @@ func (q *Queries) ListApplications(ctx context.Context, arg ListApplicationsPara
 			&i.RequiredScopes,
 			&i.RequiredRoles,
 			&i.TokensValidFrom,
+			&i.SpaRedirectUris,
+			&i.PublicClientRedirectUris,
 		); err != nil {
 			return nil, err
 		}
@@ -365,7 +369,8 @@ func (q *Queries) ListCertificatesOf(ctx context.Context, arg ListCertificatesOf
 }
 
 const listRedirectURIs = `-- name: ListRedirectURIs :many
-SELECT DISTINCT unnest(redirect_uris)::text AS redirect_uri FROM applications
+SELECT DISTINCT unnest(redirect_uris || spa_redirect_uris || public_client_redirect_uris)::text AS redirect_uri
+FROM applications
 WHERE tenant_id = $1
 `
 

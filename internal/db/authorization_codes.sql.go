@@ -52,7 +52,7 @@ func (q *Queries) CreateAuthorizationCode(ctx context.Context, arg CreateAuthori
 }
 
 const getAuthorizationCode = `-- name: GetAuthorizationCode :one
-SELECT tenant_id, hash, family_id, client_id, user_id, redirect_uri, scope, nonce, code_challenge, created_at, expires_at, redeemed_at FROM authorization_codes
+SELECT tenant_id, hash, family_id, client_id, user_id, redirect_uri, scope, nonce, code_challenge, created_at, expires_at, redeemed_at, redirect_type FROM authorization_codes
 WHERE tenant_id = $1 AND hash = $2
 `
 
@@ -77,6 +77,7 @@ func (q *Queries) GetAuthorizationCode(ctx context.Context, arg GetAuthorization
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.RedeemedAt,
+		&i.RedirectType,
 	)
 	return i, err
 }

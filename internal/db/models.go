@@ -391,6 +391,67 @@ func AllPermissionRuleValues() []PermissionRule {
 	}
 }
 
+type RedirectUriType string
+
+const (
+	RedirectUriTypeWeb          RedirectUriType = "web"
+	RedirectUriTypeSpa          RedirectUriType = "spa"
+	RedirectUriTypePublicClient RedirectUriType = "public_client"
+)
+
+func (e *RedirectUriType) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = RedirectUriType(s)
+	case string:
+		*e = RedirectUriType(s)
+	default:
+		return fmt.Errorf("unsupported scan type for RedirectUriType: %T", src)
+	}
+	return nil
+}
+
+type NullRedirectUriType struct {
+	RedirectUriType RedirectUriType
+	Valid           bool // Valid is true if RedirectUriType is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullRedirectUriType) Scan(value interface{}) error {
+	if value == nil {
+		ns.RedirectUriType, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.RedirectUriType.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullRedirectUriType) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.RedirectUriType), nil
+}
+
+func (e RedirectUriType) Valid() bool {
+	switch e {
+	case RedirectUriTypeWeb,
+		RedirectUriTypeSpa,
+		RedirectUriTypePublicClient:
+		return true
+	}
+	return false
+}
+
+func AllRedirectUriTypeValues() []RedirectUriType {
+	return []RedirectUriType{
+		RedirectUriTypeWeb,
+		RedirectUriTypeSpa,
+		RedirectUriTypePublicClient,
+	}
+}
+
 type TenantKind string
 
 const (
@@ -467,18 +528,20 @@ type AppRoleAssignment struct {
 }
 
 type Application struct {
-	TenantID           uuid.UUID
-	ClientID           uuid.UUID
-	ServicePrincipalID uuid.UUID
-	DisplayName        string
-	CreatedAt          time.Time
-	PublicClient       bool
-	PublicClientFlows  bool
-	RedirectUris       []string
-	ExposedScopes      []string
-	RequiredScopes     []string
-	RequiredRoles      []string
-	TokensValidFrom    time.Time
+	TenantID                 uuid.UUID
+	ClientID                 uuid.UUID
+	ServicePrincipalID       uuid.UUID
+	DisplayName              string
+	CreatedAt                time.Time
+	PublicClient             bool
+	PublicClientFlows        bool
+	RedirectUris             []string
+	ExposedScopes            []string
+	RequiredScopes           []string
+	RequiredRoles            []string
+	TokensValidFrom          time.Time
+	SpaRedirectUris          []string
+	PublicClientRedirectUris []string
 }
 
 type ApplicationCertificate struct {
@@ -525,6 +588,7 @@ type AuthorizationCode struct {
 	CreatedAt     time.Time
 	ExpiresAt     time.Time
 	RedeemedAt    *time.Time
+	RedirectType  RedirectUriType
 }
 
 type CertificateAuthority struct {
@@ -570,15 +634,16 @@ type PermissionGrant struct {
 }
 
 type RefreshToken struct {
-	TenantID   uuid.UUID
-	Hash       []byte
-	FamilyID   uuid.UUID
-	ClientID   uuid.UUID
-	UserID     uuid.UUID
-	Scope      string
-	CreatedAt  time.Time
-	ExpiresAt  time.Time
-	RedeemedAt *time.Time
+	TenantID     uuid.UUID
+	Hash         []byte
+	FamilyID     uuid.UUID
+	ClientID     uuid.UUID
+	UserID       uuid.UUID
+	Scope        string
+	CreatedAt    time.Time
+	ExpiresAt    time.Time
+	RedeemedAt   *time.Time
+	RedirectType RedirectUriType
 }
 
 type RemoteAssistancePartner struct {
@@ -649,22 +714,14 @@ type ReportTenant struct {
 	TenantID uuid.UUID
 }
 
-// The applications, without their secrets.
 type ReportingApplication struct {
-	// The tenant.
-	TenantID uuid.UUID
-	// The application's (client) id.
-	ClientID uuid.UUID
-	// The object id of its service principal in the tenant.
+	TenantID           uuid.UUID
+	ClientID           uuid.UUID
 	ServicePrincipalID uuid.UUID
-	// The name that is shown.
-	DisplayName string
-	// Whether it has no secret to prove itself by.
-	PublicClient bool
-	// Where its users may come back to after they signed in.
-	RedirectUris []string
-	// When it was created.
-	CreatedAt time.Time
+	DisplayName        string
+	PublicClient       bool
+	RedirectUris       interface{}
+	CreatedAt          time.Time
 }
 
 // How long ago each partner connected, one row per partner.

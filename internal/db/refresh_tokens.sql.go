@@ -61,7 +61,7 @@ func (q *Queries) DeleteRefreshTokenFamily(ctx context.Context, arg DeleteRefres
 }
 
 const getRefreshToken = `-- name: GetRefreshToken :one
-SELECT tenant_id, hash, family_id, client_id, user_id, scope, created_at, expires_at, redeemed_at FROM refresh_tokens
+SELECT tenant_id, hash, family_id, client_id, user_id, scope, created_at, expires_at, redeemed_at, redirect_type FROM refresh_tokens
 WHERE tenant_id = $1 AND hash = $2
 `
 
@@ -83,6 +83,7 @@ func (q *Queries) GetRefreshToken(ctx context.Context, arg GetRefreshTokenParams
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.RedeemedAt,
+		&i.RedirectType,
 	)
 	return i, err
 }

@@ -32,6 +32,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/klauspost/compress/gzhttp"
 
+	"github.com/mocktenant/mocktenant/internal/cors"
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
@@ -91,12 +92,23 @@ func (s *server) engine(observe []gin.HandlerFunc) *gin.Engine {
 	engine.RedirectTrailingSlash = false
 	engine.HandleMethodNotAllowed = true
 	engine.UseRawPath = true
-	engine.Use(append(slices.Clip(observe), s.begin, s.answerPanic, s.authenticate)...)
+	engine.Use(append(slices.Clip(observe), s.begin, s.answerPanic, allowOrigins, s.authenticate)...)
 	engine.NoRoute(s.handle(noRoute))
 	engine.NoMethod(s.handle(noMethod))
 	s.route(engine.Group("/v1.0"), version{name: "v1.0", apiVersion: "2023-10-19"})
 	s.route(engine.Group("/beta"), version{name: "beta", apiVersion: "5023-10-19", beta: true})
 	return engine
+}
+
+// exposedHeaders are those of an answer that pages of other origins may read, in
+// Graph's order.
+const exposedHeaders = "ETag, Location, Preference-Applied, Content-Range, request-id, client-request-id, ReadWriteConsistencyToken, Retry-After, SdkVersion, WWW-Authenticate, x-ms-client-gcc-tenant, X-Planner-Operationid, x-ms-permissions-recommendations"
+
+// allowOrigins lets pages of any origin call Graph, and read what they are refused for.
+func allowOrigins(c *gin.Context) {
+	if cors.Allow(c.Writer, c.Request, exposedHeaders) {
+		c.Abort()
+	}
 }
 
 // pack packs answers that are worth it, for clients that can unpack them.

@@ -51,23 +51,17 @@ func (p *Provider) authorize(x *exchange) error {
 	if user != nil && r.silent() {
 		return p.authorizeUser(r, *user)
 	}
-	if a.tenant == nil && r.get("prompt") == "none" {
-		return errNobodySignedIn() // on a page: whose redirect URI it is, is not known
+	app, err := p.checkRedirectOfAuthority(r)
+	if err != nil {
+		return err
 	}
-	if a.tenant != nil {
-		app, err := p.checkRedirect(r, *a.tenant)
-		if err != nil {
-			return err
-		}
-		if err := r.check(); err != nil {
-			return r.redirectError(err)
-		}
-		if r.get("prompt") == "none" {
-			return r.redirectError(errNobodySignedIn())
-		}
-		return p.showSignIn(r, &app, r.get("login_hint"), nil)
+	if err := r.check(); err != nil {
+		return r.redirectError(err)
 	}
-	return p.showSignIn(r, nil, r.get("login_hint"), nil)
+	if r.get("prompt") == "none" {
+		return r.redirectError(errNobodySignedIn())
+	}
+	return p.showSignIn(r, app, r.get("login_hint"), nil)
 }
 
 func errNobodySignedIn() *aadError {
@@ -165,10 +159,7 @@ func (p *Provider) pickUser(ctx context.Context, a authority, id string) (db.Use
 }
 
 func (p *Provider) cancelAuthorization(r authorization) error {
-	if r.authority.tenant == nil {
-		return refuse(65004, "access_denied", "User declined to consent to access the app.")
-	}
-	if _, err := p.checkRedirect(r, *r.authority.tenant); err != nil {
+	if _, err := p.checkRedirectOfAuthority(r); err != nil {
 		return err
 	}
 	return r.redirectError(refuse(65004, "access_denied", "User declined to consent to access the app."))
@@ -257,14 +248,41 @@ func (p *Provider) checkRedirect(r authorization, tenant db.Tenant) (db.Applicat
 	if err != nil {
 		return app, err
 	}
+	return app, r.matchRedirect(app.ClientID, app.RedirectUris)
+}
+
+// checkRedirectOfAuthority is checkRedirect before it is known who signs in. At an
+// authority of many tenants it returns no application: any tenant may have registered the
+// redirect URI for one of this id, and which did decides nothing but where a refusal goes.
+func (p *Provider) checkRedirectOfAuthority(r authorization) (*db.Application, error) {
+	if r.authority.tenant != nil {
+		app, err := p.checkRedirect(r, *r.authority.tenant)
+		return &app, err
+	}
+	id, err := uuid.Parse(r.get("client_id"))
+	if err != nil {
+		return nil, errNoApplication(r.get("client_id"), db.Tenant{DisplayName: r.authority.name})
+	}
+	uris, err := p.queries.ListRedirectURIsOfClient(r.Request.Context(), db.ListRedirectURIsOfClientParams{ClientID: id, Now: &r.now})
+	if err == nil && len(uris) == 0 {
+		err = errNoApplication(id.String(), db.Tenant{DisplayName: r.authority.name})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return nil, r.matchRedirect(id, uris)
+}
+
+// matchRedirect returns an error unless the redirect URI is one of the registered.
+func (r authorization) matchRedirect(client uuid.UUID, registered []string) error {
 	uri := r.get("redirect_uri")
 	if uri == "" {
-		return app, refuse(900971, invalidRequest, "No reply address provided.")
+		return refuse(900971, invalidRequest, "No reply address provided.")
 	}
-	if !slices.ContainsFunc(app.RedirectUris, func(registered string) bool { return sameRedirect(registered, uri) }) {
-		return app, refuse(50011, invalidRequest, "The redirect URI '%s' specified in the request does not match the redirect URIs configured for the application '%s'. Make sure the redirect URI sent in the request matches one added to your application.", uri, app.ClientID)
+	if !slices.ContainsFunc(registered, func(one string) bool { return sameRedirect(one, uri) }) {
+		return refuse(50011, invalidRequest, "The redirect URI '%s' specified in the request does not match the redirect URIs configured for the application '%s'. Make sure the redirect URI sent in the request matches one added to your application.", uri, client)
 	}
-	return app, nil
+	return nil
 }
 
 // check holds the rest of the request to what is supported, and takes its
@@ -281,6 +299,9 @@ func (r *authorization) check() error {
 		return refuse(700054, "unsupported_response_type", "response_type '%s' is not supported.", r.get("response_type"))
 	case slices.Contains(types, "id_token") && r.get("nonce") == "":
 		return refuse(900144, invalidRequest, "The request body must contain the following parameter: 'nonce'.")
+	}
+	if err := r.checkPrompt(); err != nil {
+		return err
 	}
 	if err := r.checkModes(types); err != nil {
 		return err
@@ -301,6 +322,17 @@ func (r *authorization) check() error {
 		err = refuse(70011, invalidScope, "The provided value for the input parameter 'scope' is not valid: response_type 'id_token' needs the scope 'openid'.")
 	}
 	return err
+}
+
+// prompts are the values of prompt, of which Entra takes one at a time.
+var prompts = []string{"", "login", "none", "consent", "select_account"}
+
+func (r *authorization) checkPrompt() error {
+	prompt := r.get("prompt")
+	if slices.Contains(prompts, prompt) || r.v1 && prompt == "admin_consent" {
+		return nil
+	}
+	return refuse(90023, invalidRequest, "Unsupported 'prompt' value.")
 }
 
 func (r *authorization) checkModes(types []string) error {
@@ -347,7 +379,7 @@ func (r authorization) redirectError(err error) error {
 		return err
 	}
 	r.refused(e)
-	return r.redirect(url.Values{"error": {e.code}, "error_description": {r.describe(e)}, "error_uri": {r.base + "/error"}})
+	return r.redirect(url.Values{"error": {e.code}, "error_description": {r.describe(e)}, "error_uri": {r.explanation(e)}})
 }
 
 // redirect sends the browser to the redirect URI, which was checked, with an
@@ -367,11 +399,9 @@ func (r authorization) redirect(answer url.Values) error {
 		target.Fragment, target.RawFragment = "", ""
 		r.Redirect(http.StatusFound, target.String()+"#"+answer.Encode())
 	default:
-		query := target.Query()
-		for name, values := range answer {
-			query[name] = values
+		if err := addQuery(target, answer); err != nil {
+			return err
 		}
-		target.RawQuery = query.Encode()
 		r.Redirect(http.StatusFound, target.String())
 	}
 	return nil

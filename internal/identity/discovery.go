@@ -3,6 +3,7 @@ package identity
 import (
 	"crypto/rsa"
 	"encoding/base64"
+	"errors"
 	"math/big"
 	"net/url"
 	"strings"
@@ -45,7 +46,7 @@ type configuration struct {
 func (p *Provider) discover(x *exchange) error {
 	a, err := p.authority(x)
 	if err != nil {
-		return err
+		return errUndescribed(err)
 	}
 	c := x.configuration(a, "/oauth2/v2.0")
 	c.Issuer = x.base + "/" + a.issuerSegment() + "/v2.0"
@@ -60,13 +61,23 @@ func (p *Provider) discover(x *exchange) error {
 func (p *Provider) discoverV1(x *exchange) error {
 	a, err := p.authority(x)
 	if err != nil {
-		return err
+		return errUndescribed(err)
 	}
 	c := x.configuration(a, "/oauth2")
 	c.Issuer = "https://sts.windows.net/" + a.issuerSegment() + "/"
 	c.JWKSURI = x.base + "/" + a.name + "/discovery/keys"
 	x.publish(c)
 	return nil
+}
+
+// errUndescribed is why an authority isn't described. Where there is none, Entra has a
+// code of its own for it.
+func errUndescribed(err error) error {
+	var refusal *aadError
+	if errors.As(err, &refusal) && refusal.number == 90002 {
+		refusal.code = "invalid_tenant"
+	}
+	return err
 }
 
 func (x *exchange) configuration(a authority, oauth2 string) configuration {
@@ -129,7 +140,7 @@ type webKey struct {
 func (p *Provider) listKeys(x *exchange) error {
 	a, err := p.authority(x)
 	if err != nil {
-		return err
+		return errUndescribed(err)
 	}
 	issuer := x.base + "/" + a.issuerSegment() + "/v2.0"
 	all := struct {
@@ -179,7 +190,7 @@ func (p *Provider) discoverInstance(x *exchange) error {
 	tenant, _, _ := strings.Cut(strings.TrimPrefix(endpoint.Path, "/"), "/")
 	a, err := p.findAuthority(x.Request.Context(), tenant)
 	if err != nil {
-		return err
+		return errUndescribed(err)
 	}
 	x.publish(instance{
 		TenantDiscoveryEndpoint: endpoint.Scheme + "://" + endpoint.Host + "/" + a.name + "/v2.0/.well-known/openid-configuration",

@@ -42,11 +42,12 @@ func TestDiscovery(t *testing.T) {
 			t.Errorf("%s: pages of other origins can't read it", name)
 		}
 	}
-	for _, path := range []string{"/v2.0/.well-known/openid-configuration", "/discovery/v2.0/keys"} {
-		c.wantError(c.get("/"+uuid.NewString()+path), 400, "invalid_request", 90002)
+	for _, path := range []string{"/v2.0/.well-known/openid-configuration", "/.well-known/openid-configuration", "/discovery/v2.0/keys", "/discovery/keys"} {
+		c.wantError(c.get("/"+uuid.NewString()+path), 400, "invalid_tenant", 90002)
+		c.wantError(c.get("/nosuch.example"+path), 400, "invalid_tenant", 90002)
 	}
 	c.wantError(c.get("/common/discovery/instance?authorization_endpoint=nonsense"), 400, "invalid_instance", 50049)
-	c.wantError(c.get("/common/discovery/instance?authorization_endpoint="+url.QueryEscape("https://x.test/"+uuid.NewString()+"/oauth2/v2.0/authorize")), 400, "invalid_request", 90002)
+	c.wantError(c.get("/common/discovery/instance?authorization_endpoint="+url.QueryEscape("https://x.test/"+uuid.NewString()+"/oauth2/v2.0/authorize")), 400, "invalid_tenant", 90002)
 	// Every link follows the host by which the client came.
 	a := c.get("/common/v2.0/.well-known/openid-configuration", "Host", "ignored")
 	if !strings.Contains(a.body, c.server.URL()+"/common/oauth2/v2.0/token") {

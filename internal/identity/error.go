@@ -100,6 +100,11 @@ func (x *exchange) describe(e *aadError) string {
 		e.number, e.message, x.requestID, x.correlationID, x.now.UTC().Format(timestampForm))
 }
 
+// explanation is the address of the page that explains a refusal.
+func (x *exchange) explanation(e *aadError) string {
+	return fmt.Sprintf("%s%s?code=%d", x.base, errorPath, e.number)
+}
+
 // writeError answers with the refusal as JSON.
 func (x *exchange) writeError(err error) {
 	e := asAADError(err)
@@ -111,7 +116,7 @@ func (x *exchange) writeError(err error) {
 		Timestamp:        x.now.UTC().Format(timestampForm),
 		TraceID:          x.requestID,
 		CorrelationID:    x.correlationID,
-		ErrorURI:         fmt.Sprintf("%s/error?code=%d", x.base, e.number),
+		ErrorURI:         x.explanation(e),
 		Suberror:         e.suberror,
 	})
 }

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -12,6 +13,8 @@ import (
 // maxForm bounds the body of a request, in bytes.
 const maxForm = 64 << 10
 
+const formType = "application/x-www-form-urlencoded"
+
 // form is the parameters of a request, each of which came at most once
 // (RFC 6749 section 3.2).
 type form url.Values
@@ -19,8 +22,8 @@ type form url.Values
 // readForm reads the body of a request to an endpoint for clients.
 func readForm(r *http.Request) (form, error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "application/x-www-form-urlencoded" {
-		return nil, refuse(900144, invalidRequest, "The request body must be of the Content-Type 'application/x-www-form-urlencoded'.")
+	if err != nil || media != formType {
+		return nil, refuse(900144, invalidRequest, "The request body must be of the Content-Type '%s'.", formType)
 	}
 	if err := parseForm(r); err != nil {
 		return nil, err
@@ -30,9 +33,21 @@ func readForm(r *http.Request) (form, error) {
 
 var errNoText = errors.New("a parameter holds U+0000 or is not UTF-8")
 
+// keepSemicolons escapes the semicolons of a query or a form: net/url refuses them raw,
+// while Entra, as the URL standard, takes them for characters like others.
+// https://url.spec.whatwg.org/#urlencoded-parsing
+func keepSemicolons(raw string) string { return strings.ReplaceAll(raw, ";", "%3B") }
+
 // parseForm reads the parameters of a request, of its query and its body. Each is
 // text (RFC 6749 appendix A).
 func parseForm(r *http.Request) error {
+	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media == formType && r.PostForm == nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return errBadForm(err)
+		}
+		r.Body = io.NopCloser(strings.NewReader(keepSemicolons(string(body))))
+	}
 	if err := r.ParseForm(); err != nil {
 		return errBadForm(err)
 	}

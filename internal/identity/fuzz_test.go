@@ -76,7 +76,7 @@ func FuzzReadForm(f *testing.F) {
 		if err != nil {
 			return
 		}
-		want, err := url.ParseQuery(body)
+		want, err := url.ParseQuery(strings.ReplaceAll(body, ";", "%3B"))
 		if err != nil || len(want) != len(got) {
 			t.Errorf("%q became %v: %v", body, got, err)
 		}

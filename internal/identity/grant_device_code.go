@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -150,7 +151,7 @@ func (p *Provider) deviceGrant(code db.DeviceCode) redeemable {
 // not.
 func checkDeviceCode(r tokenRequest, code db.DeviceCode) error {
 	switch {
-	case r.get("client_id") != code.ClientID.String():
+	case !strings.EqualFold(r.get("client_id"), code.ClientID.String()):
 		return refuse(700003, invalidGrant, "The device code was issued to another client.")
 	case code.Status == db.DeviceCodeStatusRedeemed:
 		return nil // refused once the client has proved itself

@@ -36,7 +36,7 @@ func (p *Provider) grantOnBehalfOf(r tokenRequest) (tokenAnswer, error) {
 	if c.proof == proofNone {
 		return tokenAnswer{}, refuseClient(7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
 	}
-	if id := c.ClientID.String(); claims.Audience != id && claims.Audience != "api://"+id {
+	if id := c.ClientID.String(); !containsFold([]string{id, "api://" + id}, claims.Audience) {
 		return tokenAnswer{}, refuse(500131, invalidGrant, "Assertion audience does not match the Client app presenting the assertion. The audience in the assertion was '%s' and the expected audience is '%s' or one of the Application Uris of this application.", claims.Audience, "api://"+id)
 	}
 	s, err := r.scopes()

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -13,6 +15,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/cors"
 )
 
 // requestTimeout bounds the work on one request.
@@ -22,12 +26,19 @@ const requestTimeout = 10 * time.Second
 // first is a tenant, or a group of them.
 var places = []string{"oauth2", "v2.0", ".well-known", "discovery", "adminconsent", "userrealm"}
 
+// pages are the last segments of the paths at which a person is shown something: no
+// script of another origin may read that.
+var pages = []string{"authorize", "logout", "deviceauth", "adminconsent", "error"}
+
+// exposedHeaders are those of an answer that scripts may read, in Entra's order.
+const exposedHeaders = "Content-Length,Content-Encoding,x-ms-request-id,x-ms-srs"
+
 // Serves tells whether a request of this path is the authority's to answer. A
 // service that has other paths too asks before it passes requests on; hosts
 // play no part, since clients reach every host at the one service.
 func Serves(path string) bool {
-	path = strings.ToLower(path)
-	if path == userInfoPath {
+	path = tidyPath(path)
+	if path == userInfoPath || path == errorPath {
 		return true
 	}
 	_, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
@@ -49,17 +60,19 @@ func Serves(path string) bool {
 //	GET      /common/discovery/instance
 //	GET      /common/UserRealm/{upn}
 //	GET POST /oidc/userinfo
+//	GET      /error
 //
 // A tenant is named by its id, a verified domain, common, organizations or
-// consumers. Paths are taken in any letter case.
-func (p *Provider) Handler() http.Handler { return lowerPath(p.engine()) }
+// consumers. Paths are taken in any letter case, with slashes doubled as well. All but
+// the pages may be called by scripts of any origin.
+func (p *Provider) Handler() http.Handler { return tidy(p.engine()) }
 
 func (p *Provider) engine() *gin.Engine {
 	engine := gin.New()
 	engine.ForwardedByClientIP = false // or an attacker names another address at each try
 	engine.RedirectTrailingSlash = false
 	engine.HandleMethodNotAllowed = true
-	engine.Use(append(slices.Clip(p.observe), p.begin)...)
+	engine.Use(append(slices.Clip(p.observe), p.begin, allowOrigins)...)
 	engine.NoRoute(p.json(noRoute))
 	engine.NoMethod(p.json(noMethod))
 
@@ -80,6 +93,7 @@ func (p *Provider) engine() *gin.Engine {
 	getOrPost(t, "/adminconsent", p.page(p.adminConsent))
 	getOrPost(t, "/v2.0/adminconsent", p.page(p.adminConsent))
 	getOrPost(&engine.RouterGroup, userInfoPath, p.json(p.userInfo))
+	engine.GET(errorPath, p.page(p.explainError))
 	return engine
 }
 
@@ -88,15 +102,21 @@ func getOrPost(g *gin.RouterGroup, path string, f gin.HandlerFunc) {
 	g.POST(path, f)
 }
 
-// lowerPath routes by the path in lower case.
-func lowerPath(next http.Handler) http.Handler {
+// tidy routes by the tidied path, and keeps semicolons in the query.
+func tidy(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r2, u := *r, *r.URL
-		u.Path, u.RawPath = strings.ToLower(u.Path), ""
+		u.Path, u.RawPath, u.RawQuery = tidyPath(u.Path), "", keepSemicolons(u.RawQuery)
 		r2.URL = &u
 		next.ServeHTTP(w, &r2)
 	})
 }
+
+var slashes = regexp.MustCompile("//+")
+
+// tidyPath is a path in lower case, each slash once: clients put one behind an
+// authority that ends in one.
+func tidyPath(path string) string { return slashes.ReplaceAllLiteralString(strings.ToLower(path), "/") }
 
 // exchange is one request to the authority and the answer to it.
 type exchange struct {
@@ -137,6 +157,13 @@ func (p *Provider) begin(c *gin.Context) {
 	start := time.Now()
 	defer p.answerPanic(x, start)
 	c.Next()
+}
+
+// allowOrigins lets scripts of any origin call what isn't a page.
+func allowOrigins(c *gin.Context) {
+	if !slices.Contains(pages, path.Base(c.Request.URL.Path)) && cors.Allow(c.Writer, c.Request, exposedHeaders) {
+		c.Abort()
+	}
 }
 
 // answerPanic ends begin: it answers a panic, if there is one, and logs.

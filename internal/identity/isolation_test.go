@@ -44,6 +44,7 @@ var isolation = map[string]struct {
 	"POST /:tenant/v2.0/adminconsent":                    {askPage, 400, "AADSTS700016:"},
 	"GET /oidc/userinfo":                                 {askUserInfo, 200, `"sub"`}, // of whose token it is
 	"POST /oidc/userinfo":                                {askUserInfo, 200, `"sub"`},
+	"GET /error":                                         {justAsk, 404, "Error codes"},
 }
 
 func justAsk(_, b *tenant, method, path string) answer { return b.do(method, path, nil) }

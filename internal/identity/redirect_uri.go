@@ -2,6 +2,7 @@ package identity
 
 import (
 	"errors"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -30,6 +31,17 @@ func parseRedirect(uri string) (*url.URL, error) {
 		return nil, refuse(50011, invalidRequest, "The redirect URI '%s' is not valid.", uri)
 	}
 	return u, nil
+}
+
+// addQuery sets parameters of a redirect URI; its own stay as they are.
+func addQuery(u *url.URL, parameters url.Values) error {
+	query, err := url.ParseQuery(keepSemicolons(u.RawQuery))
+	if err != nil {
+		return refuse(50011, invalidRequest, "The redirect URI '%s' is not valid.", u)
+	}
+	maps.Copy(query, parameters)
+	u.RawQuery = query.Encode()
+	return nil
 }
 
 // postable tells whether a browser posts a form there: to an application behind a

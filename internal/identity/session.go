@@ -3,8 +3,11 @@ package identity
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mocktenant/mocktenant/internal/db"
@@ -67,7 +70,8 @@ func (p *Provider) sessionUser(r authorization) (*db.User, error) {
 // leads on to an address only if an application of the tenant registered it.
 // https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc#send-a-sign-out-request
 func (p *Provider) logout(x *exchange) error {
-	if _, err := p.authority(x); err != nil {
+	a, err := p.authority(x)
+	if err != nil {
 		return err
 	}
 	if err := parseForm(x.Request); err != nil {
@@ -80,8 +84,17 @@ func (p *Provider) logout(x *exchange) error {
 		}
 		x.setSessionCookie("", -1)
 	}
+	tenant := t.tenant // at an authority of many
+	if a.tenant != nil {
+		tenant = a.tenant.ID
+	}
+	return p.leadOn(x, tenant)
+}
+
+// leadOn leads who signed out to where the application wants.
+func (p *Provider) leadOn(x *exchange, tenant uuid.UUID) error {
 	target := x.Request.Form.Get("post_logout_redirect_uri")
-	registered, err := p.isLogoutTarget(x, target)
+	registered, err := p.isLogoutTarget(x, tenant, target)
 	if err != nil {
 		return err
 	}
@@ -89,36 +102,20 @@ func (p *Provider) logout(x *exchange) error {
 		return x.showMessage(http.StatusOK, "You signed out of your account", "It's a good idea to close all browser windows.")
 	}
 	u, err := parseRedirect(target)
-	if err != nil {
-		return err
+	if err == nil && x.Request.Form.Has("state") {
+		err = addQuery(u, url.Values{"state": x.Request.Form["state"]})
 	}
-	if state := x.Request.Form["state"]; state != nil {
-		query := u.Query()
-		query["state"] = state
-		u.RawQuery = query.Encode()
+	if err == nil {
+		x.Redirect(http.StatusFound, u.String())
 	}
-	x.Redirect(http.StatusFound, u.String())
-	return nil
+	return err
 }
 
-// isLogoutTarget tells whether the application that is named, or that an
-// id_token hint was issued to, registered the address.
-func (p *Provider) isLogoutTarget(x *exchange, target string) (bool, error) {
+// isLogoutTarget tells whether an application of the tenant registered the address.
+func (p *Provider) isLogoutTarget(x *exchange, tenant uuid.UUID, target string) (bool, error) {
 	if target == "" {
 		return false, nil
 	}
-	a, err := p.authority(x)
-	if err != nil || a.tenant == nil {
-		return false, err
-	}
-	uris, err := p.queries.ListRedirectURIs(x.Request.Context(), a.tenant.ID)
-	if err != nil {
-		return false, err
-	}
-	for _, uri := range uris {
-		if sameRedirect(uri, target) {
-			return true, nil
-		}
-	}
-	return false, nil
+	uris, err := p.queries.ListRedirectURIs(x.Request.Context(), tenant)
+	return slices.ContainsFunc(uris, func(uri string) bool { return sameRedirect(uri, target) }), err
 }
