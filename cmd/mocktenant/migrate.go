@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +48,8 @@ func newMigrateDown(c *cli) *cobra.Command {
 // Run takes one migration back.
 func (m migrateDownCommand) Run(ctx context.Context, c *cli, con console) error {
 	if !m.Yes {
-		return errors.New("migrate down drops tables with their data: say --yes if that is meant")
+		return errors.New("migrate down takes the last migration back and drops what it made, with the data in it: say --yes if that is meant. " +
+			"To go back to an older version of mocktenant it isn't needed: that serves on the newer schema")
 	}
 	return c.Database.use(ctx, con, func(pool *pgxpool.Pool) error {
 		down, err := db.MigrateDown(ctx, pool, con.log)
@@ -70,12 +72,17 @@ func (migrateStatusCommand) Run(ctx context.Context, c *cli, con console) error 
 			return err
 		}
 		w := tabwriter.NewWriter(con.out, 0, 0, 2, ' ', 0)
+		newer := false
 		for _, m := range list {
 			applied := "pending"
 			if m.AppliedAt != nil {
 				applied = m.AppliedAt.UTC().Format(time.RFC3339)
 			}
-			_, _ = fmt.Fprintf(w, "%s\t%s\n", m.Name, applied)
+			newer = newer || m.Name == ""
+			_, _ = fmt.Fprintf(w, "%s\t%s\n", cmp.Or(m.Name, fmt.Sprintf("%05d, by a newer version of mocktenant", m.Version)), applied)
+		}
+		if newer {
+			_, _ = fmt.Fprintln(w, "\nThis version serves on the newer schema. Only the newer one can migrate it down.")
 		}
 		return w.Flush()
 	})

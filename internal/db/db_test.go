@@ -42,10 +42,10 @@ func open(t *testing.T, url string) *pgxpool.Pool {
 // schema is every column, constraint, index and type label of the schema.
 const schema = `
 	SELECT concat_ws(' ', table_name, ordinal_position, column_name, data_type, collation_name, is_nullable, column_default)
-	FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE 'goose%'
+	FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE 'mocktenant_migrations%'
 	UNION ALL SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
-	WHERE connamespace = 'public'::regnamespace AND conrelid <> 0 AND conrelid::regclass::text NOT LIKE 'goose%'
-	UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT LIKE 'goose%'
+	WHERE connamespace = 'public'::regnamespace AND conrelid <> 0 AND conrelid::regclass::text NOT LIKE 'mocktenant_migrations%'
+	UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT LIKE 'mocktenant_migrations%'
 	UNION ALL SELECT enumtypid::regtype || ' ' || enumlabel FROM pg_enum ORDER BY 1`
 
 func strs(t *testing.T, pool *pgxpool.Pool, query string) []string {
@@ -137,7 +137,7 @@ WITH relation AS (
         (SELECT a.attnum FROM pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped AND a.attnotnull
             AND a.attname = CASE c.relname WHEN 'tenants' THEN 'id' ELSE 'tenant_id' END) AS tenant
     FROM pg_class c
-    WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND c.relname NOT LIKE 'goose%'
+    WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND c.relname NOT LIKE 'mocktenant_migrations%'
 )
 SELECT name || ': no tenant_id, or it may be null' FROM relation WHERE tenant IS NULL
 UNION ALL

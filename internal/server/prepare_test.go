@@ -26,7 +26,7 @@ func TestPrepare(t *testing.T) {
 	defer func() { _ = conn.Close(t.Context()) }()
 	made := func() []string {
 		rows, err := conn.Query(t.Context(), `SELECT kid FROM signing_keys UNION ALL SELECT encode(certificate, 'hex') FROM certificate_authorities
-			UNION ALL SELECT encode(value, 'hex') FROM service_secrets UNION ALL SELECT tstamp::text FROM goose_db_version ORDER BY 1`)
+			UNION ALL SELECT encode(value, 'hex') FROM service_secrets UNION ALL SELECT tstamp::text FROM mocktenant_migrations ORDER BY 1`)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -243,7 +243,7 @@ func TestReadyOnANewerSchema(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewDatabase(t)
 	s := start(t, server.Config{DatabaseURL: url})
-	if _, err := s.Pool().Exec(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)"); err != nil {
+	if _, err := s.Pool().Exec(t.Context(), "INSERT INTO mocktenant_migrations (version_id, is_applied) VALUES (99999, true)"); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range []*server.Server{s, start(t, server.Config{DatabaseURL: url})} {
