@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,14 +24,16 @@ const minVersion = 150000
 // Open connects to the Postgres at url (a URL or a keyword=value string, as
 // libpq reads them) and returns a pool. A server that can't be reached yet is
 // awaited for as long as wait says, each try logged; what waiting can't mend (a
-// wrong password, an unknown database, a server older than 15) fails at once. A
-// tracer, if there is one, is told of every query.
+// wrong password, an unknown database, a server older than 15, another encoding
+// than UTF8, a pooler that loses prepared statements) fails at once. A tracer, if
+// there is one, is told of every query.
 func Open(ctx context.Context, url string, wait time.Duration, log *slog.Logger, tracer ...pgx.QueryTracer) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("read the database URL: %w", err)
 	}
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	config.ConnConfig.RuntimeParams["client_encoding"] = "UTF8"
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = "mocktenant"
 	}
@@ -62,7 +65,7 @@ func await(ctx context.Context, pool *pgxpool.Pool, wait time.Duration, log *slo
 	const pause = 500 * time.Millisecond
 	deadline := time.Now().Add(wait)
 	for {
-		err := checkVersion(ctx, pool)
+		err := check(ctx, pool)
 		if err == nil || !errors.Is(Classify(err), ErrUnavailable) || time.Now().Add(pause).After(deadline) {
 			return err
 		}
@@ -75,16 +78,88 @@ func await(ctx context.Context, pool *pgxpool.Pool, wait time.Duration, log *slo
 	}
 }
 
-func checkVersion(ctx context.Context, pool *pgxpool.Pool) error {
-	var version int
-	err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version)
+// check refuses a server that the service can't use, by name.
+func check(ctx context.Context, pool *pgxpool.Pool) error {
+	conn, err := pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("reach the database: %w", err)
 	}
-	if version < minVersion {
+	defer conn.Release()
+	var version int
+	var encoding string
+	var backend uint32
+	// By the simple protocol, since it isn't known yet whether others work.
+	err = conn.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), pg_backend_pid()",
+		pgx.QueryExecModeSimpleProtocol).Scan(&version, &encoding, &backend)
+	switch {
+	case err != nil:
+		return fmt.Errorf("reach the database: %w", err)
+	case version < minVersion:
 		return fmt.Errorf("the database server is Postgres %d.%d; 15 or later is needed", version/10000, version%10000)
+	case encoding != "UTF8":
+		return fmt.Errorf("the database %q has the encoding %s; UTF8 is needed: make one by CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0",
+			conn.Conn().Config().Database, encoding)
+	case backend != conn.Conn().PgConn().PID(): // a pooler answers for the server
+		return checkPooler(ctx, conn.Conn().Config())
 	}
 	return nil
+}
+
+// poolerTries is how often checkPooler looks: a pooler that is busy with others may
+// give each connection another server's connection by chance.
+const poolerTries = 5
+
+// checkPooler refuses a pooler that gives the server's connections from hand to hand
+// (pooling by transaction or statement), if the service would miss there what it
+// prepared before. Two connections at the same time show it.
+func checkPooler(ctx context.Context, config *pgx.ConnConfig) error {
+	mode := config.DefaultQueryExecMode
+	if mode != pgx.QueryExecModeCacheStatement && mode != pgx.QueryExecModeDescribeExec {
+		return nil // nothing is prepared for later
+	}
+	var two [2]*pgx.Conn
+	for i := range two {
+		conn, err := pgx.ConnectConfig(ctx, config)
+		if err != nil {
+			return fmt.Errorf("reach the database: %w", err)
+		}
+		defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+		two[i] = conn
+	}
+	for range poolerTries {
+		lost, err := losesStatements(ctx, two, mode)
+		if err != nil {
+			return fmt.Errorf("try the pooler of the database: %w", err)
+		}
+		if lost {
+			return fmt.Errorf("the pooler at %s:%d doesn't keep what default_query_exec_mode=%s prepares: "+
+				"add default_query_exec_mode=cache_describe to the database URL, or pool by session, or (PgBouncer 1.21 or later, for cache_statement) set max_prepared_statements", config.Host, config.Port, mode)
+		}
+	}
+	return nil
+}
+
+// losesStatements tells whether two connections meet on the server. A statement with a
+// name is then there twice, unless the pooler knows whose it is; of the one without a
+// name no pooler knows.
+func losesStatements(ctx context.Context, two [2]*pgx.Conn, mode pgx.QueryExecMode) (bool, error) {
+	name := "mocktenant_" + rand.Text()
+	var backends [2]uint32
+	for i, conn := range two {
+		if err := conn.QueryRow(ctx, "SELECT pg_backend_pid()", pgx.QueryExecModeSimpleProtocol).Scan(&backends[i]); err != nil {
+			return false, err
+		}
+		if mode == pgx.QueryExecModeDescribeExec {
+			continue
+		}
+		var refusal *pgconn.PgError
+		if _, err := conn.PgConn().Prepare(ctx, name, "SELECT 1", nil); errors.As(err, &refusal) && refusal.Code == "42P05" { // duplicate_prepared_statement
+			return true, nil
+		} else if err != nil {
+			return false, err
+		}
+	}
+	return mode == pgx.QueryExecModeDescribeExec && backends[0] == backends[1], nil
 }
 
 // refusedLogin tells whether the server answered and would not let us in.

@@ -12,6 +12,9 @@ func registerUUID(types *pgtype.Map) {
 	own := &pgtype.Type{Name: "uuid", OID: pgtype.UUIDOID, Codec: uuidCodec{}}
 	types.RegisterType(own)
 	types.RegisterType(&pgtype.Type{Name: "_uuid", OID: pgtype.UUIDArrayOID, Codec: &pgtype.ArrayCodec{ElementType: own}})
+	// Where Postgres isn't asked first what a parameter is, its type in Go tells.
+	types.RegisterDefaultPgType(uuid.UUID{}, "uuid")
+	types.RegisterDefaultPgType([]uuid.UUID{}, "_uuid")
 }
 
 // uuidCodec is that of pgx-google-uuid, but for what nearly all are: that one's is

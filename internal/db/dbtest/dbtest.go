@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"sync"
 	"testing"
 	"time"
@@ -110,9 +111,25 @@ func NewDatabase(tb testing.TB) string {
 			tb.Errorf("drop a database: %v", err)
 		}
 	})
-	config := pool.Config().ConnConfig
-	return fmt.Sprintf("host='%s' port=%d user='%s' password='%s' dbname='%s' sslmode=disable",
-		config.Host, config.Port, config.User, config.Password, name)
+	return OfDatabase(tb, name)
+}
+
+// OfDatabase is the URL of a database of the shared server.
+func OfDatabase(tb testing.TB, name string) string {
+	config := Pool(tb).Config().ConnConfig.Copy()
+	config.Database = name
+	return urlOf(config)
+}
+
+// urlOf is the URL of a database, with what TEST_QUERY_EXEC_MODE says of how queries
+// are sent to it (https://pkg.go.dev/github.com/jackc/pgx/v5#QueryExecMode).
+func urlOf(config *pgx.ConnConfig) string {
+	url := fmt.Sprintf("host='%s' port=%d user='%s' password='%s' dbname='%s' sslmode=disable",
+		config.Host, config.Port, config.User, config.Password, config.Database)
+	if mode := os.Getenv("TEST_QUERY_EXEC_MODE"); mode != "" {
+		url += " default_query_exec_mode=" + mode
+	}
+	return url
 }
 
 // Skip skips the test for a reason, or fails it where CI wants no skips.
@@ -129,7 +146,7 @@ func start(tb testing.TB) {
 	shared.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 		defer cancel()
-		if shared.url, shared.stop, shared.err = startPostgres(ctx); shared.err != nil {
+		if shared.url, shared.stop, shared.err = startShared(ctx); shared.err != nil {
 			return
 		}
 		log := slog.New(slog.DiscardHandler)
@@ -140,4 +157,28 @@ func start(tb testing.TB) {
 	if shared.err != nil {
 		tb.Fatalf("start Postgres for the tests: %v", shared.err)
 	}
+}
+
+// startShared starts a Postgres and, if TEST_POOLER=pgbouncer says so, a pooler before
+// it, that all tests go through.
+func startShared(ctx context.Context) (url string, stop func(), err error) {
+	url, stop, err = startPostgres(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	config, err := pgx.ParseConfig(url)
+	if err == nil && os.Getenv("TEST_POOLER") == "pgbouncer" {
+		var pooler *exec.Cmd
+		if pooler, config.Port, err = startPgBouncer(ctx, config); err == nil {
+			config.Host = "127.0.0.1"
+			stop = func(behind func()) func() {
+				return func() { _ = pooler.Process.Kill(); _ = pooler.Wait(); behind() }
+			}(stop)
+		}
+	}
+	if err != nil {
+		stop()
+		return "", nil, err
+	}
+	return urlOf(config), stop, nil
 }
