@@ -80,8 +80,28 @@ func propertyValue(name string, p *db.RemoteAssistancePartner) any {
 		return text(p.OnboardingUrl)
 	case "onboardingStatus":
 		return string(p.OnboardingStatus)
+	case "lastConnectionDateTime":
+		return odata.Ticks(db.JoinTime(p.LastConnectionAt, p.LastConnection100ns, 0))
+	case "onboardingRequestExpiryDateTime":
+		return odata.Ticks(db.JoinTime(p.RequestExpiryAt, p.RequestExpiry100ns, 0))
 	}
-	return odata.Ticks(db.JoinTime(p.LastConnectionAt, p.LastConnection100ns, 0))
+	panic("no value of the property " + name)
+}
+
+// offset is the zone of a date, in minutes: that of what it was computed from.
+func offset(e *odata.Expr, p *db.RemoteAssistancePartner) int64 {
+	switch {
+	case e.Op == "literal":
+		_, seconds := e.Value.(time.Time).Zone()
+		return int64(seconds / 60)
+	case e.Op == "add", e.Op == "sub":
+		return offset(e.Args[0], p)
+	case e.Name == "lastConnectionDateTime":
+		return int64(p.LastConnectionOffset)
+	case e.Name == "onboardingRequestExpiryDateTime":
+		return int64(p.RequestExpiryOffset)
+	}
+	panic("no offset of " + e.String())
 }
 
 func logic(op string, x, y any) any {
@@ -178,7 +198,7 @@ func apply(e *odata.Expr, args []any, p *db.RemoteAssistancePartner) any {
 		}
 		return args[0]
 	case "totaloffsetminutes":
-		return int64(p.LastConnectionOffset)
+		return offset(e.Args[0], p)
 	}
 	if n, ok := args[0].(int64); ok {
 		return timePart(e.Op, n)

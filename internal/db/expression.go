@@ -1,8 +1,11 @@
 package db
 
 import (
+	"context"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,14 +54,27 @@ const ticksPerDay = 24 * 60 * 60 * odata.TicksPerSecond
 // whiteSpace is what Unicode takes for white space, which trim removes.
 const whiteSpace = "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 
-// sqlBuilder writes SQL whose every value is a parameter.
+// maxStatement bounds the SQL and the parameters of one statement, in bytes. No
+// expression comes near it, as each operand is written once; it is there for one that
+// would after all. Postgres takes some hundred times as much to plan a statement.
+const maxStatement = 256 << 10
+
+// sqlBuilder writes SQL whose every value is a parameter. Each operand is written once:
+// what is written twice doubles with each level of nesting.
 type sqlBuilder struct {
+	ctx  context.Context // of the request
 	args []any
+	size int   // of the parameters, in bytes
+	err  error // once there is one, the SQL is worth nothing
 }
 
 // arg adds a parameter and returns how the SQL names it.
 func (b *sqlBuilder) arg(value any, sqlType string) string {
 	b.args = append(b.args, value)
+	b.size += len("2006-01-02 15:04:05.999999Z")
+	if s, ok := value.(string); ok {
+		b.size += len(s)
+	}
 	text := fmt.Sprintf("$%d::%s", len(b.args), sqlType)
 	if sqlType == "text" {
 		return "(" + text + ` COLLATE "C")`
@@ -66,28 +82,48 @@ func (b *sqlBuilder) arg(value any, sqlType string) string {
 	return text
 }
 
+// bounded returns the SQL of an expression, or nothing, if it is too long or nobody
+// waits for it any more; then there is an error.
+func (b *sqlBuilder) bounded(text string) string {
+	if b.err == nil {
+		b.err = b.ctx.Err()
+	}
+	if n := len(text) + b.size; b.err == nil && n > maxStatement {
+		b.err = &odata.Error{Option: odata.Filter, Message: fmt.Sprintf("The query takes a statement of more than %d bytes. Ask for less at once.", maxStatement)}
+	}
+	if b.err != nil {
+		return ""
+	}
+	return text
+}
+
+// once names values that result then uses as often as it likes, as v.name. It makes
+// OFFSET 0 keep them apart: otherwise the planner copies each to wherever it is used,
+// which doubles just as text does.
+func once(values, result string) string {
+	return "(SELECT " + result + " FROM (SELECT " + values + " OFFSET 0) AS v)"
+}
+
 // condition is a Boolean expression where null counts as false: at the top, and
 // below "and" and "or" from there. Comparisons are written so that an index
 // can serve.
 func (b *sqlBuilder) condition(e *odata.Expr) string {
+	if b.bounded("?") == "" {
+		return ""
+	}
 	switch e.Op {
 	case "and", "or":
-		return "(" + b.condition(e.Args[0]) + " " + strings.ToUpper(e.Op) + " " + b.condition(e.Args[1]) + ")"
+		return b.bounded("(" + b.condition(e.Args[0]) + " " + strings.ToUpper(e.Op) + " " + b.condition(e.Args[1]) + ")")
 	case "eq", "gt", "ge", "lt", "le":
 		if text, ok := b.indexed(e); ok {
 			return text
 		}
 		if e.Op != "eq" {
-			x, y := b.operands(e.Args[0], e.Args[1])
-			return b.ordered(e, x, y)
+			return b.bounded(b.ordered(e))
 		}
-		return b.equal(e.Args[0], e.Args[1])
+		return b.bounded(b.equal(e.Args[0], e.Args[1]))
 	case "in":
-		var any []string
-		for _, item := range e.Args[1:] {
-			any = append(any, b.condition(&odata.Expr{Op: "eq", Type: odata.Boolean, Args: []*odata.Expr{e.Args[0], item}}))
-		}
-		return "(" + strings.Join(any, " OR ") + ")"
+		return b.bounded(b.in(e, true))
 	}
 	return b.typed(e, odata.Boolean)
 }
@@ -95,19 +131,11 @@ func (b *sqlBuilder) condition(e *odata.Expr) string {
 // equal compares by "=" where one side is a value that isn't null, which comes to
 // the same where null counts as false.
 func (b *sqlBuilder) equal(x, y *odata.Expr) string {
-	if double(x, y) {
-		return b.distinct(&odata.Expr{Op: "eq", Args: []*odata.Expr{x, y}})
+	if x.Op != "literal" && y.Op != "literal" || x.Type == odata.Null || y.Type == odata.Null {
+		return b.distinct(x, y)
 	}
-	left, right := b.operands(x, y)
-	switch {
-	case y.Type == odata.Null:
-		return "(" + left + " IS NULL)"
-	case x.Type == odata.Null:
-		return "(" + right + " IS NULL)"
-	case x.Op == "literal" || y.Op == "literal":
-		return "(" + left + " = " + right + ")"
-	}
-	return "(" + left + " IS NOT DISTINCT FROM " + right + ")"
+	left, right := b.numbers(x, y)
+	return "(" + left + " = " + right + ")"
 }
 
 // indexed compares a property with a literal by the columns that an index knows.
@@ -127,7 +155,7 @@ func (b *sqlBuilder) indexed(e *odata.Expr) (string, bool) {
 		at, hundredNs, _ := SplitTime(v)
 		return fmt.Sprintf("((%s, %s) %s (%s, %s))", c.at, c.hundredNs, operator, b.arg(at, "timestamptz"), b.arg(hundredNs, "smallint")), true
 	case string:
-		if id, err := uuid.Parse(v); err == nil && property.Name == "id" && e.Op == "eq" && id.String() == v {
+		if id, ok := canonical(v); ok && property.Name == "id" && e.Op == "eq" {
 			return "(p.id = " + b.arg(id, "uuid") + ")", true
 		}
 	}
@@ -137,6 +165,13 @@ func (b *sqlBuilder) indexed(e *odata.Expr) (string, bool) {
 // value is an expression exactly as OData defines it: equality and order are
 // true or false, also of null; logic and functions may be null.
 func (b *sqlBuilder) value(e *odata.Expr) string {
+	if b.bounded("?") == "" {
+		return ""
+	}
+	return b.bounded(b.write(e))
+}
+
+func (b *sqlBuilder) write(e *odata.Expr) string {
 	if e.Type == odata.Null { // whatever is computed of nothing but null
 		return null(odata.Null)
 	}
@@ -150,17 +185,14 @@ func (b *sqlBuilder) value(e *odata.Expr) string {
 		return "(" + x + " " + strings.ToUpper(e.Op) + " " + y + ")"
 	case "not":
 		return "(NOT " + b.typed(e.Args[0], odata.Boolean) + ")"
-	case "eq", "ne":
-		return b.distinct(e)
+	case "eq":
+		return b.distinct(e.Args[0], e.Args[1])
+	case "ne":
+		return "(NOT " + b.distinct(e.Args[0], e.Args[1]) + ")"
 	case "gt", "ge", "lt", "le":
-		x, y := b.operands(e.Args[0], e.Args[1])
-		return "(" + b.ordered(e, x, y) + " IS TRUE)"
+		return "(" + b.ordered(e) + " IS TRUE)"
 	case "in":
-		var any []string
-		for _, item := range e.Args[1:] {
-			any = append(any, b.distinct(&odata.Expr{Op: "eq", Type: odata.Boolean, Args: []*odata.Expr{e.Args[0], item}}))
-		}
-		return "(" + strings.Join(any, " OR ") + ")"
+		return b.in(e, false)
 	case "neg":
 		return "(- " + b.value(e.Args[0]) + ")"
 	case "add", "sub", "mul", "div", "divby", "mod":
@@ -171,26 +203,130 @@ func (b *sqlBuilder) value(e *odata.Expr) string {
 	return b.function(e)
 }
 
-// distinct is eq or ne of any operands.
-func (b *sqlBuilder) distinct(e *odata.Expr) string {
-	x, y := b.operands(e.Args[0], e.Args[1])
-	text := "(" + x + " IS NOT DISTINCT FROM " + y + ")"
-	if double(e.Args[0], e.Args[1]) { // NaN is not equal to itself
-		text = "((" + x + " IS NOT DISTINCT FROM " + y + ") AND (" + x + " = 'NaN') IS NOT TRUE)"
+// distinct tells whether any two operands are equal. Null equals null; NaN, which
+// Postgres takes for equal to itself, nothing.
+func (b *sqlBuilder) distinct(x, y *odata.Expr) string {
+	left, right := b.operands(x, y)
+	switch {
+	case y.Type == odata.Null:
+		return "(" + left + " IS NULL)"
+	case x.Type == odata.Null:
+		return "(" + right + " IS NULL)"
+	case double(x, y):
+		return once(left+" AS x, "+right+" AS y", "v.x IS NOT DISTINCT FROM v.y AND (v.x = 'NaN') IS NOT TRUE")
 	}
-	if e.Op == "ne" {
-		return "(NOT " + text + ")"
-	}
-	return text
+	return "(" + left + " IS NOT DISTINCT FROM " + right + ")"
 }
 
-func (b *sqlBuilder) ordered(e *odata.Expr, x, y string) string {
-	operator := map[string]string{"gt": ">", "ge": ">=", "lt": "<", "le": "<="}[e.Op]
-	text := "(" + x + " " + operator + " " + y + ")"
-	if double(e.Args[0], e.Args[1]) {
-		text = "(" + text + " AND " + x + " <> 'NaN' AND " + y + " <> 'NaN')"
+func (b *sqlBuilder) ordered(e *odata.Expr) string {
+	x, y := b.numbers(e.Args[0], e.Args[1])
+	return "(" + x + " " + map[string]string{"gt": ">", "ge": ">=", "lt": "<", "le": "<="}[e.Op] + " " + y + ")"
+}
+
+// numbers writes two operands with null for NaN, which Postgres takes for greater than
+// all numbers: it compares to nothing.
+func (b *sqlBuilder) numbers(x, y *odata.Expr) (left, right string) {
+	left, right = b.operands(x, y)
+	if x.Type == odata.Double {
+		left = "NULLIF(" + left + ", 'NaN')"
 	}
-	return text
+	if y.Type == odata.Double {
+		right = "NULLIF(" + right + ", 'NaN')"
+	}
+	return left, right
+}
+
+// in tells whether a value is in a list of literals. Null is where null is listed. As a
+// condition it may be null for false, and has the form that an index serves.
+func (b *sqlBuilder) in(e *odata.Expr, condition bool) string {
+	x := e.Args[0]
+	if text, ok := b.indexedIn(x, e.Args[1:]); ok {
+		return text
+	}
+	hasNull := slices.ContainsFunc(e.Args[1:], func(item *odata.Expr) bool { return item.Type == odata.Null })
+	if x.Type == odata.Null {
+		return strings.ToUpper(strconv.FormatBool(hasNull))
+	}
+	types, lists := b.lists(x, e.Args[1:])
+	if len(types) == 0 {
+		if hasNull {
+			return "(" + b.value(x) + " IS NULL)"
+		}
+		return "FALSE"
+	}
+	text := b.listed(x, types, lists)
+	switch {
+	case hasNull && condition && x.Op == "property":
+		return "(" + text + " OR " + b.value(x) + " IS NULL)"
+	case hasNull:
+		return "(" + text + " IS NOT FALSE)"
+	case condition:
+		return text
+	}
+	return "(" + text + " IS TRUE)"
+}
+
+// listed tells whether a value is in one of the lists of several types; null of null.
+func (b *sqlBuilder) listed(x *odata.Expr, types []odata.Type, lists map[odata.Type][]string) string {
+	if len(types) == 1 {
+		return "(" + b.typed(x, types[0]) + " IN (" + strings.Join(lists[types[0]], ", ") + "))"
+	}
+	var any []string
+	for _, t := range types { // of numbers
+		any = append(any, "v.x::"+sqlTypes[t]+" IN ("+strings.Join(lists[t], ", ")+")")
+	}
+	return once(b.value(x)+" AS x", strings.Join(any, " OR "))
+}
+
+// lists are the values of a list but null and NaN, by the type in which each is compared
+// with x, and these types in the order in which they occur.
+func (b *sqlBuilder) lists(x *odata.Expr, items []*odata.Expr) (types []odata.Type, lists map[odata.Type][]string) {
+	lists = map[odata.Type][]string{}
+	for _, item := range items {
+		if f, ok := item.Value.(float64); item.Type == odata.Null || ok && math.IsNaN(f) {
+			continue
+		}
+		t := common(x.Type, item.Type)
+		if len(lists[t]) == 0 {
+			types = append(types, t)
+		}
+		lists[t] = append(lists[t], b.literal(item, t))
+	}
+	return types, lists
+}
+
+// indexedIn compares a property that is never null with a list, by the columns that an
+// index knows.
+func (b *sqlBuilder) indexedIn(x *odata.Expr, items []*odata.Expr) (string, bool) {
+	if x.Op != "property" || x.Name != "id" && partnerColumns[x.Name].at == "" {
+		return "", false
+	}
+	var list []string
+	for _, item := range items {
+		switch v := item.Value.(type) {
+		case time.Time:
+			at, hundredNs, _ := SplitTime(v)
+			list = append(list, "("+b.arg(at, "timestamptz")+", "+b.arg(hundredNs, "smallint")+")")
+		case string:
+			if id, ok := canonical(v); ok { // no other text is an id
+				list = append(list, b.arg(id, "uuid"))
+			}
+		}
+	}
+	switch c := partnerColumns[x.Name]; {
+	case len(list) == 0:
+		return "FALSE", true
+	case x.Name == "id":
+		return "(p.id IN (" + strings.Join(list, ", ") + "))", true
+	default:
+		return "((" + c.at + ", " + c.hundredNs + ") IN (" + strings.Join(list, ", ") + "))", true
+	}
+}
+
+// canonical reads an id as the service writes it.
+func canonical(text string) (uuid.UUID, bool) {
+	id, err := uuid.Parse(text)
+	return id, err == nil && id.String() == text
 }
 
 func double(x, y *odata.Expr) bool { return x.Type == odata.Double || y.Type == odata.Double }
@@ -277,11 +413,6 @@ func (b *sqlBuilder) cast(e *odata.Expr) string {
 	return text
 }
 
-// ticks wraps arithmetic on a number of ticks t, which is computed once.
-func ticks(value, result string) string {
-	return "(SELECT " + result + " FROM (SELECT " + value + " AS t) AS v)"
-}
-
 // Parts of ticks t, of an instant or of a day.
 var (
 	dayNumber = fmt.Sprintf("floor(v.t::numeric / %d)", ticksPerDay)
@@ -303,7 +434,7 @@ var (
 // function is a canonical function of arguments that fit.
 func (b *sqlBuilder) function(e *odata.Expr) string {
 	if part, ok := dateParts[e.Op]; ok {
-		return ticks(b.typed(e.Args[0], odata.Int64), part)
+		return once(b.typed(e.Args[0], odata.Int64)+" AS t", part)
 	}
 	switch e.Op {
 	case "totaloffsetminutes":
@@ -325,7 +456,7 @@ func (b *sqlBuilder) function(e *odata.Expr) string {
 	case "startswith":
 		return "starts_with(" + args[0] + ", " + args[1] + ")"
 	case "endswith":
-		return "(SELECT right(v.s, length(v.e)) = v.e FROM (SELECT " + args[0] + " AS s, " + args[1] + " AS e) AS v)"
+		return once(args[0]+" AS s, "+args[1]+" AS e", "right(v.s, length(v.e)) = v.e")
 	case "indexof":
 		return "(strpos(" + args[0] + ", " + args[1] + ") - 1)::bigint"
 	case "length":
@@ -351,7 +482,7 @@ func (b *sqlBuilder) substring(e *odata.Expr) string {
 		length = ", least(greatest(v.m, 0), 1000000)::integer"
 	}
 	start := "CASE WHEN v.n < 0 THEN greatest(length(v.s) + v.n, 0) ELSE least(v.n, 1000000) END::integer + 1"
-	return "(SELECT CASE WHEN " + known + " THEN substr(v.s, " + start + length + ") END FROM (SELECT " + fields + ") AS v)"
+	return once(fields, "CASE WHEN "+known+" THEN substr(v.s, "+start+length+") END")
 }
 
 // rounded is round, floor or ceiling; a half goes away from zero, which float8
@@ -360,7 +491,7 @@ func (b *sqlBuilder) rounded(e *odata.Expr) string {
 	x := b.typed(e.Args[0], e.Type)
 	switch {
 	case e.Op == "round" && e.Type == odata.Double:
-		return "(SELECT trunc(v.x + sign(v.x) * 0.5) FROM (SELECT " + x + " AS x) AS v)"
+		return once(x+" AS x", "trunc(v.x + sign(v.x) * 0.5)")
 	case e.Op == "ceiling":
 		return "ceil(" + x + ")"
 	}
@@ -378,7 +509,7 @@ func (b *sqlBuilder) offset(e *odata.Expr) string {
 	case "property":
 		return partnerColumns[e.Name].offset + "::bigint"
 	case "add", "sub":
-		return b.offset(e.Args[0])
+		return "(CASE WHEN " + b.value(e.Args[1]) + " IS NOT NULL THEN " + b.offset(e.Args[0]) + " END)"
 	}
 	return "NULL::bigint"
 }

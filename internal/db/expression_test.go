@@ -32,6 +32,7 @@ var partnerResource = odata.Resource{
 		{Name: "onboardingUrl", Type: odata.String, Nullable: true},
 		{Name: "onboardingStatus", Type: odata.Enum, Enum: status},
 		{Name: "lastConnectionDateTime", Type: odata.DateTimeOffset},
+		{Name: "onboardingRequestExpiryDateTime", Type: odata.DateTimeOffset},
 	},
 	Now: time.Date(2026, 5, 6, 7, 8, 9, 1234567*100, time.UTC),
 }
@@ -62,7 +63,7 @@ func (g generator) boolean(depth int) string {
 		return g.pick("true", "false", "null", "onboardingStatus eq 'onboarding'", "displayName eq null", "displayName ne "+g.quoted(), "contains(displayName,"+g.quoted()+")")
 	}
 	d := depth - 1
-	switch g.IntN(12) {
+	switch g.IntN(18) {
 	case 0:
 		return "(" + g.boolean(d) + " and " + g.boolean(d) + ")"
 	case 1:
@@ -86,8 +87,36 @@ func (g generator) boolean(depth int) string {
 	case 10:
 		return "(" + g.duration(d) + " " + g.comparison() + " " + g.duration(d) + ")"
 	}
-	return "(" + g.pick("date", "time") + "(" + g.date(d) + ") " + g.comparison() + " " + g.pick("date", "date") + "(" + g.date(d) + "))"
+	if g.IntN(3) == 0 {
+		return "(" + g.pick("date", "time") + "(" + g.date(d) + ") " + g.comparison() + " " + g.pick("date", "date") + "(" + g.date(d) + "))"
+	}
+	return g.special(d)
 }
+
+// special is what is written in a way of its own.
+func (g generator) special(d int) string {
+	switch g.IntN(7) {
+	case 0:
+		return "(" + g.number(d) + " in (" + g.pick("", "null", "NaN", "1", "0.5,2", "1,0.5,null", "-1e0,2,0.5,NaN", "1,2,3,7") + "))"
+	case 1:
+		return "(" + g.date(d) + " in (" + g.literalInstant() + "," + g.pick("null", g.bareDate()) + "," + g.literalInstant() + "))"
+	case 2:
+		return "(" + g.pick("id in ("+g.quoted()+",'"+uuid.NewString()+"')", "id in ()", "onboardingStatus in ('onboarded')", "onboardingStatus in (null,'1')", "displayName in (null)", "not (null in (1,null))") + ")"
+	case 3:
+		return "(" + g.date(d) + " " + g.comparison() + " " + g.pick(g.bareDate(), "mindatetime()", "maxdatetime()") + ")"
+	case 4:
+		return "isof(" + g.pick(g.str(d), g.number(d), g.date(d), "onboardingStatus") + "," + g.pick("Edm.String", "Edm.Int64", "Edm.DateTimeOffset") + ")"
+	case 5:
+		return "(totaloffsetminutes(" + g.date(d) + ") " + g.comparison() + " " + g.pick("60", "-480", "null", g.integer(d)) + ")"
+	}
+	return "(" + g.pick("DISPLAYNAME", "DisplayName", "OnboardingURL") + g.pick("\u00a0", "\r\n", " ") + g.comparison() + g.pick("\r\n\t", " ") + g.quoted() + ")"
+}
+
+func (g generator) literalInstant() string {
+	return g.instant().Format("2006-01-02T15:04:05.9999999Z07:00")
+}
+
+func (g generator) bareDate() string { return g.instant().Format(time.DateOnly) }
 
 func (g generator) comparison() string { return g.pick("eq", "ne", "gt", "ge", "lt", "le") }
 
@@ -96,7 +125,7 @@ func (g generator) str(depth int) string {
 		return g.pick("displayName", "displayName", "onboardingUrl", "id", g.quoted(), g.quoted(), "null")
 	}
 	d := depth - 1
-	switch g.IntN(6) {
+	switch g.IntN(7) {
 	case 0:
 		return "concat(" + g.str(d) + "," + g.str(d) + ")"
 	case 1:
@@ -107,6 +136,8 @@ func (g generator) str(depth int) string {
 		return "substring(" + g.str(d) + "," + g.integer(d) + "," + g.pick("0", "1", "2", "length("+g.str(d)+")") + ")"
 	case 4:
 		return "cast(" + g.integer(d) + ",Edm.String)"
+	case 5:
+		return "cast(" + g.boolean(d) + ",Edm.String)"
 	}
 	return "cast(onboardingStatus,Edm.String)"
 }
@@ -128,7 +159,7 @@ func (g generator) integer(depth int) string {
 	case 4:
 		return "-(" + g.integer(d) + ")"
 	}
-	return g.pick("year", "month", "day", "hour", "minute", "second") + "(" + g.date(d) + ")"
+	return g.pick("year", "month", "day", "hour", "minute", "second", "totaloffsetminutes") + "(" + g.date(d) + ")"
 }
 
 func (g generator) number(depth int) string {
@@ -136,7 +167,7 @@ func (g generator) number(depth int) string {
 		return g.integer(depth)
 	}
 	d := depth - 1
-	switch g.IntN(6) {
+	switch g.IntN(7) {
 	case 0:
 		return g.pick("0.5", "-2.25", "1.5e0", "INF", "NaN", "-INF", "12345678901234567890")
 	case 1:
@@ -147,13 +178,15 @@ func (g generator) number(depth int) string {
 		return g.pick("round", "floor", "ceiling") + "(" + g.number(d) + ")"
 	case 4:
 		return "fractionalseconds(" + g.date(d) + ")"
+	case 5:
+		return "cast(" + g.integer(d) + "," + g.pick("Edm.Double", "Edm.Decimal") + ")"
 	}
 	return "totalseconds(" + g.duration(d) + ")"
 }
 
 func (g generator) date(depth int) string {
 	if depth == 0 || g.IntN(3) > 0 {
-		return g.pick("lastConnectionDateTime", "lastConnectionDateTime", g.instant().Format("2006-01-02T15:04:05.9999999Z07:00"), "now()", "null")
+		return g.pick("lastConnectionDateTime", "onboardingRequestExpiryDateTime", g.literalInstant(), "now()", "null")
 	}
 	return "(" + g.date(depth-1) + " " + g.pick("add", "sub") + " " + g.duration(depth-1) + ")"
 }
@@ -187,7 +220,9 @@ func (g generator) fill(t *testing.T, n int) (uuid.UUID, []db.RemoteAssistancePa
 			TenantID: tenant.ID, ID: uuid.Must(uuid.NewV7()), DisplayName: maybe(), OnboardingUrl: maybe(),
 			OnboardingStatus: db.OnboardingStatus(status.Members[g.IntN(3)]), CreatedAt: time.Now(), CreatedBy: tenant.UserID,
 		}
-		p.LastConnectionAt, p.LastConnection100ns, p.LastConnectionOffset = db.SplitTime(g.instant().In(time.FixedZone("", (g.IntN(29)-14)*3600)))
+		zoned := func() time.Time { return g.instant().In(time.FixedZone("", (g.IntN(29)-14)*3600)) }
+		p.LastConnectionAt, p.LastConnection100ns, p.LastConnectionOffset = db.SplitTime(zoned())
+		p.RequestExpiryAt, p.RequestExpiry100ns, p.RequestExpiryOffset = db.SplitTime(zoned())
 		row, err := q.CreateRemoteAssistancePartner(t.Context(), p)
 		if err != nil {
 			t.Fatal(err)
@@ -233,7 +268,7 @@ func TestExpressionsAgree(t *testing.T) {
 // agree computes expressions for all partners, both ways.
 func agree(t *testing.T, tenant uuid.UUID, all []db.RemoteAssistancePartner, texts []string, expressions []*odata.Expr) {
 	t.Helper()
-	var b db.Builder
+	b := db.NewBuilder(t.Context())
 	columns := []string{"p.id"}
 	for _, e := range expressions {
 		columns = append(columns, "("+b.Condition(e)+") IS TRUE", "("+b.Value(e)+")::boolean")
@@ -258,13 +293,41 @@ func agree(t *testing.T, tenant uuid.UUID, all []db.RemoteAssistancePartner, tex
 	}
 	if err := rows.Err(); err != nil {
 		for j, e := range expressions { // find the one that fails
-			var b db.Builder
+			b := db.NewBuilder(t.Context())
 			one := fmt.Sprintf("SELECT %s FROM remote_assistance_partners AS p WHERE p.tenant_id = '%s'", b.Value(e), tenant)
 			if _, err := dbtest.Pool(t).Exec(t.Context(), one, b.Args()...); err != nil {
 				t.Errorf("%s: %v\n%s", texts[j], err, one)
 			}
 		}
 		t.Fatal(err)
+	}
+}
+
+// What is tried at random is the whole language.
+func TestGeneratorKnowsTheLanguage(t *testing.T) {
+	t.Parallel()
+	g := generator{rand.New(rand.NewPCG(1, 0))}
+	missing := map[string]string{} // by what is in the text of an expression that has it
+	for _, op := range odata.Operators() {
+		missing[" "+op+" "] = op
+	}
+	missing[" in ("], missing["not ("], missing["-("] = "in", "not", "neg"
+	delete(missing, " in ")
+	delete(missing, " not ")
+	delete(missing, " neg ")
+	for _, f := range odata.Functions() {
+		missing[f+"("] = f
+	}
+	for range 10_000 {
+		text := g.boolean(4)
+		for mark := range missing {
+			if strings.Contains(text, mark) {
+				delete(missing, mark)
+			}
+		}
+	}
+	if len(missing) > 0 {
+		t.Errorf("never tried: %v", missing)
 	}
 }
 

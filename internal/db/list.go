@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -54,7 +55,7 @@ var ErrPosition = errors.New("the position does not fit the order")
 // expression that can't be computed for one of them (a division by zero, a number
 // out of range) is an *odata.Error; ErrPosition is returned as it is.
 func (q *Queries) ListPartners(ctx context.Context, p ListParams, each func(*Listed) error) error {
-	b := &sqlBuilder{}
+	b := &sqlBuilder{ctx: ctx}
 	text, err := b.list(p)
 	if err != nil {
 		return err
@@ -78,20 +79,29 @@ func (q *Queries) ListPartners(ctx context.Context, p ListParams, each func(*Lis
 
 // CountPartners counts the partners that a filter wants.
 func (q *Queries) CountPartners(ctx context.Context, tenant uuid.UUID, filter *odata.Expr) (n int64, err error) {
-	b := &sqlBuilder{}
-	text := "-- name: CountPartners :one\nSELECT count(*) FROM remote_assistance_partners AS p WHERE p.tenant_id = " + b.arg(tenant, "uuid")
-	if filter != nil {
-		text += " AND " + b.condition(filter)
+	b := &sqlBuilder{ctx: ctx}
+	text := "-- name: CountPartners :one\nSELECT count(*) FROM remote_assistance_partners AS p WHERE " + b.where(tenant, filter)
+	if b.err != nil {
+		return 0, b.err
 	}
 	err = q.db.QueryRow(ctx, text, b.args...).Scan(&n)
 	return n, explain(err)
 }
 
-// explain tells what an expression did wrong (SQLSTATE class 22, data
-// exception) from all other failures.
+// where is the condition of a filter, if there is one, in a tenant.
+func (b *sqlBuilder) where(tenant uuid.UUID, filter *odata.Expr) string {
+	text := "p.tenant_id = " + b.arg(tenant, "uuid")
+	if filter != nil {
+		text += " AND " + b.condition(filter)
+	}
+	return text
+}
+
+// explain tells what an expression did wrong (SQLSTATE classes 22, data exception, and
+// 54, program limit exceeded) from all other failures.
 func explain(err error) error {
 	var refusal *pgconn.PgError
-	if errors.As(err, &refusal) && strings.HasPrefix(refusal.Code, "22") {
+	if errors.As(err, &refusal) && (strings.HasPrefix(refusal.Code, "22") || strings.HasPrefix(refusal.Code, "54")) {
 		return &odata.Error{Option: odata.Filter, Message: "The expression can't be evaluated: " + refusal.Message + "."}
 	}
 	return err
@@ -105,11 +115,28 @@ var partnerColumnList = func() string {
 	return list
 }()
 
+// maxRepeated is how long the condition of a list may be, in bytes, to be repeated for
+// each range of a page.
+const maxRepeated = 8 << 10
+
+// apart is a source of partners on which the condition is met, with the keys as columns
+// of their own, which the keys then name. So both are written, and computed, once, and
+// no index serves the order; none would that of a computed key.
+func (b *sqlBuilder) apart(keys []key, where string) string {
+	columns := ""
+	for i := range keys {
+		columns += fmt.Sprintf(", %s AS key%d", keys[i].sql, i)
+		keys[i].sql = fmt.Sprintf("p.key%d", i)
+	}
+	return "(SELECT " + partnerColumnList + columns + " FROM remote_assistance_partners AS p WHERE " + where + " OFFSET 0) AS p"
+}
+
 // key is a part of the order: SQL, the type of its text, whether it may be null.
 type key struct {
 	sql, sqlType string
 	nullable     bool
 	descending   bool
+	computed     bool
 }
 
 // direction puts null first ascending and last descending. Where there is no
@@ -144,10 +171,13 @@ func (b *sqlBuilder) list(p ListParams) (string, error) {
 		b.args = []any{p.TenantID, after, p.Skip, p.Limit}
 		return listRemoteAssistancePartners, nil
 	}
-	keys := b.keys(p.OrderBy)
-	where := "p.tenant_id = " + b.arg(p.TenantID, "uuid")
-	if p.Filter != nil {
-		where += " AND " + b.condition(p.Filter)
+	where, keys := b.where(p.TenantID, p.Filter), b.keys(p.OrderBy)
+	if b.err != nil {
+		return "", b.err
+	}
+	source := "remote_assistance_partners AS p"
+	if len(where) > maxRepeated || slices.ContainsFunc(keys, func(k key) bool { return k.computed }) {
+		source, where = b.apart(keys, where), "TRUE"
 	}
 	ranges := []string{"TRUE"}
 	if p.After != nil {
@@ -171,26 +201,34 @@ func (b *sqlBuilder) list(p ListParams) (string, error) {
 	limit, skip := b.arg(p.Limit, "bigint"), b.arg(p.Skip, "bigint")
 	var selects []string
 	for i, r := range ranges {
-		selects = append(selects, fmt.Sprintf("(SELECT %s, ARRAY[%s]::text[] AS keys, %d AS range%s FROM remote_assistance_partners AS p WHERE %s AND %s ORDER BY %s LIMIT %s + %s)",
-			partnerColumnList, strings.Join(texts, ", "), i, columns, where, r, inner+tie(keys), limit, skip))
+		selects = append(selects, fmt.Sprintf("(SELECT %s, ARRAY[%s]::text[] AS keys, %d AS range%s FROM %s WHERE %s AND %s ORDER BY %s LIMIT %s + %s)",
+			partnerColumnList, strings.Join(texts, ", "), i, columns, source, where, r, inner+tie(keys), limit, skip))
 	}
 	return fmt.Sprintf("-- name: ListPartners :many\nSELECT %s, keys FROM (%s) AS p ORDER BY %s LIMIT %s OFFSET %s",
 		partnerColumnList, strings.Join(selects, " UNION ALL "), outer+tie(keys), limit, skip), nil
 }
 
-// keys are the columns of an order. A date takes two, as its index has them.
+// keys are the columns of an order. A date takes two, as its index has them. What comes
+// for a second time, or behind the id, orders nothing.
 func (b *sqlBuilder) keys(order []odata.Key) []key {
 	var keys []key
+	seen := map[string]bool{}
 	for _, o := range order {
+		name := o.Expr.String()
+		if seen[name] || seen["id"] {
+			continue
+		}
+		seen[name] = true
 		c := partnerColumns[o.Expr.Name]
 		switch {
-		case o.Expr.Op == "property" && c.at != "":
-			keys = append(keys, key{c.at, "timestamptz", false, o.Descending}, key{c.hundredNs, "smallint", false, o.Descending})
-		case o.Expr.Op == "property" && o.Expr.Name == "id":
-			keys = append(keys, key{"p.id", "uuid", false, o.Descending})
+		case o.Expr.Op != "property":
+			keys = append(keys, key{b.value(o.Expr), sqlTypes[o.Expr.Type], true, o.Descending, true})
+		case c.at != "":
+			keys = append(keys, key{c.at, "timestamptz", false, o.Descending, false}, key{c.hundredNs, "smallint", false, o.Descending, false})
+		case name == "id":
+			keys = append(keys, key{"p.id", "uuid", false, o.Descending, false})
 		default:
-			nullable := o.Expr.Op != "property" || c.nullable
-			keys = append(keys, key{b.value(o.Expr), sqlTypes[o.Expr.Type], nullable, o.Descending})
+			keys = append(keys, key{c.sql, sqlTypes[o.Expr.Type], c.nullable, o.Descending, false})
 		}
 	}
 	return keys

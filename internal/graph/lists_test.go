@@ -106,6 +106,14 @@ func TestFilter(t *testing.T) {
 		{"5.1.1.10 cast", "cast(onboardingStatus,Edm.String) eq 'onboarded'", []string{a}},
 		{"5.1.1.10 isof", "isof(displayName,Edm.String)", []string{a, b, street}},
 		{"5.1.1.14 it", "$it/displayName eq 'a'", []string{a}},
+		{"5.1.1.1.12 in nothing", "displayName in ()", nil},
+		{"5.1.1.1.12 in nothing", "not (displayName in ( ))", []string{a, b, street, null}},
+		{"a bare date", "lastConnectionDateTime gt 2017-01-01", []string{a, b}},
+		{"a bare date", "2020-02-29 lt lastConnectionDateTime", []string{b}},
+		{"a bare date", "lastConnectionDateTime in (0001-01-01)", []string{street, null}},
+		{"letter case", "DisplayName eq 'a' or ONBOARDINGSTATUS eq 'onboarding'", []string{a, b}},
+		{"white space", "displayName\r\neq\u00a0'a'\r\n", []string{a}},
+		{"22 levels", nested(22), []string{a}},
 		{"true", "true", []string{a, b, street, null}},
 		{"null", "null", nil},
 	} {
@@ -131,6 +139,27 @@ func TestFilter(t *testing.T) {
 	}
 }
 
+// nested is a filter that was an out-of-memory death, by two copies on each level.
+func nested(levels int) string {
+	return strings.Repeat("length(cast(", levels) + "displayName eq 'a'" + strings.Repeat(",Edm.String)) gt 4.5e0", levels)
+}
+
+// Names are of any letter case in query options, and in bodies only as they are.
+func TestLetterCase(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	c.create(`{"displayName":"a","onboardingStatus":"onboarded"}`)
+	c.create(`{"displayName":"b"}`)
+	if got := c.names(query("$filter", "OnboardingStatus ne null", "$orderby", "DISPLAYNAME desc", "$select", "DisplayName,id")); !slices.Equal(got, []string{"b", "a"}) {
+		t.Errorf("got %q", got)
+	}
+	a := c.want(200, c.do("GET", query("$select", "DisplayName"), ""))
+	if got := decode[list](c, a); !strings.HasSuffix(got.Context, "(displayName)") || !strings.Contains(a.body, `"displayName":"a"`) {
+		t.Errorf("the names of an answer are not those of the metadata: %s", a.body)
+	}
+	c.want(400, c.do("POST", "/v1.0"+partners, `{"DisplayName":"a"}`))
+}
+
 // What can't be served is refused where it stands, and nothing is asked of the
 // database.
 func TestBadFilter(t *testing.T) {
@@ -140,7 +169,9 @@ func TestBadFilter(t *testing.T) {
 		{"", "Invalid filter clause: Expression expected at position 0, the end."},
 		{"displayName", "The $filter expression must evaluate to a Boolean value; 'displayName' is of type Edm.String."},
 		{"nonsense eq 1", "Invalid filter clause: Could not find a property named 'nonsense' on type 'microsoft.graph.remoteAssistancePartner' at position 0, before 'nonsense eq 1'."},
-		{"displayname eq 'a'", "Invalid filter clause: Could not find a property named 'displayname' on type 'microsoft.graph.remoteAssistancePartner' at position 0, before 'displayname eq 'a''."},
+		{"display_name eq 'a'", "Invalid filter clause: Could not find a property named 'display_name' on type 'microsoft.graph.remoteAssistancePartner' at position 0, before 'display_name eq 'a''."},
+		{"lastConnectionDateTime gt 2020-02-30", "Invalid filter clause: The literal '2020-02-30' is not valid at position 26, before '2020-02-30'."},
+		{"displayName in (", "Invalid filter clause: Expression expected at position 16, the end."},
 		{"onboardingRequestExpiryDateTime eq null", "Invalid filter clause: Could not find a property named 'onboardingRequestExpiryDateTime' on type 'microsoft.graph.remoteAssistancePartner' at position 0, before 'onboardingRequestExp…'."},
 		{"displayName eq 1", "Invalid filter clause: A binary operator with incompatible types was detected. Found operand types 'Edm.String' and 'Edm.Int64' for operator 'eq' at position 12, before 'eq 1'."},
 		{"onboardingStatus eq 'gone'", "Invalid filter clause: The string 'gone' is not a valid enumeration type constant of 'microsoft.graph.remoteAssistanceOnboardingStatus' at position 17, before 'eq 'gone''."},

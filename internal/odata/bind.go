@@ -42,8 +42,13 @@ func isZero(e *Expr) bool {
 }
 
 // convert turns a string literal into the enumeration or the duration that
-// stands on the other side (URL Conventions 5.1.1.14.1).
+// stands on the other side (URL Conventions 5.1.1.14.1), and a date into its midnight in
+// UTC where a point in time does, as Graph's examples have it.
+// https://learn.microsoft.com/graph/filter-query-parameter
 func convert(e, other *Expr) *Expr {
+	if e.Op == "literal" && e.Type == Date && other.Type == DateTimeOffset {
+		return literal(DateTimeOffset, time.Unix(e.Value.(int64)/TicksPerSecond, 0).UTC())
+	}
 	text, ok := e.Value.(string)
 	if e.Op != "literal" || e.Type != String || !ok {
 		return e

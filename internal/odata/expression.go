@@ -81,33 +81,53 @@ func Ticks(t time.Time) int64 { return t.Unix()*TicksPerSecond + int64(t.Nanosec
 
 // String writes the expression back in OData's own words, fully parenthesised:
 // two expressions that are written alike mean the same.
-func (e *Expr) String() string {
+func (e *Expr) String() string { return string(e.append(nil)) }
+
+func (e *Expr) append(b []byte) []byte {
 	switch e.Op {
 	case "literal":
-		return e.literal()
+		return append(b, e.literal()...)
 	case "property":
-		return e.Name
-	case "not", "neg":
-		word := map[string]string{"not": "not ", "neg": "-"}[e.Op]
-		return word + "(" + e.Args[0].String() + ")"
+		return append(b, e.Name...)
+	case "not":
+		return append(e.Args[0].append(append(b, "not ("...)), ')')
+	case "neg":
+		return append(e.Args[0].append(append(b, "-("...)), ')')
 	case "in":
-		return "(" + e.Args[0].String() + " in (" + join(e.Args[1:]) + "))"
+		b = append(e.Args[0].append(append(b, '(')), " in ("...)
+		return append(appendAll(b, e.Args[1:], e.Args[0]), "))"...)
 	}
 	if _, ok := operators[e.Op]; ok {
-		return "(" + e.Args[0].String() + " " + e.Op + " " + e.Args[1].String() + ")"
+		b = e.Args[0].appendBeside(append(b, '('), e.Args[1])
+		b = append(append(append(b, ' '), e.Op...), ' ')
+		return append(e.Args[1].appendBeside(b, e.Args[0]), ')')
 	}
-	if e.Op == "cast" || e.Op == "isof" {
-		return e.Op + "(" + e.Args[0].String() + "," + e.Name + ")"
+	b = append(append(b, e.Op...), '(')
+	b = appendAll(b, e.Args, e)
+	if e.Op == "cast" {
+		b = append(append(b, ','), e.Name...)
 	}
-	return e.Op + "(" + join(e.Args) + ")"
+	return append(b, ')')
 }
 
-func join(all []*Expr) string {
-	var texts []string
-	for _, e := range all {
-		texts = append(texts, e.String())
+// appendAll appends expressions, with commas between them, that stand beside another.
+func appendAll(b []byte, all []*Expr, other *Expr) []byte {
+	for i, e := range all {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = e.appendBeside(b, other)
 	}
-	return strings.Join(texts, ",")
+	return b
+}
+
+// appendBeside appends an operand. A member of an enumeration is a mere string where
+// the other operand tells of which, as clients write it.
+func (e *Expr) appendBeside(b []byte, other *Expr) []byte {
+	if member, ok := e.Value.(string); ok && e.Type == Enum && other.Type == Enum && other.Op != "literal" {
+		return append(b, quote(member)...)
+	}
+	return e.append(b)
 }
 
 func (e *Expr) literal() string {

@@ -4,14 +4,19 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
 // Limits of an expression.
 const (
-	maxExpression = 8 << 10 // bytes
+	maxExpression = 8 << 10 // bytes, each use of a parameter alias counted as what it is the name of
 	maxDepth      = 100     // of nesting
 	maxNodes      = 1000    // operators, functions, literals, properties
+
+	// A link repeats a query as String writes it: with every parenthesis, and longer by
+	// less than this factor. So what a first page takes, the next ones take.
+	writtenOut = 6
 )
 
 // operators are the binary ones, by how strongly they bind (URL Conventions
@@ -21,6 +26,18 @@ var operators = map[string]int{
 	"add": 5, "sub": 5, "mul": 6, "div": 6, "divby": 6, "mod": 6,
 }
 
+// Operators lists the operators that can be used, by the Op that an Expr has for them.
+func Operators() []string {
+	return slices.Sorted(func(yield func(string) bool) {
+		for op := range operators {
+			if !yield(op) {
+				return
+			}
+		}
+		_ = yield("in") && yield("not") && yield("neg")
+	})
+}
+
 // parser reads an expression, binding it to the resource as it goes.
 type parser struct {
 	option   string // which it is the value of
@@ -28,13 +45,15 @@ type parser struct {
 	at       int // the next byte
 	resource Resource
 	aliases  map[string]string // values of parameter aliases, by name with @
+	linked   bool              // a link repeats the query
+	bytes    int               // that were read, those of aliases too
 	nesting  int
 	nodes    int
 }
 
 // parseFilter reads the value of $filter (URL Conventions 5.1.3).
-func parseFilter(text string, r Resource, aliases map[string]string) (*Expr, error) {
-	p := &parser{option: Filter, text: text, resource: r, aliases: aliases}
+func (p *parser) parseFilter(text string) (*Expr, error) {
+	p.option, p.text = Filter, text
 	e, err := p.whole()
 	if err != nil {
 		return nil, err
@@ -46,8 +65,8 @@ func parseFilter(text string, r Resource, aliases map[string]string) (*Expr, err
 }
 
 // parseOrderBy reads the value of $orderby (URL Conventions 5.1.4).
-func parseOrderBy(text string, r Resource, aliases map[string]string) ([]Key, error) {
-	p := &parser{option: OrderBy, text: text, resource: r, aliases: aliases}
+func (p *parser) parseOrderBy(text string) ([]Key, error) {
+	p.option, p.text = OrderBy, text
 	if err := p.start(); err != nil {
 		return nil, err
 	}
@@ -81,8 +100,15 @@ func parseOrderBy(text string, r Resource, aliases map[string]string) ([]Key, er
 const maxKeys = 8
 
 func (p *parser) start() error {
-	if len(p.text) > maxExpression {
-		return refuse(p.option, "The value of %s has %d bytes; at most %d are taken.", p.option, len(p.text), maxExpression)
+	most := maxExpression
+	if p.linked {
+		most *= writtenOut
+	}
+	if len(p.text) > most {
+		return refuse(p.option, "The value of %s has %d bytes; at most %d are taken.", p.option, len(p.text), most)
+	}
+	if p.bytes += len(p.text); p.bytes > most {
+		return refuse(p.option, "With each parameter alias replaced by its value, the expression that uses %s has more than %d bytes. Use it less often, or shorten its value.", p.option, most)
 	}
 	if !utf8.ValidString(p.text) || strings.ContainsRune(p.text, 0) {
 		return refuse(p.option, "The value of %s is not valid UTF-8 text.", p.option)
@@ -138,8 +164,12 @@ func (p *parser) expression(level int) (*Expr, error) {
 
 // unary reads "not", "-" and what they stand before.
 func (p *parser) unary() (*Expr, error) {
-	if p.nesting++; p.nesting > maxDepth {
-		return nil, p.fail("The expression nests deeper than %d levels", maxDepth)
+	most := maxDepth
+	if p.linked { // at most two levels for each node, see String
+		most = 2 * maxNodes
+	}
+	if p.nesting++; p.nesting > most {
+		return nil, p.fail("The expression nests deeper than %d levels", most)
 	}
 	defer func() { p.nesting-- }()
 	p.space()
@@ -199,6 +229,9 @@ func (p *parser) list(x *Expr, at int) (*Expr, error) {
 		return nil, p.fail("Expected a list in parentheses behind 'in'")
 	}
 	in := &Expr{Op: "in", Type: Boolean, Args: []*Expr{x}}
+	if p.space(); p.take(')') { // nothing is in it
+		return p.node(in)
+	}
 	for {
 		p.space()
 		item, err := p.primary()
@@ -212,6 +245,7 @@ func (p *parser) list(x *Expr, at int) (*Expr, error) {
 		if err != nil {
 			return nil, err
 		}
+		x = pair.Args[0]
 		in.Args = append(in.Args, pair.Args[1])
 		p.space()
 		if p.take(')') {
@@ -282,15 +316,14 @@ func (p *parser) named(word string, at int) (*Expr, error) {
 		at = p.at
 		word = p.word()
 	}
-	i := slices.IndexFunc(p.resource.Properties, func(q Property) bool { return q.Name == word })
-	if i < 0 {
+	q, ok := p.resource.property(word)
+	if !ok {
 		return nil, p.failAt(at, "Could not find a property named '%s' on type '%s'", word, p.resource.Type)
 	}
 	if p.peek('/') {
 		return nil, p.fail("The property '%s' is no collection and has no properties of its own", word)
 	}
-	q := p.resource.Properties[i]
-	return p.node(&Expr{Op: "property", Type: q.Type, Enum: q.Enum, Name: word})
+	return p.node(&Expr{Op: "property", Type: q.Type, Enum: q.Enum, Name: q.Name})
 }
 
 // typed reads a literal whose type is named before it.
@@ -345,9 +378,9 @@ func (p *parser) alias() (*Expr, error) {
 	if !ok {
 		return p.node(literal(Null, nil))
 	}
-	inner := &parser{option: name, text: text, resource: p.resource, nesting: p.nesting, nodes: p.nodes}
+	inner := &parser{option: name, text: text, resource: p.resource, linked: p.linked, bytes: p.bytes, nesting: p.nesting, nodes: p.nodes}
 	e, err := inner.whole()
-	p.nodes = inner.nodes
+	p.bytes, p.nodes = inner.bytes, inner.nodes
 	return e, err
 }
 
@@ -389,21 +422,31 @@ func (p *parser) take(c byte) bool {
 	return true
 }
 
-// space passes over white space and tells whether there was any.
+// space passes over white space and tells whether there was any. The standard knows
+// spaces and tabs (ABNF, RWS). Scripts also send the line ends of a here-string and the
+// no-break spaces of a page they were copied from, which Graph takes for what they mean.
 func (p *parser) space() bool {
 	at := p.at
-	for p.peek(' ') || p.peek('\t') {
-		p.at++
+	for {
+		r, size := utf8.DecodeRuneInString(p.text[p.at:])
+		if !unicode.IsSpace(r) {
+			return p.at > at
+		}
+		p.at += size
 	}
-	return p.at > at
 }
 
+// wordByte tells whether a word may go on here, or begin.
 func (p *parser) wordByte() bool {
 	if p.at == len(p.text) {
 		return false
 	}
 	c := p.text[p.at]
-	return c == '_' || c == '.' || c == '$' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= utf8.RuneSelf
+	if c >= utf8.RuneSelf {
+		r, _ := utf8.DecodeRuneInString(p.text[p.at:]) // RuneError within a character
+		return !unicode.IsSpace(r)
+	}
+	return c == '_' || c == '.' || c == '$' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
 }
 
 // word reads letters, digits, "_", "$" and ".": a name, qualified or not.

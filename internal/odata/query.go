@@ -36,6 +36,17 @@ type Resource struct {
 	Now        time.Time  // what now() means
 }
 
+// property finds a property by its name in any letter case, as 4.01 lets services do
+// (Protocol 11.2.1) and Graph's gateways do. No two names differ by case alone.
+func (r *Resource) property(name string) (Property, bool) {
+	for _, p := range r.Properties {
+		if strings.EqualFold(p.Name, name) {
+			return p, true
+		}
+	}
+	return Property{}, false
+}
+
 // Query holds the options of one request; the zero value asks for everything.
 type Query struct {
 	Count     bool     // whether the total is wanted
@@ -62,9 +73,10 @@ func ParseQuery(raw string, r Resource) (Query, error) {
 			aliases[o.name] = o.value
 		}
 	}
+	linked := slices.ContainsFunc(options, func(o option) bool { return o.name == SkipToken })
 	q := Query{Top: -1}
 	for _, o := range options {
-		if err := q.set(o.name, o.value, r, aliases); err != nil {
+		if err := q.set(o.name, o.value, &parser{resource: r, aliases: aliases, linked: linked}); err != nil {
 			return Query{}, err
 		}
 	}
@@ -148,18 +160,19 @@ func orderBy(keys []Key) string {
 	return strings.Join(texts, ",")
 }
 
-func (q *Query) set(name, value string, r Resource, aliases map[string]string) (err error) {
+// set reads an option; its expressions, by p.
+func (q *Query) set(name, value string, p *parser) (err error) {
 	switch name {
 	case Filter:
-		q.Filter, err = parseFilter(value, r, aliases)
+		q.Filter, err = p.parseFilter(value)
 	case OrderBy:
-		q.OrderBy, err = parseOrderBy(value, r, aliases)
+		q.OrderBy, err = p.parseOrderBy(value)
 	case Count:
 		q.Count, err = parseBool(name, value)
 	case Format:
 		q.Format = value
 	case Select:
-		q.Select, err = parseSelect(value, r)
+		q.Select, err = parseSelect(value, p.resource)
 	case Skip:
 		q.Skip, err = parseCardinal(name, value)
 	case SkipToken:
@@ -210,13 +223,14 @@ func parseSelect(value string, r Resource) ([]string, error) {
 	all := false
 	for name := range strings.SplitSeq(value, ",") {
 		name = strings.TrimSpace(name)
+		p, ok := r.property(name)
 		switch {
 		case name == "*":
 			all = true
-		case !slices.ContainsFunc(r.Properties, func(p Property) bool { return p.Name == name }):
+		case !ok:
 			return nil, refuse(Select, "Parsing OData Select and Expand failed: Could not find a property named '%s' on type '%s'.", name, r.Type)
-		case !slices.Contains(selected, name):
-			selected = append(selected, name)
+		case !slices.Contains(selected, p.Name):
+			selected = append(selected, p.Name)
 		}
 	}
 	if all {

@@ -32,6 +32,7 @@ func TestParseQuery(t *testing.T) {
 		{"$count=FALSE", odata.Query{Top: -1}},
 		{"$select=id,displayName", odata.Query{Top: -1, Select: []string{"id", "displayName"}}},
 		{"$select=displayName%2C+id,+displayName", odata.Query{Top: -1, Select: []string{"displayName", "id"}}},
+		{"$select=DisplayName,ID,displayname", odata.Query{Top: -1, Select: []string{"displayName", "id"}}},
 		{"$select=*", odata.Query{Top: -1}},
 		{"$select=id,*", odata.Query{Top: -1}},
 		{"$skiptoken=a%2Bb", odata.Query{Top: -1, SkipToken: "a+b"}},
@@ -66,7 +67,7 @@ func TestParseQueryRefuses(t *testing.T) {
 		{"$skip=99999999999", "$skip", "Invalid value '99999999999' for $skip query option found. The $skip query option requires a non-negative integer value."},
 		{"$count=1", "$count", "Invalid value '1' for $count query option found. Valid values are 'true' and 'false'."},
 		{"$select=", "$select", "Parsing OData Select and Expand failed: Could not find a property named '' on type 'microsoft.graph.remoteAssistancePartner'."},
-		{"$select=DisplayName", "$select", "Parsing OData Select and Expand failed: Could not find a property named 'DisplayName' on type 'microsoft.graph.remoteAssistancePartner'."},
+		{"$select=display_name", "$select", "Parsing OData Select and Expand failed: Could not find a property named 'display_name' on type 'microsoft.graph.remoteAssistancePartner'."},
 		{"$select=%zz", "$select", "The value of the query option '$select' is not well encoded: invalid URL escape \"%zz\"."},
 		{"%zz=1", "%zz", "The query option '%zz' is not well encoded: invalid URL escape \"%zz\"."},
 	} {

@@ -1,0 +1,255 @@
+package db_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/odata"
+)
+
+// atoms are a short expression of each type.
+var atoms = map[odata.Type]string{
+	odata.Null: "null", odata.Boolean: "true", odata.String: "'a'", odata.Enum: "onboardingStatus", odata.Guid: "0e5f2a6b-0000-1000-8000-00805f9b34fb",
+	odata.Int64: "2", odata.Decimal: "0.5", odata.Double: "1.5e0", odata.Date: "2020-01-01", odata.TimeOfDay: "12:00",
+	odata.DateTimeOffset: "2020-01-01T00:00:00Z", odata.Duration: "duration'PT1S'",
+}
+
+// carriers make an expression of each type that one can be made of out of a Boolean one.
+var carriers = map[odata.Type]string{
+	odata.Boolean: "%s", odata.String: "cast(%s,Edm.String)", odata.Int64: "length(cast(%s,Edm.String))",
+	odata.Decimal: "cast(length(cast(%s,Edm.String)),Edm.Decimal)", odata.Double: "cast(length(cast(%s,Edm.String)),Edm.Double)",
+	odata.Duration: "(duration'PT1S' mul length(cast(%s,Edm.String)))", odata.DateTimeOffset: "(now() add duration'PT1S' mul length(cast(%s,Edm.String)))",
+	odata.Date: "date(now() add duration'PT1S' mul length(cast(%s,Edm.String)))", odata.TimeOfDay: "time(now() add duration'PT1S' mul length(cast(%s,Edm.String)))",
+}
+
+// uses lists, from the language's own lists, every way to use each operator and each
+// function: as a Boolean expression with a place, %s, for another.
+func uses() (all []string) {
+	for _, op := range odata.Operators() {
+		for _, types := range combinations(2) {
+			x, y := types[0], types[1]
+			switch op {
+			case "not", "neg":
+				all = append(all, places(map[string]string{"not": "not (", "neg": "-("}[op], ")", "", types[:1])...)
+			case "in":
+				for _, list := range []string{"()", "(%s)", "(%[1]s,%[1]s)", "(null,%s)", "(1,%s,0.5,1.5e0,null)"} {
+					text, _, _ := strings.Cut(fmt.Sprintf(list, atoms[y]), "%!")
+					all = append(all, places("", " in "+text, "", types[:1])...)
+				}
+			default:
+				all = append(all, places("", "", " "+op+" ", []odata.Type{x, y})...)
+			}
+		}
+	}
+	for _, f := range odata.Functions() {
+		for n := range 4 {
+			for _, types := range combinations(n) {
+				all = append(all, places(f+"(", ")", ",", types)...)
+			}
+		}
+		for t := range len(atoms) { // of cast and isof
+			for _, types := range combinations(1) {
+				all = append(all, places(f+"(", ","+odata.Type(t).String()+")", "", types)...)
+			}
+		}
+	}
+	return all
+}
+
+// combinations are all choices of n types.
+func combinations(n int) [][]odata.Type {
+	if n == 0 {
+		return [][]odata.Type{nil}
+	}
+	var all [][]odata.Type
+	for _, rest := range combinations(n - 1) {
+		for t := odata.Boolean; int(t) < len(atoms); t++ { // null is of no interest: it is folded
+			all = append(all, append(append([]odata.Type(nil), rest...), t))
+		}
+	}
+	return all
+}
+
+// places puts a place for another expression at each operand in turn.
+func places(before, after, between string, types []odata.Type) (all []string) {
+	for i, t := range types {
+		if carriers[t] == "" {
+			continue
+		}
+		var operands []string
+		for j, u := range types {
+			operands = append(operands, atoms[u])
+			if i == j {
+				operands[j] = carriers[t]
+			}
+		}
+		all = append(all, "("+before+strings.Join(operands, between)+after+" ne null)")
+	}
+	return all
+}
+
+func parse(text string) (*odata.Expr, error) {
+	q, err := odata.ParseQuery("$filter="+url.QueryEscape(text), partnerResource)
+	return q.Filter, err
+}
+
+// nested nests a use n times in itself.
+func nested(use string, n int) string {
+	text := "(displayName eq 'x')"
+	for range n {
+		text = fmt.Sprintf(use, text)
+	}
+	return text
+}
+
+// Whatever the operator or the function, the SQL of an expression grows as the
+// expression does, and so does the plan that Postgres makes of it; it is never refused
+// for its size. A new operator comes in by itself.
+func TestSizeIsLinear(t *testing.T) {
+	t.Parallel()
+	const step = 4 // a third of what may be nested
+	seen := map[string]bool{}
+	for _, use := range uses() {
+		if _, err := parse(nested(use, 1)); err != nil || seen[use] {
+			continue
+		}
+		seen[use] = true
+		var sizes [3]int
+		for i := range sizes {
+			sizes[i] = size(t, nested(use, step*(i+1)))
+		}
+		if grown := sizes[1] - sizes[0]; sizes[2]-sizes[1] > grown+grown/10+50 {
+			t.Errorf("%s: SQL of %v bytes", use, sizes)
+		}
+		if n := plan(t, nested(use, 3*step)); n > 2*sizes[2] { // two copies on each level would make it a thousand times as long
+			t.Errorf("%s: a plan of %d bytes of SQL of %d", use, n, sizes[2])
+		}
+	}
+	for _, name := range append(odata.Operators(), odata.Functions()...) {
+		if name = strings.ReplaceAll(name, "neg", "-"); !strings.Contains(name, "datetime") && name != "now" && !used(seen, name) {
+			t.Errorf("%s is not among them", name)
+		}
+	}
+	t.Logf("%d uses", len(seen))
+}
+
+func used(uses map[string]bool, name string) bool {
+	for use := range uses {
+		if strings.Contains(use, name+"(") || strings.Contains(use, " "+name+" ") || strings.Contains(use, name+" (") {
+			return true
+		}
+	}
+	return false
+}
+
+// size is how long the statement of a list is by a filter and in its order, with its
+// parameters.
+func size(t *testing.T, filter string) int {
+	t.Helper()
+	e, err := parse(filter)
+	if err != nil {
+		t.Fatalf("%s: %v", filter, err)
+	}
+	text, n, err := db.NewBuilder(t.Context()).List(db.ListParams{Filter: e, OrderBy: []odata.Key{{Expr: e}}})
+	if err != nil {
+		t.Fatalf("%s: %v", filter, err)
+	}
+	return len(text) + n
+}
+
+// plan is how long the plan of a filter is, without white space.
+func plan(t *testing.T, filter string) (n int) {
+	t.Helper()
+	e, err := parse(filter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := db.NewBuilder(t.Context())
+	text := b.Condition(e)
+	rows, err := dbtest.Pool(t).Query(t.Context(), "EXPLAIN (VERBOSE, COSTS OFF) SELECT FROM remote_assistance_partners AS p WHERE "+text, b.Args()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			t.Fatal(err)
+		}
+		n += len(strings.Join(strings.Fields(line), ""))
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatalf("%s: %v", e, err)
+	}
+	return n
+}
+
+// The widest expressions that are taken fit into a statement, also as a further page's.
+func TestWidestFits(t *testing.T) {
+	t.Parallel()
+	for _, use := range uses() {
+		one := fmt.Sprintf(use, "true")
+		if _, err := parse(one); err != nil {
+			continue
+		}
+		chain := func(n int) string { return one + strings.Repeat(" or "+one, n) }
+		e, err := parse(chain(sort.Search(8192/len(one), func(n int) bool { // the longest that is taken
+			_, err := parse(chain(n + 1))
+			return err != nil
+		})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range []db.ListParams{
+			{Filter: e, OrderBy: []odata.Key{{Expr: e}}}, {Filter: e, OrderBy: []odata.Key{{Expr: e}}, After: &db.Position{Keys: []*string{nil}}},
+		} {
+			if sql, size, err := db.NewBuilder(t.Context()).List(p); err != nil || len(sql)+size > db.MaxStatement {
+				t.Errorf("%s: %d bytes, %v", one, len(sql)+size, err)
+			}
+		}
+	}
+}
+
+// Nobody waits for what is compiled when the request's time is up.
+func TestCompilingEnds(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	e, err := parse("displayName eq 'a' or length(displayName) gt 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, _, err := db.NewBuilder(ctx).List(db.ListParams{Filter: e}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%q, %v", text, err)
+	}
+	if _, err := db.New(dbtest.Pool(t)).CountPartners(ctx, uuid.New(), e); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// A statement has a bound, whatever it is made of.
+func TestStatementIsBounded(t *testing.T) {
+	t.Parallel()
+	long := &odata.Expr{Op: "literal", Type: odata.String, Value: strings.Repeat("x", db.MaxStatement)}
+	text := &odata.Expr{Op: "property", Type: odata.String, Name: "displayName"}
+	many := &odata.Expr{Op: "eq", Type: odata.Boolean, Args: []*odata.Expr{text, text}}
+	for range 20 { // written out, a million of them
+		many = &odata.Expr{Op: "or", Type: odata.Boolean, Args: []*odata.Expr{many, many}}
+	}
+	for _, e := range []*odata.Expr{many, {Op: "eq", Type: odata.Boolean, Args: []*odata.Expr{text, long}}} {
+		_, size, err := db.NewBuilder(t.Context()).List(db.ListParams{Filter: e})
+		var refusal *odata.Error
+		if !errors.As(err, &refusal) || refusal.Option != odata.Filter || size > 2*db.MaxStatement {
+			t.Errorf("%d bytes of parameters, %v", size, err)
+		}
+	}
+}
