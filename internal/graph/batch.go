@@ -21,6 +21,10 @@ import (
 // https://learn.microsoft.com/graph/json-batching
 const maxBatch = 20
 
+// maxItemURL bounds the URL of a request of a batch, in bytes, as the server does that
+// of one that comes by itself.
+const maxItemURL = 64 << 10
+
 // batchRequest is the body of a batch (JSON Format 19.1).
 type batchRequest struct {
 	Requests []batchItem `json:"requests"`
@@ -69,6 +73,31 @@ func (s *server) batch(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	end, err := s.batches.take(x.Request.Context(), x.caller.TenantID)
+	if err != nil {
+		return err
+	}
+	defer end()
+	answers, err := s.answerItems(x, items)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(struct {
+		Responses []batchAnswer `json:"responses"`
+	}{answers}, json.Deterministic(true)) // headers in one order
+	if err != nil {
+		return fmt.Errorf("write the batch: %w", err)
+	}
+	x.Data(http.StatusOK, errorJSONType, body)
+	return nil
+}
+
+// answerItems answers the requests of a batch, when it is its turn among all.
+func (s *server) answerItems(x *exchange, items []batchItem) ([]batchAnswer, error) {
+	if err := s.batches.work.Acquire(x.Request.Context(), 1); err != nil {
+		return nil, err
+	}
+	defer s.batches.work.Release(1)
 	answers := make([]batchAnswer, len(items))
 	done := make(map[string]chan struct{}, len(items))
 	for _, item := range items {
@@ -89,14 +118,7 @@ func (s *server) batch(x *exchange) error {
 		})
 	}
 	all.Wait()
-	body, err := json.Marshal(struct {
-		Responses []batchAnswer `json:"responses"`
-	}{answers}, json.Deterministic(true)) // headers in one order
-	if err != nil {
-		return fmt.Errorf("write the batch: %w", err)
-	}
-	x.Data(http.StatusOK, errorJSONType, body)
-	return nil
+	return answers, nil
 }
 
 // readBatch reads a batch. One that is not in order is refused whole.
@@ -152,6 +174,9 @@ func checkBatch(items []batchItem) error {
 
 // answerItem sends a request of a batch through the handler of all requests.
 func (s *server) answerItem(x *exchange, item batchItem) batchAnswer {
+	if n := len(item.URL); n > maxItemURL {
+		return s.errorItem(x, item, errBadRequest("The request with Id '%s' has a 'url' of %d bytes; at most %d are taken.", item.ID, n, maxItemURL))
+	}
 	r, err := x.itemRequest(item)
 	if err != nil {
 		return s.errorItem(x, item, errBadRequest("The request with Id '%s' has no valid 'url': %v", item.ID, err))

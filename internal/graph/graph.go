@@ -66,6 +66,7 @@ type server struct {
 	tokens    TokenVerifier
 	pageKey   []byte
 	throttle  throttle
+	batches   *batches
 	handler   http.Handler // of all routes
 	now       func() time.Time
 	log       *slog.Logger
@@ -81,7 +82,7 @@ func New(c Config) http.Handler {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.throttle = newThrottle()
+	s.throttle, s.batches = newThrottle(), newBatches()
 	s.handler = tidyPath(s.engine(c.Observe))
 	return pack(s.handler)
 }

@@ -149,7 +149,7 @@ func (s *server) listRemoteAssistancePartners(x *exchange) error {
 		tenant: x.caller.TenantID, base: x.base, version: x.version.name, format: x.format,
 		query: q.Encode(), size: x.pageSize(q, &token), omitNulls: x.omitsNulls(),
 	}
-	key.preferredSize = token.Size
+	key.preferredSize, key.most = token.Size, x.maxPage()
 	return buffered(func(b *[]byte) error {
 		page, err := s.pages.Do(x.Request.Context(), key, func(ctx context.Context, alone bool) (page, error) {
 			page, err := s.readPage(ctx, x, key, q, token, b)
@@ -173,7 +173,8 @@ type pageKey struct {
 	base, version string
 	format        format
 	query         string
-	size          int64
+	size          int64 // partners at most
+	most          int   // bytes, about, at most
 	preferredSize int64 // as the links go on with it
 	omitNulls     bool
 }
@@ -194,6 +195,21 @@ func (x *exchange) pageSize(q odata.Query, token *skipToken) int64 {
 		size = min(size, token.Size)
 	}
 	return size
+}
+
+// The size of a page in bytes from which on it takes no further partner; the link leads
+// to the rest. A thousand partners of usual names fit into either. So neither a page of
+// the longest names nor a batch of twenty such takes much memory.
+const (
+	maxPage        = 2 << 20
+	maxPageInBatch = 512 << 10
+)
+
+func (x *exchange) maxPage() int {
+	if x.Request.Context().Value(inBatchKey{}) != nil {
+		return maxPageInBatch
+	}
+	return maxPage
 }
 
 // page is the body of a list's answer: its frame up to the items, and these with
@@ -232,16 +248,16 @@ func (s *server) appendItems(ctx context.Context, x *exchange, key pageKey, q od
 		TenantID: key.tenant, Filter: q.Filter, OrderBy: q.OrderBy, After: token.position(), Skip: q.Skip, Limit: key.size + 1,
 	}
 	var last skipToken
-	n, more := int64(0), false
+	n, full, more := int64(0), key.size == 0, false
 	err = s.queries.ListPartners(ctx, params, func(p *db.Listed) (err error) {
-		if more = n == key.size; more { // one more than the page would be the next
+		if more = full; more { // one more than the page would be the next
 			return nil
 		}
 		if n++; n > 1 {
 			*b = append(*b, ',')
 		}
 		*b = x.appendPartner(*b, &p.RemoteAssistancePartner, "", q.Select, key.omitNulls)
-		if n == key.size {
+		if full = n == key.size || len(*b) >= key.most; full {
 			last.ID = p.ID
 			last.Keys, err = p.Keys()
 		}
