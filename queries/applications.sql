@@ -2,10 +2,12 @@
 -- Does nothing to an application that is there.
 INSERT INTO applications (
     tenant_id, client_id, service_principal_id, display_name, public_client, public_client_flows,
-    redirect_uris, exposed_scopes, required_scopes, required_roles, tokens_valid_from, created_at
+    redirect_uris, spa_redirect_uris, public_client_redirect_uris,
+    exposed_scopes, required_scopes, required_roles, tokens_valid_from, created_at
 ) VALUES (
     @tenant_id, @client_id, @service_principal_id, @display_name, @public_client, @public_client_flows,
-    COALESCE(@redirect_uris::text[], '{}'), COALESCE(@exposed_scopes::text[], '{}'),
+    COALESCE(@redirect_uris::text[], '{}'), COALESCE(@spa_redirect_uris::text[], '{}'),
+    COALESCE(@public_client_redirect_uris::text[], '{}'), COALESCE(@exposed_scopes::text[], '{}'),
     COALESCE(@required_scopes::text[], '{}'), COALESCE(@required_roles::text[], '{}'),
     COALESCE(sqlc.narg('tokens_valid_from')::timestamptz, '0001-01-01 00:00:00+00'), @created_at
 )
@@ -68,6 +70,7 @@ ORDER BY client_id, id;
 -- name: UpdateApplication :execrows
 UPDATE applications SET
     display_name = @display_name, public_client_flows = @public_client_flows, redirect_uris = @redirect_uris,
+    spa_redirect_uris = @spa_redirect_uris, public_client_redirect_uris = @public_client_redirect_uris,
     exposed_scopes = @exposed_scopes, required_scopes = @required_scopes, required_roles = @required_roles
 WHERE tenant_id = @tenant_id AND client_id = @client_id;
 

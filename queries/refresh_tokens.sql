@@ -14,10 +14,10 @@ WITH redeemed AS (
     UPDATE refresh_tokens AS t SET redeemed_at = COALESCE(t.redeemed_at, @now::timestamptz)
     WHERE t.tenant_id = @tenant_id AND t.hash = @redeemed_hash
         AND (t.redeemed_at IS NULL OR t.redeemed_at > sqlc.narg('leeway_begins')::timestamptz)
-    RETURNING t.tenant_id, t.family_id
+    RETURNING t.tenant_id, t.family_id, t.redirect_type
 )
-INSERT INTO refresh_tokens (tenant_id, hash, family_id, client_id, user_id, scope, created_at, expires_at)
-SELECT r.tenant_id, @hash, r.family_id, @client_id, @user_id, @scope, @created_at, @expires_at
+INSERT INTO refresh_tokens (tenant_id, hash, family_id, client_id, user_id, scope, created_at, expires_at, redirect_type)
+SELECT r.tenant_id, @hash, r.family_id, @client_id, @user_id, @scope, @created_at, @expires_at, r.redirect_type
 FROM redeemed AS r;
 
 -- name: DeleteRefreshTokenFamily :execrows

@@ -120,11 +120,13 @@ DELETE FROM applications AS a WHERE a.tenant_id = @tenant_id;
 -- name: CopyApplications :exec
 INSERT INTO applications (
     tenant_id, client_id, service_principal_id, display_name, public_client, public_client_flows,
-    redirect_uris, exposed_scopes, required_scopes, required_roles, tokens_valid_from, created_at
+    redirect_uris, spa_redirect_uris, public_client_redirect_uris,
+    exposed_scopes, required_scopes, required_roles, tokens_valid_from, created_at
 )
 SELECT
     @tenant_id::uuid, a.client_id, a.service_principal_id, a.display_name, a.public_client, a.public_client_flows,
-    a.redirect_uris, a.exposed_scopes, a.required_scopes, a.required_roles, a.tokens_valid_from, a.created_at
+    a.redirect_uris, a.spa_redirect_uris, a.public_client_redirect_uris,
+    a.exposed_scopes, a.required_scopes, a.required_roles, a.tokens_valid_from, a.created_at
 FROM applications AS a
 WHERE a.tenant_id = @from_id;
 

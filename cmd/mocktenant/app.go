@@ -28,16 +28,20 @@ func appRows(apps ...client.Application) [][]string {
 
 // appFlags are what an application is.
 type appFlags struct {
-	PublicClientFlows *bool
-	RedirectURI       []string
-	ExposedScope      []string
-	RequiredScope     []string
-	RequiredRole      []string
+	PublicClientFlows       *bool
+	RedirectURI             []string
+	SPARedirectURI          []string
+	PublicClientRedirectURI []string
+	ExposedScope            []string
+	RequiredScope           []string
+	RequiredRole            []string
 }
 
 func (f *appFlags) register(flags *pflag.FlagSet) {
 	negatable(flags, &f.PublicClientFlows, "public-client-flows", "It may leave its secret out where no browser is (device code, password).")
-	flags.StringArrayVar(&f.RedirectURI, "redirect-uri", nil, "A `URI` where its users may come back to.")
+	flags.StringArrayVar(&f.RedirectURI, "redirect-uri", nil, "A `URI` where its users may come back to, of the type web.")
+	flags.StringArrayVar(&f.SPARedirectURI, "spa-redirect-uri", nil, "The same, of a single-page application.")
+	flags.StringArrayVar(&f.PublicClientRedirectURI, "public-client-redirect-uri", nil, "The same, of a tool or a native application.")
 	flags.StringSliceVar(&f.ExposedScope, "exposed-scope", nil, "The `NAME` of a scope of the API that it is itself.")
 	flags.StringSliceVar(&f.RequiredScope, "required-scope", nil, "The `NAME` of a delegated permission that it asks for.")
 	flags.StringSliceVar(&f.RequiredRole, "required-role", nil, "The `NAME` of a permission that it asks for in its own name.")
@@ -75,7 +79,7 @@ func (a *appCreate) Run(ctx context.Context, c *cli, con console) error {
 	consent := !a.NoConsent
 	made, err := client.Read[client.ApplicationCreated](api.CreateApplication(ctx, a.Tenant, nil, client.ApplicationCreate{
 		DisplayName: a.DisplayName, ClientId: given(a.ClientID), PublicClient: &a.Public, PublicClientFlows: a.PublicClientFlows,
-		RedirectUris: some(a.RedirectURI), ExposedScopes: some(a.ExposedScope), RequiredScopes: some(a.RequiredScope),
+		RedirectUris: some(a.RedirectURI), SpaRedirectUris: some(a.SPARedirectURI), PublicClientRedirectUris: some(a.PublicClientRedirectURI), ExposedScopes: some(a.ExposedScope), RequiredScopes: some(a.RequiredScope),
 		RequiredRoles: some(a.RequiredRole), Consent: &consent,
 	}))
 	if err != nil {
@@ -137,7 +141,7 @@ func (a *appUpdate) Run(ctx context.Context, c *cli, con console) error {
 		return err
 	}
 	app, err := client.Read[client.Application](api.UpdateApplication(ctx, a.Tenant, a.ClientID, client.ApplicationUpdate{
-		DisplayName: given(a.DisplayName), PublicClientFlows: a.PublicClientFlows, RedirectUris: some(a.RedirectURI),
+		DisplayName: given(a.DisplayName), PublicClientFlows: a.PublicClientFlows, RedirectUris: some(a.RedirectURI), SpaRedirectUris: some(a.SPARedirectURI), PublicClientRedirectUris: some(a.PublicClientRedirectURI),
 		ExposedScopes: some(a.ExposedScope), RequiredScopes: some(a.RequiredScope), RequiredRoles: some(a.RequiredRole),
 	}))
 	if err != nil {

@@ -282,12 +282,20 @@ type Application struct {
 	PublicClient    bool               `json:"publicClient"`
 
 	// PublicClientFlows Whether it may leave its secret out where no browser is.
-	PublicClientFlows  bool                `json:"publicClientFlows"`
+	PublicClientFlows bool `json:"publicClientFlows"`
+
+	// PublicClientRedirectUris Those of tools and native applications, which redeem codes without credentials.
+	PublicClientRedirectUris []string `json:"publicClientRedirectUris"`
+
+	// RedirectUris Those of the type web, whose codes are redeemed with the application's credentials.
 	RedirectUris       []string            `json:"redirectUris"`
 	RequiredRoles      []string            `json:"requiredRoles"`
 	RequiredScopes     []string            `json:"requiredScopes"`
 	Secrets            []ApplicationSecret `json:"secrets"`
 	ServicePrincipalId openapi_types.UUID  `json:"servicePrincipalId"`
+
+	// SpaRedirectUris Those of single-page applications, whose pages redeem codes across origins.
+	SpaRedirectUris []string `json:"spaRedirectUris"`
 }
 
 // ApplicationCreate defines model for ApplicationCreate.
@@ -296,14 +304,16 @@ type ApplicationCreate struct {
 	ClientId *NewID `json:"clientId,omitempty"`
 
 	// Consent Whether to grant what it requires for all users at once.
-	Consent           *bool     `json:"consent,omitempty"`
-	DisplayName       string    `json:"displayName"`
-	ExposedScopes     *[]string `json:"exposedScopes,omitempty"`
-	PublicClient      *bool     `json:"publicClient,omitempty"`
-	PublicClientFlows *bool     `json:"publicClientFlows,omitempty"`
-	RedirectUris      *[]string `json:"redirectUris,omitempty"`
-	RequiredRoles     *[]string `json:"requiredRoles,omitempty"`
-	RequiredScopes    *[]string `json:"requiredScopes,omitempty"`
+	Consent                  *bool     `json:"consent,omitempty"`
+	DisplayName              string    `json:"displayName"`
+	ExposedScopes            *[]string `json:"exposedScopes,omitempty"`
+	PublicClient             *bool     `json:"publicClient,omitempty"`
+	PublicClientFlows        *bool     `json:"publicClientFlows,omitempty"`
+	PublicClientRedirectUris *[]string `json:"publicClientRedirectUris,omitempty"`
+	RedirectUris             *[]string `json:"redirectUris,omitempty"`
+	RequiredRoles            *[]string `json:"requiredRoles,omitempty"`
+	RequiredScopes           *[]string `json:"requiredScopes,omitempty"`
+	SpaRedirectUris          *[]string `json:"spaRedirectUris,omitempty"`
 }
 
 // ApplicationCreated defines model for ApplicationCreated.
@@ -342,12 +352,14 @@ type ApplicationSecretCreated struct {
 
 // ApplicationUpdate defines model for ApplicationUpdate.
 type ApplicationUpdate struct {
-	DisplayName       *string   `json:"displayName,omitempty"`
-	ExposedScopes     *[]string `json:"exposedScopes,omitempty"`
-	PublicClientFlows *bool     `json:"publicClientFlows,omitempty"`
-	RedirectUris      *[]string `json:"redirectUris,omitempty"`
-	RequiredRoles     *[]string `json:"requiredRoles,omitempty"`
-	RequiredScopes    *[]string `json:"requiredScopes,omitempty"`
+	DisplayName              *string   `json:"displayName,omitempty"`
+	ExposedScopes            *[]string `json:"exposedScopes,omitempty"`
+	PublicClientFlows        *bool     `json:"publicClientFlows,omitempty"`
+	PublicClientRedirectUris *[]string `json:"publicClientRedirectUris,omitempty"`
+	RedirectUris             *[]string `json:"redirectUris,omitempty"`
+	RequiredRoles            *[]string `json:"requiredRoles,omitempty"`
+	RequiredScopes           *[]string `json:"requiredScopes,omitempty"`
+	SpaRedirectUris          *[]string `json:"spaRedirectUris,omitempty"`
 }
 
 // AuditEntry defines model for AuditEntry.

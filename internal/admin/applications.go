@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -22,6 +21,7 @@ func newApplication(a db.Application, secrets []db.ApplicationSecret) Applicatio
 	application := Application{
 		ClientId: a.ClientID, ServicePrincipalId: a.ServicePrincipalID, DisplayName: a.DisplayName,
 		PublicClient: a.PublicClient, PublicClientFlows: a.PublicClientFlows, RedirectUris: list(a.RedirectUris),
+		SpaRedirectUris: list(a.SpaRedirectUris), PublicClientRedirectUris: list(a.PublicClientRedirectUris),
 		ExposedScopes: list(a.ExposedScopes), RequiredScopes: list(a.RequiredScopes), RequiredRoles: list(a.RequiredRoles),
 		Secrets: []ApplicationSecret{}, CreatedDateTime: a.CreatedAt.UTC(),
 	}
@@ -133,14 +133,10 @@ func (c *change) grant(ctx context.Context, client, principal uuid.UUID, scopes,
 	return c.later.GrantRoles(ctx, db.GrantRolesParams{TenantID: c.tenant.ID, ClientID: client, Roles: roles, CreatedAt: now})
 }
 
-func (x *call) checkRedirectURIs(uris *[]string) error {
-	if uris == nil {
-		return nil
-	}
-	for i, uri := range *uris {
-		if err := identity.CheckRedirectURI(uri); err != nil {
-			return x.errAt(fmt.Sprintf("/redirectUris/%d", i), "%q: %v.", uri, err)
-		}
+func (x *call) checkRedirectURIs(web, spa, publicClient []string) error {
+	at, err := identity.CheckRedirectURIs(map[string][]string{"/redirectUris": web, "/spaRedirectUris": spa, "/publicClientRedirectUris": publicClient})
+	if err != nil {
+		return x.errAt(at, "%v.", err)
 	}
 	return nil
 }
@@ -149,9 +145,6 @@ func (x *call) checkRedirectURIs(uris *[]string) error {
 func (a *API) CreateApplication(c *gin.Context, tenant TenantId, _ CreateApplicationParams) {
 	a.answer(c, func(x *call) (answer, error) {
 		r, err := read[ApplicationCreate](x)
-		if err == nil {
-			err = x.checkRedirectURIs(r.RedirectUris)
-		}
 		if err != nil {
 			return answer{}, err
 		}
@@ -160,9 +153,14 @@ func (a *API) CreateApplication(c *gin.Context, tenant TenantId, _ CreateApplica
 			set(&p.PublicClient, r.PublicClient)
 			set(&p.PublicClientFlows, r.PublicClientFlows)
 			set(&p.RedirectUris, r.RedirectUris)
+			set(&p.SpaRedirectUris, r.SpaRedirectUris)
+			set(&p.PublicClientRedirectUris, r.PublicClientRedirectUris)
 			set(&p.ExposedScopes, r.ExposedScopes)
 			set(&p.RequiredScopes, r.RequiredScopes)
 			set(&p.RequiredRoles, r.RequiredRoles)
+			if err := x.checkRedirectURIs(p.RedirectUris, p.SpaRedirectUris, p.PublicClientRedirectUris); err != nil {
+				return answer{}, err
+			}
 			if err := c.createApplication(ctx, p); err != nil {
 				return answer{}, err
 			}
@@ -192,9 +190,6 @@ func (a *API) CreateApplication(c *gin.Context, tenant TenantId, _ CreateApplica
 func (a *API) UpdateApplication(c *gin.Context, tenant TenantId, id ClientId) {
 	a.answer(c, func(x *call) (answer, error) {
 		r, err := read[ApplicationUpdate](x)
-		if err == nil {
-			err = x.checkRedirectURIs(r.RedirectUris)
-		}
 		if err != nil {
 			return answer{}, err
 		}
@@ -206,12 +201,17 @@ func (a *API) UpdateApplication(c *gin.Context, tenant TenantId, id ClientId) {
 			set(&app.DisplayName, r.DisplayName)
 			set(&app.PublicClientFlows, r.PublicClientFlows)
 			set(&app.RedirectUris, r.RedirectUris)
+			set(&app.SpaRedirectUris, r.SpaRedirectUris)
+			set(&app.PublicClientRedirectUris, r.PublicClientRedirectUris)
 			set(&app.ExposedScopes, r.ExposedScopes)
 			set(&app.RequiredScopes, r.RequiredScopes)
 			set(&app.RequiredRoles, r.RequiredRoles)
+			if err := x.checkRedirectURIs(app.RedirectUris, app.SpaRedirectUris, app.PublicClientRedirectUris); err != nil {
+				return answer{}, err
+			}
 			_, err = c.UpdateApplication(ctx, db.UpdateApplicationParams{
 				TenantID: tenant, ClientID: id, DisplayName: app.DisplayName, PublicClientFlows: app.PublicClientFlows,
-				RedirectUris: app.RedirectUris, ExposedScopes: app.ExposedScopes, RequiredScopes: app.RequiredScopes, RequiredRoles: app.RequiredRoles,
+				RedirectUris: app.RedirectUris, SpaRedirectUris: app.SpaRedirectUris, PublicClientRedirectUris: app.PublicClientRedirectUris, ExposedScopes: app.ExposedScopes, RequiredScopes: app.RequiredScopes, RequiredRoles: app.RequiredRoles,
 			})
 			if err != nil {
 				return answer{}, err

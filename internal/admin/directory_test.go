@@ -112,11 +112,20 @@ func TestApplications(t *testing.T) {
 	if got.DisplayName != "Other" || got.RedirectUris[0] != "https://other.example/" || len(got.Secrets) != 2 || got.RequiredRoles[0] != role {
 		t.Errorf("%+v", got)
 	}
+	got = decode[admin.Application](t, c.want(200, c.do("PATCH", one, `{"spaRedirectUris":["https://page.example/"],"publicClientRedirectUris":["myapp://tool"]}`)))
+	if got.RedirectUris[0] != "https://other.example/" || got.SpaRedirectUris[0] != "https://page.example/" || got.PublicClientRedirectUris[0] != "myapp://tool" {
+		t.Errorf("%+v", got)
+	}
+	if why := c.refused(400, "/spaRedirectUris/0", c.do("PATCH", one, `{"spaRedirectUris":["https://other.example/"]}`)); !strings.Contains(why, "stands in /redirectUris already") {
+		t.Errorf("two types: %s", why)
+	}
 	c.want(200, c.do("PATCH", one, `{"redirectUris":["myapp://signed-in","urn:ietf:wg:oauth:2.0:oob"]}`))
 	for _, uri := range []string{"javascript:alert(1)", "VBScript:x", "data:text/html,x", "/signed-in", "https://%zz", "https://a.example/\n"} {
 		uris := &[]string{"https://good.example/", uri}
 		c.refused(400, "/redirectUris/1", c.do("PATCH", one, admin.ApplicationUpdate{RedirectUris: uris}))
 		c.refused(400, "/redirectUris/1", c.do("POST", path, admin.ApplicationCreate{DisplayName: "Bad", RedirectUris: uris}))
+		c.refused(400, "/spaRedirectUris/1", c.do("PATCH", one, admin.ApplicationUpdate{SpaRedirectUris: uris}))
+		c.refused(400, "/publicClientRedirectUris/1", c.do("POST", path, admin.ApplicationCreate{DisplayName: "Bad", PublicClientRedirectUris: uris}))
 	}
 	c.want(204, c.do("DELETE", one+"/secrets/"+second.Id.String(), nil))
 	c.refused(404, "", c.do("DELETE", one+"/secrets/"+second.Id.String(), nil))

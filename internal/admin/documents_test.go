@@ -304,6 +304,7 @@ func TestBadDocuments(t *testing.T) {
 		{"{\"version\": 1, \"users\": [\n{\"id\":\"00000000-0000-4000-8000-000000000007\",\"userPrincipalName\":\"a@b\"},\n{\"id\":\"00000000-0000-4000-8000-000000000007\",\"userPrincipalName\":\"b@b\"}]}", "/users/1/id", 3, "two users have the id 00000000-0000-4000-8000-000000000007"},
 		{"{\"version\": 1, \"applications\": [\n{\"clientId\":\"00000000-0000-4000-8000-000000000007\",\"displayName\":\"a\"},\n{\"clientId\":\"00000000-0000-4000-8000-000000000007\",\"displayName\":\"b\"}]}", "/applications/1/clientId", 3, "two applications have the id 00000000-0000-4000-8000-000000000007"},
 		{"{\"version\": 1, \"applications\": [{\"displayName\":\"a\",\"redirectUris\":[\"myapp://a\",\n\"JavaScript:alert(1)\"]}]}", "/applications/0/redirectUris/1", 2, "want an absolute URI"},
+		{"{\"version\": 1, \"applications\": [{\"displayName\":\"a\",\"redirectUris\":[\"myapp://a\"],\n\"spaRedirectUris\":[\"myapp://a\"]}]}", "/applications/0/spaRedirectUris/0", 2, "a redirect URI has one type"},
 		{"{\"version\": 1, \"applications\": [\n{\"displayName\":\"a\",\"consents\":[{\"userPrincipalName\":\"nobody@b\",\"scopes\":[]}]}], \"users\": []}", "/applications/0/consents/0/userPrincipalName", 2, `no user is called "nobody@b"`},
 		{"{\"applications\": []}", "", 1, "lacks the version"},
 		{"{\"version\": 1,\n\"applications\": [], \"applications\": []}", "/applications", 2, "duplicate"},

@@ -25,6 +25,7 @@ const document = `{
   ],
   "applications": [
     {"clientId": "5c9e2a34-0f53-4c5b-8a6e-6a1de4f0c2b7", "displayName": "Portal", "publicClientFlows": true, "redirectUris": ["https://portal.example/"],
+     "spaRedirectUris": ["https://page.example/"], "publicClientRedirectUris": ["myapp://tool"],
      "secrets": [{"secret": "portal-secret"}], "roles": ["Some.Role"],
      "consents": [{"userPrincipalName": "ALICE@contoso.example", "scopes": ["User.Read", "DeviceManagementServiceConfig.Read.All"]}, {"scopes": ["openid"]}]}
   ],

@@ -472,7 +472,7 @@ func (a *API) newCredentials(t db.Tenant, domain string, now time.Time) (*creden
 	}
 	user.DisplayName, user.DirectoryRoles, user.PasswordHash = "User", []uuid.UUID{intuneAdministrator}, &hash
 	application.DisplayName, application.PublicClientFlows = "Application", true
-	application.RedirectUris = []string{"http://localhost", "http://127.0.0.1"}
+	application.RedirectUris, application.SpaRedirectUris = identity.LocalRedirectURIs()
 	application.RequiredScopes, application.RequiredRoles = []string{"User.Read", writePermission}, []string{writePermission}
 	token, err := a.identity.IssueAccessToken(identity.AccessToken{
 		TenantID: t.ID, ObjectID: user.ID, AppID: application.ClientID, AppName: application.DisplayName,

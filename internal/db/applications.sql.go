@@ -15,29 +15,33 @@ import (
 const createApplication = `-- name: CreateApplication :execrows
 INSERT INTO applications (
     tenant_id, client_id, service_principal_id, display_name, public_client, public_client_flows,
-    redirect_uris, exposed_scopes, required_scopes, required_roles, tokens_valid_from, created_at
+    redirect_uris, spa_redirect_uris, public_client_redirect_uris,
+    exposed_scopes, required_scopes, required_roles, tokens_valid_from, created_at
 ) VALUES (
     $1, $2, $3, $4, $5, $6,
     COALESCE($7::text[], '{}'), COALESCE($8::text[], '{}'),
     COALESCE($9::text[], '{}'), COALESCE($10::text[], '{}'),
-    COALESCE($11::timestamptz, '0001-01-01 00:00:00+00'), $12
+    COALESCE($11::text[], '{}'), COALESCE($12::text[], '{}'),
+    COALESCE($13::timestamptz, '0001-01-01 00:00:00+00'), $14
 )
 ON CONFLICT DO NOTHING
 `
 
 type CreateApplicationParams struct {
-	TenantID           uuid.UUID
-	ClientID           uuid.UUID
-	ServicePrincipalID uuid.UUID
-	DisplayName        string
-	PublicClient       bool
-	PublicClientFlows  bool
-	RedirectUris       []string
-	ExposedScopes      []string
-	RequiredScopes     []string
-	RequiredRoles      []string
-	TokensValidFrom    *time.Time
-	CreatedAt          time.Time
+	TenantID                 uuid.UUID
+	ClientID                 uuid.UUID
+	ServicePrincipalID       uuid.UUID
+	DisplayName              string
+	PublicClient             bool
+	PublicClientFlows        bool
+	RedirectUris             []string
+	SpaRedirectUris          []string
+	PublicClientRedirectUris []string
+	ExposedScopes            []string
+	RequiredScopes           []string
+	RequiredRoles            []string
+	TokensValidFrom          *time.Time
+	CreatedAt                time.Time
 }
 
 // Does nothing to an application that is there.
@@ -50,6 +54,8 @@ func (q *Queries) CreateApplication(ctx context.Context, arg CreateApplicationPa
 		arg.PublicClient,
 		arg.PublicClientFlows,
 		arg.RedirectUris,
+		arg.SpaRedirectUris,
+		arg.PublicClientRedirectUris,
 		arg.ExposedScopes,
 		arg.RequiredScopes,
 		arg.RequiredRoles,
@@ -437,19 +443,22 @@ func (q *Queries) ListSecretsOf(ctx context.Context, arg ListSecretsOfParams) ([
 const updateApplication = `-- name: UpdateApplication :execrows
 UPDATE applications SET
     display_name = $1, public_client_flows = $2, redirect_uris = $3,
-    exposed_scopes = $4, required_scopes = $5, required_roles = $6
-WHERE tenant_id = $7 AND client_id = $8
+    spa_redirect_uris = $4, public_client_redirect_uris = $5,
+    exposed_scopes = $6, required_scopes = $7, required_roles = $8
+WHERE tenant_id = $9 AND client_id = $10
 `
 
 type UpdateApplicationParams struct {
-	DisplayName       string
-	PublicClientFlows bool
-	RedirectUris      []string
-	ExposedScopes     []string
-	RequiredScopes    []string
-	RequiredRoles     []string
-	TenantID          uuid.UUID
-	ClientID          uuid.UUID
+	DisplayName              string
+	PublicClientFlows        bool
+	RedirectUris             []string
+	SpaRedirectUris          []string
+	PublicClientRedirectUris []string
+	ExposedScopes            []string
+	RequiredScopes           []string
+	RequiredRoles            []string
+	TenantID                 uuid.UUID
+	ClientID                 uuid.UUID
 }
 
 func (q *Queries) UpdateApplication(ctx context.Context, arg UpdateApplicationParams) (int64, error) {
@@ -457,6 +466,8 @@ func (q *Queries) UpdateApplication(ctx context.Context, arg UpdateApplicationPa
 		arg.DisplayName,
 		arg.PublicClientFlows,
 		arg.RedirectUris,
+		arg.SpaRedirectUris,
+		arg.PublicClientRedirectUris,
 		arg.ExposedScopes,
 		arg.RequiredScopes,
 		arg.RequiredRoles,

@@ -14,9 +14,9 @@ import (
 
 const createAuthorizationCode = `-- name: CreateAuthorizationCode :exec
 INSERT INTO authorization_codes (
-    tenant_id, hash, family_id, client_id, user_id, redirect_uri, scope, nonce, code_challenge, created_at, expires_at
+    tenant_id, hash, family_id, client_id, user_id, redirect_uri, redirect_type, scope, nonce, code_challenge, created_at, expires_at
 ) VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
 )
 `
 
@@ -27,6 +27,7 @@ type CreateAuthorizationCodeParams struct {
 	ClientID      uuid.UUID
 	UserID        uuid.UUID
 	RedirectUri   string
+	RedirectType  RedirectUriType
 	Scope         string
 	Nonce         *string
 	CodeChallenge *string
@@ -42,6 +43,7 @@ func (q *Queries) CreateAuthorizationCode(ctx context.Context, arg CreateAuthori
 		arg.ClientID,
 		arg.UserID,
 		arg.RedirectUri,
+		arg.RedirectType,
 		arg.Scope,
 		arg.Nonce,
 		arg.CodeChallenge,
@@ -86,10 +88,10 @@ const redeemAuthorizationCode = `-- name: RedeemAuthorizationCode :one
 WITH redeemed AS (
     UPDATE authorization_codes AS c SET redeemed_at = $1::timestamptz
     WHERE c.tenant_id = $2 AND c.hash = $3 AND c.redeemed_at IS NULL
-    RETURNING c.tenant_id, c.family_id
+    RETURNING c.tenant_id, c.family_id, c.redirect_type
 ), issued AS (
-    INSERT INTO refresh_tokens (tenant_id, hash, family_id, client_id, user_id, scope, created_at, expires_at)
-    SELECT r.tenant_id, $4::bytea, r.family_id, $5, $6, $7, $8, $9
+    INSERT INTO refresh_tokens (tenant_id, hash, family_id, client_id, user_id, scope, created_at, expires_at, redirect_type)
+    SELECT r.tenant_id, $4::bytea, r.family_id, $5, $6, $7, $8, $9, r.redirect_type
     FROM redeemed AS r
     WHERE $4::bytea IS NOT NULL
 )

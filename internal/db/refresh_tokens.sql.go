@@ -93,10 +93,10 @@ WITH redeemed AS (
     UPDATE refresh_tokens AS t SET redeemed_at = COALESCE(t.redeemed_at, $7::timestamptz)
     WHERE t.tenant_id = $8 AND t.hash = $9
         AND (t.redeemed_at IS NULL OR t.redeemed_at > $10::timestamptz)
-    RETURNING t.tenant_id, t.family_id
+    RETURNING t.tenant_id, t.family_id, t.redirect_type
 )
-INSERT INTO refresh_tokens (tenant_id, hash, family_id, client_id, user_id, scope, created_at, expires_at)
-SELECT r.tenant_id, $1, r.family_id, $2, $3, $4, $5, $6
+INSERT INTO refresh_tokens (tenant_id, hash, family_id, client_id, user_id, scope, created_at, expires_at, redirect_type)
+SELECT r.tenant_id, $1, r.family_id, $2, $3, $4, $5, $6, r.redirect_type
 FROM redeemed AS r
 `
 

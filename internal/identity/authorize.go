@@ -211,7 +211,7 @@ func (p *Provider) redirectUser(r authorization, app db.Application, user db.Use
 		code = t.value
 		err := p.queries.CreateAuthorizationCode(r.Request.Context(), db.CreateAuthorizationCodeParams{
 			TenantID: user.TenantID, Hash: t.hash, FamilyID: uuid.Must(uuid.NewV7()), ClientID: app.ClientID, UserID: user.ID,
-			RedirectUri: r.get("redirect_uri"), Scope: r.scopes.text,
+			RedirectUri: r.get("redirect_uri"), RedirectType: redirectType(app, r.get("redirect_uri")), Scope: r.scopes.text,
 			Nonce: optional(r.get("nonce")), CodeChallenge: optional(r.get("code_challenge")),
 			CreatedAt: latest(r.now, user.TokensValidFrom), ExpiresAt: r.now.Add(codeLifetime),
 		})
@@ -248,7 +248,7 @@ func (p *Provider) checkRedirect(r authorization, tenant db.Tenant) (db.Applicat
 	if err != nil {
 		return app, err
 	}
-	return app, r.matchRedirect(app.ClientID, app.RedirectUris)
+	return app, r.matchRedirect(app.ClientID, redirectURIs(app))
 }
 
 // checkRedirectOfAuthority is checkRedirect before it is known who signs in. At an

@@ -49,10 +49,17 @@ func readCredentials(r *http.Request, f form) credentials {
 	return c
 }
 
-// authenticateClient finds the application and holds it to its credentials. An
-// application that is no public client must prove itself, unless it is let
-// without where no browser is (flows that publicFlow names).
-func (p *Provider) authenticateClient(x *exchange, f form, tenant db.Tenant, publicFlow bool) (client, error) {
+// flow says whether an application that isn't a public client must prove itself.
+type flow int
+
+const (
+	confidential    flow = iota // it must
+	publicIfAllowed             // not if it is let without where no browser is
+	publicAlways                // it must not
+)
+
+// authenticateClient finds the application and holds it to its credentials.
+func (p *Provider) authenticateClient(x *exchange, f form, tenant db.Tenant, in flow) (client, error) {
 	x.about(tenant.ID)
 	c := readCredentials(x.Request, f)
 	if c.id == "" {
@@ -63,14 +70,15 @@ func (p *Provider) authenticateClient(x *exchange, f form, tenant db.Tenant, pub
 		return client{}, err
 	}
 	since := latest(tenant.CreatedAt, app.TokensValidFrom)
+	public := app.PublicClient || in == publicAlways
 	switch {
-	case app.PublicClient && (c.secret != "" || c.assertion != ""):
+	case public && (c.secret != "" || c.assertion != ""):
 		return client{}, refuseClient(700025, "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.")
 	case c.assertion != "":
 		return client{app, proofCertificate, since}, p.checkAssertion(x, app, c)
 	case c.secret != "":
 		return client{app, proofSecret, since}, p.checkSecret(x, app, c.secret)
-	case app.PublicClient, publicFlow && app.PublicClientFlows:
+	case public, in == publicIfAllowed && app.PublicClientFlows:
 		return client{app, proofNone, since}, nil
 	}
 	return client{}, refuseClient(7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")

@@ -69,6 +69,7 @@ var explanations = map[int]string{
 	700027:  "The client assertion isn't signed by a certificate of the application. Register the certificate.",
 	700051:  "Access tokens aren't handed out by the authorize endpoint. Ask for a code.",
 	700054:  "The response_type isn't supported. Ask for code, id_token or both.",
+	700084:  "A single-page application's refresh tokens end a day after the sign-in. Sign in again.",
 	700082:  "The refresh token wasn't used for too long. Sign in again.",
 	900144:  "A parameter is missing; the error names it.",
 	900561:  "The endpoint takes other methods; the error names them.",
@@ -79,6 +80,9 @@ var explanations = map[int]string{
 	7000218: "The application must prove itself. Send a secret or an assertion, or make it a public client.",
 	7000222: "The secret expired. Make a new one.",
 	9001023: "Users can't sign in by password at common and consumers. Use the authority of a tenant, or organizations.",
+	9002325: "A page redeems a code with PKCE alone. Send a code_challenge with the authorization request.",
+	9002326: "A page sent what wasn't issued to a single-page application. Register the redirect URI with the type spa.",
+	9002327: "What was issued to a single-page application is redeemed by its page alone. Register the redirect URI with the type web or public client for other clients.",
 	9002313: "What was sent isn't a code or a token of this service.",
 }
 

@@ -40,7 +40,7 @@ func (p *Provider) grantAuthorizationCode(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	c, err := p.authenticateOwner(r, t, code.ClientID)
+	c, err := p.authenticateOwner(r, t, code.ClientID, code.RedirectType)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
@@ -77,7 +77,11 @@ func (p *Provider) answerCode(r tokenRequest, c client, code db.AuthorizationCod
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	return p.answer(r, signIn{client: c, user: user, scopes: s, grant: &g, nonce: deref(code.Nonce)})
+	in := signIn{client: c, user: user, scopes: s, grant: &g, nonce: deref(code.Nonce)}
+	if code.RedirectType == db.RedirectUriTypeSpa {
+		in.refreshUntil = r.now.Add(spaRefreshLifetime)
+	}
+	return p.answer(r, in)
 }
 
 // checkCode holds a redemption against the request that the code came of.
@@ -92,6 +96,8 @@ func checkCode(r tokenRequest, code db.AuthorizationCode) error {
 	hash := sha256.Sum256([]byte(verifier))
 	computed := base64.RawURLEncoding.EncodeToString(hash[:])
 	switch {
+	case challenge == "" && code.RedirectType == db.RedirectUriTypeSpa:
+		return refuse(9002325, invalidRequest, "Proof Key for Code Exchange is required for cross-origin authorization code redemption.")
 	case challenge == "" && verifier == "":
 		return nil
 	case challenge == "":

@@ -9,7 +9,10 @@ func (p *Provider) grantClientCredentials(r tokenRequest) (tokenAnswer, error) {
 	if r.authority.tenant == nil {
 		return tokenAnswer{}, refuse(50059, invalidRequest, "No tenant-identifying information found in either the request or implied by any provided credentials.")
 	}
-	c, err := p.authenticateClient(r.exchange, r.form, *r.authority.tenant, false)
+	if err := r.checkOrigin(db.RedirectUriTypeWeb); err != nil {
+		return tokenAnswer{}, err
+	}
+	c, err := p.authenticateClient(r.exchange, r.form, *r.authority.tenant, confidential)
 	if err != nil {
 		return tokenAnswer{}, err
 	}

@@ -115,7 +115,7 @@ func (p *Provider) grantDeviceCode(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	c, err := p.authenticateClient(r.exchange, r.form, tenant, true)
+	c, err := p.authenticateClient(r.exchange, r.form, tenant, publicIfAllowed)
 	if err != nil {
 		return tokenAnswer{}, err
 	}

@@ -29,7 +29,7 @@ func (p *Provider) grantOnBehalfOf(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	c, err := p.authenticateClient(r.exchange, r.form, tenant, false)
+	c, err := p.authenticateClient(r.exchange, r.form, tenant, confidential)
 	if err != nil {
 		return tokenAnswer{}, err
 	}

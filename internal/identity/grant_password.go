@@ -19,7 +19,7 @@ func (p *Provider) grantPassword(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	c, err := p.authenticateClient(r.exchange, r.form, tenant, true)
+	c, err := p.authenticateClient(r.exchange, r.form, tenant, publicIfAllowed)
 	if err != nil {
 		return tokenAnswer{}, err
 	}

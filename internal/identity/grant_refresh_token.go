@@ -34,13 +34,12 @@ func (p *Provider) grantRefreshToken(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	c, err := p.authenticateOwner(r, t, token.ClientID)
+	c, err := p.authenticateOwner(r, t, token.ClientID, token.RedirectType)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
 	if !r.now.Before(token.ExpiresAt) {
-		return tokenAnswer{}, refuse(700082, invalidGrant, "The refresh token has expired due to inactivity. The token was issued on %s and was inactive for %d days.",
-			token.CreatedAt.UTC().Format("2006-01-02T15:04:05.0000000Z"), int(refreshLifetime.Hours()/24))
+		return tokenAnswer{}, errExpired(token)
 	}
 	if token.CreatedAt.Before(c.since) { // another application of this id had it, or its consent was removed
 		return tokenAnswer{}, errRevokedGrant()
@@ -59,6 +58,14 @@ func (p *Provider) refreshTokenGrant(now time.Time, token db.RefreshToken) redee
 			Hash: next.Hash, ClientID: next.ClientID, UserID: next.UserID, Scope: next.Scope, CreatedAt: next.CreatedAt, ExpiresAt: next.ExpiresAt,
 		})
 	}}
+}
+
+func errExpired(token db.RefreshToken) *aadError {
+	issued := token.CreatedAt.UTC().Format("2006-01-02T15:04:05.0000000Z")
+	if token.RedirectType == db.RedirectUriTypeSpa {
+		return refuse(700084, invalidGrant, "The refresh token was issued to a single page app (SPA), and therefore has a fixed, limited lifetime of 1.00:00:00, which cannot be extended. It is now expired and a new sign in request must be sent by the SPA to the sign in page. The token was issued on %s.", issued)
+	}
+	return refuse(700082, invalidGrant, "The refresh token has expired due to inactivity. The token was issued on %s and was inactive for %d days.", issued, int(refreshLifetime.Hours()/24))
 }
 
 // leewayBegins is after which time a token must have been redeemed to be redeemed
@@ -88,7 +95,11 @@ func (p *Provider) answerRefresh(r tokenRequest, c client, token db.RefreshToken
 		s.oidc = append(s.oidc, "offline_access") // who came with a refresh token leaves with one
 	}
 	s.text = token.Scope
-	return p.answer(r, signIn{client: c, user: user, scopes: s, grant: &g})
+	in := signIn{client: c, user: user, scopes: s, grant: &g}
+	if token.RedirectType == db.RedirectUriTypeSpa {
+		in.refreshUntil = token.ExpiresAt
+	}
+	return p.answer(r, in)
 }
 
 // A redeemable is a code or a token that a client redeems once.
@@ -109,6 +120,9 @@ func (p *Provider) issueRefreshToken(ctx context.Context, now time.Time, s signI
 	next := db.CreateRefreshTokenParams{
 		TenantID: s.TenantID, ClientID: s.ClientID, UserID: s.user.ID, Scope: s.scopes.text,
 		CreatedAt: latest(now, s.user.TokensValidFrom, s.since), ExpiresAt: now.Add(refreshLifetime),
+	}
+	if !s.refreshUntil.IsZero() {
+		next.ExpiresAt = s.refreshUntil
 	}
 	var value string
 	if s.scopes.wants("offline_access") {
@@ -146,14 +160,21 @@ func (p *Provider) refuseSpent(ctx context.Context, g redeemable) error {
 	}
 }
 
-// authenticateOwner holds the client to its credentials and to the code or
-// token, which was given to one application alone.
-func (p *Provider) authenticateOwner(r tokenRequest, t ticket, owner uuid.UUID) (client, error) {
+// authenticateOwner holds the client to its credentials and to the code or token, which
+// was given to one application alone, by a redirect URI of one type.
+func (p *Provider) authenticateOwner(r tokenRequest, t ticket, owner uuid.UUID, kind db.RedirectUriType) (client, error) {
+	if err := r.checkOrigin(kind); err != nil {
+		return client{}, err
+	}
 	tenant, err := p.tenant(r.Request.Context(), t.tenant)
 	if err != nil {
 		return client{}, err
 	}
-	c, err := p.authenticateClient(r.exchange, r.form, tenant, true)
+	in := publicIfAllowed
+	if kind != db.RedirectUriTypeWeb {
+		in = publicAlways
+	}
+	c, err := p.authenticateClient(r.exchange, r.form, tenant, in)
 	if err == nil && c.ClientID != owner {
 		err = refuse(700003, invalidGrant, "The authorization code or refresh token was issued to another client.")
 	}

@@ -132,7 +132,7 @@ var pages = map[string]struct {
 	}},
 	"form post, by address": {rows, func(c *tenant, text string) (answer, string) {
 		uri := redirectURI + text
-		if identity.CheckRedirectURI(uri) != nil {
+		if _, err := identity.CheckRedirectURIs(map[string][]string{"": {uri}}); err != nil {
 			uri = redirectURI // there is no such address
 		}
 		parsed, err := url.Parse(uri)

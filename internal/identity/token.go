@@ -18,6 +18,10 @@ const (
 	// https://learn.microsoft.com/entra/identity-platform/refresh-tokens#token-lifetime
 	refreshLifetime = 90 * 24 * time.Hour
 
+	// spaRefreshLifetime is that of a single-page application's, from the sign-in on,
+	// however often they are traded.
+	spaRefreshLifetime = 24 * time.Hour
+
 	idTokenLifetime = 65 * time.Minute
 )
 
@@ -88,6 +92,7 @@ type tokenAnswer struct {
 	ExtExpiresIn int    `json:"ext_expires_in"`
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token,omitempty"`
+	RefreshEnds  int    `json:"refresh_token_expires_in,omitempty"` // seconds; where it is fixed
 	IDToken      string `json:"id_token,omitempty"`
 	ClientInfo   string `json:"client_info,omitempty"`
 }
@@ -124,6 +129,8 @@ type signIn struct {
 	scopes scopes
 	grant  *redeemable // what it came by; nil if nothing is redeemed
 	nonce  string
+
+	refreshUntil time.Time // when its refresh tokens end; zero for some time after their last use
 }
 
 // answer issues the tokens that a sign-in is owed.
@@ -158,6 +165,9 @@ func (p *Provider) answer(r tokenRequest, s signIn) (tokenAnswer, error) {
 		a.ClientInfo = clientInfo(s.user)
 	}
 	a.RefreshToken, err = p.issueRefreshToken(ctx, r.now, s)
+	if a.RefreshToken != "" && !s.refreshUntil.IsZero() {
+		a.RefreshEnds = int(s.refreshUntil.Sub(r.now).Seconds())
+	}
 	return a, err
 }
 

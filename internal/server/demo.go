@@ -111,19 +111,22 @@ func (d demo) createTenant(ctx context.Context) error {
 }
 
 func (d demo) createApplications(ctx context.Context) error {
+	tools, pages := identity.LocalRedirectURIs()
 	for _, a := range []db.CreateApplicationParams{
 		{
 			ClientID: DemoClientID, ServicePrincipalID: demoServicePrincipalID, DisplayName: demoAppDisplayName,
 			PublicClientFlows: true, // so that one client id does for every kind of sign-in
 			ExposedScopes:     []string{"access_as_user"},
+			RedirectUris:      tools,
 		},
 		{
 			ClientID: DemoPublicClientID, ServicePrincipalID: demoPublicServicePrincipalID,
 			DisplayName: "Demo public application", PublicClient: true,
+			PublicClientRedirectUris: tools,
 		},
 	} {
 		a.TenantID, a.CreatedAt = DemoTenantID, d.now
-		a.RedirectUris = []string{"http://localhost", "http://127.0.0.1"}
+		a.SpaRedirectUris = pages
 		a.RequiredScopes, a.RequiredRoles = []string{"User.Read", writeScope}, []string{writeScope}
 		if _, err := d.CreateApplication(ctx, a); err != nil {
 			return err

@@ -240,6 +240,7 @@ func (i *importing) application(ctx context.Context, r *reader, n int, a Applica
 	created, err := i.q.CreateApplication(ctx, db.CreateApplicationParams{
 		TenantID: i.id, ClientID: id, ServicePrincipalID: principal, DisplayName: a.DisplayName,
 		PublicClient: a.PublicClient, PublicClientFlows: a.PublicClientFlows, RedirectUris: a.RedirectURIs,
+		SpaRedirectUris: a.SPARedirectURIs, PublicClientRedirectUris: a.PublicClientRedirectURIs,
 		ExposedScopes: a.ExposedScopes, RequiredScopes: a.RequiredScopes, RequiredRoles: a.RequiredRoles,
 		TokensValidFrom: i.validFrom(a.CreatedDateTime), CreatedAt: orNow(a.CreatedDateTime, i.Now),
 	})

@@ -460,13 +460,12 @@ func (a Application) check() (string, string) {
 			return fmt.Sprintf("/consents/%d%s", i, at), message
 		}
 	}
-	if at, message := texts(maxURI, nil, map[string][]string{"/redirectUris": a.RedirectURIs}); message != "" {
+	uris := map[string][]string{"/redirectUris": a.RedirectURIs, "/spaRedirectUris": a.SPARedirectURIs, "/publicClientRedirectUris": a.PublicClientRedirectURIs}
+	if at, message := texts(maxURI, nil, uris); message != "" {
 		return at, message
 	}
-	for i, uri := range a.RedirectURIs {
-		if err := identity.CheckRedirectURI(uri); err != nil {
-			return fmt.Sprintf("/redirectUris/%d", i), fmt.Sprintf("%q: %v", uri, err)
-		}
+	if at, err := identity.CheckRedirectURIs(uris); err != nil {
+		return at, err.Error()
 	}
 	return texts(maxName, map[string]string{"/displayName": a.DisplayName}, map[string][]string{
 		"/exposedScopes": a.ExposedScopes, "/requiredScopes": a.RequiredScopes, "/requiredRoles": a.RequiredRoles, "/roles": a.Roles,

@@ -56,20 +56,22 @@ type User struct {
 
 // Application is an application of a document.
 type Application struct {
-	ClientID           uuid.UUID `json:"clientId,omitzero"`
-	ServicePrincipalID uuid.UUID `json:"servicePrincipalId,omitzero"`
-	DisplayName        string    `json:"displayName"`
-	PublicClient       bool      `json:"publicClient,omitzero"`
-	PublicClientFlows  bool      `json:"publicClientFlows,omitzero"`
-	RedirectURIs       []string  `json:"redirectUris,omitempty"`
-	ExposedScopes      []string  `json:"exposedScopes,omitempty"`
-	RequiredScopes     []string  `json:"requiredScopes,omitempty"`
-	RequiredRoles      []string  `json:"requiredRoles,omitempty"`
-	Secrets            []Secret  `json:"secrets,omitempty"`
-	Certificates       [][]byte  `json:"certificates,omitempty"` // X.509, DER
-	Consents           []Consent `json:"consents,omitempty"`
-	Roles              []string  `json:"roles,omitempty"`
-	CreatedDateTime    time.Time `json:"createdDateTime,omitzero"`
+	ClientID                 uuid.UUID `json:"clientId,omitzero"`
+	ServicePrincipalID       uuid.UUID `json:"servicePrincipalId,omitzero"`
+	DisplayName              string    `json:"displayName"`
+	PublicClient             bool      `json:"publicClient,omitzero"`
+	PublicClientFlows        bool      `json:"publicClientFlows,omitzero"`
+	RedirectURIs             []string  `json:"redirectUris,omitempty"`
+	SPARedirectURIs          []string  `json:"spaRedirectUris,omitempty"`
+	PublicClientRedirectURIs []string  `json:"publicClientRedirectUris,omitempty"`
+	ExposedScopes            []string  `json:"exposedScopes,omitempty"`
+	RequiredScopes           []string  `json:"requiredScopes,omitempty"`
+	RequiredRoles            []string  `json:"requiredRoles,omitempty"`
+	Secrets                  []Secret  `json:"secrets,omitempty"`
+	Certificates             [][]byte  `json:"certificates,omitempty"` // X.509, DER
+	Consents                 []Consent `json:"consents,omitempty"`
+	Roles                    []string  `json:"roles,omitempty"`
+	CreatedDateTime          time.Time `json:"createdDateTime,omitzero"`
 }
 
 // Secret is a secret of an application, by itself in seeds, by its SHA-256 in

@@ -220,6 +220,7 @@ func describeApplications(ctx context.Context, q *db.Queries, tenant uuid.UUID, 
 		page[i] = Application{
 			ClientID: a.ClientID, ServicePrincipalID: a.ServicePrincipalID, DisplayName: a.DisplayName,
 			PublicClient: a.PublicClient, PublicClientFlows: a.PublicClientFlows, RedirectURIs: a.RedirectUris,
+			SPARedirectURIs: a.SpaRedirectUris, PublicClientRedirectURIs: a.PublicClientRedirectUris,
 			ExposedScopes: a.ExposedScopes, RequiredScopes: a.RequiredScopes, RequiredRoles: a.RequiredRoles, CreatedDateTime: a.CreatedAt.UTC(),
 		}
 	}
