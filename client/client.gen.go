@@ -698,6 +698,9 @@ type TenantSettings struct {
 	// PermissionRule seed: only users of work accounts manage partners, as documented in 2018. current: applications may too.
 	PermissionRule *PermissionRule `json:"permissionRule,omitempty"`
 
+	// RepeatabilitySeconds For how many seconds a change that is sent again with its client-request-id is answered as before, and not done again. 0: never, as at Microsoft Graph.
+	RepeatabilitySeconds *int32 `json:"repeatabilitySeconds,omitempty"`
+
 	// UserPicker Whether the sign-in page lists the users, to be picked without a password.
 	UserPicker *bool `json:"userPicker,omitempty"`
 }

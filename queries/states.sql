@@ -3,7 +3,8 @@
 
 -- name: ReplaceSettings :exec
 UPDATE tenants AS t SET
-    permission_rule = s.permission_rule, user_picker = s.user_picker, page_size = s.page_size, ids_made = s.ids_made
+    permission_rule = s.permission_rule, user_picker = s.user_picker, page_size = s.page_size, repeatability_seconds = s.repeatability_seconds,
+    ids_made = s.ids_made
 FROM tenants AS s
 WHERE t.id = @tenant_id AND s.id = @from_id;
 

@@ -17,3 +17,6 @@ DELETE FROM idempotency_keys WHERE created_at < @created_before;
 
 -- name: DeleteOldAuditEntries :execrows
 DELETE FROM audit_entries WHERE at < @before;
+
+-- name: DeleteOldRepeatableRequests :execrows
+DELETE FROM repeatable_requests WHERE created_at < @created_before;

@@ -1,12 +1,12 @@
 -- name: CreateTenant :execrows
 -- Does nothing to a tenant that is there.
 INSERT INTO tenants (
-    id, display_name, kind, permission_rule, user_picker, page_size, expires_at, manager, origin_id,
+    id, display_name, kind, permission_rule, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id,
     partner_quota, user_quota, request_rate, id_seed, created_at
 ) VALUES (
     @tenant_id, @display_name, COALESCE(sqlc.narg('kind')::tenant_kind, 'tenant'),
     COALESCE(sqlc.narg('permission_rule')::permission_rule, 'seed'), @user_picker,
-    COALESCE(sqlc.narg('page_size')::integer, 1000), sqlc.narg('expires_at'), sqlc.narg('manager'), sqlc.narg('origin_id'),
+    COALESCE(sqlc.narg('page_size')::integer, 1000), @repeatability_seconds, sqlc.narg('expires_at'), sqlc.narg('manager'), sqlc.narg('origin_id'),
     sqlc.narg('partner_quota'), sqlc.narg('user_quota'), sqlc.narg('request_rate'), sqlc.narg('id_seed'), @created_at
 )
 ON CONFLICT DO NOTHING;
@@ -25,6 +25,7 @@ UPDATE tenants SET ids_made = ids_made + 1 WHERE id = @tenant_id RETURNING ids_m
 -- name: UpdateTenant :one
 UPDATE tenants SET
     display_name = @display_name, permission_rule = @permission_rule, user_picker = @user_picker, page_size = @page_size,
+    repeatability_seconds = @repeatability_seconds,
     expires_at = sqlc.narg('expires_at'), manager = sqlc.narg('manager'),
     partner_quota = sqlc.narg('partner_quota'), user_quota = sqlc.narg('user_quota'), request_rate = sqlc.narg('request_rate')
 WHERE id = @tenant_id
@@ -63,6 +64,7 @@ SELECT EXISTS (SELECT FROM tenants WHERE id = @tenant_id AND kind = 'tenant');
 SELECT
     t.permission_rule,
     t.page_size,
+    t.repeatability_seconds,
     t.expires_at,
     t.partner_quota,
     t.request_rate,

@@ -20,17 +20,19 @@ func newTenant(c *cli) *cobra.Command {
 
 // settingFlags are a tenant's settings and quota.
 type settingFlags struct {
-	PageSize          int32
-	PermissionRule    string
-	UserPicker        *bool
-	QuotaPartners     *int32
-	QuotaUsers        *int32
-	RequestsPerSecond *int32
+	PageSize             int32
+	PermissionRule       string
+	RepeatabilitySeconds *int32
+	UserPicker           *bool
+	QuotaPartners        *int32
+	QuotaUsers           *int32
+	RequestsPerSecond    *int32
 }
 
 func (f *settingFlags) register(flags *pflag.FlagSet) {
 	flags.Int32Var(&f.PageSize, "page-size", 0, "Show at most `N` partners a page, 1 to 1000.")
 	choiceFlag(flags, &f.PermissionRule, "permission-rule", "", "", "Who manages partners: seed (users only) or current (applications too).", "seed", "current", "")
+	flags.Func("repeatability-seconds", "For `N` seconds, answer a change that is sent again with its client-request-id as before; 0 for never.", readLimit(&f.RepeatabilitySeconds))
 	negatable(flags, &f.UserPicker, "user-picker", "List the users on the sign-in page, to be picked without a password.")
 	flags.Func("quota-partners", "It may have `N` partners; -1 for any number.", readLimit(&f.QuotaPartners))
 	flags.Func("quota-users", "It may have `N` users; -1 for any number.", readLimit(&f.QuotaUsers))
@@ -39,7 +41,8 @@ func (f *settingFlags) register(flags *pflag.FlagSet) {
 
 func (f settingFlags) settings() *client.TenantSettings {
 	return &client.TenantSettings{
-		PageSize: given(f.PageSize), PermissionRule: given(client.PermissionRule(f.PermissionRule)), UserPicker: f.UserPicker,
+		PageSize: given(f.PageSize), PermissionRule: given(client.PermissionRule(f.PermissionRule)), RepeatabilitySeconds: f.RepeatabilitySeconds,
+		UserPicker: f.UserPicker,
 	}
 }
 

@@ -125,7 +125,7 @@ func TestUnderstands(t *testing.T) {
 		{"AZURE_TENANT_ID=x", "user list --tenant " + id},
 		{"AZURE_TENANT_ID=", "report-login create --tenant " + id + "," + id + " --tenant " + id},
 		{"", "tenant create --display-name= --file ~/seed.yaml"},
-		{"", "tenant update " + id + " --user-picker --no-user-picker --quota-users -1 --permission-rule="},
+		{"", "tenant update " + id + " --user-picker --no-user-picker --repeatability-seconds 0 --quota-users -1 --permission-rule="},
 		{"", "tenant update --no-user-picker=no " + id},
 		{"", "tenant delete " + id + " " + id + "," + id},
 		{"", "snapshot diff a --tenant " + id},

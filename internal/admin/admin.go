@@ -239,8 +239,9 @@ func (a *API) Sweep(ctx context.Context) error {
 	}
 	reports := a.sweepReports(ctx)
 	_, idempotency := a.queries.DeleteOldIdempotencyKeys(ctx, now.Add(-idempotencyLifetime))
+	_, repeatable := a.queries.DeleteOldRepeatableRequests(ctx, now.Add(-repeatabilityLifetime))
 	_, audit := a.queries.DeleteOldAuditEntries(ctx, now.Add(-auditLifetime))
-	return errors.Join(append(errs, err, reports, idempotency, audit)...)
+	return errors.Join(append(errs, err, reports, idempotency, repeatable, audit)...)
 }
 
 const (
@@ -248,6 +249,9 @@ const (
 	sweepLimit = 1000
 
 	auditLifetime = 365 * 24 * time.Hour
+
+	// repeatabilityLifetime is the longest that a tenant may set.
+	repeatabilityLifetime = time.Hour
 )
 
 // loopbackHost tells whether a Host header names this machine: a page of

@@ -77,7 +77,7 @@ func newTenant(t db.Tenant, domains []string) Tenant {
 	rule := PermissionRule(t.PermissionRule)
 	tenant := Tenant{
 		Id: t.ID, DisplayName: t.DisplayName, Domains: domains, CreatedDateTime: t.CreatedAt.UTC(), ExpiresDateTime: utc(t.ExpiresAt),
-		Manager: t.Manager, IdSeed: t.IDSeed, Settings: TenantSettings{PageSize: &t.PageSize, PermissionRule: &rule, UserPicker: &t.UserPicker},
+		Manager: t.Manager, IdSeed: t.IDSeed, Settings: TenantSettings{PageSize: &t.PageSize, PermissionRule: &rule, RepeatabilitySeconds: &t.RepeatabilitySeconds, UserPicker: &t.UserPicker},
 	}
 	if tenant.Domains == nil {
 		tenant.Domains = []string{}
@@ -204,7 +204,8 @@ func (c *change) createTenant(ctx context.Context, x *call, r TenantCreate, doma
 	t := c.tenant
 	_, err = c.later.CreateTenant(ctx, db.CreateTenantParams{
 		TenantID: t.ID, DisplayName: t.DisplayName, PermissionRule: &t.PermissionRule, UserPicker: t.UserPicker, PageSize: &t.PageSize,
-		ExpiresAt: t.ExpiresAt, Manager: t.Manager, OriginID: t.OriginID, PartnerQuota: t.PartnerQuota, UserQuota: t.UserQuota, RequestRate: t.RequestRate,
+		RepeatabilitySeconds: t.RepeatabilitySeconds,
+		ExpiresAt:            t.ExpiresAt, Manager: t.Manager, OriginID: t.OriginID, PartnerQuota: t.PartnerQuota, UserQuota: t.UserQuota, RequestRate: t.RequestRate,
 		IDSeed: t.IDSeed, CreatedAt: t.CreatedAt,
 	})
 	c.later.OrElse(errConflict("There is a tenant %s.", t.ID))
@@ -244,9 +245,11 @@ func (c *change) beginTenant(ctx context.Context, x *call, r TenantCreate, origi
 			return t, err
 		}
 		t.PermissionRule, t.UserPicker, t.PageSize = kept.PermissionRule, kept.UserPicker, kept.PageSize
+		t.RepeatabilitySeconds = kept.RepeatabilitySeconds
 	}
 	u := updated(t, r.Settings, r.Quota)
 	t.PermissionRule, t.UserPicker, t.PageSize = u.PermissionRule, u.UserPicker, u.PageSize
+	t.RepeatabilitySeconds = u.RepeatabilitySeconds
 	t.PartnerQuota, t.UserQuota, t.RequestRate = u.PartnerQuota, u.UserQuota, u.RequestRate
 	if origin == nil {
 		return t, nil
@@ -317,7 +320,8 @@ func (c *change) keep(ctx context.Context, tenant uuid.UUID, now time.Time) (uui
 func updated(t db.Tenant, settings *TenantSettings, quota *TenantQuota) db.UpdateTenantParams {
 	p := db.UpdateTenantParams{
 		TenantID: t.ID, DisplayName: t.DisplayName, PermissionRule: t.PermissionRule, UserPicker: t.UserPicker, PageSize: t.PageSize,
-		ExpiresAt: t.ExpiresAt, Manager: t.Manager, PartnerQuota: t.PartnerQuota, UserQuota: t.UserQuota, RequestRate: t.RequestRate,
+		RepeatabilitySeconds: t.RepeatabilitySeconds,
+		ExpiresAt:            t.ExpiresAt, Manager: t.Manager, PartnerQuota: t.PartnerQuota, UserQuota: t.UserQuota, RequestRate: t.RequestRate,
 	}
 	if settings != nil {
 		if settings.PageSize != nil {
@@ -325,6 +329,9 @@ func updated(t db.Tenant, settings *TenantSettings, quota *TenantQuota) db.Updat
 		}
 		if settings.PermissionRule != nil {
 			p.PermissionRule = db.PermissionRule(*settings.PermissionRule)
+		}
+		if settings.RepeatabilitySeconds != nil {
+			p.RepeatabilitySeconds = *settings.RepeatabilitySeconds
 		}
 		if settings.UserPicker != nil {
 			p.UserPicker = *settings.UserPicker

@@ -67,6 +67,10 @@ type Claims struct {
 
 	PageSize int64 // how many items a page of the tenant's lists holds at most
 
+	// Repeatability is how long a change that is sent again with its
+	// client-request-id is answered as before; 0: it is done again.
+	Repeatability time.Duration
+
 	PartnerQuota *int32  // how many partners the tenant may have; nil: any number
 	RequestRate  *int32  // how many requests a second it may send; nil: any number
 	IDSeed       *string // where the ids of what is created come from; nil: random

@@ -43,7 +43,7 @@ func (q *Queries) DeleteUnusedStates(ctx context.Context, stateIds []uuid.UUID) 
 }
 
 const getManagedTenant = `-- name: GetManagedTenant :one
-SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made FROM tenants
+SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made, repeatability_seconds FROM tenants
 WHERE id = $1 AND kind = 'tenant'
     AND ($2::text IS NULL OR manager = $2)
     AND (expires_at IS NULL OR expires_at > $3)
@@ -75,6 +75,7 @@ func (q *Queries) GetManagedTenant(ctx context.Context, arg GetManagedTenantPara
 		&i.RequestRate,
 		&i.IDSeed,
 		&i.IdsMade,
+		&i.RepeatabilitySeconds,
 	)
 	return i, err
 }
@@ -177,7 +178,7 @@ func (q *Queries) ListRedirectURIsOfClient(ctx context.Context, arg ListRedirect
 
 const listTenants = `-- name: ListTenants :many
 
-SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made FROM tenants
+SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made, repeatability_seconds FROM tenants
 WHERE kind = 'tenant' AND id > $1
     AND ($2::text IS NULL OR manager = $2)
     AND (expires_at IS NULL OR expires_at > $3)
@@ -224,6 +225,7 @@ func (q *Queries) ListTenants(ctx context.Context, arg ListTenantsParams) ([]Ten
 			&i.RequestRate,
 			&i.IDSeed,
 			&i.IdsMade,
+			&i.RepeatabilitySeconds,
 		); err != nil {
 			return nil, err
 		}
@@ -273,7 +275,7 @@ func (q *Queries) ListUnusedStates(ctx context.Context, arg ListUnusedStatesPara
 }
 
 const lockManagedTenant = `-- name: LockManagedTenant :one
-SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made FROM tenants
+SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made, repeatability_seconds FROM tenants
 WHERE id = $1 AND kind = 'tenant'
     AND ($2::text IS NULL OR manager = $2)
     AND (expires_at IS NULL OR expires_at > $3)
@@ -306,6 +308,7 @@ func (q *Queries) LockManagedTenant(ctx context.Context, arg LockManagedTenantPa
 		&i.RequestRate,
 		&i.IDSeed,
 		&i.IdsMade,
+		&i.RepeatabilitySeconds,
 	)
 	return i, err
 }

@@ -236,6 +236,7 @@ var ofAllTenants = map[string]string{
 	"DeleteExpiredSessions":           "the sweep",
 	"DeleteExpiredAuthorizationCodes": "the sweep",
 	"DeleteExpiredRefreshTokens":      "the sweep",
+	"DeleteOldRepeatableRequests":     "the sweep",
 }
 
 // volatile are functions that a distributed Postgres refuses in a change, and

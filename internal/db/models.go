@@ -683,6 +683,15 @@ type RemoteAssistancePartnerVersion struct {
 	ReplacedBy           uuid.UUID
 }
 
+type RepeatableRequest struct {
+	TenantID  uuid.UUID
+	Hash      []byte
+	Status    int16
+	Headers   []string
+	Body      []byte
+	CreatedAt time.Time
+}
+
 type ReportLogin struct {
 	TenantID  uuid.UUID
 	LoginName string
@@ -924,21 +933,22 @@ type Snapshot struct {
 }
 
 type Tenant struct {
-	ID             uuid.UUID
-	DisplayName    string
-	CreatedAt      time.Time
-	PermissionRule PermissionRule
-	UserPicker     bool
-	PageSize       int32
-	Kind           TenantKind
-	ExpiresAt      *time.Time
-	Manager        *string
-	OriginID       *uuid.UUID
-	PartnerQuota   *int32
-	UserQuota      *int32
-	RequestRate    *int32
-	IDSeed         *string
-	IdsMade        int64
+	ID                   uuid.UUID
+	DisplayName          string
+	CreatedAt            time.Time
+	PermissionRule       PermissionRule
+	UserPicker           bool
+	PageSize             int32
+	Kind                 TenantKind
+	ExpiresAt            *time.Time
+	Manager              *string
+	OriginID             *uuid.UUID
+	PartnerQuota         *int32
+	UserQuota            *int32
+	RequestRate          *int32
+	IDSeed               *string
+	IdsMade              int64
+	RepeatabilitySeconds int32
 }
 
 type User struct {

@@ -225,7 +225,7 @@ func (q *Queries) DiffPartners(ctx context.Context, arg DiffPartnersParams) ([]D
 }
 
 const getState = `-- name: GetState :one
-SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made FROM tenants WHERE id = $1
+SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made, repeatability_seconds FROM tenants WHERE id = $1
 `
 
 // A tenant or a state.
@@ -248,6 +248,7 @@ func (q *Queries) GetState(ctx context.Context, tenantID uuid.UUID) (Tenant, err
 		&i.RequestRate,
 		&i.IDSeed,
 		&i.IdsMade,
+		&i.RepeatabilitySeconds,
 	)
 	return i, err
 }
@@ -498,7 +499,8 @@ func (q *Queries) ReplacePartners(ctx context.Context, arg ReplacePartnersParams
 const replaceSettings = `-- name: ReplaceSettings :exec
 
 UPDATE tenants AS t SET
-    permission_rule = s.permission_rule, user_picker = s.user_picker, page_size = s.page_size, ids_made = s.ids_made
+    permission_rule = s.permission_rule, user_picker = s.user_picker, page_size = s.page_size, repeatability_seconds = s.repeatability_seconds,
+    ids_made = s.ids_made
 FROM tenants AS s
 WHERE t.id = $1 AND s.id = $2
 `

@@ -15,12 +15,17 @@ import (
 // gathered into few statements. Callers see no difference but speed.
 type Store struct {
 	*Queries
-	pool    *pgxpool.Pool
+	pool    beginner
+	inside  bool                                                                  // of a transaction, see Once
 	creates *gather[CreateRemoteAssistancePartnerParams, RemoteAssistancePartner] // nil: not gathered, as all below
 	gets    *gather[GetRemoteAssistancePartnerParams, RemoteAssistancePartner]
 	updates *gather[UpdateRemoteAssistancePartnerParams, RemoteAssistancePartner]
 	changes *gather[partnerChange, OnboardingStatus]
-	turns   Turns // of creates within a quota
+	turns   Turns // of creates within a quota, and of repeated requests
+}
+
+type beginner interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
 // Observer is told of each statement that calls may share, before it is run: the
@@ -58,7 +63,15 @@ func NewStore(pool *pgxpool.Pool, gathering bool, observer Observer) *Store {
 // CreateRemoteAssistancePartner inserts one partner and returns it as it was
 // committed.
 func (s *Store) CreateRemoteAssistancePartner(ctx context.Context, p CreateRemoteAssistancePartnerParams) (RemoteAssistancePartner, error) {
-	if s.creates == nil {
+	switch {
+	case s.inside:
+		var row RemoteAssistancePartner
+		err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) { // a savepoint: an id that is taken mustn't end the rest
+			row, err = New(tx).CreateRemoteAssistancePartner(ctx, p)
+			return err
+		})
+		return row, err
+	case s.creates == nil:
 		return s.Queries.CreateRemoteAssistancePartner(ctx, p)
 	}
 	return s.creates.do(ctx, p)
@@ -134,11 +147,13 @@ func (s *Store) changeOne(ctx context.Context, c partnerChange) (OnboardingStatu
 // have only so many partners; it fails with ErrQuota if it has them. It waits for
 // others that create there.
 func (s *Store) CreateWithinQuota(ctx context.Context, p CreateRemoteAssistancePartnerParams, quota int32) (row RemoteAssistancePartner, err error) {
-	end, err := s.turns.Take(ctx, p.TenantID)
-	if err != nil {
-		return row, err
+	if !s.inside { // there, a connection is taken already
+		end, err := s.turns.Take(ctx, p.TenantID)
+		if err != nil {
+			return row, err
+		}
+		defer end()
 	}
-	defer end()
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		q := New(tx)
 		if _, err := q.LockTenant(ctx, p.TenantID); err != nil {

@@ -83,3 +83,15 @@ func (q *Queries) DeleteOldIdempotencyKeys(ctx context.Context, createdBefore ti
 	}
 	return result.RowsAffected(), nil
 }
+
+const deleteOldRepeatableRequests = `-- name: DeleteOldRepeatableRequests :execrows
+DELETE FROM repeatable_requests WHERE created_at < $1
+`
+
+func (q *Queries) DeleteOldRepeatableRequests(ctx context.Context, createdBefore time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteOldRepeatableRequests, createdBefore)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}

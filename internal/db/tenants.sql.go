@@ -14,32 +14,33 @@ import (
 
 const createTenant = `-- name: CreateTenant :execrows
 INSERT INTO tenants (
-    id, display_name, kind, permission_rule, user_picker, page_size, expires_at, manager, origin_id,
+    id, display_name, kind, permission_rule, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id,
     partner_quota, user_quota, request_rate, id_seed, created_at
 ) VALUES (
     $1, $2, COALESCE($3::tenant_kind, 'tenant'),
     COALESCE($4::permission_rule, 'seed'), $5,
-    COALESCE($6::integer, 1000), $7, $8, $9,
-    $10, $11, $12, $13, $14
+    COALESCE($6::integer, 1000), $7, $8, $9, $10,
+    $11, $12, $13, $14, $15
 )
 ON CONFLICT DO NOTHING
 `
 
 type CreateTenantParams struct {
-	TenantID       uuid.UUID
-	DisplayName    string
-	Kind           *TenantKind
-	PermissionRule *PermissionRule
-	UserPicker     bool
-	PageSize       *int32
-	ExpiresAt      *time.Time
-	Manager        *string
-	OriginID       *uuid.UUID
-	PartnerQuota   *int32
-	UserQuota      *int32
-	RequestRate    *int32
-	IDSeed         *string
-	CreatedAt      time.Time
+	TenantID             uuid.UUID
+	DisplayName          string
+	Kind                 *TenantKind
+	PermissionRule       *PermissionRule
+	UserPicker           bool
+	PageSize             *int32
+	RepeatabilitySeconds int32
+	ExpiresAt            *time.Time
+	Manager              *string
+	OriginID             *uuid.UUID
+	PartnerQuota         *int32
+	UserQuota            *int32
+	RequestRate          *int32
+	IDSeed               *string
+	CreatedAt            time.Time
 }
 
 // Does nothing to a tenant that is there.
@@ -51,6 +52,7 @@ func (q *Queries) CreateTenant(ctx context.Context, arg CreateTenantParams) (int
 		arg.PermissionRule,
 		arg.UserPicker,
 		arg.PageSize,
+		arg.RepeatabilitySeconds,
 		arg.ExpiresAt,
 		arg.Manager,
 		arg.OriginID,
@@ -111,6 +113,7 @@ const getCaller = `-- name: GetCaller :one
 SELECT
     t.permission_rule,
     t.page_size,
+    t.repeatability_seconds,
     t.expires_at,
     t.partner_quota,
     t.request_rate,
@@ -134,6 +137,7 @@ type GetCallerParams struct {
 type GetCallerRow struct {
 	PermissionRule       PermissionRule
 	PageSize             int32
+	RepeatabilitySeconds int32
 	ExpiresAt            *time.Time
 	PartnerQuota         *int32
 	RequestRate          *int32
@@ -152,6 +156,7 @@ func (q *Queries) GetCaller(ctx context.Context, arg GetCallerParams) (GetCaller
 	err := row.Scan(
 		&i.PermissionRule,
 		&i.PageSize,
+		&i.RepeatabilitySeconds,
 		&i.ExpiresAt,
 		&i.PartnerQuota,
 		&i.RequestRate,
@@ -165,7 +170,7 @@ func (q *Queries) GetCaller(ctx context.Context, arg GetCallerParams) (GetCaller
 }
 
 const getTenant = `-- name: GetTenant :one
-SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made FROM tenants WHERE id = $1 AND kind = 'tenant'
+SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made, repeatability_seconds FROM tenants WHERE id = $1 AND kind = 'tenant'
 `
 
 func (q *Queries) GetTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, error) {
@@ -187,6 +192,7 @@ func (q *Queries) GetTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, er
 		&i.RequestRate,
 		&i.IDSeed,
 		&i.IdsMade,
+		&i.RepeatabilitySeconds,
 	)
 	return i, err
 }
@@ -219,7 +225,7 @@ func (q *Queries) ListStatesOf(ctx context.Context, tenantID uuid.UUID) ([]uuid.
 }
 
 const lockTenant = `-- name: LockTenant :one
-SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made FROM tenants WHERE id = $1 AND kind = 'tenant' FOR NO KEY UPDATE
+SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made, repeatability_seconds FROM tenants WHERE id = $1 AND kind = 'tenant' FOR NO KEY UPDATE
 `
 
 // Keeps other changes by administrators waiting, but no client of the tenant.
@@ -242,6 +248,7 @@ func (q *Queries) LockTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, e
 		&i.RequestRate,
 		&i.IDSeed,
 		&i.IdsMade,
+		&i.RepeatabilitySeconds,
 	)
 	return i, err
 }
@@ -286,23 +293,25 @@ func (q *Queries) TenantExists(ctx context.Context, tenantID uuid.UUID) (bool, e
 const updateTenant = `-- name: UpdateTenant :one
 UPDATE tenants SET
     display_name = $1, permission_rule = $2, user_picker = $3, page_size = $4,
-    expires_at = $5, manager = $6,
-    partner_quota = $7, user_quota = $8, request_rate = $9
-WHERE id = $10
-RETURNING id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made
+    repeatability_seconds = $5,
+    expires_at = $6, manager = $7,
+    partner_quota = $8, user_quota = $9, request_rate = $10
+WHERE id = $11
+RETURNING id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made, repeatability_seconds
 `
 
 type UpdateTenantParams struct {
-	DisplayName    string
-	PermissionRule PermissionRule
-	UserPicker     bool
-	PageSize       int32
-	ExpiresAt      *time.Time
-	Manager        *string
-	PartnerQuota   *int32
-	UserQuota      *int32
-	RequestRate    *int32
-	TenantID       uuid.UUID
+	DisplayName          string
+	PermissionRule       PermissionRule
+	UserPicker           bool
+	PageSize             int32
+	RepeatabilitySeconds int32
+	ExpiresAt            *time.Time
+	Manager              *string
+	PartnerQuota         *int32
+	UserQuota            *int32
+	RequestRate          *int32
+	TenantID             uuid.UUID
 }
 
 func (q *Queries) UpdateTenant(ctx context.Context, arg UpdateTenantParams) (Tenant, error) {
@@ -311,6 +320,7 @@ func (q *Queries) UpdateTenant(ctx context.Context, arg UpdateTenantParams) (Ten
 		arg.PermissionRule,
 		arg.UserPicker,
 		arg.PageSize,
+		arg.RepeatabilitySeconds,
 		arg.ExpiresAt,
 		arg.Manager,
 		arg.PartnerQuota,
@@ -335,6 +345,7 @@ func (q *Queries) UpdateTenant(ctx context.Context, arg UpdateTenantParams) (Ten
 		&i.RequestRate,
 		&i.IDSeed,
 		&i.IdsMade,
+		&i.RepeatabilitySeconds,
 	)
 	return i, err
 }

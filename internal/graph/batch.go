@@ -54,6 +54,8 @@ var batchHeaders = []string{
 	"Cache-Control", "Content-Type", "Location", "OData-EntityId", "OData-Version", "Preference-Applied", "Retry-After", "WWW-Authenticate",
 }
 
+// inBatchKey leads to the id by which a request of a batch may be repeated, "" for
+// none; only the context of such a request has it.
 type inBatchKey struct{}
 
 // batch answers each of the requests through the handler of all requests, as if
@@ -196,7 +198,7 @@ func (x *exchange) itemRequest(item batchItem) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := x.Request.Clone(context.WithValue(x.Request.Context(), inBatchKey{}, true))
+	r := x.Request.Clone(context.WithValue(x.Request.Context(), inBatchKey{}, x.itemRepeatID(item.ID)))
 	r.Method, r.URL, r.RequestURI = strings.ToUpper(item.Method), target, target.RequestURI()
 	r.Header = http.Header{}
 	for name, value := range item.Headers {

@@ -29,7 +29,7 @@ const (
 // exchange is one request and the answer to it.
 type exchange struct {
 	*gin.Context
-	queries         *db.Store
+	queries         *db.Store // of a transaction, where the change is repeatable
 	version         version
 	caller          *bearer.Claims
 	base            string // scheme and host that links start with

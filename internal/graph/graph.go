@@ -124,7 +124,7 @@ func pack(next http.Handler) http.Handler {
 func (s *server) route(g *gin.RouterGroup, v version) {
 	const partners = "/deviceManagement/remoteAssistancePartners"
 	read := func(f handler) gin.HandlerFunc { return s.handle(permit(readScopes, f), v) }
-	write := func(f handler) gin.HandlerFunc { return s.handle(permit(writeScopes, f), v) }
+	write := func(f handler) gin.HandlerFunc { return s.handle(permit(writeScopes, s.repeatable(f)), v) }
 
 	get := func(path string, f gin.HandlerFunc) { // HEAD comes with it, without the body
 		g.GET(path, f)

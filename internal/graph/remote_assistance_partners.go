@@ -330,9 +330,9 @@ func (s *server) insertPartner(x *exchange, p db.CreateRemoteAssistancePartnerPa
 			return row, err
 		}
 		if quota := x.caller.PartnerQuota; quota != nil {
-			row, err = s.queries.CreateWithinQuota(x.Request.Context(), p, *quota)
+			row, err = x.queries.CreateWithinQuota(x.Request.Context(), p, *quota)
 		} else {
-			row, err = s.queries.CreateRemoteAssistancePartner(x.Request.Context(), p)
+			row, err = x.queries.CreateRemoteAssistancePartner(x.Request.Context(), p)
 		}
 		if x.caller.IDSeed == nil || !errors.Is(db.Classify(err), db.ErrTaken) {
 			return row, err
@@ -348,7 +348,7 @@ func (s *server) newPartnerID(x *exchange) (uuid.UUID, error) {
 		return uuid.NewV7()
 	}
 	for {
-		n, err := s.queries.TakeID(x.Request.Context(), x.caller.TenantID)
+		n, err := x.queries.TakeID(x.Request.Context(), x.caller.TenantID)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return uuid.Nil, db.ErrNoTenant
 		}
@@ -356,7 +356,7 @@ func (s *server) newPartnerID(x *exchange) (uuid.UUID, error) {
 			return uuid.Nil, err
 		}
 		id := db.SeededID(*seed, "partner", n)
-		used, err := s.queries.PartnerIDWasUsed(x.Request.Context(), db.PartnerIDWasUsedParams{TenantID: x.caller.TenantID, ID: id})
+		used, err := x.queries.PartnerIDWasUsed(x.Request.Context(), db.PartnerIDWasUsedParams{TenantID: x.caller.TenantID, ID: id})
 		if err != nil || !used {
 			return id, err
 		}
@@ -368,7 +368,7 @@ func (s *server) getRemoteAssistancePartner(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	row, err := s.queries.GetRemoteAssistancePartner(x.Request.Context(), db.GetRemoteAssistancePartnerParams{
+	row, err := x.queries.GetRemoteAssistancePartner(x.Request.Context(), db.GetRemoteAssistancePartnerParams{
 		TenantID: x.caller.TenantID, ID: id,
 	})
 	if err != nil {
@@ -391,7 +391,7 @@ func (s *server) updateRemoteAssistancePartner(x *exchange) error {
 	}
 	p.TenantID, p.ID = x.caller.TenantID, id
 	p.ChangedAt, p.ChangedBy = s.now(), x.caller.ObjectID
-	row, err := s.queries.UpdateRemoteAssistancePartner(x.Request.Context(), p)
+	row, err := x.queries.UpdateRemoteAssistancePartner(x.Request.Context(), p)
 	if err != nil {
 		return err
 	}
@@ -406,7 +406,7 @@ func (s *server) deleteRemoteAssistancePartner(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.queries.DeleteRemoteAssistancePartner(x.Request.Context(), db.DeleteRemoteAssistancePartnerParams{
+	_, err = x.queries.DeleteRemoteAssistancePartner(x.Request.Context(), db.DeleteRemoteAssistancePartnerParams{
 		TenantID: x.caller.TenantID, ID: id, ChangedAt: s.now(), ChangedBy: x.caller.ObjectID,
 	})
 	if err != nil {
@@ -431,7 +431,7 @@ func (s *server) beginOnboardingRemoteAssistancePartner(x *exchange) error {
 		TenantID: x.caller.TenantID, ID: id, ChangedAt: now, ChangedBy: x.caller.ObjectID,
 	}
 	params.RequestExpiryAt, params.RequestExpiry100ns, params.RequestExpiryOffset = db.SplitTime(now.UTC().Add(onboardingPeriod))
-	before, err := s.queries.BeginOnboardingRemoteAssistancePartner(x.Request.Context(), params)
+	before, err := x.queries.BeginOnboardingRemoteAssistancePartner(x.Request.Context(), params)
 	if err != nil {
 		return err
 	}
@@ -457,7 +457,7 @@ func (s *server) disconnectRemoteAssistancePartner(x *exchange) error {
 		TenantID: x.caller.TenantID, ID: id, ChangedAt: s.now(), ChangedBy: x.caller.ObjectID,
 	}
 	params.RequestExpiryAt, params.RequestExpiry100ns, params.RequestExpiryOffset = db.SplitTime(time.Time{})
-	if _, err := s.queries.DisconnectRemoteAssistancePartner(x.Request.Context(), params); err != nil {
+	if _, err := x.queries.DisconnectRemoteAssistancePartner(x.Request.Context(), params); err != nil {
 		return err
 	}
 	x.writeNoContent()

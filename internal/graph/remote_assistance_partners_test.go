@@ -184,7 +184,7 @@ func TestContentHeaders(t *testing.T) {
 	}
 }
 
-func gzipped(t *testing.T, text string) string {
+func gzipped(t testing.TB, text string) string {
 	t.Helper()
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)

@@ -182,6 +182,7 @@ func (p *Provider) checkCaller(ctx context.Context, claims *bearer.Claims, issue
 	}
 	claims.ApplicationPermissions = caller.PermissionRule == db.PermissionRuleCurrent
 	claims.PageSize = int64(caller.PageSize)
+	claims.Repeatability = time.Duration(caller.RepeatabilitySeconds) * time.Second
 	claims.PartnerQuota, claims.RequestRate, claims.IDSeed = caller.PartnerQuota, caller.RequestRate, caller.IDSeed
 	user := claims.IDType == "user"
 	switch {

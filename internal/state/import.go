@@ -189,6 +189,9 @@ func (i *importing) settings(ctx context.Context, s Settings) error {
 	if s.PermissionRule != nil {
 		p.PermissionRule = *s.PermissionRule
 	}
+	if s.RepeatabilitySeconds != nil {
+		p.RepeatabilitySeconds = *s.RepeatabilitySeconds
+	}
 	if s.UserPicker != nil {
 		p.UserPicker = *s.UserPicker
 	}

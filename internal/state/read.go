@@ -30,6 +30,7 @@ const (
 	maxURI           = 2048
 	maxList          = 1000
 	maxPageSize      = 1000
+	maxRepeatability = 3600
 )
 
 // maxValue is how large one element of a document may be, in bytes, with the
@@ -412,6 +413,9 @@ func (s Settings) check() (string, string) {
 	}
 	if s.PermissionRule != nil && !s.PermissionRule.Valid() {
 		return "/permissionRule", fmt.Sprintf("%q: want seed or current", *s.PermissionRule)
+	}
+	if s.RepeatabilitySeconds != nil && (*s.RepeatabilitySeconds < 0 || *s.RepeatabilitySeconds > maxRepeatability) {
+		return "/repeatabilitySeconds", fmt.Sprintf("%d: want 0 to %d", *s.RepeatabilitySeconds, maxRepeatability)
 	}
 	return "", ""
 }

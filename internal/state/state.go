@@ -33,9 +33,10 @@ var Schema []byte
 
 // Settings are a tenant's settings; what is nil stays as it is.
 type Settings struct {
-	PageSize       *int32             `json:"pageSize,omitzero"`
-	PermissionRule *db.PermissionRule `json:"permissionRule,omitzero"`
-	UserPicker     *bool              `json:"userPicker,omitzero"`
+	PageSize             *int32             `json:"pageSize,omitzero"`
+	PermissionRule       *db.PermissionRule `json:"permissionRule,omitzero"`
+	RepeatabilitySeconds *int32             `json:"repeatabilitySeconds,omitzero"`
+	UserPicker           *bool              `json:"userPicker,omitzero"`
 }
 
 // User is a user of a document. Password is written in seeds, PasswordHash by

@@ -85,6 +85,9 @@ func replacePartners(ctx context.Context, q *db.Queries, tenant, from uuid.UUID)
 	if err := q.PlanForMany(ctx); err != nil {
 		return err
 	}
+	if err := q.ForgetRepeatableRequests(ctx, tenant); err != nil {
+		return err
+	}
 	if err := q.RemovePartnersNotIn(ctx, db.RemovePartnersNotInParams{TenantID: tenant, FromID: from}); err != nil {
 		return err
 	}
@@ -147,7 +150,7 @@ func Count(ctx context.Context, q *db.Queries, tenant uuid.UUID) (Counts, error)
 
 func loadSettings(ctx context.Context, q *db.Queries, tenant uuid.UUID) (Settings, error) {
 	row, err := q.GetState(ctx, tenant)
-	return Settings{&row.PageSize, &row.PermissionRule, &row.UserPicker}, err
+	return Settings{&row.PageSize, &row.PermissionRule, &row.RepeatabilitySeconds, &row.UserPicker}, err
 }
 
 // pageSize is how many rows are read at once.
