@@ -306,12 +306,9 @@ func (r *authorization) check() error {
 	if err := r.checkModes(types); err != nil {
 		return err
 	}
-	text := r.get("scope")
-	if text == "" && r.v1 { // v1.0 names the resource alone
+	text := r.scopeOf(r.form)
+	if text == "" && r.v1 {
 		text = "openid offline_access"
-		if resource := strings.TrimRight(r.get("resource"), "/"); resource != "" {
-			text += " " + resource + "/" + defaultScope
-		}
 	}
 	if text == "" {
 		return errMissing("scope")

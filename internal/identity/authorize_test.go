@@ -280,7 +280,7 @@ func TestSession(t *testing.T) {
 	f := c.authorizeForm()
 	a := c.post(c.authorizePath(f), fields("user", c.user.UserPrincipalName, "password", password))
 	cookie := a.header.Get("Set-Cookie")
-	for _, want := range []string{"ESTSAUTH=1.", "; Path=/", "; HttpOnly", "; Secure", "; SameSite=Lax"} {
+	for _, want := range []string{"ESTSAUTH=1.", "; Path=/", "; HttpOnly", "; Secure", "; SameSite=None"} {
 		if !strings.Contains(cookie, want) {
 			t.Errorf("no %s in the cookie", want)
 		}
@@ -305,6 +305,13 @@ func TestSession(t *testing.T) {
 	}
 	if got := c.answered(c.get(c.authorizePath(silent), "Cookie", "ESTSAUTH=1.AAAA")); got.Get("error") != "login_required" {
 		t.Errorf("made up: %v", got)
+	}
+	// Other sites' pages bring the cookie, and can't fill in a form by it.
+	for _, path := range []string{c.authorizePath(f), "/" + c.id.String() + "/adminconsent?" + f.Encode(), "/common/oauth2/deviceauth"} {
+		a := c.post(path, fields("user", c.user.UserPrincipalName, "password", password, "pick", c.user.ID.String()), "Cookie", cookie, "Origin", "https://evil.example.test", "Sec-Fetch-Site", "cross-site")
+		if a.status != http.StatusForbidden || a.header.Get("Location") != "" {
+			t.Errorf("%s: %d", path, a.status)
+		}
 	}
 	logout := "/" + c.id.String() + "/oauth2/v2.0/logout"
 	if a := c.get(logout + "?post_logout_redirect_uri=https://evil.example.test/"); a.status != 200 || a.header.Get("Location") != "" {

@@ -47,7 +47,7 @@ func (p *Provider) answerApplication(r tokenRequest, c client, s scopes) (tokenA
 		}
 	}
 	lifetime, capable := r.lifetime()
-	a := tokenAnswer{TokenType: "Bearer"}
+	a := tokenAnswer{TokenType: "Bearer", resource: s.resource}
 	a.setLifetime(lifetime)
 	a.AccessToken, err = p.IssueAccessToken(AccessToken{
 		Audience: to.audience, TenantID: c.TenantID, ObjectID: c.ServicePrincipalID, AppID: c.ClientID, AppName: c.DisplayName,

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,6 +37,20 @@ type deviceAnswer struct {
 	Message         string `json:"message"`
 }
 
+// deviceAnswerV1 is the same as the endpoint of v1.0 gives it.
+type deviceAnswerV1 struct {
+	UserCode        string `json:"user_code"`
+	DeviceCode      string `json:"device_code"`
+	VerificationURL string `json:"verification_url"`
+	ExpiresIn       string `json:"expires_in"`
+	Interval        string `json:"interval"`
+	Message         string `json:"message"`
+}
+
+func (a deviceAnswer) v1() deviceAnswerV1 {
+	return deviceAnswerV1{a.UserCode, a.DeviceCode, a.VerificationURI, strconv.Itoa(a.ExpiresIn), strconv.Itoa(a.Interval), a.Message}
+}
+
 // deviceAuthorization is the device authorization endpoint (RFC 8628 section
 // 3.1).
 // https://learn.microsoft.com/entra/identity-platform/v2-oauth2-device-code
@@ -48,6 +63,7 @@ func (p *Provider) deviceAuthorization(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	f["scope"] = []string{x.scopeOf(f)}
 	r := tokenRequest{x, f, a}
 	s, err := r.scopes()
 	if err != nil {
@@ -71,11 +87,16 @@ func (p *Provider) deviceAuthorization(x *exchange) error {
 		}
 	}
 	uri := x.base + "/" + common + "/oauth2/deviceauth"
-	x.writeJSON(200, deviceAnswer{
+	answer := deviceAnswer{
 		UserCode: params.UserCode, DeviceCode: deviceCode, VerificationURI: uri,
 		ExpiresIn: int(deviceCodeLifetime.Seconds()), Interval: int(deviceCodeInterval.Seconds()),
 		Message: fmt.Sprintf("To sign in, use a web browser to open the page %s and enter the code %s to authenticate.", uri, params.UserCode),
-	})
+	}
+	if x.v1 {
+		x.writeJSON(200, answer.v1())
+		return nil
+	}
+	x.writeJSON(200, answer)
 	return nil
 }
 
@@ -93,9 +114,12 @@ func newUserCode() string {
 // grantDeviceCode answers a device that asks whether a user let it in yet
 // (RFC 8628 section 3.4).
 func (p *Provider) grantDeviceCode(r tokenRequest) (tokenAnswer, error) {
-	value, err := r.need("device_code")
-	if err != nil {
-		return tokenAnswer{}, err
+	value := r.get("device_code")
+	if value == "" && r.v1 {
+		value = r.get("code")
+	}
+	if value == "" {
+		return tokenAnswer{}, errMissing("device_code")
 	}
 	ctx, hash := r.Request.Context(), hashOf(value)
 	code, err := p.queries.GetDeviceCode(ctx, hash)

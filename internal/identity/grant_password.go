@@ -36,6 +36,9 @@ func (p *Provider) grantPassword(r tokenRequest) (tokenAnswer, error) {
 
 // scopes are those of the form, which must name some.
 func (r tokenRequest) scopes() (scopes, error) {
+	if r.v1 && r.get("scope") == "" {
+		return scopes{}, errMissing("resource")
+	}
 	text, err := r.need("scope")
 	if err != nil {
 		return scopes{}, err

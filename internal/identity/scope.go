@@ -65,6 +65,27 @@ func parseScopes(text string) (scopes, error) {
 	return s, nil
 }
 
+// scopeOf is the scope that a request asks for. One of v1.0 names a resource, and of its
+// scope parameter only what concerns the sign-in counts: it gets all that was consented
+// to, and users get a refresh token, whether asked for or not.
+// https://learn.microsoft.com/previous-versions/azure/active-directory/azuread-dev/v1-protocols-oauth-code
+func (x *exchange) scopeOf(f form) string {
+	scope, resource := f.get("scope"), strings.TrimRight(f.get("resource"), "/")
+	switch {
+	case resource == "" && x.v1 && scope != "":
+		return scope + " offline_access"
+	case resource == "", !x.v1 && scope != "":
+		return scope
+	}
+	words := []string{resource + "/" + defaultScope, "openid", "offline_access"}
+	for word := range strings.FieldsSeq(scope) {
+		if containsFold(oidcScopes, word) && !containsFold(words, word) {
+			words = append(words, word)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
 func errScope(scope string) *aadError {
 	return refuse(70011, invalidScope, "The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid. The scope %s is not valid.", scope)
 }

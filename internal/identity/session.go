@@ -30,10 +30,14 @@ func (p *Provider) startSession(x *exchange, user db.User) error {
 	return err
 }
 
+// setSessionCookie lets the browser bring the session with what other sites' pages ask
+// for too: a single-page application signs in silently in a hidden frame. So no page
+// takes the session for consent: whoever fills in a form types a password or picks a
+// user, and only in a form of ours (see sameOrigin).
 func (x *exchange) setSessionCookie(value string, maxAge int) {
 	http.SetCookie(x.Writer, &http.Cookie{
 		Name: sessionCookie, Value: value, Path: "/", MaxAge: maxAge,
-		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteNoneMode,
 	})
 }
 

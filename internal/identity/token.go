@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"math/rand/v2"
@@ -67,9 +68,7 @@ func (p *Provider) token(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	if f.get("scope") == "" && f.get("resource") != "" { // v1.0 names the resource alone
-		f["scope"] = []string{strings.TrimRight(f.get("resource"), "/") + "/" + defaultScope + " openid offline_access"}
-	}
+	f["scope"] = []string{x.scopeOf(f)}
 	answer, err := grant.answer(p, tokenRequest{x, f, a})
 	if err != nil {
 		return err
@@ -95,6 +94,9 @@ type tokenAnswer struct {
 	RefreshEnds  int    `json:"refresh_token_expires_in,omitempty"` // seconds; where it is fixed
 	IDToken      string `json:"id_token,omitempty"`
 	ClientInfo   string `json:"client_info,omitempty"`
+
+	granted  []string // permissions, without the resource
+	resource string   // as the scopes name it; "" is Graph
 }
 
 // tokenAnswerV1 is the same as the endpoint of v1.0 gives it: times as strings.
@@ -114,7 +116,7 @@ type tokenAnswerV1 struct {
 
 func (a tokenAnswer) v1(now time.Time, resource string) tokenAnswerV1 {
 	return tokenAnswerV1{
-		TokenType: a.TokenType, Scope: a.Scope, Resource: resource,
+		TokenType: a.TokenType, Scope: strings.Join(a.granted, " "), Resource: cmp.Or(resource, a.resource, GraphAudience),
 		ExpiresIn: strconv.Itoa(a.ExpiresIn), ExtExpiresIn: strconv.Itoa(a.ExtExpiresIn),
 		ExpiresOn:   strconv.FormatInt(now.Unix()+int64(a.ExpiresIn), 10),
 		NotBefore:   strconv.FormatInt(now.Add(-clockSkew).Unix(), 10),
@@ -145,7 +147,7 @@ func (p *Provider) answer(r tokenRequest, s signIn) (tokenAnswer, error) {
 		return tokenAnswer{}, err
 	}
 	lifetime, capable := r.lifetime()
-	a := tokenAnswer{TokenType: "Bearer", Scope: s.scopes.echo(granted)}
+	a := tokenAnswer{TokenType: "Bearer", Scope: s.scopes.echo(granted), granted: granted, resource: s.scopes.resource}
 	a.setLifetime(lifetime)
 	if a.AccessToken, err = p.IssueAccessToken(AccessToken{
 		Audience: to.audience, TenantID: s.TenantID, AppID: s.ClientID, AppName: s.DisplayName, Proof: string(s.proof),
