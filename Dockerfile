@@ -62,11 +62,10 @@ RUN set -eu; \
     chmod -R a+rX postgres; \
     cp -al postgres /usr/share/mocktenant/cluster; \
     chmod 0700 postgres
-# The password is no secret, as those of the demo tenant: publish the ports on
-# loopback, or set another one.
+# The credentials of the demo tenant are no secret: publish the ports on loopback. That
+# of Postgres is random, which mocktenant env prints.
 ENV MOCKTENANT_PG_BASE=/usr/share/mocktenant/cluster \
     MOCKTENANT_PG_LISTEN=* \
-    MOCKTENANT_PG_PASSWORD=mocktenant \
     MOCKTENANT_HTTP_ADDR=:8080 \
     MOCKTENANT_HTTPS_ADDR=:8443 \
     MOCKTENANT_ADMIN_ADDR=:8081 \

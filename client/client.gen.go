@@ -553,8 +553,11 @@ type ReportLogin struct {
 	Label           *string    `json:"label,omitempty"`
 
 	// Login The Postgres role.
-	Login     string               `json:"login"`
-	TenantIds []openapi_types.UUID `json:"tenantIds"`
+	Login string `json:"login"`
+
+	// RoleMissing Postgres has no such role for this database, as after a restore from a dump, which holds no roles. To rotate the login makes it anew.
+	RoleMissing bool                 `json:"roleMissing"`
+	TenantIds   []openapi_types.UUID `json:"tenantIds"`
 }
 
 // ReportLoginCreate defines model for ReportLoginCreate.
@@ -1234,12 +1237,12 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/report-logins (the `CreateReportLogin` operationId).
 	CreateReportLogin(ctx context.Context, params *CreateReportLoginParams, body CreateReportLoginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RevokeReportLogin Removes a login and ends its connections.
+	// RevokeReportLogin Ends a login's connections and removes it.
 	//
 	// Corresponds with DELETE /v1/report-logins/{login} (the `RevokeReportLogin` operationId).
 	RevokeReportLogin(ctx context.Context, login Login, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RotateReportLogin Gives a login another password.
+	// RotateReportLogin Ends a login's connections, gives it another password and its first settings.
 	//
 	// Corresponds with POST /v1/report-logins/{login}/rotate (the `RotateReportLogin` operationId).
 	RotateReportLogin(ctx context.Context, login Login, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1779,7 +1782,7 @@ func (c *Client) CreateReportLogin(ctx context.Context, params *CreateReportLogi
 	return c.Client.Do(req)
 }
 
-// RevokeReportLogin Removes a login and ends its connections.
+// RevokeReportLogin Ends a login's connections and removes it.
 //
 // Corresponds with DELETE /v1/report-logins/{login} (the `RevokeReportLogin` operationId).
 func (c *Client) RevokeReportLogin(ctx context.Context, login Login, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1794,7 +1797,7 @@ func (c *Client) RevokeReportLogin(ctx context.Context, login Login, reqEditors 
 	return c.Client.Do(req)
 }
 
-// RotateReportLogin Gives a login another password.
+// RotateReportLogin Ends a login's connections, gives it another password and its first settings.
 //
 // Corresponds with POST /v1/report-logins/{login}/rotate (the `RotateReportLogin` operationId).
 func (c *Client) RotateReportLogin(ctx context.Context, login Login, reqEditors ...RequestEditorFn) (*http.Response, error) {

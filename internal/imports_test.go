@@ -12,19 +12,20 @@ const module = "github.com/mocktenant/mocktenant/"
 // mayImport says which of our packages each of our packages may import; the
 // picture is in docs/architecture.md. A package that is missing may import none.
 var mayImport = map[string][]string{
-	"internal/db":        {"internal/odata", "migrations"},
-	"internal/db/dbtest": {"internal/db", "internal/embeddedpg"},
-	"internal/certs":     {"internal/db"},
-	"internal/identity":  {"internal/bearer", "internal/cors", "internal/db"},
-	"internal/graph":     {"internal/bearer", "internal/cors", "internal/db", "internal/odata"},
-	"internal/proxy":     {"internal/certs"},
-	"internal/state":     {"internal/db", "internal/identity", "internal/odata"},
-	"internal/admin":     {"internal/db", "internal/identity", "internal/odata", "internal/state"},
-	"internal/exporters": {"internal/telemetry"},
-	"internal/server":    {"internal/admin", "internal/certs", "internal/db", "internal/graph", "internal/identity", "internal/proxy", "internal/telemetry"},
-	"internal/bench":     {"client", "internal/embeddedpg", "internal/server"},
-	"graphtest":          {"client", "internal/admin", "internal/certs", "internal/db", "internal/embeddedpg", "internal/server", "internal/state"},
-	"cmd/mocktenant":     {"client", "internal/admin", "internal/bearer", "internal/certs", "internal/db", "internal/embeddedpg", "internal/exporters", "internal/identity", "internal/proxy", "internal/server"},
+	"internal/db":         {"internal/odata", "migrations"},
+	"internal/db/dbtest":  {"internal/db", "internal/embeddedpg"},
+	"internal/certs":      {"internal/db"},
+	"internal/identity":   {"internal/bearer", "internal/cors", "internal/db"},
+	"internal/graph":      {"internal/bearer", "internal/cors", "internal/db", "internal/odata"},
+	"internal/proxy":      {"internal/certs"},
+	"internal/state":      {"internal/db", "internal/identity", "internal/odata"},
+	"internal/admin":      {"internal/db", "internal/identity", "internal/odata", "internal/scram", "internal/state"},
+	"internal/embeddedpg": {"internal/scram"},
+	"internal/exporters":  {"internal/telemetry"},
+	"internal/server":     {"internal/admin", "internal/certs", "internal/db", "internal/graph", "internal/identity", "internal/proxy", "internal/telemetry"},
+	"internal/bench":      {"client", "internal/embeddedpg", "internal/server"},
+	"graphtest":           {"client", "internal/admin", "internal/certs", "internal/db", "internal/embeddedpg", "internal/server", "internal/state"},
+	"cmd/mocktenant":      {"client", "internal/admin", "internal/bearer", "internal/certs", "internal/db", "internal/embeddedpg", "internal/exporters", "internal/identity", "internal/proxy", "internal/server"},
 }
 
 // notForTests are modules that a user of graphtest or client must not come to need:

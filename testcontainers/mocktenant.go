@@ -94,6 +94,7 @@ func Run(ctx context.Context, img string, opts ...testcontainers.ContainerCustom
 		testcontainers.WithEnv(map[string]string{
 			"MOCKTENANT_ADMIN_ADDR":      ":8081",
 			"MOCKTENANT_ADMIN_KEY":       rand.Text(),
+			"MOCKTENANT_PG_PASSWORD":     rand.Text(),
 			"MOCKTENANT_MICROSOFT_HOSTS": "true",
 		}),
 		testcontainers.WithWaitStrategy(wait.ForHTTP("/readyz").WithPort(httpPort).WithPollInterval(pollInterval)),
@@ -274,8 +275,9 @@ func (c *Container) URL() string { return c.location().url }
 // HTTPURL is the same by plain HTTP.
 func (c *Container) HTTPURL() string { return c.location().httpURL }
 
-// DatabaseURL leads to the service's database: the container's own, or the one of
-// WithDatabaseURL, as it was given.
+// DatabaseURL leads to the service's database: the container's own, as a role with a
+// random password that reads and changes tenants, users, applications and partners, and
+// reaches no key and no secret; or the one of WithDatabaseURL, as it was given.
 func (c *Container) DatabaseURL() string { return c.location().databaseURL }
 
 // published is a URL that leads to the container's own Postgres, as the service knows

@@ -319,8 +319,13 @@ func TestReportURL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "postgres://mocktenant:mocktenant@" + sql + "/mocktenant?sslmode=disable"; ctr.DatabaseURL() != want {
-		t.Errorf("DatabaseURL is %s, want %s", ctr.DatabaseURL(), want)
+	database, err := url.Parse(ctr.DatabaseURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ := database.User.Password()
+	if want := "postgres://mocktenant:" + password + "@" + sql + "/mocktenant?sslmode=disable"; ctr.DatabaseURL() != want || len(password) < 20 {
+		t.Errorf("DatabaseURL is %s, want %s with a random password", ctr.DatabaseURL(), want)
 	}
 	if !strings.HasPrefix(login, "postgres://mocktenant_report_") || !strings.HasSuffix(login, "@"+sql+"/mocktenant?sslmode=disable") {
 		t.Errorf("ReportURL is %s", login)

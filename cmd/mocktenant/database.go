@@ -3,12 +3,16 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/adrg/xdg"
@@ -37,7 +41,7 @@ func (f *databaseFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.DataDir, "data-dir", "", "The `DIR` where the service's own Postgres keeps its data (default: mocktenant in the user's data folder, or /var/lib/mocktenant as root).")
 	truthFlag(flags, &f.NoOwnPostgres, "no-own-postgres", "Run no Postgres of its own: DATABASE_URL must name one. The image that has none inside says so.")
 	flags.StringVar(&f.PGListen, "pg-listen", "", "The `HOST` on which the service's own Postgres listens for SQL, at port 5432: an address, a name, or * for all (default: nowhere but on its socket).")
-	flags.StringVar(&f.PGPassword, "pg-password", "", "The `PASSWORD` of its role mocktenant, which reads and writes every row there.")
+	flags.StringVar(&f.PGPassword, "pg-password", "", "The `PASSWORD` of its role mocktenant, which reads and writes tenants, users, applications and partners there, at least 12 characters beyond loopback (default: a random one, which mocktenant env prints).")
 	flags.StringVar(&f.PGBase, "pg-base", "", "The `DIR` of a cluster to copy where there is none yet, rather than running initdb. The image with a Postgres inside has one.")
 	flags.StringVar(&f.PGBinDir, "pg-bindir", "", "The `DIR` with initdb and postgres for that (default: looked for on PATH and in the usual places).")
 	settings(flags, "Database", map[string]string{
@@ -69,7 +73,49 @@ func (f databaseFlags) tcpURL() string {
 	if f.PGListen == "" {
 		return ""
 	}
-	return embeddedpg.TCPURL(f.PGListen, f.PGPassword)
+	return embeddedpg.TCPURL(f.PGListen, cmp.Or(f.PGPassword, f.kept(pgPasswordFile)))
+}
+
+// sqlRole is the role that signs in where the service's own Postgres listens, "" if it
+// listens nowhere.
+func (f databaseFlags) sqlRole() string {
+	if f.PGListen == "" || !f.embedded() {
+		return ""
+	}
+	return embeddedpg.RoleName
+}
+
+// loopback tells whether only this machine reaches the service's own Postgres.
+func (f databaseFlags) loopback() bool {
+	for host := range strings.SplitSeq(f.PGListen, ",") {
+		host = strings.TrimSpace(host)
+		if ip := net.ParseIP(host); host != "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return false
+		}
+	}
+	return true
+}
+
+func pgPasswordFile(dir string) string { return filepath.Join(dir, "pg-password") }
+
+// password is the one of the role for SQL, if the service's own Postgres listens: by
+// default a random one that the data directory keeps or, where there is none, nobody
+// gets to know: report logins have their own.
+func (f databaseFlags) password(dir string) (string, error) {
+	if f.PGListen == "" || f.PGPassword != "" {
+		return f.PGPassword, nil
+	}
+	if dir == "" {
+		return rand.Text(), nil
+	}
+	mode := fs.FileMode(0o700)
+	if os.Geteuid() == 0 {
+		mode = 0o711 // root runs Postgres as another user
+	}
+	if err := os.MkdirAll(dir, mode); err != nil {
+		return "", err
+	}
+	return ownSecret(pgPasswordFile(dir), rand.Text())
 }
 
 // shown is the URL by which others reach the service's database, which it reaches
@@ -97,11 +143,17 @@ func (f databaseFlags) check() error {
 		return errors.New("DATABASE_URL is not set, and there is no Postgres of the service's own (MOCKTENANT_NO_OWN_POSTGRES): " +
 			"set DATABASE_URL=postgres://USER:PASSWORD@HOST/DATABASE, or run the image with a Postgres inside, mocktenant:standalone")
 	}
-	if f.PGListen != "" && f.PGPassword == "" {
-		return fmt.Errorf("MOCKTENANT_PG_LISTEN %q: want MOCKTENANT_PG_PASSWORD with it", f.PGListen)
+	if n := len(f.PGPassword); n > 0 && n < minPGPassword && !f.loopback() {
+		return fmt.Errorf("MOCKTENANT_PG_PASSWORD has %d characters: others than this machine reach MOCKTENANT_PG_LISTEN %q, want %d at least, or none for a random one, which mocktenant env prints", n, f.PGListen, minPGPassword)
+	}
+	if strings.ContainsFunc(f.PGPassword, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return errors.New("MOCKTENANT_PG_PASSWORD has a character that isn't printable ASCII: leave it out")
 	}
 	return nil
 }
+
+// minPGPassword is how short a password may be that others than this machine can try.
+const minPGPassword = 12
 
 // dataDir is the data directory, absolute.
 func (f databaseFlags) dataDir() (string, error) {
@@ -123,8 +175,12 @@ func (f databaseFlags) start(ctx context.Context, dir string, log *slog.Logger) 
 	if !f.embedded() {
 		return f.DatabaseURL, func() error { return nil }, nil
 	}
+	password, err := f.password(dir)
+	if err != nil {
+		return "", nil, err
+	}
 	postgres, err := embeddedpg.Start(ctx, embeddedpg.Options{
-		DataDir: dir, BinDir: f.PGBinDir, Base: f.PGBase, Listen: f.PGListen, Password: f.PGPassword, Log: log,
+		DataDir: dir, BinDir: f.PGBinDir, Base: f.PGBase, Listen: f.PGListen, Password: password, Log: log,
 		Template: embeddedpg.Template{Name: server.Preparation(time.Now()), Fill: server.Prepare},
 	})
 	if err != nil {

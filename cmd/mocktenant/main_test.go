@@ -575,7 +575,8 @@ func TestBadSettings(t *testing.T) {
 		{"MOCKTENANT_DATABASE_WAIT=soon", "serve", `MOCKTENANT_DATABASE_WAIT "soon"`},
 		{"DATABASE_URL=nonsense", "serve", "read the database URL"},
 		{"DATABASE_URL=host=127.0.0.1", "--ephemeral", "--ephemeral is for the service's own Postgres"},
-		{"MOCKTENANT_PG_LISTEN=127.0.0.1", "serve", `MOCKTENANT_PG_LISTEN "127.0.0.1": want MOCKTENANT_PG_PASSWORD`},
+		{"MOCKTENANT_PG_LISTEN=*", "--pg-password=mocktenant", "MOCKTENANT_PG_PASSWORD has 10 characters"},
+		{"MOCKTENANT_PG_PASSWORD=pässwort-mit-umlaut", "serve", "isn't printable ASCII"},
 		{"MOCKTENANT_SHUTDOWN_DELAY=-1s", "serve", "MOCKTENANT_SHUTDOWN_DELAY -1s"},
 		{"MOCKTENANT_REFRESH_TOKEN_LEEWAY=25h", "serve", "MOCKTENANT_REFRESH_TOKEN_LEEWAY 25h0m0s: want 0s to 24h0m0s"},
 		{"MOCKTENANT_NO_OWN_POSTGRES=true", "serve", "DATABASE_URL is not set"},
@@ -690,22 +691,29 @@ func TestRunEndsWithItsContext(t *testing.T) {
 func TestWantsDemo(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		demo, addr, database string
-		want                 bool
+		demo, addr, database, listen string
+		want                         bool
 	}{
-		{"auto", "127.0.0.1:8080", "", true},
-		{"auto", "localhost:8080", "", true},
-		{"auto", "[::1]:8080", "", true},
-		{"auto", ":8080", "", false},
-		{"auto", "0.0.0.0:8080", "", false},
-		{"auto", "[::]:8080", "", false},
-		{"auto", "192.0.2.1:8080", "", false},
-		{"auto", "127.0.0.1:8080", "postgres://x", false},
-		{"true", "0.0.0.0:8080", "postgres://x", true},
-		{"false", "127.0.0.1:8080", "", false},
+		{"auto", "127.0.0.1:8080", "", "", true},
+		{"auto", "localhost:8080", "", "", true},
+		{"auto", "[::1]:8080", "", "", true},
+		{"auto", ":8080", "", "", false},
+		{"auto", "0.0.0.0:8080", "", "", false},
+		{"auto", "[::]:8080", "", "", false},
+		{"auto", "192.0.2.1:8080", "", "", false},
+		{"auto", "127.0.0.1:8080", "postgres://x", "", false},
+		{"true", "0.0.0.0:8080", "postgres://x", "", true},
+		{"false", "127.0.0.1:8080", "", "", false},
+		{"auto", "127.0.0.1:8080", "", "*", false},
+		{"auto", "127.0.0.1:8080", "", "0.0.0.0", false},
+		{"auto", "127.0.0.1:8080", "", "::", false},
+		{"auto", "127.0.0.1:8080", "", "localhost,192.0.2.1", false},
+		{"auto", "127.0.0.1:8080", "", "db", false},
+		{"auto", "127.0.0.1:8080", "", "localhost, ::1,127.0.0.2", true},
+		{"true", "127.0.0.1:8080", "", "*", true},
 	} {
 		s := serveCommand{Config: server.Config{HTTPAddr: tt.addr}, DemoTenant: tt.demo}
-		if got := s.wantsDemo(databaseFlags{DatabaseURL: tt.database}); got != tt.want {
+		if got := s.wantsDemo(databaseFlags{DatabaseURL: tt.database, PGListen: tt.listen}); got != tt.want {
 			t.Errorf("%+v: %v", tt, got)
 		}
 	}

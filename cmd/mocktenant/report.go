@@ -164,13 +164,17 @@ func (r *reportLoginList) Run(ctx context.Context, c *cli, con console) error {
 	if err != nil {
 		return err
 	}
-	rows := [][]string{{"LOGIN", "LABEL", "TENANTS", "CREATED", "EXPIRES"}}
+	rows := [][]string{{"LOGIN", "LABEL", "TENANTS", "CREATED", "EXPIRES", "ROLE"}}
 	for _, l := range all {
 		var tenants []string
 		for _, id := range l.TenantIds {
 			tenants = append(tenants, id.String())
 		}
-		rows = append(rows, []string{l.Login, orDash(l.Label), strings.Join(tenants, ","), moment(&l.CreatedDateTime), moment(l.ExpiresDateTime)})
+		role := "-"
+		if l.RoleMissing {
+			role = "missing: rotate it"
+		}
+		rows = append(rows, []string{l.Login, orDash(l.Label), strings.Join(tenants, ","), moment(&l.CreatedDateTime), moment(l.ExpiresDateTime), role})
 	}
 	return r.print(con, all, rows)
 }
@@ -184,7 +188,7 @@ type reportLoginRotate struct {
 
 func newReportLoginRotate(c *cli) *cobra.Command {
 	r := &reportLoginRotate{}
-	cmd := c.command("rotate <login>", "Give a login another password.", r, &r.adminFlags, &r.outputFlags)
+	cmd := c.command("rotate <login>", "End a login's connections and give it another password.", r, &r.adminFlags, &r.outputFlags)
 	arguments(cmd, readText(&r.Login))
 	return cmd
 }
@@ -210,7 +214,7 @@ type reportLoginRevoke struct {
 
 func newReportLoginRevoke(c *cli) *cobra.Command {
 	r := &reportLoginRevoke{}
-	cmd := c.command("revoke <login>", "Remove a login and end its connections.", r, &r.adminFlags)
+	cmd := c.command("revoke <login>", "End a login's connections and remove it.", r, &r.adminFlags)
 	arguments(cmd, readText(&r.Login))
 	return cmd
 }

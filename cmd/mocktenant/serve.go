@@ -56,7 +56,7 @@ func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error)
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	s.DatabaseURL = url
-	s.Demo = s.wantsDemo(c.Database)
+	s.Demo, s.SQLRole = s.wantsDemo(c.Database), c.Database.sqlRole()
 	if c.Database.embedded() {
 		s.ReportURL = cmp.Or(s.ReportURL, c.Database.tcpURL())
 	}
@@ -120,7 +120,7 @@ func (s *serveCommand) directory(f databaseFlags) (string, error) {
 // wantsDemo tells whether to make the demo tenant: by itself only where nobody
 // else can reach it, and nobody else's database gets it.
 func (s *serveCommand) wantsDemo(f databaseFlags) bool {
-	return s.DemoTenant == "true" || s.DemoTenant == "auto" && f.embedded() && s.Loopback()
+	return s.DemoTenant == "true" || s.DemoTenant == "auto" && f.embedded() && f.loopback() && s.Loopback()
 }
 
 func (s *serveCommand) wait(ctx context.Context, srv *server.Server, con console) error {

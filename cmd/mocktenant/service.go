@@ -52,23 +52,36 @@ func adminKeyFile(dir string) string { return filepath.Join(dir, "admin-key") }
 // ownAdminKey returns the key of an administrator that the data directory keeps,
 // after making one if there is none: who can enter the directory, or the container
 // that it is in, may administer.
-func ownAdminKey(dir string) (key string, err error) {
-	text, err := os.ReadFile(adminKeyFile(dir))
+func ownAdminKey(dir string) (string, error) {
+	return ownSecret(adminKeyFile(dir), "mocktenant_"+rand.Text())
+}
+
+// ownSecret returns the secret that a file keeps, after writing fresh into it if there
+// is none.
+func ownSecret(file, fresh string) (string, error) {
+	text, err := os.ReadFile(file)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return strings.TrimSpace(string(text)), err
 	}
-	key = "mocktenant_" + rand.Text()
-	return key, os.WriteFile(adminKeyFile(dir), []byte(key+"\n"), 0o600)
+	return fresh, os.WriteFile(file, []byte(fresh+"\n"), 0o600)
 }
 
 // keptAdminKey is the key that the service's own data directory keeps, "" if there
 // is none, or none for us.
 func (f databaseFlags) keptAdminKey() string {
-	dir, err := f.dataDir()
-	if err != nil || !f.embedded() {
+	if !f.embedded() {
 		return ""
 	}
-	text, _ := os.ReadFile(adminKeyFile(dir))
+	return f.kept(adminKeyFile)
+}
+
+// kept is what a file of the data directory holds, "" if there is none, or none for us.
+func (f databaseFlags) kept(file func(dir string) string) string {
+	dir, err := f.dataDir()
+	if err != nil {
+		return ""
+	}
+	text, _ := os.ReadFile(file(dir))
 	return strings.TrimSpace(string(text))
 }
 

@@ -75,6 +75,8 @@ type API struct {
 	documents slots // those that are kept
 	transfers slots // those of them that go into the database or come out of it
 
+	guard *guard
+
 	sameOrigin *http.CrossOriginProtection
 }
 
@@ -86,6 +88,7 @@ func New(c Config) *API {
 		patience: cmp.Or(c.Patience, patience), documents: make(slots, maxDocuments), transfers: transfers(c.DB.Config().MaxConns),
 		sameOrigin: http.NewCrossOriginProtection(),
 	}
+	a.guard = newGuard(a)
 	if a.now == nil {
 		a.now = time.Now
 	}

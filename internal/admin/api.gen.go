@@ -549,8 +549,11 @@ type ReportLogin struct {
 	Label           *string    `json:"label,omitempty"`
 
 	// Login The Postgres role.
-	Login     string               `json:"login"`
-	TenantIds []openapi_types.UUID `json:"tenantIds"`
+	Login string `json:"login"`
+
+	// RoleMissing Postgres has no such role for this database, as after a restore from a dump, which holds no roles. To rotate the login makes it anew.
+	RoleMissing bool                 `json:"roleMissing"`
+	TenantIds   []openapi_types.UUID `json:"tenantIds"`
 }
 
 // ReportLoginCreate defines model for ReportLoginCreate.
@@ -1115,10 +1118,10 @@ type ServerInterface interface {
 	// CreateReportLogin Makes a Postgres login that reads schema reporting for its tenants.
 	// (POST /v1/report-logins)
 	CreateReportLogin(c *gin.Context, params CreateReportLoginParams)
-	// RevokeReportLogin Removes a login and ends its connections.
+	// RevokeReportLogin Ends a login's connections and removes it.
 	// (DELETE /v1/report-logins/{login})
 	RevokeReportLogin(c *gin.Context, login Login)
-	// RotateReportLogin Gives a login another password.
+	// RotateReportLogin Ends a login's connections, gives it another password and its first settings.
 	// (POST /v1/report-logins/{login}/rotate)
 	RotateReportLogin(c *gin.Context, login Login)
 	// ListReports The reports that can be run.

@@ -6,8 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,14 +17,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mocktenant/mocktenant/internal/db"
-)
-
-// Limits of a report login. A session may lift its own time-outs; what it then
-// runs for longer than longestReport is ended by the sweep.
-const (
-	loginPrefix      = "mocktenant_report_"
-	loginConnections = 10
-	longestReport    = 2 * time.Minute
 )
 
 // ListReportLogins lists the logins, those of a manager by whether all their
@@ -37,9 +29,28 @@ func (a *API) ListReportLogins(c *gin.Context, p ListReportLoginsParams) {
 		}
 		list := ReportLoginList{}
 		logins, err := a.reportLogins(c.Request.Context(), a.queries, x.caller, q)
+		if err != nil {
+			return answer{}, err
+		}
 		list.Value, list.NextLink = page(x, logins, p.Top, func(l ReportLogin) string { return l.Login })
-		return ok(list), err
+		return ok(list), a.markMissing(c.Request.Context(), list.Value)
 	})
+}
+
+// markMissing says of each login whether Postgres lacks its role.
+func (a *API) markMissing(ctx context.Context, logins []ReportLogin) error {
+	names := make([]string, len(logins))
+	for i, l := range logins {
+		names[i] = l.Login
+	}
+	there, err := rolesOf(ctx, a.pool, names)
+	if err != nil {
+		return err
+	}
+	for i := range logins {
+		logins[i].RoleMissing = !slices.Contains(there, logins[i].Login)
+	}
+	return nil
 }
 
 // reportLogins are those that a caller may see: a page, or one by name.
@@ -60,7 +71,7 @@ func (a *API) reportLogins(ctx context.Context, q *db.Queries, who caller, which
 // CreateReportLogin makes a Postgres role and says what it may read. Nothing that
 // the client gives gets into the statement that makes it.
 func (a *API) CreateReportLogin(c *gin.Context, _ CreateReportLoginParams) {
-	a.answer(c, func(x *call) (answer, error) {
+	a.answer(c, a.guarded(func(x *call) (answer, error) {
 		r, err := read[ReportLoginCreate](x)
 		if err != nil {
 			return answer{}, err
@@ -79,7 +90,7 @@ func (a *API) CreateReportLogin(c *gin.Context, _ CreateReportLoginParams) {
 				}
 			}
 			password := newSecret()
-			if err := c.createRole(ctx, login, password); err != nil {
+			if err := createRole(ctx, c.tx, login, password); err != nil {
 				return answer{}, err
 			}
 			if err := c.CreateReportLogins(ctx, p); err != nil {
@@ -88,7 +99,18 @@ func (a *API) CreateReportLogin(c *gin.Context, _ CreateReportLoginParams) {
 			dsn, err := a.dsn(login, password)
 			return created(ReportLoginCreated{Login: login, Dsn: dsn}), err
 		})
-	})
+	}))
+}
+
+// guarded wakes the guard up after a call that lets a login in.
+func (a *API) guarded(f func(*call) (answer, error)) func(*call) (answer, error) {
+	return func(x *call) (answer, error) {
+		result, err := f(x)
+		if err == nil {
+			a.guard.wakeUp()
+		}
+		return result, err
+	}
 }
 
 func distinct(ids []uuid.UUID) []uuid.UUID {
@@ -101,38 +123,6 @@ func distinct(ids []uuid.UUID) []uuid.UUID {
 		seen[id] = true
 	}
 	return once
-}
-
-// createRole makes a login that reads schema reporting, as everybody may; the
-// views show it what report_logins names.
-func (c *change) createRole(ctx context.Context, login, password string) error {
-	role := pgx.Identifier{login}.Sanitize()
-	for _, statement := range []string{
-		fmt.Sprintf("CREATE ROLE %s LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT NOREPLICATION NOBYPASSRLS CONNECTION LIMIT %d PASSWORD %s", role, loginConnections, quote(password)),
-		// Roles are of the whole server; this tells whose it is.
-		fmt.Sprintf("DO $$ BEGIN EXECUTE format('COMMENT ON ROLE %%I IS %%L', '%s', current_database()); END $$", login),
-		// A service that is no superuser sees what its logins run, and ends it, by this.
-		fmt.Sprintf("DO $$ BEGIN IF NOT current_setting('is_superuser')::boolean THEN GRANT %s TO CURRENT_USER; END IF; END $$", role),
-		fmt.Sprintf("ALTER ROLE %s SET statement_timeout = '%s'", role, reportTimeout),
-		fmt.Sprintf("ALTER ROLE %s SET idle_in_transaction_session_timeout = '60s'", role),
-		fmt.Sprintf("ALTER ROLE %s SET default_transaction_read_only = on", role),
-		fmt.Sprintf("ALTER ROLE %s SET search_path = reporting", role),
-	} {
-		if _, err := c.tx.Exec(ctx, statement); err != nil {
-			return errRole(err)
-		}
-	}
-	return nil
-}
-
-// quote writes a literal of the letters, digits, - and _ that secrets are of.
-func quote(secret string) string { return "'" + strings.ReplaceAll(secret, "'", "''") + "'" }
-
-func errRole(err error) error {
-	if stateOf(err) == "42501" { // insufficient_privilege
-		return &problem{status: http.StatusConflict, detail: "The service's own Postgres role may not manage roles: give it CREATEROLE and INHERIT.", cause: err}
-	}
-	return err
 }
 
 // dsn is the URL by which a login connects.
@@ -165,9 +155,12 @@ func (a *API) findReportLogin(ctx context.Context, q *db.Queries, x *call, login
 	return err
 }
 
-// RevokeReportLogin removes a login and ends its connections.
+// RevokeReportLogin ends a login's connections and removes it.
 func (a *API) RevokeReportLogin(c *gin.Context, login Login) {
 	a.answer(c, func(x *call) (answer, error) {
+		if err := a.shutOutOnBehalf(x, login); err != nil {
+			return answer{}, err
+		}
 		return a.change(x, login, func(ctx context.Context, c *change) (answer, error) {
 			if err := a.findReportLogin(ctx, c.Queries, x, login); err != nil {
 				return answer{}, err
@@ -177,30 +170,32 @@ func (a *API) RevokeReportLogin(c *gin.Context, login Login) {
 	})
 }
 
-// dropLogin removes a login of ours: its rows, its connections, its role. A
-// connection that is made meanwhile reads nothing.
+// dropLogin removes a login that is shut out: its role, if that is ours, and its rows.
 func dropLogin(ctx context.Context, tx pgx.Tx, login string) error {
-	if _, err := db.New(tx).DeleteReportLogin(ctx, login); err != nil {
-		return err
+	state, _, err := findRole(ctx, tx, login)
+	if err == nil && state == roleOurs {
+		_, err = tx.Exec(ctx, "DROP ROLE "+pgx.Identifier{login}.Sanitize())
 	}
-	// While there is the role: a service that is no superuser may by being its member.
-	if _, err := tx.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", login); err != nil {
-		return errRole(err)
+	if err == nil {
+		_, err = db.New(tx).DeleteReportLogin(ctx, login)
 	}
-	_, err := tx.Exec(ctx, "DROP ROLE IF EXISTS "+pgx.Identifier{login}.Sanitize())
 	return errRole(err)
 }
 
-// RotateReportLogin gives a login another password.
+// RotateReportLogin ends a login's connections, gives it another password and its first
+// settings, and makes its role anew where a restored database has lost it.
 func (a *API) RotateReportLogin(c *gin.Context, login Login) {
-	a.answer(c, func(x *call) (answer, error) {
+	a.answer(c, a.guarded(func(x *call) (answer, error) {
+		if err := a.shutOutOnBehalf(x, login); err != nil {
+			return answer{}, err
+		}
 		return a.change(x, login, func(ctx context.Context, c *change) (answer, error) {
 			if err := a.findReportLogin(ctx, c.Queries, x, login); err != nil {
 				return answer{}, err
 			}
 			password := newSecret()
-			if _, err := c.tx.Exec(ctx, "ALTER ROLE "+pgx.Identifier{login}.Sanitize()+" PASSWORD "+quote(password)); err != nil {
-				return answer{}, errRole(err)
+			if err := renewRole(ctx, c.tx, login, password); err != nil {
+				return answer{}, err
 			}
 			if err := c.SetReportLoginManager(ctx, db.SetReportLoginManagerParams{LoginName: login, Manager: x.caller.manager()}); err != nil {
 				return answer{}, err
@@ -208,37 +203,41 @@ func (a *API) RotateReportLogin(c *gin.Context, login Login) {
 			dsn, err := a.dsn(login, password)
 			return ok(ReportLoginCreated{Login: login, Dsn: dsn}), err
 		})
-	})
+	}))
 }
 
-// sweepReports removes logins whose time is over or whose tenants are gone, and
-// ends what runs for too long.
+// shutOutOnBehalf shuts out a login that the caller may see. It does so before the
+// change, whose transaction couldn't keep the login from connecting meanwhile.
+func (a *API) shutOutOnBehalf(x *call, login string) error {
+	if err := a.findReportLogin(x.Request.Context(), a.queries, x, login); err != nil {
+		return err
+	}
+	return a.shutOut(x.Request.Context(), login)
+}
+
+// sweepReports removes logins whose time is over or whose tenants are gone.
 func (a *API) sweepReports(ctx context.Context) error {
 	now := a.now()
 	logins, err := a.queries.ListExpiredReportLogins(ctx, &now)
 	if err != nil {
 		return err
 	}
-	const idle = `SELECT rolname::text FROM pg_roles WHERE starts_with(rolname::text, $1)
-		AND NOT EXISTS (SELECT FROM report_logins WHERE login_name = rolname::text)
-		AND shobj_description(oid, 'pg_authid') = current_database()`
-	rows, err := a.pool.Query(ctx, idle, loginPrefix)
+	orphans, err := orphanRoles(ctx, a.pool)
 	if err != nil {
 		return err
 	}
-	orphans, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return err
+	if guarded, err := reportRoles(ctx, a.pool); len(guarded) > 0 || err != nil { // also by another replica
+		a.guard.wakeUp()
 	}
 	var errs []error // one that can't be removed is no reason to leave the others
 	for _, login := range append(logins, orphans...) {
-		err := pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error { return dropLogin(ctx, tx, login) })
+		err := a.shutOut(ctx, login)
+		if err == nil {
+			err = pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error { return dropLogin(ctx, tx, login) })
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("remove report login %s: %w", login, err))
 		}
 	}
-	const long = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-		WHERE starts_with(usename::text, $1) AND datname = current_database() AND state <> 'idle' AND now() - query_start > $2::interval`
-	_, err = a.pool.Exec(ctx, long, loginPrefix, longestReport.String())
-	return errors.Join(append(errs, err)...)
+	return errors.Join(errs...)
 }

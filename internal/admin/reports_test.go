@@ -180,6 +180,10 @@ func TestReportLoginIsShutIn(t *testing.T) {
 		"SELECT lo_creat(-1)", "ALTER VIEW reporting.partners SET (security_barrier = off)", "DROP VIEW reporting.partners", "CREATE EXTENSION dblink",
 		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> current_user AND pid IS NOT NULL AND usename IS NOT NULL",
 		"ALTER SYSTEM SET fsync = off", "VACUUM FULL public.tenants; SELECT 1/0", "GRANT mocktenant TO PUBLIC", "INSERT INTO report_logins VALUES (gen_random_uuid(), session_user)",
+		"SELECT pg_advisory_lock(1)", "SELECT pg_advisory_lock(1, 2)", "SELECT pg_advisory_lock_shared(1)", "SELECT pg_try_advisory_lock(1)",
+		"SELECT pg_advisory_xact_lock(1)", "SELECT pg_try_advisory_xact_lock_shared(1, 2)", "SELECT lo_from_bytea(0, 'x')",
+		"SELECT * FROM pg_stat_user_tables", "SELECT * FROM pg_stat_database", "SELECT pg_stat_get_live_tuples('public.tenants'::regclass)",
+		"SELECT pg_stat_get_tuples_inserted('public.users'::regclass)", "SELECT * FROM pg_statio_all_indexes", "SET temp_file_limit = -1",
 	} {
 		if _, err := conn.Exec(t.Context(), statement); err == nil {
 			t.Errorf("may %s", statement)
@@ -193,7 +197,7 @@ func TestReportLoginIsShutIn(t *testing.T) {
 	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM reporting.partners WHERE tenant_id = $1", other.Tenant.Id).Scan(&n); err != nil || n != 0 {
 		t.Errorf("%d rows of another tenant, %v", n, err)
 	}
-	for setting, want := range map[string]string{"statement_timeout": "30s", "default_transaction_read_only": "on", "search_path": "reporting"} {
+	for setting, want := range map[string]string{"statement_timeout": "30s", "default_transaction_read_only": "on", "search_path": "reporting", "temp_file_limit": "1GB"} {
 		var got string
 		if err := conn.QueryRow(t.Context(), "SHOW "+setting).Scan(&got); err != nil || got != want {
 			t.Errorf("%s is %s, %v", setting, got, err)

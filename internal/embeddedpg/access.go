@@ -11,10 +11,12 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/scram"
 )
 
-// roleName is the role that signs in by TCP.
-const roleName = "mocktenant"
+// RoleName is the role that signs in by TCP.
+const RoleName = "mocktenant"
 
 // hba lets in whoever can enter the folder of the socket and, by TCP, who has a
 // password; the superuser has none. Source: PostgreSQL documentation, "The
@@ -37,8 +39,8 @@ func (i *instance) writeHBA() error {
 }
 
 // ensureRole makes the role for TCP, if the server listens there, and sets its
-// password. It reads and writes every row, as the service does, and isn't a
-// superuser, who could run programs.
+// password. It sees all rows of the tables that it is granted, and may do nothing else
+// by itself.
 func (i *instance) ensureRole(ctx context.Context) error {
 	if i.listen == "" {
 		return nil
@@ -52,13 +54,16 @@ func (i *instance) ensureRole(ctx context.Context) error {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	var exists bool
-	var setPassword string
-	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1), format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)", roleName, i.password).Scan(&exists, &setPassword)
+	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", RoleName).Scan(&exists)
 	if err == nil && !exists {
-		_, err = conn.Exec(ctx, "CREATE ROLE "+roleName+" LOGIN BYPASSRLS; GRANT pg_read_all_data, pg_write_all_data TO "+roleName)
+		_, err = conn.Exec(ctx, "CREATE ROLE "+RoleName+" LOGIN BYPASSRLS")
 	}
 	if err == nil {
-		_, err = conn.Exec(ctx, setPassword)
+		// Earlier versions granted these, secrets included.
+		_, err = conn.Exec(ctx, "REVOKE pg_read_all_data, pg_write_all_data FROM "+RoleName)
+	}
+	if err == nil {
+		_, err = conn.Exec(ctx, "ALTER ROLE "+RoleName+" PASSWORD '"+scram.Verifier(i.password)+"'")
 	}
 	return err
 }
@@ -71,7 +76,7 @@ func TCPURL(listen, password string) string {
 		host = "localhost"
 	}
 	u := url.URL{
-		Scheme: "postgres", User: url.UserPassword(roleName, password), Host: net.JoinHostPort(host, port),
+		Scheme: "postgres", User: url.UserPassword(RoleName, password), Host: net.JoinHostPort(host, port),
 		Path: "/" + databaseName, RawQuery: "sslmode=disable",
 	}
 	return u.String()

@@ -185,9 +185,22 @@ func (i *instance) createDatabase(ctx context.Context) error {
 	defer conn.Close(context.WithoutCancel(ctx))
 	var exists bool
 	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", databaseName).Scan(&exists)
-	if err != nil || exists {
-		return err
+	if err == nil && !exists {
+		_, err = conn.Exec(ctx, "CREATE DATABASE "+databaseName+" OWNER "+superuser)
 	}
-	_, err = conn.Exec(ctx, "CREATE DATABASE "+databaseName+" OWNER "+superuser)
+	if err == nil {
+		_, err = conn.Exec(ctx, closeOthers)
+	}
 	return err
 }
+
+// closeOthers keeps everybody but the superuser out of the databases that initdb made,
+// where roles that may do little in ours could fill the disk.
+const closeOthers = `DO $$
+DECLARE
+	open name;
+BEGIN
+	FOR open IN SELECT datname FROM pg_database WHERE datname IN ('postgres', 'template1') AND has_database_privilege('public', oid, 'CONNECT, TEMPORARY') LOOP
+		EXECUTE format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', open);
+	END LOOP;
+END $$`

@@ -61,10 +61,10 @@ type Options struct {
 	// Listen is where the server listens for TCP besides its socket, at port 5432:
 	// an address, a host's name, several of them with commas, or * for all. Roles
 	// sign in there with a password (SCRAM), the superuser not at all; role
-	// mocktenant with Password, to read and write every row. Empty: nowhere.
+	// RoleName with Password, to do what it is granted. Empty: nowhere.
 	Listen string
 
-	// Password is that of role mocktenant, for TCP.
+	// Password is that of RoleName, for TCP: printable ASCII.
 	Password string
 
 	// Log gets what the package does; nil discards it.

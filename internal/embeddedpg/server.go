@@ -84,7 +84,7 @@ func start(ctx context.Context, o Options, h host) (_ *Server, err error) {
 		return nil, errors.Join(fmt.Errorf("create database %s: %w", databaseName, err), p.end(i.stopSignal()))
 	}
 	if err := i.ensureRole(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("let role %s in: %w", roleName, err), p.end(i.stopSignal()))
+		return nil, errors.Join(fmt.Errorf("let role %s in: %w", RoleName, err), p.end(i.stopSignal()))
 	}
 	i.log.Info("PostgreSQL is running", "version", i.bin.version, "directory", i.home.dir)
 	return serve(i, p), nil

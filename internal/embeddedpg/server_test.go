@@ -47,7 +47,7 @@ func TestKeptClusterKeepsItsData(t *testing.T) {
 	}
 }
 
-// Others sign in by TCP with a password, as a role that reads and writes every row;
+// Others sign in by TCP with a password, as a role that has what it is granted;
 // not without, and never as the superuser.
 func TestListens(t *testing.T) {
 	t.Parallel()
@@ -78,6 +78,10 @@ func TestListens(t *testing.T) {
 	s := begin(password)
 
 	url := TCPURL(testAddress, password)
+	if got, err := tryQuery(url, "SELECT v FROM kept"); err == nil || !strings.Contains(err.Error(), "42501") {
+		t.Errorf("reads what it isn't granted: %s %v", got, err)
+	}
+	_, _ = tryQuery(s.DatabaseURL(), "GRANT SELECT, UPDATE ON kept TO "+RoleName) // which answers no row
 	if got := query(t, url, "UPDATE kept SET v = 'changed' RETURNING v"); got != "changed" {
 		t.Errorf("got %q", got)
 	}
@@ -87,7 +91,7 @@ func TestListens(t *testing.T) {
 	for _, tt := range []struct{ name, url, want string }{
 		{"another password", TCPURL(testAddress, "first"), "28P01"},
 		{"no password", TCPURL(testAddress, ""), "password"},
-		{"the superuser", strings.Replace(url, roleName+":", superuser+":", 1), "28000"},
+		{"the superuser", strings.Replace(url, RoleName+":", superuser+":", 1), "28000"},
 	} {
 		if got, err := tryQuery(tt.url, "SELECT 'in'"); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %s %v", tt.name, got, err)

@@ -27,6 +27,7 @@ const createScript = "CREATE DATABASE " + databaseName + " OWNER " + superuser +
 DROP DATABASE postgres
 UPDATE pg_database SET datistemplate = false WHERE datname = 'template0'
 DROP DATABASE template0
+REVOKE CONNECT, TEMPORARY ON DATABASE template1 FROM PUBLIC
 `
 
 // copyTemplate makes the cluster as a copy of the template.

@@ -77,6 +77,10 @@ type Config struct {
 	// DatabaseURL is filled by the caller, who may start a database first.
 	DatabaseURL string
 
+	// SQLRole is a role of the database that may read and change the rows of tenants,
+	// users, applications and partners; "": none.
+	SQLRole string
+
 	// Demo makes the demo tenant.
 	Demo bool
 

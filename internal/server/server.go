@@ -104,6 +104,11 @@ func (s *Server) start(ctx context.Context) error {
 	if err := db.MigrateUp(ctx, s.pool, s.log); err != nil {
 		return err
 	}
+	if s.config.SQLRole != "" {
+		if err := db.ShareTables(ctx, s.pool, s.config.SQLRole); err != nil {
+			return err
+		}
+	}
 	err := s.telemetry.ObserveDatabase(s.pool, db.New(s.pool).CountTenants)
 	if err != nil {
 		return err
@@ -138,6 +143,7 @@ func (s *Server) start(ctx context.Context) error {
 	maintain, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stopMaintenance = stop
 	go s.maintain(maintain)
+	go s.admin.GuardReports(maintain)
 	return nil
 }
 

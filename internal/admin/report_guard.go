@@ -1,0 +1,124 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	// guardPause is the time between two looks at the sessions of report logins.
+	guardPause = time.Second
+
+	longestReport = 2 * time.Minute
+
+	// maxReportLocks is how many locks a session of a report login may hold. Any report
+	// takes some dozens; a server has some ten thousand for all sessions together.
+	maxReportLocks = 256
+)
+
+// guard ends sessions of report logins that keep others from working: those that hold
+// an advisory lock or very many others, idle or not, those whose transaction takes too
+// long, and those in another database than the service's.
+//
+// It has a connection of its own, opened while nobody does any harm: when Postgres's
+// table of locks is full, no new connection gets in.
+type guard struct {
+	api   *API
+	awake chan struct{}
+}
+
+func newGuard(a *API) *guard { return &guard{a, make(chan struct{}, 1)} }
+
+// wakeUp tells the guard that there are logins.
+func (g *guard) wakeUp() {
+	select {
+	case g.awake <- struct{}{}:
+	default: // it knows
+	}
+}
+
+// GuardReports ends harmful sessions of report logins until ctx ends. Without logins it
+// holds no connection.
+func (a *API) GuardReports(ctx context.Context) {
+	roles, err := reportRoles(ctx, a.pool)
+	if len(roles) > 0 || err != nil {
+		a.guard.wakeUp()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.guard.awake:
+		}
+		if err := a.guard.watch(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("guard against report logins", "error", err)
+			time.AfterFunc(guardPause, a.guard.wakeUp)
+		}
+	}
+}
+
+// watch looks at the sessions again and again, until there are no logins any more or
+// the connection breaks.
+func (g *guard) watch(ctx context.Context) error {
+	config := g.api.pool.Config().ConnConfig
+	config.RuntimeParams["application_name"] = "mocktenant guard"
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	var database string
+	if err := conn.QueryRow(ctx, "SELECT oid::text FROM pg_database WHERE datname = current_database()").Scan(&database); err != nil {
+		return fmt.Errorf("find the database: %w", err)
+	}
+	tick := time.NewTicker(guardPause)
+	defer tick.Stop()
+	var known []string
+	for {
+		roles, err := reportRoles(ctx, conn)
+		if err == nil {
+			if known = roles; len(known) == 0 {
+				return nil
+			}
+		} // or there is no lock left to read them with
+		if err := endHarmful(ctx, conn, database, known); err != nil && conn.IsClosed() {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-g.awake:
+		case <-tick.C:
+		}
+	}
+}
+
+// reportRoles are the roles of this database's logins. Their names are read so that
+// endHarmful finds them in the connection's memory.
+func reportRoles(ctx context.Context, q querier) ([]string, error) {
+	const find = `SELECT r.oid::text FROM pg_roles AS r WHERE starts_with(r.rolname::text, $1)
+		AND shobj_description(r.oid, 'pg_authid') = current_database()
+		AND pg_get_userbyid(r.oid) = r.rolname AND pg_has_role(r.oid, 'USAGE') IS NOT NULL`
+	rows, err := q.Query(ctx, find, loginPrefix)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+// endHarmful ends the harmful sessions of roles. It asks functions alone, no relations: to read
+// one takes a lock, and there may be none left.
+func endHarmful(ctx context.Context, conn *pgx.Conn, database string, roles []string) error {
+	const end = `SELECT pg_terminate_backend(a.pid) FROM pg_stat_get_activity(NULL) AS a
+		LEFT JOIN (
+			SELECT pid, bool_or(locktype = 'advisory') AS advisory, count(*) FILTER (WHERE mode <> 'SIReadLock') AS held
+			FROM pg_lock_status() GROUP BY pid
+		) AS l ON l.pid = a.pid
+		WHERE a.usesysid = ANY($1::text[]::oid[])
+			AND (a.datid NOT IN (0, $2::text::oid) OR statement_timestamp() - a.xact_start > $3::interval OR l.advisory OR l.held > $4::bigint)`
+	_, err := conn.Exec(ctx, end, roles, database, longestReport.String(), maxReportLocks)
+	return err
+}
