@@ -7,3 +7,8 @@ ON CONFLICT DO NOTHING;
 -- name: GetCertificateAuthority :one
 SELECT * FROM certificate_authorities
 WHERE name = @name;
+
+-- name: RenewCertificateAuthority :exec
+-- Does nothing where another one has taken the former one's place.
+UPDATE certificate_authorities SET certificate = @certificate, private_key = @private_key, created_at = @created_at
+WHERE name = @name AND certificate = @former;

@@ -58,25 +58,65 @@ func MissingHosts(certificate *x509.Certificate, hosts []string) []string {
 type Authority struct {
 	certificate *x509.Certificate
 	key         crypto.Signer
+
+	// Renewed says that Open has made it in place of one that couldn't name all hosts:
+	// clients must be told to trust this one.
+	Renewed bool
 }
 
-// Open returns the authority that the database keeps, after making one if there
-// is none. Processes that do so at the same moment get the same one.
-func Open(ctx context.Context, q *db.Queries, now time.Time) (*Authority, error) {
-	row, err := q.GetCertificateAuthority(ctx, authorityName)
-	if errors.Is(err, pgx.ErrNoRows) {
-		var created db.CreateCertificateAuthorityParams
-		if created, err = newAuthority(now); err == nil {
-			created.Name = authorityName
-			if err = q.CreateCertificateAuthority(ctx, created); err == nil {
-				row, err = q.GetCertificateAuthority(ctx, authorityName)
-			}
+// Open returns the authority that the database keeps, after making one if there is
+// none, or none that can name all the hosts. A new one may name these, the wanted ones,
+// which make nobody renew one, and what networks call their own, and nothing else: its
+// key is worth little to who steals it. One that an earlier version made may name
+// anything; it stays, as clients trust it. Processes that do so at the same moment get
+// the same one.
+func Open(ctx context.Context, q *db.Queries, hosts, wanted []string, now time.Time) (*Authority, error) {
+	a, err := Find(ctx, q)
+	renewed := false
+	for range 3 {
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			err = create(ctx, q, append(slices.Clone(hosts), wanted...), now)
+		case err != nil:
+			return nil, err
+		case a.permitsAll(hosts):
+			a.Renewed = renewed
+			return a, nil
+		default:
+			renewed = true
+			err = a.renew(ctx, q, append(slices.Clone(hosts), wanted...), now)
 		}
+		if err != nil {
+			return nil, fmt.Errorf("open the certificate authority: %w", err)
+		}
+		a, err = Find(ctx, q) // which another process may have made
 	}
+	if err == nil && !a.permitsAll(hosts) {
+		err = fmt.Errorf("open the certificate authority: other services on this database renew it for other hosts: %v", hosts)
+	}
+	return a, err
+}
+
+// create makes an authority, unless another process has.
+func create(ctx context.Context, q *db.Queries, hosts []string, now time.Time) error {
+	c, key, err := newAuthority(permit(x509.Certificate{}, hosts), now)
 	if err != nil {
-		return nil, fmt.Errorf("open the certificate authority: %w", err)
+		return err
 	}
-	return parseAuthority(row)
+	return q.CreateCertificateAuthority(ctx, db.CreateCertificateAuthorityParams{Name: authorityName, Certificate: c, PrivateKey: key, CreatedAt: now})
+}
+
+// renew replaces the authority, unless another process has, by one that may name more
+// hosts. It has another key and another name, or clients that trust both would mix them
+// up.
+func (a *Authority) renew(ctx context.Context, q *db.Queries, hosts []string, now time.Time) error {
+	c, key, err := newAuthority(permit(*a.certificate, hosts), now)
+	if err != nil {
+		return err
+	}
+	return q.RenewCertificateAuthority(ctx, db.RenewCertificateAuthorityParams{
+		Name: authorityName, Former: a.certificate.Raw, Certificate: c, PrivateKey: key, CreatedAt: now,
+	})
 }
 
 // Find returns the authority that the database keeps; pgx.ErrNoRows, wrapped, if
@@ -102,13 +142,13 @@ func parseAuthority(row db.CertificateAuthority) (*Authority, error) {
 	if !ok {
 		return nil, fmt.Errorf("read the certificate authority's key: a %T can't sign", key)
 	}
-	return &Authority{certificate, signer}, nil
+	return &Authority{certificate: certificate, key: signer}, nil
 }
 
-func newAuthority(now time.Time) (db.CreateCertificateAuthorityParams, error) {
+func newAuthority(c constraints, now time.Time) (certificate, private []byte, err error) {
 	key, serial, err := newKey()
 	if err != nil {
-		return db.CreateCertificateAuthorityParams{}, err
+		return nil, nil, err
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial,
@@ -117,13 +157,13 @@ func newAuthority(now time.Time) (db.CreateCertificateAuthorityParams, error) {
 		NotBefore: now.Add(-skew), NotAfter: now.AddDate(authorityYears, 0, 0),
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		IsCA:     true, BasicConstraintsValid: true, MaxPathLenZero: true,
+		PermittedDNSDomainsCritical: true, PermittedDNSDomains: c.domains, PermittedIPRanges: c.addresses,
 	}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return db.CreateCertificateAuthorityParams{}, err
+	if certificate, err = x509.CreateCertificate(rand.Reader, template, template, key.Public(), key); err != nil {
+		return nil, nil, err
 	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	return db.CreateCertificateAuthorityParams{Certificate: certificate, PrivateKey: private, CreatedAt: now}, err
+	private, err = x509.MarshalPKCS8PrivateKey(key)
+	return certificate, private, err
 }
 
 func newKey() (*ecdsa.PrivateKey, *big.Int, error) {

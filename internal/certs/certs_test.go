@@ -2,14 +2,19 @@ package certs_test
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"log/slog"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -48,7 +53,7 @@ func TestOneAuthority(t *testing.T) {
 	pems := make([][]byte, processes)
 	for i := range processes {
 		wg.Go(func() {
-			a, err := certs.Open(t.Context(), q, time.Now())
+			a, err := certs.Open(t.Context(), q, nil, nil, time.Now())
 			if err != nil {
 				t.Error(err)
 				return
@@ -73,7 +78,8 @@ func TestOneAuthority(t *testing.T) {
 func TestCertificates(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	a, err := certs.Open(t.Context(), database(t), now)
+	hosts := append([]string{"localhost", "127.0.0.1", "::1", "graph", "192.0.2.7", "2001:db8::7", "*.Contoso.com"}, certs.MicrosoftHosts...)
+	a, err := certs.Open(t.Context(), database(t), hosts, nil, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +87,6 @@ func TestCertificates(t *testing.T) {
 	if !roots.AppendCertsFromPEM(a.PEM()) {
 		t.Fatalf("no certificate in %s", a.PEM())
 	}
-	hosts := append([]string{"localhost", "127.0.0.1", "::1"}, certs.MicrosoftHosts...)
 	get, err := a.Certificates(hosts, func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +99,7 @@ func TestCertificates(t *testing.T) {
 		}
 		leaf := c.Leaf
 		for _, host := range hosts {
-			if err := leaf.VerifyHostname(host); err != nil {
+			if err := leaf.VerifyHostname(strings.Replace(host, "*", "any", 1)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -107,7 +112,7 @@ func TestCertificates(t *testing.T) {
 		if len(leaf.AuthorityKeyId) == 0 || leaf.IsCA || leaf.KeyUsage != x509.KeyUsageDigitalSignature {
 			t.Fatalf("%+v", leaf)
 		}
-		if missing := certs.MissingHosts(leaf, append([]string{"x.test"}, hosts...)); !slices.Equal(missing, []string{"x.test"}) {
+		if missing := certs.MissingHosts(leaf, append([]string{"x.test"}, hosts[:4]...)); !slices.Equal(missing, []string{"x.test"}) {
 			t.Fatalf("missing are %q", missing)
 		}
 		serials[leaf.SerialNumber.String()] = true
@@ -123,9 +128,94 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
+// Who steals the authority's key can name what the service's certificates name and
+// what is private, and no one else's hosts.
+func TestNameConstraints(t *testing.T) {
+	t.Parallel()
+	q := database(t)
+	a, err := certs.Open(t.Context(), q, []string{"localhost", "graph", "192.0.2.7"}, []string{"laptop"}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(a.PEM())
+	for host, want := range map[string]bool{
+		"localhost": true, "a.localhost": true, "graph": true, "GRAPH": true, "laptop": true, "x.test": true, "mock.internal": true,
+		"127.0.0.1": true, "::1": true, "10.1.2.3": true, "172.31.0.1": true, "192.168.1.1": true, "192.0.2.7": true, "fd00::1": true,
+		"login.microsoftonline.com": false, "example.com": false, "notgraph": false, "graph.com": false, "192.0.2.8": false, "172.32.0.1": false, "2001:db8::1": false,
+	} {
+		if got := a.Permits(host); got != want {
+			t.Errorf("permits %s: %v", host, got)
+		}
+		get, err := a.Certificates([]string{host}, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := get(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Leaf.Verify(x509.VerifyOptions{Roots: roots})
+		var invalid x509.CertificateInvalidError
+		if (err == nil) != want || err != nil && (!errors.As(err, &invalid) || invalid.Reason != x509.CANotAuthorizedForThisName) {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+}
+
+// An authority stays as long as it can name all hosts that are asked for; then another
+// one takes its place, which may name those of the one before, too. One of an earlier
+// version may name anything, and stays.
+func TestRenewedAuthority(t *testing.T) {
+	t.Parallel()
+	q := database(t)
+	open := func(hosts, wanted []string) *certs.Authority {
+		t.Helper()
+		a, err := certs.Open(t.Context(), q, hosts, wanted, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	first := open([]string{"localhost"}, []string{"container-1"})
+	if first.Renewed || !first.Permits("container-1") {
+		t.Error("the first authority is renewed, or may not name its machine")
+	}
+	if again := open([]string{"localhost", "10.0.0.1", "new.test"}, []string{"container-2"}); again.Renewed || again.Permits("container-2") || !bytes.Equal(again.PEM(), first.PEM()) {
+		t.Error("another machine has another authority")
+	}
+	second := open([]string{"graph.microsoft.com"}, []string{"container-3"})
+	if !second.Renewed || !second.Permits("graph.microsoft.com") || !second.Permits("container-1") || !second.Permits("container-3") || bytes.Equal(second.PEM(), first.PEM()) {
+		t.Error("the authority isn't renewed as it should be")
+	}
+	if again := open([]string{"localhost", "graph.microsoft.com"}, nil); again.Renewed || !bytes.Equal(again.PEM(), second.PEM()) {
+		t.Error("the renewed authority doesn't stay")
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	free, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(second.PEM())
+	if err := q.RenewCertificateAuthority(t.Context(), db.RenewCertificateAuthorityParams{Name: "tls", Former: block.Bytes, Certificate: free, PrivateKey: private, CreatedAt: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if a := open([]string{"anything.com"}, nil); a.Renewed || !a.Permits("192.0.2.1") {
+		t.Error("an authority without constraints is renewed")
+	}
+}
+
 func TestFromFiles(t *testing.T) {
 	t.Parallel()
-	a, err := certs.Open(t.Context(), database(t), time.Now())
+	a, err := certs.Open(t.Context(), database(t), nil, nil, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,3 +50,28 @@ func (q *Queries) GetCertificateAuthority(ctx context.Context, name string) (Cer
 	)
 	return i, err
 }
+
+const renewCertificateAuthority = `-- name: RenewCertificateAuthority :exec
+UPDATE certificate_authorities SET certificate = $1, private_key = $2, created_at = $3
+WHERE name = $4 AND certificate = $5
+`
+
+type RenewCertificateAuthorityParams struct {
+	Certificate []byte
+	PrivateKey  []byte
+	CreatedAt   time.Time
+	Name        string
+	Former      []byte
+}
+
+// Does nothing where another one has taken the former one's place.
+func (q *Queries) RenewCertificateAuthority(ctx context.Context, arg RenewCertificateAuthorityParams) error {
+	_, err := q.db.Exec(ctx, renewCertificateAuthority,
+		arg.Certificate,
+		arg.PrivateKey,
+		arg.CreatedAt,
+		arg.Name,
+		arg.Former,
+	)
+	return err
+}

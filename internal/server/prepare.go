@@ -34,7 +34,7 @@ func Prepare(ctx context.Context, databaseURL string) error {
 	if _, err := identity.New(ctx, identity.Config{DB: pool}); err != nil {
 		return err
 	}
-	if _, err := certs.Open(ctx, db.New(pool), time.Now()); err != nil {
+	if _, err := certs.Open(ctx, db.New(pool), nil, append(machine(), certs.MicrosoftHosts...), time.Now()); err != nil {
 		return err
 	}
 	_, err = db.New(pool).ServiceSecret(ctx, pageKeyName, time.Now())

@@ -202,7 +202,7 @@ func TestBadProxySettings(t *testing.T) {
 // ownCertificate writes a certificate that names these hosts.
 func ownCertificate(t *testing.T, q *db.Queries, hosts []string) (certificate, key string) {
 	t.Helper()
-	a, err := certs.Open(t.Context(), q, time.Now())
+	a, err := certs.Open(t.Context(), q, nil, nil, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,12 +39,33 @@ func (s *Server) certificates(ctx context.Context) (func(*tls.ClientHelloInfo) (
 		return s.ownCertificate()
 	}
 	// By the real time, whatever the service's clock says: clients know no other.
-	authority, err := certs.Open(ctx, db.New(s.pool), time.Now())
+	hosts := s.config.hosts()
+	authority, err := certs.Open(ctx, db.New(s.pool), hosts, machine(), time.Now())
 	if err != nil {
 		return nil, err
 	}
+	if authority.Renewed {
+		s.log.Warn("there is a new certificate authority, as the one before couldn't name all hosts: have clients trust this one", "hosts", hosts)
+	}
+	for _, name := range machine() {
+		if authority.Permits(name) {
+			hosts = append(hosts, name)
+		} else {
+			s.log.Info("the certificate doesn't name this machine, which the certificate authority may not: set MOCKTENANT_TLS_HOSTS to have a new one", "name", name)
+		}
+	}
 	s.ca = authority.PEM()
-	return authority.Certificates(s.config.hosts(), time.Now)
+	return authority.Certificates(hosts, time.Now)
+}
+
+// machine is this machine's name, if it has one. Containers have another each time, for
+// which clients must not have to trust a new authority.
+func machine() []string {
+	name, err := os.Hostname()
+	if err != nil || name == "" || name == "localhost" {
+		return nil
+	}
+	return []string{name}
 }
 
 // ownCertificate is the user's, which names what clients are to find here.
@@ -65,12 +86,9 @@ func (s *Server) ownCertificate() (func(*tls.ClientHelloInfo) (*tls.Certificate,
 	return get, nil
 }
 
-// hosts are the names and addresses by which clients may come.
+// hosts are the names and addresses by which clients may come, but for this machine's.
 func (c *Config) hosts() []string {
 	all := []string{"localhost", "127.0.0.1", "::1"}
-	if name, err := os.Hostname(); err == nil {
-		all = append(all, name)
-	}
 	if host, _, err := net.SplitHostPort(c.HTTPSAddr); err == nil && host != "" && !net.ParseIP(host).IsUnspecified() {
 		all = append(all, host)
 	}
