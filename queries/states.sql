@@ -141,6 +141,11 @@ INSERT INTO application_certificates (tenant_id, client_id, id, certificate, cre
 SELECT @tenant_id::uuid, c.client_id, c.id, c.certificate, c.created_at
 FROM application_certificates AS c WHERE c.tenant_id = @from_id;
 
+-- name: CopyFederatedCredentials :exec
+INSERT INTO application_federated_credentials (tenant_id, client_id, id, name, issuer, subject, audiences, description, key_set, created_at)
+SELECT @tenant_id::uuid, c.client_id, c.id, c.name, c.issuer, c.subject, c.audiences, c.description, c.key_set, c.created_at
+FROM application_federated_credentials AS c WHERE c.tenant_id = @from_id;
+
 -- name: CopyPermissionGrants :exec
 INSERT INTO permission_grants (tenant_id, client_id, principal_id, scope, created_at)
 SELECT @tenant_id::uuid, g.client_id, g.principal_id, g.scope, g.created_at

@@ -12,6 +12,9 @@ DELETE FROM refresh_tokens WHERE expires_at < @expired_before;
 -- name: DeleteExpiredDeviceCodes :execrows
 DELETE FROM device_codes WHERE expires_at < @expired_before;
 
+-- name: DeleteExpiredClientAssertions :execrows
+DELETE FROM client_assertions WHERE expires_at < @expired_before;
+
 -- name: DeleteOldIdempotencyKeys :execrows
 DELETE FROM idempotency_keys WHERE created_at < @created_before;
 

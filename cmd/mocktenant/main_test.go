@@ -578,6 +578,7 @@ func TestBadSettings(t *testing.T) {
 		{"MOCKTENANT_PG_LISTEN=*", "--pg-password=mocktenant", "MOCKTENANT_PG_PASSWORD has 10 characters"},
 		{"MOCKTENANT_PG_PASSWORD=pässwort-mit-umlaut", "serve", "isn't printable ASCII"},
 		{"MOCKTENANT_SHUTDOWN_DELAY=-1s", "serve", "MOCKTENANT_SHUTDOWN_DELAY -1s"},
+		{"MOCKTENANT_ISSUER_NETWORKS=10.0.0.1", "serve", `MOCKTENANT_ISSUER_NETWORKS "10.0.0.1": want a network`},
 		{"MOCKTENANT_REFRESH_TOKEN_LEEWAY=25h", "serve", "MOCKTENANT_REFRESH_TOKEN_LEEWAY 25h0m0s: want 0s to 24h0m0s"},
 		{"MOCKTENANT_NO_OWN_POSTGRES=true", "serve", "DATABASE_URL is not set"},
 		{"MOCKTENANT_NO_OWN_POSTGRES=true", "token", "DATABASE_URL is not set"},

@@ -27,6 +27,8 @@ func (f serviceFlags) register(flags *pflag.FlagSet) {
 	proxyFlags{&f.Proxy, "proxy-"}.register(flags)
 	flags.StringVar(&f.PublicURL, "public-url", "", "The `URL` that links in answers start with, as clients see the service. By default they follow each request's scheme and Host.")
 	flags.DurationVar(&f.RefreshTokenLeeway, "refresh-token-leeway", 0, "How long after its first redemption a refresh token may be redeemed again, by clients that refresh in parallel. By default a second redemption ends all tokens of the sign-in.")
+	truthFlag(flags, &f.OneTimeAssertions, "one-time-assertions", "Refuse a client assertion that was used before, by its jti. MSAL for Python and for Node use one again, for ten minutes.")
+	flags.StringSliceVar(&f.IssuerNetworks, "issuer-network", nil, "A `NETWORK` in CIDR notation, besides public ones, from which the keys of federated credentials' issuers are fetched.")
 	flags.DurationVar(&f.DatabaseWait, "database-wait", 30*time.Second, "How long to wait at the start for a database that can't be reached yet.")
 	flags.DurationVar(&f.ShutdownDelay, "shutdown-delay", 0, "How long to go on serving after SIGTERM, with /readyz at 503, for a proxy in front to send its requests elsewhere.")
 	flags.StringVar(&f.SeedDir, "seed-dir", "", "The `DIR` of documents, *.json and *.yaml: each is kept as the seed of its name at the start and, when it comes for the first time, made a tenant.")
@@ -43,6 +45,8 @@ func (f serviceFlags) register(flags *pflag.FlagSet) {
 		"report-url":           "MOCKTENANT_REPORT_URL",
 		"public-url":           "MOCKTENANT_PUBLIC_URL",
 		"refresh-token-leeway": "MOCKTENANT_REFRESH_TOKEN_LEEWAY",
+		"one-time-assertions":  "MOCKTENANT_ONE_TIME_ASSERTIONS",
+		"issuer-network":       "MOCKTENANT_ISSUER_NETWORKS",
 		"database-wait":        "MOCKTENANT_DATABASE_WAIT",
 		"shutdown-delay":       "MOCKTENANT_SHUTDOWN_DELAY",
 		"seed-dir":             "MOCKTENANT_SEED_DIR",

@@ -236,6 +236,7 @@ var ofAllTenants = map[string]string{
 	"DeleteExpiredSessions":           "the sweep",
 	"DeleteExpiredAuthorizationCodes": "the sweep",
 	"DeleteExpiredRefreshTokens":      "the sweep",
+	"DeleteExpiredClientAssertions":   "the sweep",
 	"DeleteOldRepeatableRequests":     "the sweep",
 }
 

@@ -12,9 +12,58 @@ import (
 	"github.com/google/uuid"
 )
 
+const countPendingDeviceCodes = `-- name: CountPendingDeviceCodes :one
+SELECT
+    (SELECT count(*) FROM (
+        SELECT FROM device_codes AS c
+        WHERE c.status = 'pending' AND c.address = $1 AND c.expires_at > $2 LIMIT $3::bigint
+    ) AS a) AS of_address,
+    (SELECT count(*) FROM (
+        SELECT FROM device_codes AS c
+        WHERE c.status = 'pending' AND c.authority = $4 AND c.client_id = $5 AND c.expires_at > $2 LIMIT $6::bigint
+    ) AS b) AS of_client,
+    (SELECT count(*) FROM (
+        SELECT FROM device_codes AS c
+        WHERE c.status = 'pending' AND c.authority = $4 AND c.expires_at > $2 LIMIT $7::bigint
+    ) AS d) AS of_authority
+`
+
+type CountPendingDeviceCodesParams struct {
+	Address         string
+	Now             time.Time
+	MostOfAddress   int64
+	Authority       string
+	ClientID        uuid.UUID
+	MostOfClient    int64
+	MostOfAuthority int64
+}
+
+type CountPendingDeviceCodesRow struct {
+	OfAddress   int64
+	OfClient    int64
+	OfAuthority int64
+}
+
+// How many codes an address, a client of an authority, and the authority have pending,
+// each up to a limit.
+func (q *Queries) CountPendingDeviceCodes(ctx context.Context, arg CountPendingDeviceCodesParams) (CountPendingDeviceCodesRow, error) {
+	row := q.db.QueryRow(ctx, countPendingDeviceCodes,
+		arg.Address,
+		arg.Now,
+		arg.MostOfAddress,
+		arg.Authority,
+		arg.ClientID,
+		arg.MostOfClient,
+		arg.MostOfAuthority,
+	)
+	var i CountPendingDeviceCodesRow
+	err := row.Scan(&i.OfAddress, &i.OfClient, &i.OfAuthority)
+	return i, err
+}
+
 const createDeviceCode = `-- name: CreateDeviceCode :execrows
-INSERT INTO device_codes (hash, user_code, authority, client_id, scope, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO device_codes (hash, user_code, authority, client_id, scope, address, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT DO NOTHING
 `
 
@@ -24,6 +73,7 @@ type CreateDeviceCodeParams struct {
 	Authority string
 	ClientID  uuid.UUID
 	Scope     string
+	Address   string
 	CreatedAt time.Time
 	ExpiresAt time.Time
 }
@@ -36,6 +86,7 @@ func (q *Queries) CreateDeviceCode(ctx context.Context, arg CreateDeviceCodePara
 		arg.Authority,
 		arg.ClientID,
 		arg.Scope,
+		arg.Address,
 		arg.CreatedAt,
 		arg.ExpiresAt,
 	)
@@ -73,7 +124,7 @@ func (q *Queries) DecideDeviceCode(ctx context.Context, arg DecideDeviceCodePara
 }
 
 const getDeviceCode = `-- name: GetDeviceCode :one
-SELECT hash, user_code, authority, client_id, scope, status, tenant_id, user_id, decided_at, created_at, expires_at FROM device_codes
+SELECT hash, user_code, authority, client_id, scope, status, tenant_id, user_id, decided_at, created_at, expires_at, address FROM device_codes
 WHERE hash = $1
 `
 
@@ -92,12 +143,13 @@ func (q *Queries) GetDeviceCode(ctx context.Context, hash []byte) (DeviceCode, e
 		&i.DecidedAt,
 		&i.CreatedAt,
 		&i.ExpiresAt,
+		&i.Address,
 	)
 	return i, err
 }
 
 const getDeviceCodeByUserCode = `-- name: GetDeviceCodeByUserCode :one
-SELECT hash, user_code, authority, client_id, scope, status, tenant_id, user_id, decided_at, created_at, expires_at FROM device_codes
+SELECT hash, user_code, authority, client_id, scope, status, tenant_id, user_id, decided_at, created_at, expires_at, address FROM device_codes
 WHERE user_code = $1
 `
 
@@ -116,6 +168,7 @@ func (q *Queries) GetDeviceCodeByUserCode(ctx context.Context, userCode string) 
 		&i.DecidedAt,
 		&i.CreatedAt,
 		&i.ExpiresAt,
+		&i.Address,
 	)
 	return i, err
 }

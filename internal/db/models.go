@@ -552,6 +552,19 @@ type ApplicationCertificate struct {
 	CreatedAt   time.Time
 }
 
+type ApplicationFederatedCredential struct {
+	TenantID    uuid.UUID
+	ClientID    uuid.UUID
+	ID          uuid.UUID
+	Name        string
+	Issuer      string
+	Subject     string
+	Audiences   []string
+	Description *string
+	KeySet      []byte
+	CreatedAt   time.Time
+}
+
 type ApplicationSecret struct {
 	TenantID   uuid.UUID
 	ClientID   uuid.UUID
@@ -598,6 +611,13 @@ type CertificateAuthority struct {
 	CreatedAt   time.Time
 }
 
+type ClientAssertion struct {
+	TenantID  uuid.UUID
+	ClientID  uuid.UUID
+	Hash      []byte
+	ExpiresAt time.Time
+}
+
 type DeviceCode struct {
 	Hash      []byte
 	UserCode  string
@@ -610,6 +630,7 @@ type DeviceCode struct {
 	DecidedAt *time.Time
 	CreatedAt time.Time
 	ExpiresAt time.Time
+	Address   string
 }
 
 type Domain struct {

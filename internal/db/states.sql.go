@@ -84,6 +84,22 @@ func (q *Queries) CopyApplications(ctx context.Context, arg CopyApplicationsPara
 	return err
 }
 
+const copyFederatedCredentials = `-- name: CopyFederatedCredentials :exec
+INSERT INTO application_federated_credentials (tenant_id, client_id, id, name, issuer, subject, audiences, description, key_set, created_at)
+SELECT $1::uuid, c.client_id, c.id, c.name, c.issuer, c.subject, c.audiences, c.description, c.key_set, c.created_at
+FROM application_federated_credentials AS c WHERE c.tenant_id = $2
+`
+
+type CopyFederatedCredentialsParams struct {
+	TenantID uuid.UUID
+	FromID   uuid.UUID
+}
+
+func (q *Queries) CopyFederatedCredentials(ctx context.Context, arg CopyFederatedCredentialsParams) error {
+	_, err := q.db.Exec(ctx, copyFederatedCredentials, arg.TenantID, arg.FromID)
+	return err
+}
+
 const copyPartnerVersions = `-- name: CopyPartnerVersions :exec
 INSERT INTO remote_assistance_partner_versions (
     tenant_id, id, version, display_name, onboarding_url, onboarding_status,

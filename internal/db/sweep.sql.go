@@ -22,6 +22,18 @@ func (q *Queries) DeleteExpiredAuthorizationCodes(ctx context.Context, expiredBe
 	return result.RowsAffected(), nil
 }
 
+const deleteExpiredClientAssertions = `-- name: DeleteExpiredClientAssertions :execrows
+DELETE FROM client_assertions WHERE expires_at < $1
+`
+
+func (q *Queries) DeleteExpiredClientAssertions(ctx context.Context, expiredBefore time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteExpiredClientAssertions, expiredBefore)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const deleteExpiredDeviceCodes = `-- name: DeleteExpiredDeviceCodes :execrows
 DELETE FROM device_codes WHERE expires_at < $1
 `

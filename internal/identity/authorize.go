@@ -348,6 +348,8 @@ func (r *authorization) checkModes(types []string) error {
 	}
 	method := r.get("code_challenge_method")
 	switch {
+	case method == "S256" && r.get("code_challenge") != "" && len(r.get("code_challenge")) != 43:
+		return refuse(501491, invalidRequest, "Invalid size of Code_Challenge parameter: the S256 of a code verifier has 43 characters.")
 	case r.get("code_challenge") == "" && method == "", method == "S256" && r.get("code_challenge") != "":
 		return nil
 	case r.get("code_challenge") == "":

@@ -2,79 +2,140 @@ package identity
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha1" //nolint:gosec // x5t is by definition one
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-// assertionSkew is how far the clock of a client may be off.
-const assertionSkew = 5 * time.Minute
+const (
+	// assertionSkew is how far the clock of a client may be off.
+	assertionSkew = 5 * time.Minute
 
-// checkAssertion holds a client to a JWT that it signed by one of its
-// certificates (RFC 7523 section 3).
+	// assertionLifetime is how far the expiry of an assertion that a client signed
+	// itself may be ahead. Entra recommends five to ten minutes.
+	// https://learn.microsoft.com/entra/identity-platform/certificate-credentials#claims-payload
+	assertionLifetime = 24 * time.Hour
+
+	// maxAssertions is how many living assertions of an application are remembered
+	// whose hashes begin with the same byte: 131,072 in all.
+	maxAssertions = 512
+)
+
+// checkAssertion checks the JWT by which a client proves itself (RFC 7523 section 3):
+// one that it signed by a certificate of its own or, where the issuer is a URL, one by
+// an issuer that the application trusts.
 // https://learn.microsoft.com/entra/identity-platform/certificate-credentials
 func (p *Provider) checkAssertion(x *exchange, app db.Application, c credentials) error {
 	if c.assertionType != assertionType {
 		return refuse(900144, invalidRequest, "The request body must contain the following parameter: 'client_assertion_type', with the value '%s'.", assertionType)
 	}
-	rows, err := p.queries.ListApplicationCertificates(x.Request.Context(), db.ListApplicationCertificatesParams{TenantID: app.TenantID, ClientID: app.ClientID})
+	token, claimed, err := parseAssertion(c.assertion)
 	if err != nil {
-		return err
+		return errBadAssertion(err)
 	}
-	var certificates []*x509.Certificate
-	for _, row := range rows {
-		certificate, err := x509.ParseCertificate(row.Certificate)
-		if err != nil {
-			return fmt.Errorf("read certificate %s of application %s: %w", row.ID, app.ClientID, err)
-		}
-		certificates = append(certificates, certificate)
+	if strings.Contains(claimed.Issuer, "://") {
+		return p.checkFederatedAssertion(x, app, token, claimed)
 	}
-	claims, err := verifyAssertion(c.assertion, certificates)
-	if err != nil {
-		return err
-	}
-	return claims.check(app.ClientID.String(), x)
+	return p.checkOwnAssertion(x, app, token)
 }
 
-// assertion is what a client assertion claims.
-type assertion struct{ jwt.Claims }
-
-// verifyAssertion reads an assertion that one of the certificates signed.
-func verifyAssertion(raw string, certificates []*x509.Certificate) (assertion, error) {
-	var claims assertion
+// parseAssertion reads an assertion, and what it claims whoever signed it.
+func parseAssertion(raw string) (*jwt.JSONWebToken, jwt.Claims, error) {
+	var claimed jwt.Claims
 	if len(raw) > maxTokenBytes {
-		return claims, errBadAssertion(errors.New("too long"))
+		return nil, claimed, fmt.Errorf("longer than %d bytes", maxTokenBytes)
 	}
 	token, err := jwt.ParseSigned(raw, []jose.SignatureAlgorithm{jose.RS256, jose.PS256})
-	if err != nil {
-		return claims, errBadAssertion(err)
+	if err == nil {
+		err = token.UnsafeClaimsWithoutVerification(&claimed)
 	}
+	return token, claimed, err
+}
+
+func errBadAssertion(cause error) *aadError {
+	e := refuseClient(50027, "JWT token is invalid or malformed.")
+	e.cause = cause
+	return e
+}
+
+// checkOwnAssertion checks an assertion that the application signed itself.
+func (p *Provider) checkOwnAssertion(x *exchange, app db.Application, token *jwt.JSONWebToken) error {
+	certificates, err := p.certificates(x.Request.Context(), app)
+	if err != nil {
+		return err
+	}
+	claims, err := verifyByCertificate(token, certificates, x.now)
+	if err != nil {
+		return err
+	}
+	if id := app.ClientID.String(); !strings.EqualFold(claims.Issuer, id) || !strings.EqualFold(claims.Subject, id) {
+		return refuseClient(700021, "Client assertion application identifier does not match 'client_id' parameter.")
+	}
+	if err := checkLifetime(claims, x.now); err != nil {
+		return err
+	}
+	if claims.Expiry.Time().After(x.now.Add(assertionLifetime + assertionSkew)) {
+		return errLifetime(claims, x.now)
+	}
+	if err := p.checkAudience(x, app, claims.Audience); err != nil {
+		return err
+	}
+	return p.useAssertion(x, app, claims)
+}
+
+func (p *Provider) certificates(ctx context.Context, app db.Application) ([]*x509.Certificate, error) {
+	rows, err := p.queries.ListApplicationCertificates(ctx, db.ListApplicationCertificatesParams{TenantID: app.TenantID, ClientID: app.ClientID})
+	if err != nil {
+		return nil, err
+	}
+	certificates := make([]*x509.Certificate, len(rows))
+	for i, row := range rows {
+		if certificates[i], err = x509.ParseCertificate(row.Certificate); err != nil {
+			return nil, fmt.Errorf("read certificate %s of application %s: %w", row.ID, app.ClientID, err)
+		}
+	}
+	return certificates, nil
+}
+
+// verifyByCertificate reads an assertion that one of the certificates signed.
+func verifyByCertificate(token *jwt.JSONWebToken, certificates []*x509.Certificate, now time.Time) (jwt.Claims, error) {
+	var claims jwt.Claims
 	certificate := findCertificate(token.Headers[0], certificates)
 	if certificate == nil {
 		return claims, refuseClient(700027, "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key was not found.]")
 	}
 	if err := token.Claims(certificate.PublicKey, &claims); err != nil {
-		e := refuseClient(700027, "Client assertion failed signature validation. [Reason - The key was found, but use of the key to verify the signature failed.]")
-		e.cause = err
-		return claims, e
+		return claims, errAssertionSignature(err)
+	}
+	const form = "01/02/2006 15:04:05"
+	if now.After(certificate.NotAfter) || now.Before(certificate.NotBefore) {
+		reason := "expired"
+		if now.Before(certificate.NotBefore) {
+			reason = "not yet valid"
+		}
+		return claims, refuseClient(700027, "The certificate with identifier used to sign the client assertion is %s on application. [Reason - The key used is %s., Found key 'Start=%s, End=%s']",
+			reason, reason, certificate.NotBefore.UTC().Format(form), certificate.NotAfter.UTC().Format(form))
 	}
 	return claims, nil
 }
 
-func errBadAssertion(cause error) *aadError {
-	e := refuseClient(50027, "JWT token is invalid or malformed.")
+func errAssertionSignature(cause error) *aadError {
+	e := refuseClient(700027, "Client assertion failed signature validation. [Reason - The key was found, but use of the key to verify the signature failed.]")
 	e.cause = cause
 	return e
 }
@@ -101,29 +162,95 @@ func sameThumbprint(named any, thumbprint []byte) bool {
 	return err == nil && bytes.Equal(raw, thumbprint)
 }
 
-// check holds what an assertion claims against the client and the endpoint.
-func (a assertion) check(clientID string, x *exchange) error {
-	switch {
-	case !strings.EqualFold(a.Issuer, clientID) || !strings.EqualFold(a.Subject, clientID):
-		return refuseClient(700021, "Client assertion application identifier does not match 'client_id' parameter.")
-	case a.Expiry == nil || x.now.After(a.Expiry.Time().Add(assertionSkew)),
-		a.NotBefore != nil && x.now.Before(a.NotBefore.Time().Add(-assertionSkew)):
-		return refuseClient(700024, "Client assertion is not within its valid time range.")
-	case !x.isAudience(a.Audience):
-		return refuseClient(700023, "Client assertion audience claim does not match Realm issuer.")
+// checkLifetime checks an assertion's times against the clock: it must expire, and
+// neither begin nor have been issued later.
+func checkLifetime(claims jwt.Claims, now time.Time) error {
+	later := func(d *jwt.NumericDate) bool { return d != nil && now.Add(assertionSkew).Before(d.Time()) }
+	if claims.Expiry == nil || now.After(claims.Expiry.Time().Add(assertionSkew)) || later(claims.NotBefore) || later(claims.IssuedAt) {
+		return errLifetime(claims, now)
 	}
 	return nil
 }
 
-// isAudience tells whether an audience is this very authority: its token
-// endpoint or its issuer, in either version, on the host of the request.
-func (x *exchange) isAudience(audience jwt.Audience) bool {
+func errLifetime(claims jwt.Claims, now time.Time) *aadError {
+	date := func(d *jwt.NumericDate) string {
+		at := time.Unix(0, 0)
+		if d != nil {
+			at = d.Time()
+		}
+		return at.UTC().Format("2006-01-02T15:04:05.0000000Z")
+	}
+	return refuseClient(700024, "Client assertion is not within its valid time range. Current time: %s, assertion valid from %s, expiry time of assertion %s. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials .",
+		now.UTC().Format("2006-01-02T15:04:05.0000000Z"), date(claims.NotBefore), date(claims.Expiry))
+}
+
+// checkAudience checks that an assertion is for this very authority.
+func (p *Provider) checkAudience(x *exchange, app db.Application, audience jwt.Audience) error {
 	for _, a := range audience {
-		rest, ok := strings.CutPrefix(strings.ToLower(strings.TrimSuffix(a, "/")), strings.ToLower(x.base)+"/")
-		_, place, _ := strings.Cut(rest, "/")
-		if ok && (place == "oauth2/v2.0/token" || place == "oauth2/token" || place == "v2.0" || place == "") {
-			return true
+		ok, err := p.isAudience(x, app, a)
+		if err != nil || ok {
+			return err
 		}
 	}
-	return false
+	return refuseClient(700023, "Client assertion audience claim does not match Realm issuer. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials .")
+}
+
+// isAudience tells whether an audience is the application's tenant: the token endpoint
+// or the issuer, in either version, on the host that was called or in the public URL.
+// The tenant may be named as it was called, by its id, or by a domain.
+func (p *Provider) isAudience(x *exchange, app db.Application, audience string) (bool, error) {
+	if strings.EqualFold(audience, issuer(app.TenantID)) {
+		return true, nil
+	}
+	audience = strings.ToLower(strings.TrimSuffix(audience, "/"))
+	for _, base := range []string{x.base, requestBase(x.Request)} {
+		rest, ok := strings.CutPrefix(audience, strings.ToLower(base)+"/")
+		name, place, _ := strings.Cut(rest, "/")
+		if !ok || place != "oauth2/v2.0/token" && place != "oauth2/token" && place != "v2.0" && place != "" {
+			continue
+		}
+		if name == strings.ToLower(x.Param("tenant")) {
+			return true, nil
+		}
+		tenant, err := p.findTenant(x.Request.Context(), name)
+		if errors.Is(err, pgx.ErrNoRows) {
+			continue
+		}
+		return tenant.ID == app.TenantID, err
+	}
+	return false, nil
+}
+
+// useAssertion refuses an assertion that was used before, at any replica, where the
+// service is told to. MSAL for Python and for Node send the same one for ten minutes.
+func (p *Provider) useAssertion(x *exchange, app db.Application, claims jwt.Claims) error {
+	if !p.assertOnce {
+		return nil
+	}
+	if claims.ID == "" {
+		return errUsedAssertion("it has no jti")
+	}
+	used, err := p.queries.UseClientAssertion(x.Request.Context(), db.UseClientAssertionParams{
+		TenantID: app.TenantID, ClientID: app.ClientID, Hash: hashOf(claims.ID), ExpiresAt: claims.Expiry.Time().Add(assertionSkew), Most: maxAssertions,
+	})
+	switch {
+	case err != nil:
+		return err
+	case !used.Room:
+		return errThrottled("The application has used too many client assertions that have not expired. Let them expire sooner.")
+	case used.Used == 0:
+		return errUsedAssertion("its jti was used before")
+	}
+	return nil
+}
+
+func errUsedAssertion(reason string) *aadError {
+	return refuseClient(50013, "Assertion failed: each client assertion is good for one request here, and %s.", reason)
+}
+
+// errThrottled refuses what there is too much of already: 429, with Retry-After.
+func errThrottled(message string) *aadError {
+	e := refuse(90055, invalidRequest, "%s", message)
+	e.status = http.StatusTooManyRequests
+	return e
 }

@@ -18,6 +18,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/server"
 )
 
 // certified is a key with its certificate.
@@ -28,11 +30,16 @@ type certified struct {
 
 func newCertificate(t *testing.T) certified {
 	t.Helper()
+	return newCertificateFor(t, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+}
+
+func newCertificateFor(t *testing.T, from, until time.Time) certified {
+	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotBefore: from, NotAfter: until}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -54,13 +61,35 @@ func (k certified) sign(t *testing.T, algorithm jose.SignatureAlgorithm, header 
 	return raw
 }
 
+// header names the certificate.
+func (k certified) header() map[jose.HeaderKey]any {
+	sum := sha256.Sum256(k.der)
+	return map[jose.HeaderKey]any{"x5t#S256": base64.RawURLEncoding.EncodeToString(sum[:])}
+}
+
+func (c *tenant) addCertificate(k certified) {
+	c.Helper()
+	c.must(c.queries().CreateApplicationCertificate(c.Context(), db.CreateApplicationCertificateParams{
+		TenantID: c.id, ClientID: c.app, ID: uuid.New(), Certificate: k.der, CreatedAt: time.Now(),
+	}))
+}
+
+// assert calls the token endpoint by an assertion.
+func (c *tenant) assert(assertion string) answer {
+	c.Helper()
+	return c.token(with(c.secretForm(), "client_secret", "", "client_assertion", assertion,
+		"client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"))
+}
+
 func TestClientCertificate(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	ours, foreign := newCertificate(t), newCertificate(t)
-	c.must(c.queries().CreateApplicationCertificate(t.Context(), db.CreateApplicationCertificateParams{
-		TenantID: c.id, ClientID: c.app, ID: uuid.New(), Certificate: ours.der, CreatedAt: time.Now(),
-	}))
+	ours, foreign, other := newCertificate(t), newCertificate(t), setup(t)
+	expired := newCertificateFor(t, time.Now().Add(-2*time.Hour), time.Now().Add(-time.Minute))
+	early := newCertificateFor(t, time.Now().Add(time.Hour), time.Now().Add(2*time.Hour))
+	for _, k := range []certified{ours, expired, early} {
+		c.addCertificate(k)
+	}
 	sum256, sum1 := sha256.Sum256(ours.der), sha1.Sum(ours.der) //nolint:gosec // see above
 	header := map[jose.HeaderKey]any{"x5t#S256": base64.RawURLEncoding.EncodeToString(sum256[:])}
 	now := time.Now()
@@ -75,6 +104,7 @@ func TestClientCertificate(t *testing.T) {
 		}
 		return v
 	}
+	audience := func(to string) func(*jwt.Claims) { return func(v *jwt.Claims) { v.Audience[0] = to } }
 	for _, tt := range []struct {
 		name      string
 		assertion string
@@ -86,6 +116,20 @@ func TestClientCertificate(t *testing.T) {
 		{"kid", ours.sign(t, jose.RS256, map[jose.HeaderKey]any{"kid": fmt.Sprintf("%X", sum1)}, claims(nil)), 0},
 		{"for the issuer", ours.sign(t, jose.PS256, header, claims(func(v *jwt.Claims) { v.Audience[0] = c.server.URL() + "/" + c.id.String() + "/v2.0" })), 0},
 		{"for v1.0", ours.sign(t, jose.PS256, header, claims(func(v *jwt.Claims) { v.Audience[0] = c.server.URL() + "/" + c.domain + "/oauth2/token" })), 0},
+		{"for the issuer of v1.0", ours.sign(t, jose.PS256, header, claims(audience("https://sts.windows.net/"+c.id.String()+"/"))), 0},
+		{"for more than this authority", ours.sign(t, jose.PS256, header, claims(func(v *jwt.Claims) { v.Audience = append(v.Audience, "api://other") })), 0},
+		{"for another tenant", ours.sign(t, jose.PS256, header, claims(audience(c.server.URL()+"/"+other.id.String()+"/oauth2/v2.0/token"))), 700023},
+		{"for another tenant's domain", ours.sign(t, jose.PS256, header, claims(audience(c.server.URL()+"/"+other.domain+"/v2.0"))), 700023},
+		{"for another tenant's issuer", ours.sign(t, jose.PS256, header, claims(audience("https://sts.windows.net/"+other.id.String()+"/"))), 700023},
+		{"for all tenants", ours.sign(t, jose.PS256, header, claims(audience(c.server.URL()+"/common/oauth2/v2.0/token"))), 700023},
+		{"for nobody's tenant", ours.sign(t, jose.PS256, header, claims(audience(c.server.URL()+"/nobody.example.test/v2.0"))), 700023},
+		{"for another endpoint", ours.sign(t, jose.PS256, header, claims(audience(c.server.URL()+"/"+c.id.String()+"/oauth2/v2.0/authorize"))), 700023},
+		{"for what begins alike", ours.sign(t, jose.PS256, header, claims(audience(endpoint+"/x"))), 700023},
+		{"for a host that begins alike", ours.sign(t, jose.PS256, header, claims(audience(c.server.URL()+".example.test/"+c.id.String()+"/v2.0"))), 700023},
+		{"expires in ten years", ours.sign(t, jose.PS256, header, claims(func(v *jwt.Claims) { v.Expiry = jwt.NewNumericDate(now.AddDate(10, 0, 0)) })), 700024},
+		{"issued in an hour", ours.sign(t, jose.PS256, header, claims(func(v *jwt.Claims) { v.IssuedAt = jwt.NewNumericDate(now.Add(time.Hour)) })), 700024},
+		{"expired certificate", expired.sign(t, jose.PS256, expired.header(), claims(nil)), 700027},
+		{"certificate of tomorrow", early.sign(t, jose.PS256, early.header(), claims(nil)), 700027},
 		{"names no certificate", ours.sign(t, jose.PS256, nil, claims(nil)), 700027},
 		{"foreign key", foreign.sign(t, jose.PS256, header, claims(nil)), 700027},
 		{"RS512", ours.sign(t, jose.RS512, header, claims(nil)), 50027},
@@ -100,8 +144,7 @@ func TestClientCertificate(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := &tenant{TB: t, server: c.server, id: c.id, app: c.app}
-			a := c.token(with(c.secretForm(), "client_secret", "", "client_assertion", tt.assertion,
-				"client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"))
+			a := c.assert(tt.assertion)
 			if tt.number != 0 {
 				c.wantError(a, 401, "invalid_client", tt.number)
 				return
@@ -112,4 +155,41 @@ func TestClientCertificate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An assertion is good once at all replicas, where the service is told to. What is
+// remembered is bounded, and swept when it has expired.
+func TestOneTimeAssertions(t *testing.T) {
+	t.Parallel()
+	config := server.Config{HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t), OneTimeAssertions: true}
+	c := newTenant(t, startServer(t, config))
+	at := *c
+	at.server = startServer(t, config)
+	key := newCertificate(t)
+	c.addCertificate(key)
+	assertion := func(id string) string {
+		return key.sign(t, jose.PS256, key.header(), jwt.Claims{
+			Issuer: c.app.String(), Subject: c.app.String(), ID: id, Expiry: jwt.NewNumericDate(time.Now().Add(time.Hour)),
+			Audience: jwt.Audience{"https://sts.windows.net/" + c.id.String() + "/"},
+		})
+	}
+	first := assertion("one")
+	c.want(200, c.assert(first))
+	c.wantError(c.assert(first), 401, "invalid_client", 50013)
+	at.wantError(at.assert(first), 401, "invalid_client", 50013)
+	at.want(200, at.assert(assertion("two")))
+	c.wantError(c.assert(assertion("")), 401, "invalid_client", 50013)
+
+	hash := sha256.Sum256([]byte("three"))
+	c.exec(`INSERT INTO client_assertions (tenant_id, client_id, hash, expires_at)
+		SELECT $1, $2, $3::bytea || int4send(n), now() + interval '1 hour' FROM generate_series(1, 512) AS n`, c.app, hash[:1])
+	a := c.assert(assertion("three"))
+	c.wantError(a, 429, "invalid_request", 90055)
+	if a.header.Get("Retry-After") == "" {
+		t.Errorf("no Retry-After: %v", a.header)
+	}
+	c.exec("UPDATE client_assertions SET expires_at = now() - interval '1 second' WHERE tenant_id = $1 AND length(hash) < 32")
+	c.must(c.server.Identity().SweepOften(t.Context()))
+	c.want(200, c.assert(assertion("three")))
+	c.wantError(c.assert(first), 401, "invalid_client", 50013)
 }

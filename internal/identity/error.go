@@ -125,8 +125,11 @@ func (e *aadError) httpStatus() int { return cmp.Or(e.status, http.StatusBadRequ
 
 // writeJSON answers with v, without escaping for HTML.
 func (x *exchange) writeJSON(status int, v any) {
-	if status == http.StatusServiceUnavailable {
+	switch status {
+	case http.StatusServiceUnavailable:
 		x.Header("Retry-After", "2")
+	case http.StatusTooManyRequests:
+		x.Header("Retry-After", "60")
 	}
 	var b strings.Builder
 	e := json.NewEncoder(&b)

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"mime"
@@ -76,10 +77,24 @@ func errBadForm(err error) *aadError {
 // isText tells whether Postgres could hold it.
 func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
+// maxParameter bounds a parameter, in bytes, of which longest says nothing else: what
+// holds a token.
+const maxParameter = maxTokenBytes
+
+// longest bounds the parameters that are kept, returned or logged, in bytes.
+var longest = map[string]int{
+	"claims": 8 << 10, "client_id": 8 << 10, "client_request_id": 256, "code_challenge": 128, "code_challenge_method": 32, "code_verifier": 128,
+	"domain_hint": 256, "grant_type": 256, "login_hint": 8 << 10, "nonce": 1 << 10, "prompt": 64, "redirect_uri": 8 << 10,
+	"resource": 2 << 10, "response_mode": 64, "response_type": 64, "scope": 4 << 10, "state": 8 << 10, "username": 1 << 10,
+}
+
 func checkForm(values url.Values) (form, error) {
 	for name, all := range values {
 		if len(all) > 1 {
 			return nil, refuse(90100, invalidRequest, "The parameter '%s' came more than once.", name)
+		}
+		if most := cmp.Or(longest[name], maxParameter); len(all[0]) > most {
+			return nil, refuse(90015, invalidRequest, "The parameter '%s' has %d bytes: at most %d are taken.", name, len(all[0]), most)
 		}
 	}
 	return form(values), nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -55,8 +56,15 @@ func FuzzVerifyAssertion(f *testing.F) {
 	f.Add("eyJhbGciOiJQUzI1NiIsIng1dCNTMjU2IjoiIn0.e30.AA")
 	f.Add("a.b.c")
 	f.Fuzz(func(t *testing.T, raw string) {
-		if _, err := verifyAssertion(raw, []*x509.Certificate{}); err == nil {
+		token, claimed, err := parseAssertion(raw)
+		if err != nil {
+			return
+		}
+		if _, err := verifyByCertificate(token, []*x509.Certificate{}, time.Now()); err == nil {
 			t.Errorf("%q got in", raw)
+		}
+		if _, err := matchFederatedCredential(nil, claimed); err == nil {
+			t.Errorf("%q matched", raw)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,12 @@ import (
 const (
 	deviceCodeLifetime = 15 * time.Minute
 	deviceCodeInterval = 5 * time.Second
+
+	// Anybody may ask for a device code. So many may be pending at once: of an address
+	// (of IPv6, a network of 64 bits), of a client at one authority, and of an authority.
+	maxDeviceCodesOfAddress   = 200
+	maxDeviceCodesOfClient    = 2_000
+	maxDeviceCodesOfAuthority = 10_000
 
 	userCodeLength = 9
 	// userCodeLetters can't be taken for one another and spell no words
@@ -73,11 +80,14 @@ func (p *Provider) deviceAuthorization(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if err := p.checkPendingDeviceCodes(x, a, app); err != nil {
+		return err
+	}
 	code := make([]byte, 32)
 	_, _ = rand.Read(code) // never fails
 	deviceCode := base64.RawURLEncoding.EncodeToString(code)
 	params := db.CreateDeviceCodeParams{
-		Hash: hashOf(deviceCode), Authority: a.name, ClientID: app, Scope: s.text,
+		Hash: hashOf(deviceCode), Authority: a.name, ClientID: app, Scope: s.text, Address: addressGroup(x.ClientIP()),
 		CreatedAt: x.now, ExpiresAt: x.now.Add(deviceCodeLifetime),
 	}
 	for created := int64(0); created == 0; { // until the user code is nobody else's
@@ -98,6 +108,37 @@ func (p *Provider) deviceAuthorization(x *exchange) error {
 	}
 	x.writeJSON(200, answer)
 	return nil
+}
+
+// checkPendingDeviceCodes refuses one more code where too many are pending.
+func (p *Provider) checkPendingDeviceCodes(x *exchange, a authority, client uuid.UUID) error {
+	n, err := p.queries.CountPendingDeviceCodes(x.Request.Context(), db.CountPendingDeviceCodesParams{
+		Address: addressGroup(x.ClientIP()), Authority: a.name, ClientID: client, Now: x.now,
+		MostOfAddress: maxDeviceCodesOfAddress, MostOfClient: maxDeviceCodesOfClient, MostOfAuthority: maxDeviceCodesOfAuthority,
+	})
+	switch {
+	case err != nil:
+		return err
+	case n.OfAddress >= maxDeviceCodesOfAddress:
+		return errThrottled("Too many device codes of your address are pending. Use them, or wait until they expire.")
+	case n.OfClient >= maxDeviceCodesOfClient || n.OfAuthority >= maxDeviceCodesOfAuthority:
+		return errThrottled("Too many device codes of the application are pending. Try again later.")
+	}
+	return nil
+}
+
+// addressGroup is the address by which anonymous callers are counted: of IPv6 the
+// network, since each of them has all addresses of one.
+func addressGroup(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil || ip.Unmap().Is4() {
+		return address
+	}
+	network, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return network.String()
 }
 
 func newUserCode() string {

@@ -222,6 +222,10 @@ func (p *Provider) base(r *http.Request) string {
 	if p.publicURL != "" {
 		return p.publicURL
 	}
+	return requestBase(r)
+}
+
+func requestBase(r *http.Request) string {
 	scheme := "http"
 	if r.TLS != nil {
 		scheme = "https"

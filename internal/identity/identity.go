@@ -13,6 +13,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -35,6 +36,13 @@ type Config struct {
 	// redeemed again; 0: never.
 	RefreshTokenLeeway time.Duration
 
+	// OneTimeAssertions refuses a client assertion that was used before.
+	OneTimeAssertions bool
+
+	// IssuerNetworks are networks, besides public ones, from which keys of the issuers of
+	// federated credentials are fetched.
+	IssuerNetworks []netip.Prefix
+
 	// Observe comes before the handlers of every request. When they are done, Gin's
 	// context has the tenant's id as "tenant", the grant by which a token was
 	// issued as "grant", and the number of a refusal as "aadsts".
@@ -49,6 +57,8 @@ type Provider struct {
 	log        *slog.Logger
 	publicURL  string
 	leeway     time.Duration // of refresh tokens
+	assertOnce bool
+	issuers    *issuers
 	observe    []gin.HandlerFunc
 	keys       keyring
 	callers    callerCache
@@ -68,7 +78,7 @@ const (
 // is none yet, it makes the first.
 func New(ctx context.Context, c Config) (*Provider, error) {
 	p := &Provider{
-		pool: c.DB, queries: db.New(c.DB), now: c.Now, log: c.Log, publicURL: c.PublicURL, leeway: c.RefreshTokenLeeway, observe: c.Observe,
+		pool: c.DB, queries: db.New(c.DB), now: c.Now, log: c.Log, publicURL: c.PublicURL, leeway: c.RefreshTokenLeeway, assertOnce: c.OneTimeAssertions, observe: c.Observe,
 		sameOrigin: http.NewCrossOriginProtection(),
 	}
 	if p.now == nil {
@@ -77,10 +87,11 @@ func New(ctx context.Context, c Config) (*Provider, error) {
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
-	var errs [3]error
+	var errs [4]error
 	p.seen, errs[0] = lru.New[[sha256.Size]byte, *verifiedToken](maxSeen)
 	p.callers.known, errs[1] = lru.New[db.GetCallerParams, caller](maxCallers)
 	p.failures.byAddress, errs[2] = lru.New[string, *rate.Limiter](maxAddresses)
+	p.issuers, errs[3] = newIssuers(c.IssuerNetworks)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}

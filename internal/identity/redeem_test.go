@@ -1,7 +1,6 @@
 package identity_test
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"sync"
@@ -141,12 +140,7 @@ func TestFailedAnswerSpendsNothing(t *testing.T) {
 func TestRefreshTokenLeeway(t *testing.T) {
 	t.Parallel()
 	clock := &clock{}
-	s, err := server.Start(t.Context(), server.Config{HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t), Now: clock.now, RefreshTokenLeeway: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Shutdown(context.WithoutCancel(t.Context())) })
-	c := newTenant(t, s)
+	c := newTenant(t, startServer(t, server.Config{HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t), Now: clock.now, RefreshTokenLeeway: time.Hour}))
 	first := c.redeem(c.passwordForm()).RefreshToken
 	refresh := func() answer { return c.token(c.refreshForm(first)) }
 	var last string

@@ -95,12 +95,17 @@ func setup(t testing.TB) *tenant {
 func setupClock(t testing.TB) (*tenant, *clock) {
 	t.Helper()
 	c := &clock{}
-	s, err := server.Start(t.Context(), server.Config{HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t), Now: c.now})
+	return newTenant(t, startServer(t, server.Config{HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t), Now: c.now})), c
+}
+
+func startServer(t testing.TB, config server.Config) *server.Server {
+	t.Helper()
+	s, err := server.Start(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Shutdown(context.WithoutCancel(t.Context())) })
-	return newTenant(t, s), c
+	return s
 }
 
 func newTenant(t testing.TB, s *server.Server) *tenant {

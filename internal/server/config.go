@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -58,6 +59,14 @@ type Config struct {
 	// tokens of the sign-in.
 	RefreshTokenLeeway time.Duration
 
+	// OneTimeAssertions refuses a client assertion that was used before, by its jti. MSAL
+	// for Python and for Node use one again, for ten minutes.
+	OneTimeAssertions bool
+
+	// IssuerNetworks are networks (CIDR), besides public ones, from which the keys of
+	// federated credentials' issuers are fetched.
+	IssuerNetworks []string
+
 	// DatabaseWait is how long Start waits for a database that can't be
 	// reached yet.
 	DatabaseWait time.Duration
@@ -99,7 +108,7 @@ type Config struct {
 // Validate says which setting is wrong, and how.
 func (c *Config) Validate() error {
 	return errors.Join(
-		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(), c.validateShutdownDelay(), c.validateRefreshTokenLeeway(), c.validateTelemetry(),
+		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(), c.validateShutdownDelay(), c.validateRefreshTokenLeeway(), c.validateIssuerNetworks(), c.validateTelemetry(),
 	)
 }
 
@@ -197,6 +206,22 @@ func (c *Config) validateRefreshTokenLeeway() error {
 		return fmt.Errorf("MOCKTENANT_REFRESH_TOKEN_LEEWAY %s: want 0s to %s", c.RefreshTokenLeeway, maxRefreshTokenLeeway)
 	}
 	return nil
+}
+
+func (c *Config) validateIssuerNetworks() error {
+	_, err := c.issuerNetworks()
+	return err
+}
+
+func (c *Config) issuerNetworks() ([]netip.Prefix, error) {
+	networks := make([]netip.Prefix, len(c.IssuerNetworks))
+	for i, text := range c.IssuerNetworks {
+		var err error
+		if networks[i], err = netip.ParsePrefix(text); err != nil {
+			return nil, fmt.Errorf("MOCKTENANT_ISSUER_NETWORKS %q: want a network, as 10.0.0.0/8", text)
+		}
+	}
+	return networks, nil
 }
 
 func (c *Config) validateTelemetry() error {

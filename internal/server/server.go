@@ -114,8 +114,13 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	publicURL := strings.TrimSuffix(s.config.PublicURL, "/")
+	networks, err := s.config.issuerNetworks()
+	if err != nil {
+		return err
+	}
 	if s.identity, err = identity.New(ctx, identity.Config{
 		DB: s.pool, Now: s.config.Now, Log: s.log, PublicURL: publicURL, RefreshTokenLeeway: s.config.RefreshTokenLeeway,
+		OneTimeAssertions: s.config.OneTimeAssertions, IssuerNetworks: networks,
 		Observe: []gin.HandlerFunc{s.telemetry.Request, s.telemetry.SignIn},
 	}); err != nil {
 		return err
@@ -161,7 +166,7 @@ func (s *Server) maintain(ctx context.Context) {
 		case <-hourly.C:
 			err = errors.Join(s.identity.RotateKeys(ctx), s.identity.Sweep(ctx))
 		case <-often.C:
-			err = s.admin.Sweep(ctx)
+			err = errors.Join(s.identity.SweepOften(ctx), s.admin.Sweep(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			s.log.Warn("maintenance", "error", err)
