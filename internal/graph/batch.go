@@ -21,6 +21,9 @@ import (
 // https://learn.microsoft.com/graph/json-batching
 const maxBatch = 20
 
+// maxBatchAnswers is how much the lists of a batch may answer together, in bytes.
+const maxBatchAnswers = 4 << 20
+
 // maxItemURL bounds the URL of a request of a batch, in bytes, as the server does that
 // of one that comes by itself.
 const maxItemURL = 64 << 10
@@ -46,7 +49,7 @@ type batchAnswer struct {
 	ID      string            `json:"id"`
 	Status  int               `json:"status"`
 	Headers map[string]string `json:"headers"`
-	Body    jsontext.Value    `json:"body,omitempty"`
+	Body    jsontext.Value    `json:"body,omitzero"`
 }
 
 // batchHeaders are the headers that an answer of a batch shows.
@@ -57,6 +60,9 @@ var batchHeaders = []string{
 // inBatchKey leads to the id by which a request of a batch may be repeated, "" for
 // none; only the context of such a request has it.
 type inBatchKey struct{}
+
+// batchSizeKey leads to how many requests the batch has that a request belongs to.
+type batchSizeKey struct{}
 
 // batch answers each of the requests through the handler of all requests, as if
 // it had come by itself with the token of the batch. Those that don't depend on
@@ -84,13 +90,30 @@ func (s *server) batch(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(struct {
-		Responses []batchAnswer `json:"responses"`
-	}{answers}, json.Deterministic(true)) // headers in one order
-	if err != nil {
-		return fmt.Errorf("write the batch: %w", err)
+	return x.writeBatch(answers)
+}
+
+// writeBatch writes the answers one after the other: put together first, they would take
+// as much memory once more.
+func (x *exchange) writeBatch(answers []batchAnswer) error {
+	parts := [][]byte{[]byte(`{"responses":[`)}
+	for i, a := range answers {
+		body := a.Body
+		a.Body = nil
+		head, err := json.Marshal(a, json.Deterministic(true)) // headers in one order
+		if err != nil {
+			return fmt.Errorf("write the batch: %w", err)
+		}
+		if i > 0 {
+			parts = append(parts, []byte{','})
+		}
+		if body != nil {
+			parts = append(parts, head[:len(head)-1], []byte(`,"body":`), body, []byte{'}'})
+		} else {
+			parts = append(parts, head)
+		}
 	}
-	x.Data(http.StatusOK, errorJSONType, body)
+	x.write(http.StatusOK, errorJSONType, append(parts, []byte("]}"))...)
 	return nil
 }
 
@@ -116,7 +139,7 @@ func (s *server) answerItems(x *exchange, items []batchItem) ([]batchAnswer, err
 					return
 				}
 			}
-			answers[i] = s.answerItem(x, item)
+			answers[i] = s.answerItem(x, item, len(items))
 		})
 	}
 	all.Wait()
@@ -174,12 +197,12 @@ func checkBatch(items []batchItem) error {
 	return nil
 }
 
-// answerItem sends a request of a batch through the handler of all requests.
-func (s *server) answerItem(x *exchange, item batchItem) batchAnswer {
+// answerItem sends a request of a batch of so many through the handler of all requests.
+func (s *server) answerItem(x *exchange, item batchItem, of int) batchAnswer {
 	if n := len(item.URL); n > maxItemURL {
 		return s.errorItem(x, item, errBadRequest("The request with Id '%s' has a 'url' of %d bytes; at most %d are taken.", item.ID, n, maxItemURL))
 	}
-	r, err := x.itemRequest(item)
+	r, err := x.itemRequest(item, of)
 	if err != nil {
 		return s.errorItem(x, item, errBadRequest("The request with Id '%s' has no valid 'url': %v", item.ID, err))
 	}
@@ -193,12 +216,13 @@ func (s *server) answerItem(x *exchange, item batchItem) batchAnswer {
 
 // itemRequest is a request of a batch as it would have come by itself. Its URL
 // is below the version's root.
-func (x *exchange) itemRequest(item batchItem) (*http.Request, error) {
+func (x *exchange) itemRequest(item batchItem, of int) (*http.Request, error) {
 	target, err := url.ParseRequestURI("/" + x.version.name + "/" + strings.TrimPrefix(item.URL, "/"))
 	if err != nil {
 		return nil, err
 	}
-	r := x.Request.Clone(context.WithValue(x.Request.Context(), inBatchKey{}, x.itemRepeatID(item.ID)))
+	ctx := context.WithValue(x.Request.Context(), inBatchKey{}, x.itemRepeatID(item.ID))
+	r := x.Request.Clone(context.WithValue(ctx, batchSizeKey{}, of))
 	r.Method, r.URL, r.RequestURI = strings.ToUpper(item.Method), target, target.RequestURI()
 	r.Header = http.Header{}
 	for name, value := range item.Headers {

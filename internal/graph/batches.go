@@ -9,12 +9,12 @@ import (
 )
 
 // How many batches this process works on at the same time, and how many a tenant has
-// under way, until they are sent: a batch of the largest answers takes some 25 MB. Those
+// under way, until they are sent: a batch of the largest answers takes some 40 MB. Those
 // that come meanwhile wait, in turn, until their request's time is up; beyond
 // maxWaitingBatches of a tenant they are refused by 429.
 const (
-	maxBatches        = 16
-	maxTenantBatches  = 4
+	maxBatches        = 8
+	maxTenantBatches  = 2
 	maxWaitingBatches = 32
 )
 

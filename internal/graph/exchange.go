@@ -126,13 +126,18 @@ func (s *server) base(r *http.Request) string {
 
 // writeJSON answers with a body, in parts, that is JSON already.
 func (x *exchange) writeJSON(status int, body ...[]byte) {
+	x.setHeader("OData-Version", "4.0")
+	x.write(status, x.format.contentType(), body...)
+}
+
+// write answers with a body, in parts.
+func (x *exchange) write(status int, contentType string, body ...[]byte) {
 	length := 0
 	for _, part := range body {
 		length += len(part)
 	}
-	x.setHeader("OData-Version", "4.0")
 	x.setHeader("Content-Length", strconv.Itoa(length))
-	x.setHeader("Content-Type", x.format.contentType())
+	x.setHeader("Content-Type", contentType)
 	x.Status(status)
 	for _, part := range body {
 		if _, err := x.Writer.Write(part); err != nil {
@@ -156,8 +161,8 @@ func (x *exchange) setHeader(name, value string) {
 }
 
 // maxKept is how large a buffer is kept for the next answer, in bytes: a page of a
-// thousand partners fits.
-const maxKept = 512 << 10
+// thousand partners fits, and any of a batch.
+const maxKept = 1 << 20
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 

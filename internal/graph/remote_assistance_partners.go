@@ -197,17 +197,16 @@ func (x *exchange) pageSize(q odata.Query, token *skipToken) int64 {
 	return size
 }
 
-// The size of a page in bytes from which on it takes no further partner; the link leads
-// to the rest. A thousand partners of usual names fit into either. So neither a page of
-// the longest names nor a batch of twenty such takes much memory.
-const (
-	maxPage        = 2 << 20
-	maxPageInBatch = 512 << 10
-)
+// maxPage is the size of a page, in bytes, from which on it takes no further partner; the
+// link leads to the rest. A thousand partners of usual names take a sixth of it, of the
+// longest five times as much.
+const maxPage = 2 << 20
 
+// maxPage is what a page may take: in a batch, which has the answers of all its requests
+// in memory at once, a share of what they may take together.
 func (x *exchange) maxPage() int {
-	if x.Request.Context().Value(inBatchKey{}) != nil {
-		return maxPageInBatch
+	if n, ok := x.Request.Context().Value(batchSizeKey{}).(int); ok {
+		return min(maxPage, maxBatchAnswers/n)
 	}
 	return maxPage
 }
