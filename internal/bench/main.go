@@ -4,7 +4,7 @@
 // same statements to the same Postgres with the same number of clients, with no
 // HTTP, no token and no JSON. It prints Markdown; -write puts that into
 // docs/performance.md, and plots beside it. -only measures a part alone: starts, loads,
-// rows, replicas or tenants.
+// rows, replicas, tenants or ceiling.
 //
 //	go run ./internal/bench -write
 //
@@ -38,7 +38,7 @@ func run(ctx context.Context) error {
 	rounds := flag.Int("rounds", 5, "how often each case runs")
 	seconds := flag.Int("seconds", 3, "how long each run takes")
 	write := flag.Bool("write", false, "put the result into docs/performance.md")
-	only := flag.String("only", "", "measure this part alone: starts, loads, rows, replicas or tenants")
+	only := flag.String("only", "", "measure this part alone: starts, loads, rows, replicas, tenants or ceiling")
 	binary := flag.String("binary", "", "measure this program; none: build it from here")
 	profiles := flag.String("profile", "", "write profiles of the loads into this directory")
 	flag.Parse()
@@ -59,6 +59,7 @@ func run(ctx context.Context) error {
 		{"rows", func(ctx context.Context, w io.Writer) error { return s.rows(ctx, w, *rounds, d) }},
 		{"replicas", func(ctx context.Context, w io.Writer) error { return s.replicas(ctx, w, *rounds, d) }},
 		{"tenants", func(ctx context.Context, w io.Writer) error { return s.tenants(ctx, w, *rounds, d) }},
+		{"ceiling", func(ctx context.Context, w io.Writer) error { return s.ceiling(ctx, w, d) }},
 	}
 	for _, part := range parts {
 		if *only != "" && *only != part.name {
