@@ -30,6 +30,7 @@ func (f serviceFlags) register(flags *pflag.FlagSet) {
 	truthFlag(flags, &f.OneTimeAssertions, "one-time-assertions", "Refuse a client assertion that was used before, by its jti. MSAL for Python and for Node use one again, for ten minutes.")
 	flags.StringSliceVar(&f.IssuerNetworks, "issuer-network", nil, "A `NETWORK` in CIDR notation, besides public ones, from which the keys of federated credentials' issuers are fetched.")
 	flags.DurationVar(&f.DatabaseWait, "database-wait", 30*time.Second, "How long to wait at the start for a database that can't be reached yet.")
+	flags.IntVar(&f.TenantConnections, "tenant-connections", 0, "How many of the database's connections one tenant may use at a time, for lists, counts and changes that wait for others; 0 means a quarter of pool_max_conns.")
 	flags.DurationVar(&f.ShutdownDelay, "shutdown-delay", 0, "How long to go on serving after SIGTERM, with /readyz at 503, for a proxy in front to send its requests elsewhere.")
 	flags.StringVar(&f.SeedDir, "seed-dir", "", "The `DIR` of documents, *.json and *.yaml: each is kept as the seed of its name at the start and, when it comes for the first time, made a tenant.")
 	truthFlag(flags, &f.NoGathering, "no-gathering", "Give each create, get by id, change, action, delete and list a statement of its own, rather than letting those that come at the same time share one.")
@@ -48,6 +49,7 @@ func (f serviceFlags) register(flags *pflag.FlagSet) {
 		"one-time-assertions":  "MOCKTENANT_ONE_TIME_ASSERTIONS",
 		"issuer-network":       "MOCKTENANT_ISSUER_NETWORKS",
 		"database-wait":        "MOCKTENANT_DATABASE_WAIT",
+		"tenant-connections":   "MOCKTENANT_TENANT_CONNECTIONS",
 		"shutdown-delay":       "MOCKTENANT_SHUTDOWN_DELAY",
 		"seed-dir":             "MOCKTENANT_SEED_DIR",
 		"no-gathering":         "MOCKTENANT_NO_GATHERING",

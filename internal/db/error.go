@@ -81,6 +81,13 @@ func classOfState(code string) error {
 	return nil
 }
 
+// NoRoom tells whether the server refused another connection (SQLSTATE 53300,
+// too_many_connections): those that are open go on.
+func NoRoom(err error) bool {
+	var refusal *pgconn.PgError
+	return errors.As(err, &refusal) && refusal.Code == "53300"
+}
+
 // rolledBack tells whether a statement failed because of others at the same time:
 // by itself, each of its rows may go through.
 func rolledBack(err error) bool {

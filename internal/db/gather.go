@@ -22,7 +22,8 @@ const (
 	// Measured: for fewer, Postgres does more for the same rows.
 	secondFrom = 4
 
-	// gatherTimeout bounds a statement: whoever waits for it may be gone.
+	// gatherTimeout bounds a statement of several calls, where the time of the one that
+	// runs it doesn't.
 	gatherTimeout = 10 * time.Second
 )
 
@@ -40,11 +41,18 @@ var errNotExecuted = errors.New("the statement was not executed to its end")
 // Nobody waits for company: a call that finds no statement in flight is one of its
 // own.
 //
-// No goroutine works here but the callers': the first of those that wait runs
-// the next statement, for all of them.
+// No goroutine works here but the callers': the last of those that go into the next
+// statement runs it, for all of them. It has the most time left, and the statement has
+// as long: so nobody is held for longer than their request may take, and nobody is cut
+// off with somebody else.
 type gather[P, R any] struct {
 	name string // of the query, for the observer
 	one  func(context.Context, P) (R, error)
+
+	// alone makes a call that a statement passed over; it may wait for what others hold.
+	// If it is nil, none is passed over.
+	alone func(context.Context, P) (R, error)
+
 	many func(context.Context, []P) ([]outcome[R], error) // in the order of the calls
 
 	// apart tells two calls that can't share a statement: those with the same key;
@@ -67,6 +75,7 @@ type gather[P, R any] struct {
 	calls   int  // in those statements
 	beside  bool // one is in flight that nobody waits for
 	waiting []*gathered[P, R]
+	lead    *gathered[P, R] // of those that wait, who was told to run the next; nil: nobody
 
 	pool sync.Pool // of *gathered that nobody knows any more
 }
@@ -83,29 +92,32 @@ type gathered[P, R any] struct {
 	ctx    context.Context // of the caller, who waits as long as there is the call
 	params P
 	wake   chan bool // true: the caller is to run the next statement; false: there is an outcome
-	leads  bool      // it was told to; under the gather's lock
 }
 
 // do makes the call and returns when its statement is committed, or failed.
-// Returns ErrUnavailable if too many wait. If ctx ends while the call still waits
-// it is not made; once it is in a statement, its outcome is awaited.
+// Returns ErrUnavailable if too many wait. If ctx ends its error is returned: a call
+// that still waits is not made then, and one that is in a statement may have been.
 func (g *gather[P, R]) do(ctx context.Context, params P) (R, error) {
 	c, ok := g.pool.Get().(*gathered[P, R])
 	if !ok {
 		c = &gathered[P, R]{wake: make(chan bool, 1)}
 	}
 	c.ctx, c.params = ctx, params
-	g.call(ctx, c)
+	if !g.call(ctx, c) {
+		var none R
+		return none, ctx.Err() // whoever runs the statement still knows the call
+	}
 	o := c.outcome
 	*c = gathered[P, R]{wake: c.wake}
 	g.pool.Put(c) // not if the statement panicked
 	if errors.Is(o.err, errApart) {
-		return g.one(ctx, params)
+		return g.alone(ctx, params)
 	}
 	return o.result, o.err
 }
 
-func (g *gather[P, R]) call(ctx context.Context, c *gathered[P, R]) {
+// call returns false if there is no outcome: ctx ended while the call was in a statement.
+func (g *gather[P, R]) call(ctx context.Context, c *gathered[P, R]) bool {
 	g.mu.Lock()
 	switch {
 	case g.flights == 0 && g.waits && !g.beside:
@@ -113,36 +125,34 @@ func (g *gather[P, R]) call(ctx context.Context, c *gathered[P, R]) {
 		g.mu.Unlock()
 		defer func() { g.mu.Lock(); g.beside = false; g.mu.Unlock() }()
 		c.result, c.err = g.one(g.observed(ctx, []*gathered[P, R]{c}), c.params)
-		return
+		return true
 	case g.flights == 0:
 		g.flights, g.calls = 1, 1
 		g.mu.Unlock()
 		g.run(ctx, []*gathered[P, R]{c})
-		return
+		return true
 	case len(g.waiting) >= maxWaiting:
 		g.mu.Unlock()
 		c.err = fmt.Errorf("%w: %d calls wait already", ErrUnavailable, maxWaiting)
-		return
+		return true
 	}
 	g.waiting = append(g.waiting, c)
 	if batch := g.second(); batch != nil {
 		g.mu.Unlock()
 		g.run(ctx, batch)
-		return
+		return true
 	}
 	g.mu.Unlock()
-	var lead bool
 	select {
-	case lead = <-c.wake:
-	case <-ctx.Done():
-		if g.leave(c) {
-			c.err = ctx.Err()
-			return
+	case lead := <-c.wake:
+		if lead && ctx.Err() == nil {
+			g.run(ctx, g.take(c))
+		} else if lead {
+			return g.leave(ctx, c)
 		}
-		lead = <-c.wake // if it leads, others rely on it
-	}
-	if lead {
-		g.run(ctx, g.take())
+		return true
+	case <-ctx.Done():
+		return g.leave(ctx, c)
 	}
 }
 
@@ -164,22 +174,33 @@ func (g *gather[P, R]) second() []*gathered[P, R] {
 // worthSecond tells whether those that wait are worth a statement beside the one in
 // flight. They are not if one of them was told to run the next anyway.
 func (g *gather[P, R]) worthSecond() bool {
-	return g.apart == nil && len(g.waiting) >= max(secondFrom, g.calls) && !g.waiting[0].leads
+	return g.apart == nil && len(g.waiting) >= max(secondFrom, g.calls) && g.lead == nil
 }
 
-// take removes the calls of the next statement from those that wait; the first
-// is the caller's own.
-func (g *gather[P, R]) take() []*gathered[P, R] {
+// take removes the calls of the next statement from those that wait; the first is that
+// of the one who leads.
+func (g *gather[P, R]) take(lead *gathered[P, R]) []*gathered[P, R] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.lead = nil
+	batch, left := g.fitting()
+	g.waiting = left
+	if g.apart == nil {
+		g.calls += len(batch)
+	}
+	i := slices.Index(batch, lead)
+	batch[0], batch[i] = batch[i], batch[0]
+	return batch
+}
+
+// fitting parts those that wait into the calls of the next statement, the longest
+// waiting first, and those that are left.
+func (g *gather[P, R]) fitting() (batch, left []*gathered[P, R]) {
 	n := min(len(g.waiting), maxGathered)
 	if g.apart == nil {
-		batch := g.waiting[:n:n]
-		g.waiting = g.waiting[n:]
-		g.calls += n
-		return batch
+		return g.waiting[:n:n], g.waiting[n:]
 	}
-	batch, left := make([]*gathered[P, R], 0, n), g.waiting[:0:0]
+	batch, left = make([]*gathered[P, R], 0, n), g.waiting[:0:0]
 	seen := make(map[partnerKey]bool, n)
 	for _, c := range g.waiting {
 		if k := g.apart(c.params); len(batch) == maxGathered || seen[k] {
@@ -189,28 +210,63 @@ func (g *gather[P, R]) take() []*gathered[P, R] {
 			batch = append(batch, c)
 		}
 	}
-	g.waiting = left
-	return batch
+	return batch, left
 }
 
-// leave removes a call that still waits. Returns false if it is in a statement,
-// or was told to run one.
-func (g *gather[P, R]) leave(c *gathered[P, R]) bool {
+// appoint tells the last of those that go into the next statement to run it. Returns
+// false if nobody waits.
+func (g *gather[P, R]) appoint() bool {
+	if len(g.waiting) == 0 {
+		return false
+	}
+	batch, _ := g.fitting()
+	g.lead = batch[len(batch)-1]
+	g.lead.wake <- true
+	return true
+}
+
+// leave is for a call whose time is up. Returns false if it is in a statement that has
+// no outcome yet; else it is not made, and who was to run the next statement leaves
+// that to another.
+func (g *gather[P, R]) leave(ctx context.Context, c *gathered[P, R]) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	i := slices.Index(g.waiting, c)
-	if i < 0 || c.leads {
-		return false
+	if i < 0 {
+		select {
+		case <-c.wake:
+			return true
+		default:
+			return false
+		}
 	}
+	c.err = ctx.Err()
 	g.waiting = append(g.waiting[:i:i], g.waiting[i+1:]...)
+	if g.lead != c {
+		return true
+	}
+	select {
+	case <-c.wake:
+	default: // it was heard
+	}
+	if g.lead = nil; !g.appoint() {
+		g.flights--
+	}
 	return true
 }
 
 // run executes a statement, whose first call is the caller's own, and then tells
-// the first who waits to run the next, unless one is in flight that will do so.
+// one of those that wait to run the next, unless one is in flight that will do so.
 func (g *gather[P, R]) run(ctx context.Context, batch []*gathered[P, R]) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gatherTimeout)
-	defer cancel()
+	if len(batch) > 1 { // who goes away takes nobody along
+		end := time.Now().Add(gatherTimeout)
+		if mine, ok := ctx.Deadline(); ok && mine.Before(end) {
+			end = mine
+		}
+		lasting, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
+		defer cancel()
+		ctx = lasting
+	}
 	executed := false
 	defer func() { // also if a query panics: nobody may be left waiting
 		for _, c := range batch[1:] {
@@ -265,8 +321,7 @@ func (g *gather[P, R]) observed(ctx context.Context, calls []*gathered[P, R]) co
 	return g.observe(ctx, g.name, all)
 }
 
-// next ends a statement of so many calls, and tells whether the first who waits is to
-// run another.
+// next ends a statement of so many calls, and tells whether there is to be another.
 func (g *gather[P, R]) next(calls int) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -277,8 +332,5 @@ func (g *gather[P, R]) next(calls int) bool {
 		g.flights--
 		return false
 	}
-	first := g.waiting[0]
-	first.leads = true
-	first.wake <- true
-	return true
+	return g.appoint()
 }

@@ -135,11 +135,11 @@ func TestGatherFailures(t *testing.T) {
 		statements int
 	}{
 		{"one is bad", func(n int) error {
-			if n == 3 {
+			if n == 1 {
 				return bad
 			}
 			return nil
-		}, func(n int) bool { return n == 3 }, 1 + 1 + 2 + 2},
+		}, func(n int) bool { return n == 1 }, 1 + 1 + 2 + 2},
 		{"the database is away", func(n int) error {
 			if n > 0 {
 				return context.DeadlineExceeded
@@ -314,6 +314,7 @@ func TestGatherApart(t *testing.T) {
 	d := &fakeDoubler{hold: make(chan struct{})}
 	g := d.gather()
 	many := g.many
+	g.alone = g.one
 	g.apart = func(n int) partnerKey { return partnerKey{id: uuid.UUID{byte(n % 10)}} }
 	g.many = func(ctx context.Context, ns []int) ([]outcome[int], error) {
 		outcomes, err := many(ctx, ns)
@@ -366,4 +367,73 @@ func BenchmarkGather(b *testing.B) {
 			}
 		}
 	})
+}
+
+// Nobody is held for longer than their own time, also in a statement with others; and
+// that has as long as who has come last.
+func TestGatherKeepsTime(t *testing.T) {
+	t.Parallel()
+	d := &fakeDoubler{hold: make(chan struct{})}
+	g := d.gather()
+	many, ends := g.many, make(chan time.Time, 1)
+	g.many = func(ctx context.Context, ns []int) ([]outcome[int], error) {
+		end, _ := ctx.Deadline()
+		ends <- end
+		return many(ctx, ns)
+	}
+	first := make(chan error, 1)
+	go func() { _, err := g.do(t.Context(), 0); first <- err }()
+	for len(d.carried()) == 0 {
+		time.Sleep(100 * time.Microsecond)
+	}
+	early, cancel := context.WithTimeout(t.Context(), time.Hour)
+	late, cancelLate := context.WithTimeout(t.Context(), 2*time.Hour)
+	defer cancelLate()
+	one, two := make(chan error, 1), make(chan error, 1)
+	go func() { _, err := g.do(early, 1); one <- err }()
+	g.awaitWaiting(t, 1)
+	go func() { _, err := g.do(late, 2); two <- err }()
+	g.awaitWaiting(t, 2)
+	d.hold <- struct{}{}
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	if got := <-ends; got.IsZero() || time.Until(got) > gatherTimeout {
+		t.Errorf("the statement ends at %s", got)
+	}
+	cancel() // while it is in the statement
+	if err := <-one; !errors.Is(err, context.Canceled) {
+		t.Errorf("who went away: %v", err)
+	}
+	d.hold <- struct{}{}
+	if err := <-two; err != nil {
+		t.Errorf("who stayed: %v", err)
+	}
+	if got := d.carried(); !slices.Equal(got[1], []int{2, 1}) {
+		t.Errorf("statements %v: the last leads", got)
+	}
+}
+
+// Who was to run the next statement and goes away leaves that to another.
+func TestGatherLeadLeaves(t *testing.T) {
+	t.Parallel()
+	d := &fakeDoubler{}
+	g := d.gather()
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := &gathered[int, int]{ctx: ctx, wake: make(chan bool, 1)}
+	other := &gathered[int, int]{ctx: t.Context(), wake: make(chan bool, 1)}
+	g.flights, g.waiting = 1, []*gathered[int, int]{other, gone}
+	if g.appoint(); g.lead != gone {
+		t.Fatal("the last doesn't lead")
+	}
+	cancel()
+	if !g.leave(ctx, gone) || !errors.Is(gone.err, context.Canceled) || g.lead != other || !<-other.wake || len(gone.wake) != 0 {
+		t.Errorf("it left with %v; the lead is the other's: %t", gone.err, g.lead == other)
+	}
+	if !g.leave(ctx, other) || g.flights != 0 || g.lead != nil {
+		t.Errorf("%d statements in flight, with nobody there", g.flights)
+	}
+	if got, err := g.do(t.Context(), 4); got != 8 || err != nil {
+		t.Errorf("afterwards: %d, %v", got, err)
+	}
 }

@@ -133,11 +133,11 @@ func newerMigrations(ctx context.Context, pool *pgxpool.Pool) ([]MigrationStatus
 
 // Revision returns the migration that the database is at, 0 before the first,
 // and the one that this program wants.
-func Revision(ctx context.Context, pool *pgxpool.Pool) (have, want int64, err error) {
+func Revision(ctx context.Context, q DBTX) (have, want int64, err error) {
 	if want, err = wantedRevision(); err != nil {
 		return 0, 0, err
 	}
-	err = pool.QueryRow(ctx, "-- name: Revision :one\nSELECT coalesce(max(version_id), 0) FROM "+versionTable).Scan(&have)
+	err = q.QueryRow(ctx, "-- name: Revision :one\nSELECT coalesce(max(version_id), 0) FROM "+versionTable).Scan(&have)
 	if err != nil {
 		return 0, want, fmt.Errorf("read the migration revision: %w", err)
 	}

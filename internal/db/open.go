@@ -11,12 +11,17 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // maxConns is how many connections a pool opens at most, unless the URL says
 // pool_max_conns. Measured: fewer starve 32 clients, more gain nothing.
 const maxConns = 32
+
+// cancelTimeout is how long a statement whose request ended may take to be cancelled,
+// before its connection is given up.
+const cancelTimeout = 500 * time.Millisecond
 
 // minVersion is the oldest server that is supported, as server_version_num.
 const minVersion = 150000
@@ -42,6 +47,9 @@ func Open(ctx context.Context, url string, wait time.Duration, log *slog.Logger,
 	}
 	if !strings.Contains(url, "pool_max_conns") {
 		config.MaxConns = maxConns
+	}
+	config.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cancelTimeout}
 	}
 	if len(tracer) > 0 {
 		config.ConnConfig.Tracer = tracer[0]
@@ -103,6 +111,13 @@ func check(ctx context.Context, pool *pgxpool.Pool) error {
 		return checkPooler(ctx, conn.Conn().Config())
 	}
 	return nil
+}
+
+// Writable tells whether the server takes changes: a standby doesn't, nor one that was
+// set read-only.
+func Writable(ctx context.Context, q DBTX) (writable bool, err error) {
+	err = q.QueryRow(ctx, "-- name: Writable :one\nSELECT NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean").Scan(&writable)
+	return writable, err
 }
 
 // poolerTries is how often checkPooler looks: a pooler that is busy with others may

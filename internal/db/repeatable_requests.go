@@ -17,6 +17,11 @@ func (s *Store) Once(ctx context.Context, r BeginRepeatableRequestParams, change
 		return answer, err
 	}
 	defer end()
+	mine, err := s.shares.take(ctx, r.TenantID)
+	if err != nil {
+		return answer, err
+	}
+	defer s.shares.give(mine)
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		inside := &Store{Queries: New(tx), pool: tx, inside: true}
 		begun, err := inside.BeginRepeatableRequest(ctx, r)

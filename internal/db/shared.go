@@ -41,8 +41,8 @@ func newReading[V any]() *reading[V] {
 }
 
 // Do returns what read does, or did for another who wanted the same key; alone tells
-// that it is for this caller only. If ctx ends while the call waits its error is
-// returned; a read that is for several goes on without it.
+// that it is for this caller only. If ctx ends, its error is returned; the others that
+// a read is for have it read anew, if it was this caller who read.
 func (s *Shared[K, V]) Do(ctx context.Context, key K, read func(ctx context.Context, alone bool) (V, error)) (V, error) {
 	if s == nil {
 		return read(ctx, true)
@@ -53,7 +53,7 @@ func (s *Shared[K, V]) Do(ctx context.Context, key K, read func(ctx context.Cont
 		r := newReading[V]()
 		s.reading[key] = r
 		s.mu.Unlock()
-		return s.do(key, r, func() (V, error) { return read(s.observed(ctx, []context.Context{ctx}), true) })
+		return s.do(ctx, key, r, func() (V, error) { return read(s.observed(ctx, []context.Context{ctx}), true) })
 	}
 	if first.next == nil {
 		first.next = newReading[V]()
@@ -72,23 +72,27 @@ func (s *Shared[K, V]) Do(ctx context.Context, key K, read func(ctx context.Cont
 		var none V
 		return none, ctx.Err()
 	}
-	return s.do(key, r, func() (V, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gatherTimeout)
-		defer cancel()
-		return read(s.observed(ctx, r.calls), false) // nobody joins any more
-	})
+	return s.do(ctx, key, r, func() (V, error) { return read(s.observed(ctx, r.calls), false) }) // nobody joins any more
 }
 
-// do reads, and gives the turn to those who have come meanwhile.
-func (s *Shared[K, V]) do(key K, r *reading[V], read func() (V, error)) (V, error) {
+// do reads, and gives the turn to those who have come meanwhile. If it is cut off
+// because this caller's time is up, one of the others that it is for reads anew: each
+// has its own time, and nobody's statement lasts longer than their request.
+func (s *Shared[K, V]) do(ctx context.Context, key K, r *reading[V], read func() (V, error)) (V, error) {
+	cutOff := false
 	r.err = errNotExecuted // if it panics
 	defer func() {
 		s.mu.Lock()
+		defer s.mu.Unlock()
+		if r.waiting--; cutOff && r.waiting > 0 {
+			r.turn <- struct{}{}
+			return
+		}
 		s.follow(key, r)
-		s.mu.Unlock()
 		close(r.done)
 	}()
 	r.result, r.err = read()
+	cutOff = r.err != nil && ctx.Err() != nil
 	return r.result, r.err
 }
 

@@ -184,3 +184,53 @@ func (s *Shared[K, V]) copied() map[K]*reading[V] {
 	defer s.mu.Unlock()
 	return maps.Clone(s.reading)
 }
+
+// A reading ends with the time of the one who reads; the others that it is for have it
+// read anew, by one of them.
+func TestSharedReadsAnew(t *testing.T) {
+	t.Parallel()
+	s := newShared()
+	hold := make(chan struct{})
+	go func() {
+		_, _ = s.Do(t.Context(), "a", func(context.Context, bool) (int64, error) { <-hold; return 1, nil })
+	}()
+	for len(s.copied()) == 0 {
+		time.Sleep(100 * time.Microsecond)
+	}
+	reads := make(chan context.CancelFunc)
+	outcomes := make(chan error, 3)
+	for range 3 {
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			n, err := s.Do(ctx, "a", func(ctx context.Context, _ bool) (int64, error) {
+				reads <- cancel
+				select {
+				case <-ctx.Done():
+					return 0, ctx.Err()
+				case <-hold:
+					return 2, nil
+				}
+			})
+			if err == nil && n != 2 {
+				err = errors.New("another reading's")
+			}
+			outcomes <- err
+		}()
+	}
+	s.awaitWaiting(t, "a", 3)
+	hold <- struct{}{} // the first ends
+	for range 2 {
+		(<-reads)()
+		if err := <-outcomes; !errors.Is(err, context.Canceled) {
+			t.Errorf("who went away: %v", err)
+		}
+	}
+	<-reads
+	hold <- struct{}{}
+	if err := <-outcomes; err != nil {
+		t.Errorf("the last: %v", err)
+	}
+	for len(s.copied()) != 0 {
+		time.Sleep(100 * time.Microsecond)
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/mocktenant/mocktenant/internal/odata"
 )
 
 // Store is the generated queries, with those that are called most at once
@@ -21,7 +23,9 @@ type Store struct {
 	gets    *gather[GetRemoteAssistancePartnerParams, RemoteAssistancePartner]
 	updates *gather[UpdateRemoteAssistancePartnerParams, RemoteAssistancePartner]
 	changes *gather[partnerChange, OnboardingStatus]
-	turns   Turns // of creates within a quota, and of repeated requests
+	turns   Turns               // of creates within a quota, and of repeated requests
+	rows    turnsOf[partnerKey] // of changes, each by itself, of a partner that others change
+	shares  *shares             // nil inside a transaction, which has its connection
 }
 
 type beginner interface {
@@ -37,8 +41,9 @@ type Observer func(statement context.Context, query string, calls []context.Cont
 // NewStore returns a Store over a pool. With gathering, creates that are under
 // way at the same time share a statement and its commit, and so do updates, and so do
 // actions and deletes, and gets a statement; an observer, if there is one, is told of it.
+// All else is done by a connection of its tenant's share, a quarter of the pool at most.
 func NewStore(pool *pgxpool.Pool, gathering bool, observer Observer) *Store {
-	s := &Store{Queries: New(pool), pool: pool}
+	s := &Store{Queries: New(pool), pool: pool, shares: newShares(int(pool.Config().MaxConns), 0)}
 	if gathering {
 		s.creates = &gather[CreateRemoteAssistancePartnerParams, RemoteAssistancePartner]{
 			name: "CreateRemoteAssistancePartner", one: s.Queries.CreateRemoteAssistancePartner, many: s.createMany, observe: observer, eager: true,
@@ -48,16 +53,24 @@ func NewStore(pool *pgxpool.Pool, gathering bool, observer Observer) *Store {
 		}
 		s.updates = &gather[UpdateRemoteAssistancePartnerParams, RemoteAssistancePartner]{
 			name: "UpdateRemoteAssistancePartner", one: s.Queries.UpdateRemoteAssistancePartner, many: s.updateMany, observe: observer,
+			alone: s.updateAlone,
 			apart: func(p UpdateRemoteAssistancePartnerParams) partnerKey { return partnerKey{p.TenantID, p.ID} },
 			waits: true, // for whoever changes the same partner
 		}
 		s.changes = &gather[partnerChange, OnboardingStatus]{
 			name: "ChangeRemoteAssistancePartners", one: s.changeOne, many: s.changeMany, observe: observer,
+			alone: s.changeAlone,
 			apart: func(c partnerChange) partnerKey { return partnerKey{c.params.TenantID, c.params.ID} },
 			waits: true,
 		}
 	}
 	return s
+}
+
+// LimitTenants lets each tenant use so many connections at most, at the same time; 0 is
+// a quarter of the pool. It is for a Store that nobody uses yet.
+func (s *Store) LimitTenants(connections int) {
+	s.shares = newShares(s.shares.connections, connections)
 }
 
 // CreateRemoteAssistancePartner inserts one partner and returns it as it was
@@ -72,7 +85,7 @@ func (s *Store) CreateRemoteAssistancePartner(ctx context.Context, p CreateRemot
 		})
 		return row, err
 	case s.creates == nil:
-		return s.Queries.CreateRemoteAssistancePartner(ctx, p)
+		return within(ctx, s.shares, p.TenantID, s.Queries.CreateRemoteAssistancePartner, p)
 	}
 	return s.creates.do(ctx, p)
 }
@@ -81,7 +94,7 @@ func (s *Store) CreateRemoteAssistancePartner(ctx context.Context, p CreateRemot
 // called, or later. Returns pgx.ErrNoRows if there is none.
 func (s *Store) GetRemoteAssistancePartner(ctx context.Context, p GetRemoteAssistancePartnerParams) (RemoteAssistancePartner, error) {
 	if s.gets == nil {
-		return s.Queries.GetRemoteAssistancePartner(ctx, p)
+		return within(ctx, s.shares, p.TenantID, s.Queries.GetRemoteAssistancePartner, p)
 	}
 	return s.gets.do(ctx, p)
 }
@@ -90,9 +103,45 @@ func (s *Store) GetRemoteAssistancePartner(ctx context.Context, p GetRemoteAssis
 // committed. Returns pgx.ErrNoRows if there is none.
 func (s *Store) UpdateRemoteAssistancePartner(ctx context.Context, p UpdateRemoteAssistancePartnerParams) (RemoteAssistancePartner, error) {
 	if s.updates == nil {
-		return s.Queries.UpdateRemoteAssistancePartner(ctx, p)
+		return s.updateAlone(ctx, p)
 	}
 	return s.updates.do(ctx, p)
+}
+
+func (s *Store) updateAlone(ctx context.Context, p UpdateRemoteAssistancePartnerParams) (RemoteAssistancePartner, error) {
+	end, err := s.rows.Take(ctx, partnerKey{p.TenantID, p.ID})
+	if err != nil {
+		return RemoteAssistancePartner{}, err
+	}
+	defer end()
+	return within(ctx, s.shares, p.TenantID, s.Queries.UpdateRemoteAssistancePartner, p)
+}
+
+// ListPartners is that of Queries.
+func (s *Store) ListPartners(ctx context.Context, p ListParams, each func(*Listed) error) error {
+	mine, err := s.shares.take(ctx, p.TenantID)
+	if err != nil {
+		return err
+	}
+	defer s.shares.give(mine)
+	return s.Queries.ListPartners(ctx, p, each)
+}
+
+// CountPartners is that of Queries.
+func (s *Store) CountPartners(ctx context.Context, tenant uuid.UUID, filter *odata.Expr) (int64, error) {
+	return within(ctx, s.shares, tenant, func(ctx context.Context, filter *odata.Expr) (int64, error) {
+		return s.Queries.CountPartners(ctx, tenant, filter)
+	}, filter)
+}
+
+// TakeID is that of Queries.
+func (s *Store) TakeID(ctx context.Context, tenant uuid.UUID) (int64, error) {
+	return within(ctx, s.shares, tenant, s.Queries.TakeID, tenant)
+}
+
+// PartnerIDWasUsed is that of Queries.
+func (s *Store) PartnerIDWasUsed(ctx context.Context, p PartnerIDWasUsedParams) (bool, error) {
+	return within(ctx, s.shares, p.TenantID, s.Queries.PartnerIDWasUsed, p)
 }
 
 // BeginOnboardingRemoteAssistancePartner begins the onboarding of one partner, if it is
@@ -125,9 +174,18 @@ type changeParams = BeginOnboardingRemoteAssistancePartnerParams
 
 func (s *Store) change(ctx context.Context, c partnerChange) (OnboardingStatus, error) {
 	if s.changes == nil {
-		return s.changeOne(ctx, c)
+		return s.changeAlone(ctx, c)
 	}
 	return s.changes.do(ctx, c)
+}
+
+func (s *Store) changeAlone(ctx context.Context, c partnerChange) (OnboardingStatus, error) {
+	end, err := s.rows.Take(ctx, partnerKey{c.params.TenantID, c.params.ID})
+	if err != nil {
+		return "", err
+	}
+	defer end()
+	return within(ctx, s.shares, c.params.TenantID, s.changeOne, c)
 }
 
 func (s *Store) changeOne(ctx context.Context, c partnerChange) (OnboardingStatus, error) {
@@ -154,6 +212,11 @@ func (s *Store) CreateWithinQuota(ctx context.Context, p CreateRemoteAssistanceP
 		}
 		defer end()
 	}
+	mine, err := s.shares.take(ctx, p.TenantID)
+	if err != nil {
+		return row, err
+	}
+	defer s.shares.give(mine)
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		q := New(tx)
 		if _, err := q.LockTenant(ctx, p.TenantID); err != nil {

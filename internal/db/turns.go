@@ -10,9 +10,12 @@ import (
 // Turns is where those wait who would else wait for the lock of the same tenant:
 // one after the other, and without a connection, of which there are few. It holds
 // within a process; between processes the lock does. The zero value is ready.
-type Turns struct {
-	mu      sync.Mutex
-	tenants map[uuid.UUID]*turn
+type Turns = turnsOf[uuid.UUID]
+
+// turnsOf are those of anything that is locked.
+type turnsOf[K comparable] struct {
+	mu    sync.Mutex
+	locks map[K]*turn
 }
 
 type turn struct {
@@ -20,40 +23,40 @@ type turn struct {
 	calls int           // that have it or wait for it
 }
 
-// Take waits for a tenant's turn, and returns what ends it; or the error of ctx.
-func (t *Turns) Take(ctx context.Context, tenant uuid.UUID) (end func(), err error) {
-	mine := t.join(tenant)
+// Take waits for the turn at a key, and returns what ends it; or the error of ctx.
+func (t *turnsOf[K]) Take(ctx context.Context, key K) (end func(), err error) {
+	mine := t.join(key)
 	select {
 	case mine.taken <- struct{}{}:
 		return func() {
 			<-mine.taken
-			t.leave(tenant, mine)
+			t.leave(key, mine)
 		}, nil
 	case <-ctx.Done():
-		t.leave(tenant, mine)
+		t.leave(key, mine)
 		return nil, ctx.Err()
 	}
 }
 
-func (t *Turns) join(tenant uuid.UUID) *turn {
+func (t *turnsOf[K]) join(key K) *turn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.tenants == nil {
-		t.tenants = map[uuid.UUID]*turn{}
+	if t.locks == nil {
+		t.locks = map[K]*turn{}
 	}
-	mine := t.tenants[tenant]
+	mine := t.locks[key]
 	if mine == nil {
 		mine = &turn{taken: make(chan struct{}, 1)}
-		t.tenants[tenant] = mine
+		t.locks[key] = mine
 	}
 	mine.calls++
 	return mine
 }
 
-func (t *Turns) leave(tenant uuid.UUID, mine *turn) {
+func (t *turnsOf[K]) leave(key K, mine *turn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if mine.calls--; mine.calls == 0 {
-		delete(t.tenants, tenant)
+		delete(t.locks, key)
 	}
 }

@@ -71,6 +71,11 @@ type Config struct {
 	// reached yet.
 	DatabaseWait time.Duration
 
+	// TenantConnections is how many of the database's connections one tenant may use at
+	// a time, for lists, counts and changes that wait for others; 0 means a quarter of
+	// them (pool_max_conns). Who wants more waits for its tenant's others.
+	TenantConnections int
+
 	// ShutdownDelay is how long Shutdown goes on serving, not ready any more,
 	// before it stops listening.
 	ShutdownDelay time.Duration
@@ -108,7 +113,7 @@ type Config struct {
 // Validate says which setting is wrong, and how.
 func (c *Config) Validate() error {
 	return errors.Join(
-		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(), c.validateShutdownDelay(), c.validateRefreshTokenLeeway(), c.validateIssuerNetworks(), c.validateTelemetry(),
+		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(), c.validateShutdownDelay(), c.validateTenantConnections(), c.validateRefreshTokenLeeway(), c.validateIssuerNetworks(), c.validateTelemetry(),
 	)
 }
 
@@ -187,6 +192,13 @@ func (c *Config) validateTLSFiles() error {
 		return fmt.Errorf("MOCKTENANT_TLS_KEY_FILE %q: want MOCKTENANT_TLS_CERT_FILE with it", c.TLSKeyFile)
 	case c.HTTPSAddr == "":
 		return fmt.Errorf("MOCKTENANT_TLS_CERT_FILE %q: want MOCKTENANT_HTTPS_ADDR with it", c.TLSCertFile)
+	}
+	return nil
+}
+
+func (c *Config) validateTenantConnections() error {
+	if c.TenantConnections < 0 {
+		return fmt.Errorf("MOCKTENANT_TENANT_CONNECTIONS %d: want 1 or more, or 0 for a quarter of pool_max_conns", c.TenantConnections)
 	}
 	return nil
 }

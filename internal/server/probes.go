@@ -6,7 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 )
@@ -14,10 +19,25 @@ import (
 // probeTimeout bounds what a readiness probe waits for the database.
 const probeTimeout = 2 * time.Second
 
-// readiness is the answer of /readyz: "ok" or what is missing, by part.
+// readiness is the answer of /readyz: "ok" or what is missing, by part. Everybody may
+// read it; why something is missing (where the database is, what it said) is for the
+// log.
 type readiness struct {
 	Ready  bool              `json:"ready"`
 	Checks map[string]string `json:"checks"`
+}
+
+// prober asks the database whether requests can be served, by a connection of its own:
+// one that is there, and free, however many requests wait for those of the pool. Probes
+// at the same time share an answer.
+type prober struct {
+	pool   *pgxpool.Pool
+	asking singleflight.Group
+
+	mu   sync.Mutex
+	conn *pgx.Conn // nil before the first probe
+
+	said string // what was missing last, as the log has it
 }
 
 // live answers that the process serves HTTP.
@@ -39,31 +59,115 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) readiness(ctx context.Context) readiness {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	answer := readiness{Ready: true, Checks: map[string]string{}}
-	check := func(part string, err error) {
+	ctx = context.WithoutCancel(ctx) // the answer may be for others too
+	answer, _, _ := s.prober.asking.Do("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+		defer cancel()
+		return s.ask(ctx), nil
+	})
+	return answer.(readiness)
+}
+
+// ask looks at each part anew.
+func (s *Server) ask(ctx context.Context) readiness {
+	answer, why := readiness{Ready: true, Checks: map[string]string{}}, error(nil)
+	check := func(part, missing string, err error) {
 		answer.Checks[part] = "ok"
 		if err != nil {
-			answer.Ready, answer.Checks[part] = false, err.Error()
+			answer.Ready, answer.Checks[part] = false, missing
+			why = errors.Join(why, fmt.Errorf("%s: %w", part, err))
 		}
 	}
 	if s.stopping.Load() {
-		check("service", errors.New("it is stopping"))
+		check("service", "it is stopping", errors.New("it is stopping"))
 	}
-	check("database", s.pool.Ping(ctx))
-	check("migrations", s.migrated(ctx))
-	check("keys", s.identity.Ready())
+	have, want, err := s.prober.ask(ctx)
+	database, migrations := "not available", "not known"
+	switch {
+	case errors.Is(err, errReadOnly):
+		database = err.Error()
+	case err == nil && have < want:
+		// One that is further is no reason to stop: while a new version rolls out, or is
+		// rolled back, the old one serves on what the new one has migrated.
+		migrations = fmt.Sprintf("the database is at migration %d, this program wants %d: run mocktenant migrate up", have, want)
+		check("migrations", migrations, errors.New(migrations))
+	}
+	check("database", database, err)
+	if _, done := answer.Checks["migrations"]; !done {
+		check("migrations", migrations, err)
+	}
+	check("keys", "not loaded", s.identity.Ready())
+	s.prober.log(s, why)
 	return answer
 }
 
-// migrated returns an error if the schema lacks what this program wants. One that
-// is further is no reason to stop: while a new version rolls out, or is rolled
-// back, the old one serves on what the new one has migrated.
-func (s *Server) migrated(ctx context.Context) error {
-	have, want, err := db.Revision(ctx, s.pool)
-	if err == nil && have < want {
-		err = fmt.Errorf("the database is at migration %d, this program wants %d: run mocktenant migrate up", have, want)
+// log says why the service isn't ready, once for each reason, and when it is again.
+func (p *prober) log(s *Server, why error) {
+	switch said := fmt.Sprint(why); {
+	case said == p.said:
+	case why != nil:
+		p.said = said
+		s.log.Warn("not ready", "error", why)
+	default:
+		if p.said != "" {
+			s.log.Info("ready again")
+		}
+		p.said = said
 	}
-	return err
+}
+
+var errReadOnly = errors.New("the server is read-only")
+
+// ask returns the migration that the database is at and the one that is wanted, or why
+// the database can't be used.
+func (p *prober) ask(ctx context.Context) (have, want int64, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	kept := p.conn
+	have, want, err = p.askOnce(ctx)
+	if err != nil && kept != nil && kept == p.conn && kept.IsClosed() { // it was cut while nobody asked
+		have, want, err = p.askOnce(ctx)
+	}
+	return have, want, err
+}
+
+func (p *prober) askOnce(ctx context.Context) (have, want int64, err error) {
+	on, err := p.connection(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	writable, err := db.Writable(ctx, on)
+	if err == nil && !writable {
+		err = errReadOnly
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	return db.Revision(ctx, on)
+}
+
+// connection is the prober's own or, where the server has no room for it, the pool,
+// whose connections may still serve.
+func (p *prober) connection(ctx context.Context) (db.DBTX, error) {
+	if p.conn != nil && !p.conn.IsClosed() {
+		return p.conn, nil
+	}
+	conn, err := pgx.ConnectConfig(ctx, p.pool.Config().ConnConfig)
+	if db.NoRoom(err) {
+		return p.pool, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.conn = conn
+	return conn, nil
+}
+
+// close ends the connection.
+func (p *prober) close(ctx context.Context) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.conn != nil {
+		_ = p.conn.Close(ctx)
+	}
 }

@@ -51,6 +51,7 @@ type Server struct {
 	config    Config
 	log       *slog.Logger
 	pool      *pgxpool.Pool
+	prober    prober
 	telemetry *telemetry.Telemetry
 	identity  *identity.Provider
 	admin     *admin.API
@@ -92,6 +93,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 		s.telemetry.Shutdown(ctx)
 		return nil, err
 	}
+	s.prober.pool = s.pool
 	if err := s.start(ctx); err != nil {
 		s.telemetry.Shutdown(ctx)
 		s.pool.Close()
@@ -248,8 +250,10 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET "+caPath, s.serveCA)
 	own := map[string]bool{"/livez": true, "/readyz": true, caPath: true}
 	authority := s.identity.Handler()
+	store := db.NewStore(s.pool, !s.config.NoGathering, s.telemetry.Gathered)
+	store.LimitTenants(s.config.TenantConnections)
 	graph := graph.New(graph.Config{
-		Store:     db.NewStore(s.pool, !s.config.NoGathering, s.telemetry.Gathered),
+		Store:     store,
 		Tokens:    s.identity,
 		PageKey:   s.pageKey,
 		Now:       s.config.Now,
@@ -331,6 +335,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		errs = append(errs, s.proxy.Shutdown(ctx))
 	}
 	s.telemetry.Shutdown(ctx) // while the database can still be measured
+	s.prober.close(ctx)
 	s.pool.Close()
 	return errors.Join(errs...)
 }
