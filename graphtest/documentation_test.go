@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 var goBlock = regexp.MustCompile("(?s)\n```go\n(package .*?)```\n")
@@ -14,6 +16,7 @@ var goBlock = regexp.MustCompile("(?s)\n```go\n(package .*?)```\n")
 // The tests that the pages show run as they stand there.
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
+	testenv.Heavy(t)
 	shown := 0
 	for _, page := range []string{"../README.md", "../docs/graphtest.md"} {
 		text, err := os.ReadFile(page)

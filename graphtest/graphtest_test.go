@@ -27,6 +27,7 @@ import (
 	"github.com/mocktenant/mocktenant/client"
 	"github.com/mocktenant/mocktenant/graphtest"
 	"github.com/mocktenant/mocktenant/internal/embeddedpg"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 const partners = "/v1.0/deviceManagement/remoteAssistancePartners"
@@ -45,6 +46,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	testenv.Clean()
 	os.Exit(m.Run())
 }
 
@@ -126,7 +128,7 @@ func rows(t testing.TB, url, query string, args ...any) []string {
 
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("still not so: " + what)
 		}
@@ -272,6 +274,7 @@ func TestServerGoesWithTheTest(t *testing.T) {
 
 func TestNewTenant(t *testing.T) {
 	t.Parallel()
+	testenv.Long(t)
 	s := graphtest.NewServer(t)
 	t.Run("tenants", func(t *testing.T) {
 		for i := range 3 {
@@ -468,6 +471,7 @@ func TestWithLogger(t *testing.T) {
 // that goes; what killed test binaries left long ago goes too.
 func TestWithDatabaseURL(t *testing.T) {
 	t.Parallel()
+	testenv.Long(t)
 	users, err := embeddedpg.Start(t.Context(), embeddedpg.Options{})
 	if err != nil {
 		t.Fatal(err)

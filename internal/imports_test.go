@@ -13,7 +13,7 @@ const module = "github.com/mocktenant/mocktenant/"
 // picture is in docs/architecture.md. A package that is missing may import none.
 var mayImport = map[string][]string{
 	"internal/db":         {"internal/odata", "migrations"},
-	"internal/db/dbtest":  {"internal/db", "internal/embeddedpg"},
+	"internal/db/dbtest":  {"internal/db", "internal/embeddedpg", "internal/testenv"},
 	"internal/certs":      {"internal/db"},
 	"internal/identity":   {"internal/bearer", "internal/cors", "internal/db"},
 	"internal/graph":      {"internal/bearer", "internal/cors", "internal/db", "internal/odata"},

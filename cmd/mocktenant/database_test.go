@@ -10,7 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 // Whoever signs in by TCP reads and changes tenants and partners, and reaches no key and
@@ -20,7 +20,7 @@ func TestSQLRole(t *testing.T) {
 	const address = "127.83.12.9" // on loopback, and nobody else's
 	free, err := net.Listen("tcp", net.JoinHostPort(address, "5432"))
 	if err != nil {
-		dbtest.Skip(t, err.Error())
+		testenv.Skip(t, err.Error())
 	}
 	if err := free.Close(); err != nil {
 		t.Fatal(err)

@@ -18,9 +18,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -29,6 +31,7 @@ import (
 
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/server"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 // runMainVariable makes the test binary the program itself.
@@ -48,6 +51,7 @@ func TestMain(m *testing.M) {
 // test's own.
 func command(t *testing.T, settings []string, args ...string) *exec.Cmd {
 	t.Helper()
+	testenv.Long(t)
 	c := exec.CommandContext(t.Context(), os.Args[0], args...)
 	c.Env = append(c.Env, runMainVariable+"=1", "MOCKTENANT_HTTP_ADDR=127.0.0.1:0", "MOCKTENANT_HTTPS_ADDR=127.0.0.1:0", "MOCKTENANT_ADMIN_ADDR=127.0.0.1:0", "MOCKTENANT_DEMO=true")
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "MOCKTENANT_PG_BINDIR", "MOCKTENANT_NO_GATHERING", "GOCOVERDIR"} {
@@ -136,13 +140,16 @@ func (p *process) do(method, path, body string) (int, string, error) {
 	return p.doAs(p.token(), method, path, body)
 }
 
-func (p *process) doAs(token, method, path, body string) (int, string, error) {
+func (p *process) doAs(token, method, path, body string, header ...string) (int, string, error) {
 	r, err := http.NewRequest(method, p.url+path, strings.NewReader(body))
 	if err != nil {
 		return 0, "", err
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
 	response, err := manyAtOnce.Do(r)
 	if err != nil {
 		return 0, "", err
@@ -158,7 +165,7 @@ func TestCurlLine(t *testing.T) {
 	t.Parallel()
 	curl, err := exec.LookPath("curl")
 	if err != nil {
-		dbtest.Skip(t, "curl is not installed")
+		testenv.Skip(t, "curl is not installed")
 	}
 	p := serve(t, nil, "--ephemeral")
 	line := p.text[strings.Index(p.text, "\ncurl -i "):]
@@ -174,7 +181,7 @@ func TestCurlLine(t *testing.T) {
 	p.stop(t)
 }
 
-var crashRounds = flag.Int("rounds", 5, "how often TestCrash kills something; by night 50")
+var crashRounds = flag.Int("rounds", testenv.Often(1, 5), "how often TestCrash kills something; by night 50")
 
 // Every 201 that was ever answered is found after the service was killed, or its
 // Postgres, at any moment, byte for byte; and no partner is there twice.
@@ -206,6 +213,59 @@ func TestCrash(t *testing.T) {
 			onceEach(t, p, created)
 			p.stop(t)
 		})
+	}
+}
+
+// Clients that send a create again after the service was killed amid it, and don't know
+// whether it was made, have made it once.
+func TestRepeatsAfterACrash(t *testing.T) {
+	t.Parallel()
+	settings := []string{"DATABASE_URL=" + dbtest.NewDatabase(t)}
+	p := serve(t, settings)
+	conn, err := pgx.Connect(t.Context(), strings.TrimPrefix(settings[0], "DATABASE_URL="))
+	if err == nil {
+		_, err = conn.Exec(t.Context(), "UPDATE tenants SET repeatability_seconds = 3600")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context()) //nolint:errcheck // it was read
+
+	var acknowledged atomic.Int64
+	unsure := make([]string, 16)
+	create := func(name string) (int, string, error) {
+		return p.doAs(p.token(), "POST", partners, fmt.Sprintf(`{"displayName":%q}`, name), "client-request-id", name)
+	}
+	var all sync.WaitGroup
+	enough := make(chan struct{})
+	for i := range unsure {
+		all.Go(func() {
+			for j := 0; unsure[i] == ""; j++ {
+				name := fmt.Sprintf("%d-%d", i, j)
+				if status, _, err := create(name); err != nil || status != http.StatusCreated {
+					unsure[i] = name
+				} else if acknowledged.Add(1) == 200 {
+					close(enough)
+				}
+			}
+		})
+	}
+	<-enough
+	if err := killService(p); err != nil {
+		t.Fatal(err)
+	}
+	all.Wait()
+	p = serve(t, settings)
+	p.heals(t)
+	for _, name := range slices.Concat(unsure, unsure) {
+		if status, body, err := create(name); err != nil || status != http.StatusCreated {
+			t.Errorf("%s, again: %d %s %v", name, status, body, err)
+		}
+	}
+	onceEach(t, p, nil)
+	var made int64
+	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM remote_assistance_partners").Scan(&made); err != nil || made != acknowledged.Load()+int64(len(unsure)) {
+		t.Errorf("%d partners, %d were acknowledged and %d sent again; %v", made, acknowledged.Load(), len(unsure), err)
 	}
 }
 
@@ -631,7 +691,7 @@ func TestTrust(t *testing.T) {
 	t.Parallel()
 	curl, err := exec.LookPath("curl")
 	if err != nil {
-		dbtest.Skip(t, "curl is not installed")
+		testenv.Skip(t, "curl is not installed")
 	}
 	dir := dataDir(t)
 	settings := []string{"MOCKTENANT_DATA_DIR=" + dir}

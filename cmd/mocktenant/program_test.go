@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 var reflects = regexp.MustCompile(`(\S+) <ReflectMethod>`)
@@ -19,8 +19,9 @@ var reflects = regexp.MustCompile(`(\S+) <ReflectMethod>`)
 // type, which makes the program a quarter larger.
 func TestLinkerDropsMethods(t *testing.T) {
 	t.Parallel()
+	testenv.Heavy(t)
 	if _, err := exec.LookPath("go"); err != nil {
-		dbtest.Skip(t, "go is not installed")
+		testenv.Skip(t, "go is not installed")
 	}
 	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-tags=nomsgpack,grpcnotrace", "-ldflags=-dumpdep", "-o", filepath.Join(t.TempDir(), "program"), ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

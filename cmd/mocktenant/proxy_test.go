@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 // startProxy starts the proxy and waits until it printed all.
@@ -75,7 +76,7 @@ const listed = `{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#de
 func needCurl(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("curl"); err != nil {
-		dbtest.Skip(t, "curl is not installed")
+		testenv.Skip(t, "curl is not installed")
 	}
 }
 

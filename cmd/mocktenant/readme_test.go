@@ -15,16 +15,17 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 // The first minute of the README goes as it stands there: the service by go run, the
 // line that it prints, and the commands of another terminal.
 func TestREADME(t *testing.T) {
 	t.Parallel()
+	testenv.Heavy(t)
 	for _, tool := range []string{"go", "curl", "psql"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			dbtest.Skip(t, tool+" is not installed")
+			testenv.Skip(t, tool+" is not installed")
 		}
 	}
 	text, err := os.ReadFile("../../README.md")

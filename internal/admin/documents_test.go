@@ -19,6 +19,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/admin"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/server"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 // few is a service with few connections to a database of its own, and without any
@@ -114,6 +115,7 @@ func (c *client) stallExport(base string, tenant uuid.UUID) *stalled {
 // database, hold nobody back: neither others, nor the tenant, nor other documents.
 func TestStalledClients(t *testing.T) {
 	t.Parallel()
+	testenv.Long(t)
 	c := few(t, 4)
 	r := admin.TenantCreate{Quota: &admin.TenantQuota{}} // its creates wait for the tenant's lock
 	r.Quota.Partners.Set(1_000_000)
@@ -182,6 +184,7 @@ func TestWaitingForATenant(t *testing.T) {
 // Who sends or takes nothing for too long, or too little, is cut off.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
+	testenv.Long(t)
 	c := few(t, 4)
 	base := c.impatient()
 	made := c.newTenant(admin.TenantCreate{}).Tenant.Id

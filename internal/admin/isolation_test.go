@@ -28,11 +28,12 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/server"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 var (
 	seedFlag       = flag.Uint64("seed", 0, "of the operations of TestIsolation; 0 takes another each time")
-	operationsFlag = flag.Int("operations", 100_000, "how many operations TestIsolation makes at least")
+	operationsFlag = flag.Int("operations", testenv.Often(4_000, 100_000), "how many operations TestIsolation makes at least")
 	residentsFlag  = flag.Int("tenants", 16, "how many tenants TestIsolation has at a time")
 )
 
@@ -46,6 +47,7 @@ var (
 // different tenants meet does not.
 func TestIsolation(t *testing.T) {
 	t.Parallel()
+	testenv.Long(t)
 	seed := *seedFlag
 	if seed == 0 {
 		seed = rand.Uint64()

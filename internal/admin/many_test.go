@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 var manyPartners = flag.Int("partners", 100_000, "how many partners TestManyPartners has")
@@ -90,6 +91,7 @@ func peak(f func()) int64 {
 //
 // It looks at the heap of the whole process, so no test runs beside it.
 func TestManyPartners(t *testing.T) { //nolint:paralleltest // see above
+	testenv.Heavy(t)
 	c := setup(t)
 	const most = 12 << 20 // the smallest of the documents has 26 MB
 	inBounds := func(what string, f func()) {

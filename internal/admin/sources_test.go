@@ -38,7 +38,7 @@ func (c *client) stall(domain string) (pid uint32, goOn func()) {
 func (c *client) blocked(by uint32, ended <-chan reply) uint32 {
 	c.Helper()
 	const query = "SELECT coalesce(min(pid), 0) FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))"
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); {
 		var pid int32
 		if err := dbtest.Pool(c).QueryRow(c.Context(), query, int32(by)).Scan(&pid); err != nil {
 			c.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 // document has something of everything.
@@ -267,6 +268,7 @@ func (c *client) history(tenant uuid.UUID) []string {
 // delete leaves no row, whoever writes meanwhile.
 func TestUnderLoad(t *testing.T) {
 	t.Parallel()
+	testenv.Long(t)
 	c := setup(t)
 	made, other := c.newTenant(admin.TenantCreate{}), c.newTenant(admin.TenantCreate{})
 	token, path := made.Credentials.AccessToken, tenantPath(made.Tenant.Id)
@@ -358,12 +360,13 @@ func TestUnderLoad(t *testing.T) {
 // got its rows since it last looked: each row with each would take minutes.
 func TestRestoreOfMany(t *testing.T) {
 	t.Parallel()
+	testenv.Heavy(t)
 	c := open(t)
 	const n = 40_000
 	many := `{"version":1,"partners":[` + strings.Repeat(`{"displayName":"x"},`, n-1) + `{}]}`
 	one, two := c.newTenant(admin.TenantCreate{}).Tenant.Id, c.newTenant(admin.TenantCreate{}).Tenant.Id
 	c.want(200, c.do("PUT", tenantPath(one, "/state"), many))
-	for _, statement := range []string{"ANALYZE", "ALTER DATABASE " + pgx.Identifier{c.server.Pool().Config().ConnConfig.Database}.Sanitize() + " SET statement_timeout = '20s'"} {
+	for _, statement := range []string{"ANALYZE", "ALTER DATABASE " + pgx.Identifier{c.server.Pool().Config().ConnConfig.Database}.Sanitize() + " SET statement_timeout = '60s'"} {
 		if _, err := c.server.Pool().Exec(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}

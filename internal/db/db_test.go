@@ -23,6 +23,7 @@ import (
 
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 var discard = slog.New(slog.DiscardHandler)
@@ -64,6 +65,7 @@ func strs(t *testing.T, pool *pgxpool.Pool, query string) []string {
 // Each migration can be taken back, to nothing, and applied again to the same.
 func TestMigrateDownAndUp(t *testing.T) {
 	t.Parallel()
+	testenv.Long(t)
 	pool := open(t, dbtest.NewDatabase(t))
 	if err := db.MigrateUp(t.Context(), pool, discard); err != nil {
 		t.Fatal(err)

@@ -14,11 +14,12 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/odata"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 var (
 	seed  = flag.Uint64("seed", 0, "of random expressions; 0 takes another each time")
-	pairs = flag.Int("pairs", 120_000, "how many pairs of an expression and a partner to try")
+	pairs = flag.Int("pairs", testenv.Often(20_000, 120_000), "how many pairs of an expression and a partner to try")
 )
 
 var status = &odata.EnumType{Name: "microsoft.graph.remoteAssistanceOnboardingStatus", Members: []string{"notOnboarded", "onboarding", "onboarded"}}
@@ -236,6 +237,7 @@ func (g generator) fill(t *testing.T, n int) (uuid.UUID, []db.RemoteAssistancePa
 // as a filter, and with null told from false.
 func TestExpressionsAgree(t *testing.T) {
 	t.Parallel()
+	testenv.Long(t)
 	s := *seed
 	if s == 0 {
 		s = rand.Uint64()

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 // What a helper process, which is this test binary again, is told.
@@ -32,6 +34,7 @@ func TestMain(m *testing.M) {
 	if dir, ok := os.LookupEnv(holdEnv); ok {
 		hold(dir)
 	}
+	testenv.Clean()
 	code := m.Run()
 	_ = os.RemoveAll(testCache())
 	os.Exit(code)
@@ -65,25 +68,17 @@ func hold(dir string) {
 	os.Exit(0)
 }
 
-// skip skips the test, or fails it where nothing may be skipped.
-func skip(tb testing.TB, reason string) {
-	tb.Helper()
-	if os.Getenv("MOCKTENANT_NO_SKIP") == "1" {
-		tb.Fatal("must not skip: " + reason)
-	}
-	tb.Skip(reason)
-}
-
 // newHost returns this machine with nothing to fetch and a scratch folder of
 // the test's own. It skips the test if there is no PostgreSQL.
 func newHost(tb testing.TB) host {
 	tb.Helper()
+	testenv.Long(tb)
 	h := thisHost()
 	h.fetched = npmPackage{}
 	h.cacheDir = testCache()
 	h.scratch = []string{newDir(tb)}
 	if _, err := h.findBinaries(tb.Context(), want{}, pickAccount(""), logger(tb)); err != nil {
-		skip(tb, err.Error())
+		testenv.Skip(tb, err.Error())
 	}
 	return h
 }
@@ -214,7 +209,7 @@ func query(tb testing.TB, url, sql string) string {
 }
 
 func tryQuery(url, sql string) (text string, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
@@ -228,7 +223,7 @@ func tryQuery(url, sql string) (text string, err error) {
 // eventually waits up to 10 seconds for what to become true.
 func eventually(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			tb.Fatal("still not so: " + what)
 		}

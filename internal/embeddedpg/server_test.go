@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 func TestKeptClusterKeepsItsData(t *testing.T) {
@@ -54,7 +56,7 @@ func TestListens(t *testing.T) {
 	h := newHost(t)
 	free, err := net.Listen("tcp", net.JoinHostPort(testAddress, port))
 	if err != nil {
-		skip(t, err.Error())
+		testenv.Skip(t, err.Error())
 	}
 	if err := free.Close(); err != nil {
 		t.Fatal(err)

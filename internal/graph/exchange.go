@@ -55,7 +55,7 @@ func (s *server) begin(c *gin.Context) {
 		x.clientRequestID = id
 	}
 	c.Set(exchangeKey, x)
-	ctx, cancel := context.WithTimeout(c.Request.Context(), requestTimeout)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), s.timeout)
 	defer cancel()
 	c.Request = c.Request.WithContext(ctx)
 

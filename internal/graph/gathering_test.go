@@ -23,6 +23,7 @@ import (
 
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/server"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 // setupAlone is a service with a database of its own, in which tables can be locked,
@@ -31,6 +32,7 @@ func setupAlone(t *testing.T, noGathering bool) (*server.Server, func(method, pa
 	t.Helper()
 	s, err := server.Start(t.Context(), server.Config{
 		HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t), Demo: true, NoGathering: noGathering,
+		RequestTimeout: time.Hour, // what waits for the test waits as long as the machine takes
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +75,7 @@ func pause(t *testing.T, pool *pgxpool.Pool) (resume func()) {
 // told to come again. When it goes on, all who waited are answered.
 func TestQueueIsBounded(t *testing.T) {
 	t.Parallel()
+	testenv.Long(t)
 	const most = 1 + 4 + 4096                                             // two statements in flight, and those that wait
 	s, request := setupAlone(t, false)                                    // also where the suite runs without: there, each waits for a connection
 	s.Handler().ServeHTTP(httptest.NewRecorder(), request("GET", "", "")) // the caller is known

@@ -21,6 +21,7 @@
 package graph
 
 import (
+	"cmp"
 	"compress/gzip"
 	"errors"
 	"log/slog"
@@ -36,7 +37,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// requestTimeout bounds the work on one request; then the answer is 503.
+// requestTimeout bounds the work on one request, unless Config says otherwise; then
+// the answer is 503.
 const requestTimeout = 10 * time.Second
 
 // Config is what New needs; Store, Tokens and PageKey are required.
@@ -47,6 +49,9 @@ type Config struct {
 	Now       func() time.Time // the clock; nil means time.Now
 	Log       *slog.Logger     // nil discards
 	PublicURL string           // what links start with, no trailing slash; "" follows each request
+
+	// RequestTimeout bounds the work on one request; 0 means 10 s.
+	RequestTimeout time.Duration
 
 	// Observe comes before the handlers of every request, those of a batch too.
 	// The tenant's id is in Gin's context as "tenant" when they are done.
@@ -61,6 +66,7 @@ type version struct {
 }
 
 type server struct {
+	timeout   time.Duration // of a request
 	queries   *db.Store
 	pages     *db.Shared[pageKey, page]
 	tokens    TokenVerifier
@@ -75,7 +81,7 @@ type server struct {
 
 // New returns the handler of every Graph route.
 func New(c Config) http.Handler {
-	s := &server{queries: c.Store, pages: db.NewShared[pageKey, page](c.Store, "ListPartners"), tokens: c.Tokens, pageKey: c.PageKey, now: c.Now, log: c.Log, publicURL: c.PublicURL}
+	s := &server{timeout: cmp.Or(c.RequestTimeout, requestTimeout), queries: c.Store, pages: db.NewShared[pageKey, page](c.Store, "ListPartners"), tokens: c.Tokens, pageKey: c.PageKey, now: c.Now, log: c.Log, publicURL: c.PublicURL}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/internal/graph"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 // condition is a header and what it does to a request that would succeed.
@@ -44,6 +45,7 @@ func (c condition) unmet(method string) int {
 // fails changes nothing.
 func TestPreconditions(t *testing.T) {
 	t.Parallel()
+	testenv.Long(t)
 	for _, route := range graph.Routes() {
 		t.Run(route, func(t *testing.T) {
 			t.Parallel()

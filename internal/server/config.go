@@ -54,6 +54,10 @@ type Config struct {
 	// scheme and Host.
 	PublicURL string
 
+	// RequestTimeout bounds the work on one request of Graph, which is then answered 503;
+	// 0: 10 seconds.
+	RequestTimeout time.Duration
+
 	// RefreshTokenLeeway is how long after its first redemption a refresh token may be
 	// redeemed again, by clients that refresh in parallel; 0: a second redemption ends all
 	// tokens of the sign-in.

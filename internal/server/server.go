@@ -260,6 +260,8 @@ func (s *Server) handler() http.Handler {
 		Log:       s.log,
 		PublicURL: strings.TrimSuffix(s.config.PublicURL, "/"),
 		Observe:   []gin.HandlerFunc{s.telemetry.Request},
+
+		RequestTimeout: s.config.RequestTimeout,
 	})
 	// Not under "/" of the mux: it redirects paths that it finds unclean.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

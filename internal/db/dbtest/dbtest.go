@@ -22,10 +22,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
-
-// noSkipVariable, set to anything, turns every skip into a failure: CI sets it.
-const noSkipVariable = "MOCKTENANT_NO_SKIP"
 
 // Tenant is a tenant of one test's own.
 type Tenant struct {
@@ -43,9 +41,10 @@ var shared struct {
 	err  error
 }
 
-// Run runs the tests and then ends the server, if one was started. It returns
+// Run runs the tests, in an environment that says nothing to them, and then ends the server, if one was started. It returns
 // the exit code.
 func Run(m *testing.M) int {
+	testenv.Clean()
 	code := m.Run()
 	if shared.stop != nil {
 		shared.stop()
@@ -132,15 +131,6 @@ func urlOf(config *pgx.ConnConfig) string {
 	return url
 }
 
-// Skip skips the test for a reason, or fails it where CI wants no skips.
-func Skip(tb testing.TB, reason string) {
-	tb.Helper()
-	if os.Getenv(noSkipVariable) != "" {
-		tb.Fatalf("would skip: %s", reason)
-	}
-	tb.Skip(reason)
-}
-
 func start(tb testing.TB) {
 	tb.Helper()
 	shared.once.Do(func() {
@@ -150,7 +140,7 @@ func start(tb testing.TB) {
 			return
 		}
 		log := slog.New(slog.DiscardHandler)
-		if shared.pool, shared.err = db.Open(ctx, shared.url, 10*time.Second, log); shared.err == nil {
+		if shared.pool, shared.err = db.Open(ctx, shared.url, time.Minute, log); shared.err == nil {
 			shared.err = db.MigrateUp(ctx, shared.pool, log)
 		}
 	})

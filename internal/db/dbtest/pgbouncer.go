@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 // PgBouncer starts a PgBouncer, pooling by transaction, before the shared server, and
@@ -18,7 +20,7 @@ import (
 func PgBouncer(tb testing.TB, database string) string {
 	tb.Helper()
 	if _, err := findPgBouncer(); err != nil {
-		Skip(tb, "there is no pgbouncer: install the package of that name")
+		testenv.Skip(tb, "there is no pgbouncer: install the package of that name")
 	}
 	config := Pool(tb).Config().ConnConfig.Copy()
 	pooler, port, err := startPgBouncer(tb.Context(), config)
