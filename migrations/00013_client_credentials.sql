@@ -33,6 +33,9 @@ CREATE TABLE client_assertions (
     PRIMARY KEY (tenant_id, client_id, hash)
 );
 
+ALTER TABLE application_federated_credentials ENABLE ROW LEVEL SECURITY;
+ALTER TABLE client_assertions ENABLE ROW LEVEL SECURITY;
+
 -- +goose Down
 DROP TABLE client_assertions;
 DROP TABLE application_federated_credentials;
