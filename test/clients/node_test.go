@@ -30,7 +30,7 @@ func find(t *testing.T, programs ...string) string {
 	return ""
 }
 
-// MSAL Node, @azure/identity, the Graph client for JavaScript, the pages in
+// MSAL Node, @azure/identity, ADAL, MSAL.js, the Graph client for JavaScript, the pages in
 // Chromium, and the snippet of docs/clients.md.
 func TestNode(t *testing.T) {
 	t.Parallel()
