@@ -52,6 +52,7 @@ var explanations = map[int]string{
 	90015:   "The request is too large.",
 	90023:   "The value of a parameter isn't supported. Prompt takes one of login, none, consent and select_account.",
 	90033:   "The service can't reach its database. Try again.",
+	90055:   "Too much came at once from this address or application. Wait a moment.",
 	90094:   "An administrator must consent to the permissions that are asked for.",
 	90100:   "A parameter came more than once. Send each once.",
 	500011:  "The tenant has no such resource. Check its identifier: Microsoft Graph, or the id of an application of the tenant.",
