@@ -71,13 +71,17 @@ func (s *Server) NewTenant(tb testing.TB, options ...TenantOption) *Tenant {
 	return t
 }
 
-// readState turns a document that is YAML into JSON, which the API takes.
+// readState turns a document that is YAML, or begins with a byte order mark, into the
+// JSON that the API takes.
 func readState(source *client.TenantSource) error {
 	if source == nil || source.Document == nil || bytes.HasPrefix(bytes.TrimSpace(*source.Document), []byte("{")) {
 		return nil
 	}
-	text, err := state.FromYAML(*source.Document)
-	*source.Document = text
+	bare, err := state.ToJSON(*source.Document, false)
+	if err == nil && !bytes.HasPrefix(bytes.TrimSpace(bare), []byte("{")) {
+		bare, err = state.ToJSON(bare, true)
+	}
+	*source.Document = bare
 	return err
 }
 

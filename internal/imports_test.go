@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"internal/server":     {"internal/admin", "internal/certs", "internal/db", "internal/graph", "internal/identity", "internal/proxy", "internal/telemetry"},
 	"internal/bench":      {"client", "internal/embeddedpg", "internal/server"},
 	"graphtest":           {"client", "internal/admin", "internal/certs", "internal/db", "internal/embeddedpg", "internal/server", "internal/state"},
-	"cmd/mocktenant":      {"client", "internal/admin", "internal/bearer", "internal/certs", "internal/db", "internal/embeddedpg", "internal/exporters", "internal/identity", "internal/proxy", "internal/server"},
+	"cmd/mocktenant":      {"client", "internal/admin", "internal/bearer", "internal/certs", "internal/db", "internal/embeddedpg", "internal/exporters", "internal/identity", "internal/proxy", "internal/server", "internal/state"},
 }
 
 // notForTests are modules that a user of graphtest or client must not come to need:

@@ -33,6 +33,7 @@ func (f serviceFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.TenantConnections, "tenant-connections", 0, "How many of the database's connections one tenant may use at a time, for lists, counts and changes that wait for others; 0 means a quarter of pool_max_conns.")
 	flags.DurationVar(&f.ShutdownDelay, "shutdown-delay", 0, "How long to go on serving after SIGTERM, with /readyz at 503, for a proxy in front to send its requests elsewhere.")
 	flags.StringVar(&f.SeedDir, "seed-dir", "", "The `DIR` of documents, *.json and *.yaml: each is kept as the seed of its name at the start and, when it comes for the first time, made a tenant.")
+	flags.IntVar(&f.SpoolMegabytes, "spool-megabytes", 4096, "The temporary files of all imports and exports may have `N` MB together, in TMPDIR; further ones are asked to come again.")
 	truthFlag(flags, &f.NoGathering, "no-gathering", "Give each create, get by id, change, action, delete and list a statement of its own, rather than letting those that come at the same time share one.")
 	settings(flags, "", map[string]string{
 		"http-addr":            "MOCKTENANT_HTTP_ADDR",
@@ -52,6 +53,7 @@ func (f serviceFlags) register(flags *pflag.FlagSet) {
 		"tenant-connections":   "MOCKTENANT_TENANT_CONNECTIONS",
 		"shutdown-delay":       "MOCKTENANT_SHUTDOWN_DELAY",
 		"seed-dir":             "MOCKTENANT_SEED_DIR",
+		"spool-megabytes":      "MOCKTENANT_SPOOL_MEGABYTES",
 		"no-gathering":         "MOCKTENANT_NO_GATHERING",
 	})
 	must(cobra.MarkFlagFilename(flags, "tls-cert-file"))

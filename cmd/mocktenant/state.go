@@ -15,9 +15,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"go.yaml.in/yaml/v4"
 
 	"github.com/mocktenant/mocktenant/client"
+	"github.com/mocktenant/mocktenant/internal/state"
 )
 
 func newSnapshot(c *cli) *cobra.Command {
@@ -52,20 +52,17 @@ func readDocument(name string) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	if documentType(name) == jsonType {
-		var document json.RawMessage
-		err := json.Unmarshal(text, &document)
-		var bad *json.SyntaxError
-		if errors.As(err, &bad) {
-			return nil, fmt.Errorf("%s: line %d: %w", name, 1+bytes.Count(text[:bad.Offset], []byte("\n")), err)
-		}
-		return document, err
-	}
-	var v any
-	if err := yaml.Unmarshal(text, &v); err != nil {
+	text, err = state.ToJSON(text, documentType(name) == yamlType)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return json.Marshal(v)
+	var document json.RawMessage
+	err = json.Unmarshal(text, &document)
+	var bad *json.SyntaxError
+	if errors.As(err, &bad) {
+		err = fmt.Errorf("%s: line %d: %w", name, 1+bytes.Count(text[:bad.Offset], []byte("\n")), err)
+	}
+	return document, err
 }
 
 // progress says on a terminal how much of a file was sent.

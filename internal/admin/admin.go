@@ -27,6 +27,7 @@ import (
 
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/identity"
+	"github.com/mocktenant/mocktenant/internal/state"
 )
 
 // Config is what New needs: DB, Identity and Metrics; the rest may be left out.
@@ -53,6 +54,10 @@ type Config struct {
 	// Patience is how long a client may pause within a body or an export, and how
 	// long an import or an export waits for its turn; 0 means 30 seconds.
 	Patience time.Duration
+
+	// Spool is how many bytes the temporary files of all imports and exports may have
+	// together; 0 means 4 GiB.
+	Spool int64
 }
 
 // API is the administration of one service.
@@ -70,10 +75,13 @@ type API struct {
 
 	measuring sync.Mutex // held by who takes a profile
 
-	turns     db.Turns // of changes to a tenant
-	patience  time.Duration
-	documents slots // those that are kept
-	transfers slots // those of them that go into the database or come out of it
+	turns       db.Turns // of changes to a tenant
+	patience    time.Duration
+	spool       *room // for documents
+	documents   slots // those that are kept
+	conversions slots // of YAML
+	transfers   slots // of documents into the database or out of it
+	copies      slots // within the database
 
 	guard *guard
 
@@ -85,8 +93,12 @@ func New(c Config) *API {
 	a := &API{
 		pool: c.DB, queries: db.New(c.DB), identity: c.Identity, now: c.Now, log: c.Log, open: c.Open, report: c.ReportURL,
 		metrics: c.Metrics, observe: c.Observe,
-		patience: cmp.Or(c.Patience, patience), documents: make(slots, maxDocuments), transfers: transfers(c.DB.Config().MaxConns),
-		sameOrigin: http.NewCrossOriginProtection(),
+		patience: cmp.Or(c.Patience, patience), spool: &room{most: cmp.Or(c.Spool, defaultSpool)},
+		documents:   newSlots(maxDocuments, "imports and exports"),
+		conversions: newSlots(1, "conversions of YAML"),
+		transfers:   newSlots(int(c.DB.Config().MaxConns)/4, "imports and exports"),
+		copies:      newSlots(int(c.DB.Config().MaxConns)/2, "copies of what tenants hold"),
+		sameOrigin:  http.NewCrossOriginProtection(),
 	}
 	a.guard = newGuard(a)
 	if a.now == nil {
@@ -126,8 +138,10 @@ type call struct {
 	tenant db.Tenant // that the path names
 	body   []byte    // read, where the contract holds it
 
-	document *spool // of an import or an export
-	end      func() // after the call; may be nil
+	document *spool         // of an import or an export, or a body that may bring one
+	state    state.Document // that it is, or has in it; zero: none
+	slots    slots          // in which the change is made
+	end      func()         // after the call; may be nil
 }
 
 const callKey = "call"

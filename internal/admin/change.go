@@ -47,6 +47,11 @@ func (a *API) change(x *call, target string, f func(ctx context.Context, c *chan
 		}
 		defer end()
 	}
+	release, err := x.slots.take(ctx, a.patience)
+	if err != nil {
+		return answer{}, err
+	}
+	defer release()
 	for range tries {
 		err = pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
 			result, err = a.attempt(ctx, x, target, tx, f)
@@ -172,7 +177,7 @@ func newIdempotent(x *call, q *db.Queries) (*idempotent, error) {
 		i.begun = sha256.New()
 		i.begun.Write([]byte(x.op.name + " " + x.Request.URL.RequestURI() + "\n"))
 		i.begun.Write(x.body)
-		if x.op.document() {
+		if x.document != nil {
 			if _, err := io.Copy(i.begun, x.document.open()); err != nil {
 				return nil, err
 			}

@@ -112,6 +112,9 @@ func (o *operation) document() bool { return o.name == "importTenant" || o.name 
 // export tells whether the answer is one.
 func (o *operation) export() bool { return strings.HasPrefix(o.name, "export") }
 
+// embeds tells whether the body may have a state document in it.
+func (o *operation) embeds() bool { return o.name == "createTenant" }
+
 // validate holds the request against the contract.
 func (a *API) validate(x *call) error {
 	if x.op == nil {
@@ -128,7 +131,7 @@ func (a *API) validate(x *call) error {
 		return err
 	}
 	x.Request.Body = a.pacedBody(x)
-	if err := x.readBody(); err != nil {
+	if err := a.readBody(x); err != nil {
 		return err
 	}
 	r := x.Request.Clone(x.Request.Context())
@@ -145,19 +148,21 @@ func (a *API) validate(x *call) error {
 	return x.checkTexts()
 }
 
-func (x *call) readBody() (err error) {
-	limit := int64(maxBody)
+func (a *API) readBody(x *call) (err error) {
 	switch {
 	case x.op.document():
 		if err := x.documentType(); err != nil {
 			return err
 		}
-		return x.receive(maxDocument)
-	case x.op.name == "createTenant":
-		limit = maxCreate
+		return a.receive(x)
+	case x.op.embeds():
+		return x.receiveAround()
 	}
-	x.body, err = io.ReadAll(http.MaxBytesReader(x.Writer, x.Request.Body, limit))
-	if err == nil && len(x.body) == 0 {
+	x.body, err = io.ReadAll(x.limited(maxBody))
+	if err == nil {
+		x.body, err = state.ToJSON(x.body, false)
+	}
+	if len(x.body) == 0 {
 		x.body = nil
 	}
 	return err

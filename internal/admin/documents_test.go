@@ -44,11 +44,39 @@ func few(t testing.TB, connections int) *client {
 // impatient is the administration of a service where clients may pause for a short
 // while only, at a real address.
 func (c *client) impatient() string {
+	_, base := c.listen(admin.Config{Patience: 300 * time.Millisecond})
+	return base
+}
+
+// listen is another administration of the service, also at a real address.
+func (c *client) listen(config admin.Config) (handler http.Handler, base string) {
 	c.Helper()
-	api := admin.New(admin.Config{DB: c.server.Pool(), Identity: c.server.Identity(), Open: true, Patience: 300 * time.Millisecond})
-	s := httptest.NewServer(api.Handler())
+	config.DB, config.Identity, config.Open = c.server.Pool(), c.server.Identity(), true
+	handler = admin.New(config).Handler()
+	s := httptest.NewServer(handler)
 	c.Cleanup(s.Close)
-	return s.URL
+	return handler, s.URL
+}
+
+// call sends a request with a body of JSON to an administration at an address.
+func (c *client) call(base, method, path, body string) reply {
+	r, err := http.NewRequestWithContext(c.Context(), method, base+path, strings.NewReader(body))
+	if err != nil {
+		c.Error(err)
+		return reply{}
+	}
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		c.Error(err)
+		return reply{}
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		c.Error(err)
+	}
+	return reply{answer.StatusCode, answer.Header, string(text)}
 }
 
 // large is a document of n partners, of 1 kB each.
@@ -242,24 +270,7 @@ func TestTooManyDocuments(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), "SELECT FROM tenants WHERE id = $1 FOR UPDATE", made.Tenant.Id); err != nil {
 		t.Fatal(err)
 	}
-	call := func(method, path, body string) reply {
-		r, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Content-Type", "application/json")
-		answer, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Error(err)
-			return reply{}
-		}
-		defer func() { _ = answer.Body.Close() }()
-		text, err := io.ReadAll(answer.Body)
-		if err != nil {
-			t.Error(err)
-		}
-		return reply{answer.StatusCode, answer.Header, string(text)}
-	}
+	call := func(method, path, body string) reply { return c.call(base, method, path, body) }
 	imported := make(chan reply)
 	go func() { imported <- call("PUT", tenantPath(made.Tenant.Id, "/state"), exported) }()
 
@@ -271,6 +282,7 @@ func TestTooManyDocuments(t *testing.T) {
 		t.Errorf("%s %v", detail, r.header)
 	}
 	c.refused(503, "", call("POST", "/v1/seeds?name=late", `{"version":1}`))
+	c.refused(503, "", call("POST", "/v1/tenants", embedding(`{"version":1}`)))
 	c.want(200, call("GET", "/v1/tenants", ""))
 	c.want(201, call("POST", "/v1/tenants", `{"displayName":"served"}`))
 

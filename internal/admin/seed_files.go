@@ -86,14 +86,19 @@ func (a *API) readSeed(ctx context.Context, name, path string) error {
 	if err != nil && !fresh || bytes.Equal(before.Digest, digest.Sum(nil)) {
 		return err
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	document, err := state.Open(io.NewSectionReader(f, 0, size), filepath.Ext(path) != ".json")
+	if err != nil {
 		return err
 	}
 	put := db.PutSeedParams{Name: name, CreatedAt: a.now(), Digest: digest.Sum(nil)}
 	err = pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
 		q := db.New(tx)
 		m := state.Importer{Now: put.CreatedAt, IDSeed: name}
-		if put.StateID, err = m.Import(ctx, tx, f, filepath.Ext(path) != ".json"); err != nil {
+		if put.StateID, err = m.Import(ctx, tx, document); err != nil {
 			return err
 		}
 		if n, err := q.PutSeed(ctx, put); err != nil || n == 0 {

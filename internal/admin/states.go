@@ -66,7 +66,7 @@ func (a *API) ImportTenant(c *gin.Context, id TenantId) {
 		return a.transfer(x, "", func(ctx context.Context, c *change) (answer, error) {
 			m := state.Importer{Now: x.now, By: x.caller.id}
 			set(&m.IDSeed, x.tenant.IDSeed)
-			from, err := m.Import(ctx, c.tx, x.document.open(), x.ContentType() == yamlType)
+			from, err := m.Import(ctx, c.tx, x.state)
 			if err == nil {
 				err = c.lock(ctx, id)
 			}
@@ -162,7 +162,7 @@ func (a *API) CreateSnapshot(c *gin.Context, id TenantId, _ CreateSnapshotParams
 		if err != nil {
 			return answer{}, err
 		}
-		return a.change(x, r.Name, func(ctx context.Context, c *change) (answer, error) {
+		return a.copying(x, r.Name, func(ctx context.Context, c *change) (answer, error) {
 			kept, err := c.keep(ctx, id, x.now)
 			if err != nil {
 				return answer{}, err
@@ -211,7 +211,7 @@ func (a *API) DeleteSnapshot(c *gin.Context, id TenantId, name Name) {
 // RestoreSnapshot puts the tenant back.
 func (a *API) RestoreSnapshot(c *gin.Context, id TenantId, name Name) {
 	a.answer(c, func(x *call) (answer, error) {
-		return a.change(x, name, func(ctx context.Context, c *change) (answer, error) {
+		return a.copying(x, name, func(ctx context.Context, c *change) (answer, error) {
 			row, err := a.snapshot(ctx, c.Queries, id, name)
 			if err != nil {
 				return answer{}, err
@@ -350,7 +350,7 @@ func (a *API) ListSeeds(c *gin.Context, p ListSeedsParams) {
 func (a *API) CreateSeed(c *gin.Context, p CreateSeedParams) {
 	a.answer(c, func(x *call) (answer, error) {
 		return a.transfer(x, p.Name, func(ctx context.Context, c *change) (answer, error) {
-			kept, err := state.Importer{Now: x.now, By: x.caller.id}.Import(ctx, c.tx, x.document.open(), x.ContentType() == yamlType)
+			kept, err := state.Importer{Now: x.now, By: x.caller.id}.Import(ctx, c.tx, x.state)
 			if err != nil {
 				return answer{}, err
 			}

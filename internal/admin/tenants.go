@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -143,10 +142,22 @@ func (a *API) CreateTenant(c *gin.Context, _ CreateTenantParams) {
 			return answer{}, err
 		}
 		defer end()
-		return a.change(x, r.Id.String(), func(ctx context.Context, c *change) (answer, error) {
+		return a.creating(r)(x, r.Id.String(), func(ctx context.Context, c *change) (answer, error) {
 			return c.createTenant(ctx, x, r, domain, k)
 		})
 	})
+}
+
+// creating is how the change is made that a tenant is created by: among few, if it has
+// much to copy.
+func (a *API) creating(r TenantCreate) func(*call, string, func(context.Context, *change) (answer, error)) (answer, error) {
+	switch {
+	case r.Source == nil:
+		return a.change
+	case r.Source.Document != nil:
+		return a.transfer
+	}
+	return a.copying
 }
 
 // takeTurn waits for the tenant that a source is, which is locked while it is copied.
@@ -277,7 +288,7 @@ func (c *change) origin(ctx context.Context, x *call, r TenantCreate) (*uuid.UUI
 	case s.Document != nil:
 		m := state.Importer{Now: x.now, By: x.caller.id}
 		set(&m.IDSeed, r.IdSeed)
-		id, err := m.Import(ctx, c.tx, bytes.NewReader(*s.Document), false)
+		id, err := m.Import(ctx, c.tx, x.state)
 		return &id, within("/source/document", err)
 	case s.Seed != nil:
 		seed, err := c.LockSeed(ctx, *s.Seed)
@@ -304,7 +315,7 @@ func (c *change) originOf(ctx context.Context, x *call, tenant uuid.UUID, snapsh
 func within(pointer string, err error) error {
 	var document *state.Error
 	if errors.As(err, &document) {
-		return &problem{status: http.StatusBadRequest, detail: pointer + document.Pointer + ": " + document.Message, pointer: pointer + document.Pointer}
+		return &problem{status: http.StatusBadRequest, detail: pointer + document.Pointer + ": " + document.Message, pointer: pointer + document.Pointer, line: document.Line}
 	}
 	return err
 }
@@ -435,7 +446,7 @@ func (a *API) purge(ctx context.Context, id uuid.UUID) (err error) {
 // ResetTenant puts the partners back.
 func (a *API) ResetTenant(c *gin.Context, _ TenantId) {
 	a.answer(c, func(x *call) (answer, error) {
-		return a.change(x, "", func(ctx context.Context, c *change) (answer, error) {
+		return a.copying(x, "", func(ctx context.Context, c *change) (answer, error) {
 			if c.tenant.OriginID != nil { // whose partners alone come back
 				if err := c.checkQuota(ctx, *c.tenant.OriginID, c.tenant.PartnerQuota, nil); err != nil {
 					return answer{}, err

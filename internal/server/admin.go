@@ -36,7 +36,7 @@ func (s *Server) administer(ctx context.Context) error {
 		reportURL = s.config.DatabaseURL
 	}
 	s.admin = admin.New(admin.Config{
-		DB: s.pool, Identity: s.identity, Now: s.config.Now, Log: s.log, Open: open, ReportURL: reportURL,
+		DB: s.pool, Identity: s.identity, Now: s.config.Now, Log: s.log, Open: open, ReportURL: reportURL, Spool: int64(s.config.SpoolMegabytes) << 20,
 		Metrics: s.telemetry.Handler(), Observe: []gin.HandlerFunc{s.telemetry.Request},
 	})
 	s.adminHTTP = http.Server{

@@ -88,6 +88,10 @@ type Config struct {
 	// its name and, when it comes for the first time, made a tenant.
 	SeedDir string
 
+	// SpoolMegabytes is how much the temporary files of all imports and exports may have
+	// together, in MB of 2^20 bytes; 0 means 4096.
+	SpoolMegabytes int
+
 	// NoGathering gives each request a statement of its own, rather than letting those
 	// that come at the same time share one.
 	NoGathering bool
@@ -117,7 +121,7 @@ type Config struct {
 // Validate says which setting is wrong, and how.
 func (c *Config) Validate() error {
 	return errors.Join(
-		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(), c.validateShutdownDelay(), c.validateTenantConnections(), c.validateRefreshTokenLeeway(), c.validateIssuerNetworks(), c.validateTelemetry(),
+		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(), c.validateShutdownDelay(), c.validateTenantConnections(), c.validateRefreshTokenLeeway(), c.validateIssuerNetworks(), c.validateSpool(), c.validateTelemetry(),
 	)
 }
 
@@ -238,6 +242,13 @@ func (c *Config) issuerNetworks() ([]netip.Prefix, error) {
 		}
 	}
 	return networks, nil
+}
+
+func (c *Config) validateSpool() error {
+	if c.SpoolMegabytes < 0 {
+		return fmt.Errorf("MOCKTENANT_SPOOL_MEGABYTES %d: want 1 or more", c.SpoolMegabytes)
+	}
+	return nil
 }
 
 func (c *Config) validateTelemetry() error {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"strings"
 	"time"
@@ -28,17 +27,13 @@ type Importer struct {
 }
 
 // Import makes a state of a document, in tx, and returns its id. A document that
-// can't be taken is an *Error. in is read from its start, and again if need be.
-func (m Importer) Import(ctx context.Context, tx pgx.Tx, in io.ReadSeeker, yaml bool) (uuid.UUID, error) {
-	s, err := newSource(in, yaml)
-	if err != nil {
-		return uuid.Nil, err
-	}
+// can't be taken is an *Error.
+func (m Importer) Import(ctx context.Context, tx pgx.Tx, d Document) (uuid.UUID, error) {
 	id, err := create(ctx, db.New(tx), m.Now)
 	if err != nil {
 		return uuid.Nil, err
 	}
-	return id, s.read(ctx, &importing{Importer: m, tx: tx, q: db.New(tx), id: id, lines: s.lines, principals: map[uuid.UUID]bool{}})
+	return id, d.read(ctx, &importing{Importer: m, tx: tx, q: db.New(tx), id: id, lines: d.lines, principals: map[uuid.UUID]bool{}})
 }
 
 // create makes an empty state.

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -33,11 +32,6 @@ const (
 	maxRepeatability = 3600
 )
 
-// maxValue is how large one element of a document may be, in bytes, with the
-// blanks before it: so much of it is in memory at once. An application that 80,000
-// users consented to by themselves has as much.
-const maxValue = 8 << 20
-
 // Error is a document that can't be taken: what is wrong, and where.
 type Error struct {
 	Pointer string // RFC 6901
@@ -63,59 +57,12 @@ type reader struct {
 	start   int64 // where the value begins that was read last
 }
 
-// source is a document that may be read again; YAML is read whole, up to maxYAML.
-type source struct {
-	in    io.ReadSeeker // JSON
-	lines func(offset int64) int
-}
-
-func newSource(in io.ReadSeeker, yaml bool) (source, error) {
-	if !yaml {
-		s := source{in: in}
-		s.lines = s.line
-		return s, nil
-	}
-	if _, err := in.Seek(0, io.SeekStart); err != nil {
-		return source{}, err
-	}
-	text, lines, err := readYAML(in)
-	return source{bytes.NewReader(text), lines}, err
-}
-
-// line is the line of a place, counted when somebody asks: that is once in a
-// document, if ever. It ends what is being read.
-func (s source) line(offset int64) int {
-	if _, err := s.in.Seek(0, io.SeekStart); err != nil {
-		return 0
-	}
-	n, buffer := 1, make([]byte, 64<<10)
-	for in := io.LimitReader(s.in, offset); ; {
-		read, err := in.Read(buffer)
-		n += bytes.Count(buffer[:read], []byte("\n"))
-		if err != nil {
-			return n
-		}
-	}
-}
-
-func (s source) open() (*reader, error) {
-	if _, err := s.in.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	w := &window{in: bufio.NewReaderSize(s.in, 64<<10)}
-	w.decoder = jsontext.NewDecoder(w)
-	return &reader{decoder: w.decoder, lines: s.lines}, nil
-}
-
 // read reads the document into a state: applications when the users are known,
 // whom their consents name. If they stand before them, that takes another turn.
-func (s source) read(ctx context.Context, into *importing) error {
-	r, err := s.open()
-	if err != nil {
-		return err
-	}
+func (d Document) read(ctx context.Context, into *importing) error {
+	r := d.values()
 	hasVersion, usersRead, passedOver := false, false, false
-	err = r.members(func(name string) error {
+	err := r.members(func(name string) error {
 		hasVersion = hasVersion || name == "version"
 		usersRead = usersRead || name == "users"
 		if name == "applications" && !usersRead {
@@ -130,9 +77,7 @@ func (s source) read(ctx context.Context, into *importing) error {
 	if err != nil || !passedOver {
 		return err
 	}
-	if r, err = s.open(); err != nil {
-		return err
-	}
+	r = d.values()
 	return r.members(func(name string) error {
 		if name != "applications" {
 			return r.skip()
@@ -304,11 +249,12 @@ func (r *reader) explain(err error) error {
 	var ours *Error
 	var syntax *jsontext.SyntacticError
 	switch {
-	case err == nil, errors.As(err, &ours):
+	case err == nil:
+		return nil
+	case errors.As(err, &ours) && ours.Line == 0:
+		return r.refuseNext(ours)
+	case errors.As(err, &ours):
 		return err
-	case errors.Is(err, errTooLarge):
-		pointer, start := r.upcoming()
-		return &Error{Pointer: pointer, Line: r.lines(start), Message: errTooLarge.Error()}
 	case errors.As(err, &syntax):
 		return &Error{Pointer: string(syntax.JSONPointer), Line: r.lines(syntax.ByteOffset), Message: syntax.Err.Error()}
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
@@ -323,6 +269,12 @@ func (r *reader) errorOf(err error) error {
 		return read.error
 	}
 	return &Error{Pointer: string(r.decoder.StackPointer()), Line: r.lines(r.decoder.InputOffset()), Message: err.Error()}
+}
+
+// refuseNext refuses the value that comes next.
+func (r *reader) refuseNext(why *Error) error {
+	pointer, start := r.upcoming()
+	return &Error{Pointer: pointer, Line: r.lines(start), Message: why.Message}
 }
 
 // upcoming is the value that begins behind what was read last.
@@ -366,40 +318,23 @@ func describe(e *json.SemanticError) string {
 	return kinds[e.JSONKind] + " is not what belongs here"
 }
 
-// offsetOf is where in raw the value begins that a pointer names.
+// offsetOf is where in raw the value begins that a pointer names. It looks at the
+// pointer only as deep as that is, or a deep value would take the square of its depth.
 func offsetOf(raw []byte, pointer string) int64 {
-	d := jsontext.NewDecoder(bytes.NewReader(raw))
+	d, depth := jsontext.NewDecoder(bytes.NewReader(raw)), strings.Count(pointer, "/")
 	for {
-		if _, err := d.ReadToken(); err != nil {
+		token, err := d.ReadToken()
+		if err != nil {
 			return 0
 		}
-		if string(d.StackPointer()) == pointer {
+		at := d.StackDepth()
+		if kind := token.Kind(); kind == '{' || kind == '[' {
+			at--
+		}
+		if at == depth && string(d.StackPointer()) == pointer {
 			return d.InputOffset() - 1
 		}
 	}
-}
-
-// window is what a decoder reads from: never more than maxValue beyond what it
-// has made out, which it keeps in memory.
-type window struct {
-	in      io.Reader
-	decoder *jsontext.Decoder
-	given   int64
-}
-
-var errTooLarge = fmt.Errorf("is larger than %d bytes, the most that one value may have", maxValue)
-
-func (w *window) Read(b []byte) (int, error) {
-	room := w.decoder.InputOffset() + maxValue - w.given
-	if room <= 0 {
-		return 0, errTooLarge
-	}
-	n, err := w.in.Read(b[:min(int64(len(b)), room)])
-	w.given += int64(n)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = &readError{err}
-	}
-	return n, err
 }
 
 // readError is a document that couldn't be read at all.

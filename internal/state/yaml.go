@@ -11,48 +11,61 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"go.yaml.in/yaml/v4"
+	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 )
 
 // A YAML document is read whole, and takes many times its size while it is: so it
 // may have only so many bytes, and so many values, as what ends them tells. JSON has
 // no such limits.
 const (
-	maxYAML       = 4 << 20
+	MaxYAML       = 4 << 20
 	maxYAMLValues = 300_000
 )
 
 // readYAML turns a YAML document into JSON, and tells which line of it an offset
 // of the JSON is from.
 func readYAML(in io.Reader) ([]byte, func(int64) int, error) {
-	text, err := io.ReadAll(io.LimitReader(in, maxYAML+1))
+	text, err := io.ReadAll(io.LimitReader(in, MaxYAML+1))
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(text) > maxYAML {
-		return nil, nil, &Error{Message: fmt.Sprintf("a YAML document may have %d bytes; use JSON for larger ones", maxYAML)}
+	if len(text) > MaxYAML {
+		return nil, nil, &Error{Message: fmt.Sprintf("a YAML document may have %d bytes; use JSON for larger ones", MaxYAML)}
 	}
 	if n := bytes.Count(text, []byte(",")) + bytes.Count(text, []byte(":")) + bytes.Count(text, []byte("\n")); n > maxYAMLValues {
 		return nil, nil, &Error{Message: fmt.Sprintf("a YAML document may have %d values, and this one has about %d; use JSON for larger ones", maxYAMLValues, n)}
 	}
-	var root yaml.Node
-	if err := yaml.Unmarshal(text, &root); err != nil {
-		return nil, nil, yamlError(err)
-	}
-	if len(root.Content) != 1 {
-		return nil, nil, &Error{Line: 1, Message: "the document is empty"}
+	root, err := loadYAML(text)
+	if err != nil {
+		return nil, nil, err
 	}
 	c := converter{}
-	if err := c.value(root.Content[0]); err != nil {
+	if err := c.value(root); err != nil {
 		return nil, nil, err
 	}
 	return c.json, c.line, nil
 }
 
-// FromYAML returns a YAML document as JSON. What is no YAML, or has no counterpart
-// in JSON, is an *Error.
-func FromYAML(document []byte) ([]byte, error) {
-	text, _, err := readYAML(bytes.NewReader(document))
-	return text, err
+// loadYAML reads the one document of a YAML stream.
+func loadYAML(text []byte) (*yaml.Node, error) {
+	loader, err := yaml.NewLoader(bytes.NewReader(text), yaml.WithV3Defaults(), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
+	if err != nil {
+		return nil, err
+	}
+	var root, next yaml.Node
+	if err := loader.Load(&root); err != nil && !errors.Is(err, io.EOF) {
+		return nil, yamlError(err)
+	}
+	if len(root.Content) != 1 {
+		return nil, &Error{Line: 1, Message: "the document is empty"}
+	}
+	switch err := loader.Load(&next); {
+	case err == nil:
+		return nil, &Error{Line: next.Line, Message: "a second document begins; a file may have one"}
+	case !errors.Is(err, io.EOF):
+		return nil, yamlError(err)
+	}
+	return root.Content[0], nil
 }
 
 var yamlLine = regexp.MustCompile(`line (\d+)`)
