@@ -60,7 +60,7 @@ func main() {
 		if errors.As(err, &usage) {
 			fmt.Fprintf(os.Stderr, "Usage: %s\n       %s --help\n\n", usage.line, usage.command)
 		}
-		fmt.Fprintf(os.Stderr, "mocktenant: %v\n", err)
+		fmt.Fprintf(os.Stderr, "mocktenant: %s\n", printableLines(err.Error()))
 		stop()
 		os.Exit(exitCode(err))
 	}
