@@ -369,8 +369,13 @@ type ApplicationUpdate struct {
 // AuditEntry defines model for AuditEntry.
 type AuditEntry struct {
 	// Action The operation.
-	Action   string              `json:"action"`
-	Address  string              `json:"address"`
+	Action string `json:"action"`
+
+	// Address Of the client; "others" is of refusals from more addresses than are told apart within a minute.
+	Address string `json:"address"`
+
+	// Count How many calls it counts. Refusals of one address (of IPv6, a /64) and key within a minute are one entry, the first one.
+	Count    int                 `json:"count"`
 	DateTime time.Time           `json:"dateTime"`
 	Id       openapi_types.UUID  `json:"id"`
 	KeyId    *openapi_types.UUID `json:"keyId,omitempty"`
@@ -593,7 +598,10 @@ type ReportResult struct {
 type Seed struct {
 	Counts          StateCounts `json:"counts"`
 	CreatedDateTime time.Time   `json:"createdDateTime"`
-	Name            string      `json:"name"`
+
+	// Manager The name of the keys of managers whose holders made it, and see it; absent: everybody sees it.
+	Manager *string `json:"manager,omitempty"`
+	Name    string  `json:"name"`
 }
 
 // SeedList defines model for SeedList.
@@ -642,7 +650,9 @@ type Tenant struct {
 	IdSeed          *string            `json:"idSeed,omitempty"`
 
 	// Manager The name of the keys whose holders have it.
-	Manager  *string        `json:"manager,omitempty"`
+	Manager *string `json:"manager,omitempty"`
+
+	// Quota Limits; null takes one away. Owners alone may raise one or take it away, once the tenant is there.
 	Quota    TenantQuota    `json:"quota"`
 	Settings TenantSettings `json:"settings"`
 }
@@ -663,7 +673,9 @@ type TenantCreate struct {
 	IdSeed *string `json:"idSeed,omitempty"`
 
 	// Manager The name of the keys whose holders have it; the maker’s by default. Owners alone may name another.
-	Manager  *string         `json:"manager,omitempty"`
+	Manager *string `json:"manager,omitempty"`
+
+	// Quota Limits; null takes one away. Owners alone may raise one or take it away, once the tenant is there.
 	Quota    *TenantQuota    `json:"quota,omitempty"`
 	Settings *TenantSettings `json:"settings,omitempty"`
 
@@ -686,7 +698,7 @@ type TenantList struct {
 	Value    []Tenant `json:"value"`
 }
 
-// TenantQuota defines model for TenantQuota.
+// TenantQuota Limits; null takes one away. Owners alone may raise one or take it away, once the tenant is there.
 type TenantQuota struct {
 	Partners          nullable.Nullable[int32] `json:"partners,omitempty"`
 	RequestsPerSecond nullable.Nullable[int32] `json:"requestsPerSecond,omitempty"`
@@ -723,10 +735,15 @@ type TenantSource struct {
 type TenantUpdate struct {
 	DisplayName *string `json:"displayName,omitempty"`
 
-	// Manager Owners alone may change it.
-	Manager  nullable.Nullable[string] `json:"manager,omitempty"`
-	Quota    *TenantQuota              `json:"quota,omitempty"`
-	Settings *TenantSettings           `json:"settings,omitempty"`
+	// KeepCredentials With another manager: ends report logins alone.
+	KeepCredentials *bool `json:"keepCredentials,omitempty"`
+
+	// Manager Owners alone may change it. What the one before could sign in by ends: sessions, tokens, passwords, secrets, certificates and report logins.
+	Manager nullable.Nullable[string] `json:"manager,omitempty"`
+
+	// Quota Limits; null takes one away. Owners alone may raise one or take it away, once the tenant is there.
+	Quota    *TenantQuota    `json:"quota,omitempty"`
+	Settings *TenantSettings `json:"settings,omitempty"`
 
 	// TtlSeconds From now; null: forever.
 	TtlSeconds nullable.Nullable[int64] `json:"ttlSeconds,omitempty"`
@@ -1189,7 +1206,7 @@ type ClientInterface interface {
 	// Corresponds with GET /schemas/state-v1.json (the `GetStateSchema` operationId).
 	GetStateSchema(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListAudit Every change and every denial, the latest first.
+	// ListAudit Every change, for a year, and denials, counted by the minute, for 30 days; the latest first.
 	//
 	// Corresponds with GET /v1/audit (the `ListAudit` operationId).
 	ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1257,7 +1274,7 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/reports/{report} (the `RunReport` operationId).
 	RunReport(ctx context.Context, report string, params *RunReportParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListSeeds The seeds, by name.
+	// ListSeeds The seeds, by name: all or, for a manager, their own and those that owners made.
 	//
 	// Corresponds with GET /v1/seeds (the `ListSeeds` operationId).
 	ListSeeds(ctx context.Context, params *ListSeedsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1654,7 +1671,7 @@ func (c *Client) GetStateSchema(ctx context.Context, reqEditors ...RequestEditor
 	return c.Client.Do(req)
 }
 
-// ListAudit Every change and every denial, the latest first.
+// ListAudit Every change, for a year, and denials, counted by the minute, for 30 days; the latest first.
 //
 // Corresponds with GET /v1/audit (the `ListAudit` operationId).
 func (c *Client) ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1842,7 +1859,7 @@ func (c *Client) RunReport(ctx context.Context, report string, params *RunReport
 	return c.Client.Do(req)
 }
 
-// ListSeeds The seeds, by name.
+// ListSeeds The seeds, by name: all or, for a manager, their own and those that owners made.
 //
 // Corresponds with GET /v1/seeds (the `ListSeeds` operationId).
 func (c *Client) ListSeeds(ctx context.Context, params *ListSeedsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {

@@ -2,9 +2,25 @@
 INSERT INTO audit_entries (id, at, key_id, key_name, action, tenant_id, target, outcome, status, address)
 VALUES (@id, @at, sqlc.narg('key_id'), sqlc.narg('key_name'), @action, sqlc.narg('tenant_id'), sqlc.narg('target'), @outcome, @status, @address);
 
+-- name: SetAuditCounts :exec
+-- Says of entries how many calls they count.
+UPDATE audit_entries AS e SET count = c.count
+FROM (SELECT unnest(@ids::uuid[]) AS id, unnest(@counts::integer[]) AS count) AS c
+WHERE e.id = c.id;
+
 -- name: ListAuditEntries :many
 -- The latest first.
 SELECT * FROM audit_entries
 WHERE id < @before AND (sqlc.narg('tenant_id')::uuid IS NULL OR tenant_id = sqlc.narg('tenant_id'))
 ORDER BY id DESC
 LIMIT @row_limit::bigint;
+
+-- name: DeleteOldDenials :execrows
+-- Those before a time, and all but so many of the latest.
+DELETE FROM audit_entries AS e
+WHERE e.outcome = 'denied' AND (e.at < @before OR e.id <= (
+    SELECT d.id FROM audit_entries AS d
+    WHERE d.outcome = 'denied'
+    ORDER BY d.id DESC
+    OFFSET @keep::bigint LIMIT 1
+));

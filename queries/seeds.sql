@@ -1,26 +1,30 @@
 -- name: CreateSeed :execrows
 -- Does nothing to a seed that is there.
-INSERT INTO seeds (name, state_id, created_at)
-VALUES (@name, @state_id, @created_at)
+INSERT INTO seeds (name, state_id, manager, created_at)
+VALUES (@name, @state_id, sqlc.narg('manager'), @created_at)
 ON CONFLICT DO NOTHING;
 
 -- name: PutSeed :execrows
 -- Of two that put the same file, the later one waits and does nothing.
 INSERT INTO seeds AS s (name, state_id, created_at, digest)
 VALUES (@name, @state_id, @created_at, @digest)
-ON CONFLICT (name) DO UPDATE SET state_id = excluded.state_id, created_at = excluded.created_at, digest = excluded.digest
+ON CONFLICT (name) DO UPDATE SET state_id = excluded.state_id, manager = NULL, created_at = excluded.created_at, digest = excluded.digest
     WHERE s.digest IS DISTINCT FROM excluded.digest;
 
 -- name: GetSeed :one
-SELECT * FROM seeds WHERE name = @name;
+-- A manager finds their own and those for all, here and below.
+SELECT * FROM seeds
+WHERE name = @name AND (sqlc.narg('manager')::text IS NULL OR manager IS NULL OR manager = sqlc.narg('manager'));
 
 -- name: LockSeed :one
 -- Keeps it, and so its state, from going until the transaction ends.
-SELECT * FROM seeds WHERE name = @name FOR SHARE;
+SELECT * FROM seeds
+WHERE name = @name AND (sqlc.narg('manager')::text IS NULL OR manager IS NULL OR manager = sqlc.narg('manager'))
+FOR SHARE;
 
 -- name: ListSeeds :many
 SELECT * FROM seeds
-WHERE name > @after
+WHERE name > @after AND (sqlc.narg('manager')::text IS NULL OR manager IS NULL OR manager = sqlc.narg('manager'))
 ORDER BY name
 LIMIT @row_limit::bigint;
 

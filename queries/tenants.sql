@@ -77,3 +77,25 @@ FROM tenants AS t
 LEFT JOIN applications AS a ON a.tenant_id = t.id AND a.client_id = @client_id
 LEFT JOIN users AS u ON u.tenant_id = t.id AND u.id = @object_id
 WHERE t.id = @tenant_id AND t.kind = 'tenant';
+
+-- name: EndCredentials :exec
+-- Ends all by which somebody could come into a tenant: sessions, codes, tokens, passwords,
+-- secrets, certificates and federated credentials.
+WITH signed_in AS (
+    DELETE FROM sessions AS s WHERE s.tenant_id = @tenant_id
+), codes AS (
+    DELETE FROM authorization_codes AS c WHERE c.tenant_id = @tenant_id
+), device_codes AS (
+    DELETE FROM device_codes AS d WHERE d.tenant_id = @tenant_id
+), refresh AS (
+    DELETE FROM refresh_tokens AS r WHERE r.tenant_id = @tenant_id
+), secrets AS (
+    DELETE FROM application_secrets AS a WHERE a.tenant_id = @tenant_id
+), certificates AS (
+    DELETE FROM application_certificates AS a WHERE a.tenant_id = @tenant_id
+), federated AS (
+    DELETE FROM application_federated_credentials AS f WHERE f.tenant_id = @tenant_id
+), applications AS (
+    UPDATE applications AS a SET tokens_valid_from = @now WHERE a.tenant_id = @tenant_id
+)
+UPDATE users AS u SET tokens_valid_from = @now, password_hash = NULL WHERE u.tenant_id = @tenant_id;

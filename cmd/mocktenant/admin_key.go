@@ -170,10 +170,10 @@ func (a *auditCommand) Run(ctx context.Context, c *cli, con console) error {
 	if err != nil {
 		return err
 	}
-	rows := [][]string{{"TIME", "WHO", "OUTCOME", "STATUS", "ACTION", "TENANT", "TARGET", "FROM"}}
+	rows := [][]string{{"TIME", "WHO", "OUTCOME", "STATUS", "COUNT", "ACTION", "TENANT", "TARGET", "FROM"}}
 	for _, e := range list.Value {
 		rows = append(rows, []string{
-			moment(&e.DateTime), orDash(e.KeyName), string(e.Outcome), fmt.Sprint(e.Status), e.Action, orDash(e.TenantId), orDash(e.Target), e.Address,
+			moment(&e.DateTime), orDash(e.KeyName), string(e.Outcome), fmt.Sprint(e.Status), fmt.Sprint(e.Count), e.Action, orDash(e.TenantId), orDash(e.Target), e.Address,
 		})
 	}
 	return a.print(con, list.Value, rows)

@@ -430,9 +430,9 @@ type seedCreate struct {
 }
 
 func seedRows(all ...client.Seed) [][]string {
-	rows := [][]string{{"NAME", "CREATED", "PARTNERS", "USERS", "APPLICATIONS"}}
+	rows := [][]string{{"NAME", "MANAGER", "CREATED", "PARTNERS", "USERS", "APPLICATIONS"}}
 	for _, s := range all {
-		rows = append(rows, append([]string{s.Name, moment(&s.CreatedDateTime)}, countRows(s.Counts)[1]...))
+		rows = append(rows, append([]string{s.Name, orDash(s.Manager), moment(&s.CreatedDateTime)}, countRows(s.Counts)[1]...))
 	}
 	return rows
 }

@@ -236,6 +236,8 @@ type tenantUpdate struct {
 	TTL         duration
 	Forever     bool
 	Manager     string
+
+	KeepCredentials bool
 }
 
 func newTenantUpdate(c *cli) *cobra.Command {
@@ -247,6 +249,7 @@ func newTenantUpdate(c *cli) *cobra.Command {
 	flags.Var(&t.TTL, "ttl", "How long it lives from now, such as 90s, 75m, 12h, 30d.")
 	truthFlag(flags, &t.Forever, "forever", "It lives forever.")
 	flags.StringVar(&t.Manager, "manager", "", "The `NAME` of the keys whose holders have it.")
+	truthFlag(flags, &t.KeepCredentials, "keep-credentials", "With --manager: keep the passwords, secrets and tokens that the manager before may know.")
 	cmd.MarkFlagsMutuallyExclusive("ttl", "forever")
 	return cmd
 }
@@ -267,6 +270,7 @@ func (t *tenantUpdate) Run(ctx context.Context, c *cli, con console) error {
 	if t.Manager != "" {
 		r.Manager.Set(t.Manager)
 	}
+	r.KeepCredentials = given(t.KeepCredentials)
 	tenant, err := client.Read[client.Tenant](api.UpdateTenant(ctx, t.ID, r))
 	if err != nil {
 		return err

@@ -72,6 +72,7 @@ type API struct {
 	metrics  http.Handler
 	observe  []gin.HandlerFunc
 	scrapers scrapers
+	denials  denials
 
 	measuring sync.Mutex // held by who takes a profile
 
@@ -258,7 +259,8 @@ func (a *API) Sweep(ctx context.Context) error {
 	_, idempotency := a.queries.DeleteOldIdempotencyKeys(ctx, now.Add(-idempotencyLifetime))
 	_, repeatable := a.queries.DeleteOldRepeatableRequests(ctx, now.Add(-repeatabilityLifetime))
 	_, audit := a.queries.DeleteOldAuditEntries(ctx, now.Add(-auditLifetime))
-	return errors.Join(append(errs, err, reports, idempotency, repeatable, audit)...)
+	denials := a.sweepDenials(ctx, now)
+	return errors.Join(append(errs, err, reports, idempotency, repeatable, audit, denials)...)
 }
 
 const (

@@ -89,7 +89,7 @@ func (a *API) attempt(ctx context.Context, x *call, target string, tx pgx.Tx, f 
 		return known, err
 	}
 	if x.tenant.ID != uuid.Nil && !x.op.document() { // which is read first
-		if err := c.lock(ctx, x.tenant.ID); err != nil {
+		if err := c.lock(ctx, x, x.tenant.ID); err != nil {
 			return answer{}, err
 		}
 	}
@@ -110,15 +110,21 @@ func (a *API) attempt(ctx context.Context, x *call, target string, tx pgx.Tx, f 
 	return result, c.send(ctx)
 }
 
-// lock takes the tenant for the rest of the change.
-func (c *change) lock(ctx context.Context, tenant uuid.UUID) (err error) {
-	c.tenant, err = c.LockTenant(ctx, tenant)
-	return err
+// lock takes the tenant for the rest of the change. It may have got another manager since
+// the call began.
+func (c *change) lock(ctx context.Context, x *call, tenant uuid.UUID) (err error) {
+	if c.tenant, err = c.LockTenant(ctx, tenant); err != nil {
+		return err
+	}
+	if m := x.caller.manager(); m != nil && (c.tenant.Manager == nil || *c.tenant.Manager != *m) {
+		return orNoTenant(pgx.ErrNoRows, tenant)
+	}
+	return nil
 }
 
 func auditEntry(x *call, target string, outcome db.AuditOutcome, status int) db.CreateAuditEntryParams {
 	e := db.CreateAuditEntryParams{
-		ID: uuid.Must(uuid.NewV7()), At: x.now, Action: auditText(x.Request.Method + " " + x.Request.URL.Path),
+		ID: uuid.Must(uuid.NewV7()), At: x.now, Action: auditText(x.Request.Method+" "+x.Request.URL.Path, maxAuditText),
 		Outcome: outcome, Status: int32(status), Address: x.ClientIP(),
 	}
 	if x.op != nil {
@@ -131,7 +137,7 @@ func auditEntry(x *call, target string, outcome db.AuditOutcome, status int) db.
 		e.TenantID = &x.tenant.ID
 	}
 	if target != "" {
-		target = auditText(target)
+		target = auditText(target, maxAuditText)
 		e.Target = &target
 	}
 	return e
@@ -140,19 +146,11 @@ func auditEntry(x *call, target string, outcome db.AuditOutcome, status int) db.
 // maxAuditText is how much of a path or a name the audit log keeps, in bytes.
 const maxAuditText = 1000
 
-// auditText is a text as Postgres can keep it: whoever is denied chose it.
-func auditText(text string) string {
-	text = strings.ReplaceAll(text[:min(len(text), maxAuditText)], "\x00", "\uFFFD")
+// auditText is a text as Postgres can keep it, up to most bytes: whoever is denied chose
+// it.
+func auditText(text string, most int) string {
+	text = strings.ReplaceAll(text[:min(len(text), most)], "\x00", "\uFFFD")
 	return strings.ToValidUTF8(text, "\uFFFD")
-}
-
-// auditDenial writes down that somebody was refused. That it fails keeps nobody
-// from the refusal.
-func (a *API) auditDenial(x *call, status int) {
-	err := a.queries.CreateAuditEntry(context.WithoutCancel(x.Request.Context()), auditEntry(x, x.Request.URL.Path, db.AuditOutcomeDenied, status))
-	if err != nil {
-		a.log.Warn("audit", "error", err)
-	}
 }
 
 const idempotencyKey = "Idempotency-Key"

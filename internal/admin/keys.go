@@ -88,7 +88,7 @@ func (a *API) ListAudit(c *gin.Context, p ListAuditParams) {
 		for _, e := range rows {
 			list.Value = append(list.Value, AuditEntry{
 				Id: e.ID, DateTime: e.At.UTC(), KeyId: e.KeyID, KeyName: e.KeyName, Action: e.Action, TenantId: e.TenantID,
-				Target: e.Target, Outcome: AuditEntryOutcome(e.Outcome), Status: int(e.Status), Address: e.Address,
+				Target: e.Target, Outcome: AuditEntryOutcome(e.Outcome), Status: int(e.Status), Count: int(e.Count), Address: e.Address,
 			})
 		}
 		return ok(list), err

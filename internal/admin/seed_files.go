@@ -81,7 +81,7 @@ func (a *API) readSeed(ctx context.Context, name, path string) error {
 	if _, err := io.Copy(digest, f); err != nil {
 		return err
 	}
-	before, err := a.queries.GetSeed(ctx, name)
+	before, err := a.queries.GetSeed(ctx, db.GetSeedParams{Name: name})
 	fresh := errors.Is(err, pgx.ErrNoRows)
 	if err != nil && !fresh || bytes.Equal(before.Digest, digest.Sum(nil)) {
 		return err

@@ -68,7 +68,7 @@ func (a *API) ImportTenant(c *gin.Context, id TenantId) {
 			set(&m.IDSeed, x.tenant.IDSeed)
 			from, err := m.Import(ctx, c.tx, x.state)
 			if err == nil {
-				err = c.lock(ctx, id)
+				err = c.lock(ctx, x, id)
 			}
 			if err == nil {
 				err = state.KeepTokens(ctx, c.Queries, id, from)
@@ -308,8 +308,9 @@ func raw(value any) (*State, error) {
 	return &s, err
 }
 
-func (a *API) seed(ctx context.Context, name string) (db.Seed, error) {
-	row, err := a.queries.GetSeed(ctx, name)
+// seed finds a seed that the caller may see: a manager their own and those for all.
+func (a *API) seed(x *call, name string) (db.Seed, error) {
+	row, err := a.queries.GetSeed(x.Request.Context(), db.GetSeedParams{Name: name, Manager: x.caller.manager()})
 	return row, orNoSeed(err, name)
 }
 
@@ -322,14 +323,14 @@ func orNoSeed(err error, name string) error {
 
 func showSeed(ctx context.Context, q *db.Queries, row db.Seed) (Seed, error) {
 	n, err := counts(ctx, q, row.StateID)
-	return Seed{Name: row.Name, CreatedDateTime: row.CreatedAt.UTC(), Counts: n}, err
+	return Seed{Name: row.Name, Manager: row.Manager, CreatedDateTime: row.CreatedAt.UTC(), Counts: n}, err
 }
 
 // ListSeeds lists the seeds.
 func (a *API) ListSeeds(c *gin.Context, p ListSeedsParams) {
 	a.answer(c, func(x *call) (answer, error) {
 		ctx := c.Request.Context()
-		rows, err := a.queries.ListSeeds(ctx, db.ListSeedsParams{After: afterText(p.After), RowLimit: limit(p.Top) + 1})
+		rows, err := a.queries.ListSeeds(ctx, db.ListSeedsParams{After: afterText(p.After), Manager: x.caller.manager(), RowLimit: limit(p.Top) + 1})
 		if err != nil {
 			return answer{}, err
 		}
@@ -354,8 +355,8 @@ func (a *API) CreateSeed(c *gin.Context, p CreateSeedParams) {
 			if err != nil {
 				return answer{}, err
 			}
-			row := db.Seed{Name: p.Name, StateID: kept, CreatedAt: x.now}
-			n, err := c.CreateSeed(ctx, db.CreateSeedParams{Name: row.Name, StateID: row.StateID, CreatedAt: row.CreatedAt})
+			row := db.Seed{Name: p.Name, StateID: kept, Manager: x.caller.manager(), CreatedAt: x.now}
+			n, err := c.CreateSeed(ctx, db.CreateSeedParams{Name: row.Name, StateID: row.StateID, Manager: row.Manager, CreatedAt: row.CreatedAt})
 			if err != nil || n == 0 {
 				return answer{}, orConflict(err, "There is a seed %q; delete it first, or take another name.", p.Name)
 			}
@@ -367,8 +368,8 @@ func (a *API) CreateSeed(c *gin.Context, p CreateSeedParams) {
 
 // GetSeed answers a seed.
 func (a *API) GetSeed(c *gin.Context, name Name) {
-	a.answer(c, func(*call) (answer, error) {
-		row, err := a.seed(c.Request.Context(), name)
+	a.answer(c, func(x *call) (answer, error) {
+		row, err := a.seed(x, name)
 		if err != nil {
 			return answer{}, err
 		}
@@ -394,7 +395,7 @@ func (a *API) DeleteSeed(c *gin.Context, name Name) {
 // ExportSeed answers a seed as a document.
 func (a *API) ExportSeed(c *gin.Context, name Name, p ExportSeedParams) {
 	a.answer(c, func(x *call) (answer, error) {
-		row, err := a.seed(c.Request.Context(), name)
+		row, err := a.seed(x, name)
 		if err != nil {
 			return answer{}, err
 		}

@@ -291,7 +291,7 @@ func (c *change) origin(ctx context.Context, x *call, r TenantCreate) (*uuid.UUI
 		id, err := m.Import(ctx, c.tx, x.state)
 		return &id, within("/source/document", err)
 	case s.Seed != nil:
-		seed, err := c.LockSeed(ctx, *s.Seed)
+		seed, err := c.LockSeed(ctx, db.LockSeedParams{Name: *s.Seed, Manager: x.caller.manager()})
 		return &seed.StateID, orNoSeed(err, *s.Seed)
 	default:
 		return c.originOf(ctx, x, *s.TenantId, s.Snapshot)
@@ -303,12 +303,21 @@ func (c *change) originOf(ctx context.Context, x *call, tenant uuid.UUID, snapsh
 	if _, err := managed(ctx, c.Queries, x, tenant); err != nil {
 		return nil, err
 	}
+	id, err := c.stateOf(ctx, tenant, snapshot, x.now)
+	if err != nil {
+		return nil, err
+	}
+	_, err = managed(ctx, c.Queries, x, tenant) // and still is, now that it is locked
+	return &id, err
+}
+
+func (c *change) stateOf(ctx context.Context, tenant uuid.UUID, snapshot *string, now time.Time) (uuid.UUID, error) {
 	if snapshot == nil {
-		id, err := c.keep(ctx, tenant, x.now)
-		return &id, orNoTenant(err, tenant)
+		id, err := c.keep(ctx, tenant, now)
+		return id, orNoTenant(err, tenant)
 	}
 	row, err := c.LockSnapshot(ctx, db.LockSnapshotParams{TenantID: tenant, Name: *snapshot})
-	return &row.StateID, orNoSnapshot(err, *snapshot)
+	return row.StateID, orNoSnapshot(err, *snapshot)
 }
 
 // within says of a document that is part of a body where it is wrong.
@@ -378,6 +387,9 @@ func (a *API) UpdateTenant(c *gin.Context, _ TenantId) {
 		if len(r.Manager) > 0 && x.caller.role != db.AdminRoleOwner {
 			return answer{}, errForbidden("Owners alone may change the manager.")
 		}
+		if r.KeepCredentials != nil && len(r.Manager) == 0 {
+			return answer{}, x.errAt("/keepCredentials", "comes with a manager.")
+		}
 		return a.change(x, "", func(ctx context.Context, c *change) (answer, error) {
 			p := updated(c.tenant, r.Settings, r.Quota)
 			if r.DisplayName != nil {
@@ -391,9 +403,12 @@ func (a *API) UpdateTenant(c *gin.Context, _ TenantId) {
 			if ttl != nil {
 				p.ExpiresAt = after(x.now, time.Duration(*ttl)*time.Second)
 			}
+			if quota := raised(c.tenant, p); quota != "" && x.caller.role != db.AdminRoleOwner {
+				return answer{}, errForbidden("Owners alone may raise a quota, or take it away: %s.", quota)
+			}
 			tenant, err := c.UpdateTenant(ctx, p)
 			if err == nil && len(r.Manager) > 0 {
-				err = c.RemoveManagersReportLogins(ctx, db.RemoveManagersReportLoginsParams{TenantID: tenant.ID, Manager: tenant.Manager})
+				err = c.handOver(ctx, tenant.Manager, r.KeepCredentials != nil && *r.KeepCredentials, x.now)
 			}
 			if err != nil {
 				return answer{}, err
@@ -401,6 +416,36 @@ func (a *API) UpdateTenant(c *gin.Context, _ TenantId) {
 			return a.showTenant(ctx, c.Queries, tenant)
 		})
 	})
+}
+
+// raised is the first quota that a change would raise or take away; "" is none. A manager
+// may do that to none, or a quota would hold for nobody.
+func raised(t db.Tenant, p db.UpdateTenantParams) string {
+	for _, quota := range []struct {
+		name    string
+		old, to *int32
+	}{
+		{"partners", t.PartnerQuota, p.PartnerQuota},
+		{"users", t.UserQuota, p.UserQuota},
+		{"requestsPerSecond", t.RequestRate, p.RequestRate},
+	} {
+		if quota.old != nil && (quota.to == nil || *quota.to > *quota.old) {
+			return quota.name
+		}
+	}
+	return ""
+}
+
+// handOver ends what the manager until now came into the tenant by, if it gets another
+// one: what report logins read of it and, unless those are kept, all credentials. An
+// owner's tenant that gets a manager for the first time keeps them.
+func (c *change) handOver(ctx context.Context, manager *string, keep bool, now time.Time) error {
+	err := c.RemoveManagersReportLogins(ctx, db.RemoveManagersReportLoginsParams{TenantID: c.tenant.ID, Manager: manager})
+	former := c.tenant.Manager
+	if err != nil || keep || former == nil || manager != nil && *manager == *former {
+		return err
+	}
+	return c.EndCredentials(ctx, db.EndCredentialsParams{TenantID: c.tenant.ID, Now: now})
 }
 
 // DeleteTenant removes a tenant: first nobody finds it any more, then it goes.

@@ -82,7 +82,7 @@ func TestUpdateTenant(t *testing.T) {
 	if got.DisplayName != "other" || got.ExpiresDateTime != nil || *got.Manager != "m" || got.Quota.RequestsPerSecond.MustGet() != 7 || *got.Settings.PageSize != 1 {
 		t.Errorf("%+v", got)
 	}
-	got = decode[admin.Tenant](t, c.want(200, c.do("PATCH", path, `{"manager":null,"quota":{"requestsPerSecond":null}}`)))
+	got = decode[admin.Tenant](t, c.want(200, c.do("PATCH", path, `{"manager":null,"keepCredentials":true,"quota":{"requestsPerSecond":null}}`)))
 	if got.DisplayName != "other" || got.Manager != nil || got.Quota.RequestsPerSecond.IsSpecified() || *got.Settings.PageSize != 1 {
 		t.Errorf("%+v", got)
 	}

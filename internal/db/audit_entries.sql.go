@@ -46,8 +46,32 @@ func (q *Queries) CreateAuditEntry(ctx context.Context, arg CreateAuditEntryPara
 	return err
 }
 
+const deleteOldDenials = `-- name: DeleteOldDenials :execrows
+DELETE FROM audit_entries AS e
+WHERE e.outcome = 'denied' AND (e.at < $1 OR e.id <= (
+    SELECT d.id FROM audit_entries AS d
+    WHERE d.outcome = 'denied'
+    ORDER BY d.id DESC
+    OFFSET $2::bigint LIMIT 1
+))
+`
+
+type DeleteOldDenialsParams struct {
+	Before time.Time
+	Keep   int64
+}
+
+// Those before a time, and all but so many of the latest.
+func (q *Queries) DeleteOldDenials(ctx context.Context, arg DeleteOldDenialsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteOldDenials, arg.Before, arg.Keep)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const listAuditEntries = `-- name: ListAuditEntries :many
-SELECT id, at, key_id, key_name, action, tenant_id, target, outcome, status, address FROM audit_entries
+SELECT id, at, key_id, key_name, action, tenant_id, target, outcome, status, address, count FROM audit_entries
 WHERE id < $1 AND ($2::uuid IS NULL OR tenant_id = $2)
 ORDER BY id DESC
 LIMIT $3::bigint
@@ -80,6 +104,7 @@ func (q *Queries) ListAuditEntries(ctx context.Context, arg ListAuditEntriesPara
 			&i.Outcome,
 			&i.Status,
 			&i.Address,
+			&i.Count,
 		); err != nil {
 			return nil, err
 		}
@@ -89,4 +114,21 @@ func (q *Queries) ListAuditEntries(ctx context.Context, arg ListAuditEntriesPara
 		return nil, err
 	}
 	return items, nil
+}
+
+const setAuditCounts = `-- name: SetAuditCounts :exec
+UPDATE audit_entries AS e SET count = c.count
+FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::integer[]) AS count) AS c
+WHERE e.id = c.id
+`
+
+type SetAuditCountsParams struct {
+	Ids    []uuid.UUID
+	Counts []int32
+}
+
+// Says of entries how many calls they count.
+func (q *Queries) SetAuditCounts(ctx context.Context, arg SetAuditCountsParams) error {
+	_, err := q.db.Exec(ctx, setAuditCounts, arg.Ids, arg.Counts)
+	return err
 }

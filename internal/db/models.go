@@ -586,6 +586,7 @@ type AuditEntry struct {
 	Outcome  AuditOutcome
 	Status   int32
 	Address  string
+	Count    int32
 }
 
 type AuthorizationCode struct {
@@ -923,6 +924,7 @@ type Seed struct {
 	StateID   uuid.UUID
 	CreatedAt time.Time
 	Digest    []byte
+	Manager   *string
 }
 
 type ServiceSecret struct {

@@ -13,20 +13,26 @@ import (
 )
 
 const createSeed = `-- name: CreateSeed :execrows
-INSERT INTO seeds (name, state_id, created_at)
-VALUES ($1, $2, $3)
+INSERT INTO seeds (name, state_id, manager, created_at)
+VALUES ($1, $2, $3, $4)
 ON CONFLICT DO NOTHING
 `
 
 type CreateSeedParams struct {
 	Name      string
 	StateID   uuid.UUID
+	Manager   *string
 	CreatedAt time.Time
 }
 
 // Does nothing to a seed that is there.
 func (q *Queries) CreateSeed(ctx context.Context, arg CreateSeedParams) (int64, error) {
-	result, err := q.db.Exec(ctx, createSeed, arg.Name, arg.StateID, arg.CreatedAt)
+	result, err := q.db.Exec(ctx, createSeed,
+		arg.Name,
+		arg.StateID,
+		arg.Manager,
+		arg.CreatedAt,
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -46,35 +52,44 @@ func (q *Queries) DeleteSeed(ctx context.Context, name string) (uuid.UUID, error
 }
 
 const getSeed = `-- name: GetSeed :one
-SELECT name, state_id, created_at, digest FROM seeds WHERE name = $1
+SELECT name, state_id, created_at, digest, manager FROM seeds
+WHERE name = $1 AND ($2::text IS NULL OR manager IS NULL OR manager = $2)
 `
 
-func (q *Queries) GetSeed(ctx context.Context, name string) (Seed, error) {
-	row := q.db.QueryRow(ctx, getSeed, name)
+type GetSeedParams struct {
+	Name    string
+	Manager *string
+}
+
+// A manager finds their own and those for all, here and below.
+func (q *Queries) GetSeed(ctx context.Context, arg GetSeedParams) (Seed, error) {
+	row := q.db.QueryRow(ctx, getSeed, arg.Name, arg.Manager)
 	var i Seed
 	err := row.Scan(
 		&i.Name,
 		&i.StateID,
 		&i.CreatedAt,
 		&i.Digest,
+		&i.Manager,
 	)
 	return i, err
 }
 
 const listSeeds = `-- name: ListSeeds :many
-SELECT name, state_id, created_at, digest FROM seeds
-WHERE name > $1
+SELECT name, state_id, created_at, digest, manager FROM seeds
+WHERE name > $1 AND ($2::text IS NULL OR manager IS NULL OR manager = $2)
 ORDER BY name
-LIMIT $2::bigint
+LIMIT $3::bigint
 `
 
 type ListSeedsParams struct {
 	After    string
+	Manager  *string
 	RowLimit int64
 }
 
 func (q *Queries) ListSeeds(ctx context.Context, arg ListSeedsParams) ([]Seed, error) {
-	rows, err := q.db.Query(ctx, listSeeds, arg.After, arg.RowLimit)
+	rows, err := q.db.Query(ctx, listSeeds, arg.After, arg.Manager, arg.RowLimit)
 	if err != nil {
 		return nil, err
 	}
@@ -87,6 +102,7 @@ func (q *Queries) ListSeeds(ctx context.Context, arg ListSeedsParams) ([]Seed, e
 			&i.StateID,
 			&i.CreatedAt,
 			&i.Digest,
+			&i.Manager,
 		); err != nil {
 			return nil, err
 		}
@@ -99,18 +115,26 @@ func (q *Queries) ListSeeds(ctx context.Context, arg ListSeedsParams) ([]Seed, e
 }
 
 const lockSeed = `-- name: LockSeed :one
-SELECT name, state_id, created_at, digest FROM seeds WHERE name = $1 FOR SHARE
+SELECT name, state_id, created_at, digest, manager FROM seeds
+WHERE name = $1 AND ($2::text IS NULL OR manager IS NULL OR manager = $2)
+FOR SHARE
 `
 
+type LockSeedParams struct {
+	Name    string
+	Manager *string
+}
+
 // Keeps it, and so its state, from going until the transaction ends.
-func (q *Queries) LockSeed(ctx context.Context, name string) (Seed, error) {
-	row := q.db.QueryRow(ctx, lockSeed, name)
+func (q *Queries) LockSeed(ctx context.Context, arg LockSeedParams) (Seed, error) {
+	row := q.db.QueryRow(ctx, lockSeed, arg.Name, arg.Manager)
 	var i Seed
 	err := row.Scan(
 		&i.Name,
 		&i.StateID,
 		&i.CreatedAt,
 		&i.Digest,
+		&i.Manager,
 	)
 	return i, err
 }
@@ -118,7 +142,7 @@ func (q *Queries) LockSeed(ctx context.Context, name string) (Seed, error) {
 const putSeed = `-- name: PutSeed :execrows
 INSERT INTO seeds AS s (name, state_id, created_at, digest)
 VALUES ($1, $2, $3, $4)
-ON CONFLICT (name) DO UPDATE SET state_id = excluded.state_id, created_at = excluded.created_at, digest = excluded.digest
+ON CONFLICT (name) DO UPDATE SET state_id = excluded.state_id, manager = NULL, created_at = excluded.created_at, digest = excluded.digest
     WHERE s.digest IS DISTINCT FROM excluded.digest
 `
 

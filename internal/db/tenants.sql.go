@@ -94,6 +94,39 @@ func (q *Queries) DeleteTenantReferences(ctx context.Context, tenantID uuid.UUID
 	return err
 }
 
+const endCredentials = `-- name: EndCredentials :exec
+WITH signed_in AS (
+    DELETE FROM sessions AS s WHERE s.tenant_id = $2
+), codes AS (
+    DELETE FROM authorization_codes AS c WHERE c.tenant_id = $2
+), device_codes AS (
+    DELETE FROM device_codes AS d WHERE d.tenant_id = $2
+), refresh AS (
+    DELETE FROM refresh_tokens AS r WHERE r.tenant_id = $2
+), secrets AS (
+    DELETE FROM application_secrets AS a WHERE a.tenant_id = $2
+), certificates AS (
+    DELETE FROM application_certificates AS a WHERE a.tenant_id = $2
+), federated AS (
+    DELETE FROM application_federated_credentials AS f WHERE f.tenant_id = $2
+), applications AS (
+    UPDATE applications AS a SET tokens_valid_from = $1 WHERE a.tenant_id = $2
+)
+UPDATE users AS u SET tokens_valid_from = $1, password_hash = NULL WHERE u.tenant_id = $2
+`
+
+type EndCredentialsParams struct {
+	Now      time.Time
+	TenantID uuid.UUID
+}
+
+// Ends all by which somebody could come into a tenant: sessions, codes, tokens, passwords,
+// secrets, certificates and federated credentials.
+func (q *Queries) EndCredentials(ctx context.Context, arg EndCredentialsParams) error {
+	_, err := q.db.Exec(ctx, endCredentials, arg.Now, arg.TenantID)
+	return err
+}
+
 const expireTenant = `-- name: ExpireTenant :exec
 UPDATE tenants SET expires_at = $1 WHERE id = $2
 `

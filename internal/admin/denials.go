@@ -1,0 +1,137 @@
+package admin
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// What refused callers can make the service keep: they need no key, so it is bounded
+// whatever they send.
+const (
+	// maxStrangers is how many addresses without a key are told apart within a minute.
+	// What comes from further ones is counted together.
+	maxStrangers = 60
+
+	// maxDeniedText is how much is kept of the path of a refused call, in bytes.
+	maxDeniedText = 200
+
+	// deniedLifetime is how long denials are kept, and maxDenied how many of them.
+	deniedLifetime = 30 * 24 * time.Hour
+	maxDenied      = 100_000
+)
+
+// denials counts the refusals of the current minute. The first of a kind is written into
+// the audit log at once; how many were like it, when the minute is over.
+type denials struct {
+	mu        sync.Mutex
+	minute    time.Time
+	counts    map[denialKind]*denialCount
+	strangers int
+	over      db.SetAuditCountsParams // of minutes that are over, to be written
+}
+
+// denialKind is what refusals have in common that are one entry.
+type denialKind struct {
+	network string
+	key     uuid.UUID
+	action  string // of somebody who has a key
+}
+
+type denialCount struct {
+	id uuid.UUID // of the entry
+	n  int32
+}
+
+// add counts a refusal, and tells whether it is the first of its kind.
+func (d *denials) add(e *db.CreateAuditEntryParams) (first bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.turn(e.At)
+	kind := denialKind{network: networkOf(e.Address)}
+	if e.KeyID != nil {
+		kind.key, kind.action = *e.KeyID, e.Action
+	}
+	c, known := d.counts[kind]
+	if !known && e.KeyID == nil && d.strangers >= maxStrangers {
+		kind, e.Address, e.Target = denialKind{}, "others", nil
+		c, known = d.counts[kind]
+	}
+	if known {
+		c.n++
+		return false
+	}
+	d.counts[kind] = &denialCount{e.ID, 1}
+	if e.KeyID == nil {
+		d.strangers++
+	}
+	return true
+}
+
+// turn begins a new minute if the one that is counted is over.
+func (d *denials) turn(now time.Time) {
+	minute := now.Truncate(time.Minute)
+	if minute.Equal(d.minute) {
+		return
+	}
+	for _, c := range d.counts {
+		if c.n > 1 {
+			d.over.Ids, d.over.Counts = append(d.over.Ids, c.id), append(d.over.Counts, c.n)
+		}
+	}
+	d.minute, d.counts, d.strangers = minute, map[denialKind]*denialCount{}, 0
+}
+
+// take returns the counts of minutes that are over.
+func (d *denials) take(now time.Time) db.SetAuditCountsParams {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.turn(now)
+	over := d.over
+	d.over = db.SetAuditCountsParams{}
+	return over
+}
+
+// networkOf is an address, or of IPv6 the network that one client has, RFC 6177.
+func networkOf(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil || !ip.Is6() || ip.Is4In6() {
+		return address
+	}
+	network, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return network.String()
+}
+
+// auditDenial writes down that somebody was refused. That it fails keeps nobody
+// from the refusal.
+func (a *API) auditDenial(x *call, status int) {
+	e := auditEntry(x, x.Request.URL.Path, db.AuditOutcomeDenied, status)
+	e.Action = auditText(e.Action, maxDeniedText)
+	target := auditText(*e.Target, maxDeniedText)
+	e.Target = &target
+	if !a.denials.add(&e) {
+		return
+	}
+	if err := a.queries.CreateAuditEntry(context.WithoutCancel(x.Request.Context()), e); err != nil {
+		a.log.Warn("audit", "error", err)
+	}
+}
+
+// sweepDenials writes the counts of denials, and removes old ones.
+func (a *API) sweepDenials(ctx context.Context, now time.Time) error {
+	if over := a.denials.take(now); len(over.Ids) > 0 {
+		if err := a.queries.SetAuditCounts(ctx, over); err != nil {
+			return err
+		}
+	}
+	_, err := a.queries.DeleteOldDenials(ctx, db.DeleteOldDenialsParams{Before: now.Add(-deniedLifetime), Keep: maxDenied})
+	return err
+}
