@@ -174,11 +174,15 @@ var reference = []string{
 	"admin_keys", "audit_entries", "certificate_authorities", "device_codes", "domains", "idempotency_keys", "seeds", "service_secrets", "signing_keys",
 }
 
+// searched are indexes that serve queries over all tenants. They aren't unique: a cluster
+// wants the tenant first in unique ones alone.
+var searched = []string{"applications: the tenant does not come first in applications_client"}
+
 func TestSchemaIsDistributable(t *testing.T) {
 	t.Parallel()
 	var got []string
 	for _, problem := range strs(t, dbtest.Pool(t), undistributable) {
-		if table, _, _ := strings.Cut(problem, ":"); !slices.Contains(reference, table) {
+		if table, _, _ := strings.Cut(problem, ":"); !slices.Contains(reference, table) && !slices.Contains(searched, problem) {
 			got = append(got, problem)
 		}
 	}
@@ -231,6 +235,7 @@ var ofAllTenants = map[string]string{
 	"ListExpiredTenants":              "the sweep",
 	"ListUnusedStates":                "the sweep",
 	"DeleteUnusedStates":              "of states that nobody names",
+	"ListRedirectURIsOfClient":        "authorities of many tenants, before it is known who signs in",
 	"ListReportLogins":                "administration, by manager",
 	"DeleteReportLogin":               "a login is of several tenants",
 	"SetReportLoginManager":           "a login is of several tenants",
