@@ -279,11 +279,13 @@ type AdminRole string
 
 // Application defines model for Application.
 type Application struct {
-	ClientId        openapi_types.UUID `json:"clientId"`
-	CreatedDateTime time.Time          `json:"createdDateTime"`
-	DisplayName     string             `json:"displayName"`
-	ExposedScopes   []string           `json:"exposedScopes"`
-	PublicClient    bool               `json:"publicClient"`
+	Certificates         []ApplicationCertificate `json:"certificates"`
+	ClientId             openapi_types.UUID       `json:"clientId"`
+	CreatedDateTime      time.Time                `json:"createdDateTime"`
+	DisplayName          string                   `json:"displayName"`
+	ExposedScopes        []string                 `json:"exposedScopes"`
+	FederatedCredentials []FederatedCredential    `json:"federatedCredentials"`
+	PublicClient         bool                     `json:"publicClient"`
 
 	// PublicClientFlows Whether it may leave its secret out where no browser is.
 	PublicClientFlows bool `json:"publicClientFlows"`
@@ -300,6 +302,22 @@ type Application struct {
 
 	// SpaRedirectUris Those of single-page applications, whose pages redeem codes across origins.
 	SpaRedirectUris []string `json:"spaRedirectUris"`
+}
+
+// ApplicationCertificate defines model for ApplicationCertificate.
+type ApplicationCertificate struct {
+	ExpiresDateTime time.Time          `json:"expiresDateTime"`
+	Id              openapi_types.UUID `json:"id"`
+	StartDateTime   time.Time          `json:"startDateTime"`
+
+	// Thumbprint The SHA-1 of the certificate, in hexadecimal.
+	Thumbprint string `json:"thumbprint"`
+}
+
+// ApplicationCertificateCreate defines model for ApplicationCertificateCreate.
+type ApplicationCertificateCreate struct {
+	// Certificate X.509 with an RSA key: PEM, or its DER in base64.
+	Certificate string `json:"certificate"`
 }
 
 // ApplicationCreate defines model for ApplicationCreate.
@@ -448,6 +466,36 @@ type DiffEntryEntity string
 type DiffList struct {
 	NextLink *string     `json:"nextLink,omitempty"`
 	Value    []DiffEntry `json:"value"`
+}
+
+// FederatedCredential defines model for FederatedCredential.
+type FederatedCredential struct {
+	Audiences   []string           `json:"audiences"`
+	Description *string            `json:"description,omitempty"`
+	Id          openapi_types.UUID `json:"id"`
+	Issuer      string             `json:"issuer"`
+
+	// KeySet A JSON Web Key Set; without one, the issuer publishes its keys.
+	KeySet  *map[string]interface{} `json:"keySet,omitempty"`
+	Name    string                  `json:"name"`
+	Subject string                  `json:"subject"`
+}
+
+// FederatedCredentialCreate defines model for FederatedCredentialCreate.
+type FederatedCredentialCreate struct {
+	// Audiences The aud of its tokens; by default api://AzureADTokenExchange.
+	Audiences   *[]string `json:"audiences,omitempty"`
+	Description *string   `json:"description,omitempty"`
+
+	// Issuer The iss of its tokens, an https URL. Its keys are found by its openid-configuration.
+	Issuer string `json:"issuer"`
+
+	// KeySet A JSON Web Key Set of public RSA keys, instead of what the issuer publishes.
+	KeySet *map[string]interface{} `json:"keySet,omitempty"`
+	Name   string                  `json:"name"`
+
+	// Subject The sub of its tokens.
+	Subject string `json:"subject"`
 }
 
 // Key defines model for Key.
@@ -826,6 +874,9 @@ type After = string
 // ClientId defines model for ClientId.
 type ClientId = openapi_types.UUID
 
+// CredentialId defines model for CredentialId.
+type CredentialId = openapi_types.UUID
+
 // Format defines model for Format.
 type Format string
 
@@ -1083,8 +1134,14 @@ type CreateApplicationJSONRequestBody = ApplicationCreate
 // UpdateApplicationJSONRequestBody defines body for UpdateApplication for application/json ContentType.
 type UpdateApplicationJSONRequestBody = ApplicationUpdate
 
+// CreateApplicationCertificateJSONRequestBody defines body for CreateApplicationCertificate for application/json ContentType.
+type CreateApplicationCertificateJSONRequestBody = ApplicationCertificateCreate
+
 // GrantConsentJSONRequestBody defines body for GrantConsent for application/json ContentType.
 type GrantConsentJSONRequestBody = Consent
+
+// CreateFederatedCredentialJSONRequestBody defines body for CreateFederatedCredential for application/json ContentType.
+type CreateFederatedCredentialJSONRequestBody = FederatedCredentialCreate
 
 // CreateApplicationSecretJSONRequestBody defines body for CreateApplicationSecret for application/json ContentType.
 type CreateApplicationSecretJSONRequestBody = ApplicationSecretCreate
@@ -1394,6 +1451,25 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/tenants/{tenantId}/applications/{clientId} (the `UpdateApplication` operationId).
 	UpdateApplication(ctx context.Context, tenantId TenantId, clientId ClientId, body UpdateApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreateApplicationCertificateWithBody Registers a certificate by which the application proves itself.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/tenants/{tenantId}/applications/{clientId}/certificates (the `CreateApplicationCertificate` operationId).
+	CreateApplicationCertificateWithBody(ctx context.Context, tenantId TenantId, clientId ClientId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateApplicationCertificate Registers a certificate by which the application proves itself.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/tenants/{tenantId}/applications/{clientId}/certificates (the `CreateApplicationCertificate` operationId).
+	CreateApplicationCertificate(ctx context.Context, tenantId TenantId, clientId ClientId, body CreateApplicationCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteApplicationCertificate Removes a certificate.
+	//
+	// Corresponds with DELETE /v1/tenants/{tenantId}/applications/{clientId}/certificates/{credentialId} (the `DeleteApplicationCertificate` operationId).
+	DeleteApplicationCertificate(ctx context.Context, tenantId TenantId, clientId ClientId, credentialId CredentialId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RemoveConsent Takes all permissions away, and what was got by them.
 	//
 	// Corresponds with DELETE /v1/tenants/{tenantId}/applications/{clientId}/consents (the `RemoveConsent` operationId).
@@ -1412,6 +1488,25 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/tenants/{tenantId}/applications/{clientId}/consents (the `GrantConsent` operationId).
 	GrantConsent(ctx context.Context, tenantId TenantId, clientId ClientId, body GrantConsentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateFederatedCredentialWithBody Lets tokens of another issuer prove the application.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/tenants/{tenantId}/applications/{clientId}/federatedCredentials (the `CreateFederatedCredential` operationId).
+	CreateFederatedCredentialWithBody(ctx context.Context, tenantId TenantId, clientId ClientId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateFederatedCredential Lets tokens of another issuer prove the application.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/tenants/{tenantId}/applications/{clientId}/federatedCredentials (the `CreateFederatedCredential` operationId).
+	CreateFederatedCredential(ctx context.Context, tenantId TenantId, clientId ClientId, body CreateFederatedCredentialJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteFederatedCredential Removes a federated credential.
+	//
+	// Corresponds with DELETE /v1/tenants/{tenantId}/applications/{clientId}/federatedCredentials/{credentialId} (the `DeleteFederatedCredential` operationId).
+	DeleteFederatedCredential(ctx context.Context, tenantId TenantId, clientId ClientId, credentialId CredentialId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateApplicationSecretWithBody Gives an application a further secret, returned this once.
 	//
@@ -2179,6 +2274,55 @@ func (c *Client) UpdateApplication(ctx context.Context, tenantId TenantId, clien
 	return c.Client.Do(req)
 }
 
+// CreateApplicationCertificateWithBody Registers a certificate by which the application proves itself.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/tenants/{tenantId}/applications/{clientId}/certificates (the `CreateApplicationCertificate` operationId).
+func (c *Client) CreateApplicationCertificateWithBody(ctx context.Context, tenantId TenantId, clientId ClientId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationCertificateRequestWithBody(c.Server, tenantId, clientId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateApplicationCertificate Registers a certificate by which the application proves itself.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/tenants/{tenantId}/applications/{clientId}/certificates (the `CreateApplicationCertificate` operationId).
+func (c *Client) CreateApplicationCertificate(ctx context.Context, tenantId TenantId, clientId ClientId, body CreateApplicationCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationCertificateRequest(c.Server, tenantId, clientId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteApplicationCertificate Removes a certificate.
+//
+// Corresponds with DELETE /v1/tenants/{tenantId}/applications/{clientId}/certificates/{credentialId} (the `DeleteApplicationCertificate` operationId).
+func (c *Client) DeleteApplicationCertificate(ctx context.Context, tenantId TenantId, clientId ClientId, credentialId CredentialId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteApplicationCertificateRequest(c.Server, tenantId, clientId, credentialId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RemoveConsent Takes all permissions away, and what was got by them.
 //
 // Corresponds with DELETE /v1/tenants/{tenantId}/applications/{clientId}/consents (the `RemoveConsent` operationId).
@@ -2218,6 +2362,55 @@ func (c *Client) GrantConsentWithBody(ctx context.Context, tenantId TenantId, cl
 // Corresponds with POST /v1/tenants/{tenantId}/applications/{clientId}/consents (the `GrantConsent` operationId).
 func (c *Client) GrantConsent(ctx context.Context, tenantId TenantId, clientId ClientId, body GrantConsentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGrantConsentRequest(c.Server, tenantId, clientId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateFederatedCredentialWithBody Lets tokens of another issuer prove the application.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/tenants/{tenantId}/applications/{clientId}/federatedCredentials (the `CreateFederatedCredential` operationId).
+func (c *Client) CreateFederatedCredentialWithBody(ctx context.Context, tenantId TenantId, clientId ClientId, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateFederatedCredentialRequestWithBody(c.Server, tenantId, clientId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateFederatedCredential Lets tokens of another issuer prove the application.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/tenants/{tenantId}/applications/{clientId}/federatedCredentials (the `CreateFederatedCredential` operationId).
+func (c *Client) CreateFederatedCredential(ctx context.Context, tenantId TenantId, clientId ClientId, body CreateFederatedCredentialJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateFederatedCredentialRequest(c.Server, tenantId, clientId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteFederatedCredential Removes a federated credential.
+//
+// Corresponds with DELETE /v1/tenants/{tenantId}/applications/{clientId}/federatedCredentials/{credentialId} (the `DeleteFederatedCredential` operationId).
+func (c *Client) DeleteFederatedCredential(ctx context.Context, tenantId TenantId, clientId ClientId, credentialId CredentialId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteFederatedCredentialRequest(c.Server, tenantId, clientId, credentialId)
 	if err != nil {
 		return nil, err
 	}
@@ -4176,6 +4369,108 @@ func NewUpdateApplicationRequestWithBody(server string, tenantId TenantId, clien
 	return req, nil
 }
 
+// NewCreateApplicationCertificateRequest calls the generic CreateApplicationCertificate builder with application/json body
+func NewCreateApplicationCertificateRequest(server string, tenantId TenantId, clientId ClientId, body CreateApplicationCertificateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateApplicationCertificateRequestWithBody(server, tenantId, clientId, "application/json", bodyReader)
+}
+
+// NewCreateApplicationCertificateRequestWithBody constructs an http.Request for the CreateApplicationCertificate method, with any body, and a specified content type
+func NewCreateApplicationCertificateRequestWithBody(server string, tenantId TenantId, clientId ClientId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenantId", tenantId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "clientId", clientId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/applications/%s/certificates", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteApplicationCertificateRequest constructs an http.Request for the DeleteApplicationCertificate method
+func NewDeleteApplicationCertificateRequest(server string, tenantId TenantId, clientId ClientId, credentialId CredentialId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenantId", tenantId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "clientId", clientId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "credentialId", credentialId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/applications/%s/certificates/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewRemoveConsentRequest constructs an http.Request for the RemoveConsent method
 func NewRemoveConsentRequest(server string, tenantId TenantId, clientId ClientId) (*http.Request, error) {
 	var err error
@@ -4267,6 +4562,108 @@ func NewGrantConsentRequestWithBody(server string, tenantId TenantId, clientId C
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewCreateFederatedCredentialRequest calls the generic CreateFederatedCredential builder with application/json body
+func NewCreateFederatedCredentialRequest(server string, tenantId TenantId, clientId ClientId, body CreateFederatedCredentialJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateFederatedCredentialRequestWithBody(server, tenantId, clientId, "application/json", bodyReader)
+}
+
+// NewCreateFederatedCredentialRequestWithBody constructs an http.Request for the CreateFederatedCredential method, with any body, and a specified content type
+func NewCreateFederatedCredentialRequestWithBody(server string, tenantId TenantId, clientId ClientId, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenantId", tenantId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "clientId", clientId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/applications/%s/federatedCredentials", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteFederatedCredentialRequest constructs an http.Request for the DeleteFederatedCredential method
+func NewDeleteFederatedCredentialRequest(server string, tenantId TenantId, clientId ClientId, credentialId CredentialId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenantId", tenantId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "clientId", clientId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "credentialId", credentialId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/applications/%s/federatedCredentials/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }

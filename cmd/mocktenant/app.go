@@ -15,6 +15,8 @@ func newApp(c *cli) *cobra.Command {
 	return family("app", "Make, list, change and remove applications, their secrets and consents.",
 		newAppCreate(c), newAppList(c), newAppUpdate(c), newAppDelete(c),
 		family("secret", "Make and remove secrets.", newAppSecretCreate(c), newAppSecretDelete(c)),
+		family("certificate", "Register and remove certificates.", newAppCertificateAdd(c), newAppCertificateDelete(c)),
+		family("federated-credential", "Make and remove federated credentials.", newAppFederatedCreate(c), newAppFederatedDelete(c)),
 		family("consent", "Grant and remove permissions.", newAppConsentGrant(c), newAppConsentRemove(c)))
 }
 

@@ -23,7 +23,7 @@ func routes(tenant uuid.UUID) map[string]string {
 	engine := gin.New()
 	admin.RegisterHandlers(engine, nil)
 	fill := strings.NewReplacer(":tenantId", tenant.String(), ":name", "none", ":action", "confirm", ":report", "recent-changes", ":login", "none",
-		":userId", uuid.NewString(), ":clientId", uuid.NewString(), ":secretId", uuid.NewString(), ":partnerId", uuid.NewString(), ":keyId", uuid.NewString(), ":profile", "heap")
+		":userId", uuid.NewString(), ":clientId", uuid.NewString(), ":secretId", uuid.NewString(), ":credentialId", uuid.NewString(), ":partnerId", uuid.NewString(), ":keyId", uuid.NewString(), ":profile", "heap")
 	all := map[string]string{}
 	for _, r := range engine.Routes() {
 		all[r.Method+" "+r.Path] = fill.Replace(r.Path)
@@ -42,6 +42,10 @@ func body(route string, tenant uuid.UUID) any {
 		return admin.UserCreate{UserPrincipalName: "x@y.example"}
 	case "POST /v1/tenants/:tenantId/applications":
 		return admin.ApplicationCreate{DisplayName: "x"}
+	case "POST /v1/tenants/:tenantId/applications/:clientId/certificates":
+		return admin.ApplicationCertificateCreate{Certificate: newCertificate()}
+	case "POST /v1/tenants/:tenantId/applications/:clientId/federatedCredentials":
+		return admin.FederatedCredentialCreate{Name: "x", Issuer: "https://issuer.example", Subject: "x"}
 	case "POST /v1/tenants/:tenantId/snapshots":
 		return admin.SnapshotCreate{Name: "x"}
 	case "PUT /v1/tenants/:tenantId/state", "POST /v1/seeds":

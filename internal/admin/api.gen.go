@@ -275,11 +275,13 @@ type AdminRole string
 
 // Application defines model for Application.
 type Application struct {
-	ClientId        openapi_types.UUID `json:"clientId"`
-	CreatedDateTime time.Time          `json:"createdDateTime"`
-	DisplayName     string             `json:"displayName"`
-	ExposedScopes   []string           `json:"exposedScopes"`
-	PublicClient    bool               `json:"publicClient"`
+	Certificates         []ApplicationCertificate `json:"certificates"`
+	ClientId             openapi_types.UUID       `json:"clientId"`
+	CreatedDateTime      time.Time                `json:"createdDateTime"`
+	DisplayName          string                   `json:"displayName"`
+	ExposedScopes        []string                 `json:"exposedScopes"`
+	FederatedCredentials []FederatedCredential    `json:"federatedCredentials"`
+	PublicClient         bool                     `json:"publicClient"`
 
 	// PublicClientFlows Whether it may leave its secret out where no browser is.
 	PublicClientFlows bool `json:"publicClientFlows"`
@@ -296,6 +298,22 @@ type Application struct {
 
 	// SpaRedirectUris Those of single-page applications, whose pages redeem codes across origins.
 	SpaRedirectUris []string `json:"spaRedirectUris"`
+}
+
+// ApplicationCertificate defines model for ApplicationCertificate.
+type ApplicationCertificate struct {
+	ExpiresDateTime time.Time          `json:"expiresDateTime"`
+	Id              openapi_types.UUID `json:"id"`
+	StartDateTime   time.Time          `json:"startDateTime"`
+
+	// Thumbprint The SHA-1 of the certificate, in hexadecimal.
+	Thumbprint string `json:"thumbprint"`
+}
+
+// ApplicationCertificateCreate defines model for ApplicationCertificateCreate.
+type ApplicationCertificateCreate struct {
+	// Certificate X.509 with an RSA key: PEM, or its DER in base64.
+	Certificate string `json:"certificate"`
 }
 
 // ApplicationCreate defines model for ApplicationCreate.
@@ -444,6 +462,36 @@ type DiffEntryEntity string
 type DiffList struct {
 	NextLink *string     `json:"nextLink,omitempty"`
 	Value    []DiffEntry `json:"value"`
+}
+
+// FederatedCredential defines model for FederatedCredential.
+type FederatedCredential struct {
+	Audiences   []string           `json:"audiences"`
+	Description *string            `json:"description,omitempty"`
+	Id          openapi_types.UUID `json:"id"`
+	Issuer      string             `json:"issuer"`
+
+	// KeySet A JSON Web Key Set; without one, the issuer publishes its keys.
+	KeySet  *map[string]interface{} `json:"keySet,omitempty"`
+	Name    string                  `json:"name"`
+	Subject string                  `json:"subject"`
+}
+
+// FederatedCredentialCreate defines model for FederatedCredentialCreate.
+type FederatedCredentialCreate struct {
+	// Audiences The aud of its tokens; by default api://AzureADTokenExchange.
+	Audiences   *[]string `json:"audiences,omitempty"`
+	Description *string   `json:"description,omitempty"`
+
+	// Issuer The iss of its tokens, an https URL. Its keys are found by its openid-configuration.
+	Issuer string `json:"issuer"`
+
+	// KeySet A JSON Web Key Set of public RSA keys, instead of what the issuer publishes.
+	KeySet *map[string]interface{} `json:"keySet,omitempty"`
+	Name   string                  `json:"name"`
+
+	// Subject The sub of its tokens.
+	Subject string `json:"subject"`
 }
 
 // Key defines model for Key.
@@ -822,6 +870,9 @@ type After = string
 // ClientId defines model for ClientId.
 type ClientId = openapi_types.UUID
 
+// CredentialId defines model for CredentialId.
+type CredentialId = openapi_types.UUID
+
 // Format defines model for Format.
 type Format string
 
@@ -1079,8 +1130,14 @@ type CreateApplicationJSONRequestBody = ApplicationCreate
 // UpdateApplicationJSONRequestBody defines body for UpdateApplication for application/json ContentType.
 type UpdateApplicationJSONRequestBody = ApplicationUpdate
 
+// CreateApplicationCertificateJSONRequestBody defines body for CreateApplicationCertificate for application/json ContentType.
+type CreateApplicationCertificateJSONRequestBody = ApplicationCertificateCreate
+
 // GrantConsentJSONRequestBody defines body for GrantConsent for application/json ContentType.
 type GrantConsentJSONRequestBody = Consent
+
+// CreateFederatedCredentialJSONRequestBody defines body for CreateFederatedCredential for application/json ContentType.
+type CreateFederatedCredentialJSONRequestBody = FederatedCredentialCreate
 
 // CreateApplicationSecretJSONRequestBody defines body for CreateApplicationSecret for application/json ContentType.
 type CreateApplicationSecretJSONRequestBody = ApplicationSecretCreate
@@ -1192,12 +1249,24 @@ type ServerInterface interface {
 	// UpdateApplication Changes what is named.
 	// (PATCH /v1/tenants/{tenantId}/applications/{clientId})
 	UpdateApplication(c *gin.Context, tenantId TenantId, clientId ClientId)
+	// CreateApplicationCertificate Registers a certificate by which the application proves itself.
+	// (POST /v1/tenants/{tenantId}/applications/{clientId}/certificates)
+	CreateApplicationCertificate(c *gin.Context, tenantId TenantId, clientId ClientId)
+	// DeleteApplicationCertificate Removes a certificate.
+	// (DELETE /v1/tenants/{tenantId}/applications/{clientId}/certificates/{credentialId})
+	DeleteApplicationCertificate(c *gin.Context, tenantId TenantId, clientId ClientId, credentialId CredentialId)
 	// RemoveConsent Takes all permissions away, and what was got by them.
 	// (DELETE /v1/tenants/{tenantId}/applications/{clientId}/consents)
 	RemoveConsent(c *gin.Context, tenantId TenantId, clientId ClientId)
 	// GrantConsent Grants delegated permissions, for one user or all, and roles to the application itself.
 	// (POST /v1/tenants/{tenantId}/applications/{clientId}/consents)
 	GrantConsent(c *gin.Context, tenantId TenantId, clientId ClientId)
+	// CreateFederatedCredential Lets tokens of another issuer prove the application.
+	// (POST /v1/tenants/{tenantId}/applications/{clientId}/federatedCredentials)
+	CreateFederatedCredential(c *gin.Context, tenantId TenantId, clientId ClientId)
+	// DeleteFederatedCredential Removes a federated credential.
+	// (DELETE /v1/tenants/{tenantId}/applications/{clientId}/federatedCredentials/{credentialId})
+	DeleteFederatedCredential(c *gin.Context, tenantId TenantId, clientId ClientId, credentialId CredentialId)
 	// CreateApplicationSecret Gives an application a further secret, returned this once.
 	// (POST /v1/tenants/{tenantId}/applications/{clientId}/secrets)
 	CreateApplicationSecret(c *gin.Context, tenantId TenantId, clientId ClientId, params CreateApplicationSecretParams)
@@ -2213,6 +2282,83 @@ func (siw *ServerInterfaceWrapper) UpdateApplication(c *gin.Context) {
 	siw.Handler.UpdateApplication(c, tenantId, clientId)
 }
 
+// CreateApplicationCertificate operation middleware
+func (siw *ServerInterfaceWrapper) CreateApplicationCertificate(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenantId" -------------
+	var tenantId TenantId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenantId", c.Param("tenantId"), &tenantId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter tenantId: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "clientId" -------------
+	var clientId ClientId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "clientId", c.Param("clientId"), &clientId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter clientId: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CreateApplicationCertificate(c, tenantId, clientId)
+}
+
+// DeleteApplicationCertificate operation middleware
+func (siw *ServerInterfaceWrapper) DeleteApplicationCertificate(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenantId" -------------
+	var tenantId TenantId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenantId", c.Param("tenantId"), &tenantId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter tenantId: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "clientId" -------------
+	var clientId ClientId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "clientId", c.Param("clientId"), &clientId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter clientId: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "credentialId" -------------
+	var credentialId CredentialId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "credentialId", c.Param("credentialId"), &credentialId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter credentialId: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DeleteApplicationCertificate(c, tenantId, clientId, credentialId)
+}
+
 // RemoveConsent operation middleware
 func (siw *ServerInterfaceWrapper) RemoveConsent(c *gin.Context) {
 
@@ -2279,6 +2425,83 @@ func (siw *ServerInterfaceWrapper) GrantConsent(c *gin.Context) {
 	}
 
 	siw.Handler.GrantConsent(c, tenantId, clientId)
+}
+
+// CreateFederatedCredential operation middleware
+func (siw *ServerInterfaceWrapper) CreateFederatedCredential(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenantId" -------------
+	var tenantId TenantId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenantId", c.Param("tenantId"), &tenantId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter tenantId: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "clientId" -------------
+	var clientId ClientId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "clientId", c.Param("clientId"), &clientId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter clientId: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CreateFederatedCredential(c, tenantId, clientId)
+}
+
+// DeleteFederatedCredential operation middleware
+func (siw *ServerInterfaceWrapper) DeleteFederatedCredential(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenantId" -------------
+	var tenantId TenantId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenantId", c.Param("tenantId"), &tenantId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter tenantId: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "clientId" -------------
+	var clientId ClientId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "clientId", c.Param("clientId"), &clientId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter clientId: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "credentialId" -------------
+	var credentialId CredentialId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "credentialId", c.Param("credentialId"), &credentialId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter credentialId: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DeleteFederatedCredential(c, tenantId, clientId, credentialId)
 }
 
 // CreateApplicationSecret operation middleware
@@ -3208,6 +3431,10 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.PATCH(options.BaseURL+"/v1/tenants/:tenantId/applications/:clientId", wrapper.UpdateApplication)
 	router.POST(options.BaseURL+"/v1/tenants/:tenantId/applications/:clientId/secrets", wrapper.CreateApplicationSecret)
 	router.DELETE(options.BaseURL+"/v1/tenants/:tenantId/applications/:clientId/secrets/:secretId", wrapper.DeleteApplicationSecret)
+	router.POST(options.BaseURL+"/v1/tenants/:tenantId/applications/:clientId/certificates", wrapper.CreateApplicationCertificate)
+	router.DELETE(options.BaseURL+"/v1/tenants/:tenantId/applications/:clientId/certificates/:credentialId", wrapper.DeleteApplicationCertificate)
+	router.POST(options.BaseURL+"/v1/tenants/:tenantId/applications/:clientId/federatedCredentials", wrapper.CreateFederatedCredential)
+	router.DELETE(options.BaseURL+"/v1/tenants/:tenantId/applications/:clientId/federatedCredentials/:credentialId", wrapper.DeleteFederatedCredential)
 	router.DELETE(options.BaseURL+"/v1/tenants/:tenantId/applications/:clientId/consents", wrapper.RemoveConsent)
 	router.POST(options.BaseURL+"/v1/tenants/:tenantId/applications/:clientId/consents", wrapper.GrantConsent)
 	router.GET(options.BaseURL+"/v1/tenants/:tenantId/partners", wrapper.ListPartners)

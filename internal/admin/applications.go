@@ -17,20 +17,16 @@ import (
 // secretLifetime is how long a secret is good unless it is said: Entra's longest.
 const secretLifetime = 2 * 365 * 24 * time.Hour
 
-func newApplication(a db.Application, secrets []db.ApplicationSecret) Application {
+func newApplication(a db.Application, c proofs) (Application, error) {
 	application := Application{
 		ClientId: a.ClientID, ServicePrincipalId: a.ServicePrincipalID, DisplayName: a.DisplayName,
 		PublicClient: a.PublicClient, PublicClientFlows: a.PublicClientFlows, RedirectUris: list(a.RedirectUris),
 		SpaRedirectUris: list(a.SpaRedirectUris), PublicClientRedirectUris: list(a.PublicClientRedirectUris),
 		ExposedScopes: list(a.ExposedScopes), RequiredScopes: list(a.RequiredScopes), RequiredRoles: list(a.RequiredRoles),
-		Secrets: []ApplicationSecret{}, CreatedDateTime: a.CreatedAt.UTC(),
+		Secrets: []ApplicationSecret{}, Certificates: []ApplicationCertificate{}, FederatedCredentials: []FederatedCredential{},
+		CreatedDateTime: a.CreatedAt.UTC(),
 	}
-	for _, s := range secrets {
-		if s.ClientID == a.ClientID {
-			application.Secrets = append(application.Secrets, ApplicationSecret{Id: s.ID, Hint: s.Hint, ExpiresDateTime: s.ExpiresAt.UTC()})
-		}
-	}
-	return application
+	return application, c.add(&application)
 }
 
 // list is never null in JSON.
@@ -59,11 +55,18 @@ func (a *API) ListApplications(c *gin.Context, id TenantId, p ListApplicationsPa
 		for i, row := range rows {
 			ids[i] = row.ClientID
 		}
-		secrets, err := a.queries.ListSecretsOf(ctx, db.ListSecretsOfParams{TenantID: id, ClientIds: ids})
-		for _, row := range rows {
-			list.Value = append(list.Value, newApplication(row, secrets))
+		proofs, err := loadProofs(ctx, a.queries, id, ids)
+		if err != nil {
+			return answer{}, err
 		}
-		return ok(list), err
+		for _, row := range rows {
+			application, err := newApplication(row, proofs)
+			if err != nil {
+				return answer{}, err
+			}
+			list.Value = append(list.Value, application)
+		}
+		return ok(list), nil
 	})
 }
 
@@ -83,8 +86,11 @@ func showApplication(ctx context.Context, q *db.Queries, tenant, id uuid.UUID) (
 	if err != nil {
 		return Application{}, err
 	}
-	secrets, err := q.ListApplicationSecrets(ctx, db.ListApplicationSecretsParams{TenantID: tenant, ClientID: id})
-	return newApplication(app, secrets), err
+	proofs, err := loadProofs(ctx, q, tenant, []uuid.UUID{id})
+	if err != nil {
+		return Application{}, err
+	}
+	return newApplication(app, proofs)
 }
 
 func (c *change) findApplication(ctx context.Context, id uuid.UUID) (db.Application, error) {

@@ -191,8 +191,14 @@ func (t *things) get() map[string]string {
 	c.want(201, c.do("POST", "/v1/seeds?name="+seed, document))
 	app := decode[admin.Application](c, c.want(200, c.do("GET", path+"/applications/"+made.Credentials.ClientId.String(), nil)))
 	key := decode[admin.KeyCreated](c, c.want(201, c.do("POST", "/v1/keys", admin.KeyCreate{Name: "x", Role: admin.AdminRoleReader})))
+	credential := decode[admin.FederatedCredential](c, c.want(201, c.do("POST", path+"/applications/"+made.Credentials.ClientId.String()+"/federatedCredentials",
+		admin.FederatedCredentialCreate{Name: "x", Issuer: "https://issuer.example", Subject: "x"})))
+	certificate := decode[admin.ApplicationCertificate](c, c.want(201, c.do("POST", path+"/applications/"+made.Credentials.ClientId.String()+"/certificates",
+		admin.ApplicationCertificateCreate{Certificate: newCertificate()})))
 	t.made = map[string]string{
-		"tenantId": made.Tenant.Id.String(), "userId": made.Credentials.UserId.String(), "clientId": made.Credentials.ClientId.String(),
+		"certificateId": certificate.Id.String(),
+		"credentialId":  credential.Id.String(),
+		"tenantId":      made.Tenant.Id.String(), "userId": made.Credentials.UserId.String(), "clientId": made.Credentials.ClientId.String(),
 		"secretId": app.Secrets[0].Id.String(), "partnerId": c.createPartner(made.Credentials.AccessToken, "x", "onboarding").ID,
 		"keyId": key.Id.String(), "name": "snapshot", "seed": seed, "report": "recent-changes", "login": c.newLogin(made.Tenant.Id).Login,
 	}
@@ -282,6 +288,9 @@ func (g *generator) pathParameter(op contractOperation, name string, p map[strin
 		if strings.HasPrefix(op.path, "/v1/seeds") && name == "name" {
 			name = "seed"
 		}
+		if strings.Contains(op.path, "/certificates/") && name == "credentialId" {
+			name = "certificateId"
+		}
 		if known := there[name]; known != "" && !g.chance(10) {
 			return known
 		}
@@ -334,6 +343,9 @@ func (g *generator) body(op contractOperation) []byte {
 	}
 	if body, ok := value.(map[string]any); ok && op.id == "issueToken" && !g.chance(g.bad) {
 		body["clientId"], body["userId"] = g.things.get()["clientId"], g.things.get()["userId"]
+	}
+	if body, ok := value.(map[string]any); ok && op.id == "createApplicationCertificate" && !g.chance(g.bad) {
+		body["certificate"] = newCertificate()
 	}
 	text, err := json.Marshal(value)
 	if err != nil {

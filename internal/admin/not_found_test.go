@@ -56,15 +56,17 @@ func TestNotFoundTellsNothing(t *testing.T) {
 	other.want(201, other.do("POST", tenantPath(asked.Tenant.Id, "/snapshots"), admin.SnapshotCreate{Name: "snapshot-a"}))
 	app := "/applications/" + asked.Credentials.ClientId.String()
 	secret := decode[admin.ApplicationSecretCreated](t, other.want(201, other.do("POST", tenantPath(asked.Tenant.Id, app+"/secrets"), "{}"))).Id
+	credential := decode[admin.FederatedCredential](t, other.want(201, other.do("POST", tenantPath(asked.Tenant.Id, app+"/federatedCredentials"),
+		admin.FederatedCredentialCreate{Name: "x", Issuer: "https://issuer.example", Subject: "x"}))).Id
 	login := decode[admin.ReportLoginCreated](t, other.want(201, other.do("POST", "/v1/report-logins", admin.ReportLoginCreate{TenantIds: []uuid.UUID{asked.Tenant.Id}}))).Login
 	defer func() { other.want(204, other.do("DELETE", "/v1/report-logins/"+login, nil)) }()
 	anothers := map[string]string{
 		":tenantId": asked.Tenant.Id.String(), ":partnerId": partner, ":userId": asked.Credentials.UserId.String(), ":clientId": asked.Credentials.ClientId.String(),
-		":secretId": secret.String(), ":name": "snapshot-a", ":login": login,
+		":secretId": secret.String(), ":credentialId": credential.String(), ":name": "snapshot-a", ":login": login,
 	}
 	nobodys := map[string]string{
 		":tenantId": uuid.NewString(), ":partnerId": uuid.NewString(), ":userId": uuid.NewString(), ":clientId": uuid.NewString(),
-		":secretId": uuid.NewString(), ":name": "snapshot-b", ":login": login[:len(login)-4] + "0000",
+		":secretId": uuid.NewString(), ":credentialId": uuid.NewString(), ":name": "snapshot-b", ":login": login[:len(login)-4] + "0000",
 	}
 
 	type request struct{ name, method, path, body string }

@@ -271,6 +271,18 @@ func (i *importing) credentials(ctx context.Context, client uuid.UUID, a Applica
 			return err
 		}
 	}
+	for n, c := range a.FederatedCredentials {
+		if c.Audiences == nil {
+			c.Audiences = []string{identity.FederatedAudience}
+		}
+		_, err := i.q.CreateFederatedCredential(ctx, db.CreateFederatedCredentialParams{
+			TenantID: i.id, ClientID: client, ID: i.newID(c.ID, "federated credential "+client.String(), n+1), Name: c.Name, Issuer: c.Issuer,
+			Subject: c.Subject, Audiences: c.Audiences, Description: c.Description, KeySet: c.KeySet, CreatedAt: i.Now,
+		})
+		if err != nil {
+			return err
+		}
+	}
 	for n, c := range a.Certificates {
 		err := i.q.CreateApplicationCertificate(ctx, db.CreateApplicationCertificateParams{
 			TenantID: i.id, ClientID: client, ID: i.newID(uuid.Nil, "certificate "+client.String(), n+1), Certificate: c, CreatedAt: i.Now,

@@ -391,6 +391,9 @@ func (a Application) check() (string, string) {
 			return fmt.Sprintf("/certificates/%d", i), "want a certificate: X.509, its DER in base64"
 		}
 	}
+	if at, message := checkFederatedCredentials(a); message != "" {
+		return at, message
+	}
 	for i, c := range a.Consents {
 		if c.UserID != uuid.Nil && c.UserPrincipalName != "" {
 			return fmt.Sprintf("/consents/%d/userPrincipalName", i), "stands beside userId; want one of them, or neither for all users"
@@ -409,6 +412,39 @@ func (a Application) check() (string, string) {
 	return texts(maxName, map[string]string{"/displayName": a.DisplayName}, map[string][]string{
 		"/exposedScopes": a.ExposedScopes, "/requiredScopes": a.RequiredScopes, "/requiredRoles": a.RequiredRoles, "/roles": a.Roles,
 	})
+}
+
+func checkFederatedCredentials(a Application) (string, string) {
+	if n := len(a.FederatedCredentials); n > identity.MaxFederatedCredentials {
+		return "/federatedCredentials", fmt.Sprintf("has %d items; at most %d are allowed", n, identity.MaxFederatedCredentials)
+	}
+	names := map[string]bool{}
+	for i, c := range a.FederatedCredentials {
+		at, message := c.check()
+		if message == "" && names[c.Name] {
+			at, message = "/name", fmt.Sprintf("two federated credentials are called %q", c.Name)
+		}
+		if message != "" {
+			return fmt.Sprintf("/federatedCredentials/%d%s", i, at), message
+		}
+		names[c.Name] = true
+	}
+	return "", ""
+}
+
+func (c FederatedCredential) check() (string, string) {
+	if c.Name == "" || c.Subject == "" {
+		return "", "want a name, an issuer and a subject"
+	}
+	if err := identity.CheckIssuer(c.Issuer); err != nil {
+		return "/issuer", fmt.Sprintf("%q: %v", c.Issuer, err)
+	}
+	if c.KeySet != nil {
+		if err := identity.CheckKeySet(c.KeySet); err != nil {
+			return "/keySet", err.Error()
+		}
+	}
+	return texts(maxURI, map[string]string{"/name": c.Name, "/issuer": c.Issuer, "/subject": c.Subject, "/description": deref(c.Description)}, map[string][]string{"/audiences": c.Audiences})
 }
 
 func (s Secret) check() (string, string) {

@@ -17,6 +17,7 @@ import (
 	_ "embed"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/internal/db"
@@ -57,22 +58,23 @@ type User struct {
 
 // Application is an application of a document.
 type Application struct {
-	ClientID                 uuid.UUID `json:"clientId,omitzero"`
-	ServicePrincipalID       uuid.UUID `json:"servicePrincipalId,omitzero"`
-	DisplayName              string    `json:"displayName"`
-	PublicClient             bool      `json:"publicClient,omitzero"`
-	PublicClientFlows        bool      `json:"publicClientFlows,omitzero"`
-	RedirectURIs             []string  `json:"redirectUris,omitempty"`
-	SPARedirectURIs          []string  `json:"spaRedirectUris,omitempty"`
-	PublicClientRedirectURIs []string  `json:"publicClientRedirectUris,omitempty"`
-	ExposedScopes            []string  `json:"exposedScopes,omitempty"`
-	RequiredScopes           []string  `json:"requiredScopes,omitempty"`
-	RequiredRoles            []string  `json:"requiredRoles,omitempty"`
-	Secrets                  []Secret  `json:"secrets,omitempty"`
-	Certificates             [][]byte  `json:"certificates,omitempty"` // X.509, DER
-	Consents                 []Consent `json:"consents,omitempty"`
-	Roles                    []string  `json:"roles,omitempty"`
-	CreatedDateTime          time.Time `json:"createdDateTime,omitzero"`
+	ClientID                 uuid.UUID             `json:"clientId,omitzero"`
+	ServicePrincipalID       uuid.UUID             `json:"servicePrincipalId,omitzero"`
+	DisplayName              string                `json:"displayName"`
+	PublicClient             bool                  `json:"publicClient,omitzero"`
+	PublicClientFlows        bool                  `json:"publicClientFlows,omitzero"`
+	RedirectURIs             []string              `json:"redirectUris,omitempty"`
+	SPARedirectURIs          []string              `json:"spaRedirectUris,omitempty"`
+	PublicClientRedirectURIs []string              `json:"publicClientRedirectUris,omitempty"`
+	ExposedScopes            []string              `json:"exposedScopes,omitempty"`
+	RequiredScopes           []string              `json:"requiredScopes,omitempty"`
+	RequiredRoles            []string              `json:"requiredRoles,omitempty"`
+	Secrets                  []Secret              `json:"secrets,omitempty"`
+	Certificates             [][]byte              `json:"certificates,omitempty"` // X.509, DER
+	FederatedCredentials     []FederatedCredential `json:"federatedCredentials,omitempty"`
+	Consents                 []Consent             `json:"consents,omitempty"`
+	Roles                    []string              `json:"roles,omitempty"`
+	CreatedDateTime          time.Time             `json:"createdDateTime,omitzero"`
 }
 
 // Secret is a secret of an application, by itself in seeds, by its SHA-256 in
@@ -83,6 +85,17 @@ type Secret struct {
 	SecretHash      []byte    `json:"secretHash,omitempty"`
 	Hint            string    `json:"hint,omitzero"`
 	ExpiresDateTime time.Time `json:"expiresDateTime,omitzero"`
+}
+
+// FederatedCredential lets tokens of another issuer prove an application.
+type FederatedCredential struct {
+	ID          uuid.UUID      `json:"id,omitzero"`
+	Name        string         `json:"name"`
+	Issuer      string         `json:"issuer"`
+	Subject     string         `json:"subject"`
+	Audiences   []string       `json:"audiences,omitempty"`
+	Description *string        `json:"description,omitzero"`
+	KeySet      jsontext.Value `json:"keySet,omitempty"`
 }
 
 // Consent grants delegated permissions for a user, or for all of them.

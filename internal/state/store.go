@@ -136,6 +136,9 @@ func copyApplications(ctx context.Context, q *db.Queries, tenant, from uuid.UUID
 	if err := q.CopyApplicationCertificates(ctx, db.CopyApplicationCertificatesParams{TenantID: tenant, FromID: from}); err != nil {
 		return err
 	}
+	if err := q.CopyFederatedCredentials(ctx, db.CopyFederatedCredentialsParams{TenantID: tenant, FromID: from}); err != nil {
+		return err
+	}
 	if err := q.CopyPermissionGrants(ctx, db.CopyPermissionGrantsParams{TenantID: tenant, FromID: from}); err != nil {
 		return err
 	}
@@ -242,6 +245,16 @@ func describeApplications(ctx context.Context, q *db.Queries, tenant uuid.UUID, 
 	for _, c := range certificates {
 		a := &page[place[c.ClientID]]
 		a.Certificates = append(a.Certificates, c.Certificate)
+	}
+	federated, err := q.ListFederatedCredentialsOf(ctx, db.ListFederatedCredentialsOfParams{TenantID: tenant, ClientIds: ids})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range federated {
+		a := &page[place[c.ClientID]]
+		a.FederatedCredentials = append(a.FederatedCredentials, FederatedCredential{
+			ID: c.ID, Name: c.Name, Issuer: c.Issuer, Subject: c.Subject, Audiences: c.Audiences, Description: c.Description, KeySet: c.KeySet,
+		})
 	}
 	grants, err := q.ListGrantsOf(ctx, db.ListGrantsOfParams{TenantID: tenant, ClientIds: ids})
 	if err != nil {
