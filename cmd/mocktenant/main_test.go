@@ -229,7 +229,7 @@ func TestRepeatsAfterACrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(t.Context()) //nolint:errcheck // it was read
+	defer conn.Close(t.Context())
 
 	var acknowledged atomic.Int64
 	unsure := make([]string, 16)

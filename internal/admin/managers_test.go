@@ -61,10 +61,14 @@ func TestSeedsOfManagers(t *testing.T) {
 		there   bool
 		secrets bool // whether the role may see them
 	}{
-		{mine, own, true, true}, {mine, shared, true, true},
-		{other, own, false, true}, {other, shared, true, true},
-		{owner, own, true, true}, {owner, shared, true, true},
-		{reader, own, true, false}, {reader, shared, true, false},
+		{mine, own, true, true},
+		{mine, shared, true, true},
+		{other, own, false, true},
+		{other, shared, true, true},
+		{owner, own, true, true},
+		{owner, shared, true, true},
+		{reader, own, true, false},
+		{reader, shared, true, false},
 	} {
 		found, made := 200, 201
 		if !tt.there {

@@ -53,7 +53,7 @@ func TestRepeatability(t *testing.T) {
 		t.Errorf("%d answers are kept", len(left))
 	}
 	c.want(200, c.do("PATCH", path, `{"settings":{"repeatabilitySeconds":0}}`))
-	if c.createRepeatable(token) == c.createRepeatable(token) {
+	if first := c.createRepeatable(token); c.createRepeatable(token) == first {
 		t.Error("it stays on")
 	}
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// rememberFor sets for how long the tenant's changes are answered as before.
-func (c *client) rememberFor(seconds int) {
+// remember has the tenant's changes answered as before for a minute.
+func (c *client) remember() {
 	c.Helper()
-	if _, err := dbtest.Pool(c).Exec(c.Context(), "UPDATE tenants SET repeatability_seconds = $2 WHERE id = $1", c.tenant.ID, seconds); err != nil {
+	if _, err := dbtest.Pool(c).Exec(c.Context(), "UPDATE tenants SET repeatability_seconds = 60 WHERE id = $1", c.tenant.ID); err != nil {
 		c.Fatal(err)
 	}
 }
@@ -29,7 +29,7 @@ func named(id string) []string { return []string{"Client-Request-Id", id} }
 func TestRepeatedChanges(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	c.rememberFor(60)
+	c.remember()
 	id := c.create(`{}`)
 	for i, tt := range []struct{ method, path, body string }{
 		{"POST", partners, `{"displayName":"once"}`},
@@ -73,7 +73,7 @@ func (c *client) versions() string {
 func TestOtherRequestsAreNoRepeats(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	c.rememberFor(60)
+	c.remember()
 	const path, body = "/v1.0" + partners, `{"displayName":"a"}`
 	create := func(c *client, path, body string, header ...string) string {
 		return decode[entity](c, c.want(http.StatusCreated, c.do("POST", path, body, header...))).ID
@@ -81,7 +81,7 @@ func TestOtherRequestsAreNoRepeats(t *testing.T) {
 	other := *c
 	other.token = c.issue(c.userToken(readWrite, readOnly)) // the same user
 	foreign := setup(t)
-	foreign.rememberFor(60)
+	foreign.remember()
 	off := setup(t)
 	ids := map[string]string{
 		"first":                         create(c, path, body, named("1")...),
@@ -125,7 +125,7 @@ func (c *client) repeatPacked(id, path, body string) {
 func TestRefusedChangesAreForgotten(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	c.rememberFor(60)
+	c.remember()
 	id := c.create(`{}`)
 	c.want(204, c.do("POST", "/v1.0"+partners+"/"+id+"/beginOnboarding", ""))
 	c.want(200, c.do("PATCH", "/v1.0"+partners+"/"+id, `{"onboardingStatus":"onboarded"}`))
@@ -145,7 +145,7 @@ func TestRefusedChangesAreForgotten(t *testing.T) {
 func TestRepeatedBatch(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	c.rememberFor(60)
+	c.remember()
 	create := `"method":"POST","url":"` + partners + `","body":{"displayName":"x"},"headers":{"Content-Type":"application/json"`
 	batch := `{"requests":[{"id":"1",` + create + `}},{"id":"2",` + create + `}},{"id":"3",` + create + `,"client-request-id":"own"}}]}`
 	first := c.want(200, c.do("POST", "/v1.0/$batch", batch, named("batch")...))
@@ -169,7 +169,7 @@ func TestRepeatedBatch(t *testing.T) {
 func TestRepeatsEnd(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	c.rememberFor(60)
+	c.remember()
 	create := func() string {
 		return decode[entity](c, c.want(http.StatusCreated, c.do("POST", "/v1.0"+partners, `{}`, named("1")...))).ID
 	}
@@ -197,7 +197,7 @@ func TestRepeatsEnd(t *testing.T) {
 func TestConcurrentRepeats(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	c.rememberFor(60)
+	c.remember()
 	replica, err := server.Start(t.Context(), server.Config{HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.URL(t)})
 	if err != nil {
 		t.Fatal(err)

@@ -96,8 +96,8 @@ func TestNoTokenSurvivesSecondRedemption(t *testing.T) {
 // quiet is t for use by goroutines, which may fail but not stop it.
 type quiet struct{ *testing.T }
 
-func (q quiet) Fatal(args ...any)                 { q.T.Error(args...) }
-func (q quiet) Fatalf(format string, args ...any) { q.T.Errorf(format, args...) }
+func (q quiet) Fatal(args ...any)                 { q.Error(args...) }
+func (q quiet) Fatalf(format string, args ...any) { q.Errorf(format, args...) }
 
 // A token that is redeemed for the second time ends its family also while the client
 // redeems a later one.

@@ -109,7 +109,12 @@ func TestAliasesCount(t *testing.T) {
 		uses, length int
 		refused      string
 	}{
-		{1, 8000, ""}, {40, 150, ""}, {1, 8180, more}, {2, 4200, more}, {45, 160, more}, {245, 8000, more},
+		{1, 8000, ""},
+		{40, 150, ""},
+		{1, 8180, more},
+		{2, 4200, more},
+		{45, 160, more},
+		{245, 8000, more},
 		{1, 9000, "The value of @a has 9002 bytes; at most 8192 are taken."},
 	} {
 		for _, option := range []string{"$filter=", "$orderby="} {

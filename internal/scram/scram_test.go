@@ -17,7 +17,7 @@ func TestVerifier(t *testing.T) {
 	if got := verifier("pencil", salt); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if Verifier("pencil") == Verifier("pencil") {
+	if one := Verifier("pencil"); Verifier("pencil") == one {
 		t.Error("two verifiers have one salt")
 	}
 }

@@ -114,7 +114,9 @@ func TestTenantsShareTheConnections(t *testing.T) {
 
 	var all sync.WaitGroup
 	for i := range 30 {
-		all.Go(func() { _, _ = call(t, "GET", s.URL()+partners+fmt.Sprintf("?$filter=displayName%%20eq%%20'%d'", i), greedyToken, "") })
+		all.Go(func() {
+			_, _ = call(t, "GET", s.URL()+partners+fmt.Sprintf("?$filter=displayName%%20eq%%20'%d'", i), greedyToken, "")
+		})
 	}
 	for i := range 3 {
 		all.Go(func() { _, _ = call(t, "POST", s.URL()+"/v1.0/$batch", greedyToken, batchOf(20, fmt.Sprint(i, "-"))) })

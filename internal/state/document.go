@@ -55,7 +55,7 @@ func section(text []byte) *io.SectionReader {
 func skipMark(in io.ReaderAt) (int64, error) {
 	var b [4]byte
 	if n, err := in.ReadAt(b[:], 0); n < 2 {
-		if err != nil && n == 0 && err != io.EOF { //nolint:errorlint // ReadAt returns io.EOF itself
+		if err != nil && n == 0 && err != io.EOF {
 			return 0, err
 		}
 		return 0, nil
@@ -209,10 +209,9 @@ func tooLarge(most int64) *Error {
 func tooDeep() *Error { return &Error{Message: fmt.Sprintf("is nested deeper than %d", maxDepth)} }
 
 // Meter measures the values of a JSON document as it comes, without keeping it: Write
-// fails with an
-// *Error as soon as one is larger or deeper than an import takes. Skim says which.
+// fails with an *Error as soon as one is larger or deeper than an import takes. Skim says
+// which.
 type Meter struct {
-	anySize  bool
 	depth    int
 	list     bool // whether what is at depth 2 is an array
 	quoted   bool
@@ -281,7 +280,7 @@ func (w *window) Read(b []byte) (int, error) {
 	n, err := w.in.Read(b[:min(int64(len(b)), room)])
 	w.given += int64(n)
 	var ours *Error
-	if err != nil && err != io.EOF && !errors.As(err, &ours) { //nolint:errorlint // Read returns io.EOF itself
+	if err != nil && err != io.EOF && !errors.As(err, &ours) {
 		err = &readError{err}
 	}
 	return n, err
