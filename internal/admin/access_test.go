@@ -231,6 +231,16 @@ func TestOpenDoor(t *testing.T) {
 			c.refused(tt.status, "", reply{w.Code, w.Header(), w.Body.String()})
 		}
 	}
+	// A browser asks for an image or a script of a page without an Origin, and a page of
+	// another port of this machine is a stranger's as well.
+	for path, status := range map[string]int{"/debug/pprof/trace?seconds=1": 403, "/debug/pprof/heap": 403, "/metrics": 403, "/v1/tenants": 403, "/v1/nowhere": 403, "/openapi.yaml": 200} {
+		for _, site := range []string{"cross-site", "same-site", "nonsense"} {
+			c.want(status, c.do("GET", path, nil, "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "no-cors"))
+		}
+	}
+	for _, site := range []string{"none", "same-origin"} {
+		c.want(200, c.do("GET", "/debug/pprof/heap", nil, "Sec-Fetch-Site", site))
+	}
 	made := decode[admin.KeyCreated](t, c.want(201, c.do("POST", "/v1/keys", admin.KeyCreate{Name: "x", Role: admin.AdminRoleOwner})))
 	c.refused(401, "", c.do("GET", "/v1/whoami", nil))
 	c.key = made.Key
