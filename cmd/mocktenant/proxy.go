@@ -36,6 +36,8 @@ func newProxy(c *cli) *cobra.Command {
 	p := &proxyCommand{}
 	cmd := c.command("proxy", "Lead applications whose hosts can't be changed to a running service, as a forward proxy.", p, proxyFlags{&p.Config, ""})
 	cmd.Flags().StringVar(&p.URL, "url", "", "The `URL` where the service is reached by HTTPS (default: where the service of the data directory says, else https://127.0.0.1:8443).")
+	cmd.Flags().IntVar(&p.Clients.PerAddress, "connections-per-address", defaultConnectionsPerAddress, connectionsPerAddressUsage)
+	settings(cmd.Flags(), "", map[string]string{"connections-per-address": "MOCKTENANT_CONNECTIONS_PER_ADDRESS"})
 	return cmd
 }
 

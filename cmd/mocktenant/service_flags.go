@@ -25,6 +25,7 @@ func (f serviceFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.AdminKey, "admin-key", "", "A `KEY` that may administer everything, at least 20 characters.")
 	flags.StringVar(&f.ReportURL, "report-url", "", "The database `URL` that report logins are given, where it isn't the service's own: host, port, name, parameters.")
 	proxyFlags{&f.Proxy, "proxy-"}.register(flags)
+	f.registerClients(flags)
 	flags.StringVar(&f.PublicURL, "public-url", "", "The `URL` that links in answers start with, as clients see the service. By default they follow each request's scheme and Host.")
 	flags.DurationVar(&f.RefreshTokenLeeway, "refresh-token-leeway", 0, "How long after its first redemption a refresh token may be redeemed again, by clients that refresh in parallel. By default a second redemption ends all tokens of the sign-in.")
 	truthFlag(flags, &f.OneTimeAssertions, "one-time-assertions", "Refuse a client assertion that was used before, by its jti. MSAL for Python and for Node use one again, for ten minutes.")
@@ -59,6 +60,25 @@ func (f serviceFlags) register(flags *pflag.FlagSet) {
 	must(cobra.MarkFlagFilename(flags, "tls-cert-file"))
 	must(cobra.MarkFlagFilename(flags, "tls-key-file"))
 	must(cobra.MarkFlagDirname(flags, "seed-dir"))
+}
+
+// A load test from one machine fits; the files that a process may open are not all one
+// address's.
+const (
+	defaultConnectionsPerAddress = 512
+	connectionsPerAddressUsage   = "The `NUMBER` of connections that an address, or an IPv6 /64, may have open on each listener; 0 is any number, as loopback always may have."
+)
+
+// registerClients registers who connects, and from where.
+func (f serviceFlags) registerClients(flags *pflag.FlagSet) {
+	truthFlag(flags, &f.AcceptProxyProtocol, "accept-proxy-protocol", "Take the client's address from the PROXY header, version 1 or 2, of connections that begin with one. For services that others reach only through proxies that send it.")
+	flags.IntVar(&f.TrustedHops, "trusted-hops", 0, "How many reverse proxies are in front of the service: the client's address is the one that the outermost of this `NUMBER` added to X-Forwarded-For, and links follow its X-Forwarded-Proto and -Host. For services that others reach only through these proxies.")
+	flags.IntVar(&f.ConnectionsPerAddress, "connections-per-address", defaultConnectionsPerAddress, connectionsPerAddressUsage+" With --trusted-hops there is no such limit.")
+	settings(flags, "", map[string]string{
+		"accept-proxy-protocol":   "MOCKTENANT_ACCEPT_PROXY_PROTOCOL",
+		"trusted-hops":            "MOCKTENANT_TRUSTED_HOPS",
+		"connections-per-address": "MOCKTENANT_CONNECTIONS_PER_ADDRESS",
+	})
 }
 
 // proxyFlags are the settings of the forward proxy: of mocktenant proxy, and with a

@@ -221,6 +221,7 @@ func (x *exchange) itemRequest(item batchItem, of int) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+	target.Scheme = x.Request.URL.Scheme // for links
 	ctx := context.WithValue(x.Request.Context(), inBatchKey{}, x.itemRepeatID(item.ID))
 	r := x.Request.Clone(context.WithValue(ctx, batchSizeKey{}, of))
 	r.Method, r.URL, r.RequestURI = strings.ToUpper(item.Method), target, target.RequestURI()

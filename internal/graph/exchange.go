@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -117,11 +118,7 @@ func (s *server) base(r *http.Request) string {
 	if s.publicURL != "" {
 		return s.publicURL
 	}
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	return scheme + "://" + r.Host
+	return cmp.Or(r.URL.Scheme, "http") + "://" + r.Host
 }
 
 // writeJSON answers with a body, in parts, that is JSON already.

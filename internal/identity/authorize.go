@@ -280,7 +280,7 @@ func (r authorization) matchRedirect(client uuid.UUID, registered []string) erro
 		return refuse(900971, invalidRequest, "No reply address provided.")
 	}
 	if !slices.ContainsFunc(registered, func(one string) bool { return sameRedirect(one, uri) }) {
-		return refuse(50011, invalidRequest, "The redirect URI '%s' specified in the request does not match the redirect URIs configured for the application '%s'. Make sure the redirect URI sent in the request matches one added to your application.", uri, client)
+		return refuseRedirect(invalidRequest, "The redirect URI '%s' specified in the request does not match the redirect URIs configured for the application '%s'. Make sure the redirect URI sent in the request matches one added to your application.", uri, client)
 	}
 	return nil
 }

@@ -19,14 +19,21 @@ type aadError struct {
 	code     string // of OAuth (RFC 6749 section 5.2)
 	message  string
 	suberror string
-	cause    error // for the log
+	cause    error  // for the log
+	redirect string // a redirect URI that the message shows; "" is none
 }
 
+// Error is for the log: a redirect URI in it lacks its query, where applications keep
+// codes and more.
 func (e *aadError) Error() string {
-	if e.cause != nil {
-		return fmt.Sprintf("AADSTS%d: %s: %v", e.number, e.message, e.cause)
+	message := e.message
+	if e.redirect != "" {
+		message = strings.ReplaceAll(message, e.redirect, withoutQuery(e.redirect))
 	}
-	return fmt.Sprintf("AADSTS%d: %s", e.number, e.message)
+	if e.cause != nil {
+		return fmt.Sprintf("AADSTS%d: %s: %v", e.number, message, e.cause)
+	}
+	return fmt.Sprintf("AADSTS%d: %s", e.number, message)
 }
 
 func (e *aadError) Unwrap() error { return e.cause }
@@ -43,6 +50,13 @@ const (
 
 func refuse(number int, code, format string, args ...any) *aadError {
 	return &aadError{number: number, code: code, message: fmt.Sprintf(format, args...)}
+}
+
+// refuseRedirect refuses a redirect URI, which the format shows first.
+func refuseRedirect(code, format, uri string, args ...any) *aadError {
+	e := refuse(50011, code, format, append([]any{uri}, args...)...)
+	e.redirect = uri
+	return e
 }
 
 // refuseClient refuses who a client says to be: 401 (RFC 6749 section 5.2).

@@ -90,7 +90,7 @@ func checkCode(r tokenRequest, code db.AuthorizationCode) error {
 		return refuse(70008, invalidGrant, "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.")
 	}
 	if r.get("redirect_uri") != code.RedirectUri {
-		return refuse(50011, invalidGrant, "The redirect URI '%s' specified in the request does not match the redirect URI of the authorization request.", r.get("redirect_uri"))
+		return refuseRedirect(invalidGrant, "The redirect URI '%s' specified in the request does not match the redirect URI of the authorization request.", r.get("redirect_uri"))
 	}
 	verifier, challenge := r.get("code_verifier"), deref(code.CodeChallenge)
 	hash := sha256.Sum256([]byte(verifier))

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -226,11 +227,7 @@ func (p *Provider) base(r *http.Request) string {
 }
 
 func requestBase(r *http.Request) string {
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	return (&url.URL{Scheme: scheme, Host: r.Host}).String()
+	return (&url.URL{Scheme: cmp.Or(r.URL.Scheme, "http"), Host: r.Host}).String()
 }
 
 // json adapts f to Gin; what it returns is written as JSON.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/time/rate"
@@ -90,7 +91,7 @@ func New(ctx context.Context, c Config) (*Provider, error) {
 	var errs [4]error
 	p.seen, errs[0] = lru.New[[sha256.Size]byte, *verifiedToken](maxSeen)
 	p.callers.known, errs[1] = lru.New[db.GetCallerParams, caller](maxCallers)
-	p.failures.byAddress, errs[2] = lru.New[string, *rate.Limiter](maxAddresses)
+	p.failures.from, errs[2] = lru.New[origin, *rate.Limiter](maxAddresses)
 	p.issuers, errs[3] = newIssuers(c.IssuerNetworks)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
@@ -108,7 +109,14 @@ func (p *Provider) Ready() error {
 
 // failures are the sign-ins that failed lately.
 type failures struct {
-	byAddress *lru.Cache[string, *rate.Limiter]
+	from *lru.Cache[origin, *rate.Limiter]
+}
+
+// origin is from where sign-ins to a tenant come: an address or, as a client has all of
+// them, an IPv6 /64. Where the tenant isn't known, it is the zero one.
+type origin struct {
+	addresses string // addressGroup
+	tenant    uuid.UUID
 }
 
 // callerTTL is how long what is known of a caller is taken to be so: a token of

@@ -60,7 +60,7 @@ func CheckRedirectURIs(lists map[string][]string) (at string, err error) {
 func parseRedirect(uri string) (*url.URL, error) {
 	u, err := url.Parse(uri)
 	if err != nil || checkRedirectURI(uri) != nil {
-		return nil, refuse(50011, invalidRequest, "The redirect URI '%s' is not valid.", uri)
+		return nil, refuseRedirect(invalidRequest, "The redirect URI '%s' is not valid.", uri)
 	}
 	return u, nil
 }
@@ -119,11 +119,21 @@ func (r tokenRequest) checkOrigin(kind db.RedirectUriType) error {
 func addQuery(u *url.URL, parameters url.Values) error {
 	query, err := url.ParseQuery(keepSemicolons(u.RawQuery))
 	if err != nil {
-		return refuse(50011, invalidRequest, "The redirect URI '%s' is not valid.", u)
+		return refuseRedirect(invalidRequest, "The redirect URI '%s' is not valid.", u.String())
 	}
 	maps.Copy(query, parameters)
 	u.RawQuery = query.Encode()
 	return nil
+}
+
+// withoutQuery is a URI without what may be secret in it.
+func withoutQuery(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return "(no URI)"
+	}
+	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
+	return u.String()
 }
 
 // postable tells whether a browser posts a form there: to an application behind a

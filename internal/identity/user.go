@@ -28,7 +28,7 @@ const (
 	maxFailures = 10
 	lockout     = time.Minute
 
-	// An address may fail this often at once, and so often a second after.
+	// An address may fail at a tenant this often at once, and so often a second after.
 	addressBurst = 300
 	addressRate  = 5
 )
@@ -76,13 +76,14 @@ func errWrongPassword() *aadError {
 // checkPassword finds the user who has the name and the password, and may sign
 // in.
 func (p *Provider) checkPassword(x *exchange, tenant db.Tenant, name, password string) (db.User, error) {
-	if p.failures.limiter(x.ClientIP()).Tokens() < 1 {
+	failures := p.failures.limiter(x, tenant.ID)
+	if failures.Tokens() < 1 {
 		return db.User{}, refuse(50053, invalidGrant, "Sign-in was blocked because it came from an IP address with malicious activity: too many sign-ins from it failed. Wait a moment.")
 	}
 	user, err := p.comparePassword(x, tenant, name, password)
 	var refusal *aadError
 	if errors.As(err, &refusal) {
-		p.failures.limiter(x.ClientIP()).Allow()
+		failures.Allow()
 	}
 	return user, err
 }
@@ -146,10 +147,12 @@ func (p *Provider) stillWelcome(ctx context.Context, tenant, id uuid.UUID, since
 	return user, maySignIn(user)
 }
 
-// limiter is how often sign-ins from an address may go on failing.
-func (f *failures) limiter(address string) *rate.Limiter {
+// limiter is how often sign-ins to a tenant, from where a request comes, may go on
+// failing. Each tenant counts by itself: those who share an address, as behind a network's
+// translation, aren't locked out everywhere by one of them.
+func (f *failures) limiter(x *exchange, tenant uuid.UUID) *rate.Limiter {
 	fresh := rate.NewLimiter(addressRate, addressBurst)
-	if known, ok, _ := f.byAddress.PeekOrAdd(address, fresh); ok {
+	if known, ok, _ := f.from.PeekOrAdd(origin{addressGroup(x.ClientIP()), tenant}, fresh); ok {
 		return known
 	}
 	return fresh

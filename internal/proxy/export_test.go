@@ -5,6 +5,7 @@ type Limits = limits
 var (
 	DefaultLimits = defaultLimits
 	ListenWith    = listen
+	RefusesTo     = refusesTo
 )
 
 // Route is where a tunnel leads.

@@ -21,12 +21,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/mocktenant/mocktenant/internal/certs"
+	"github.com/mocktenant/mocktenant/internal/listener"
 )
 
 // Pass is the setting of Others that lets all through.
@@ -42,8 +44,12 @@ type Config struct {
 	Others string
 
 	// Pass are hosts to let through, whatever Others says: names, addresses, or
-	// *.NAME for all below a name.
+	// *.NAME for all below a name. Where others than this machine reach the proxy, none
+	// leads to this machine: see refusesTo.
 	Pass []string
+
+	// Clients bounds who connects: its PROXY protocol is not used here.
+	Clients listener.Config
 }
 
 // Validate says which setting is wrong, and how.
@@ -63,21 +69,21 @@ func (c *Config) Validate() error {
 
 // limits are such that only tests need others.
 type limits struct {
-	Header  time.Duration // for a request to arrive
+	Refused time.Duration // to take the words of a refused CONNECT
 	Connect time.Duration
 	Idle    time.Duration // of a tunnel through which nothing goes
 	Quiet   time.Duration // the same, while the proxy shuts down
 	Tunnels int
+
+	Resolver *net.Resolver // nil is the system's
 }
 
 func defaultLimits() limits {
-	return limits{Header: 10 * time.Second, Connect: 10 * time.Second, Idle: 5 * time.Minute, Quiet: 5 * time.Second, Tunnels: 1000}
+	return limits{Refused: 10 * time.Second, Connect: 10 * time.Second, Idle: 5 * time.Minute, Quiet: 5 * time.Second, Tunnels: 1000}
 }
 
-const (
-	maxHeaderBytes = 64 << 10
-	keepAlive      = 2 * time.Minute // of a connection between two requests
-)
+// keepAlive is how long a connection to another host is kept for the next request.
+const keepAlive = 2 * time.Minute
 
 // Proxy is a proxy that listens.
 type Proxy struct {
@@ -86,7 +92,8 @@ type Proxy struct {
 	log      *slog.Logger
 	limits   limits
 	listener net.Listener
-	server   http.Server
+	server   *http.Server
+	others   net.Dialer            // to all but the service
 	forward  httputil.ReverseProxy // of requests without TLS
 
 	mu      sync.Mutex
@@ -102,29 +109,47 @@ func Listen(ctx context.Context, c Config, service string, log *slog.Logger) (*P
 	return listen(ctx, c, service, log, defaultLimits())
 }
 
-func listen(ctx context.Context, c Config, service string, log *slog.Logger, l limits) (*Proxy, error) {
+func listen(ctx context.Context, c Config, service string, log *slog.Logger, most limits) (*Proxy, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
+	c.Clients.ProxyProtocol = false
+	l, err := c.Clients.Listen(ctx, c.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("MOCKTENANT_PROXY_ADDR %q: %w", c.Addr, err)
 	}
-	if c.Others == Pass && !address(listener).IP.IsLoopback() {
-		_ = listener.Close()
-		return nil, fmt.Errorf("MOCKTENANT_PROXY_OTHERS %q: others than this machine reach MOCKTENANT_PROXY_ADDR %q, and would get anywhere from here: name the hosts in MOCKTENANT_PROXY_PASS, or listen on 127.0.0.1", c.Others, c.Addr)
+	alone := address(l).IP.IsLoopback() // nobody but this machine reaches it
+	if err := c.checkReach(alone); err != nil {
+		_ = l.Close()
+		return nil, err
 	}
-	p := &Proxy{config: c, service: service, log: log, limits: l, listener: listener, tunnels: map[*tunnel]bool{}}
+	p := &Proxy{config: c, service: service, log: log, limits: most, listener: l, tunnels: map[*tunnel]bool{}}
 	p.ended.L = &p.mu
-	p.server = http.Server{
-		Handler:           p,
-		ReadHeaderTimeout: l.Header,
-		IdleTimeout:       keepAlive,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	p.server = c.Clients.Timeouts.LongServer(p, log)
+	p.others.Timeout, p.others.Resolver = most.Connect, most.Resolver
+	if !alone {
+		p.others.Control = refuseThisMachine
 	}
 	p.forward = p.newForward()
 	return p, nil
+}
+
+// checkReach returns an error if others than this machine reach the proxy, and would get
+// by it to where they must not.
+func (c *Config) checkReach(alone bool) error {
+	if alone {
+		return nil
+	}
+	if c.Others == Pass {
+		return fmt.Errorf("MOCKTENANT_PROXY_OTHERS %q: others than this machine reach MOCKTENANT_PROXY_ADDR %q, and would get anywhere from here: name the hosts in MOCKTENANT_PROXY_PASS, or listen on 127.0.0.1", c.Others, c.Addr)
+	}
+	for _, host := range c.Pass {
+		ip, err := netip.ParseAddr(host)
+		if tidy(host) == "localhost" || err == nil && refusesTo(ip) != "" {
+			return fmt.Errorf("MOCKTENANT_PROXY_PASS %q: others than this machine reach MOCKTENANT_PROXY_ADDR %q, and would get to what is for this machine alone: leave it out, or listen on 127.0.0.1", host, c.Addr)
+		}
+	}
+	return nil
 }
 
 func address(l net.Listener) *net.TCPAddr { return l.Addr().(*net.TCPAddr) }

@@ -3,9 +3,11 @@ package proxy_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -22,6 +25,7 @@ import (
 	"time"
 
 	"github.com/mocktenant/mocktenant/internal/certs"
+	"github.com/mocktenant/mocktenant/internal/listener"
 	"github.com/mocktenant/mocktenant/internal/proxy"
 )
 
@@ -52,7 +56,7 @@ func start(t *testing.T, c proxy.Config, service string) *proxy.Proxy {
 
 func startWith(t *testing.T, c proxy.Config, service string, log *slog.Logger, l proxy.Limits) *proxy.Proxy {
 	t.Helper()
-	c.Addr = "127.0.0.1:0"
+	c.Addr = cmp.Or(c.Addr, "127.0.0.1:0")
 	p, err := proxy.ListenWith(t.Context(), c, service, log, l)
 	if err != nil {
 		t.Fatal(err)
@@ -327,6 +331,88 @@ func TestPassBelow(t *testing.T) {
 	}
 }
 
+// A name that is let through leads others to no address that is for this machine alone,
+// whatever it is resolved to; to the service Microsoft's hosts lead all the same.
+func TestPassLeadsOutside(t *testing.T) {
+	t.Parallel()
+	keyless := httptest.NewServer(http.HandlerFunc(echo)) // as an administration on loopback
+	t.Cleanup(keyless.Close)
+	_, port, err := net.SplitHostPort(keyless.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "inside.example.com"
+	l := proxy.DefaultLimits()
+	l.Resolver = allOnLoopback()
+	p := startWith(t, proxy.Config{Addr: "0.0.0.0:0", Pass: []string{"*.example.com"}}, newService(t, echo), slog.New(slog.DiscardHandler), l)
+	at := &http.Client{Transport: &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(p.URL()) }}}
+	response, err := at.Get("http://" + net.JoinHostPort(name, port) + "/v1/whoami")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if body, _ := io.ReadAll(response.Body); response.StatusCode != http.StatusForbidden || !strings.Contains(string(body), "is refused: it is a loopback address") {
+		t.Errorf("%s, %q", response.Status, body)
+	}
+	if status, body := dial(t, p).ask(t, "CONNECT "+net.JoinHostPort(name, port)+" HTTP/1.1\r\n\r\n"); status != "403 Forbidden: it leads to this machine" {
+		t.Errorf("%s, %q", status, body)
+	}
+	if status, _ := dial(t, p).ask(t, connect); status != established {
+		t.Errorf("the service: %s", status)
+	}
+}
+
+// allOnLoopback resolves every name to 127.0.0.1, as the DNS of an attacker does.
+func allOnLoopback() *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		ours, theirs := net.Pipe() // no packets: a message follows its length (RFC 1035 section 4.2.2)
+		go func() {
+			defer func() { _ = ours.Close() }()
+			query := make([]byte, 2)
+			if _, err := io.ReadFull(ours, query); err != nil {
+				return
+			}
+			query = make([]byte, binary.BigEndian.Uint16(query))
+			if _, err := io.ReadFull(ours, query); err != nil {
+				return
+			}
+			const header = 12
+			question := query[header : header+bytes.IndexByte(query[header:], 0)+5]
+			answer := append(query[:2:2], 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0)
+			answer = append(answer, question...)
+			if question[len(question)-3] == 1 { // A
+				answer[7] = 1
+				answer = append(answer, 0xc0, header, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1)
+			}
+			_, _ = ours.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...))
+		}()
+		return theirs, nil
+	}}
+}
+
+// What nobody gets to from another machine.
+func TestRefusesTo(t *testing.T) {
+	t.Parallel()
+	for address, refused := range map[string]bool{
+		"127.0.0.1": true, "127.8.7.6": true, "::1": true, "::ffff:127.0.0.1": true, "0.0.0.0": true, "0.1.2.3": true, "::": true,
+		"169.254.169.254": true, "fe80::1": true, "fe80::1%lo": true, "::ffff:169.254.169.254": true, "224.0.0.1": true, "ff02::1": true,
+		"192.0.2.1": false, "10.255.255.254": false, "2001:db8::1": false, "fd00::1": false,
+	} {
+		if got := proxy.RefusesTo(netip.MustParseAddr(address)); (got != "") != refused {
+			t.Errorf("%s: %q", address, got)
+		}
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range own {
+		if ip, _ := netip.AddrFromSlice(a.(*net.IPNet).IP); proxy.RefusesTo(ip) == "" {
+			t.Errorf("%s is this machine's own", ip)
+		}
+	}
+}
+
 // A service that is away is named, in words that clients show.
 func TestServiceAway(t *testing.T) {
 	t.Parallel()
@@ -358,9 +444,8 @@ func TestServiceAway(t *testing.T) {
 // Who is slow to say what they want holds nobody up, and is hung up on.
 func TestSlowClient(t *testing.T) {
 	t.Parallel()
-	l := proxy.DefaultLimits()
-	l.Header = 200 * time.Millisecond
-	p := startWith(t, proxy.Config{}, newService(t, echo), slog.New(slog.DiscardHandler), l)
+	quick := listener.Config{Timeouts: listener.Timeouts{Header: 200 * time.Millisecond}}
+	p := start(t, proxy.Config{Clients: quick}, newService(t, echo))
 	var slow []*raw
 	for range 50 {
 		c := dial(t, p)
@@ -517,6 +602,9 @@ func TestBadSettings(t *testing.T) {
 	}{
 		{proxy.Config{Addr: "8888"}, `MOCKTENANT_PROXY_ADDR "8888"`},
 		{proxy.Config{Addr: strings.TrimPrefix(taken.URL(), "http://")}, "address already in use"},
+		{proxy.Config{Addr: "0.0.0.0:0", Pass: []string{"example.com", "127.0.0.1"}}, `MOCKTENANT_PROXY_PASS "127.0.0.1": others than this machine reach`},
+		{proxy.Config{Addr: "[::]:0", Pass: []string{"LocalHost."}}, `MOCKTENANT_PROXY_PASS "LocalHost."`},
+		{proxy.Config{Addr: "0.0.0.0:0", Pass: []string{"169.254.169.254"}}, `MOCKTENANT_PROXY_PASS "169.254.169.254"`},
 		{proxy.Config{Addr: "0.0.0.0:0", Others: proxy.Pass}, "name the hosts in MOCKTENANT_PROXY_PASS, or listen on 127.0.0.1"},
 		{proxy.Config{Addr: "127.0.0.1:0", Pass: []string{"https://example.com"}}, `MOCKTENANT_PROXY_PASS "https://example.com": want a host's name`},
 		{proxy.Config{Addr: "127.0.0.1:0", Pass: []string{"example.com:443"}}, `MOCKTENANT_PROXY_PASS "example.com:443"`},

@@ -15,9 +15,15 @@ import (
 
 // tunnel is a connection of a client, and the one that it leads to.
 type tunnel struct {
-	client, far *net.TCPConn
+	client, far halfCloser
 	idle        *time.Timer
 	proxy       *Proxy
+}
+
+// halfCloser is a TCP connection, whose two directions end by themselves.
+type halfCloser interface {
+	net.Conn
+	CloseWrite() error
 }
 
 // connect opens a tunnel, and returns when it is closed.
@@ -37,7 +43,7 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err == nil {
-		t := &tunnel{client: conn.(*net.TCPConn), far: far.(*net.TCPConn), proxy: p}
+		t := &tunnel{client: conn.(halfCloser), far: far.(halfCloser), proxy: p}
 		if err = p.open(t); err == nil {
 			sent, received := t.run(buffered.Reader)
 			p.log.Debug("tunnel", "host", r.URL.Host, "to", to, "client", r.RemoteAddr, "sent", sent, "received", received, "took", time.Since(start))
@@ -46,16 +52,23 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
 		_ = far.Close()
 	}
 	p.logRefusal(r, err)
-	_ = conn.SetDeadline(time.Now().Add(p.limits.Header))
+	_ = conn.SetDeadline(time.Now().Add(p.limits.Refused))
 	_ = refuse(conn, r, err)
 	_ = conn.Close()
 }
 
 func (p *Proxy) dial(ctx context.Context, to string) (net.Conn, error) {
-	far, err := (&net.Dialer{Timeout: p.limits.Connect}).DialContext(ctx, "tcp", to)
+	dialer := &p.others
+	if to == p.service {
+		dialer = &net.Dialer{Timeout: p.limits.Connect}
+	}
+	far, err := dialer.DialContext(ctx, "tcp", to)
+	var why *refusal
 	switch {
 	case err == nil:
 		return far, nil
+	case errors.As(err, &why):
+		return nil, why
 	case to == p.service:
 		return nil, &refusal{http.StatusBadGateway, "the service does not answer", fmt.Sprintf("the service does not answer at %s: %v. Is it running?", to, err)}
 	}
@@ -112,7 +125,7 @@ func (t *tunnel) run(first io.Reader) (sent, received int64) {
 }
 
 // pass copies one direction to its end, and tells the other side of the end.
-func (t *tunnel) pass(to *net.TCPConn, from io.Reader) int64 {
+func (t *tunnel) pass(to halfCloser, from io.Reader) int64 {
 	n, err := io.Copy(to, activity{from, t})
 	if err == nil {
 		err = to.CloseWrite()
@@ -174,12 +187,16 @@ func (p *Proxy) newForward() httputil.ReverseProxy {
 			}
 		},
 		Transport: &http.Transport{
-			DialContext: (&net.Dialer{Timeout: p.limits.Connect}).DialContext, IdleConnTimeout: keepAlive,
+			DialContext: p.others.DialContext, IdleConnTimeout: keepAlive,
 			DisableCompression: true, // or bodies would change
 		},
 		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			err = &refusal{status: http.StatusBadGateway, text: fmt.Sprintf("%s does not answer: %v.", r.URL.Host, err)}
+			if why := (*refusal)(nil); errors.As(err, &why) {
+				err = why
+			} else {
+				err = &refusal{status: http.StatusBadGateway, text: fmt.Sprintf("%s does not answer: %v.", r.URL.Host, err)}
+			}
 			p.logRefusal(r, err)
 			http.Error(w, err.Error(), statusOf(err))
 		},

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -12,8 +11,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// administer makes the administration ready. It has no limit on how long a
-// request takes: documents are as long as they are.
+// administer makes the administration ready. A request may take any time, since documents
+// are as long as they are; its client may not pause for long.
 func (s *Server) administer(ctx context.Context) error {
 	q, now := db.New(s.pool), s.config.Now()
 	if s.config.AdminKey != "" {
@@ -37,15 +36,9 @@ func (s *Server) administer(ctx context.Context) error {
 	}
 	s.admin = admin.New(admin.Config{
 		DB: s.pool, Identity: s.identity, Now: s.config.Now, Log: s.log, Open: open, ReportURL: reportURL, Spool: int64(s.config.SpoolMegabytes) << 20,
-		Metrics: s.telemetry.Handler(), Observe: []gin.HandlerFunc{s.telemetry.Request},
+		Metrics: s.telemetry.Handler(), Observe: []gin.HandlerFunc{s.telemetry.Request}, Patience: s.config.Timeouts.WithDefaults().Read,
 	})
-	s.adminHTTP = http.Server{
-		Handler:           s.admin.Handler(),
-		ReadHeaderTimeout: readHeaderTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
+	s.adminHTTP = s.config.Timeouts.LongServer(s.adminFront(s.admin.Handler()), s.log)
 	return nil
 }
 

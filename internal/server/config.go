@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/mocktenant/mocktenant/internal/listener"
 	"github.com/mocktenant/mocktenant/internal/proxy"
 	"github.com/mocktenant/mocktenant/internal/telemetry"
 )
@@ -49,6 +50,27 @@ type Config struct {
 
 	// Proxy makes the service a forward proxy too; Proxy.Addr is "" if it is none.
 	Proxy proxy.Config
+
+	// AcceptProxyProtocol has connections that begin with a PROXY header, version 1 or 2,
+	// come from the address that it names, on all listeners but the proxy's. It is for
+	// services that others reach only through reverse proxies that send it.
+	AcceptProxyProtocol bool
+
+	// TrustedHops is how many reverse proxies are in front of the service, each of which
+	// adds the address that it was called from to X-Forwarded-For. The client's address is
+	// the one that the outermost added, and X-Forwarded-Proto and -Host are what links
+	// start with; 0 believes none of these headers. Where clients can also reach the
+	// service without these proxies, they can claim any address.
+	TrustedHops int
+
+	// ConnectionsPerAddress is how many connections a client's address may have open on
+	// each listener, all of an IPv6 /64 counting as one; 0 is any number. It doesn't hold
+	// for loopback, nor with TrustedHops, where they are all the proxy's.
+	ConnectionsPerAddress int
+
+	// Timeouts are how long a client may pause, on every listener; zero fields have
+	// defaults.
+	Timeouts listener.Timeouts
 
 	// PublicURL is what links in answers start with; "" has them follow each request's
 	// scheme and Host.
@@ -121,7 +143,7 @@ type Config struct {
 // Validate says which setting is wrong, and how.
 func (c *Config) Validate() error {
 	return errors.Join(
-		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(), c.validateShutdownDelay(), c.validateTenantConnections(), c.validateRefreshTokenLeeway(), c.validateIssuerNetworks(), c.validateSpool(), c.validateTelemetry(),
+		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(), c.validateClients(), c.validateShutdownDelay(), c.validateTenantConnections(), c.validateRefreshTokenLeeway(), c.validateIssuerNetworks(), c.validateSpool(), c.validateTelemetry(),
 	)
 }
 
@@ -263,10 +285,34 @@ func (c *Config) validatePublicURL() error {
 		return nil
 	}
 	u, err := url.Parse(c.PublicURL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("MOCKTENANT_PUBLIC_URL %q: want http(s)://HOST[:PORT] with no path", c.PublicURL)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("MOCKTENANT_PUBLIC_URL %q: want http(s)://HOST[:PORT]", c.PublicURL)
+	case strings.Trim(u.Path, "/") != "":
+		return fmt.Errorf("MOCKTENANT_PUBLIC_URL %q: want http(s)://HOST[:PORT] with no path: Microsoft's clients take the first part of an authority's path for the tenant. Give the service a host of its own", c.PublicURL)
 	}
 	return nil
+}
+
+func (c *Config) validateClients() error {
+	switch {
+	case c.TrustedHops < 0:
+		return fmt.Errorf("MOCKTENANT_TRUSTED_HOPS %d: want 0 or more", c.TrustedHops)
+	case c.ConnectionsPerAddress < 0:
+		return fmt.Errorf("MOCKTENANT_CONNECTIONS_PER_ADDRESS %d: want 0, for any number, or more", c.ConnectionsPerAddress)
+	case c.TrustedHops > 0 && c.AcceptProxyProtocol:
+		return fmt.Errorf("MOCKTENANT_TRUSTED_HOPS %d: want no MOCKTENANT_ACCEPT_PROXY_PROTOCOL with it: each tells the client's address", c.TrustedHops)
+	}
+	return nil
+}
+
+// clients is how the service's listeners treat who connects.
+func (c *Config) clients(log *slog.Logger) listener.Config {
+	most := c.ConnectionsPerAddress
+	if c.TrustedHops > 0 {
+		most = 0
+	}
+	return listener.Config{Timeouts: c.Timeouts, PerAddress: most, ProxyProtocol: c.AcceptProxyProtocol, Log: log}
 }
 
 // namesMicrosoft tells whether the certificate is to name Microsoft's hosts.

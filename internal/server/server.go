@@ -30,15 +30,6 @@ import (
 	"github.com/mocktenant/mocktenant/internal/telemetry"
 )
 
-// Limits of the HTTP server.
-const (
-	readHeaderTimeout = 10 * time.Second
-	readTimeout       = 30 * time.Second
-	writeTimeout      = 60 * time.Second
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10
-)
-
 // The time between two rounds of maintenance, and between two looks for tenants
 // whose time is over.
 const (
@@ -55,8 +46,10 @@ type Server struct {
 	telemetry *telemetry.Telemetry
 	identity  *identity.Provider
 	admin     *admin.API
-	http      http.Server
-	adminHTTP http.Server
+	own       map[string]http.HandlerFunc // by its path: what is neither Graph's nor the authority's
+	hosts     []string                    // names by which clients come
+	http      *http.Server
+	adminHTTP *http.Server
 	proxy     *proxy.Proxy // nil if there is none
 	failed    chan error
 	stopping  atomic.Bool
@@ -178,41 +171,42 @@ func (s *Server) maintain(ctx context.Context) {
 
 // listen opens the listeners, all or none, and serves on them.
 func (s *Server) listen(ctx context.Context) error {
-	s.http = http.Server{
-		Handler:           s.handler(),
-		TLSConfig:         s.tls,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	clients := s.config.clients(s.log)
+	open := func(setting, addr string) (net.Listener, error) {
+		l, err := clients.Listen(ctx, addr)
+		if err != nil {
+			err = fmt.Errorf("%s %q: %w", setting, addr, err)
+		}
+		return l, err
 	}
-	plain, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.config.HTTPAddr)
+	s.http = s.config.Timeouts.Server(s.front(s.handler()), s.log)
+	s.http.TLSConfig = s.tls
+	plain, err := open("MOCKTENANT_HTTP_ADDR", s.config.HTTPAddr)
 	if err != nil {
-		return fmt.Errorf("MOCKTENANT_HTTP_ADDR %q: %w", s.config.HTTPAddr, err)
+		return err
 	}
 	s.url = "http://" + reachable(plain.Addr())
 	if s.tls != nil {
-		secure, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.config.HTTPSAddr)
+		secure, err := open("MOCKTENANT_HTTPS_ADDR", s.config.HTTPSAddr)
 		if err != nil {
 			_ = plain.Close()
-			return fmt.Errorf("MOCKTENANT_HTTPS_ADDR %q: %w", s.config.HTTPSAddr, err)
+			return err
 		}
 		s.secureURL = "https://" + reachable(secure.Addr())
 		go s.serve(func() error { return s.http.ServeTLS(secure, "", "") })
 	}
 	if s.config.AdminAddr != "" {
-		administration, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.config.AdminAddr)
+		administration, err := open("MOCKTENANT_ADMIN_ADDR", s.config.AdminAddr)
 		if err != nil {
 			_ = plain.Close()
 			_ = s.http.Close()
-			return fmt.Errorf("MOCKTENANT_ADMIN_ADDR %q: %w", s.config.AdminAddr, err)
+			return err
 		}
 		s.adminURL = "http://" + reachable(administration.Addr())
 		go s.serve(func() error { return s.adminHTTP.Serve(administration) })
 	}
 	if s.config.Proxy.Addr != "" {
+		s.config.Proxy.Clients = clients
 		if s.proxy, err = proxy.Listen(ctx, s.config.Proxy, strings.TrimPrefix(s.secureURL, "https://"), s.log); err != nil {
 			_ = plain.Close()
 			_ = s.http.Close()
@@ -244,11 +238,8 @@ func (s *Server) serve(serve func() error) {
 }
 
 func (s *Server) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", s.live)
-	mux.HandleFunc("GET /readyz", s.ready)
-	mux.HandleFunc("GET "+caPath, s.serveCA)
-	own := map[string]bool{"/livez": true, "/readyz": true, caPath: true}
+	s.own = map[string]http.HandlerFunc{"/livez": s.live, "/readyz": s.ready, caPath: s.serveCA}
+	s.hosts = s.config.hosts()
 	authority := s.identity.Handler()
 	store := db.NewStore(s.pool, !s.config.NoGathering, s.telemetry.Gathered)
 	store.LimitTenants(s.config.TenantConnections)
@@ -263,20 +254,30 @@ func (s *Server) handler() http.Handler {
 
 		RequestTimeout: s.config.RequestTimeout,
 	})
-	// Not under "/" of the mux: it redirects paths that it finds unclean.
+	// By exact paths: http.ServeMux redirects those that it finds unclean.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.stopping.Load() {
 			w.Header().Set("Connection", "close") // in HTTP/2: no more requests on this one
 		}
-		switch {
-		case own[r.URL.Path]:
-			mux.ServeHTTP(w, r)
+		switch own := s.own[r.URL.Path]; {
+		case own != nil:
+			serveOwn(own, w, r)
 		case identity.Serves(r.URL.Path):
 			authority.ServeHTTP(w, r)
 		default:
 			graph.ServeHTTP(w, r)
 		}
 	})
+}
+
+// serveOwn answers a GET, or a HEAD, whose body net/http drops.
+func serveOwn(own http.HandlerFunc, w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	own(w, r)
 }
 
 // URL is where the service listens for HTTP: scheme, host and port, no slash
@@ -325,7 +326,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.stopMaintenance()
 	var errs []error
-	for _, server := range []*http.Server{&s.http, &s.adminHTTP} {
+	for _, server := range []*http.Server{s.http, s.adminHTTP} {
 		if err := server.Shutdown(ctx); err != nil {
 			errs = append(errs, err)
 			_ = server.Close()

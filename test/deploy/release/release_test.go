@@ -302,14 +302,19 @@ func TestWorkflows(t *testing.T) {
 	if bad, err := linter.LintDir(filepath.Join(root, ".github/workflows"), nil); err != nil || len(bad) > 0 {
 		t.Errorf("%v\n%s", err, out.String())
 	}
-	text := string(read(t, filepath.Join(root, ".github/workflows/release.yml")))
-	uses := regexp.MustCompile(`(?m)uses: (\S+)(.*)$`).FindAllStringSubmatch(text, -1)
-	if len(uses) < 5 {
-		t.Fatalf("uses %q", uses)
-	}
-	for _, u := range uses {
-		if !strings.HasPrefix(u[1], "./") && !regexp.MustCompile(`^[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`).MatchString(u[1]+u[2]) {
-			t.Errorf("%s isn't pinned", u[1])
+	for name, least := range map[string]int{"release.yml": 5, "ci.yml": 3} {
+		text := string(read(t, filepath.Join(root, ".github/workflows", name)))
+		uses := regexp.MustCompile(`(?m)uses: (\S+)(.*)$`).FindAllStringSubmatch(text, -1)
+		if len(uses) < least {
+			t.Fatalf("%s uses %q", name, uses)
+		}
+		for _, u := range uses {
+			if !strings.HasPrefix(u[1], "./") && !regexp.MustCompile(`^[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`).MatchString(u[1]+u[2]) {
+				t.Errorf("%s: %s isn't pinned", name, u[1])
+			}
+		}
+		if !strings.Contains(text, "\npermissions:\n  contents: read\n") {
+			t.Errorf("%s: jobs may do more than read, unless they say so", name)
 		}
 	}
 }

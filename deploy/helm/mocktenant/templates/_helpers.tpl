@@ -75,6 +75,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
+{{/* How many reverse proxies are before the pods. */}}
+{{- define "mocktenant.trustedHops" -}}
+{{- if not (kindIs "invalid" .Values.clients.trustedHops) }}{{ .Values.clients.trustedHops }}
+{{- else if and .Values.ingress.enabled (not .Values.clients.proxyProtocol) }}1
+{{- else }}0
+{{- end }}
+{{- end }}
+
 {{/* The names by which clients come, for the certificate. */}}
 {{- define "mocktenant.hosts" -}}
 {{- $name := include "mocktenant.fullname" . }}
