@@ -32,11 +32,12 @@ type share struct {
 }
 
 // newShares divides so many connections: a quarter is left, and each tenant has a
-// quarter at most, or as many as each says.
+// quarter at most, or as many as each says. A quarter is two at least, so that a change
+// that waits for a lock doesn't hold up the tenant's reads.
 func newShares(connections, each int) *shares {
 	total := max(1, connections*3/4)
 	if each <= 0 {
-		each = connections / 4
+		each = max(2, connections/4)
 	}
 	return &shares{connections: connections, total: total, each: min(max(1, each), total), tenants: map[uuid.UUID]*share{}}
 }
