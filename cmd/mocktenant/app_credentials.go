@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"strings"
@@ -31,7 +32,7 @@ func newAppCertificateAdd(c *cli) *cobra.Command {
 
 // Run registers a certificate.
 func (a *appCertificateAdd) Run(ctx context.Context, c *cli, con console) error {
-	text, err := os.ReadFile(a.File)
+	certificate, err := readCertificate(a.File)
 	if err != nil {
 		return err
 	}
@@ -39,11 +40,31 @@ func (a *appCertificateAdd) Run(ctx context.Context, c *cli, con console) error 
 	if err != nil {
 		return err
 	}
-	made, err := client.Read[client.ApplicationCertificate](api.CreateApplicationCertificate(ctx, a.Tenant, a.ClientID, client.ApplicationCertificateCreate{Certificate: string(text)}))
+	made, err := client.Read[client.ApplicationCertificate](api.CreateApplicationCertificate(ctx, a.Tenant, a.ClientID, client.ApplicationCertificateCreate{Certificate: certificate}))
 	if err != nil {
 		return err
 	}
 	return a.print(con, made, [][]string{{"ID", "THUMBPRINT", "EXPIRES"}, {made.Id.String(), made.Thumbprint, moment(&made.ExpiresDateTime)}})
+}
+
+// readCertificate returns the first certificate of a file, PEM. What else the file has
+// stays here: many tools keep the private key beside its certificate.
+func readCertificate(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	key := false
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			return string(pem.EncodeToMemory(block)), nil
+		}
+		key = key || strings.HasSuffix(block.Type, "PRIVATE KEY")
+	}
+	if key {
+		return "", fmt.Errorf("%s: has a private key, which is not sent, and no certificate: want the file of the certificate", file)
+	}
+	return "", fmt.Errorf("%s: has no certificate: want PEM, which begins with -----BEGIN CERTIFICATE-----", file)
 }
 
 type appCertificateDelete struct {

@@ -89,12 +89,18 @@ func newFederatedCredential(c db.ApplicationFederatedCredential) (FederatedCrede
 	return credential, nil
 }
 
-var errCertificate = errors.New("want a certificate, X.509 with an RSA key: PEM, or its DER in base64")
+var (
+	errCertificate = errors.New("want a certificate, X.509 with an RSA key: PEM, or its DER in base64")
+	errPrivateKey  = errors.New("it is a private key, which only its application may have: want the certificate; and make a new key if others could read this one")
+)
 
 // parseCertificate reads a certificate as administrators write it.
 func parseCertificate(text string) ([]byte, error) {
 	var der []byte
 	if block, _ := pem.Decode([]byte(text)); block != nil {
+		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
+			return nil, errPrivateKey
+		}
 		der = block.Bytes
 	} else if raw, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), "")); err == nil {
 		der = raw

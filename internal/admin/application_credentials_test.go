@@ -100,6 +100,10 @@ func TestApplicationCredentials(t *testing.T) {
 	}
 
 	c.refused(400, "/certificate", c.do("POST", one+"/certificates", admin.ApplicationCertificateCreate{Certificate: "x"}))
+	key := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(testKey())})
+	if r := c.do("POST", one+"/certificates", admin.ApplicationCertificateCreate{Certificate: string(key)}); r.status != 400 || !strings.Contains(r.body, "it is a private key") || strings.Contains(r.body, "BEGIN") {
+		t.Errorf("a private key: %d %s", r.status, r.body)
+	}
 	for at, bad := range map[string]admin.FederatedCredentialCreate{
 		"/issuer": {Name: "a", Issuer: "http://issuer.example", Subject: "x"},
 		"/keySet": {Name: "b", Issuer: "https://issuer.example", Subject: "x", KeySet: &map[string]any{"keys": []any{}}},
