@@ -49,6 +49,11 @@ type MigrationStatus struct {
 func MigrateUp(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) error {
 	// Most starts find nothing to do and need no lock.
 	have, want, err := Revision(ctx, pool)
+	if err == nil {
+		if err := checkOrder(ctx, pool, have); err != nil {
+			return err
+		}
+	}
 	if err == nil && have > want {
 		log.Warn("the schema is newer than this program, which serves on it all the same; migrate down only by the program that made it", "have", have, "want", want)
 	}
@@ -62,6 +67,29 @@ func MigrateUp(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) error 
 		}
 		return err
 	})
+}
+
+// ErrMissingMigration says that the schema lacks a migration that comes before the one
+// that it is at.
+var ErrMissingMigration = errors.New("the schema lacks a migration that comes before its last")
+
+// checkOrder returns ErrMissingMigration unless all migrations up to a version are
+// applied. Each is written, and tried, on what those before it made; only a program that
+// was never released has applied a later one without it.
+func checkOrder(ctx context.Context, pool *pgxpool.Pool, have int64) error {
+	known, err := knownRevisions()
+	if err != nil {
+		return err
+	}
+	var missing []int64
+	err = pool.QueryRow(ctx, "-- name: MissingMigrations :one\nSELECT coalesce(array_agg(v ORDER BY v), '{}') FROM unnest($1::bigint[]) AS v WHERE v <= $2 AND v NOT IN (SELECT version_id FROM "+versionTable+")", known, have).Scan(&missing)
+	if err != nil {
+		return fmt.Errorf("read the applied migrations: %w", err)
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%w: it is at migration %d, without %v; a development version made it: export its tenants by that one, and import them into a new database", ErrMissingMigration, have, missing)
+	}
+	return nil
 }
 
 // ErrNewerSchema says that the schema is a newer program's.

@@ -111,3 +111,30 @@ func TestMigrateOnANewerSchema(t *testing.T) {
 		t.Errorf("%+v", before)
 	}
 }
+
+// A migration that comes before the last applied one isn't added behind it, nor is a
+// schema served that lacks it: neither while there is more to apply, nor when the last
+// one is applied.
+func TestMigrateOutOfOrder(t *testing.T) {
+	t.Parallel()
+	pool := open(t, dbtest.NewDatabase(t))
+	if err := db.MigrateUp(t.Context(), pool, discard); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{
+		"DELETE FROM mocktenant_migrations WHERE version_id = 13",
+		"DELETE FROM mocktenant_migrations WHERE version_id > 14",
+	} {
+		if _, err := pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+		before := strs(t, pool, applied)
+		err := db.MigrateUp(t.Context(), pool, discard)
+		if !errors.Is(err, db.ErrMissingMigration) || !strings.Contains(err.Error(), "without [13]") {
+			t.Errorf("%s: %v", sql, err)
+		}
+		if diff := cmp.Diff(before, strs(t, pool, applied)); diff != "" {
+			t.Errorf("%s: (-want +got):\n%s", sql, diff)
+		}
+	}
+}
