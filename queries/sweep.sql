@@ -7,7 +7,45 @@ DELETE FROM sessions WHERE expires_at < @expired_before;
 DELETE FROM authorization_codes WHERE expires_at < @expired_before;
 
 -- name: DeleteExpiredRefreshTokens :execrows
-DELETE FROM refresh_tokens WHERE expires_at < @expired_before;
+-- One that was redeemed is kept to notice that it is redeemed again, which ends its
+-- family. That can be until it expires, and no longer: who shows it then is told that it
+-- has expired, or that it never was.
+DELETE FROM refresh_tokens
+WHERE expires_at < @expired_before OR (redeemed_at IS NOT NULL AND expires_at <= @now);
+
+-- name: TrimSessions :execrows
+-- Of each tenant where anybody signs in without a password, all but the newest.
+DELETE FROM sessions AS s USING (
+    SELECT o.tenant_id, o.hash FROM tenants AS t
+    CROSS JOIN LATERAL (
+        SELECT i.tenant_id, i.hash FROM sessions AS i
+        WHERE i.tenant_id = t.id ORDER BY i.created_at DESC OFFSET @kept::bigint
+    ) AS o
+    WHERE t.user_picker
+) AS old
+WHERE s.tenant_id = old.tenant_id AND s.hash = old.hash;
+
+-- name: TrimAuthorizationCodes :execrows
+DELETE FROM authorization_codes AS c USING (
+    SELECT o.tenant_id, o.hash FROM tenants AS t
+    CROSS JOIN LATERAL (
+        SELECT i.tenant_id, i.hash FROM authorization_codes AS i
+        WHERE i.tenant_id = t.id ORDER BY i.created_at DESC OFFSET @kept::bigint
+    ) AS o
+    WHERE t.user_picker
+) AS old
+WHERE c.tenant_id = old.tenant_id AND c.hash = old.hash;
+
+-- name: TrimRefreshTokens :execrows
+DELETE FROM refresh_tokens AS r USING (
+    SELECT o.tenant_id, o.hash FROM tenants AS t
+    CROSS JOIN LATERAL (
+        SELECT i.tenant_id, i.hash FROM refresh_tokens AS i
+        WHERE i.tenant_id = t.id ORDER BY i.created_at DESC OFFSET @kept::bigint
+    ) AS o
+    WHERE t.user_picker
+) AS old
+WHERE r.tenant_id = old.tenant_id AND r.hash = old.hash;
 
 -- name: DeleteExpiredDeviceCodes :execrows
 DELETE FROM device_codes WHERE expires_at < @expired_before;

@@ -47,11 +47,20 @@ func (q *Queries) DeleteExpiredDeviceCodes(ctx context.Context, expiredBefore ti
 }
 
 const deleteExpiredRefreshTokens = `-- name: DeleteExpiredRefreshTokens :execrows
-DELETE FROM refresh_tokens WHERE expires_at < $1
+DELETE FROM refresh_tokens
+WHERE expires_at < $1 OR (redeemed_at IS NOT NULL AND expires_at <= $2)
 `
 
-func (q *Queries) DeleteExpiredRefreshTokens(ctx context.Context, expiredBefore time.Time) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteExpiredRefreshTokens, expiredBefore)
+type DeleteExpiredRefreshTokensParams struct {
+	ExpiredBefore time.Time
+	Now           time.Time
+}
+
+// One that was redeemed is kept to notice that it is redeemed again, which ends its
+// family. That can be until it expires, and no longer: who shows it then is told that it
+// has expired, or that it never was.
+func (q *Queries) DeleteExpiredRefreshTokens(ctx context.Context, arg DeleteExpiredRefreshTokensParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteExpiredRefreshTokens, arg.ExpiredBefore, arg.Now)
 	if err != nil {
 		return 0, err
 	}
@@ -102,6 +111,67 @@ DELETE FROM repeatable_requests WHERE created_at < $1
 
 func (q *Queries) DeleteOldRepeatableRequests(ctx context.Context, createdBefore time.Time) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteOldRepeatableRequests, createdBefore)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const trimAuthorizationCodes = `-- name: TrimAuthorizationCodes :execrows
+DELETE FROM authorization_codes AS c USING (
+    SELECT o.tenant_id, o.hash FROM tenants AS t
+    CROSS JOIN LATERAL (
+        SELECT i.tenant_id, i.hash FROM authorization_codes AS i
+        WHERE i.tenant_id = t.id ORDER BY i.created_at DESC OFFSET $1::bigint
+    ) AS o
+    WHERE t.user_picker
+) AS old
+WHERE c.tenant_id = old.tenant_id AND c.hash = old.hash
+`
+
+func (q *Queries) TrimAuthorizationCodes(ctx context.Context, kept int64) (int64, error) {
+	result, err := q.db.Exec(ctx, trimAuthorizationCodes, kept)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const trimRefreshTokens = `-- name: TrimRefreshTokens :execrows
+DELETE FROM refresh_tokens AS r USING (
+    SELECT o.tenant_id, o.hash FROM tenants AS t
+    CROSS JOIN LATERAL (
+        SELECT i.tenant_id, i.hash FROM refresh_tokens AS i
+        WHERE i.tenant_id = t.id ORDER BY i.created_at DESC OFFSET $1::bigint
+    ) AS o
+    WHERE t.user_picker
+) AS old
+WHERE r.tenant_id = old.tenant_id AND r.hash = old.hash
+`
+
+func (q *Queries) TrimRefreshTokens(ctx context.Context, kept int64) (int64, error) {
+	result, err := q.db.Exec(ctx, trimRefreshTokens, kept)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const trimSessions = `-- name: TrimSessions :execrows
+DELETE FROM sessions AS s USING (
+    SELECT o.tenant_id, o.hash FROM tenants AS t
+    CROSS JOIN LATERAL (
+        SELECT i.tenant_id, i.hash FROM sessions AS i
+        WHERE i.tenant_id = t.id ORDER BY i.created_at DESC OFFSET $1::bigint
+    ) AS o
+    WHERE t.user_picker
+) AS old
+WHERE s.tenant_id = old.tenant_id AND s.hash = old.hash
+`
+
+// Of each tenant where anybody signs in without a password, all but the newest.
+func (q *Queries) TrimSessions(ctx context.Context, kept int64) (int64, error) {
+	result, err := q.db.Exec(ctx, trimSessions, kept)
 	if err != nil {
 		return 0, err
 	}

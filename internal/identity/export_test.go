@@ -29,3 +29,6 @@ const (
 	MaxDeviceCodesOfClient    = maxDeviceCodesOfClient
 	MaxDeviceCodesOfAuthority = maxDeviceCodesOfAuthority
 )
+
+// MaxPickedSignIns is how many sign-ins a tenant keeps where users are picked.
+const MaxPickedSignIns = maxPickedSignIns

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
 // What of a claim differs from token to token is checked by itself.
@@ -536,24 +537,73 @@ func TestSweep(t *testing.T) {
 	c, clock := setupClock(t)
 	c.authorize(c.authorizeForm())
 	c.device()
-	c.redeem(c.passwordForm())
-	count := func() (n int) {
+	first := c.redeem(c.passwordForm()).RefreshToken
+	clock.move(30 * time.Minute)
+	c.redeem(fields("grant_type", "refresh_token", "client_id", c.public.String(), "refresh_token", first))
+	sweep := func() (left int) {
+		c.must(c.server.Identity().Sweep(t.Context()))
+		c.must(c.server.Identity().SweepOften(t.Context()))
 		c.must(c.server.Pool().QueryRow(t.Context(), `SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM authorization_codes)
-			+ (SELECT count(*) FROM device_codes) + (SELECT count(*) FROM refresh_tokens)`).Scan(&n))
-		return n
+			+ (SELECT count(*) FROM device_codes) + (SELECT count(*) FROM refresh_tokens)`).Scan(&left))
+		return left
 	}
-	c.must(c.server.Identity().Sweep(t.Context()))
-	if n := count(); n != 4 {
-		t.Fatalf("%d rows at first", n)
+	for _, tt := range []struct {
+		pass time.Duration
+		left int
+		what string
+	}{
+		{0, 4, "at first: the device code is over"},
+		{49 * time.Hour, 2, "after two days: the refresh token that was redeemed, and the next one, live"},
+		{88*24*time.Hour - 2*time.Hour, 2, "just before the redeemed one expires"},
+		{time.Hour, 1, "once the redeemed one has expired"},
+		{2 * 24 * time.Hour, 0, "in the end"},
+	} {
+		clock.move(tt.pass)
+		if left := sweep(); left != tt.left {
+			t.Errorf("%s: %d rows, want %d", tt.what, left, tt.left)
+		}
 	}
-	clock.move(49 * time.Hour)
-	c.must(c.server.Identity().Sweep(t.Context()))
-	if n := count(); n != 1 {
-		t.Fatalf("%d rows after two days: only the refresh token lives", n)
+}
+
+// Where anybody signs in without a password, the newest sign-ins are kept alone; where
+// one is asked for, all are.
+func TestPickedSignInsAreBounded(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	other := newTenant(t, c.server)
+	silently := func(cookie string) string {
+		a := c.want(http.StatusFound, c.get(c.authorizePath(with(c.authorizeForm(), "prompt", "none")), "Cookie", cookie))
+		return c.answered(a).Get("error")
 	}
-	clock.move(91 * 24 * time.Hour)
-	c.must(c.server.Identity().Sweep(t.Context()))
-	if n := count(); n != 0 {
-		t.Errorf("%d rows in the end", n)
+	pick := func() string {
+		cookie, _, _ := strings.Cut(c.want(http.StatusFound, c.pick(c.authorizeForm())).header.Get("Set-Cookie"), ";")
+		return cookie
+	}
+	old := pick()
+	flood := func(c *tenant) {
+		for _, insert := range []string{
+			"sessions (tenant_id, hash, user_id, created_at, expires_at) SELECT $1, decode(md5(n::text), 'hex'), $2",
+			"authorization_codes (tenant_id, hash, family_id, client_id, user_id, redirect_uri, scope, created_at, expires_at) SELECT $1, decode(md5(n::text), 'hex'), $2, $2, $2, '', ''",
+			"refresh_tokens (tenant_id, hash, family_id, client_id, user_id, scope, created_at, expires_at) SELECT $1, decode(md5(n::text), 'hex'), $2, $2, $2, ''",
+		} {
+			c.exec("INSERT INTO "+insert+", now(), now() + interval '1 hour' FROM generate_series(0, $3::bigint) AS n", c.user.ID, identity.MaxPickedSignIns)
+		}
+	}
+	flood(c)
+	flood(other)
+	young := pick()
+	c.must(c.server.Identity().SweepOften(t.Context()))
+	for _, table := range []string{"sessions", "authorization_codes", "refresh_tokens"} {
+		var mine, theirs int
+		c.must(c.server.Pool().QueryRow(t.Context(), "SELECT count(*) FILTER (WHERE tenant_id = $1), count(*) FILTER (WHERE tenant_id = $2) FROM "+table, c.id, other.id).Scan(&mine, &theirs))
+		if mine != identity.MaxPickedSignIns || theirs != identity.MaxPickedSignIns+1 {
+			t.Errorf("%s: %d are left where users are picked, %d where a password is asked for", table, mine, theirs)
+		}
+	}
+	if e := silently(young); e != "" {
+		t.Errorf("the youngest session: %s", e)
+	}
+	if e := silently(old); e != "login_required" {
+		t.Errorf("the oldest session: %q", e)
 	}
 }
