@@ -3,12 +3,14 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/mocktenant/mocktenant/client"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 // administration runs commands against one service.
@@ -199,6 +201,11 @@ func TestAdministration(t *testing.T) {
 // What the page on administration shows runs as it stands, in one shell.
 func TestAdministrationPage(t *testing.T) {
 	t.Parallel()
+	for _, tool := range []string{"curl", "openssl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			testenv.Skip(t, tool+" is not installed")
+		}
+	}
 	page, err := os.ReadFile("../../docs/administration.md")
 	if err != nil {
 		t.Fatal(err)

@@ -2,12 +2,8 @@ package clients_test
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"math/big"
 	"net/http"
 	"net/url"
 	"strings"
@@ -232,45 +228,6 @@ func TestClientSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	forbidden(t, credential)
-}
-
-func TestClientCertificate(t *testing.T) {
-	t.Parallel()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	register(t, der)
-	credential, err := azidentity.NewClientCertificateCredential(tenant.id, tenant.client, []*x509.Certificate{certificate}, key,
-		&azidentity.ClientCertificateCredentialOptions{ClientOptions: options(), DisableInstanceDiscovery: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	forbidden(t, credential)
-}
-
-// register makes a certificate one of the application's.
-func register(t *testing.T, der []byte) {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), tenant.database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(t.Context()) }()
-	_, err = conn.Exec(t.Context(), `INSERT INTO application_certificates (tenant_id, client_id, id, certificate, created_at)
-		VALUES ($1, $2, gen_random_uuid(), $3, now())`, tenant.id, tenant.client, der)
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func forbidden(t *testing.T, credential azcore.TokenCredential) {
