@@ -104,7 +104,7 @@ func (p *Provider) decideDevice(x *exchange, userCode string) (done string, err 
 
 func (p *Provider) findUserCode(x *exchange, userCode string) (db.DeviceCode, error) {
 	failures := p.failures.limiter(x, uuid.Nil) // a code names no tenant
-	if failures.Tokens() < 1 {
+	if failures.TokensAt(x.now) < 1 {
 		return db.DeviceCode{}, refuse(50053, invalidGrant, "Too many wrong codes came from your address. Wait a moment.")
 	}
 	code, err := p.queries.GetDeviceCodeByUserCode(x.Request.Context(), userCode)
@@ -112,7 +112,7 @@ func (p *Provider) findUserCode(x *exchange, userCode string) (db.DeviceCode, er
 		return code, err
 	}
 	if err != nil || code.Status != db.DeviceCodeStatusPending || !x.now.Before(code.ExpiresAt) {
-		failures.Allow()
+		failures.AllowN(x.now, 1)
 		return code, errUserCode()
 	}
 	return code, nil

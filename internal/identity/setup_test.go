@@ -44,16 +44,27 @@ func TestMain(m *testing.M) {
 	os.Exit(dbtest.Run(m))
 }
 
-// clock can be moved.
+// clock can be moved, and stopped.
 type clock struct {
-	mu     sync.Mutex
-	offset time.Duration
+	mu      sync.Mutex
+	offset  time.Duration
+	stopped time.Time
 }
 
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.stopped.IsZero() {
+		return c.stopped
+	}
 	return time.Now().Add(c.offset)
+}
+
+func (c *clock) stop() {
+	now := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = now
 }
 
 func (c *clock) move(d time.Duration) {

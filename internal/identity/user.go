@@ -77,13 +77,13 @@ func errWrongPassword() *aadError {
 // in.
 func (p *Provider) checkPassword(x *exchange, tenant db.Tenant, name, password string) (db.User, error) {
 	failures := p.failures.limiter(x, tenant.ID)
-	if failures.Tokens() < 1 {
+	if failures.TokensAt(x.now) < 1 {
 		return db.User{}, refuse(50053, invalidGrant, "Sign-in was blocked because it came from an IP address with malicious activity: too many sign-ins from it failed. Wait a moment.")
 	}
 	user, err := p.comparePassword(x, tenant, name, password)
 	var refusal *aadError
 	if errors.As(err, &refusal) {
-		failures.Allow()
+		failures.AllowN(x.now, 1)
 	}
 	return user, err
 }
