@@ -28,7 +28,7 @@ func (s *Server) front(next http.Handler) http.Handler {
 		switch {
 		case !goodHost(r):
 			http.Error(w, "400 Bad Request: malformed Host header", http.StatusBadRequest) // as net/http says it
-		case s.config.Demo && s.own[r.URL.Path] == nil && !(s.isOurs(asked) && s.isOurs(r.Host)):
+		case s.config.Demo && s.own[r.URL.Path] == nil && (!s.isOurs(asked) || !s.isOurs(r.Host)):
 			http.Error(w, fmt.Sprintf("421 Misdirected Request: while the demo tenant is served, whose credentials everybody knows, names that strangers could own lead nowhere, and %q may be one. If it is yours, name it in MOCKTENANT_TLS_HOSTS.", r.Host), http.StatusMisdirectedRequest)
 		default:
 			next.ServeHTTP(w, r)
