@@ -1,6 +1,10 @@
 package graph
 
-import "github.com/mocktenant/mocktenant/internal/db"
+import (
+	"strings"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
 
 // Routes lists every route as its method and its path.
 func Routes() []string {
@@ -15,4 +19,10 @@ func Routes() []string {
 func AppendBetaPartner(b []byte, row *db.RemoteAssistancePartner) []byte {
 	x := &exchange{version: version{beta: true}, format: minimal}
 	return x.appendPartner(b, row, "", nil, false)
+}
+
+// Public tells whether one of Routes answers without a token.
+func Public(route string) bool {
+	_, path, _ := strings.Cut(route, " ")
+	return public(path)
 }

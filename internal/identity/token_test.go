@@ -378,7 +378,7 @@ func TestLockout(t *testing.T) {
 	clock.move(61 * time.Second)
 	c.redeem(c.passwordForm())
 	// An address that goes on failing is kept out, whoever's name it uses.
-	clock.stop() // or a slow machine would fail no faster than is forgiven
+	clock.stop()    // or a slow machine would fail no faster than is forgiven
 	for range 500 { // more than are let pass
 		if a := c.token(with(c.passwordForm(), "username", "x@"+c.domain)); strings.Contains(a.body, "[50053]") {
 			break

@@ -1,0 +1,35 @@
+package admin_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/internal/testenv"
+)
+
+// However the path of a guarded route is spelled, a request without a key is refused.
+func TestSpellingsNeedKey(t *testing.T) {
+	t.Parallel()
+	owner := setup(t)
+	tenant := owner.newTenant(admin.TenantCreate{DisplayName: "secret"}).Tenant.Id
+	stranger := &client{t, owner.server, ""}
+	guarded := 0
+	for route, path := range routes(tenant) {
+		if public(route) {
+			continue
+		}
+		guarded++
+		method, _, _ := strings.Cut(route, " ")
+		for _, spelling := range testenv.Spellings(path) {
+			r := stranger.do(method, spelling, nil)
+			if r.status != http.StatusUnauthorized || strings.Contains(r.body, "secret") {
+				t.Errorf("%s %s: %d %s", method, spelling, r.status, r.body)
+			}
+		}
+	}
+	if guarded < 10 {
+		t.Errorf("%d guarded routes", guarded)
+	}
+}
