@@ -561,7 +561,7 @@ func TestFailures(t *testing.T) {
 		"no URL":         {graphtest.WithDatabaseURL("host=127.0.0.1 port=x"), "graphtest: use the Postgres of WithDatabaseURL: read the database URL: "},
 		"out of range":   {graphtest.WithPageSize(0), "graphtest: make a tenant: line 1: /settings/pageSize: number must be at least 1"},
 		"no YAML":        {graphtest.WithState([]byte("version: 1\npartners: [}\n")), "graphtest: read the state: line 2"},
-		"no state":       {graphtest.WithState([]byte(`{"version":1,"partners":[{"displayNam":"A"}]}`)), "graphtest: make a tenant: /source/document/partners/0"},
+		"no state":       {graphtest.WithState([]byte(`{"version":1,"partners":[{"displayNam":"A"}]}`)), "graphtest: make a tenant: line 1: /source/document/partners/0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
