@@ -35,6 +35,7 @@ func find(t *testing.T, programs ...string) string {
 func TestNode(t *testing.T) {
 	t.Parallel()
 	npm, node := find(t, "npm"), find(t, "node")
+	find(t, "openssl")
 	chromium := find(t, "chromium", "chromium-browser", "google-chrome")
 	install := exec.CommandContext(t.Context(), npm, "ci", "--no-audit", "--no-fund")
 	install.Dir = "../node"

@@ -1,9 +1,10 @@
 // ADAL for Node, the client of the endpoints of v1.0, unmodified.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import adal from "adal-node";
 
-const { AZURE_AUTHORITY_HOST, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, AZURE_PASSWORD, AZURE_TENANT_ID, AZURE_USERNAME, GRAPH_BASE_URL, MOCKTENANT_TEST_PUBLIC_CLIENT_ID } = process.env;
+const { AZURE_AUTHORITY_HOST, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, AZURE_PASSWORD, AZURE_TENANT_ID, AZURE_USERNAME, GRAPH_BASE_URL, MOCKTENANT_ADMIN_URL, MOCKTENANT_TEST_PUBLIC_CLIENT_ID } = process.env;
 const resource = "https://graph.microsoft.com";
 const redirectUri = "http://localhost:4711";
 const authority = AZURE_AUTHORITY_HOST + AZURE_TENANT_ID;
@@ -38,6 +39,26 @@ test("client secret: refused by Graph, and by the authority for an unknown resou
   const { accessToken } = await ask("acquireTokenWithClientCredentials", resource, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET);
   assert.equal(await graph(accessToken), 403);
   await assert.rejects(ask("acquireTokenWithClientCredentials", "https://nosuch.example", AZURE_CLIENT_ID, AZURE_CLIENT_SECRET), /AADSTS500011/);
+});
+
+// Asks the administration, which needs no key on loopback as long as there is none.
+async function administer(path, body) {
+  const response = await fetch(MOCKTENANT_ADMIN_URL + path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  const text = await response.text();
+  assert.equal(response.status, 201, text);
+  return JSON.parse(text);
+}
+
+test("certificate: by the key of one that was registered, and of no other", async () => {
+  const { tenant, credentials } = await administer("/v1/tenants", { displayName: "ADAL", settings: { permissionRule: "current" } });
+  const pem = () => execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=adal", "-days", "1", "-keyout", "-"], { encoding: "utf8", stdio: "pipe" });
+  const [key, certificate] = pem().split(/(?=-----BEGIN CERTIFICATE-----)/);
+  const { thumbprint } = await administer(`/v1/tenants/${tenant.id}/applications/${credentials.clientId}/certificates`, { certificate });
+  const signIn = (by) => ask({ context: new adal.AuthenticationContext(AZURE_AUTHORITY_HOST + tenant.id, false), name: "acquireTokenWithClientCertificate" }, resource, credentials.clientId, by, thumbprint);
+  const [another] = pem().split(/(?=-----BEGIN CERTIFICATE-----)/);
+  await assert.rejects(signIn(another), /AADSTS700027/); // first, since ADAL keeps tokens
+  const { accessToken } = await signIn(key);
+  assert.equal(await graph(accessToken), 200);
 });
 
 test("authorization code", async () => {

@@ -132,12 +132,24 @@ test("silently in a frame, with the session of another page", async (t) => {
     await context.close();
     await rm(profile, { recursive: true });
   });
-  const silently = (page, request) => page.evaluate((r) => window.app.ssoSilent(r).then((result) => result.account.username, (e) => e.errorCode), request);
+  const silently = (page, request) => page.evaluate((r) => window.app.ssoSilent(r).then((result) => result.account.username, (e) => `${e.errorCode} ${e.errorMessage}`), request);
+  const nobody = /^login_required .*AADSTS50058:/;
   const first = await open(context);
-  assert.equal(await silently(first, { scopes }), "login_required");
+  assert.match(await silently(first, { scopes }), nobody);
   await signIn(first);
   const second = await open(context); // which knows no account
   assert.equal(await silently(second, { scopes, loginHint: AZURE_USERNAME }), AZURE_USERNAME);
+
+  // After a logout the session is gone, also for who has kept its cookie.
+  const cookies = await context.cookies(graph);
+  assert.equal(cookies.length, 1);
+  const answered = first.waitForResponse((r) => r.url().includes("/oauth2/v2.0/logout"));
+  await first.evaluate((request) => { window.app.logoutRedirect(request); }, { postLogoutRedirectUri: `${home}/redirect.html` });
+  await answered;
+  assert.match(await silently(await open(context), { scopes, loginHint: AZURE_USERNAME }), nobody);
+  await context.addCookies(cookies);
+  assert.match(await silently(await open(context), { scopes, loginHint: AZURE_USERNAME }), nobody);
+  assert.deepEqual(await context.cookies(graph), cookies); // the browser had it to send
 });
 
 test("at common, silently, nobody is signed in", async () => {
