@@ -45,12 +45,14 @@ func (a *API) ListApplications(c *gin.Context, id TenantId, p ListApplicationsPa
 			return answer{}, err
 		}
 		ctx := c.Request.Context()
-		rows, err := a.queries.ListApplications(ctx, db.ListApplicationsParams{TenantID: id, After: after, RowLimit: limit(p.Top) + 1})
+		rows, more, err := a.pageOfApplications(ctx, id, after, limit(p.Top))
 		if err != nil {
 			return answer{}, err
 		}
 		list := ApplicationList{Value: []Application{}}
-		rows, list.NextLink = page(x, rows, p.Top, func(a db.Application) string { return a.ClientID.String() })
+		if more {
+			list.NextLink = x.nextLink(rows[len(rows)-1].ClientID.String())
+		}
 		ids := make([]uuid.UUID, len(rows))
 		for i, row := range rows {
 			ids[i] = row.ClientID
@@ -76,6 +78,43 @@ func (a *API) GetApplication(c *gin.Context, tenant TenantId, id ClientId) {
 		application, err := showApplication(c.Request.Context(), a.queries, tenant, id)
 		return ok(application), err
 	})
+}
+
+// fewApplications are read at once, and a page ends behind so many bytes of them: each
+// may have half a megabyte of redirect URIs, and as much of scopes.
+const (
+	fewApplications     = 8
+	maxApplicationsPage = 8 << 20
+)
+
+// pageOfApplications reads up to top applications behind an id, and whether there are
+// more.
+func (a *API) pageOfApplications(ctx context.Context, tenant, after uuid.UUID, top int64) (rows []db.Application, more bool, err error) {
+	for size := 0; ; after = rows[len(rows)-1].ClientID {
+		next, err := a.queries.ListApplications(ctx, db.ListApplicationsParams{TenantID: tenant, After: after, RowLimit: fewApplications})
+		if err != nil {
+			return nil, false, err
+		}
+		for _, row := range next {
+			if int64(len(rows)) == top || size > maxApplicationsPage {
+				return rows, true, nil
+			}
+			rows, size = append(rows, row), size+sizeOf(row)
+		}
+		if len(next) < fewApplications {
+			return rows, false, nil
+		}
+	}
+}
+
+// sizeOf is how many bytes an application's texts have.
+func sizeOf(a db.Application) (n int) {
+	for _, texts := range [][]string{a.RedirectUris, a.SpaRedirectUris, a.PublicClientRedirectUris, a.ExposedScopes, a.RequiredScopes, a.RequiredRoles} {
+		for _, text := range texts {
+			n += len(text)
+		}
+	}
+	return n
 }
 
 func showApplication(ctx context.Context, q *db.Queries, tenant, id uuid.UUID) (Application, error) {

@@ -249,17 +249,37 @@ func (a *API) receive(x *call) error {
 	return cmp.Or(x.state.Skim(), err) // which knows the place
 }
 
-// openState opens the document that was kept. YAML takes much memory, so that is read
-// one by one.
+// openState opens the document that was kept, one of YAML as the JSON that it is.
 func (a *API) openState(x *call, yaml bool) (err error) {
 	if yaml {
-		release, err := a.conversions.take(x.Request.Context(), a.patience)
-		if err != nil {
+		if err := a.convert(x); err != nil {
 			return err
 		}
-		defer release()
 	}
-	x.state, err = state.Open(x.document.open(), yaml)
+	x.state, err = state.Open(x.document.open(), false)
+	return err
+}
+
+// convert keeps a document of YAML as JSON instead. That takes much memory, so one is
+// converted after the other, and none of it stays while the document waits.
+func (a *API) convert(x *call) error {
+	release, err := a.conversions.take(x.Request.Context(), a.patience)
+	if err != nil {
+		return err
+	}
+	defer release()
+	text, err := io.ReadAll(x.document.open())
+	if err == nil {
+		text, err = state.ToJSON(text, true)
+	}
+	if err != nil {
+		return err
+	}
+	if err := x.document.Close(); err != nil {
+		a.log.Warn("remove a document", "error", err)
+	}
+	x.document = &spool{room: a.spool}
+	_, err = x.document.Write(text)
 	return err
 }
 

@@ -60,12 +60,16 @@ func (c *client) listen(config admin.Config) (handler http.Handler, base string)
 
 // call sends a request with a body of JSON to an administration at an address.
 func (c *client) call(base, method, path, body string) reply {
+	return c.callWith(base, method, path, body, "application/json")
+}
+
+func (c *client) callWith(base, method, path, body, kind string) reply {
 	r, err := http.NewRequestWithContext(c.Context(), method, base+path, strings.NewReader(body))
 	if err != nil {
 		c.Error(err)
 		return reply{}
 	}
-	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Content-Type", kind)
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
 		c.Error(err)

@@ -259,7 +259,9 @@ func (a *API) DiffStates(c *gin.Context, id TenantId, p DiffStatesParams) {
 			}
 			var changes []state.Change
 			if p.After == nil {
-				if changes, err = state.DiffDirectory(ctx, q, from.StateID, to); err != nil {
+				if changes, err = state.DiffDirectory(ctx, q, from.StateID, to); errors.Is(err, state.ErrTooLong) {
+					return errBadRequest("More changed of the settings, users and applications than a page has, some 8 MB: export both states and compare them.")
+				} else if err != nil {
 					return err
 				}
 			}

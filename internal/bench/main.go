@@ -20,6 +20,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -41,14 +42,19 @@ func run(ctx context.Context) error {
 	only := flag.String("only", "", "measure this part alone: starts, loads, rows, replicas, tenants or ceiling")
 	binary := flag.String("binary", "", "measure this program; none: build it from here")
 	profiles := flag.String("profile", "", "write profiles of the loads into this directory")
+	requests := flag.String("requests", "", "of the ceiling, measure the requests alone whose names this regular expression matches; they aren't written")
 	flag.Parse()
 
+	names, err := regexp.Compile(*requests)
+	if err != nil {
+		return fmt.Errorf("-requests: %w", err)
+	}
 	s, err := newSubject(ctx, *binary)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	s.profiles = *profiles
+	s.profiles, s.requests = *profiles, names
 	d := time.Duration(*seconds) * time.Second
 	parts := []struct {
 		name    string
@@ -66,11 +72,10 @@ func run(ctx context.Context) error {
 			continue
 		}
 		var b strings.Builder
-		if err := part.measure(ctx, &b); err != nil {
+		if err := part.measure(ctx, io.MultiWriter(&b, os.Stdout)); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
-		fmt.Print(b.String())
-		if *write {
+		if *write && *requests == "" {
 			if err := replaceSection("docs/performance.md", part.name, b.String()); err != nil {
 				return err
 			}

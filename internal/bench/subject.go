@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -78,13 +79,15 @@ type subject struct {
 	postgres *embeddedpg.Server
 	service  *exec.Cmd
 
-	postmaster int      // its process id
-	profiles   string   // where they go; "": none are made
-	pictures   []plot   // of the part that is measured
-	variables  []string // of pgbench's scripts, which sends them as parameters
+	postmaster int            // its process id
+	profiles   string         // where they go; "": none are made
+	requests   *regexp.Regexp // names of those that the ceiling measures
+	pictures   []plot         // of the part that is measured
+	variables  []string       // of pgbench's scripts, which sends them as parameters
 	url        string
 	adminURL   string
 	token      string
+	sent       atomic.Int64 // requests of the ceiling, each with another number
 }
 
 // newSubject builds the service, unless a binary is given.
@@ -101,7 +104,7 @@ func newSubject(ctx context.Context, binary string) (*subject, error) {
 		s.binary = binary
 		return s, nil
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-tags=nomsgpack,grpcnotrace", "-trimpath", "-ldflags=-s -w", "-o", s.binary, "./cmd/mocktenant") // as releases are
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=auto", "-tags=nomsgpack,grpcnotrace", "-trimpath", "-ldflags=-s -w", "-o", s.binary, "./cmd/mocktenant") // as releases are
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build: %w\n%s", err, out)

@@ -1,8 +1,11 @@
 package state
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 	"reflect"
 	"slices"
@@ -21,62 +24,40 @@ type Change struct {
 	Before, After any
 }
 
+// maxDirectoryDiff is how much the changes of a directory may have, in bytes of JSON.
+const maxDirectoryDiff = 8 << 20
+
 // DiffDirectory compares settings, users and applications, in this order and by
-// id.
+// id. ErrTooLong says that more than 8 MB changed.
 func DiffDirectory(ctx context.Context, q *db.Queries, from, to uuid.UUID) ([]Change, error) {
-	a, err := load(ctx, q, from)
+	before, err := loadSettings(ctx, q, from)
 	if err != nil {
 		return nil, err
 	}
-	b, err := load(ctx, q, to)
+	after, err := loadSettings(ctx, q, to)
 	if err != nil {
 		return nil, err
 	}
-	var changes []Change
-	if !reflect.DeepEqual(a.settings, b.settings) {
-		changes = append(changes, Change{"settings", "settings", a.settings, b.settings})
+	d := differences{}
+	if !reflect.DeepEqual(before, after) {
+		d.changes = append(d.changes, Change{"settings", "settings", before, after})
 	}
-	changes = append(changes, diff("user", a.users, b.users, func(u *User) string {
+	err = compare(&d, "user", loadUsers(ctx, q, from), loadUsers(ctx, q, to), func(u *User) string {
 		if u.PasswordHash != nil { // shown as changed or not, never itself
 			u.PasswordHash = mask(*u.PasswordHash)
 		}
 		return u.ID.String()
-	})...)
-	return append(changes, diff("application", a.applications, b.applications, func(p *Application) string {
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = compare(&d, "application", loadApplications(ctx, q, from), loadApplications(ctx, q, to), func(p *Application) string {
 		for i := range p.Secrets {
 			p.Secrets[i].SecretHash = nil
 		}
 		return p.ClientID.String()
-	})...), nil
-}
-
-// directory is all of a state but the partners.
-type directory struct {
-	settings     Settings
-	users        []User
-	applications []Application
-}
-
-func load(ctx context.Context, q *db.Queries, tenant uuid.UUID) (d directory, err error) {
-	if d.settings, err = loadSettings(ctx, q, tenant); err != nil {
-		return d, err
-	}
-	if d.users, err = collect(loadUsers(ctx, q, tenant)); err != nil {
-		return d, err
-	}
-	d.applications, err = collect(loadApplications(ctx, q, tenant))
-	return d, err
-}
-
-func collect[T any](all iter.Seq2[T, error]) ([]T, error) {
-	var list []T
-	for v, err := range all {
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, v)
-	}
-	return list, nil
+	})
+	return d.changes, err
 }
 
 // mask shows of a password's hash its salt alone: another password has another.
@@ -85,35 +66,77 @@ func mask(hash string) *string {
 	return &masked
 }
 
-func diff[T any](entity string, before, after []T, prepare func(*T) string) []Change {
-	found := map[string]*Change{}
-	get := func(id string) *Change {
-		if found[id] == nil {
-			found[id] = &Change{Entity: entity, ID: id}
-		}
-		return found[id]
-	}
-	for i := range before {
-		get(prepare(&before[i])).Before = before[i]
-	}
-	for i := range after {
-		get(prepare(&after[i])).After = after[i]
-	}
-	var changes []Change
-	for _, c := range found {
-		if !same(c.Before, c.After) {
-			changes = append(changes, *c)
-		}
-	}
-	slices.SortFunc(changes, func(a, b Change) int { return strings.Compare(a.ID, b.ID) })
-	return changes
+// differences are the changes found so far.
+type differences struct {
+	changes []Change
+	size    int // in bytes of JSON
 }
 
-// same compares as documents do.
-func same(a, b any) bool {
-	x, _ := json.Marshal(a)
-	y, _ := json.Marshal(b)
-	return string(x) == string(y)
+// add adds a change, unless both are the same, as documents compare.
+func (d *differences) add(c Change) error {
+	before, _ := json.Marshal(c.Before)
+	after, _ := json.Marshal(c.After)
+	if bytes.Equal(before, after) {
+		return nil
+	}
+	if d.size += len(before) + len(after); d.size > maxDirectoryDiff {
+		return ErrTooLong
+	}
+	d.changes = append(d.changes, c)
+	return nil
+}
+
+// side is the next of what one state has.
+type side[T any] struct {
+	next  func() (T, error, bool)
+	ident func(*T) string
+
+	value T
+	id    string // "" at the end
+	err   error
+}
+
+func (s *side[T]) advance() {
+	ok := false
+	if s.value, s.err, ok = s.next(); ok && s.err == nil {
+		s.id = s.ident(&s.value)
+	} else {
+		s.id = ""
+	}
+}
+
+// compare adds the changes between two lists that are in the order of their ids, without
+// keeping more of them than what changed.
+func compare[T any](d *differences, entity string, before, after iter.Seq2[T, error], ident func(*T) string) error {
+	nextA, stopA := iter.Pull2(before)
+	defer stopA()
+	nextB, stopB := iter.Pull2(after)
+	defer stopB()
+	a, b := side[T]{next: nextA, ident: ident}, side[T]{next: nextB, ident: ident}
+	a.advance()
+	b.advance()
+	for {
+		if err := errors.Join(a.err, b.err); err != nil || a.id == "" && b.id == "" {
+			return err
+		}
+		c := Change{Entity: entity}
+		id := cmp.Or(a.id, b.id)
+		if b.id != "" {
+			id = min(id, b.id)
+		}
+		c.ID = id
+		if a.id == id {
+			c.Before = a.value
+			a.advance()
+		}
+		if b.id == id {
+			c.After = b.value
+			b.advance()
+		}
+		if err := d.add(c); err != nil {
+			return err
+		}
+	}
 }
 
 // DiffPartners compares the partners behind an id, by id, at most limit of them.

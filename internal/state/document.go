@@ -27,16 +27,20 @@ func Open(in *io.SectionReader, yaml bool) (Document, error) {
 	}
 	in = io.NewSectionReader(in, begin, in.Size()-begin)
 	if yaml {
-		text, lines, err := readYAML(in)
-		return Document{section(text), lines}, err
+		text, err := readYAML(in)
+		if err != nil {
+			return Document{}, err
+		}
+		in = section(text)
 	}
 	d := Document{in: in}
 	d.lines = d.line
 	return d, nil
 }
 
-// ToJSON returns a document as JSON, without a byte order mark. What can't be a document
-// is an *Error; what is wrong with JSON, others say.
+// ToJSON returns a document as JSON, without a byte order mark, and with the lines of
+// the document. What can't be a document is an *Error; what is wrong with JSON, others
+// say.
 func ToJSON(text []byte, yaml bool) ([]byte, error) {
 	d, err := Open(section(text), yaml)
 	if err != nil {

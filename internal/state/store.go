@@ -156,11 +156,15 @@ func loadSettings(ctx context.Context, q *db.Queries, tenant uuid.UUID) (Setting
 	return Settings{&row.PageSize, &row.PermissionRule, &row.RepeatabilitySeconds, &row.UserPicker}, err
 }
 
-// pageSize is how many rows are read at once.
-const pageSize = 1000
+// pageSize is how many rows are read at once, and fewApplications how many applications,
+// each of which may have a megabyte.
+const (
+	pageSize        = 1000
+	fewApplications = 8
+)
 
-// pages are rows by id, read page by page.
-func pages[T any](idOf func(T) uuid.UUID, read func(after uuid.UUID) ([]T, error)) iter.Seq2[T, error] {
+// pages are rows by id, read page by page until one has fewer than size.
+func pages[T any](size int, idOf func(T) uuid.UUID, read func(after uuid.UUID) ([]T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for after := uuid.Nil; ; {
 			rows, err := read(after)
@@ -174,7 +178,7 @@ func pages[T any](idOf func(T) uuid.UUID, read func(after uuid.UUID) ([]T, error
 					return
 				}
 			}
-			if len(rows) < pageSize {
+			if len(rows) < size {
 				return
 			}
 			after = idOf(rows[len(rows)-1])
@@ -183,7 +187,7 @@ func pages[T any](idOf func(T) uuid.UUID, read func(after uuid.UUID) ([]T, error
 }
 
 func loadPartners(ctx context.Context, q *db.Queries, tenant uuid.UUID) iter.Seq2[Partner, error] {
-	return pages(func(p Partner) uuid.UUID { return p.ID }, func(after uuid.UUID) ([]Partner, error) {
+	return pages(pageSize, func(p Partner) uuid.UUID { return p.ID }, func(after uuid.UUID) ([]Partner, error) {
 		rows, err := q.ListRemoteAssistancePartners(ctx, db.ListRemoteAssistancePartnersParams{TenantID: tenant, After: after, RowLimit: pageSize})
 		partners := make([]Partner, len(rows))
 		for i, row := range rows {
@@ -194,7 +198,7 @@ func loadPartners(ctx context.Context, q *db.Queries, tenant uuid.UUID) iter.Seq
 }
 
 func loadUsers(ctx context.Context, q *db.Queries, tenant uuid.UUID) iter.Seq2[User, error] {
-	return pages(func(u User) uuid.UUID { return u.ID }, func(after uuid.UUID) ([]User, error) {
+	return pages(pageSize, func(u User) uuid.UUID { return u.ID }, func(after uuid.UUID) ([]User, error) {
 		rows, err := q.ListUsers(ctx, db.ListUsersParams{TenantID: tenant, After: after, RowLimit: pageSize})
 		users := make([]User, len(rows))
 		for i, u := range rows {
@@ -209,8 +213,8 @@ func loadUsers(ctx context.Context, q *db.Queries, tenant uuid.UUID) iter.Seq2[U
 }
 
 func loadApplications(ctx context.Context, q *db.Queries, tenant uuid.UUID) iter.Seq2[Application, error] {
-	return pages(func(a Application) uuid.UUID { return a.ClientID }, func(after uuid.UUID) ([]Application, error) {
-		rows, err := q.ListApplications(ctx, db.ListApplicationsParams{TenantID: tenant, After: after, RowLimit: pageSize})
+	return pages(fewApplications, func(a Application) uuid.UUID { return a.ClientID }, func(after uuid.UUID) ([]Application, error) {
+		rows, err := q.ListApplications(ctx, db.ListApplicationsParams{TenantID: tenant, After: after, RowLimit: fewApplications})
 		if err != nil {
 			return nil, err
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -22,28 +21,28 @@ const (
 	maxYAMLValues = 300_000
 )
 
-// readYAML turns a YAML document into JSON, and tells which line of it an offset
-// of the JSON is from.
-func readYAML(in io.Reader) ([]byte, func(int64) int, error) {
+// readYAML turns a YAML document into JSON, whose values are in the lines they come
+// from.
+func readYAML(in io.Reader) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(in, MaxYAML+1))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if len(text) > MaxYAML {
-		return nil, nil, &Error{Message: fmt.Sprintf("a YAML document may have %d bytes; use JSON for larger ones", MaxYAML)}
+		return nil, &Error{Message: fmt.Sprintf("a YAML document may have %d bytes; use JSON for larger ones", MaxYAML)}
 	}
 	if n := bytes.Count(text, []byte(",")) + bytes.Count(text, []byte(":")) + bytes.Count(text, []byte("\n")); n > maxYAMLValues {
-		return nil, nil, &Error{Message: fmt.Sprintf("a YAML document may have %d values, and this one has about %d; use JSON for larger ones", maxYAMLValues, n)}
+		return nil, &Error{Message: fmt.Sprintf("a YAML document may have %d values, and this one has about %d; use JSON for larger ones", maxYAMLValues, n)}
 	}
 	root, err := loadYAML(text)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	c := converter{}
+	c := converter{line: 1}
 	if err := c.value(root); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return c.json, c.line, nil
+	return c.json, nil
 }
 
 // loadYAML reads the one document of a YAML stream.
@@ -78,32 +77,21 @@ func yamlError(err error) error {
 	return e
 }
 
-// converter writes JSON and remembers which line its parts are from.
+// converter writes JSON.
 type converter struct {
-	json  []byte
-	marks []mark
+	json []byte
+	line int
 }
 
-type mark struct {
-	offset int64
-	line   int
-}
-
-func (c *converter) line(offset int64) int {
-	i, _ := slices.BinarySearchFunc(c.marks, offset, func(m mark, at int64) int {
-		if m.offset <= at {
-			return -1
-		}
-		return 1
-	})
-	if i == 0 {
-		return 1
+// begin goes to the line of what comes next.
+func (c *converter) begin(n *yaml.Node) {
+	for ; c.line < n.Line; c.line++ {
+		c.json = append(c.json, '\n')
 	}
-	return c.marks[i-1].line
 }
 
 func (c *converter) value(n *yaml.Node) error {
-	c.marks = append(c.marks, mark{int64(len(c.json)), n.Line})
+	c.begin(n)
 	switch n.Kind {
 	case yaml.MappingNode:
 		return c.list('{', '}', n.Content, 2)
@@ -125,7 +113,7 @@ func (c *converter) list(open, end byte, nodes []*yaml.Node, step int) error {
 			if n.Kind != yaml.ScalarNode {
 				return &Error{Line: n.Line, Message: "want a name"}
 			}
-			c.marks = append(c.marks, mark{int64(len(c.json)), n.Line})
+			c.begin(n)
 			c.json, _ = jsontext.AppendQuote(c.json, n.Value)
 			continue
 		}

@@ -1,0 +1,87 @@
+package admin_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/admin"
+)
+
+// A document of YAML that was converted is kept as others are: in a file, which counts.
+func TestConvertedYAMLIsSpooled(t *testing.T) {
+	t.Parallel()
+	c := few(t, 8)
+	_, base := c.listen(admin.Config{Spool: 1 << 20})
+	yaml := "version: 1\npartners:\n" + strings.Repeat("- displayName: 123\n", 50_000) // 0.95 MB, and 1.25 of JSON
+	detail := c.refused(503, "", c.callWith(base, "POST", "/v1/seeds?name=s-"+uuid.NewString(), yaml, "application/yaml"))
+	if !strings.Contains(detail, "MOCKTENANT_SPOOL_MEGABYTES") {
+		t.Error(detail)
+	}
+	c.want(201, c.do("POST", "/v1/seeds?name=s-"+uuid.NewString(), "version: 1\npartners:\n- displayName: a\n", "Content-Type", "application/yaml"))
+}
+
+// Applications may be so large that a page ends before it has as many as it may; the
+// link leads to the rest.
+func TestPagesOfLargeApplications(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	made := c.newTenant(admin.TenantCreate{Credentials: ptr(false)}).Tenant
+	want := 40
+	for range want {
+		c.want(201, c.do("POST", tenantPath(made.Id, "/applications"), largeApplication()))
+	}
+	seen, pages := map[uuid.UUID]bool{}, 0
+	for next := tenantPath(made.Id, "/applications?top=1000"); next != ""; pages++ {
+		r := c.want(200, c.do("GET", next, nil))
+		if len(r.body) > 12<<20 {
+			t.Errorf("a page has %d bytes", len(r.body))
+		}
+		list := decode[admin.ApplicationList](c, r)
+		for _, a := range list.Value {
+			seen[a.ClientId] = true
+		}
+		if next = ""; list.NextLink != nil {
+			next = *list.NextLink
+		}
+	}
+	if len(seen) != want || pages != 3 {
+		t.Errorf("%d applications on %d pages, want %d on 3", len(seen), pages, want)
+	}
+}
+
+// A comparison refuses to answer with more of a directory than a page has, and compares
+// those that are as large but alike.
+func TestDiffOfLargeDirectories(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	made := c.newTenant(admin.TenantCreate{Credentials: ptr(false)}).Tenant
+	snapshot := func(name string) {
+		c.want(201, c.do("POST", tenantPath(made.Id, "/snapshots"), admin.SnapshotCreate{Name: name}))
+	}
+	snapshot("none")
+	for range 20 {
+		c.want(201, c.do("POST", tenantPath(made.Id, "/applications"), largeApplication()))
+	}
+	snapshot("twenty")
+	detail := c.refused(400, "", c.do("GET", tenantPath(made.Id, "/diff?from=none"), nil))
+	if !strings.Contains(detail, "export both states and compare them") {
+		t.Error(detail)
+	}
+	c.want(201, c.do("POST", tenantPath(made.Id, "/applications"), admin.ApplicationCreate{DisplayName: "B"}))
+	list := decode[admin.DiffList](c, c.want(200, c.do("GET", tenantPath(made.Id, "/diff?from=twenty"), nil)))
+	if len(list.Value) != 1 || list.Value[0].Change != admin.DiffEntryChangeAdded {
+		t.Errorf("%+v", list.Value)
+	}
+}
+
+// largeApplication has half a megabyte of redirect URIs.
+func largeApplication() admin.ApplicationCreate {
+	uris := make([]string, 250)
+	for i := range uris {
+		uris[i] = fmt.Sprintf("https://example.com/%d/%s", i, strings.Repeat("u", 2000))
+	}
+	return admin.ApplicationCreate{DisplayName: "A", RedirectUris: &uris}
+}
