@@ -87,7 +87,8 @@ func TestEntrances(t *testing.T) {
 		{name: "UTF-16 without a mark", document: utf16Of(binary.LittleEndian, `{"version": 1}`), yaml: true, json: true, want: "is UTF-16; save it as UTF-8"},
 		{name: "UTF-32", document: "\xFF\xFE\x00\x00{\x00\x00\x00", yaml: true, json: true, want: "is UTF-32; save it as UTF-8"},
 		{name: "deep", document: deep, yaml: true, json: true, embedded: true, want: "/partners/0: is nested deeper than 32", wantsYAML: "line 2, the document: yaml: line 2: exceeded max depth of 32"},
-		{name: "a large value", document: "{\"version\": 1,\n\"settings\": {\"x\": [" + strings.Repeat("1,", 5<<20) + "1]}}", json: true, embedded: true, want: "/settings: is larger than 8388608 bytes"},
+		{name: "a large value", document: "{\"version\": 1,\n\"settings\": {\"x\": [" + strings.Repeat("1"+strings.Repeat("0", 99)+",", 100_000) + "1]}}", json: true, embedded: true, want: "/settings: is larger than 8388608 bytes"},
+		{name: "a value of many parts", document: "{\"version\": 1,\n\"settings\": {\"x\": [" + strings.Repeat("{},", 300_000) + "1]}}", json: true, embedded: true, want: "/settings: has more than 800000 brackets, braces, commas and colons"},
 		{name: "large YAML", document: "version: 1\n#" + strings.Repeat("x", 4<<20), yaml: true, want: "a YAML document may have 4194304 bytes; use JSON for larger ones"},
 		{name: "aliases", document: "version: 1\nusers: &u []\npartners: *u\n", yaml: true, want: "line 3, the document: anchors and aliases are not supported"},
 	} {
@@ -191,7 +192,7 @@ func TestRefusedWhileReading(t *testing.T) {
 	}{
 		{"application/yaml", endless{begin: "version: 1\npartners:\n", repeat: "- {displayName: x}\n"}, "a YAML document may have 4194304 bytes"},
 		{"application/json", endless{begin: "{\"version\": 1,\n\"partners\": [{\"displayName\": \"", repeat: "x"}, "line 2, /partners/0: is larger than 8388608 bytes"},
-		{"application/json", endless{begin: "{\"version\": 1,\n\"settings\": {\"x\": [", repeat: "1,"}, "line 2, /settings: is larger than 8388608 bytes"},
+		{"application/json", endless{begin: "{\"version\": 1,\n\"settings\": {\"x\": [", repeat: "1,"}, "line 2, /settings: has more than 800000 brackets, braces, commas and colons"},
 		{"application/json", endless{begin: "{\"version\": 1,\n\"partners\": [{},", repeat: " "}, "line 2, /partners/1: is larger than 8388608 bytes"},
 		{"application/json", endless{begin: "{\"version\": 1,\n\"partners\": ", repeat: "["}, "line 2, /partners/0: is nested deeper than 32"},
 	} {

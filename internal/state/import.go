@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -294,25 +295,40 @@ func (i *importing) credentials(ctx context.Context, client uuid.UUID, a Applica
 	return nil
 }
 
+// consents grants what an application's consents say, in one statement for each who
+// consented, however many say so.
 func (i *importing) consents(ctx context.Context, r *reader, client uuid.UUID, a Application) error {
+	scopes, order := map[uuid.UUID][]string{}, []uuid.UUID{}
 	for n, c := range a.Consents {
-		principal := c.UserID
-		if c.UserPrincipalName != "" {
-			var err error
-			principal, err = i.findUser(ctx, c.UserPrincipalName)
-			if errors.Is(err, pgx.ErrNoRows) {
-				return r.refuse(fmt.Sprintf("/consents/%d/userPrincipalName", n), 0, fmt.Sprintf("no user is called %q", c.UserPrincipalName))
-			}
-			if err != nil {
-				return err
-			}
+		principal, err := i.principal(ctx, r, n, c)
+		if err != nil {
+			return err
 		}
-		err := i.q.GrantScopes(ctx, db.GrantScopesParams{TenantID: i.id, ClientID: client, PrincipalID: principal, Scopes: c.Scopes, CreatedAt: i.Now})
+		if _, known := scopes[principal]; !known {
+			order = append(order, principal)
+		}
+		scopes[principal] = append(scopes[principal], c.Scopes...)
+	}
+	for _, principal := range order {
+		slices.Sort(scopes[principal])
+		err := i.q.GrantScopes(ctx, db.GrantScopesParams{TenantID: i.id, ClientID: client, PrincipalID: principal, Scopes: slices.Compact(scopes[principal]), CreatedAt: i.Now})
 		if err != nil {
 			return err
 		}
 	}
 	return i.q.GrantRoles(ctx, db.GrantRolesParams{TenantID: i.id, ClientID: client, Roles: a.Roles, CreatedAt: i.Now})
+}
+
+// principal is who made an application's nth consent; nobody is all.
+func (i *importing) principal(ctx context.Context, r *reader, n int, c Consent) (uuid.UUID, error) {
+	if c.UserPrincipalName == "" {
+		return c.UserID, nil
+	}
+	id, err := i.findUser(ctx, c.UserPrincipalName)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = r.refuse(fmt.Sprintf("/consents/%d/userPrincipalName", n), 0, fmt.Sprintf("no user is called %q", c.UserPrincipalName))
+	}
+	return id, err
 }
 
 func orText(text, other string) string {
