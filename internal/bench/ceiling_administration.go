@@ -34,10 +34,11 @@ func yamlDocument() string {
 }
 
 // oneApplication is a document whose one application is as large as a value may be, of
-// as many consents.
+// as many consents: each has six of the 800,000 parts.
 func oneApplication() string {
-	const consent = `{"scopes":["s"]}`
-	return `{"version":1,"applications":[{"displayName":"A","consents":[` + strings.Repeat(consent+",", largestElement/(len(consent)+1)-1) + consent + `]}]}`
+	const consents = 133_000
+	consent := `{"scopes":["` + strings.Repeat("s", largestElement/consents-18) + `"]}`
+	return `{"version":1,"applications":[{"displayName":"A","consents":[` + strings.Repeat(consent+",", consents-1) + consent + `]}]}`
 }
 
 // largeApplication has as many redirect URIs, and as long ones, as may be.
