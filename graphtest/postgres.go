@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/embeddedpg"
@@ -42,7 +41,7 @@ const (
 type postgres struct {
 	url      string // of the user's; "" for one of our own
 	start    func() error
-	admin    *pgxpool.Pool
+	admin    *db.Pool
 	template string
 
 	mu    sync.Mutex

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
 	"github.com/mocktenant/mocktenant/internal/certs"
@@ -70,7 +69,7 @@ func (a *caCommand) Run(ctx context.Context, c *cli, con console) error {
 
 // findCA returns the service's certificate authority and the file in which it
 // is kept; with an error, the authority alone if it can't be kept.
-func (f databaseFlags) findCA(ctx context.Context, pool *pgxpool.Pool) (pem []byte, path string, err error) {
+func (f databaseFlags) findCA(ctx context.Context, pool *db.Pool) (pem []byte, path string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	authority, err := certs.Find(ctx, db.New(pool))

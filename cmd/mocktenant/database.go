@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/adrg/xdg"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -209,7 +208,7 @@ func (f databaseFlags) find() (string, error) {
 }
 
 // open connects to the database that a running service uses.
-func (f databaseFlags) open(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, error) {
+func (f databaseFlags) open(ctx context.Context, log *slog.Logger) (*db.Pool, error) {
 	url, err := f.find()
 	if err != nil {
 		return nil, err

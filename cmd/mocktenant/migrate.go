@@ -8,7 +8,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
 	"github.com/mocktenant/mocktenant/internal/db"
@@ -33,7 +32,7 @@ func newMigrateUp(c *cli) *cobra.Command {
 
 // Run applies the missing migrations.
 func (migrateUpCommand) Run(ctx context.Context, c *cli, con console) error {
-	return c.Database.use(ctx, con, func(pool *pgxpool.Pool) error {
+	return c.Database.use(ctx, con, func(pool *db.Pool) error {
 		return db.MigrateUp(ctx, pool, con.log)
 	})
 }
@@ -51,7 +50,7 @@ func (m migrateDownCommand) Run(ctx context.Context, c *cli, con console) error 
 		return errors.New("migrate down takes the last migration back and drops what it made, with the data in it: say --yes if that is meant. " +
 			"To go back to an older version of mocktenant it isn't needed: that serves on the newer schema")
 	}
-	return c.Database.use(ctx, con, func(pool *pgxpool.Pool) error {
+	return c.Database.use(ctx, con, func(pool *db.Pool) error {
 		down, err := db.MigrateDown(ctx, pool, con.log)
 		if err == nil && !down {
 			err = errors.New("no migration is applied")
@@ -66,7 +65,7 @@ func newMigrateStatus(c *cli) *cobra.Command {
 
 // Run lists the migrations.
 func (migrateStatusCommand) Run(ctx context.Context, c *cli, con console) error {
-	return c.Database.use(ctx, con, func(pool *pgxpool.Pool) error {
+	return c.Database.use(ctx, con, func(pool *db.Pool) error {
 		list, err := db.Migrations(ctx, pool)
 		if err != nil {
 			return err
@@ -90,7 +89,7 @@ func (migrateStatusCommand) Run(ctx context.Context, c *cli, con console) error 
 
 // use calls f with the database: the one that is named, the one of the service
 // that runs, or the service's own, started for it.
-func (f databaseFlags) use(ctx context.Context, con console, do func(*pgxpool.Pool) error) error {
+func (f databaseFlags) use(ctx context.Context, con console, do func(*db.Pool) error) error {
 	dir, err := f.dataDir()
 	if err != nil {
 		return err

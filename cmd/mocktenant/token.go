@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
 	"github.com/mocktenant/mocktenant/internal/bearer"
@@ -81,7 +80,7 @@ func (t *tokenCommand) accessToken() identity.AccessToken {
 	return token
 }
 
-func findDemo(ctx context.Context, pool *pgxpool.Pool) error {
+func findDemo(ctx context.Context, pool *db.Pool) error {
 	exists, err := db.New(pool).TenantExists(ctx, server.DemoTenantID)
 	if err == nil && !exists {
 		err = errNoDemo

@@ -23,7 +23,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/identity"
@@ -32,7 +31,7 @@ import (
 
 // Config is what New needs: DB, Identity and Metrics; the rest may be left out.
 type Config struct {
-	DB       *pgxpool.Pool
+	DB       *db.Pool
 	Identity *identity.Provider
 	Now      func() time.Time // the clock; nil means time.Now
 	Log      *slog.Logger     // nil discards
@@ -62,7 +61,7 @@ type Config struct {
 
 // API is the administration of one service.
 type API struct {
-	pool     *pgxpool.Pool
+	pool     *db.Pool
 	queries  *db.Queries
 	identity *identity.Provider
 	now      func() time.Time

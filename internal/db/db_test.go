@@ -30,7 +30,7 @@ var discard = slog.New(slog.DiscardHandler)
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
 
-func open(t *testing.T, url string) *pgxpool.Pool {
+func open(t *testing.T, url string) *db.Pool {
 	t.Helper()
 	pool, err := db.Open(t.Context(), url, 0, discard)
 	if err != nil {
@@ -49,7 +49,7 @@ const schema = `
 	UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT LIKE 'mocktenant_migrations%'
 	UNION ALL SELECT enumtypid::regtype || ' ' || enumlabel FROM pg_enum ORDER BY 1`
 
-func strs(t *testing.T, pool *pgxpool.Pool, query string) []string {
+func strs(t *testing.T, pool *db.Pool, query string) []string {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), query)
 	if err != nil {

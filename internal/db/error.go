@@ -82,10 +82,11 @@ func classOfState(code string) error {
 }
 
 // NoRoom tells whether the server refused another connection (SQLSTATE 53300,
-// too_many_connections): those that are open go on.
+// too_many_connections): those that are open still serve.
 func NoRoom(err error) bool {
+	var connect *pgconn.ConnectError
 	var refusal *pgconn.PgError
-	return errors.As(err, &refusal) && refusal.Code == "53300"
+	return errors.As(err, &connect) && errors.As(err, &refusal) && refusal.Code == "53300"
 }
 
 // rolledBack tells whether a statement failed because of others at the same time:

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
@@ -46,7 +45,7 @@ type MigrationStatus struct {
 // MigrateUp applies the migrations that the database lacks. Any number of
 // processes may call it at once: one works, the others wait. A newer program's schema
 // is left as it is: this one serves on it.
-func MigrateUp(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) error {
+func MigrateUp(ctx context.Context, pool *Pool, log *slog.Logger) error {
 	// Most starts find nothing to do and need no lock.
 	have, want, err := Revision(ctx, pool)
 	if err == nil {
@@ -76,7 +75,7 @@ var ErrMissingMigration = errors.New("the schema lacks a migration that comes be
 // checkOrder returns ErrMissingMigration unless all migrations up to a version are
 // applied. Each is written, and tried, on what those before it made; only a program that
 // was never released has applied a later one without it.
-func checkOrder(ctx context.Context, pool *pgxpool.Pool, have int64) error {
+func checkOrder(ctx context.Context, pool *Pool, have int64) error {
 	known, err := knownRevisions()
 	if err != nil {
 		return err
@@ -98,7 +97,7 @@ var ErrNewerSchema = errors.New("the schema is newer than this program")
 // MigrateDown takes the last applied migration back, with all data in what it
 // made. Returns false if none is applied, ErrNewerSchema if this program doesn't know
 // the last one.
-func MigrateDown(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) (bool, error) {
+func MigrateDown(ctx context.Context, pool *Pool, log *slog.Logger) (bool, error) {
 	down := false
 	err := withGoose(ctx, pool, func(p *goose.Provider) error {
 		version, err := p.GetDBVersion(ctx)
@@ -121,7 +120,7 @@ func MigrateDown(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) (boo
 
 // Migrations lists every migration that this program knows, oldest first, and behind
 // them, without a name, those that a newer one applied.
-func Migrations(ctx context.Context, pool *pgxpool.Pool) ([]MigrationStatus, error) {
+func Migrations(ctx context.Context, pool *Pool) ([]MigrationStatus, error) {
 	var list []MigrationStatus
 	err := withGoose(ctx, pool, func(p *goose.Provider) error {
 		all, err := p.Status(ctx)
@@ -142,7 +141,7 @@ func Migrations(ctx context.Context, pool *pgxpool.Pool) ([]MigrationStatus, err
 	return list, err
 }
 
-func newerMigrations(ctx context.Context, pool *pgxpool.Pool) ([]MigrationStatus, error) {
+func newerMigrations(ctx context.Context, pool *Pool) ([]MigrationStatus, error) {
 	want, err := wantedRevision()
 	if err != nil {
 		return nil, err
@@ -208,7 +207,7 @@ func knownRevisions() ([]int64, error) {
 	return known, nil
 }
 
-func withGoose(ctx context.Context, pool *pgxpool.Pool, f func(*goose.Provider) error) error {
+func withGoose(ctx context.Context, pool *Pool, f func(*goose.Provider) error) error {
 	locker, err := lock.NewPostgresTableLocker(lock.WithTableName(versionLockTable), lock.WithTableLockTimeout(migrateRetry, migrateTries))
 	if err != nil {
 		return err
@@ -217,7 +216,7 @@ func withGoose(ctx context.Context, pool *pgxpool.Pool, f func(*goose.Provider) 
 	if err != nil {
 		return err
 	}
-	sql := stdlib.OpenDBFromPool(pool)
+	sql := stdlib.OpenDBFromPool(pool.Pool)
 	defer func() { _ = sql.Close() }()
 	provider, err := goose.NewProvider("", sql, migrations.FS, goose.WithStore(versions{store.(database.StoreExtender)}),
 		goose.WithLocker(locker), goose.WithDisableGlobalRegistry(true))

@@ -32,7 +32,7 @@ const minVersion = 150000
 // wrong password, an unknown database, a server older than 15, another encoding
 // than UTF8, a pooler that loses prepared statements) fails at once. A tracer, if
 // there is one, is told of every query.
-func Open(ctx context.Context, url string, wait time.Duration, log *slog.Logger, tracer ...pgx.QueryTracer) (*pgxpool.Pool, error) {
+func Open(ctx context.Context, url string, wait time.Duration, log *slog.Logger, tracer ...pgx.QueryTracer) (*Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("read the database URL: %w", err)
@@ -66,7 +66,7 @@ func Open(ctx context.Context, url string, wait time.Duration, log *slog.Logger,
 		pool.Close()
 		return nil, err
 	}
-	return pool, nil
+	return newPool(pool), nil
 }
 
 func await(ctx context.Context, pool *pgxpool.Pool, wait time.Duration, log *slog.Logger) error {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // sharedTables are what people read, and change in tests, by SQL. Keys, secrets,
@@ -18,7 +17,7 @@ var sharedTables = []string{
 
 // ShareTables lets a role read and change the rows of tenants, users, applications and
 // partners, but for hashes of passwords, and no other table.
-func ShareTables(ctx context.Context, pool *pgxpool.Pool, role string) error {
+func ShareTables(ctx context.Context, pool *Pool, role string) error {
 	const grants = `
 		SELECT format('REVOKE ALL ON ALL TABLES IN SCHEMA public FROM %I', $1::text)
 		UNION ALL

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mocktenant/mocktenant/internal/odata"
 )
@@ -42,7 +41,7 @@ type Observer func(statement context.Context, query string, calls []context.Cont
 // way at the same time share a statement and its commit, and so do updates, and so do
 // actions and deletes, and gets a statement; an observer, if there is one, is told of it.
 // All else is done by a connection of its tenant's share, a quarter of the pool at most.
-func NewStore(pool *pgxpool.Pool, gathering bool, observer Observer) *Store {
+func NewStore(pool *Pool, gathering bool, observer Observer) *Store {
 	s := &Store{Queries: New(pool), pool: pool, shares: newShares(int(pool.Config().MaxConns), 0)}
 	if gathering {
 		s.creates = &gather[CreateRemoteAssistancePartnerParams, RemoteAssistancePartner]{

@@ -19,8 +19,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/server"
 	"github.com/mocktenant/mocktenant/internal/testenv"
@@ -55,7 +55,7 @@ func setupAlone(t *testing.T, noGathering bool) (*server.Server, func(method, pa
 
 // pause makes the database answer nothing that has to do with partners, until
 // resume.
-func pause(t *testing.T, pool *pgxpool.Pool) (resume func()) {
+func pause(t *testing.T, pool *db.Pool) (resume func()) {
 	t.Helper()
 	tx, err := pool.Begin(t.Context())
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mocktenant/mocktenant/internal/bearer"
+	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
@@ -46,7 +47,7 @@ func TestLookUpDuringChange(t *testing.T) {
 	pool, err := pgxpool.NewWithConfig(t.Context(), config)
 	c.must(err)
 	defer pool.Close()
-	p, err := identity.New(t.Context(), identity.Config{DB: pool})
+	p, err := identity.New(t.Context(), identity.Config{DB: &db.Pool{Pool: pool}})
 	c.must(err)
 	token, err := p.IssueAccessToken(identity.AccessToken{
 		TenantID: c.id, ObjectID: c.user.ID, AppID: c.app, UserName: c.user.UserPrincipalName, Scopes: []string{readWrite}, Lifetime: time.Hour,

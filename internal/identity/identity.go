@@ -20,7 +20,6 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/time/rate"
 
 	"github.com/mocktenant/mocktenant/internal/db"
@@ -28,7 +27,7 @@ import (
 
 // Config is what a Provider needs.
 type Config struct {
-	DB        *pgxpool.Pool
+	DB        *db.Pool
 	Now       func() time.Time // the clock; nil means time.Now
 	Log       *slog.Logger     // nil discards
 	PublicURL string           // what links start with, no trailing slash; "" follows each request
@@ -52,7 +51,7 @@ type Config struct {
 
 // Provider issues and verifies tokens. It is safe for many goroutines.
 type Provider struct {
-	pool       *pgxpool.Pool
+	pool       *db.Pool
 	queries    *db.Queries
 	now        func() time.Time
 	log        *slog.Logger

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/identity"
@@ -74,7 +73,7 @@ const demoSecretLifetime = 100 * 365 * 24 * time.Hour
 
 // createDemo makes the demo tenant, its users and its applications, where they
 // are not there yet.
-func createDemo(ctx context.Context, pool *pgxpool.Pool, now time.Time) error {
+func createDemo(ctx context.Context, pool *db.Pool, now time.Time) error {
 	password, err := identity.HashPassword(DemoPassword)
 	if err == nil {
 		err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/mocktenant/mocktenant/internal/db"
@@ -31,11 +30,12 @@ type readiness struct {
 // one that is there, and free, however many requests wait for those of the pool. Probes
 // at the same time share an answer.
 type prober struct {
-	pool   *pgxpool.Pool
+	pool   *db.Pool
 	asking singleflight.Group
 
-	mu   sync.Mutex
-	conn *pgx.Conn // nil before the first probe
+	mu         sync.Mutex
+	conn       *pgx.Conn // nil before the first probe
+	have, want int64     // the migrations that were found last
 
 	said string // what was missing last, as the log has it
 }
@@ -140,14 +140,21 @@ func (p *prober) askOnce(ctx context.Context) (have, want int64, err error) {
 	if err == nil && !writable {
 		err = errReadOnly
 	}
-	if err != nil {
-		return 0, 0, err
+	if err == nil {
+		have, want, err = db.Revision(ctx, on)
 	}
-	return db.Revision(ctx, on)
+	switch {
+	case err == nil:
+		p.have, p.want = have, want
+	case on == db.DBTX(p.pool) && ctx.Err() != nil && p.want > 0 && p.pool.Stat().AcquiredConns() > 0:
+		// The server has just answered that it has no room, and all of the pool's connections serve.
+		return p.have, p.want, nil
+	}
+	return have, want, err
 }
 
 // connection is the prober's own or, where the server has no room for it, the pool,
-// whose connections may still serve.
+// whose connections still serve.
 func (p *prober) connection(ctx context.Context) (db.DBTX, error) {
 	if p.conn != nil && !p.conn.IsClosed() {
 		return p.conn, nil

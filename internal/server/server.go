@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mocktenant/mocktenant/internal/admin"
 	"github.com/mocktenant/mocktenant/internal/db"
@@ -41,7 +40,7 @@ const (
 type Server struct {
 	config    Config
 	log       *slog.Logger
-	pool      *pgxpool.Pool
+	pool      *db.Pool
 	prober    prober
 	telemetry *telemetry.Telemetry
 	identity  *identity.Provider
@@ -104,7 +103,7 @@ func (s *Server) start(ctx context.Context) error {
 			return err
 		}
 	}
-	err := s.telemetry.ObserveDatabase(s.pool, db.New(s.pool).CountTenants)
+	err := s.telemetry.ObserveDatabase(s.pool.Pool, db.New(s.pool).CountTenants)
 	if err != nil {
 		return err
 	}
@@ -140,6 +139,7 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.listen(ctx); err != nil {
 		return err
 	}
+	s.readiness(ctx) // which keeps a connection, while the server has room for it
 	maintain, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stopMaintenance = stop
 	go s.maintain(maintain)
@@ -309,7 +309,7 @@ func (s *Server) Identity() *identity.Provider { return s.identity }
 func (s *Server) Handler() http.Handler { return s.http.Handler }
 
 // Pool is the service's database.
-func (s *Server) Pool() *pgxpool.Pool { return s.pool }
+func (s *Server) Pool() *db.Pool { return s.pool }
 
 // Failed receives the error that ends the service by itself, if one does.
 func (s *Server) Failed() <-chan error { return s.failed }

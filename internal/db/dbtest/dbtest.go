@@ -19,7 +19,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/testenv"
@@ -35,7 +34,7 @@ type Tenant struct {
 // shared is the one server of the test binary.
 var shared struct {
 	once sync.Once
-	pool *pgxpool.Pool
+	pool *db.Pool
 	url  string
 	stop func()
 	err  error
@@ -60,7 +59,7 @@ func URL(tb testing.TB) string {
 }
 
 // Pool is a pool on that database.
-func Pool(tb testing.TB) *pgxpool.Pool {
+func Pool(tb testing.TB) *db.Pool {
 	tb.Helper()
 	start(tb)
 	return shared.pool
