@@ -61,17 +61,17 @@ type Config struct {
 
 // API is the administration of one service.
 type API struct {
-	pool     *db.Pool
-	queries  *db.Queries
-	identity *identity.Provider
-	now      func() time.Time
-	log      *slog.Logger
-	open     bool
-	report   string
-	metrics  http.Handler
-	observe  []gin.HandlerFunc
-	scrapers scrapers
-	denials  denials
+	pool      *db.Pool
+	queries   *db.Queries
+	identity  *identity.Provider
+	now       func() time.Time
+	log       *slog.Logger
+	open      bool
+	report    string
+	metrics   http.Handler
+	observe   []gin.HandlerFunc
+	observers observers
+	denials   denials
 
 	measuring sync.Mutex // held by who takes a profile
 

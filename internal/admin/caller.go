@@ -69,15 +69,15 @@ func (a *API) authenticate(x *call) error {
 	if x.op != nil && x.op.role == "" {
 		return nil
 	}
-	err := a.identify(x)
-	if x.op != nil && x.op.name == "getMetrics" {
-		return a.scrapers.admit(x, err)
+	if x.op == nil || !measurements[x.op.name] {
+		return a.identify(x.Request.Context(), x)
 	}
-	return err
+	ctx, cancel := context.WithTimeout(x.Request.Context(), lookupTimeout)
+	defer cancel()
+	return a.observers.admit(x, a.identify(ctx, x))
 }
 
-func (a *API) identify(x *call) error {
-	ctx := x.Request.Context()
+func (a *API) identify(ctx context.Context, x *call) error {
 	scheme, key, _ := strings.Cut(x.GetHeader("Authorization"), " ")
 	if x.GetHeader("Authorization") == "" {
 		return a.letIn(ctx, x)
@@ -100,26 +100,40 @@ func (a *API) identify(x *call) error {
 	return nil
 }
 
-// scraperMemory is how long who was let in to the metrics still is while the
-// database, which knows the keys, is away: then they are needed most.
-const scraperMemory = 10 * time.Minute
+// measurements are the operations that need no database but to know the caller.
+var measurements = map[string]bool{"getMetrics": true, "listProfiles": true, "getProfile": true}
 
-// scrapers are those who were let in to the metrics, by what they showed.
-type scrapers struct{ seen sync.Map } // of sha256.Size bytes to time.Time
+const (
+	// lookupTimeout bounds what a measurement waits for the database to know its caller.
+	lookupTimeout = time.Second
 
-// admit lets in who was identified and, if that failed for want of the database,
-// who was let in lately.
-func (s *scrapers) admit(x *call, err error) error {
+	// observerMemory is how long a caller who was let in to the measurements is let in
+	// while the database, which knows the keys, is away: then they are needed most.
+	observerMemory = 10 * time.Minute
+)
+
+// observers are those who were let in to the measurements, by what they showed.
+type observers struct{ seen sync.Map } // of sha256.Size bytes to observer
+
+type observer struct {
+	caller
+	at time.Time
+}
+
+// admit lets in a caller who was identified and, if that failed because the database
+// is away, one who was let in lately, as who they were then.
+func (o *observers) admit(x *call, err error) error {
 	shown := sha256.Sum256([]byte(x.GetHeader("Authorization") + "\n" + x.Request.Host))
 	if err == nil {
-		s.seen.Store(shown, x.now)
+		o.seen.Store(shown, observer{x.caller, x.now})
 		return nil
 	}
-	if at, ok := s.seen.Load(shown); ok && errors.Is(db.Classify(err), db.ErrUnavailable) && x.now.Sub(at.(time.Time)) < scraperMemory {
-		x.caller.role = db.AdminRoleReader
+	known, ok := o.seen.Load(shown)
+	if ok && errors.Is(db.Classify(err), db.ErrUnavailable) && x.now.Sub(known.(observer).at) < observerMemory {
+		x.caller = known.(observer).caller
 		return nil
 	}
-	s.seen.Delete(shown)
+	o.seen.Delete(shown)
 	return err
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/internal/db"
@@ -153,6 +154,17 @@ func (g *gate) set(shut bool) {
 	}
 }
 
+// measure asks for the metrics and the profiles, and returns the statuses.
+func measure(t *testing.T, s *server.Server, key string) map[string]int {
+	t.Helper()
+	statuses := map[string]int{}
+	for _, path := range []string{"/metrics", "/debug/pprof/", "/debug/pprof/goroutine"} {
+		r, _ := call(t, "GET", s.AdminURL()+path, key, "")
+		statuses[path] = r.StatusCode
+	}
+	return statuses
+}
+
 // While the database is away, requests are answered 503 with Retry-After, the
 // probes say what is missing, and it all heals by itself.
 func TestDatabaseGoesAway(t *testing.T) {
@@ -170,6 +182,13 @@ func TestDatabaseGoesAway(t *testing.T) {
 
 	if _, status := scrape(t, s, ""); status != 200 {
 		t.Fatalf("/metrics before: %d", status)
+	}
+	owner := measure(t, s, "") // no key, on loopback
+	for path := range owner {
+		owner[path] = 200
+	}
+	if diff := cmp.Diff(owner, measure(t, s, "")); diff != "" {
+		t.Fatalf("before (-want +got):\n%s", diff)
 	}
 
 	g.set(true)
@@ -204,8 +223,13 @@ func TestDatabaseGoesAway(t *testing.T) {
 	if got, status := scrape(t, s, ""); status != 200 || !got.has(away) {
 		t.Errorf("/metrics while away, to who was let in before: %d, want %v", status, away)
 	}
-	if _, status := scrape(t, s, "never seen before"); status != 503 {
-		t.Errorf("/metrics while away, to a stranger: %d", status)
+	if diff := cmp.Diff(owner, measure(t, s, "")); diff != "" {
+		t.Errorf("while away, to who was let in before (-want +got):\n%s", diff)
+	}
+	for path, status := range measure(t, s, "never seen before") {
+		if status != 503 {
+			t.Errorf("%s while away, to a stranger: %d", path, status)
+		}
 	}
 
 	g.set(false)
