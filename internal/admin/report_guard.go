@@ -12,6 +12,7 @@ const (
 	// guardPause is the time between two looks at the sessions of report logins.
 	guardPause = time.Second
 
+	// longestReport is how long a transaction of a report login may take.
 	longestReport = 2 * time.Minute
 
 	// maxReportLocks is how many locks a session of a report login may hold. Any report
@@ -28,9 +29,14 @@ const (
 type guard struct {
 	api   *API
 	awake chan struct{}
+
+	pause, longest time.Duration // guardPause and longestReport
+	locks          int           // maxReportLocks
 }
 
-func newGuard(a *API) *guard { return &guard{a, make(chan struct{}, 1)} }
+func newGuard(a *API) *guard {
+	return &guard{api: a, awake: make(chan struct{}, 1), pause: guardPause, longest: longestReport, locks: maxReportLocks}
+}
 
 // wakeUp tells the guard that there are logins.
 func (g *guard) wakeUp() {
@@ -55,7 +61,7 @@ func (a *API) GuardReports(ctx context.Context) {
 		}
 		if err := a.guard.watch(ctx); err != nil && ctx.Err() == nil {
 			a.log.Warn("guard against report logins", "error", err)
-			time.AfterFunc(guardPause, a.guard.wakeUp)
+			time.AfterFunc(a.guard.pause, a.guard.wakeUp)
 		}
 	}
 }
@@ -74,7 +80,7 @@ func (g *guard) watch(ctx context.Context) error {
 	if err := conn.QueryRow(ctx, "SELECT oid::text FROM pg_database WHERE datname = current_database()").Scan(&database); err != nil {
 		return fmt.Errorf("find the database: %w", err)
 	}
-	tick := time.NewTicker(guardPause)
+	tick := time.NewTicker(g.pause)
 	defer tick.Stop()
 	var known []string
 	for {
@@ -84,7 +90,7 @@ func (g *guard) watch(ctx context.Context) error {
 				return nil
 			}
 		} // or there is no lock left to read them with
-		if err := endHarmful(ctx, conn, database, known); err != nil && conn.IsClosed() {
+		if err := g.endHarmful(ctx, conn, database, known); err != nil && conn.IsClosed() {
 			return err
 		}
 		select {
@@ -111,7 +117,7 @@ func reportRoles(ctx context.Context, q querier) ([]string, error) {
 
 // endHarmful ends the harmful sessions of roles. It asks functions alone, no relations: to read
 // one takes a lock, and there may be none left.
-func endHarmful(ctx context.Context, conn *pgx.Conn, database string, roles []string) error {
+func (g *guard) endHarmful(ctx context.Context, conn *pgx.Conn, database string, roles []string) error {
 	const end = `SELECT pg_terminate_backend(a.pid) FROM pg_stat_get_activity(NULL) AS a
 		LEFT JOIN (
 			SELECT pid, bool_or(locktype = 'advisory') AS advisory, count(*) FILTER (WHERE mode <> 'SIReadLock') AS held
@@ -119,6 +125,6 @@ func endHarmful(ctx context.Context, conn *pgx.Conn, database string, roles []st
 		) AS l ON l.pid = a.pid
 		WHERE a.usesysid = ANY($1::text[]::oid[])
 			AND (a.datid NOT IN (0, $2::text::oid) OR statement_timestamp() - a.xact_start > $3::interval OR l.advisory OR l.held > $4::bigint)`
-	_, err := conn.Exec(ctx, end, roles, database, longestReport.String(), maxReportLocks)
+	_, err := conn.Exec(ctx, end, roles, database, g.longest.String(), g.locks)
 	return err
 }

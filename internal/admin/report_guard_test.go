@@ -1,0 +1,54 @@
+package admin_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/server"
+)
+
+// A transaction of a report login that takes too long is ended, with its session, idle
+// or not; a session that only stays open is left alone.
+func TestGuardEndsLongTransactions(t *testing.T) {
+	t.Parallel()
+	s, err := server.Start(t.Context(), server.Config{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Shutdown(context.WithoutCancel(t.Context())) })
+	c := &client{TB: t, server: s}
+	made := c.newLogin(c.newTenant(admin.TenantCreate{}).Tenant.Id)
+	open, idle, busy := connect(c, made.Dsn), connect(c, made.Dsn), connect(c, made.Dsn)
+	for _, statement := range []string{"BEGIN", "SELECT count(*) FROM reporting.users"} {
+		if _, err := idle.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := busy.Exec(t.Context(), "SELECT pg_sleep(100)")
+		ended <- err
+	}()
+
+	api := admin.New(admin.Config{DB: s.Pool()}) // beside the service's own, which lets them be for two minutes
+	api.LimitReports(20*time.Millisecond, 10*time.Millisecond)
+	guarding, stop := context.WithCancel(t.Context())
+	stopped := make(chan struct{})
+	go func() { api.GuardReports(guarding); close(stopped) }()
+	ends(t, idle)
+	var shutdown *pgconn.PgError
+	if err := <-ended; !errors.As(err, &shutdown) || shutdown.Code != "57P01" { // admin_shutdown
+		t.Errorf("a long statement: %v", err)
+	}
+	stop()
+	<-stopped
+	if err := open.Ping(t.Context()); err != nil {
+		t.Errorf("a session with no transaction: %v", err)
+	}
+}
