@@ -676,6 +676,50 @@ func TestSettingsInFiles(t *testing.T) {
 	}
 }
 
+// On a newer schema the status says so, and it isn't migrated down, with the reason and
+// the way out.
+func TestMigrateOnANewerSchema(t *testing.T) {
+	t.Parallel()
+	url := dbtest.NewDatabase(t)
+	settings := []string{"MOCKTENANT_NO_OWN_POSTGRES=true", "DATABASE_URL=" + url}
+	if _, stderr, code := output(t, settings, "migrate", "up"); code != 0 {
+		t.Fatalf("migrate up: %d %s", code, stderr)
+	}
+	const note = "This version serves on the newer schema. Only the newer one can migrate it down.\n"
+	if stdout, stderr, code := output(t, settings, "migrate", "status"); code != 0 || strings.Contains(stdout, note) {
+		t.Errorf("migrate status before: %d %s%s", code, stdout, stderr)
+	}
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	if _, err := conn.Exec(t.Context(), "INSERT INTO mocktenant_migrations (version_id, is_applied, tstamp) VALUES (99999, true, '2026-11-28 12:00Z')"); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, code := output(t, settings, "migrate", "status")
+	last := regexp.MustCompile(`(?m)^99999, by a newer version of mocktenant +2026-11-28T12:00:00Z\n\n` + regexp.QuoteMeta(note) + "$")
+	if code != 0 || !last.MatchString(stdout) {
+		t.Errorf("migrate status: %d %s%s", code, stdout, stderr)
+	}
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"migrate", "down"}, "To go back to an older version of mocktenant it isn't needed: that serves on the newer schema"},
+		{[]string{"migrate", "down", "--yes"}, "the schema is newer than this program: it is at migration 99999, and this program knows those up to "},
+		{[]string{"migrate", "down", "--yes"}, "take it back by the program that made it"},
+	} {
+		if _, stderr, code := output(t, settings, tt.args...); code == 0 || !strings.Contains(stderr, tt.want) {
+			t.Errorf("%q: exit %d: %s", tt.args, code, stderr)
+		}
+	}
+	var there bool
+	if err := conn.QueryRow(t.Context(), "SELECT is_applied FROM mocktenant_migrations WHERE version_id = 99999").Scan(&there); err != nil || !there {
+		t.Errorf("the newer migration is gone: %v", err)
+	}
+}
+
 // Beyond loopback by HTTPS is beyond loopback.
 func TestWantsNoDemoByHTTPS(t *testing.T) {
 	t.Parallel()
