@@ -180,7 +180,7 @@ func TestDatabaseGoesAway(t *testing.T) {
 		t.Fatalf("before: %d %s", r.StatusCode, body)
 	}
 
-	if _, status := scrape(t, s, ""); status != 200 {
+	if _, status := scrape(t, s); status != 200 {
 		t.Fatalf("/metrics before: %d", status)
 	}
 	owner := measure(t, s, "") // no key, on loopback
@@ -220,7 +220,7 @@ func TestDatabaseGoesAway(t *testing.T) {
 		t.Errorf("/livez while away: %d", r.StatusCode)
 	}
 	away := samples{`http_server_request_duration_seconds_count{http_request_method="POST",http_response_status_code="503",http_route="` + partners + `"}`: 1}
-	if got, status := scrape(t, s, ""); status != 200 || !got.has(away) {
+	if got, status := scrape(t, s); status != 200 || !got.has(away) {
 		t.Errorf("/metrics while away, to who was let in before: %d, want %v", status, away)
 	}
 	if diff := cmp.Diff(owner, measure(t, s, "")); diff != "" {
