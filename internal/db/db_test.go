@@ -245,6 +245,9 @@ var ofAllTenants = map[string]string{
 	"DeleteExpiredRefreshTokens":      "the sweep",
 	"DeleteExpiredClientAssertions":   "the sweep",
 	"DeleteOldRepeatableRequests":     "the sweep",
+	"TrimAuthorizationCodes":          "the sweep, in tenants whose user_picker lets anybody sign in",
+	"TrimRefreshTokens":               "the sweep, in tenants whose user_picker lets anybody sign in",
+	"TrimSessions":                    "the sweep, in tenants whose user_picker lets anybody sign in",
 }
 
 // volatile are functions that a distributed Postgres refuses in a change, and
