@@ -15,9 +15,6 @@ import (
 	"github.com/mocktenant/mocktenant/internal/scram"
 )
 
-// RoleName is the role that signs in by TCP.
-const RoleName = "mocktenant"
-
 // hba lets in whoever can enter the folder of the socket and, by TCP, who has a
 // password; the superuser has none. Source: PostgreSQL documentation, "The
 // pg_hba.conf File".

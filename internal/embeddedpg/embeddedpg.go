@@ -37,6 +37,9 @@ import (
 	"log/slog"
 )
 
+// RoleName is the role that signs in by TCP.
+const RoleName = "mocktenant"
+
 // Options says which cluster to run.
 type Options struct {
 	// DataDir is where a kept cluster lives, an absolute path, created if
