@@ -70,11 +70,15 @@ func full(t *testing.T, role string) {
 	admin(t, "ALTER ROLE "+pgx.Identifier{role}.Sanitize()+" CONNECTION LIMIT 1")
 }
 
-// hold takes all connections of the pool that are free.
+// hold takes all connections of the pool, also those that are on their way back to it.
 func hold(t *testing.T, s *server.Server) (release func()) {
 	t.Helper()
 	var held []*pgxpool.Conn
-	for s.Pool().Stat().IdleConns() > 0 {
+	for stat := s.Pool().Stat(); int(stat.TotalConns()) > len(held); stat = s.Pool().Stat() {
+		if stat.IdleConns() == 0 {
+			runtime.Gosched()
+			continue
+		}
 		conn, err := s.Pool().Acquire(t.Context())
 		if err != nil {
 			t.Fatal(err)
