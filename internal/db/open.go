@@ -19,10 +19,6 @@ import (
 // pool_max_conns. Measured: fewer starve 32 clients, more gain nothing.
 const maxConns = 32
 
-// cancelTimeout is how long a statement whose request ended may take to be cancelled,
-// before its connection is given up.
-const cancelTimeout = 500 * time.Millisecond
-
 // minVersion is the oldest server that is supported, as server_version_num.
 const minVersion = 150000
 
@@ -49,7 +45,7 @@ func Open(ctx context.Context, url string, wait time.Duration, log *slog.Logger,
 		config.MaxConns = maxConns
 	}
 	config.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cancelTimeout}
+		return &canceller{conn: conn}
 	}
 	if len(tracer) > 0 {
 		config.ConnConfig.Tracer = tracer[0]
