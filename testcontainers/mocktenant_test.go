@@ -586,7 +586,7 @@ func TestNewTenantFailures(t *testing.T) {
 	}{
 		"out of range": {mocktenant.WithPageSize(0), "mocktenant: make a tenant: line 1: /settings/pageSize: number must be at least 1"},
 		"no YAML":      {mocktenant.WithState([]byte("version: 1\npartners: [}\n")), "mocktenant: make a tenant: read the state: line 2"},
-		"no state":     {mocktenant.WithState([]byte(`{"version":1,"partners":[{"displayNam":"A"}]}`)), "mocktenant: make a tenant: /source/document/partners/0"},
+		"no state":     {mocktenant.WithState([]byte(`{"version":1,"partners":[{"displayNam":"A"}]}`)), "mocktenant: make a tenant: line 1: /source/document/partners/0"},
 		"no seed":      {mocktenant.WithSeed("none"), "mocktenant: make a tenant: "},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -174,9 +174,12 @@ func (f databaseFlags) start(ctx context.Context, dir string, log *slog.Logger) 
 	if !f.embedded() {
 		return f.DatabaseURL, func() error { return nil }, nil
 	}
-	password, err := f.password(dir)
-	if err != nil {
-		return "", nil, err
+	password, passwordErr := f.password(dir)
+	switch {
+	case errors.Is(passwordErr, fs.ErrPermission): // Start says whose the directory is
+		password = rand.Text()
+	case passwordErr != nil:
+		return "", nil, passwordErr
 	}
 	postgres, err := embeddedpg.Start(ctx, embeddedpg.Options{
 		DataDir: dir, BinDir: f.PGBinDir, Base: f.PGBase, Listen: f.PGListen, Password: password, Log: log,
@@ -184,6 +187,9 @@ func (f databaseFlags) start(ctx context.Context, dir string, log *slog.Logger) 
 	})
 	if err != nil {
 		return "", nil, err
+	}
+	if passwordErr != nil {
+		return "", nil, errors.Join(passwordErr, postgres.Stop())
 	}
 	return postgres.DatabaseURL(), postgres.Stop, nil
 }

@@ -90,5 +90,5 @@ func plainURL(addr string, f databaseFlags) (string, error) {
 			return s.URL, nil
 		}
 	}
-	return "http://" + addr, nil
+	return reachable("http://", addr), nil
 }

@@ -571,6 +571,11 @@ func TestCommands(t *testing.T) {
 	if got := run("healthcheck"); !strings.Contains(got, `"ready":true`) {
 		t.Errorf("healthcheck: %s", got)
 	}
+	_, port, _ := strings.Cut(strings.TrimPrefix(p.url, "http://"), ":")
+	everywhere := []string{"MOCKTENANT_HTTP_ADDR=:" + port, "DATABASE_URL=postgres://none"} // as in an image, which keeps no directory
+	if got, stderr, code := output(t, everywhere, "healthcheck"); code != 0 || !strings.Contains(got, `"ready":true`) {
+		t.Errorf("healthcheck at all addresses: %d %s%s", code, got, stderr)
+	}
 	if got := run("migrate", "status"); !strings.Contains(got, "00001_tenants.sql") || strings.Contains(got, "pending") {
 		t.Errorf("migrate status: %s", got)
 	}
