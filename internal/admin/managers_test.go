@@ -84,7 +84,7 @@ func TestSeedsOfManagers(t *testing.T) {
 			tt.by.want(made, tt.by.do("POST", "/v1/tenants", use(tt.name)))
 		}
 	}
-	// What isn't there for a manager is told of as what isn't there at all.
+	// A manager gets the same answer for a tenant of others as for one that doesn't exist.
 	none := other.do("GET", "/v1/seeds/none", nil).body
 	if got := other.do("GET", "/v1/seeds/"+own, nil).body; len(got) != len(none)+len(own)-len("none") {
 		t.Errorf("%s, and of none %s", got, none)

@@ -66,8 +66,8 @@ func (a *API) GuardReports(ctx context.Context) {
 	}
 }
 
-// watch looks at the sessions again and again, until there are no logins any more or
-// the connection breaks.
+// watch looks at the sessions again and again, until the last login is gone or the
+// connection breaks.
 func (g *guard) watch(ctx context.Context) error {
 	config := g.api.pool.Config().ConnConfig
 	config.RuntimeParams["application_name"] = "mocktenant guard"
@@ -89,7 +89,7 @@ func (g *guard) watch(ctx context.Context) error {
 			if known = roles; len(known) == 0 {
 				return nil
 			}
-		} // or there is no lock left to read them with
+		} // otherwise the table of locks is full: keep to the roles of the last look
 		if err := g.endHarmful(ctx, conn, database, known); err != nil && conn.IsClosed() {
 			return err
 		}

@@ -71,7 +71,7 @@ func rolesOf(ctx context.Context, q querier, logins []string) ([]string, error) 
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// orphanRoles are the roles of this database that are no login any more.
+// orphanRoles returns the roles of this database whose login was removed.
 func orphanRoles(ctx context.Context, q querier) ([]string, error) {
 	const orphans = `SELECT rolname::text FROM pg_roles WHERE starts_with(rolname::text, $1)
 		AND NOT EXISTS (SELECT FROM report_logins WHERE login_name = rolname::text)
@@ -89,7 +89,7 @@ func createRole(ctx context.Context, q querier, login, password string) error {
 	role := pgx.Identifier{login}.Sanitize()
 	err := execAll(ctx, q,
 		fmt.Sprintf("CREATE ROLE %s NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT NOREPLICATION NOBYPASSRLS CONNECTION LIMIT %d", role, loginConnections),
-		// A service that is no superuser sees what its logins run, and ends it, by this.
+		// By this, a service that isn't a superuser sees what its logins run, and ends it.
 		fmt.Sprintf("DO $$ BEGIN IF NOT current_setting('is_superuser')::boolean THEN GRANT %s TO CURRENT_USER; END IF; END $$", role),
 	)
 	if err != nil {
