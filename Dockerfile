@@ -3,18 +3,17 @@
 #   docker build --target=mocktenant -t mocktenant .             the service; needs DATABASE_URL
 #   docker build --target=standalone -t mocktenant:standalone .  with a Postgres inside
 #
-# `make images` makes both from a binary that Go built on this machine. Nothing
-# here needs BuildKit.
+# `make images` makes both from a binary that Go builds on this machine. BuildKit isn't
+# required.
 
-# What the images are made from.
+# Base images.
 ARG GO_IMAGE=golang:1.26
 ARG BASE_IMAGE=scratch
 ARG POSTGRES_IMAGE=postgres:17
 
-# The program, and what else an empty image lacks. PREBUILT is a folder, of the
-# context, with the program, linux/ARCHITECTURE/mocktenant, and
-# ca-certificates.crt: it takes the place of compiling, and then any image with a
-# shell does as GO_IMAGE.
+# The program, and the other files that an empty image lacks. PREBUILT is a folder in the
+# context with the program as linux/ARCHITECTURE/mocktenant, and ca-certificates.crt. With
+# it nothing is compiled, so GO_IMAGE can be any image with a shell.
 FROM ${GO_IMAGE} AS build
 ARG PREBUILT=
 ARG TARGETARCH=
@@ -38,10 +37,9 @@ RUN set -eu; \
             -ldflags="-s -w -X=main.version=$VERSION -X=main.commit=$COMMIT -X=main.date=$DATE" -o /image/bin/mocktenant ./cmd/mocktenant; \
     fi
 
-# The Postgres. Its cluster is made, and migrated, here and now, in the place where
-# it runs; the second name of its files is for those who mount a folder there, or
-# run as another user: they get a copy. No key of anybody is in it, so that no two
-# containers share one.
+# Postgres. Its cluster is made and migrated here, in the folder in which it runs. The
+# files have a second name: a container with a volume on that folder, or with another user,
+# starts with a copy of them. The cluster contains no keys, so containers don't share any.
 FROM ${POSTGRES_IMAGE} AS standalone
 USER 0:0
 RUN set -eu; \
@@ -53,7 +51,7 @@ COPY --from=build /image/bin/mocktenant /usr/local/bin/mocktenant
 USER 65532:65532
 ENV HOME=/tmp \
     MOCKTENANT_DATA_DIR=/var/lib/mocktenant
-# WAL in files of 1 MB rather than 16: the first write to one copies it.
+# WAL files of 1 MB instead of 16, because the first write to a file copies it.
 RUN set -eu; \
     mocktenant migrate up; \
     cd /var/lib/mocktenant; \
@@ -62,8 +60,8 @@ RUN set -eu; \
     chmod -R a+rX postgres; \
     cp -al postgres /usr/share/mocktenant/cluster; \
     chmod 0700 postgres
-# The credentials of the demo tenant are no secret: publish the ports on loopback. That
-# of Postgres is random, which mocktenant env prints.
+# The demo tenant's credentials are public, so publish the ports only on loopback. The
+# Postgres password is random; mocktenant env prints it.
 ENV MOCKTENANT_PG_BASE=/usr/share/mocktenant/cluster \
     MOCKTENANT_PG_LISTEN=* \
     MOCKTENANT_HTTP_ADDR=:8080 \

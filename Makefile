@@ -1,12 +1,15 @@
-# Everything here is also a plain command; see docs/development.md.
+# Each target is also a plain command; see docs/development.md.
 .DEFAULT_GOAL := help
-.PHONY: help run test race lint generate migration fuzz integration ci golden bench bench-images images
+.PHONY: help run check test race lint generate migration fuzz integration ci golden bench bench-images images packages
 
-help: ## show this
+help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: ## run the service on a Postgres of its own
+run: ## run the service with its own Postgres
 	go run ./cmd/mocktenant
+
+check: ## check generated files, lint, and run the tests that a change affects
+	.ci/run check
 
 test: ## run the tests
 	go test ./...
@@ -17,17 +20,19 @@ race: ## run the tests with the race detector
 lint: ## run vet and the linter
 	.ci/run lint
 
-generate: ## write internal/db from queries/ and migrations/, internal/admin and client from openapi.yaml
+generate: ## write queries/ and internal/db from internal/entity, queries/ and migrations/, api and client from api/openapi.yaml
+	go run ./internal/entity/gen
 	go tool -modfile=tools/sqlc.mod sqlc generate
-	go tool -modfile=tools/oapi-codegen.mod oapi-codegen -config internal/admin/oapi-codegen.yaml internal/admin/openapi.yaml
-	go tool -modfile=tools/oapi-codegen.mod oapi-codegen -config client/oapi-codegen.yaml internal/admin/openapi.yaml
+	go tool -modfile=tools/oapi-codegen.mod oapi-codegen -config api/oapi-codegen.yaml api/openapi.yaml
+	go tool -modfile=tools/oapi-codegen.mod oapi-codegen -config client/oapi-codegen.yaml api/openapi.yaml
 
 migration: ## make an empty migration: make migration NAME=add_something
 	go tool -modfile=tools/goose.mod goose -dir migrations -s create $(NAME) sql
 
-golden: ## rewrite the golden exchanges from what the service answers now, and what the help and docs/settings.md say
+golden: ## rewrite the golden exchanges, the help, docs/settings.md and docs/reporting.md from the current behaviour
 	go test ./internal/graph -run TestExchanges -update
-	go test ./cmd/mocktenant -run 'TestHelp|TestSettingsPage' -update
+	go test ./cmd/mocktenant -run 'TestHelp|TestSettingsPage|TestRefusals' -update
+	go test ./internal/admin -run 'TestReports$$|TestReportingColumns' -update
 
 fuzz: ## fuzz each target, FUZZTIME (30s) each
 	FUZZTIME=$${FUZZTIME:-30s} .ci/run fuzz
@@ -35,11 +40,11 @@ fuzz: ## fuzz each target, FUZZTIME (30s) each
 integration: ## run the tests on a Postgres container
 	.ci/run integration
 
-bench: ## measure beside pgbench and write docs/performance.md
+bench: ## compare with pgbench and write docs/performance.md
 	go run ./internal/bench -write
 
-# Both images are made from a program that Go builds here, so that one image must be
-# there or be pulled: the Postgres of the one, whose shell also assembles the other.
+# Both images are made from a binary that Go builds here, so only one image must exist or be
+# pulled: the Postgres of the standalone image, whose shell also assembles the other.
 POSTGRES_IMAGE ?= $(or $(TEST_POSTGRES_IMAGE),postgres:17)
 TARGETARCH ?= $(shell go env GOARCH)
 image = docker build --platform=linux/$(TARGETARCH) --build-arg TARGETARCH=$(TARGETARCH) --build-arg PREBUILT=dist/image \
@@ -52,8 +57,11 @@ images: ## make mocktenant:dev and mocktenant:dev-standalone (POSTGRES_IMAGE, TA
 	$(image) --target=standalone -t mocktenant:dev-standalone .
 	$(image) --target=mocktenant -t mocktenant:dev .
 
+packages: ## make archives, the Debian package, the cask and the scoop manifest in dist/release
+	IMAGE=mocktenant TAP_TOKEN= go tool -modfile=tools/goreleaser.mod goreleaser release --snapshot --clean --skip=publish,announce,docker,sbom,sign
+
 bench-images: ## measure the images: starts, sizes, memory
 	go test -tags=integration -run='^$$' -bench=. -benchtime=5x ./test/images
 
-ci: ## run all that CI runs
+ci: ## run everything that CI runs
 	.ci/run

@@ -13,7 +13,7 @@ import (
 
 var goBlock = regexp.MustCompile("(?s)\n```go\n(package .*?)```\n")
 
-// The tests that the pages show run as they stand there.
+// The tests shown in the documentation run exactly as shown.
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
 	testenv.Heavy(t)
@@ -35,7 +35,7 @@ func TestDocumentation(t *testing.T) {
 	}
 }
 
-// runTest runs a test's source in a folder of this module, one that ./... passes by.
+// runTest runs a test's source in a folder of this module that ./... ignores.
 func runTest(t *testing.T, page, source string) {
 	t.Helper()
 	const parent = "testdata"

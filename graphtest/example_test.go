@@ -7,11 +7,12 @@ import (
 	"log"
 	"strings"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/client"
 	"github.com/mocktenant/mocktenant/graphtest"
 )
 
-// A program that has Graph's address built in is tested as it is.
+// A program with Graph's built-in address is tested unchanged.
 func ExampleNewServer() {
 	t, end := newT() // in a test, t is its *testing.T
 	defer end()
@@ -31,7 +32,7 @@ func ExampleNewServer() {
 	// Output: 201 Created TeamViewer notOnboarded
 }
 
-// A tenant starts with a document, is changed, and goes back to a snapshot.
+// A tenant starts with a document, changes, and returns to a snapshot.
 func ExampleTenant_Snapshot() {
 	t, end := newT()
 	defer end()
@@ -39,7 +40,7 @@ func ExampleTenant_Snapshot() {
 
 	s := graphtest.NewServer(t, graphtest.WithState([]byte(`
 version: 1
-partners:
+remoteAssistancePartners:
   - displayName: TeamViewer
     onboardingStatus: onboarded
 `)))
@@ -55,12 +56,12 @@ partners:
 		log.Fatal(err)
 	}
 
-	list, err := client.Read[client.PartnerList](s.Admin.ListPartners(ctx, s.Tenant.ID, nil))
+	list, err := client.Read[api.EntityList](s.Admin.ListEntities(ctx, s.Tenant.ID, "remoteAssistancePartners", nil))
 	if err != nil {
 		log.Fatal(err)
 	}
 	for _, partner := range list.Value {
-		fmt.Println(*partner.DisplayName, partner.OnboardingStatus)
+		fmt.Println(partner.Properties["displayName"], partner.Properties["onboardingStatus"])
 	}
 	// Output: TeamViewer onboarded
 }
@@ -71,7 +72,7 @@ func ExampleServer_NewTenant() {
 	defer end()
 
 	s := graphtest.NewServer(t)
-	tenant := s.NewTenant(t, graphtest.WithPageSize(1), graphtest.WithState([]byte(`{"version": 1, "partners": [{"displayName": "A"}, {"displayName": "B"}]}`)))
+	tenant := s.NewTenant(t, graphtest.WithPageSize(1), graphtest.WithState([]byte(`{"version": 1, "remoteAssistancePartners": [{"displayName": "A"}, {"displayName": "B"}]}`)))
 	pages := 0
 	for next := s.URL + "/v1.0/deviceManagement/remoteAssistancePartners"; next != ""; pages++ {
 		response, err := tenant.Client().Get(next)

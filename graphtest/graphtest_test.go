@@ -24,6 +24,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/client"
 	"github.com/mocktenant/mocktenant/graphtest"
 	"github.com/mocktenant/mocktenant/internal/embeddedpg"
@@ -32,8 +33,8 @@ import (
 
 const partners = "/v1.0/deviceManagement/remoteAssistancePartners"
 
-// holdEnv makes the test binary start a server, print the URL of its database and
-// how long that took, and stay until it is killed or, if the value is "exit", end.
+// holdEnv makes the test binary start a server, print its database URL and the time that
+// took, and wait until it is killed or, if the value is "exit", exit.
 const holdEnv = "GRAPHTEST_HOLD"
 
 func TestMain(m *testing.M) {
@@ -50,7 +51,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// answer is what came back.
+// answer is an HTTP response.
 type answer struct {
 	status int
 	header http.Header
@@ -107,7 +108,7 @@ func names(t testing.TB, tenant *graphtest.Tenant, base string) (all []string, p
 	return all, pages
 }
 
-// rows is the one column that a query returns.
+// rows returns the single column that a query selects.
 func rows(t testing.TB, url, query string, args ...any) []string {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
@@ -135,7 +136,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// Each way to the service leads to the same tenant, and SQL says the same.
+// Every address of the service leads to the same tenant, and so does SQL.
 func TestServer(t *testing.T) {
 	t.Parallel()
 	s := graphtest.NewServer(t)
@@ -156,14 +157,14 @@ func TestServer(t *testing.T) {
 	if a := call(t, s.Client(), "GET", s.URL+partners, ""); a.status != 401 {
 		t.Errorf("without a token: %d %s", a.status, a.body)
 	}
-	response, err := http.Get(s.URL) //nolint:noctx // who doesn't trust the authority doesn't get in
+	response, err := http.Get(s.URL) //nolint:noctx // a client that doesn't trust the authority can't connect
 	if err == nil {
 		_ = response.Body.Close()
-		t.Error("everybody trusts the service")
+		t.Error("a client without the authority trusts the service")
 	}
 }
 
-// A user signs in, by the URL and by the names that clients have built in.
+// A user signs in at the service's URL and at the hosts built into clients.
 func TestSignIn(t *testing.T) {
 	t.Parallel()
 	s := graphtest.NewServer(t)
@@ -194,7 +195,7 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
-// Servers share nothing that shows: not tenants, not tokens, not rows, not keys.
+// Servers share nothing visible: no tenants, tokens, rows or keys.
 func TestServersAreApart(t *testing.T) {
 	t.Parallel()
 	a, b := graphtest.NewServer(t), graphtest.NewServer(t)
@@ -203,11 +204,11 @@ func TestServersAreApart(t *testing.T) {
 		t.Errorf("b has %q", got)
 	}
 	for _, s := range []*graphtest.Server{a, b} {
-		list, err := client.Read[client.TenantList](s.Admin.ListTenants(t.Context(), nil))
+		list, err := client.Read[api.TenantList](s.Admin.ListTenants(t.Context(), nil))
 		if err != nil || len(list.Value) != 1 || list.Value[0].Id != s.Tenant.ID {
 			t.Errorf("tenants %+v %v, want %s alone", list.Value, err, s.Tenant.ID)
 		}
-		keys, err := client.Read[client.KeyList](s.Admin.ListKeys(t.Context(), nil))
+		keys, err := client.Read[api.KeyList](s.Admin.ListKeys(t.Context(), nil))
 		if err != nil || len(keys.Value) != 1 {
 			t.Errorf("keys %+v %v, want one", keys.Value, err)
 		}
@@ -220,7 +221,7 @@ func TestServersAreApart(t *testing.T) {
 	}
 	_ = response.Body.Close()
 	if response.StatusCode != 401 {
-		t.Errorf("b takes a token of a's: %s", response.Status)
+		t.Errorf("b accepts a's token: %s", response.Status)
 	}
 }
 
@@ -240,7 +241,7 @@ func TestManyAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// With the test, the service ends, the requests that are under way too.
+// The service ends with the test, even if requests are pending.
 func TestServerGoesWithTheTest(t *testing.T) {
 	t.Parallel()
 	var s *graphtest.Server
@@ -253,7 +254,7 @@ func TestServerGoesWithTheTest(t *testing.T) {
 				t.Errorf("the service ended before the test: %v", err)
 			}
 		})
-		r, _ := http.NewRequest("POST", s.URL+partners, sending) //nolint:noctx // it is to outlive the test
+		r, _ := http.NewRequest("POST", s.URL+partners, sending) //nolint:noctx // it must outlive the test
 		r.Header.Set("Content-Type", "application/json")
 		go func() {
 			response, err := s.Tenant.Client().Do(r)
@@ -265,7 +266,7 @@ func TestServerGoesWithTheTest(t *testing.T) {
 		_, _ = body.Write([]byte("{"))
 	})
 	if err := <-held; err == nil {
-		t.Error("a request whose body never came was answered")
+		t.Error("a request whose body never arrived was answered")
 	}
 	if _, err := s.Client().Get(s.URL + "/livez"); err == nil { //nolint:noctx // there is no answer
 		t.Error("the service still serves")
@@ -288,8 +289,8 @@ func TestNewTenant(t *testing.T) {
 			})
 		}
 	})
-	if got := rows(t, s.DatabaseURL, "SELECT id::text FROM tenants"); !slices.Equal(got, []string{s.Tenant.ID.String()}) {
-		t.Errorf("tenants %q are there after their tests, want the first alone", got)
+	if got := rows(t, s.DatabaseURL, "SELECT id::text FROM tenants WHERE kind = 'tenant'"); !slices.Equal(got, []string{s.Tenant.ID.String()}) {
+		t.Errorf("got tenants %q after their tests, want only the first", got)
 	}
 }
 
@@ -307,15 +308,15 @@ func TestSnapshot(t *testing.T) {
 	if got, _ := names(t, s.Tenant, s.URL); !slices.Equal(got, []string{"before"}) {
 		t.Errorf("got %q", got)
 	}
-	if err := s.Tenant.Restore(t.Context(), "none"); err == nil || !strings.HasPrefix(err.Error(), `graphtest: restore snapshot "none": `) {
-		t.Errorf("a snapshot that isn't there: %v", err)
+	if err := s.Tenant.Restore(t.Context(), "none"); err == nil || !strings.HasPrefix(err.Error(), `restore snapshot "none": `) {
+		t.Errorf("missing snapshot: %v", err)
 	}
-	if err := s.Tenant.Snapshot(t.Context(), "it"); err == nil || !strings.HasPrefix(err.Error(), `graphtest: snapshot "it": `) {
-		t.Errorf("a snapshot of the same name: %v", err)
+	if err := s.Tenant.Snapshot(t.Context(), "it"); err == nil || !strings.HasPrefix(err.Error(), `snapshot "it": `) {
+		t.Errorf("snapshot with the same name: %v", err)
 	}
 }
 
-// A report login sees its tenant, and no other.
+// A report login sees only its tenant.
 func TestReportURL(t *testing.T) {
 	t.Parallel()
 	s := graphtest.NewServer(t)
@@ -325,14 +326,14 @@ func TestReportURL(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := rows(t, login, "SELECT display_name FROM reporting.partners"); !slices.Equal(got, []string{tenant.Domain}) {
+		if got := rows(t, login, "SELECT display_name FROM reporting.remote_assistance_partners"); !slices.Equal(got, []string{tenant.Domain}) {
 			t.Errorf("%s sees %q", tenant.Domain, got)
 		}
 	}
 }
 
-// The service's clock is the test's, from before the keys were made to long after
-// they have changed.
+// The service uses the test's clock, from before its keys were made to long after they were
+// rotated.
 func TestWithClock(t *testing.T) {
 	t.Parallel()
 	for _, year := range []int{2016, 2060} {
@@ -357,10 +358,10 @@ func TestWithClock(t *testing.T) {
 	}
 }
 
-const stateJSON = `{"version":1,"partners":[{"displayName":"A","onboardingStatus":"onboarded"},{"displayName":"B"}]}`
+const stateJSON = `{"version":1,"remoteAssistancePartners":[{"displayName":"A","onboardingStatus":"onboarded"},{"displayName":"B"}]}`
 
 const stateYAML = `version: 1
-partners:
+remoteAssistancePartners:
   - {displayName: A, onboardingStatus: onboarded}
   - displayName: B
 `
@@ -382,9 +383,43 @@ func TestWithState(t *testing.T) {
 	}
 }
 
+// A tenant's clock ends its tokens; its client gets new ones.
+func TestAdvance(t *testing.T) {
+	t.Parallel()
+	s := graphtest.NewServer(t)
+	other := s.NewTenant(t)
+	before, _, err := s.Tenant.Token(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock, err := s.Tenant.Advance(t.Context(), 3*time.Hour)
+	if err != nil || !clock.Moved || time.Until(clock.Now) < 2*time.Hour {
+		t.Fatalf("%+v %v", clock, err)
+	}
+	create(t, s.Tenant, s.URL, "later")
+	after, expires, err := s.Tenant.Token(t.Context())
+	if err != nil || after == before || expires.Before(clock.Now) {
+		t.Errorf("the token is new: %t, it expires at %s: %v", after != before, expires, err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+"/v1.0/deviceManagement/remoteAssistancePartners", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+before)
+	response, err := s.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the token of before: %s", response.Status)
+	}
+	create(t, other, s.URL, "another tenant's")
+}
+
 func TestTenantOptions(t *testing.T) {
 	t.Parallel()
-	s := graphtest.NewServer(t, graphtest.WithPageSize(2), graphtest.TenantOption(func(c *client.TenantCreate) { c.Domain = new("contoso.example") }))
+	s := graphtest.NewServer(t, graphtest.WithPageSize(2), graphtest.TenantOption(func(c *api.TenantCreate) { c.Domain = new("contoso.example") }))
 	if s.Tenant.Domain != "contoso.example" || s.Tenant.UserName != "user@contoso.example" {
 		t.Errorf("domain %s, user %s", s.Tenant.Domain, s.Tenant.UserName)
 	}
@@ -395,7 +430,7 @@ func TestTenantOptions(t *testing.T) {
 		t.Errorf("got %q on %d pages, want 2", got, pages)
 	}
 
-	full := s.NewTenant(t, graphtest.WithPartnerQuota(1))
+	full := s.NewTenant(t, graphtest.WithEntityQuota(1))
 	create(t, full, s.URL, "only")
 	if a := call(t, full.Client(), "POST", s.URL+partners, `{}`); a.status != 507 {
 		t.Errorf("beyond the quota: %d %s", a.status, a.body)
@@ -408,12 +443,12 @@ func TestTenantOptions(t *testing.T) {
 		throttled = throttled || a.status == 429 && a.header.Get("Retry-After") != ""
 	}
 	if !throttled {
-		t.Error("20 requests at once were all answered, want 429")
+		t.Error("20 concurrent requests were all answered, want a 429")
 	}
 
-	current := s.NewTenant(t, graphtest.WithPermissionRule(client.PermissionRuleCurrent))
+	current := s.NewTenant(t, graphtest.WithPermissionRule(api.PermissionRuleCurrent))
 	for _, tenant := range []*graphtest.Tenant{s.Tenant, current} {
-		token, err := client.Read[client.Token](s.Admin.IssueToken(t.Context(), tenant.ID, client.TokenRequest{ClientId: tenant.ClientID}))
+		token, err := client.Read[api.Token](s.Admin.IssueToken(t.Context(), tenant.ID, api.TokenRequest{ClientId: tenant.ClientID}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -425,7 +460,7 @@ func TestTenantOptions(t *testing.T) {
 		}
 		_ = response.Body.Close()
 		if want := map[bool]int{false: 403, true: 200}[tenant == current]; response.StatusCode != want {
-			t.Errorf("an application in its own name: %s, want %d", response.Status, want)
+			t.Errorf("an application without a user: %s, want %d", response.Status, want)
 		}
 	}
 }
@@ -464,11 +499,11 @@ func TestWithLogger(t *testing.T) {
 	var log lockedBuffer
 	s := graphtest.NewServer(t, graphtest.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 	create(t, s.Tenant, s.URL, "x")
-	eventually(t, "the request is in the log", func() bool { return strings.Contains(log.String(), partners) })
+	eventually(t, "the log contains the request", func() bool { return strings.Contains(log.String(), partners) })
 }
 
-// A Postgres of the user's gets a template that stays, and a database per server
-// that goes; what killed test binaries left long ago goes too.
+// The user's own Postgres gets a template that stays and a database for each server that is
+// dropped; databases that killed test binaries left long ago are dropped too.
 func TestWithDatabaseURL(t *testing.T) {
 	t.Parallel()
 	testenv.Long(t)
@@ -504,17 +539,17 @@ func TestWithDatabaseURL(t *testing.T) {
 			}
 			wg.Wait()
 			if got := rows(t, given, ours); len(got) != 5 {
-				t.Errorf("there are %q, want a template, 3 databases of tests and what isn't old", got)
+				t.Errorf("got %q, want a template, 3 test databases and what isn't old", got)
 			}
 		})
 		got := rows(t, given, ours)
 		if len(got) != 2 || !regexp.MustCompile(`^mocktenant_template_2\d{7}_[0-9a-f]{16}$`).MatchString(got[0]) || got[1] != "mocktenant_test_29990101000000_x" {
-			t.Errorf("after the tests there are %q, want a template and what isn't old", got)
+			t.Errorf("after the tests got %q, want a template and what isn't old", got)
 		}
 	}
 }
 
-// fakeTB is what a test is to NewServer. It keeps why it failed.
+// fakeTB is the test that is passed to NewServer. It records why it failed.
 type fakeTB struct {
 	testing.TB
 	cleanups []func()
@@ -532,7 +567,7 @@ func (f *fakeTB) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// run runs what may fail, and ends the test.
+// run runs a test that may fail, then its cleanups.
 func (f *fakeTB) run(test func(testing.TB)) {
 	done := make(chan struct{})
 	go func() {
@@ -550,7 +585,7 @@ func (f *fakeTB) end() {
 	f.cleanups = nil
 }
 
-// What can't be done fails the test, and says why and what to do.
+// A failure fails the test, with the reason and a remedy.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -559,9 +594,9 @@ func TestFailures(t *testing.T) {
 	}{
 		"nobody listens": {graphtest.WithDatabaseURL("postgres://nobody@127.0.0.1:1/none"), "graphtest: use the Postgres of WithDatabaseURL: reach the database: "},
 		"no URL":         {graphtest.WithDatabaseURL("host=127.0.0.1 port=x"), "graphtest: use the Postgres of WithDatabaseURL: read the database URL: "},
-		"out of range":   {graphtest.WithPageSize(0), "graphtest: make a tenant: line 1: /settings/pageSize: number must be at least 1"},
-		"no YAML":        {graphtest.WithState([]byte("version: 1\npartners: [}\n")), "graphtest: read the state: line 2"},
-		"no state":       {graphtest.WithState([]byte(`{"version":1,"partners":[{"displayNam":"A"}]}`)), "graphtest: make a tenant: line 1: /source/document/partners/0"},
+		"out of range":   {graphtest.WithPageSize(0), "graphtest: make a tenant: line 1: /settings/pageSize: want at least 1"},
+		"no YAML":        {graphtest.WithState([]byte("version: 1\nremoteAssistancePartners: [}\n")), "graphtest: read the state: line 2"},
+		"no state":       {graphtest.WithState([]byte(`{"version":1,"remoteAssistancePartners":[{"displayNam":"A"}]}`)), "graphtest: make a tenant: line 1: /source/document/remoteAssistancePartners/0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -574,7 +609,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// A test binary leaves nothing behind, whether it ends or is killed.
+// A test binary leaves nothing behind, whether it exits or is killed.
 func TestNothingStays(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"exit", "kill"} {
@@ -614,9 +649,8 @@ func TestNothingStays(t *testing.T) {
 	}
 }
 
-// BenchmarkNewServer is what NewServer takes: the first one in a test binary, where
-// the template is there, and those that follow, in tests that take 50 ms each and in
-// tests that do nothing.
+// BenchmarkNewServer measures NewServer: the first call in a test binary with an existing
+// template, and later calls, in tests that take 50 ms each and in tests that do nothing.
 func BenchmarkNewServer(b *testing.B) {
 	b.Run("first", func(b *testing.B) {
 		var total time.Duration
@@ -634,7 +668,7 @@ func BenchmarkNewServer(b *testing.B) {
 			}
 			total += took
 		}
-		b.ReportMetric(0, "ns/op") // a process's
+		b.ReportMetric(0, "ns/op") // the duration of a process
 		b.ReportMetric(float64(total.Microseconds())/1000/float64(b.N), "ms/server")
 	})
 	for name, test := range map[string]time.Duration{"next": 50 * time.Millisecond, "next-at-once": 0} {
@@ -648,7 +682,7 @@ func BenchmarkNewServer(b *testing.B) {
 				time.Sleep(test)
 				f.end()
 			}
-			b.ReportMetric(0, "ns/op") // the test's too
+			b.ReportMetric(0, "ns/op") // includes the test's own time
 			b.ReportMetric(float64(total.Microseconds())/1000/float64(b.N), "ms/server")
 		})
 	}

@@ -7,18 +7,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/oapi-codegen/nullable"
-
-	"github.com/mocktenant/mocktenant/client"
+	"github.com/mocktenant/mocktenant/api"
+	"github.com/mocktenant/mocktenant/session"
 )
 
-// Option changes how NewServer starts the service. A TenantOption is one as well:
-// it is about the tenant that the service starts with.
+// Option changes how NewServer starts the service. A TenantOption is an Option too: it
+// changes the first tenant.
 type Option interface{ apply(*config) }
 
-// TenantOption changes what a tenant is made with. Whatever has no option here can
-// be set by a function of one's own.
-type TenantOption func(*client.TenantCreate)
+// TenantOption changes how a tenant is made. Write your own function for anything that has
+// no option here.
+type TenantOption session.Option
 
 type config struct {
 	databaseURL string
@@ -43,79 +42,47 @@ func newConfig(tb testing.TB, options []Option) *config {
 	return c
 }
 
-// WithDatabaseURL makes the service use the Postgres (15 or later) that a URL
-// leads to, where each server gets a database of its own; the role must be one
-// that may create databases. A database to copy, mocktenant_template_…, stays
-// there. With an empty URL it is as without the option.
+// WithDatabaseURL makes the service use an existing Postgres (15 or later), in which each
+// server gets its own database. The role must be allowed to create databases. A template
+// database, mocktenant_template_…, stays there. An empty URL has no effect.
 func WithDatabaseURL(url string) Option {
 	return serverOption(func(c *config) { c.databaseURL = url })
 }
 
-// WithClock makes the service take its time from now, which many goroutines call.
-// Certificates go by the real time.
+// WithClock makes the service use now as its clock, which must be safe for concurrent use.
+// Certificates use the real time.
 func WithClock(now func() time.Time) Option {
 	return serverOption(func(c *config) { c.now = now })
 }
 
-// WithLogger makes the service log there. By default its warnings and errors are
-// part of the test's output.
+// WithLogger sets the service's logger. By default the test's output includes its warnings
+// and errors.
 func WithLogger(log *slog.Logger) Option {
 	return serverOption(func(c *config) { c.log = log })
 }
 
-// WithState makes the tenant start with a document: settings, users, applications
-// and partners, in JSON or YAML, as exports have it and as the administration
-// describes it at /schemas/state-v1.json. To reset the tenant is to go back to its
-// partners.
-func WithState(document []byte) TenantOption {
-	return func(t *client.TenantCreate) {
-		state := client.State(document)
-		t.Source = &client.TenantSource{Document: &state}
-	}
+// WithState makes the tenant start with a document, see [session.WithState].
+func WithState(document []byte) TenantOption { return TenantOption(session.WithState(document)) }
+
+// WithIDSeed makes the tenant's new ids reproducible, see [session.WithIDSeed].
+func WithIDSeed(seed string) TenantOption { return TenantOption(session.WithIDSeed(seed)) }
+
+// WithPageSize limits pages, see [session.WithPageSize].
+func WithPageSize(partners int32) TenantOption { return TenantOption(session.WithPageSize(partners)) }
+
+// WithPermissionRule says who may manage partners, see [session.WithPermissionRule].
+func WithPermissionRule(rule api.PermissionRule) TenantOption {
+	return TenantOption(session.WithPermissionRule(rule))
 }
 
-// WithIDSeed makes the ids of what is created in the tenant the same each time,
-// for one seed.
-func WithIDSeed(seed string) TenantOption {
-	return func(t *client.TenantCreate) { t.IdSeed = &seed }
+// WithEntityQuota limits the number of entities of each set, see [session.WithEntityQuota].
+func WithEntityQuota(entities int32) TenantOption {
+	return TenantOption(session.WithEntityQuota(entities))
 }
 
-// WithPageSize makes pages hold that many partners at most, 1 to 1000, to see that
-// a program follows links.
-func WithPageSize(partners int32) TenantOption {
-	return func(t *client.TenantCreate) { settings(t).PageSize = &partners }
-}
-
-// WithPermissionRule says who may manage partners: by PermissionRuleSeed, the
-// default, users alone, as Graph's documentation had it in 2018; by
-// PermissionRuleCurrent applications in their own name too.
-func WithPermissionRule(rule client.PermissionRule) TenantOption {
-	return func(t *client.TenantCreate) { settings(t).PermissionRule = &rule }
-}
-
-// WithPartnerQuota makes creates fail once the tenant has that many partners.
-func WithPartnerQuota(partners int32) TenantOption {
-	return func(t *client.TenantCreate) { quota(t).Partners = nullable.NewNullableWithValue(partners) }
-}
-
-// WithRequestRate makes Graph answer 429 to more requests than that, to see that a
-// program waits.
+// WithRequestRate limits the rate of requests, see [session.WithRequestRate].
 func WithRequestRate(perSecond int32) TenantOption {
-	return func(t *client.TenantCreate) { quota(t).RequestsPerSecond = nullable.NewNullableWithValue(perSecond) }
-}
-
-func settings(t *client.TenantCreate) *client.TenantSettings {
-	if t.Settings == nil {
-		t.Settings = &client.TenantSettings{}
-	}
-	return t.Settings
-}
-
-func quota(t *client.TenantCreate) *client.TenantQuota {
-	if t.Quota == nil {
-		t.Quota = &client.TenantQuota{}
-	}
-	return t.Quota
+	return TenantOption(session.WithRequestRate(perSecond))
 }
 
 // testLog logs warnings and errors to the test's output.
@@ -125,8 +92,7 @@ func testLog(tb testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
-// testOutput is the output of a test as long as it runs: to write to it later
-// would be a panic.
+// testOutput is the output of a test until that ends, when a write would panic.
 type testOutput struct {
 	mu sync.Mutex
 	to io.Writer

@@ -19,27 +19,27 @@ import (
 )
 
 const (
-	// What databases are called, a time behind, so that those that a killed test
-	// binary left on a Postgres of the user's can be told.
+	// Prefixes of database names, followed by a time. The time identifies databases that a
+	// killed test binary left on the user's Postgres.
 	testPrefix     = "mocktenant_test_"
 	templatePrefix = "mocktenant_template_"
 	dayFormat      = "20060102"
 
-	// poolSize is how many connections a service opens at most, and the tests of a
-	// binary to make and drop databases: many share the 200 of a Postgres.
+	// poolSize is the maximum number of connections of each service, and of the pool with
+	// which a test binary makes and drops databases. Many share the 200 of a Postgres.
 	poolSize = "8"
 
-	startTimeout = 3 * time.Minute // the first start on a machine may fetch Postgres
+	startTimeout = 3 * time.Minute // the first start on a machine may download Postgres
 	reachTimeout = 5 * time.Second
 	dropTimeout  = 30 * time.Second
 
-	templateLock = 7262815431906624 // any number that others don't lock
+	templateLock = 7262815431906624 // an arbitrary number that nobody else locks
 )
 
-// postgres is a Postgres that the tests of this binary share, and in it the
-// database of which each service gets a copy.
+// postgres is a Postgres shared by the tests of this binary, with a database that each
+// service gets a copy of.
 type postgres struct {
-	url      string // of the user's; "" for one of our own
+	url      string // of the user's own; "" for an embedded one
 	start    func() error
 	admin    *db.Pool
 	template string
@@ -49,13 +49,13 @@ type postgres struct {
 	next  func() (string, error)
 }
 
-// shared are the Postgres in use, by their URLs.
+// shared has the Postgres servers in use, by URL.
 var shared struct {
 	mu   sync.Mutex
 	byID map[string]*postgres
 }
 
-// newDatabase returns the URL of a database that goes with the test.
+// newDatabase returns the URL of a database that is dropped when the test ends.
 func newDatabase(tb testing.TB, url string) string {
 	tb.Helper()
 	p := sharedPostgres(url)
@@ -67,7 +67,7 @@ func newDatabase(tb testing.TB, url string) string {
 		tb.Fatalf("graphtest: %v", err)
 	}
 	tb.Cleanup(func() {
-		if p.ours() { // a drop may take 100 ms, and what it leaves goes with the cluster
+		if p.ours() { // a drop may take 100 ms, and the cluster is removed anyway
 			go func() { _ = p.drop(name) }()
 			return
 		}
@@ -97,7 +97,7 @@ func sharedPostgres(url string) *postgres {
 	return p
 }
 
-// embed starts a Postgres of our own, which ends with this process.
+// embed starts an embedded Postgres, which ends with this process.
 func (p *postgres) embed() error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
@@ -105,7 +105,7 @@ func (p *postgres) embed() error {
 		Template: embeddedpg.Template{Name: server.Preparation(time.Now()), Fill: server.Prepare},
 	})
 	if err != nil {
-		return fmt.Errorf("start Postgres (WithDatabaseURL names one that runs): %w", err)
+		return fmt.Errorf("start Postgres (or name a running one with WithDatabaseURL): %w", err)
 	}
 	config, err := pgx.ParseConfig(started.DatabaseURL())
 	if err != nil {
@@ -115,7 +115,7 @@ func (p *postgres) embed() error {
 	return p.open(ctx, withDatabase(p.url, "template1"))
 }
 
-// use prepares a Postgres of the user's.
+// use prepares the user's own Postgres.
 func (p *postgres) use() error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
@@ -135,8 +135,8 @@ func (p *postgres) open(ctx context.Context, url string) (err error) {
 	return err
 }
 
-// makeTemplate makes the database to copy, unless it is there. Test binaries that
-// run at the same time wait for the first of them.
+// makeTemplate makes the database to copy, unless it exists. Concurrent test binaries wait
+// for the first of them.
 func (p *postgres) makeTemplate(ctx context.Context) error {
 	conn, err := p.admin.Acquire(ctx)
 	if err != nil {
@@ -173,8 +173,8 @@ func exec(ctx context.Context, conn *pgx.Conn, statement string) func() error {
 	}
 }
 
-// sweep drops what earlier test binaries left and nobody uses: their databases
-// after two days, templates after two months. What can't be dropped stays.
+// sweep drops unused databases of earlier test binaries: test databases after two days,
+// templates after two months. It leaves what can't be dropped.
 func sweep(ctx context.Context, conn *pgx.Conn) {
 	now := time.Now().UTC()
 	rows, err := conn.Query(ctx, `SELECT datname FROM pg_database
@@ -191,20 +191,20 @@ func sweep(ctx context.Context, conn *pgx.Conn) {
 	}
 }
 
-// take returns the name of a database for one service. From the second one on,
-// a Postgres of our own, where nothing stays behind, makes one ahead.
+// take returns the name of a database for a service. From the second call on, it makes the
+// next one ahead in an embedded Postgres, where it will be removed anyway.
 func (p *postgres) take() (string, error) {
 	p.mu.Lock()
 	mine := p.next
 	p.next = sync.OnceValues(p.create)
 	if p.taken++; p.taken > 1 && p.ours() {
-		go func(next func() (string, error)) { _, _ = next() }(p.next) // who takes it gets the error
+		go func(next func() (string, error)) { _, _ = next() }(p.next) // the next caller gets the error
 	}
 	p.mu.Unlock()
 	return mine()
 }
 
-// ours tells whether it is a Postgres of our own.
+// ours reports whether p is embedded.
 func (p *postgres) ours() bool { return !strings.HasPrefix(p.template, templatePrefix) }
 
 func (p *postgres) create() (string, error) {
@@ -213,7 +213,7 @@ func (p *postgres) create() (string, error) {
 	name := testPrefix + time.Now().UTC().Format(dayFormat+"150405") + "_" + strings.ToLower(rand.Text()[:10])
 	statement := "CREATE DATABASE " + name + " TEMPLATE " + p.template
 	if p.ours() {
-		statement += " STRATEGY file_copy" // faster where nothing is written to disk
+		statement += " STRATEGY file_copy" // faster if nothing is written to disk
 	}
 	if _, err := p.admin.Exec(ctx, statement); err != nil {
 		return "", fmt.Errorf("make a database: %w", err)
@@ -230,7 +230,8 @@ func (p *postgres) drop(name string) error {
 	return nil
 }
 
-// withDatabase is a URL, or what else libpq reads, with another database's name.
+// withDatabase returns to, a URL or another form that libpq reads, with another database
+// name.
 func withDatabase(to, name string) string {
 	u, err := url.Parse(to)
 	if err != nil || u.Scheme == "" {
@@ -239,13 +240,12 @@ func withDatabase(to, name string) string {
 	u.Path = "/" + name
 	if q := u.Query(); q.Has("dbname") {
 		q.Del("dbname")
-		u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // libpq doesn't know "+"
+		u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // libpq doesn't read "+" as a space
 	}
 	return u.String()
 }
 
-// withParameter is a URL, or what else libpq reads, with a parameter that it may
-// have already.
+// withParameter returns to, a URL or another form that libpq reads, with a parameter set.
 func withParameter(to, name, value string) string {
 	switch {
 	case strings.Contains(to, name):

@@ -1,7 +1,6 @@
-// Package migrations embeds the database's schema as goose migrations.
-//
-// A file is never edited once it has landed on main; what it got wrong, the
-// next file mends. Each has a Down, and sqlc reads the Up parts as its schema.
+// Package migrations embeds the database's schema as goose migrations, one file for each
+// noun. sqlc reads their Up parts as its schema, and each has a Down. Once a version with
+// a file is released, the file is never edited: a later one mends it.
 package migrations
 
 import "embed"

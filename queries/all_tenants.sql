@@ -1,9 +1,12 @@
 -- What is of all tenants: for administrators, and for the sweep.
 
 -- name: ListTenants :many
--- All, or those of one manager.
+-- All, or those of one manager; all, or those of a name and the one of a domain; those whose
+-- name contains a text or whose id begins with it, as all do with ''.
 SELECT * FROM tenants
 WHERE kind = 'tenant' AND id > @after
+    AND (sqlc.narg('name')::text IS NULL OR lower(display_name) = lower(sqlc.narg('name')) OR id = sqlc.narg('domain_tenant_id')::uuid)
+    AND (strpos(lower(display_name), lower(@search::text)) > 0 OR starts_with(id::text, lower(@search::text)))
     AND (sqlc.narg('manager')::text IS NULL OR manager = sqlc.narg('manager'))
     AND (expires_at IS NULL OR expires_at > @now)
 ORDER BY id
@@ -46,25 +49,35 @@ ORDER BY id
 LIMIT @row_limit::bigint;
 
 -- name: ListUnusedStates :many
--- States that neither a snapshot nor a seed names, and no tenant goes back to;
--- young ones may be about to be named.
+-- States that neither a snapshot nor a seed names, and that no tenant returns to. Young ones
+-- may soon be named.
+WITH used AS MATERIALIZED (
+    SELECT s.state_id FROM snapshots AS s
+    UNION ALL
+    SELECT s.state_id FROM seeds AS s
+    UNION ALL
+    SELECT o.origin_id FROM tenants AS o WHERE o.origin_id IS NOT NULL
+)
 SELECT t.id FROM tenants AS t
 WHERE t.kind = 'state' AND t.created_at < @made_before
-    AND NOT EXISTS (SELECT FROM snapshots AS s WHERE s.state_id = t.id)
-    AND NOT EXISTS (SELECT FROM seeds AS s WHERE s.state_id = t.id)
-    AND NOT EXISTS (SELECT FROM tenants AS o WHERE o.origin_id = t.id)
+    AND NOT EXISTS (SELECT FROM used WHERE used.state_id = t.id)
 ORDER BY t.id
 LIMIT @row_limit::bigint;
 
 -- name: DeleteUnusedStates :execrows
--- A state gets used only by who holds what names it, LockSeed or LockSnapshot; once
--- that is gone, all that use the state are seen here. So this must be a statement
--- after the one that removed the name, in a transaction that reads what is committed.
+-- Only a holder of what names a state, LockSeed or LockSnapshot, makes new uses of it; once
+-- the name is gone, this statement sees all uses. So it must come after the statement that
+-- removed the name, in a transaction that reads what is committed.
+WITH used AS MATERIALIZED (
+    SELECT s.state_id FROM snapshots AS s WHERE s.state_id = ANY (@state_ids::uuid[])
+    UNION ALL
+    SELECT s.state_id FROM seeds AS s WHERE s.state_id = ANY (@state_ids::uuid[])
+    UNION ALL
+    SELECT o.origin_id FROM tenants AS o WHERE o.origin_id = ANY (@state_ids::uuid[])
+)
 DELETE FROM tenants AS t
 WHERE t.id = ANY (@state_ids::uuid[]) AND t.kind = 'state'
-    AND NOT EXISTS (SELECT FROM snapshots AS s WHERE s.state_id = t.id)
-    AND NOT EXISTS (SELECT FROM seeds AS s WHERE s.state_id = t.id)
-    AND NOT EXISTS (SELECT FROM tenants AS o WHERE o.origin_id = t.id);
+    AND NOT EXISTS (SELECT FROM used WHERE used.state_id = t.id);
 
 -- name: PlanForMany :exec
 -- For the rest of the transaction, what reads two tenants' rows is planned for many

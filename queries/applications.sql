@@ -52,8 +52,10 @@ FROM applications
 WHERE tenant_id = @tenant_id;
 
 -- name: ListApplications :many
+-- All, or those of a name.
 SELECT * FROM applications
 WHERE tenant_id = @tenant_id AND client_id > @after
+    AND (sqlc.narg('display_name')::text IS NULL OR lower(display_name) = lower(sqlc.narg('display_name')))
 ORDER BY client_id
 LIMIT @row_limit::bigint;
 

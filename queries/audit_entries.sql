@@ -9,9 +9,13 @@ FROM (SELECT unnest(@ids::uuid[]) AS id, unnest(@counts::integer[]) AS count) AS
 WHERE e.id = c.id;
 
 -- name: ListAuditEntries :many
--- The latest first.
+-- The latest first: all, or those of a tenant, by or about somebody, and of a time.
 SELECT * FROM audit_entries
 WHERE id < @before AND (sqlc.narg('tenant_id')::uuid IS NULL OR tenant_id = sqlc.narg('tenant_id'))
+    AND (sqlc.narg('who')::text IS NULL OR lower(key_name) = lower(sqlc.narg('who'))
+        OR lower(target) = lower(sqlc.narg('who')) OR starts_with(lower(target), lower(sqlc.narg('who')) || ' '))
+    AND (sqlc.narg('since')::timestamptz IS NULL OR at >= sqlc.narg('since'))
+    AND (sqlc.narg('until')::timestamptz IS NULL OR at < sqlc.narg('until'))
 ORDER BY id DESC
 LIMIT @row_limit::bigint;
 

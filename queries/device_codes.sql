@@ -1,7 +1,7 @@
 -- name: CreateDeviceCode :execrows
 -- Does nothing if the user code is another's.
-INSERT INTO device_codes (hash, user_code, authority, client_id, scope, address, created_at, expires_at)
-VALUES (@hash, @user_code, @authority, @client_id, @scope, @address, @created_at, @expires_at)
+INSERT INTO device_codes (hash, user_code, authority, client_id, scope, address, created_at, expires_at, kept_until)
+VALUES (@hash, @user_code, @authority, @client_id, @scope, @address, @created_at, @expires_at, @kept_until)
 ON CONFLICT DO NOTHING;
 
 -- name: CountPendingDeviceCodes :one
@@ -10,15 +10,15 @@ ON CONFLICT DO NOTHING;
 SELECT
     (SELECT count(*) FROM (
         SELECT FROM device_codes AS c
-        WHERE c.status = 'pending' AND c.address = @address AND c.expires_at > @now LIMIT @most_of_address::bigint
+        WHERE c.status = 'pending' AND c.address = @address AND c.kept_until > @now LIMIT @most_of_address::bigint
     ) AS a) AS of_address,
     (SELECT count(*) FROM (
         SELECT FROM device_codes AS c
-        WHERE c.status = 'pending' AND c.authority = @authority AND c.client_id = @client_id AND c.expires_at > @now LIMIT @most_of_client::bigint
+        WHERE c.status = 'pending' AND c.authority = @authority AND c.client_id = @client_id AND c.kept_until > @now LIMIT @most_of_client::bigint
     ) AS b) AS of_client,
     (SELECT count(*) FROM (
         SELECT FROM device_codes AS c
-        WHERE c.status = 'pending' AND c.authority = @authority AND c.expires_at > @now LIMIT @most_of_authority::bigint
+        WHERE c.status = 'pending' AND c.authority = @authority AND c.kept_until > @now LIMIT @most_of_authority::bigint
     ) AS d) AS of_authority;
 
 -- name: GetDeviceCode :one

@@ -4,22 +4,21 @@ INSERT INTO report_logins (tenant_id, login_name, label, manager, created_at, ex
 SELECT unnest(@tenant_ids::uuid[]), @login_name, sqlc.narg('label'), sqlc.narg('manager'), @created_at, sqlc.narg('expires_at');
 
 -- name: ListReportLogins :many
--- Whose they are: a row for each tenant, of all logins, or of those all of whose
--- tenants are one manager's; or of one login alone. So many logins, not rows.
-SELECT * FROM report_logins
-WHERE login_name IN (
-    SELECT DISTINCT l.login_name FROM report_logins AS l
+-- A row for each tenant of each login: of all logins, of one manager's, all of whose tenants
+-- are that manager's, or of one login. The limit counts logins, not rows.
+WITH chosen AS MATERIALIZED (
+    SELECT l.login_name FROM report_logins AS l
+    JOIN tenants AS t ON t.id = l.tenant_id
     WHERE l.login_name > @after
         AND (sqlc.narg('login_name')::text IS NULL OR l.login_name = sqlc.narg('login_name'))
-        AND (sqlc.narg('manager')::text IS NULL OR NOT EXISTS (
-            SELECT FROM report_logins AS o
-            JOIN tenants AS t ON t.id = o.tenant_id
-            WHERE o.login_name = l.login_name AND t.manager IS DISTINCT FROM sqlc.narg('manager')
-        ))
+    GROUP BY l.login_name
+    HAVING sqlc.narg('manager')::text IS NULL OR bool_and(t.manager IS NOT DISTINCT FROM sqlc.narg('manager'))
     ORDER BY l.login_name
     LIMIT @login_limit::bigint
 )
-ORDER BY login_name, tenant_id;
+SELECT r.* FROM report_logins AS r
+JOIN chosen AS c ON c.login_name = r.login_name
+ORDER BY r.login_name, r.tenant_id;
 
 -- name: SetReportLoginManager :exec
 -- Says who was given its password.

@@ -1,5 +1,5 @@
 -- name: CreateSigningKey :exec
--- Does nothing where a key that is no older than @since is there.
+-- Does nothing if a key at most as old as @since exists.
 INSERT INTO signing_keys (kid, private_key, certificate, created_at)
 SELECT @kid, @private_key, @certificate, @created_at
 WHERE NOT EXISTS (SELECT FROM signing_keys AS k WHERE k.created_at > @since)

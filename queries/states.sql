@@ -1,75 +1,47 @@
--- The state of a tenant put in the place of another's: each query takes one part
--- of it from @from_id to @tenant_id.
+-- The state of a tenant put in the place of another's: each query takes one part of it from
+-- @from_id to @tenant_id. A statement that changes one tenant by another's rows reads those
+-- first, MATERIALIZED: a cluster keeps the two on different servers.
 
 -- name: ReplaceSettings :exec
+WITH s AS MATERIALIZED (
+    SELECT o.permission_rule, o.user_picker, o.page_size, o.repeatability_seconds, o.ids_made, o.clock_from, o.clock_at, o.clock_rate, o.faults_version, o.throttling
+    FROM tenants AS o WHERE o.id = @from_id
+)
 UPDATE tenants AS t SET
     permission_rule = s.permission_rule, user_picker = s.user_picker, page_size = s.page_size, repeatability_seconds = s.repeatability_seconds,
-    ids_made = s.ids_made
-FROM tenants AS s
-WHERE t.id = @tenant_id AND s.id = @from_id;
+    ids_made = s.ids_made, clock_from = CASE WHEN s.clock_at IS NOT NULL THEN COALESCE(s.clock_from, @now) END, clock_at = s.clock_at, clock_rate = s.clock_rate, throttling = s.throttling,
+    faults_version = t.faults_version + (t.faults_version > 0 OR s.faults_version > 0)::integer
+FROM s
+WHERE t.id = @tenant_id;
+
+-- name: BeginTenant :exec
+-- Gives a new tenant what it counts from and the clock of the state that it gets.
+WITH s AS MATERIALIZED (
+    SELECT o.ids_made, o.clock_from, o.clock_at, o.clock_rate, o.faults_version FROM tenants AS o WHERE o.id = @from_id
+)
+UPDATE tenants AS t SET
+    ids_made = s.ids_made, clock_from = CASE WHEN s.clock_at IS NOT NULL THEN COALESCE(s.clock_from, @now) END, clock_at = s.clock_at, clock_rate = s.clock_rate,
+    faults_version = s.faults_version
+FROM s WHERE t.id = @tenant_id;
 
 -- name: ResetIDs :exec
-UPDATE tenants AS t SET ids_made = COALESCE((SELECT s.ids_made FROM tenants AS s WHERE s.id = @from_id), 0)
+WITH s AS MATERIALIZED (
+    SELECT o.ids_made FROM tenants AS o WHERE o.id = @from_id
+)
+UPDATE tenants AS t SET ids_made = COALESCE((SELECT s.ids_made FROM s), 0)
 WHERE t.id = @tenant_id;
 
 -- name: SetIDsMade :exec
 -- The ids up to this number are given out.
 UPDATE tenants SET ids_made = @ids_made WHERE id = @tenant_id;
 
--- name: RemovePartnersNotIn :exec
-DELETE FROM remote_assistance_partners AS p
-WHERE p.tenant_id = @tenant_id AND NOT EXISTS (
-    SELECT FROM remote_assistance_partners AS s WHERE s.tenant_id = @from_id AND s.id = p.id
-);
+-- name: RemoveVersions :exec
+DELETE FROM entity_versions AS v WHERE v.tenant_id = @tenant_id;
 
--- name: ReplacePartners :exec
--- Those that are there stay the same rows, and are locked: a client's change
--- that waits for one goes on with it.
-INSERT INTO remote_assistance_partners AS p (
-    tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-    last_connection_at, last_connection_100ns, last_connection_offset,
-    request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by
-)
-SELECT
-    @tenant_id::uuid, s.id, s.version, s.display_name, s.onboarding_url, s.onboarding_status,
-    s.last_connection_at, s.last_connection_100ns, s.last_connection_offset,
-    s.request_expiry_at, s.request_expiry_100ns, s.request_expiry_offset, s.created_at, s.created_by
-FROM remote_assistance_partners AS s
-WHERE s.tenant_id = @from_id
-ON CONFLICT (tenant_id, id) DO UPDATE SET
-    version = excluded.version, display_name = excluded.display_name, onboarding_url = excluded.onboarding_url,
-    onboarding_status = excluded.onboarding_status,
-    last_connection_at = excluded.last_connection_at, last_connection_100ns = excluded.last_connection_100ns,
-    last_connection_offset = excluded.last_connection_offset,
-    request_expiry_at = excluded.request_expiry_at, request_expiry_100ns = excluded.request_expiry_100ns,
-    request_expiry_offset = excluded.request_expiry_offset,
-    created_at = excluded.created_at, created_by = excluded.created_by
-WHERE (
-    p.version, p.display_name, p.onboarding_url, p.onboarding_status,
-    p.last_connection_at, p.last_connection_100ns, p.last_connection_offset,
-    p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by
-) IS DISTINCT FROM (
-    excluded.version, excluded.display_name, excluded.onboarding_url, excluded.onboarding_status,
-    excluded.last_connection_at, excluded.last_connection_100ns, excluded.last_connection_offset,
-    excluded.request_expiry_at, excluded.request_expiry_100ns, excluded.request_expiry_offset, excluded.created_at, excluded.created_by
-);
-
--- name: RemovePartnerVersions :exec
-DELETE FROM remote_assistance_partner_versions AS v WHERE v.tenant_id = @tenant_id;
-
--- name: CopyPartnerVersions :exec
-INSERT INTO remote_assistance_partner_versions (
-    tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-    last_connection_at, last_connection_100ns, last_connection_offset,
-    request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by,
-    replaced_by_change, replaced_at, replaced_by
-)
-SELECT
-    @tenant_id::uuid, v.id, v.version, v.display_name, v.onboarding_url, v.onboarding_status,
-    v.last_connection_at, v.last_connection_100ns, v.last_connection_offset,
-    v.request_expiry_at, v.request_expiry_100ns, v.request_expiry_offset, v.created_at, v.created_by,
-    v.replaced_by_change, v.replaced_at, v.replaced_by
-FROM remote_assistance_partner_versions AS v
+-- name: CopyVersions :exec
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
+SELECT @tenant_id::uuid, v.entity, v.id, v.version, v.row, v.change, v.changed_at, v.changed_by
+FROM entity_versions AS v
 WHERE v.tenant_id = @from_id;
 
 -- name: ListRevocations :many
@@ -92,14 +64,18 @@ UPDATE applications AS a SET tokens_valid_from = greatest(a.tokens_valid_from, r
 FROM revoked AS r WHERE a.tenant_id = @tenant_id AND a.client_id = r.id;
 
 -- name: KeepTokens :exec
--- Users and applications of a state that a tenant has already are the same ones:
--- their tokens go on.
-WITH of_users AS (
+-- Users and applications of a state that a tenant has already are the same ones: their
+-- tokens stay valid.
+WITH users_before AS MATERIALIZED (
+    SELECT u.id, u.tokens_valid_from FROM users AS u WHERE u.tenant_id = @tenant_id
+), applications_before AS MATERIALIZED (
+    SELECT a.client_id, a.tokens_valid_from FROM applications AS a WHERE a.tenant_id = @tenant_id
+), of_users AS (
     UPDATE users AS u SET tokens_valid_from = o.tokens_valid_from
-    FROM users AS o WHERE u.tenant_id = @from_id AND o.tenant_id = @tenant_id AND o.id = u.id
+    FROM users_before AS o WHERE u.tenant_id = @from_id AND o.id = u.id
 )
 UPDATE applications AS a SET tokens_valid_from = o.tokens_valid_from
-FROM applications AS o WHERE a.tenant_id = @from_id AND o.tenant_id = @tenant_id AND o.client_id = a.client_id;
+FROM applications_before AS o WHERE a.tenant_id = @from_id AND o.client_id = a.client_id;
 
 -- name: RemoveUsers :exec
 DELETE FROM users AS u WHERE u.tenant_id = @tenant_id;
@@ -158,37 +134,8 @@ FROM app_role_assignments AS r WHERE r.tenant_id = @from_id;
 
 -- name: CountState :one
 SELECT
-    (SELECT count(*) FROM remote_assistance_partners AS p WHERE p.tenant_id = @tenant_id) AS partners,
     (SELECT count(*) FROM users AS u WHERE u.tenant_id = @tenant_id) AS users,
     (SELECT count(*) FROM applications AS a WHERE a.tenant_id = @tenant_id) AS applications;
-
--- name: DiffPartners :many
--- The partners of which the two states differ, by id; which of the two have it.
-SELECT COALESCE(a.id, b.id)::uuid AS id, (a.id IS NOT NULL)::boolean AS before, (b.id IS NOT NULL)::boolean AS after
-FROM (SELECT * FROM remote_assistance_partners AS x WHERE x.tenant_id = @from_id AND x.id > @after) AS a
-FULL JOIN (SELECT * FROM remote_assistance_partners AS y WHERE y.tenant_id = @tenant_id AND y.id > @after) AS b ON a.id = b.id
-WHERE (
-    a.id, a.display_name, a.onboarding_url, a.onboarding_status,
-    a.last_connection_at, a.last_connection_100ns, a.last_connection_offset,
-    a.request_expiry_at, a.request_expiry_100ns, a.request_expiry_offset
-) IS DISTINCT FROM (
-    b.id, b.display_name, b.onboarding_url, b.onboarding_status,
-    b.last_connection_at, b.last_connection_100ns, b.last_connection_offset,
-    b.request_expiry_at, b.request_expiry_100ns, b.request_expiry_offset
-)
-ORDER BY 1
-LIMIT @row_limit::bigint;
-
--- name: ListPartnersByID :many
-SELECT * FROM remote_assistance_partners
-WHERE tenant_id = @tenant_id AND id = ANY (@ids::uuid[])
-ORDER BY id;
-
--- name: ListPartnerIDs :many
--- Which of the ids partners have.
-SELECT p.id FROM remote_assistance_partners AS p
-WHERE p.tenant_id = @tenant_id AND p.id = ANY (@ids::uuid[])
-ORDER BY p.id;
 
 -- name: GetState :one
 -- A tenant or a state.

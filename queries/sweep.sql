@@ -1,17 +1,24 @@
--- Expired codes, tokens and sessions of all tenants.
+-- Expired codes, tokens and sessions of all tenants, a day after they expired: until then the
+-- authority tells what expired from what never existed. A tenant with a clock of its own counts
+-- by the time to which that was last set, which it has passed.
 
 -- name: DeleteExpiredSessions :execrows
-DELETE FROM sessions WHERE expires_at < @expired_before;
+DELETE FROM sessions AS s USING tenants AS t
+WHERE s.tenant_id = t.id AND s.expires_at < COALESCE(t.clock_at, @now::timestamptz) - interval '1 day';
 
 -- name: DeleteExpiredAuthorizationCodes :execrows
-DELETE FROM authorization_codes WHERE expires_at < @expired_before;
+DELETE FROM authorization_codes AS c USING tenants AS t
+WHERE c.tenant_id = t.id AND c.expires_at < COALESCE(t.clock_at, @now::timestamptz) - interval '1 day';
 
 -- name: DeleteExpiredRefreshTokens :execrows
 -- One that was redeemed is kept to notice that it is redeemed again, which ends its
 -- family. That can be until it expires, and no longer: who shows it then is told that it
 -- has expired, or that it never was.
-DELETE FROM refresh_tokens
-WHERE expires_at < @expired_before OR (redeemed_at IS NOT NULL AND expires_at <= @now);
+DELETE FROM refresh_tokens AS r USING tenants AS t
+WHERE r.tenant_id = t.id AND (
+    r.expires_at < COALESCE(t.clock_at, @now::timestamptz) - interval '1 day'
+    OR (r.redeemed_at IS NOT NULL AND r.expires_at <= COALESCE(t.clock_at, @now::timestamptz))
+);
 
 -- name: TrimSessions :execrows
 -- Of each tenant where anybody signs in without a password, all but the newest.
@@ -48,7 +55,7 @@ DELETE FROM refresh_tokens AS r USING (
 WHERE r.tenant_id = old.tenant_id AND r.hash = old.hash;
 
 -- name: DeleteExpiredDeviceCodes :execrows
-DELETE FROM device_codes WHERE expires_at < @expired_before;
+DELETE FROM device_codes WHERE kept_until < @now;
 
 -- name: DeleteExpiredClientAssertions :execrows
 DELETE FROM client_assertions WHERE expires_at < @expired_before;
@@ -60,4 +67,9 @@ DELETE FROM idempotency_keys WHERE created_at < @created_before;
 DELETE FROM audit_entries WHERE at < @before;
 
 -- name: DeleteOldRepeatableRequests :execrows
-DELETE FROM repeatable_requests WHERE created_at < @created_before;
+-- Also those ahead of a clock that was reset.
+DELETE FROM repeatable_requests AS r USING tenants AS t
+WHERE r.tenant_id = t.id AND (
+    r.created_at < COALESCE(t.clock_at, @now::timestamptz) - make_interval(secs => @seconds::double precision)
+    OR (t.clock_at IS NULL AND r.created_at > @now)
+);

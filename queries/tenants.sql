@@ -2,12 +2,13 @@
 -- Does nothing to a tenant that is there.
 INSERT INTO tenants (
     id, display_name, kind, permission_rule, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id,
-    partner_quota, user_quota, request_rate, id_seed, created_at
+    entity_quota, user_quota, request_rate, id_seed, throttling, journal_limit, journal_seconds, created_at
 ) VALUES (
     @tenant_id, @display_name, COALESCE(sqlc.narg('kind')::tenant_kind, 'tenant'),
     COALESCE(sqlc.narg('permission_rule')::permission_rule, 'seed'), @user_picker,
     COALESCE(sqlc.narg('page_size')::integer, 1000), @repeatability_seconds, sqlc.narg('expires_at'), sqlc.narg('manager'), sqlc.narg('origin_id'),
-    sqlc.narg('partner_quota'), sqlc.narg('user_quota'), sqlc.narg('request_rate'), sqlc.narg('id_seed'), @created_at
+    sqlc.narg('entity_quota'), sqlc.narg('user_quota'), sqlc.narg('request_rate'), sqlc.narg('id_seed'), sqlc.narg('throttling'),
+    COALESCE(sqlc.narg('journal_limit')::integer, 10000), COALESCE(sqlc.narg('journal_seconds')::integer, 86400), @created_at
 )
 ON CONFLICT DO NOTHING;
 
@@ -25,11 +26,16 @@ UPDATE tenants SET ids_made = ids_made + 1 WHERE id = @tenant_id RETURNING ids_m
 -- name: UpdateTenant :one
 UPDATE tenants SET
     display_name = @display_name, permission_rule = @permission_rule, user_picker = @user_picker, page_size = @page_size,
-    repeatability_seconds = @repeatability_seconds,
+    repeatability_seconds = @repeatability_seconds, throttling = sqlc.narg('throttling'),
+    journal_limit = @journal_limit, journal_seconds = @journal_seconds,
     expires_at = sqlc.narg('expires_at'), manager = sqlc.narg('manager'),
-    partner_quota = sqlc.narg('partner_quota'), user_quota = sqlc.narg('user_quota'), request_rate = sqlc.narg('request_rate')
+    entity_quota = sqlc.narg('entity_quota'), user_quota = sqlc.narg('user_quota'), request_rate = sqlc.narg('request_rate')
 WHERE id = @tenant_id
 RETURNING *;
+
+-- name: SetTenantClock :exec
+UPDATE tenants SET clock_from = sqlc.narg('clock_from'), clock_at = sqlc.narg('clock_at'), clock_rate = @clock_rate
+WHERE id = @tenant_id;
 
 -- name: SetTenantOrigin :exec
 UPDATE tenants SET origin_id = sqlc.narg('origin_id') WHERE id = @tenant_id;
@@ -59,20 +65,17 @@ DELETE FROM tenants WHERE id = @tenant_id;
 SELECT EXISTS (SELECT FROM tenants WHERE id = @tenant_id AND kind = 'tenant');
 
 -- name: GetCaller :one
--- What decides whether a token of a tenant, an application and a user or
+-- Returns a tenant, and what decides whether a token that it gave an application and a user or
 -- service principal is still good.
 SELECT
-    t.permission_rule,
-    t.page_size,
-    t.repeatability_seconds,
-    t.expires_at,
-    t.partner_quota,
-    t.request_rate,
-    t.id_seed,
-    t.created_at AS tenant_created_at,
+    sqlc.embed(t),
     a.tokens_valid_from AS application_valid_from,
     u.enabled AS user_enabled,
-    u.tokens_valid_from AS user_valid_from
+    u.tokens_valid_from AS user_valid_from,
+    COALESCE((
+        SELECT min(p.request_expiry_ticks) FROM remote_assistance_partners AS p
+        WHERE p.tenant_id = @tenant_id AND p.onboarding_status = 'onboarding' AND p.request_expiry_ticks > 0
+    ), 0)::bigint AS onboarding_ends
 FROM tenants AS t
 LEFT JOIN applications AS a ON a.tenant_id = t.id AND a.client_id = @client_id
 LEFT JOIN users AS u ON u.tenant_id = t.id AND u.id = @object_id

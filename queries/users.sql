@@ -43,6 +43,12 @@ UPDATE users SET
     tokens_valid_from = @tokens_valid_from
 WHERE tenant_id = @tenant_id AND id = @id;
 
+-- name: ChangeUserPassword :execrows
+-- Replaces the password that the user signed in with, unless it was replaced meanwhile.
+UPDATE users SET
+    password_hash = @password_hash, must_change_password = false, tokens_valid_from = @tokens_valid_from
+WHERE tenant_id = @tenant_id AND id = @id AND password_hash = @former_hash::text;
+
 -- name: SetUserEnabled :execrows
 UPDATE users SET
     enabled = @enabled,

@@ -8,7 +8,7 @@ import (
 	mocktenant "github.com/mocktenant/mocktenant/testcontainers"
 )
 
-// BenchmarkRun is the time until a container is ready, without that until it is gone.
+// BenchmarkRun measures the time until a container is ready, without the time to remove it.
 func BenchmarkRun(b *testing.B) {
 	for b.Loop() {
 		ctr, err := mocktenant.Run(b.Context(), standalone)
@@ -20,7 +20,7 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
-// BenchmarkNewTenant is a tenant, made and removed.
+// BenchmarkNewTenant measures making and removing a tenant.
 func BenchmarkNewTenant(b *testing.B) {
 	ctr := sharedContainer(b)
 	f := &fakeTB{}

@@ -25,7 +25,7 @@ func page(t *testing.T, path string) string {
 	return string(text)
 }
 
-// blocks returns a page's blocks of a language that have some words in them.
+// blocks returns a page's code blocks in a language that contain some words.
 func blocks(text, language, words string) (all []string) {
 	for _, m := range regexp.MustCompile("(?s)\n```"+language+"\n(.*?)```\n").FindAllStringSubmatch(text, -1) {
 		if strings.Contains(m[1], words) {
@@ -35,7 +35,7 @@ func blocks(text, language, words string) (all []string) {
 	return all
 }
 
-// The tests that the pages show run as they stand there.
+// The tests shown in the documentation run exactly as shown.
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"../docs/testcontainers.md"} {
@@ -49,7 +49,7 @@ func TestDocumentation(t *testing.T) {
 	}
 }
 
-// runTest runs a test's source in a folder of this module, one that ./... passes by.
+// runTest runs a test's source in a folder of this module that ./... ignores.
 func runTest(t *testing.T, path, source string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("testdata", "shown-")
@@ -66,8 +66,8 @@ func runTest(t *testing.T, path, source string) {
 	}
 }
 
-// TestREADMEContainer pastes the README's container and the curl lines of docs/clients.md
-// into one shell.
+// TestREADMEContainer pastes the README's docker command and the curl lines of
+// docs/clients.md into one shell.
 func TestREADMEContainer(t *testing.T) {
 	t.Parallel()
 	start := blocks(page(t, readme), "sh", "docker run -d --name mocktenant ")
@@ -76,13 +76,13 @@ func TestREADMEContainer(t *testing.T) {
 		t.Fatalf("%s shows %d ways to run the container and %s %d snippets for curl, want one each", readme, len(start), clients, len(create))
 	}
 	if exec.CommandContext(t.Context(), "docker", "inspect", "mocktenant").Run() == nil {
-		t.Fatal("there is a container called mocktenant already: remove it, for the one that the README runs has that name")
+		t.Fatal("a container called mocktenant already exists: remove it, because the README's command uses that name")
 	}
 	for _, published := range regexp.MustCompile(`-p (127\.0\.0\.1:\d+):`).FindAllStringSubmatch(start[0], -1) {
 		waitFree(t, published[1])
 	}
 	t.Cleanup(func() {
-		_ = exec.Command("docker", "rm", "-f", "mocktenant").Run() //nolint:noctx // the test's has ended
+		_ = exec.Command("docker", "rm", "-f", "mocktenant").Run() //nolint:noctx // the test's context has ended
 		_ = os.Remove("../mocktenant-ca.pem")
 	})
 	pasted := exec.CommandContext(t.Context(), "bash", "-e", "-c", start[0]+create[0])
@@ -93,7 +93,7 @@ func TestREADMEContainer(t *testing.T) {
 	}
 }
 
-// waitFree waits until nobody listens at an address.
+// waitFree waits until nothing listens at an address.
 func waitFree(t *testing.T, address string) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
@@ -103,13 +103,13 @@ func waitFree(t *testing.T, address string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("the README publishes a port at an address that is taken: %v", err)
+			t.Fatalf("the README publishes a port at an address in use: %v", err)
 		}
 	}
 }
 
-// The example in Python is not run here, for its libraries' registry isn't reached;
-// that Python can read it is checked.
+// The Python example isn't run here, because the registry of its libraries can't be
+// reached; the test only checks that Python can parse it.
 func TestPythonExample(t *testing.T) {
 	t.Parallel()
 	check := exec.CommandContext(t.Context(), "python3", "-c", "import ast, sys; ast.parse(sys.stdin.read())")

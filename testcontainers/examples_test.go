@@ -9,11 +9,12 @@ import (
 
 	"github.com/testcontainers/testcontainers-go"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/client"
 	mocktenant "github.com/mocktenant/mocktenant/testcontainers"
 )
 
-// A program that has Graph's address built in is tested as it is.
+// A program with Graph's built-in address is tested unchanged.
 func ExampleRun() {
 	t, end := newT() // in a test, t is its *testing.T
 	defer end()
@@ -39,8 +40,7 @@ func ExampleRun() {
 	// Output: 201 Created TeamViewer notOnboarded
 }
 
-// The service starts with a document in a file, keeps less of its log, and has no
-// demo tenant.
+// The service starts with a document from a file, logs less, and has no demo tenant.
 func ExampleRun_options() {
 	t, end := newT()
 	defer end()
@@ -55,7 +55,7 @@ func ExampleRun_options() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	tenants, err := client.Read[client.TenantList](ctr.Admin().ListTenants(ctx, nil))
+	tenants, err := client.Read[api.TenantList](ctr.Admin().ListTenants(ctx, nil))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func ExampleContainer_NewTenant() {
 	defer end()
 	ctr := exampleContainer()
 
-	tenant := ctr.NewTenant(t, mocktenant.WithPageSize(1), mocktenant.WithState([]byte(`{"version": 1, "partners": [{"displayName": "A"}, {"displayName": "B"}]}`)))
+	tenant := ctr.NewTenant(t, mocktenant.WithPageSize(1), mocktenant.WithState([]byte(`{"version": 1, "remoteAssistancePartners": [{"displayName": "A"}, {"displayName": "B"}]}`)))
 	pages := 0
 	for next := ctr.URL() + "/v1.0/deviceManagement/remoteAssistancePartners"; next != ""; pages++ {
 		response, err := tenant.Client().Get(next)
@@ -92,7 +92,7 @@ func ExampleContainer_NewTenant() {
 	// Output: 2 pages
 }
 
-// A tenant starts with a document, is changed, and goes back to a snapshot.
+// A tenant starts with a document, changes, and returns to a snapshot.
 func ExampleTenant_Snapshot() {
 	t, end := newT()
 	defer end()
@@ -101,7 +101,7 @@ func ExampleTenant_Snapshot() {
 
 	tenant := ctr.NewTenant(t, mocktenant.WithState([]byte(`
 version: 1
-partners:
+remoteAssistancePartners:
   - displayName: TeamViewer
     onboardingStatus: onboarded
 `)))
@@ -117,12 +117,12 @@ partners:
 		log.Fatal(err)
 	}
 
-	list, err := client.Read[client.PartnerList](ctr.Admin().ListPartners(ctx, tenant.ID, nil))
+	list, err := client.Read[api.EntityList](ctr.Admin().ListEntities(ctx, tenant.ID, "remoteAssistancePartners", nil))
 	if err != nil {
 		log.Fatal(err)
 	}
 	for _, partner := range list.Value {
-		fmt.Println(*partner.DisplayName, partner.OnboardingStatus)
+		fmt.Println(partner.Properties["displayName"], partner.Properties["onboardingStatus"])
 	}
 	// Output: TeamViewer onboarded
 }

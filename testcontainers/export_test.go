@@ -1,9 +1,14 @@
 package mocktenant
 
-import "time"
+import (
+	"testing"
+	"time"
+)
 
-// MicrosoftHosts are the hosts that Client leads to the service.
+// MicrosoftHosts are the hosts for which Client connects to the service.
 var MicrosoftHosts = microsoftHosts
 
-// EndToken makes the token that Token hands out one that is about to end.
-func (t *Tenant) EndToken() { t.expires = time.Now() }
+// NewTenantAt makes a tenant whose tokens expire by the clock now.
+func (c *Container) NewTenantAt(tb testing.TB, now func() time.Time) *Tenant {
+	return c.newTenant(tb, now)
+}

@@ -22,14 +22,14 @@ import (
 
 const partners = "/v1.0/deviceManagement/remoteAssistancePartners"
 
-// The images that make images makes, or others.
+// The images to test, by default those that make images makes.
 var (
 	standalone    = cmp.Or(os.Getenv("TEST_STANDALONE_IMAGE"), "mocktenant:dev-standalone")
 	slim          = cmp.Or(os.Getenv("TEST_IMAGE"), "mocktenant:dev")
 	postgresImage = cmp.Or(os.Getenv("TEST_POSTGRES_IMAGE"), "postgres:17")
 )
 
-// shared is the container of the tests that need none of their own.
+// shared is the container shared by tests that need none of their own.
 var (
 	shared    = sync.OnceValues(startShared)
 	sharedCtr *mocktenant.Container // nil unless a test has needed it
@@ -58,7 +58,7 @@ func sharedContainer(tb testing.TB) *mocktenant.Container {
 	return ctr
 }
 
-// run starts a container that goes with the test.
+// run starts a container that is removed when the test ends.
 func run(tb testing.TB, image string, opts ...testcontainers.ContainerCustomizer) *mocktenant.Container {
 	tb.Helper()
 	ctr, err := mocktenant.Run(tb.Context(), image, opts...)
@@ -69,7 +69,7 @@ func run(tb testing.TB, image string, opts ...testcontainers.ContainerCustomizer
 	return ctr
 }
 
-// answer is what came back.
+// answer is an HTTP response.
 type answer struct {
 	status int
 	header http.Header
@@ -95,7 +95,7 @@ func call(t testing.TB, c *http.Client, method, url, body string) answer {
 	return answer{response.StatusCode, response.Header, string(text)}
 }
 
-// create creates a partner and returns where it is.
+// create creates a partner and returns its id and location.
 func create(t testing.TB, tenant *mocktenant.Tenant, base, name string) (id, location string) {
 	t.Helper()
 	a := call(t, tenant.Client(), "POST", base+partners, fmt.Sprintf(`{"displayName":%q}`, name))
@@ -106,7 +106,7 @@ func create(t testing.TB, tenant *mocktenant.Tenant, base, name string) (id, loc
 	return created.ID, a.header.Get("Location")
 }
 
-// names lists the partners' names, page by page, and returns the links of pages, too.
+// names returns the partners' names, page by page, and the links of the pages.
 func names(t testing.TB, tenant *mocktenant.Tenant, base string) (all, links []string) {
 	t.Helper()
 	for next := base + partners + "?$orderby=displayName"; next != ""; {
@@ -137,7 +137,7 @@ func readAll(t testing.TB, r io.Reader) string {
 	return string(text)
 }
 
-// fakeTB is what a test is to NewTenant. It keeps why it failed.
+// fakeTB is the test that is passed to NewTenant. It records why it failed.
 type fakeTB struct {
 	testing.TB
 	cleanups []func()
@@ -154,7 +154,7 @@ func (f *fakeTB) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// run runs what may fail, and ends the test.
+// run runs a test that may fail, then its cleanups.
 func (f *fakeTB) run(test func(testing.TB)) {
 	done := make(chan struct{})
 	go func() {

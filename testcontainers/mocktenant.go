@@ -1,6 +1,6 @@
-// Package mocktenant is the module of Testcontainers for Go for a mock tenant of
-// Microsoft Graph: it runs the image mocktenant:standalone in a container, the
-// authority by which clients sign in, the administration and Postgres with it.
+// Package mocktenant is the Testcontainers for Go module for a mock Microsoft Graph tenant.
+// It runs the image mocktenant:standalone in a container: Graph, the authority at which
+// clients sign in, the administration, and Postgres.
 //
 //	func TestOnboarding(t *testing.T) {
 //		ctr, err := mocktenant.Run(t.Context(), "mocktenant:standalone")
@@ -14,13 +14,13 @@
 //		…
 //	}
 //
-// A container takes about a second, a tenant in it some 10 ms: tests may share a
-// container, where each has a tenant of its own, which others don't see and which
-// goes with the test.
+// A container starts in about a second, and a tenant in it takes about 10 ms: let tests
+// share a container and make a tenant each. A tenant is isolated from others and ends with
+// its test.
 //
-// Package [github.com/mocktenant/mocktenant/graphtest] runs the same service in the
-// test's own process, without Docker. Tenants are the same here and there, fields,
-// methods and options, so that a test can move.
+// Package [github.com/mocktenant/mocktenant/graphtest] runs the same service in the test's
+// own process, without Docker. Tenants have the same fields, methods and options in both, so
+// that a test can move.
 package mocktenant
 
 import (
@@ -44,7 +44,7 @@ import (
 	"github.com/mocktenant/mocktenant/client"
 )
 
-// Where the service listens in the container.
+// Ports and paths of the service in the container.
 const (
 	httpPort  = "8080/tcp"
 	httpsPort = "8443/tcp"
@@ -52,11 +52,11 @@ const (
 	sqlPort   = "5432/tcp"
 )
 
-// pollInterval is the time between two looks whether the service is ready. The
-// default, 100 ms, is a good part of a start.
+// pollInterval is the time between readiness checks. The default, 100 ms, would make up
+// much of a start.
 const pollInterval = 20 * time.Millisecond
 
-// microsoftHosts are those that the service's certificate names beside its own.
+// microsoftHosts are the hosts that the service's certificate names in addition to its own.
 // https://learn.microsoft.com/graph/deployments
 var microsoftHosts = []string{
 	"graph.microsoft.com", "login.microsoftonline.com", "login.microsoft.com", "login.windows.net", "sts.windows.net",
@@ -64,7 +64,7 @@ var microsoftHosts = []string{
 	"microsoftgraph.chinacloudapi.cn", "login.chinacloudapi.cn", "login.partner.microsoftonline.cn",
 }
 
-// Container is a container in which the service runs.
+// Container is a container that runs the service.
 type Container struct {
 	testcontainers.Container
 
@@ -72,22 +72,22 @@ type Container struct {
 	ca     []byte // PEM
 	pool   *x509.CertPool
 
-	mu sync.RWMutex // guards what is another after a restart
+	mu sync.RWMutex // guards what changes with a restart
 	at location
 }
 
-// location is where the service of a container is found.
+// location has the addresses of a container's service.
 type location struct {
 	url, httpURL, databaseURL string
 	admin                     *client.Client
 }
 
-// Run starts a container of an image and returns when the service is ready. The
-// image is mocktenant:standalone or, WithDatabaseURL, mocktenant. What has no option
-// here is set by those of Testcontainers: each setting of the service is a variable
-// for [testcontainers.WithEnv].
+// Run starts a container and returns when its service is ready. The image is
+// mocktenant:standalone or, with WithDatabaseURL, mocktenant. Settings without an option
+// here are set with those of Testcontainers: every setting of the service is a variable for
+// [testcontainers.WithEnv].
 //
-// With an error, there may be a container as well, to be looked into and terminated.
+// Together with an error, Run may return a container to inspect and terminate.
 func Run(ctx context.Context, img string, opts ...testcontainers.ContainerCustomizer) (*Container, error) {
 	moduleOpts := []testcontainers.ContainerCustomizer{
 		testcontainers.WithExposedPorts(httpPort, httpsPort, adminPort, sqlPort),
@@ -111,7 +111,7 @@ func Run(ctx context.Context, img string, opts ...testcontainers.ContainerCustom
 	if err != nil {
 		return c, fmt.Errorf("run mocktenant: %w", c.withLog(ctx, err))
 	}
-	if ctr.IsRunning() { // not WithNoStart
+	if ctr.IsRunning() { // without WithNoStart
 		if err := c.locate(ctx); err != nil {
 			return c, fmt.Errorf("run mocktenant: %w", err)
 		}
@@ -119,8 +119,8 @@ func Run(ctx context.Context, img string, opts ...testcontainers.ContainerCustom
 	return c, nil
 }
 
-// nameHosts has the service's certificate name the hosts by which the test and other
-// containers come.
+// nameHosts lets the service's certificate name the hosts through which the test and other
+// containers connect.
 func nameHosts(ctx context.Context) testcontainers.CustomizeRequestOption {
 	return func(req *testcontainers.GenericContainerRequest) error {
 		provider, err := req.ProviderType.GetProvider()
@@ -148,8 +148,8 @@ func nameHosts(ctx context.Context) testcontainers.CustomizeRequestOption {
 	}
 }
 
-// withLog adds to why the service isn't ready what it said itself as it ended, such
-// as which setting it refuses to start with.
+// withLog adds the service's last output to an error about its start, such as which setting
+// it refuses.
 func (c *Container) withLog(ctx context.Context, err error) error {
 	logs, logErr := c.Logs(context.WithoutCancel(ctx))
 	if logErr != nil {
@@ -165,8 +165,8 @@ func (c *Container) withLog(ctx context.Context, err error) error {
 	return err
 }
 
-// Start starts the container again, after Stop. Its ports may be others then, and
-// with them the URLs; what the tenants hold is the same.
+// Start starts the container again after Stop. Its ports and URLs may change; its tenants
+// don't.
 func (c *Container) Start(ctx context.Context) error {
 	if err := c.Container.Start(ctx); err != nil {
 		return err
@@ -180,7 +180,7 @@ func (c *Container) Terminate(ctx context.Context, opts ...testcontainers.Termin
 	return c.Container.Terminate(ctx, opts...)
 }
 
-// locate finds out where the ports are published, and whom to trust.
+// locate finds the published ports and the certificate authority.
 func (c *Container) locate(ctx context.Context) error {
 	var at location
 	var adminURL, sql string
@@ -203,7 +203,7 @@ func (c *Container) locate(ctx context.Context) error {
 			Path: "/mocktenant", RawQuery: "sslmode=disable",
 		}).String()
 	}
-	if c.ca == nil { // else it is the same as before
+	if c.ca == nil { // it doesn't change
 		if c.ca, err = c.readCA(ctx, at.httpURL, env["MOCKTENANT_TLS_CERT_FILE"]); err != nil {
 			return fmt.Errorf("read the certificate authority: %w", err)
 		}
@@ -218,7 +218,8 @@ func (c *Container) locate(ctx context.Context) error {
 	return nil
 }
 
-// env is the environment of the container: it may be another's that is reused.
+// env returns the container's environment, which differs from ours if the container is
+// reused.
 func (c *Container) env(ctx context.Context) (map[string]string, error) {
 	inspect, err := c.Inspect(ctx)
 	if err != nil {
@@ -232,8 +233,8 @@ func (c *Container) env(ctx context.Context) (map[string]string, error) {
 	return env, nil
 }
 
-// readCA reads whom to trust: the authority that the service has made or, if it has
-// a certificate of the user's, that.
+// readCA returns the certificates to trust: the service's authority or, with
+// WithCertificate, the user's certificate.
 func (c *Container) readCA(ctx context.Context, httpURL, certFile string) ([]byte, error) {
 	if certFile != "" {
 		file, err := c.CopyFileFromContainer(ctx, certFile)
@@ -267,21 +268,21 @@ func (c *Container) location() location {
 	return c.at
 }
 
-// URL is where the service is reached by HTTPS, without a slash at the end. Graph is
-// at URL+"/v1.0" and URL+"/beta", and URL is the host of the authority. Links in
-// answers start with the URL that was asked, at its published port.
+// URL returns the address at which the service listens for HTTPS, without a trailing slash.
+// Graph is at URL+"/v1.0" and URL+"/beta", and URL is the authority host. Links in answers
+// start with the URL of the request, with its published port.
 func (c *Container) URL() string { return c.location().url }
 
-// HTTPURL is the same by plain HTTP.
+// HTTPURL returns the address for plain HTTP.
 func (c *Container) HTTPURL() string { return c.location().httpURL }
 
-// DatabaseURL leads to the service's database: the container's own, as a role with a
-// random password that reads and changes tenants, users, applications and partners, and
-// reaches no key and no secret; or the one of WithDatabaseURL, as it was given.
+// DatabaseURL returns the URL of the service's database. For the container's own, its role
+// has a random password, and reads and changes tenants, users, applications and partners,
+// but no keys and secrets. With WithDatabaseURL it is the given URL.
 func (c *Container) DatabaseURL() string { return c.location().databaseURL }
 
-// published is a URL that leads to the container's own Postgres, as the service knows
-// it, with the port where the test finds that.
+// published returns a URL of the container's own Postgres with the published port in place
+// of the one inside the container.
 func (c *Container) published(database string) (string, error) {
 	theirs, err := url.Parse(database)
 	if err != nil {
@@ -293,25 +294,24 @@ func (c *Container) published(database string) (string, error) {
 	return theirs.String(), nil
 }
 
-// CA is the certificate authority that signs the service's certificate, in PEM, or
-// the certificate of WithCertificate.
+// CA returns the certificate authority that signs the service's certificate, in PEM, or the
+// certificate of WithCertificate.
 func (c *Container) CA() []byte { return c.ca }
 
-// CertPool is a pool of CA alone.
+// CertPool returns a pool that contains only CA.
 func (c *Container) CertPool() *x509.CertPool { return c.pool }
 
-// Admin administers the service, as an owner.
+// Admin calls the administration as an owner.
 func (c *Container) Admin() *client.Client { return c.location().admin }
 
-// Client returns an HTTP client that trusts the service. Under the names of
-// Microsoft's own hosts, such as https://graph.microsoft.com and
-// https://login.microsoftonline.com, it gets to the service too, so that programs
-// which have them built in can be tested as they are. It shows no token;
-// Tenant.Client does.
+// Client returns an HTTP client that trusts the service. Requests to Microsoft's own hosts,
+// such as https://graph.microsoft.com and https://login.microsoftonline.com, also reach the
+// service, so that programs with built-in hosts can be tested unchanged. The client sends
+// no token; Tenant.Client does.
 func (c *Container) Client() *http.Client { return c.client }
 
-// transport trusts the service alone, and finds it by Microsoft's names, whatever
-// its port is.
+// transport returns a transport that trusts only the service and sends requests for
+// Microsoft's hosts to it, whatever its port.
 func (c *Container) transport() *http.Transport {
 	return &http.Transport{
 		TLSClientConfig:   &tls.Config{RootCAs: c.pool, MinVersion: tls.VersionTLS12},
@@ -325,7 +325,7 @@ func (c *Container) transport() *http.Transport {
 	}
 }
 
-// serves tells whether requests to a URL get to the service.
+// serves reports whether requests to u reach the service.
 func (c *Container) serves(u *url.URL) bool {
 	base, at := u.Scheme+"://"+u.Host, c.location()
 	return base == at.url || base == at.httpURL || u.Scheme == "https" && slices.Contains(microsoftHosts, u.Host)

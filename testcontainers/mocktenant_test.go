@@ -24,18 +24,19 @@ import (
 	"github.com/testcontainers/testcontainers-go/network"
 	"github.com/testcontainers/testcontainers-go/wait"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/client"
 	mocktenant "github.com/mocktenant/mocktenant/testcontainers"
 )
 
-// Whichever way a client comes, the links that it gets lead back the same way: the
-// port is the published one, which the service itself doesn't know.
+// Links in an answer have the address that the client used, with the published port, which
+// the service itself doesn't know.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	ctr := sharedContainer(t)
 	for _, base := range []string{ctr.URL(), ctr.HTTPURL(), "https://graph.microsoft.com"} {
 		if strings.HasSuffix(base, ":8080") || strings.HasSuffix(base, ":8443") {
-			t.Errorf("%s: want a port of the host's", base)
+			t.Errorf("%s: want a port on the host", base)
 		}
 		tenant := ctr.NewTenant(t, mocktenant.WithPageSize(1))
 		id, location := create(t, tenant, base, "A")
@@ -66,7 +67,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// A user signs in, by the URL and by the name that clients have built in.
+// A user signs in at the container's URL and at the host built into clients.
 func TestSignIn(t *testing.T) {
 	t.Parallel()
 	ctr := sharedContainer(t)
@@ -96,7 +97,7 @@ func TestSignIn(t *testing.T) {
 			}
 			_ = response.Body.Close()
 			if response.StatusCode != 200 {
-				t.Errorf("by the token of %s: %s", authority, response.Status)
+				t.Errorf("with the token of %s: %s", authority, response.Status)
 			}
 		}
 	}
@@ -105,26 +106,26 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
-// The service's certificate is trusted by who has its authority, and names all the
-// hosts that Client leads to it.
+// A client with the authority trusts the service's certificate, which names all hosts for
+// which Client connects to the service.
 func TestCertificate(t *testing.T) {
 	t.Parallel()
 	ctr := sharedContainer(t)
-	response, err := http.Get(ctr.URL()) //nolint:noctx // who doesn't trust the authority doesn't get in
+	response, err := http.Get(ctr.URL()) //nolint:noctx // a client that doesn't trust the authority can't connect
 	if err == nil {
 		_ = response.Body.Close()
-		t.Error("everybody trusts the service")
+		t.Error("a client without the authority trusts the service")
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(ctr.CA()) || !pool.Equal(ctr.CertPool()) {
-		t.Error("CertPool holds another authority than CA")
+		t.Error("CertPool has another authority than CA")
 	}
 	for _, host := range mocktenant.MicrosoftHosts {
 		handshake(t, ctr, host)
 	}
 }
 
-// handshake wants the service's certificate to name a host.
+// handshake checks that the service's certificate names host.
 func handshake(t *testing.T, ctr *mocktenant.Container, host string) {
 	t.Helper()
 	dialer := tls.Dialer{Config: &tls.Config{RootCAs: ctr.CertPool(), ServerName: host}}
@@ -136,8 +137,8 @@ func handshake(t *testing.T, ctr *mocktenant.Container, host string) {
 	_ = conn.Close()
 }
 
-// Every name that the service puts into its certificate for unmodified clients is
-// one that Client leads to it: the two lists are in different modules.
+// Client connects to the service for every name that the service puts into its certificate
+// for unmodified clients; the two lists are in different modules.
 func TestMicrosoftHosts(t *testing.T) {
 	t.Parallel()
 	ctr := sharedContainer(t)
@@ -175,25 +176,26 @@ func TestNewTenant(t *testing.T) {
 			})
 		}
 	})
-	list, err := client.Read[client.TenantList](ctr.Admin().ListTenants(t.Context(), nil))
+	list, err := client.Read[api.TenantList](ctr.Admin().ListTenants(t.Context(), nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, tenant := range list.Value {
 		if slices.Contains(ids, tenant.Id.String()) {
-			t.Errorf("%s is there after its test", tenant.DisplayName)
+			t.Errorf("%s still exists after its test", tenant.DisplayName)
 		}
 	}
 }
 
 func TestToken(t *testing.T) {
 	t.Parallel()
-	tenant := sharedContainer(t).NewTenant(t)
+	now := time.Now()
+	tenant := sharedContainer(t).NewTenantAt(t, func() time.Time { return now })
 	first, expires, err := tenant.Token(t.Context())
 	if err != nil || first != tenant.AccessToken || time.Until(expires) < time.Hour {
 		t.Errorf("token until %s %v, want AccessToken", expires, err)
 	}
-	tenant.EndToken()
+	now = expires
 	second, expires, err := tenant.Token(t.Context())
 	if err != nil || second == first || time.Until(expires) < time.Hour {
 		t.Errorf("token until %s %v, want another one", expires, err)
@@ -201,7 +203,7 @@ func TestToken(t *testing.T) {
 }
 
 const stateYAML = `version: 1
-partners:
+remoteAssistancePartners:
   - {displayName: A, onboardingStatus: onboarded}
   - displayName: B
 `
@@ -209,7 +211,7 @@ partners:
 func TestWithState(t *testing.T) {
 	t.Parallel()
 	ctr := run(t, standalone, mocktenant.WithDemo(false))
-	for _, document := range []string{stateYAML, `{"version":1,"partners":[{"displayName":"A","onboardingStatus":"onboarded"},{"displayName":"B"}]}`} {
+	for _, document := range []string{stateYAML, `{"version":1,"remoteAssistancePartners":[{"displayName":"A","onboardingStatus":"onboarded"},{"displayName":"B"}]}`} {
 		tenant := ctr.NewTenant(t, mocktenant.WithState([]byte(document)))
 		create(t, tenant, ctr.URL(), "C")
 		if got, _ := names(t, tenant, ctr.URL()); !slices.Equal(got, []string{"A", "B", "C"}) {
@@ -222,7 +224,7 @@ func TestWithState(t *testing.T) {
 			t.Errorf("after a reset: got %q", got)
 		}
 	}
-	if seeds, err := client.Read[client.SeedList](ctr.Admin().ListSeeds(t.Context(), nil)); err != nil || len(seeds.Value) != 0 {
+	if seeds, err := client.Read[api.SeedList](ctr.Admin().ListSeeds(t.Context(), nil)); err != nil || len(seeds.Value) != 0 {
 		t.Errorf("seeds are left: %+v %v", seeds, err)
 	}
 }
@@ -234,7 +236,7 @@ func TestTenantOptions(t *testing.T) {
 	for i := range ids {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			domain := fmt.Sprintf("contoso%d.example", i)
-			tenant := ctr.NewTenant(t, mocktenant.WithIDSeed("same"), mocktenant.TenantOption(func(c *client.TenantCreate) { c.Domain = &domain }))
+			tenant := ctr.NewTenant(t, mocktenant.WithIDSeed("same"), mocktenant.TenantOption(func(c *api.TenantCreate) { c.Domain = &domain }))
 			if tenant.Domain != domain || tenant.UserName != "user@"+domain {
 				t.Errorf("domain %s, user %s", tenant.Domain, tenant.UserName)
 			}
@@ -245,7 +247,7 @@ func TestTenantOptions(t *testing.T) {
 		t.Errorf("ids %q, want the same", ids)
 	}
 
-	full := ctr.NewTenant(t, mocktenant.WithPartnerQuota(1))
+	full := ctr.NewTenant(t, mocktenant.WithEntityQuota(1))
 	create(t, full, ctr.URL(), "only")
 	if a := call(t, full.Client(), "POST", ctr.URL()+partners, `{}`); a.status != 507 {
 		t.Errorf("beyond the quota: %d %s", a.status, a.body)
@@ -258,12 +260,12 @@ func TestTenantOptions(t *testing.T) {
 		throttled = throttled || a.status == 429 && a.header.Get("Retry-After") != ""
 	}
 	if !throttled {
-		t.Error("20 requests at once were all answered, want 429")
+		t.Error("20 concurrent requests were all answered, want a 429")
 	}
 
-	for rule, want := range map[client.PermissionRule]int{client.PermissionRuleSeed: 403, client.PermissionRuleCurrent: 200} {
+	for rule, want := range map[api.PermissionRule]int{api.PermissionRuleSeed: 403, api.PermissionRuleCurrent: 200} {
 		tenant := ctr.NewTenant(t, mocktenant.WithPermissionRule(rule))
-		token, err := client.Read[client.Token](ctr.Admin().IssueToken(t.Context(), tenant.ID, client.TokenRequest{ClientId: tenant.ClientID}))
+		token, err := client.Read[api.Token](ctr.Admin().IssueToken(t.Context(), tenant.ID, api.TokenRequest{ClientId: tenant.ClientID}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -275,7 +277,7 @@ func TestTenantOptions(t *testing.T) {
 		}
 		_ = response.Body.Close()
 		if response.StatusCode != want {
-			t.Errorf("an application in its own name, by the rule %s: %s, want %d", rule, response.Status, want)
+			t.Errorf("an application without a user, with the rule %s: %s, want %d", rule, response.Status, want)
 		}
 	}
 }
@@ -298,16 +300,15 @@ func TestSnapshot(t *testing.T) {
 			t.Errorf("got %q, want %s", got, want)
 		}
 	}
-	if err := tenant.Restore(t.Context(), "none"); err == nil || !strings.HasPrefix(err.Error(), `mocktenant: restore snapshot "none": `) {
-		t.Errorf("a snapshot that isn't there: %v", err)
+	if err := tenant.Restore(t.Context(), "none"); err == nil || !strings.HasPrefix(err.Error(), `restore snapshot "none": `) {
+		t.Errorf("missing snapshot: %v", err)
 	}
-	if err := tenant.Snapshot(t.Context(), "it"); err == nil || !strings.HasPrefix(err.Error(), `mocktenant: snapshot "it": `) {
-		t.Errorf("a snapshot of the same name: %v", err)
+	if err := tenant.Snapshot(t.Context(), "it"); err == nil || !strings.HasPrefix(err.Error(), `snapshot "it": `) {
+		t.Errorf("snapshot with the same name: %v", err)
 	}
 }
 
-// The URLs for SQL lead to the published port; that they let somebody in is seen in
-// examples/go.
+// The URLs for SQL have the published port. examples/go tests that they work.
 func TestReportURL(t *testing.T) {
 	t.Parallel()
 	ctr := sharedContainer(t)
@@ -341,15 +342,15 @@ func write(t *testing.T, dir, name string, text []byte) string {
 	return path
 }
 
-// Seeds are kept, tenants are made of them, and more can be. A file that only its
-// owner may read will do.
+// Seeds are kept and made into tenants, and more tenants can be made from them. A file that
+// only its owner can read works too.
 func TestWithSeeds(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	ctr := run(t, standalone, mocktenant.WithDemo(false), mocktenant.WithSeeds(
 		write(t, dir, "contoso.yaml", []byte(stateYAML)), write(t, dir, "empty.json", []byte(`{"version":1}`))))
 
-	list, err := client.Read[client.TenantList](ctr.Admin().ListTenants(t.Context(), nil))
+	list, err := client.Read[api.TenantList](ctr.Admin().ListTenants(t.Context(), nil))
 	if err != nil || len(list.Value) != 2 {
 		t.Fatalf("tenants %+v %v, want one of each seed and no demo", list.Value, err)
 	}
@@ -362,17 +363,17 @@ func TestWithSeeds(t *testing.T) {
 func TestWithDemo(t *testing.T) {
 	t.Parallel()
 	const demo = "a8990e1f-ff32-408a-9f8e-78d3b9139b95"
-	list, err := client.Read[client.TenantList](sharedContainer(t).Admin().ListTenants(t.Context(), nil))
-	if err != nil || !slices.ContainsFunc(list.Value, func(t client.Tenant) bool { return t.Id.String() == demo }) {
+	list, err := client.Read[api.TenantList](sharedContainer(t).Admin().ListTenants(t.Context(), nil))
+	if err != nil || !slices.ContainsFunc(list.Value, func(t api.Tenant) bool { return t.Id.String() == demo }) {
 		t.Errorf("there is no demo tenant by default: %+v %v", list.Value, err)
 	}
-	list, err = client.Read[client.TenantList](run(t, standalone, mocktenant.WithDemo(false)).Admin().ListTenants(t.Context(), nil))
+	list, err = client.Read[api.TenantList](run(t, standalone, mocktenant.WithDemo(false)).Admin().ListTenants(t.Context(), nil))
 	if err != nil || len(list.Value) != 0 {
 		t.Errorf("tenants %+v %v, want none", list.Value, err)
 	}
 }
 
-// ownCertificate makes a certificate for localhost, and its key, in files.
+// ownCertificate writes a certificate for localhost and its key to files.
 func ownCertificate(t *testing.T) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -431,8 +432,8 @@ func TestWithAdminKey(t *testing.T) {
 	create(t, ctr.NewTenant(t), ctr.URL(), "x")
 }
 
-// The small image keeps what it has in the Postgres that it is given. Others on the
-// network reach it under its aliases, by HTTPS too.
+// The small image stores its data in the given Postgres. Other containers on the network
+// reach it under its aliases, also over HTTPS.
 func TestWithDatabaseURL(t *testing.T) {
 	t.Parallel()
 	nw, err := network.New(t.Context())
@@ -470,16 +471,17 @@ func TestWithDatabaseURL(t *testing.T) {
 	}
 }
 
-// After a restart the ports are others, and all else is as it was.
+// A restart changes the ports and nothing else.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	ctr := run(t, standalone)
-	tenant := ctr.NewTenant(t)
+	now := time.Now()
+	tenant := ctr.NewTenantAt(t, func() time.Time { return now })
 	create(t, tenant, ctr.URL(), "before")
 	if err := ctr.Stop(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tenant.Client().Get("https://graph.microsoft.com" + partners); err == nil { //nolint:noctx // there is no answer
+	if _, err := tenant.Client().Get("https://graph.microsoft.com" + partners); err == nil { //nolint:noctx // no answer is expected
 		t.Error("a service that was stopped answered")
 	}
 	if err := ctr.Start(t.Context()); err != nil {
@@ -490,13 +492,14 @@ func TestRestart(t *testing.T) {
 			t.Errorf("%s: got %q", base, got)
 		}
 	}
-	if tenant.EndToken(); client.Done(ctr.Admin().ResetTenant(t.Context(), tenant.ID)) != nil {
-		t.Error("the administration is elsewhere")
+	if err := client.Done(ctr.Admin().ResetTenant(t.Context(), tenant.ID)); err != nil {
+		t.Errorf("the administration isn't at the new address: %v", err)
 	}
+	now = now.Add(2 * time.Hour)
 	create(t, tenant, ctr.URL(), "by another token")
 }
 
-// A test that has ended the container itself isn't told that tenants can't be
+// A test that has terminated the container itself doesn't fail because its tenants can't be
 // removed.
 func TestTerminatedByTheTest(t *testing.T) {
 	t.Parallel()
@@ -507,7 +510,7 @@ func TestTerminatedByTheTest(t *testing.T) {
 	}
 }
 
-// Who reuses a container gets the one that is there, with its key and authority.
+// A reused container keeps its key and its authority.
 func TestReuse(t *testing.T) {
 	t.Parallel()
 	name := "mocktenant-test-" + strings.ToLower(rand.Text())
@@ -534,36 +537,36 @@ func TestWithNoStart(t *testing.T) {
 	create(t, ctr.NewTenant(t), ctr.URL(), "x")
 }
 
-// What can't be done says why, in the service's own words.
+// A failure gives the reason in the service's own words.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for name, tt := range map[string]struct {
 		image string
 		opts  []testcontainers.ContainerCustomizer
-		want  string // at the beginning
-		says  string // somewhere
+		want  string // prefix
+		says  string // substring
 	}{
-		"no image": {"mocktenant:there-is-none", nil, "run mocktenant: ", "create container"},
+		"no image": {image: "mocktenant:there-is-none", want: "run mocktenant: ", says: "create container"},
 		"bad setting": {
-			standalone,
-			[]testcontainers.ContainerCustomizer{testcontainers.WithEnv(map[string]string{"MOCKTENANT_PUBLIC_URL": "nowhere"})},
-			"run mocktenant: ", `exited with code 2: MOCKTENANT_PUBLIC_URL "nowhere"`,
+			image: standalone,
+			opts:  []testcontainers.ContainerCustomizer{testcontainers.WithEnv(map[string]string{"MOCKTENANT_PUBLIC_URL": "nowhere"})},
+			want:  "run mocktenant: ", says: `exited with code 2: MOCKTENANT_PUBLIC_URL "nowhere"`,
 		},
-		"short key": {standalone, []testcontainers.ContainerCustomizer{mocktenant.WithAdminKey("short")}, "run mocktenant: ", "MOCKTENANT_ADMIN_KEY"},
+		"short key": {image: standalone, opts: []testcontainers.ContainerCustomizer{mocktenant.WithAdminKey("short")}, want: "run mocktenant: ", says: "MOCKTENANT_ADMIN_KEY"},
 		"no database": {
-			slim,
-			[]testcontainers.ContainerCustomizer{mocktenant.WithDatabaseURL("postgres://127.0.0.1:1/none"), testcontainers.WithEnv(map[string]string{"MOCKTENANT_DATABASE_WAIT": "1s"})},
-			"run mocktenant: ", "reach the database",
+			image: slim,
+			opts:  []testcontainers.ContainerCustomizer{mocktenant.WithDatabaseURL("postgres://127.0.0.1:1/none"), testcontainers.WithEnv(map[string]string{"MOCKTENANT_DATABASE_WAIT": "1s"})},
+			want:  "run mocktenant: ", says: "reach the database",
 		},
 		"bad seed": {
-			standalone,
-			[]testcontainers.ContainerCustomizer{mocktenant.WithSeeds(write(t, dir, "bad.json", []byte(`{"version":2}`)))},
-			"run mocktenant: ", "/seed/bad.json",
+			image: standalone,
+			opts:  []testcontainers.ContainerCustomizer{mocktenant.WithSeeds(write(t, dir, "bad.json", []byte(`{"version":2}`)))},
+			want:  "run mocktenant: ", says: "/seed/bad.json",
 		},
-		"no seed":     {standalone, []testcontainers.ContainerCustomizer{mocktenant.WithSeeds(filepath.Join(dir, "none.json"))}, "run mocktenant: ", "none.json"},
-		"not a seed":  {standalone, []testcontainers.ContainerCustomizer{mocktenant.WithSeeds("seeds/notes.txt")}, `run mocktenant: customize: seed "seeds/notes.txt": want a file *.json, *.yaml or *.yml`, ""},
-		"seeds twice": {standalone, []testcontainers.ContainerCustomizer{mocktenant.WithSeeds("a/x.json", "b/x.json")}, `run mocktenant: customize: "a/x.json" and "b/x.json": both would be /seed/x.json in the container`, ""},
+		"no seed":     {image: standalone, opts: []testcontainers.ContainerCustomizer{mocktenant.WithSeeds(filepath.Join(dir, "none.json"))}, want: "run mocktenant: ", says: "none.json"},
+		"not a seed":  {image: standalone, opts: []testcontainers.ContainerCustomizer{mocktenant.WithSeeds("seeds/notes.txt")}, want: `run mocktenant: customize: seed "seeds/notes.txt": want a file *.json, *.yaml or *.yml`, says: ""},
+		"seeds twice": {image: standalone, opts: []testcontainers.ContainerCustomizer{mocktenant.WithSeeds("a/x.json", "b/x.json")}, want: `run mocktenant: customize: "a/x.json" and "b/x.json" would both be /seed/x.json in the container`, says: ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -576,7 +579,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// What NewTenant can't do fails the test, as graphtest does it.
+// If NewTenant fails, it fails the test, as in graphtest.
 func TestNewTenantFailures(t *testing.T) {
 	t.Parallel()
 	ctr := sharedContainer(t)
@@ -584,9 +587,9 @@ func TestNewTenantFailures(t *testing.T) {
 		option mocktenant.TenantOption
 		want   string
 	}{
-		"out of range": {mocktenant.WithPageSize(0), "mocktenant: make a tenant: line 1: /settings/pageSize: number must be at least 1"},
-		"no YAML":      {mocktenant.WithState([]byte("version: 1\npartners: [}\n")), "mocktenant: make a tenant: read the state: line 2"},
-		"no state":     {mocktenant.WithState([]byte(`{"version":1,"partners":[{"displayNam":"A"}]}`)), "mocktenant: make a tenant: line 1: /source/document/partners/0"},
+		"out of range": {mocktenant.WithPageSize(0), "mocktenant: make a tenant: line 1: /settings/pageSize: want at least 1"},
+		"no YAML":      {mocktenant.WithState([]byte("version: 1\nremoteAssistancePartners: [}\n")), "mocktenant: make a tenant: read the state: line 2"},
+		"no state":     {mocktenant.WithState([]byte(`{"version":1,"remoteAssistancePartners":[{"displayNam":"A"}]}`)), "mocktenant: make a tenant: line 1: /source/document/remoteAssistancePartners/0"},
 		"no seed":      {mocktenant.WithSeed("none"), "mocktenant: make a tenant: "},
 	} {
 		t.Run(name, func(t *testing.T) {

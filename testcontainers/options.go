@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/oapi-codegen/nullable"
 	"github.com/testcontainers/testcontainers-go"
 
-	"github.com/mocktenant/mocktenant/client"
+	"github.com/mocktenant/mocktenant/api"
+	"github.com/mocktenant/mocktenant/session"
 )
 
 // Folders in the container.
@@ -19,13 +19,12 @@ const (
 	tlsDir  = "/tls"
 )
 
-// readable is the mode of files in the container, where the service runs as a user
-// of its own.
+// readable is the mode of files in the container, where the service runs as its own user.
 const readable = 0o644
 
-// WithSeeds has the service start with documents, files of JSON or YAML as mocktenant
-// export writes them: each is kept as the seed of its name, without the extension,
-// and made a tenant.
+// WithSeeds makes the service start with documents: JSON or YAML files as mocktenant export
+// writes them. Each becomes a seed, named like its file without the extension, and a
+// tenant.
 func WithSeeds(files ...string) testcontainers.CustomizeRequestOption {
 	return func(req *testcontainers.GenericContainerRequest) error {
 		for _, file := range files {
@@ -40,10 +39,10 @@ func WithSeeds(files ...string) testcontainers.CustomizeRequestOption {
 	}
 }
 
-// WithCertificate has the service speak TLS by a certificate of the test's own, with
-// the chain behind it if there is one, and its key, both files of PEM. What the
-// test reaches the service by, localhost as a rule, must be in it. Microsoft's hosts
-// need not: if they are, set MOCKTENANT_MICROSOFT_HOSTS to have that checked.
+// WithCertificate makes the service use the test's own TLS certificate and key, two PEM
+// files; the certificate file may include the chain. The certificate must name the host
+// through which the test connects, usually localhost. It needn't name Microsoft's hosts; if
+// it does, MOCKTENANT_MICROSOFT_HOSTS makes the service check that.
 func WithCertificate(certFile, keyFile string) testcontainers.CustomizeRequestOption {
 	return func(req *testcontainers.GenericContainerRequest) error {
 		cert, key := path.Join(tlsDir, "tls.crt"), path.Join(tlsDir, "tls.key")
@@ -62,91 +61,53 @@ func WithCertificate(certFile, keyFile string) testcontainers.CustomizeRequestOp
 func copyFile(req *testcontainers.GenericContainerRequest, from, to string) error {
 	for _, f := range req.Files {
 		if f.ContainerFilePath == to {
-			return fmt.Errorf("%q and %q: both would be %s in the container", f.HostFilePath, from, to)
+			return fmt.Errorf("%q and %q would both be %s in the container", f.HostFilePath, from, to)
 		}
 	}
 	return testcontainers.WithFiles(testcontainers.ContainerFile{HostFilePath: from, ContainerFilePath: to, FileMode: readable})(req)
 }
 
-// WithDemo says whether there is the demo tenant, whose credentials everybody knows.
-// In mocktenant:standalone there is unless told otherwise.
+// WithDemo says whether the service has the demo tenant, whose credentials are public. By
+// default mocktenant:standalone has it.
 func WithDemo(demo bool) testcontainers.CustomizeRequestOption {
 	return testcontainers.WithEnv(map[string]string{"MOCKTENANT_DEMO": strconv.FormatBool(demo)})
 }
 
-// WithAdminKey is the key by which the service is administered, of 20 characters or
-// more, for others than Container.Admin. By default it is a random one.
+// WithAdminKey sets the administration's key, at least 20 characters, for callers other
+// than Container.Admin. By default it is random.
 func WithAdminKey(key string) testcontainers.CustomizeRequestOption {
 	return testcontainers.WithEnv(map[string]string{"MOCKTENANT_ADMIN_KEY": key})
 }
 
-// WithDatabaseURL makes the service use the Postgres (15 or later) that a URL leads to
-// from the container, on one of its networks, say.
+// WithDatabaseURL makes the service use an existing Postgres (15 or later), by a URL that
+// is valid in the container, for example on one of its networks.
 func WithDatabaseURL(url string) testcontainers.CustomizeRequestOption {
 	return testcontainers.WithEnv(map[string]string{"DATABASE_URL": url})
 }
 
-// TenantOption changes what a tenant is made with. Whatever has no option here can
-// be set by a function of one's own.
-type TenantOption func(*client.TenantCreate)
+// TenantOption changes how a tenant is made. Write your own function for anything that has
+// no option here.
+type TenantOption = session.Option
 
-// WithState makes the tenant start with a document: settings, users, applications
-// and partners, in JSON or YAML, as exports have it and as the administration
-// describes it at /schemas/state-v1.json. To reset the tenant is to go back to its
-// partners.
-func WithState(document []byte) TenantOption {
-	return func(t *client.TenantCreate) {
-		state := client.State(document)
-		t.Source = &client.TenantSource{Document: &state}
-	}
+// WithState makes the tenant start with a document, see [session.WithState].
+func WithState(document []byte) TenantOption { return session.WithState(document) }
+
+// WithSeed makes the tenant start with a seed that the service has, such as one of WithSeeds.
+func WithSeed(name string) TenantOption { return session.WithSeed(name) }
+
+// WithIDSeed makes the tenant's new ids reproducible, see [session.WithIDSeed].
+func WithIDSeed(seed string) TenantOption { return session.WithIDSeed(seed) }
+
+// WithPageSize limits pages, see [session.WithPageSize].
+func WithPageSize(partners int32) TenantOption { return session.WithPageSize(partners) }
+
+// WithPermissionRule says who may manage partners, see [session.WithPermissionRule].
+func WithPermissionRule(rule api.PermissionRule) TenantOption {
+	return session.WithPermissionRule(rule)
 }
 
-// WithSeed makes the tenant start with a seed that the service keeps, such as one of
-// WithSeeds.
-func WithSeed(name string) TenantOption {
-	return func(t *client.TenantCreate) { t.Source = &client.TenantSource{Seed: &name} }
-}
+// WithEntityQuota limits the number of entities of each set, see [session.WithEntityQuota].
+func WithEntityQuota(entities int32) TenantOption { return session.WithEntityQuota(entities) }
 
-// WithIDSeed makes the ids of what is created in the tenant the same each time,
-// for one seed.
-func WithIDSeed(seed string) TenantOption {
-	return func(t *client.TenantCreate) { t.IdSeed = &seed }
-}
-
-// WithPageSize makes pages hold that many partners at most, 1 to 1000, to see that
-// a program follows links.
-func WithPageSize(partners int32) TenantOption {
-	return func(t *client.TenantCreate) { settings(t).PageSize = &partners }
-}
-
-// WithPermissionRule says who may manage partners: by PermissionRuleSeed, the
-// default, users alone, as Graph's documentation had it in 2018; by
-// PermissionRuleCurrent applications in their own name too.
-func WithPermissionRule(rule client.PermissionRule) TenantOption {
-	return func(t *client.TenantCreate) { settings(t).PermissionRule = &rule }
-}
-
-// WithPartnerQuota makes creates fail once the tenant has that many partners.
-func WithPartnerQuota(partners int32) TenantOption {
-	return func(t *client.TenantCreate) { quota(t).Partners = nullable.NewNullableWithValue(partners) }
-}
-
-// WithRequestRate makes Graph answer 429 to more requests than that, to see that a
-// program waits.
-func WithRequestRate(perSecond int32) TenantOption {
-	return func(t *client.TenantCreate) { quota(t).RequestsPerSecond = nullable.NewNullableWithValue(perSecond) }
-}
-
-func settings(t *client.TenantCreate) *client.TenantSettings {
-	if t.Settings == nil {
-		t.Settings = &client.TenantSettings{}
-	}
-	return t.Settings
-}
-
-func quota(t *client.TenantCreate) *client.TenantQuota {
-	if t.Quota == nil {
-		t.Quota = &client.TenantQuota{}
-	}
-	return t.Quota
-}
+// WithRequestRate limits the rate of requests, see [session.WithRequestRate].
+func WithRequestRate(perSecond int32) TenantOption { return session.WithRequestRate(perSecond) }

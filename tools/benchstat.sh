@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Compares the Go benchmarks of this tree with those of another commit, by benchstat:
+# Compares the Go benchmarks of this tree with those of another commit, using benchstat:
 #
 #     tools/benchstat.sh [COMMIT [FILE]]
 #
-# COMMIT is origin/main by default, or HEAD~1 where there is none. What benchstat says
-# goes to FILE, dist/benchstat.txt by default. Figures are for people to read: it fails
-# only if a benchmark does.
+# COMMIT is origin/main by default, or HEAD~1 if that doesn't exist. benchstat's output goes
+# to FILE, dist/benchstat.txt by default. The figures are for people to read: the script
+# fails only if a benchmark does.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,7 +19,7 @@ work=$(mktemp -d)
 trap 'git worktree remove --force "$work/base" 2>/dev/null || true; rm -rf "$work"' EXIT
 git worktree add --quiet --detach "$work/base" "$base"
 
-# In turns, so that what else the machine does hits both.
+# Alternates, so that other load on the machine affects both.
 for ((i = 0; i < rounds; i++)); do
 	for tree in base here; do
 		dir=.

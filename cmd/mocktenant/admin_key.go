@@ -1,180 +1,125 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/client"
 	"github.com/mocktenant/mocktenant/internal/admin"
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
 func newAdminKey(c *cli) *cobra.Command {
-	return family("admin-key", "Make, list and revoke keys of administrators.",
+	return family("admin-key", "Make, list and revoke administrators' keys.",
 		newAdminKeyCreate(c), newAdminKeyList(c), newAdminKeyShow(c), newAdminKeyRevoke(c))
 }
 
-type adminKeyCreate struct {
-	adminFlags
-	outputFlags
+var (
+	newKeyTable = table[api.KeyCreated]{
+		[]string{"ID", "NAME", "ROLE", "KEY"},
+		func(k api.KeyCreated) []any { return []any{k.Id, k.Name, k.Role, k.Key} },
+	}
+	keyTable = table[api.Key]{
+		[]string{"ID", "NAME", "ROLE", "CREATED", "EXPIRES", "REVOKED"},
+		func(k api.Key) []any {
+			return []any{k.Id, k.Name, k.Role, k.CreatedDateTime, never(k.ExpiresDateTime), k.RevokedDateTime}
+		},
+	}
+)
 
-	Name   string
-	Role   string
-	TTL    duration
-	Direct bool
+// adminKeyCreate makes a key through the service or, with --direct, in the database.
+type adminKeyCreate struct {
+	*adminCommand
+
+	key    api.KeyCreate
+	direct bool
+	output *printer
 }
 
 func newAdminKeyCreate(c *cli) *cobra.Command {
-	k := &adminKeyCreate{}
-	cmd := c.command("create <name>", "Make a key and print it, this once.", k, &k.adminFlags, &k.outputFlags)
-	cmd.Long = cmd.Short + " The name says whose it is; keys of one name have the same tenants."
-	arguments(cmd, readText(&k.Name))
-	flags := cmd.Flags()
-	choiceFlag(flags, &k.Role, "role", "", "", "What it may do: owner (all), manager (its tenants) or reader.", "owner", "manager", "reader")
-	flags.Var(&k.TTL, "ttl", "How long it is good, such as 90s, 75m, 12h, 30d (default: until it is revoked).")
-	truthFlag(flags, &k.Direct, "direct", "Write it into the database itself: for the first key of a service that asks for one.")
-	must(cmd.MarkFlagRequired("role"))
-	return cmd
+	k := &adminKeyCreate{adminCommand: &adminCommand{validate: func() error { return nil }}}
+	k.Command = c.command("create <name>", "Make a key and print it. It is shown only once.", k, &k.service)
+	k.Long = k.Short + " The name says whose it is; keys of one name have the same tenants."
+	arguments(k.Command, readText(&k.key.Name))
+	flags := k.Flags()
+	choiceFlag(flags, &k.key.Role, "role", "", "", "What it may do: owner (all), manager (its tenants) or reader.", "owner", "manager", "reader")
+	flags.Var(seconds(set(&k.key.TtlSeconds)), "ttl", "How long it is valid, such as 90s, 75m, 12h, 30d (default: until it is revoked).")
+	truthFlag(flags, &k.direct, "direct", "Write it directly into the database. Use this for the first key of a service that requires one.")
+	must(k.MarkFlagRequired("role"))
+	k.output = newPrinter(flags)
+	return k.does(func(ctx context.Context, s *session, con console) error {
+		made, err := client.Read[api.KeyCreated](s.CreateKey(ctx, nil, k.key))
+		if err != nil {
+			return err
+		}
+		return k.output.print(con, made, newKeyTable.one(made))
+	})
 }
 
 // Run makes a key.
 func (k *adminKeyCreate) Run(ctx context.Context, c *cli, con console) error {
-	made, err := k.create(ctx, c, con)
+	if !k.direct {
+		return k.adminCommand.Run(ctx, c, con)
+	}
+	made, err := createKey(ctx, c.Database, con, k.key)
 	if err != nil {
 		return err
 	}
-	return k.print(con, made, [][]string{{"ID", "NAME", "ROLE", "KEY"}, {made.Id.String(), made.Name, string(made.Role), made.Key}})
+	return k.output.print(con, made, newKeyTable.one(made))
 }
 
-func (k *adminKeyCreate) create(ctx context.Context, c *cli, con console) (client.KeyCreated, error) {
-	if !k.Direct {
-		api, err := k.client(c)
-		if err != nil {
-			return client.KeyCreated{}, err
-		}
-		return client.Read[client.KeyCreated](api.CreateKey(ctx, nil, client.KeyCreate{Name: k.Name, Role: client.AdminRole(k.Role), TtlSeconds: k.TTL.seconds()}))
-	}
-	pool, err := c.Database.open(ctx, con.log)
+// createKey applies pending migrations and writes a key into the database.
+func createKey(ctx context.Context, f databaseFlags, con console, r api.KeyCreate) (api.KeyCreated, error) {
+	pool, err := f.open(ctx, con.log)
 	if err != nil {
-		return client.KeyCreated{}, err
+		return api.KeyCreated{}, err
 	}
 	defer pool.Close()
 	if err := db.MigrateUp(ctx, pool, con.log); err != nil {
-		return client.KeyCreated{}, err
+		return api.KeyCreated{}, err
 	}
-	id, key, err := admin.CreateKey(ctx, db.New(pool), k.Name, db.AdminRole(k.Role), time.Duration(k.TTL), time.Now())
+	ttl := time.Duration(*cmp.Or(r.TtlSeconds, new(int64))) * time.Second
+	id, key, err := admin.CreateKey(ctx, db.New(pool), r.Name, db.AdminRole(r.Role), ttl, time.Now())
 	if err != nil {
-		return client.KeyCreated{}, fmt.Errorf("make a key: %w", err)
+		return api.KeyCreated{}, fmt.Errorf("make a key: %w", err)
 	}
-	return client.KeyCreated{Id: id, Name: k.Name, Role: client.AdminRole(k.Role), Key: key}, nil
-}
-
-type adminKeyList struct {
-	adminFlags
-	outputFlags
+	return api.KeyCreated{Id: id, Name: r.Name, Role: r.Role, Key: key}, nil
 }
 
 func newAdminKeyList(c *cli) *cobra.Command {
-	k := &adminKeyList{}
-	return c.command("list", "List the keys, without what they are.", k, &k.adminFlags, &k.outputFlags)
+	cmd := c.administer("list", "List the keys, without the secrets.")
+	return list(cmd, keyTable, func(ctx context.Context, s *session, after *api.After) (*http.Response, error) {
+		return s.ListKeys(ctx, &api.ListKeysParams{After: after})
+	})
 }
-
-// Run lists the keys.
-func (k *adminKeyList) Run(ctx context.Context, c *cli, con console) error {
-	api, err := k.client(c)
-	if err != nil {
-		return err
-	}
-	all, err := pages(func(after *string) (client.KeyList, error) {
-		return client.Read[client.KeyList](api.ListKeys(ctx, &client.ListKeysParams{After: after}))
-	}, func(l client.KeyList) ([]client.Key, *string) { return l.Value, l.NextLink })
-	if err != nil {
-		return err
-	}
-	rows := [][]string{{"ID", "NAME", "ROLE", "CREATED", "EXPIRES", "REVOKED"}}
-	for _, key := range all {
-		rows = append(rows, []string{key.Id.String(), key.Name, string(key.Role), moment(&key.CreatedDateTime), moment(key.ExpiresDateTime), moment(key.RevokedDateTime)})
-	}
-	return k.print(con, all, rows)
-}
-
-type adminKeyShow struct{}
 
 func newAdminKeyShow(c *cli) *cobra.Command {
-	cmd := c.command("show", "Print the key that the service made for itself.", adminKeyShow{})
+	cmd := c.command("show", "Print the key that the service made at its start.", runFunc(showKey))
 	cmd.Long = cmd.Short + " It does so beyond loopback, with its own Postgres and no\nMOCKTENANT_ADMIN_KEY."
 	return cmd
 }
 
-// Run prints the key.
-func (adminKeyShow) Run(_ context.Context, c *cli, con console) error {
+func showKey(_ context.Context, c *cli, con console) error {
 	key := c.Database.keptAdminKey()
 	if key == "" {
-		return errors.New("the service has made no key for itself: it does so if it listens for administration beyond loopback, with its own Postgres and no MOCKTENANT_ADMIN_KEY")
+		return errors.New("the service hasn't made a key: it does so only if its administration listens beyond loopback, with its own Postgres and without MOCKTENANT_ADMIN_KEY")
 	}
 	_, err := fmt.Fprintln(con.out, key)
 	return err
 }
 
-type adminKeyRevoke struct {
-	adminFlags
-
-	ID uuid.UUID
-}
-
 func newAdminKeyRevoke(c *cli) *cobra.Command {
-	k := &adminKeyRevoke{}
-	cmd := c.command("revoke <id>", "Revoke a key.", k, &k.adminFlags)
-	arguments(cmd, readID(&k.ID))
-	return cmd
-}
-
-// Run revokes a key.
-func (k *adminKeyRevoke) Run(ctx context.Context, c *cli, _ console) error {
-	api, err := k.client(c)
-	if err != nil {
-		return err
-	}
-	return client.Done(api.RevokeKey(ctx, k.ID))
-}
-
-type auditCommand struct {
-	adminFlags
-	outputFlags
-
-	Tenant uuid.UUID
-	Top    int
-}
-
-func newAudit(c *cli) *cobra.Command {
-	a := &auditCommand{}
-	cmd := c.command("audit", "List the audit log.", a, &a.adminFlags, &a.outputFlags)
-	flags := cmd.Flags()
-	flags.Func("tenant", "Only what concerns the tenant of that `ID`.", readID(&a.Tenant))
-	flags.IntVar(&a.Top, "top", 100, "List at most `N` entries, 1 to 1000.")
-	return cmd
-}
-
-// Run lists the audit log.
-func (a *auditCommand) Run(ctx context.Context, c *cli, con console) error {
-	api, err := a.client(c)
-	if err != nil {
-		return err
-	}
-	list, err := client.Read[client.AuditList](api.ListAudit(ctx, &client.ListAuditParams{Top: &a.Top, TenantId: given(a.Tenant)}))
-	if err != nil {
-		return err
-	}
-	rows := [][]string{{"TIME", "WHO", "OUTCOME", "STATUS", "COUNT", "ACTION", "TENANT", "TARGET", "FROM"}}
-	for _, e := range list.Value {
-		rows = append(rows, []string{
-			moment(&e.DateTime), orDash(e.KeyName), string(e.Outcome), fmt.Sprint(e.Status), fmt.Sprint(e.Count), e.Action, orDash(e.TenantId), orDash(e.Target), e.Address,
-		})
-	}
-	return a.print(con, list.Value, rows)
+	var id uuid.UUID
+	cmd := c.administer("revoke <id>", "Revoke a key.", idArg(&id))
+	return done(cmd, "Revoked key %[1]s.", func(ctx context.Context, s *session) (*http.Response, error) {
+		return s.RevokeKey(ctx, id)
+	})
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mocktenant/mocktenant/client"
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
@@ -52,7 +52,7 @@ func parse[T any](t *testing.T, text string) T {
 func TestOwnAdminKey(t *testing.T) {
 	t.Parallel()
 	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t), "MOCKTENANT_ADMIN_ADDR=0.0.0.0:0"}}
-	a.fails(1, "has made no key", "admin-key", "show")
+	a.fails(1, "hasn't made a key", "admin-key", "show")
 	p := serve(t, a.settings)
 	key := strings.TrimSpace(a.run("admin-key", "show"))
 	a.run("tenant", "list")
@@ -80,7 +80,7 @@ func TestAdministration(t *testing.T) {
 	p := serve(t, []string{"MOCKTENANT_DATA_DIR=" + dir})
 	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dir}}
 
-	made := parse[map[string]string](t, a.run("tenant", "create", "--display-name", "Contoso", "--ttl", "1d", "--page-size", "5", "-o", "json"))
+	made := parse[map[string]string](t, a.run("tenant", "create", "--display-name", "Contoso", "--domain", "contoso.example", "--ttl", "1d", "--page-size", "5", "-o", "json"))
 	for _, name := range []string{"tenantId", "clientId", "clientSecret", "userPrincipalName", "password", "accessToken"} {
 		if made[name] == "" {
 			t.Errorf("no %s in %v", name, made)
@@ -103,7 +103,7 @@ func TestAdministration(t *testing.T) {
 	}{
 		{[]string{"tenant", "list"}, "Contoso"},
 		{[]string{"tenant", "get", id}, id},
-		{[]string{"tenant", "update", id, "--display-name", "Fabrikam", "--quota-partners", "10", "--forever"}, "Fabrikam"},
+		{[]string{"tenant", "update", id, "--display-name", "Fabrikam", "--quota-entities", "10", "--forever"}, "Fabrikam"},
 		{[]string{"user", "create", "alice@contoso.example", "--tenant", id, "--password", "secret"}, "alice@contoso.example"},
 		{[]string{"user", "list", "--tenant", id}, "alice@contoso.example"},
 		{[]string{"app", "create", "Portal", "--tenant", id, "--redirect-uri", "http://localhost/a,b", "--spa-redirect-uri", "http://localhost/c", "--public-client-redirect-uri", "http://localhost/d"}, "Portal"},
@@ -111,18 +111,21 @@ func TestAdministration(t *testing.T) {
 		{[]string{"app", "list", "--tenant", id, "-o", "json"}, `"http://localhost/c"`},
 		{[]string{"app", "list", "--tenant", id, "-o", "json"}, `"http://localhost/d"`},
 		{[]string{"snapshot", "create", "before", "--tenant", id}, "before"},
-		{[]string{"partner", "confirm", partner, "--tenant", id}, "onboarded"},
-		{[]string{"partner", "heartbeat", partner, "--tenant", id}, "20"},
-		{[]string{"partner", "list", "--tenant", id}, "Support"},
-		{[]string{"snapshot", "diff", "before", "--tenant", id}, `changed  partner`},
+		{[]string{"entity", "act", "remoteAssistancePartners", partner, "confirm", "--tenant", id}, "onboarded"},
+		{[]string{"entity", "act", "remoteAssistancePartners", partner, "heartbeat", "--tenant", id}, "20"},
+		{[]string{"entity", "list", "remoteAssistancePartners", "--tenant", id}, "Support"},
+		{[]string{"snapshot", "diff", "before", "--tenant", id}, `changed  remoteAssistancePartner`},
 		{[]string{"snapshot", "list", "--tenant", id}, "before"},
 		{[]string{"report"}, "recent-changes"},
-		{[]string{"report", "partners-by-status", "--tenant", id, "-o", "csv"}, "onboarding_status,partners\nonboarded,1\n"},
+		{[]string{"report", "entities-by-status", "--tenant", id, "-o", "csv"}, "entity_set,status,entities\nremoteAssistancePartners,onboarded,1\n"},
 		{[]string{"report", "recent-changes", "--tenant", id, "-o", "json"}, `"change": "heartbeat"`},
+		{[]string{"report", "entities-by-status", "--tenant", id, "-o", "json"}, `"entities": 1`},
 		{[]string{"snapshot", "restore", "before", "--tenant", id}, "1         2      2"},
-		{[]string{"partner", "list", "--tenant", id}, "onboarding "},
+		{[]string{"entity", "list", "remoteAssistancePartners", "--tenant", id}, "onboarding "},
 		{[]string{"tenant", "token", id, "--client", made["clientId"]}, "eyJ"},
 		{[]string{"audit", "--tenant", id}, "restoreSnapshot"},
+		{[]string{"audit", "--all", "--since", "1h", "--who", "ALICE@contoso.example", "-o", "csv"}, ",createUser," + id + ",alice@contoso.example,"},
+		{[]string{"audit", "--tenant", id, "--until", "2020-01-01T00:00:00Z", "-o", "json"}, "[]\n"},
 	} {
 		if out := a.run(tt.args...); !strings.Contains(out, tt.want) {
 			t.Errorf("%q: want %q\n%s", tt.args, tt.want, out)
@@ -139,19 +142,19 @@ func TestAdministration(t *testing.T) {
 	if out := a.run("seed", "list"); !strings.Contains(out, "contoso") {
 		t.Error(out)
 	}
-	second := parse[client.Tenant](t, a.run("tenant", "create", "--display-name", "Second", "--seed", "contoso", "--no-credentials", "-o", "json"))
-	if out := a.run("partner", "list", "--tenant", second.Id.String()); !strings.Contains(out, partner) {
+	second := parse[api.Tenant](t, a.run("tenant", "create", "--display-name", "Second", "--seed", "contoso", "--no-credentials", "-o", "json"))
+	if out := a.run("entity", "list", "remoteAssistancePartners", "--tenant", second.Id.String()); !strings.Contains(out, partner) {
 		t.Error(out)
 	}
 	bad := filepath.Join(t.TempDir(), "bad.yml")
-	if err := os.WriteFile(bad, []byte("version: 1\npartners:\n  - displayName: x\n    color: red\n"), 0o600); err != nil {
+	if err := os.WriteFile(bad, []byte("version: 1\nremoteAssistancePartners:\n  - displayName: x\n    color: red\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a.fails(exitFailure, "line 4, /partners/0/color: unknown property", "import", id, bad)
+	a.fails(exitFailure, "line 4, /remoteAssistancePartners/0/color: unknown property", "import", id, bad)
 	a.fails(exitConflict, "There is a seed \"contoso\"", "seed", "create", "contoso", file)
 	a.run("import", id, file)
 	a.run("seed", "delete", "contoso")
-	bob := parse[client.UserCreated](t, a.run("user", "create", "bob@contoso.example", "--tenant="+id, "--disabled", "-o", "json"))
+	bob := parse[api.UserCreated](t, a.run("user", "create", "bob@contoso.example", "--tenant="+id, "--disabled", "-o", "json"))
 	for _, tt := range []struct {
 		flags []string
 		want  string
@@ -168,9 +171,10 @@ func TestAdministration(t *testing.T) {
 		}
 	}
 	a.fails(exitUsage, "unknown flag --colour", "tenant", "list", "--colour")
-	a.fails(exitUsage, "mocktenant tenant get --help", "tenant", "get", "nobody")
+	a.fails(exitUsage, "mocktenant tenant get --help", "tenant", "get")
+	a.fails(exitNotFound, `There is no tenant "nobody"`, "tenant", "get", "nobody")
 
-	login := parse[client.ReportLoginCreated](t, a.run("report-login", "create", "--tenant", id, "-o", "json"))
+	login := parse[api.ReportLoginCreated](t, a.run("report-login", "create", "--tenant", id, "-o", "json"))
 	if !strings.Contains(login.Dsn, login.Login) {
 		t.Errorf("%+v", login)
 	}
@@ -178,20 +182,20 @@ func TestAdministration(t *testing.T) {
 	a.run("report-login", "revoke", login.Login)
 
 	a.run("tenant", "reset", id)
-	if out := a.run("partner", "list", "--tenant", id, "-o", "json"); strings.TrimSpace(out) != "[]" {
+	if out := a.run("entity", "list", "remoteAssistancePartners", "--tenant", id, "-o", "json"); strings.TrimSpace(out) != "[]" {
 		t.Error(out)
 	}
 	a.run("tenant", "delete", id, second.Id.String())
 	a.fails(exitNotFound, "There is no tenant "+id, "tenant", "get", id)
 
 	// With the first key, the open door closes.
-	owner := parse[client.KeyCreated](t, a.run("admin-key", "create", "me", "--role", "owner", "-o", "json"))
+	owner := parse[api.KeyCreated](t, a.run("admin-key", "create", "me", "--role", "owner", "-o", "json"))
 	a.fails(exitDenied, "A key is needed", "tenant", "list")
 	a.settings = append(a.settings, "MOCKTENANT_ADMIN_KEY="+owner.Key)
 	a.run("tenant", "list")
 	a.run("admin-key", "revoke", owner.Id.String())
 	a.fails(exitDenied, "The key was revoked", "tenant", "list")
-	direct := parse[client.KeyCreated](t, a.run("admin-key", "create", "me", "--role", "owner", "--direct", "-o", "json"))
+	direct := parse[api.KeyCreated](t, a.run("admin-key", "create", "me", "--role", "owner", "--direct", "-o", "json"))
 	a.settings[len(a.settings)-1] = "MOCKTENANT_ADMIN_KEY=" + direct.Key
 	if out := a.run("admin-key", "list"); strings.Count(out, "\n") != 3 {
 		t.Error(out)
@@ -237,7 +241,7 @@ func TestAdministrationPage(t *testing.T) {
 // address there is no administration.
 func TestAdministrationIsShut(t *testing.T) {
 	t.Parallel()
-	url := dbtest.NewDatabase(t)
+	url := dbtest.NewEmptyDatabase(t)
 	out, log, code := output(t, []string{"DATABASE_URL=" + url, "MOCKTENANT_ADMIN_ADDR=0.0.0.0:0"}, "serve")
 	if code == 0 || !strings.Contains(log, `MOCKTENANT_ADMIN_ADDR "0.0.0.0:0"`) || !strings.Contains(log, "admin-key create --direct") {
 		t.Errorf("exit %d\n%s%s", code, out, log)

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// A database that holds still for five seconds holds nobody longer: those who wait
-// get their 201 or a 503, what was acknowledged is there, and all goes on by itself.
+// A database that pauses for five seconds delays nobody longer: waiting calls get their 201
+// or a 503, everything acknowledged is stored, and the service recovers by itself.
 func TestDatabasePauses(t *testing.T) {
 	t.Parallel()
 	p := serve(t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)})
@@ -107,8 +107,8 @@ func (p *process) signalPostgres(signal syscall.Signal) ([]int, error) {
 	return pids, nil
 }
 
-// Ten thousand clients that are connected and say nothing more keep nobody from being
-// served, and take no more than 150 kB each, 50 without the race detector.
+// Ten thousand idle clients don't keep others from being served, and take no more than 150 kB
+// each, 50 without the race detector.
 func TestManyConnections(t *testing.T) {
 	t.Parallel()
 	p := serve(t, nil, "--ephemeral")
@@ -159,7 +159,7 @@ func TestManyConnections(t *testing.T) {
 	p.stop(t)
 }
 
-// memory is what the process has in memory, in bytes.
+// memory returns the process's resident memory, in bytes.
 func (p *process) memory(t *testing.T) int {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))

@@ -2,53 +2,125 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"math/big"
+	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/client"
 )
 
-type appCertificateAdd struct {
-	adminFlags
-	outputFlags
-	tenantFlag
+var (
+	secretTable = table[api.ApplicationSecretCreated]{
+		[]string{"ID", "SECRET", "EXPIRES"},
+		func(s api.ApplicationSecretCreated) []any { return []any{s.Id, s.ClientSecret, s.ExpiresDateTime} },
+	}
+	certificateTable = table[api.ApplicationCertificate]{
+		[]string{"ID", "THUMBPRINT", "EXPIRES"},
+		func(c api.ApplicationCertificate) []any { return []any{c.Id, c.Thumbprint, c.ExpiresDateTime} },
+	}
+	federatedTable = table[api.FederatedCredential]{
+		[]string{"ID", "NAME", "ISSUER", "SUBJECT", "AUDIENCES"},
+		func(f api.FederatedCredential) []any {
+			return []any{f.Id, f.Name, f.Issuer, f.Subject, strings.Join(f.Audiences, " ")}
+		},
+	}
+)
 
-	ClientID uuid.UUID
-	File     string
+func newAppSecretCreate(c *cli) *cobra.Command {
+	var id uuid.UUID
+	var r api.ApplicationSecretCreate
+	cmd := c.ofTenant("create <application>", "Make another secret.", appArg(&id))
+	cmd.Flags().Var(seconds(set(&r.TtlSeconds)), "ttl", "How long it is valid, such as 90s, 75m, 12h, 30d (default: two years).")
+	return show(cmd, secretTable.one, func(ctx context.Context, s *session) (*http.Response, error) {
+		return s.CreateApplicationSecret(ctx, s.tenant, id, nil, r)
+	})
+}
+
+func newAppSecretDelete(c *cli) *cobra.Command {
+	var id, secret uuid.UUID
+	cmd := c.ofTenant("delete <application> <secret>", "Remove a secret, by its id.", appArg(&id), idArg(&secret))
+	return done(cmd, "Removed secret %[2]s of application %[1]s.", func(ctx context.Context, s *session) (*http.Response, error) {
+		return s.DeleteApplicationSecret(ctx, s.tenant, id, secret)
+	})
 }
 
 func newAppCertificateAdd(c *cli) *cobra.Command {
-	a := &appCertificateAdd{}
-	cmd := c.command("add <client-id> <file>", "Register a certificate by which it proves itself: X.509 with an RSA key, PEM.", a, &a.adminFlags, &a.outputFlags, &a.tenantFlag)
-	arguments(cmd, readID(&a.ClientID), readText(&a.File))
-	return cmd
+	var id uuid.UUID
+	var file string
+	cmd := c.ofTenant("add <application> <file>", "Register a certificate with which it authenticates: X.509 with an RSA key, PEM.", appArg(&id), textArg(&file))
+	return show(cmd, certificateTable.one, func(ctx context.Context, s *session) (*http.Response, error) {
+		certificate, err := readCertificate(file)
+		if err != nil {
+			return nil, err
+		}
+		return s.CreateApplicationCertificate(ctx, s.tenant, id, api.ApplicationCertificateCreate{Certificate: certificate})
+	})
 }
 
-// Run registers a certificate.
-func (a *appCertificateAdd) Run(ctx context.Context, c *cli, con console) error {
-	certificate, err := readCertificate(a.File)
-	if err != nil {
-		return err
-	}
-	api, err := a.client(c)
-	if err != nil {
-		return err
-	}
-	made, err := client.Read[client.ApplicationCertificate](api.CreateApplicationCertificate(ctx, a.Tenant, a.ClientID, client.ApplicationCertificateCreate{Certificate: certificate}))
-	if err != nil {
-		return err
-	}
-	return a.print(con, made, [][]string{{"ID", "THUMBPRINT", "EXPIRES"}, {made.Id.String(), made.Thumbprint, moment(&made.ExpiresDateTime)}})
+func newAppCertificateCreate(c *cli) *cobra.Command {
+	var id uuid.UUID
+	var file string
+	lifetime := int64(2 * 365 * 24 * 60 * 60)
+	cmd := c.ofTenant("create <application> <file>", "Make a key and its certificate, register the certificate, and write both to a file, PEM.", appArg(&id), textArg(&file))
+	cmd.Flags().Var(seconds(func(n int64) { lifetime = n }), "ttl", "How long it is valid, such as 90s, 75m, 12h, 30d (default: two years).")
+	return show(cmd, certificateTable.one, func(ctx context.Context, s *session) (*http.Response, error) {
+		key, certificate, err := newCertificate(time.Now(), time.Duration(lifetime)*time.Second)
+		if err != nil {
+			return nil, err
+		}
+		if err := writeNew(file, append(key, certificate...)); err != nil {
+			return nil, err
+		}
+		made, err := client.Body(s.CreateApplicationCertificate(ctx, s.tenant, id, api.ApplicationCertificateCreate{Certificate: string(certificate)}))
+		if err != nil {
+			return nil, errors.Join(err, os.Remove(file))
+		}
+		return &http.Response{StatusCode: http.StatusCreated, Body: made}, nil
+	})
 }
 
-// readCertificate returns the first certificate of a file, PEM. What else the file has
-// stays here: many tools keep the private key beside its certificate.
+// newCertificate returns a key and its certificate as PEM.
+func newCertificate(now time.Time, lifetime time.Duration) (private, certificate []byte, err error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, nil, err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "mocktenant application"}, NotBefore: now.Add(-time.Minute), NotAfter: now.Add(lifetime)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, nil, err
+	}
+	text, err := x509.MarshalPKCS8PrivateKey(key)
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), err
+}
+
+// writeNew writes a new file that only this user can read. It doesn't replace an existing
+// file.
+func writeNew(name string, content []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Close())
+}
+
+// readCertificate returns the first certificate in a PEM file. It never sends the rest of
+// the file, because many tools store the private key next to the certificate.
 func readCertificate(file string) (string, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -62,106 +134,59 @@ func readCertificate(file string) (string, error) {
 		key = key || strings.HasSuffix(block.Type, "PRIVATE KEY")
 	}
 	if key {
-		return "", fmt.Errorf("%s: has a private key, which is not sent, and no certificate: want the file of the certificate", file)
+		return "", fmt.Errorf("%s: has a private key, which is not sent, and no certificate: name the file with the certificate", file)
 	}
 	return "", fmt.Errorf("%s: has no certificate: want PEM, which begins with -----BEGIN CERTIFICATE-----", file)
 }
 
-type appCertificateDelete struct {
-	adminFlags
-	tenantFlag
-
-	ClientID    uuid.UUID
-	Certificate uuid.UUID
-}
-
 func newAppCertificateDelete(c *cli) *cobra.Command {
-	a := &appCertificateDelete{}
-	cmd := c.command("delete <client-id> <certificate>", "Remove a certificate, by its id.", a, &a.adminFlags, &a.tenantFlag)
-	arguments(cmd, readID(&a.ClientID), readID(&a.Certificate))
-	return cmd
-}
-
-// Run removes a certificate.
-func (a *appCertificateDelete) Run(ctx context.Context, c *cli, _ console) error {
-	api, err := a.client(c)
-	if err != nil {
-		return err
-	}
-	return client.Done(api.DeleteApplicationCertificate(ctx, a.Tenant, a.ClientID, a.Certificate))
-}
-
-type appFederatedCreate struct {
-	adminFlags
-	outputFlags
-	tenantFlag
-
-	ClientID uuid.UUID
-	Name     string
-	Issuer   string
-	Subject  string
-	Audience []string
-	KeySet   string
+	var id, certificate uuid.UUID
+	cmd := c.ofTenant("delete <application> <certificate>", "Remove a certificate, by its id.", appArg(&id), idArg(&certificate))
+	return done(cmd, "Removed certificate %[2]s of application %[1]s.", func(ctx context.Context, s *session) (*http.Response, error) {
+		return s.DeleteApplicationCertificate(ctx, s.tenant, id, certificate)
+	})
 }
 
 func newAppFederatedCreate(c *cli) *cobra.Command {
-	a := &appFederatedCreate{}
-	cmd := c.command("create <client-id> <name>", "Let tokens of another issuer prove it.", a, &a.adminFlags, &a.outputFlags, &a.tenantFlag)
-	arguments(cmd, readID(&a.ClientID), readText(&a.Name))
+	var id uuid.UUID
+	var r api.FederatedCredentialCreate
+	var keySet string
+	cmd := c.ofTenant("create <application> <name>", "Let tokens of another issuer authenticate it.", appArg(&id), textArg(&r.Name))
 	flags := cmd.Flags()
-	flags.StringVar(&a.Issuer, "issuer", "", "The `URL` that is the iss of the tokens.")
-	flags.StringVar(&a.Subject, "subject", "", "The `TEXT` that is the sub of the tokens.")
-	flags.StringArrayVar(&a.Audience, "audience", nil, "The `TEXT` that is the aud of the tokens (default: api://AzureADTokenExchange).")
-	flags.StringVar(&a.KeySet, "key-set", "", "The `FILE` of the issuer's keys, a JSON Web Key Set, instead of what it publishes.")
+	flags.StringVar(&r.Issuer, "issuer", "", "The `URL` in the tokens' iss claim.")
+	flags.StringVar(&r.Subject, "subject", "", "The `TEXT` in the tokens' sub claim.")
+	flags.Func("audience", "The `TEXT` in the tokens' aud claim (default: api://AzureADTokenExchange).", optional(&r.Audiences, readEach))
+	flags.StringVar(&keySet, "key-set", "", "A `FILE` with the issuer's keys, a JSON Web Key Set, instead of the published ones.")
 	must(cmd.MarkFlagRequired("issuer"))
 	must(cmd.MarkFlagRequired("subject"))
 	must(cmd.MarkFlagFilename("key-set"))
-	return cmd
+	return show(cmd, federatedTable.one, func(ctx context.Context, s *session) (_ *http.Response, err error) {
+		if r.KeySet, err = readKeySet(keySet); err != nil {
+			return nil, err
+		}
+		return s.CreateFederatedCredential(ctx, s.tenant, id, r)
+	})
 }
 
-// Run makes a federated credential.
-func (a *appFederatedCreate) Run(ctx context.Context, c *cli, con console) error {
-	create := client.FederatedCredentialCreate{Name: a.Name, Issuer: a.Issuer, Subject: a.Subject, Audiences: some(a.Audience)}
-	if a.KeySet != "" {
-		text, err := os.ReadFile(a.KeySet)
-		if err != nil {
-			return err
-		}
-		if err := json.Unmarshal(text, &create.KeySet); err != nil {
-			return fmt.Errorf("%s: want a JSON Web Key Set: %w", a.KeySet, err)
-		}
+// readKeySet returns nil without a file.
+func readKeySet(file string) (set *map[string]any, err error) {
+	if file == "" {
+		return nil, nil
 	}
-	api, err := a.client(c)
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	made, err := client.Read[client.FederatedCredential](api.CreateFederatedCredential(ctx, a.Tenant, a.ClientID, create))
-	if err != nil {
-		return err
+	if err := json.Unmarshal(text, &set); err != nil {
+		return nil, fmt.Errorf("%s: want a JSON Web Key Set: %w", file, err)
 	}
-	return a.print(con, made, [][]string{{"ID", "NAME", "ISSUER", "SUBJECT", "AUDIENCES"}, {made.Id.String(), made.Name, made.Issuer, made.Subject, strings.Join(made.Audiences, " ")}})
-}
-
-type appFederatedDelete struct {
-	adminFlags
-	tenantFlag
-
-	ClientID   uuid.UUID
-	Credential uuid.UUID
+	return set, nil
 }
 
 func newAppFederatedDelete(c *cli) *cobra.Command {
-	a := &appFederatedDelete{}
-	cmd := c.command("delete <client-id> <credential>", "Remove a federated credential, by its id.", a, &a.adminFlags, &a.tenantFlag)
-	arguments(cmd, readID(&a.ClientID), readID(&a.Credential))
-	return cmd
-}
-
-// Run removes a federated credential.
-func (a *appFederatedDelete) Run(ctx context.Context, c *cli, _ console) error {
-	api, err := a.client(c)
-	if err != nil {
-		return err
-	}
-	return client.Done(api.DeleteFederatedCredential(ctx, a.Tenant, a.ClientID, a.Credential))
+	var id, credential uuid.UUID
+	cmd := c.ofTenant("delete <application> <credential>", "Remove a federated credential, by its id.", appArg(&id), idArg(&credential))
+	return done(cmd, "Removed federated credential %[2]s of application %[1]s.", func(ctx context.Context, s *session) (*http.Response, error) {
+		return s.DeleteFederatedCredential(ctx, s.tenant, id, credential)
+	})
 }

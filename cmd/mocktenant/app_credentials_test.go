@@ -20,7 +20,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/google/uuid"
 
-	"github.com/mocktenant/mocktenant/client"
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
@@ -125,11 +125,11 @@ func TestAppCertificate(t *testing.T) {
 	a.fails(exitFailure, "key.pem: has a private key, which is not sent", "app", "certificate", "add", w.client, key)
 	a.fails(exitFailure, "keys.json: has no certificate: want PEM", "app", "certificate", "add", w.client, set)
 	a.fails(exitFailure, "none.pem: no such file", "app", "certificate", "add", w.client, "none.pem")
-	a.fails(exitUsage, "nobody", "app", "certificate", "add", "nobody", certificate)
+	a.fails(exitNotFound, `There is no application "nobody"`, "app", "certificate", "add", "nobody", certificate)
 	a.fails(exitNotFound, nobody, "app", "certificate", "add", nobody, certificate)
 	a.fails(exitNotFound, nobody, "app", "certificate", "delete", w.client, nobody)
 	for _, file := range []string{certificate, both} {
-		made := parse[client.ApplicationCertificate](t, a.run("app", "certificate", "add", w.client, file, "-o", "json"))
+		made := parse[api.ApplicationCertificate](t, a.run("app", "certificate", "add", w.client, file, "-o", "json"))
 		if answer := w.byCertificate(made.Thumbprint); !strings.Contains(answer, `"access_token"`) {
 			t.Errorf("%s: %s", file, answer)
 		}
@@ -137,6 +137,40 @@ func TestAppCertificate(t *testing.T) {
 		if answer := w.byCertificate(made.Thumbprint); !strings.Contains(answer, "AADSTS700027") {
 			t.Errorf("after its removal: %s", answer)
 		}
+	}
+}
+
+// A key and its certificate that the command line makes sign an application in. It writes
+// over no file, and leaves none where the service refuses.
+func TestAppCertificateCreate(t *testing.T) {
+	t.Parallel()
+	a, w := setUpWorkload(t)
+	file := filepath.Join(t.TempDir(), "app.pem")
+	a.fails(exitNotFound, "There is no application", "app", "certificate", "create", "nobody", file)
+	a.fails(exitNotFound, "00000000-0000-4000-8000-000000000000", "app", "certificate", "create", "00000000-0000-4000-8000-000000000000", file)
+	made := parse[api.ApplicationCertificate](t, a.run("app", "certificate", "create", w.client, file, "--ttl", "2h", "-o", "json"))
+	if left := time.Until(made.ExpiresDateTime); left < time.Hour || left > 2*time.Hour {
+		t.Errorf("it is good for %s", left)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file is %v, %v", info, err)
+	}
+	block, rest := pem.Decode(text)
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil || !strings.Contains(string(rest), "BEGIN CERTIFICATE") {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	w.key = key.(*rsa.PrivateKey)
+	if answer := w.byCertificate(made.Thumbprint); !strings.Contains(answer, `"access_token"`) {
+		t.Error(answer)
+	}
+	a.fails(exitFailure, "file exists", "app", "certificate", "create", w.client, file)
+	if again, err := os.ReadFile(file); err != nil || string(again) != string(text) {
+		t.Errorf("it was written over: %v", err)
 	}
 }
 
@@ -154,7 +188,7 @@ func TestAppFederatedCredential(t *testing.T) {
 	a.fails(exitFailure, `"http://issuer.example"`, create(w.client, "ci", "http://issuer.example", set)...)
 	a.fails(exitNotFound, nobody, create(nobody, "ci", "https://issuer.example", set)...)
 	a.fails(exitNotFound, nobody, "app", "federated-credential", "delete", w.client, nobody)
-	made := parse[client.FederatedCredential](t, a.run(create(w.client, "ci", "https://issuer.example", set)...))
+	made := parse[api.FederatedCredential](t, a.run(create(w.client, "ci", "https://issuer.example", set)...))
 	a.fails(exitConflict, `"ci"`, create(w.client, "ci", "https://issuer.example", set)...)
 	if answer := w.byIssuer(); !strings.Contains(answer, `"access_token"`) {
 		t.Error(answer)

@@ -18,8 +18,8 @@ type caCommand struct {
 	Path bool
 }
 
-// trust is what makes each client trust a certificate in a file. SSL_CERT_FILE
-// replaces what the machine trusts otherwise, NODE_EXTRA_CA_CERTS adds to it.
+// trust lists, per client, how to trust a certificate in a file. SSL_CERT_FILE replaces the
+// machine's authorities; NODE_EXTRA_CA_CERTS adds to them.
 var trust = []struct{ client, line string }{
 	{"Go", "export SSL_CERT_FILE='%s'"},
 	{"Node", "export NODE_EXTRA_CA_CERTS='%s'"},
@@ -33,11 +33,11 @@ var trust = []struct{ client, line string }{
 func newCA(c *cli) *cobra.Command {
 	a := &caCommand{}
 	cmd := c.command("ca", "Print the certificate authority of the service, and how to trust it.", a)
-	truthFlag(cmd.Flags(), &a.Path, "path", "Print only where the certificate is kept.")
+	truthFlag(cmd.Flags(), &a.Path, "path", "Print only the path of the certificate.")
 	return cmd
 }
 
-// Run prints the certificate authority and, beside it, how to trust it.
+// Run prints the certificate authority on stdout, and how to trust it on stderr.
 func (a *caCommand) Run(ctx context.Context, c *cli, con console) error {
 	pool, err := c.Database.open(ctx, con.log)
 	if err != nil {
@@ -55,26 +55,26 @@ func (a *caCommand) Run(ctx context.Context, c *cli, con console) error {
 	if _, err := con.out.Write(pem); err != nil {
 		return err
 	}
-	if err != nil { // a container may have nothing to write on
-		_, err = fmt.Fprintf(con.err, "It can't be kept here: %v\n", err)
+	if err != nil { // a container may have nowhere to write
+		_, err = fmt.Fprintf(con.err, "It can't be stored here: %v\n", err)
 		return err
 	}
 	w := tabwriter.NewWriter(con.err, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(w, "It is kept in %s. To trust it:\n", path)
+	_, _ = fmt.Fprintf(w, "It is stored in %s. To trust it:\n", path)
 	for _, t := range trust {
 		_, _ = fmt.Fprintf(w, "  %s\t%s\n", t.client, fmt.Sprintf(t.line, path))
 	}
 	return w.Flush()
 }
 
-// findCA returns the service's certificate authority and the file in which it
-// is kept; with an error, the authority alone if it can't be kept.
+// findCA returns the service's certificate authority and the file with it. If the file
+// can't be written, it returns the authority and an error.
 func (f databaseFlags) findCA(ctx context.Context, pool *db.Pool) (pem []byte, path string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	authority, err := certs.Find(ctx, db.New(pool))
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, "", errors.New("the service has not made a certificate authority: start it with MOCKTENANT_HTTPS_ADDR set, and no certificate of your own")
+		return nil, "", errors.New("the service has not made a certificate authority: start it with MOCKTENANT_HTTPS_ADDR and without a certificate of your own")
 	}
 	if err != nil {
 		return nil, "", err

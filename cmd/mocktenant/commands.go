@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -8,24 +9,23 @@ import (
 )
 
 func init() {
-	cobra.EnableCommandSorting = false // what one needs first comes first
+	cobra.EnableCommandSorting = false // commands are listed by importance
 	cobra.MousetrapHelpText = ""       // a double click on Windows starts the service, too
 }
 
-// administrationGroup is the group of what is done by the service's administration.
+// administrationGroup is the group of the commands that call the administration.
 const administrationGroup = "Administration"
 
-// errVersion ends the reading of a command line that has --version.
+// errVersion stops parsing at --version.
 var errVersion = errors.New("--version")
 
-// newRoot makes the command line. The command that is meant, once all is understood, is
-// left in c rather than run, so that what is told before is an error of usage, and the
-// commands needn't be kept.
+// newRoot makes the command line. It stores the chosen command in c instead of running it,
+// so that errors from parsing are errors of usage, and the commands can be freed.
 func newRoot(c *cli) *cobra.Command {
 	serve := &serveCommand{}
-	root := c.command("mocktenant", "A mock Microsoft Graph tenant: Intune's remoteAssistancePartners over Postgres.", serve, serve)
+	root := serve.command(c, "mocktenant", "A mock Microsoft Graph tenant: Intune's remoteAssistancePartners over Postgres.")
 	root.Long = root.Short + "\n\nWithout a command, mocktenant serves: it takes the flags of mocktenant serve."
-	root.SilenceErrors, root.SilenceUsage = true, true // main says them
+	root.SilenceErrors, root.SilenceUsage = true, true // main prints errors
 	root.Args = noSuchCommand
 	root.SetHelpFunc(showHelp)
 	root.SetUsageFunc(func(cmd *cobra.Command) error {
@@ -36,15 +36,15 @@ func newRoot(c *cli) *cobra.Command {
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	flags := root.PersistentFlags()
 	flags.SortFlags = false
-	flags.VarPF(new(truth), "help", "h", "Show what there is.").NoOptDefVal = "true"
-	flags.BoolFunc("version", "Print the version and quit.", func(string) error { return errVersion })
+	flags.VarPF(new(truth), "help", "h", "Show the help of a command.").NoOptDefVal = "true"
+	flags.BoolFunc("version", "Print the version and exit.", func(string) error { return errVersion })
 	c.Database.register(flags)
 	c.Log.register(flags)
 
 	root.AddCommand(newServe(c, serve), newToken(c), newEnv(c), newCA(c), newProxy(c), newMigrate(c), newHealthcheck(c), newVersion(c))
 	root.AddGroup(&cobra.Group{ID: administrationGroup, Title: administrationGroup})
 	for _, cmd := range []*cobra.Command{
-		newTenant(c), newUser(c), newApp(c), newPartner(c), newSnapshot(c), newSeed(c), newExport(c), newImport(c),
+		newTenant(c), newUser(c), newApp(c), newEntity(c), newClock(c), newFault(c), newScenario(c), newRequests(c), newVerify(c), newWait(c), newSnapshot(c), newSeed(c), newExport(c), newImport(c),
 		newReport(c), newReportLogin(c), newAdminKey(c), newAudit(c),
 	} {
 		cmd.GroupID = administrationGroup
@@ -53,7 +53,7 @@ func newRoot(c *cli) *cobra.Command {
 	return root
 }
 
-// command makes a command that r is.
+// command makes a cobra command for r.
 func (c *cli) command(use, help string, r runner, sets ...flagSet) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: help,
@@ -74,7 +74,13 @@ func (c *cli) command(use, help string, r runner, sets ...flagSet) *cobra.Comman
 	return cmd
 }
 
-// family makes a command that has others below it, and does nothing by itself.
+// runFunc makes a command of a function.
+type runFunc func(ctx context.Context, c *cli, con console) error
+
+// Run calls the function.
+func (f runFunc) Run(ctx context.Context, c *cli, con console) error { return f(ctx, c, con) }
+
+// family makes a command that only has subcommands.
 func family(name, help string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{Use: name, Short: help, Args: noSuchCommand, RunE: wantCommand}
 	cmd.Flags().SortFlags = false
@@ -82,20 +88,23 @@ func family(name, help string, commands ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// completions adds the command that prints what makes a shell complete, and has flags
-// complete their values.
-func completions(root *cobra.Command) {
+// completions adds the command that prints a shell's completion script, and completes the
+// values of flags and arguments.
+func (c *cli) completions(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "completion" {
-			cmd.Short, cmd.Args, cmd.RunE = "Print what turns on completion in your shell.", noSuchCommand, wantCommand
+			cmd.Short, cmd.Args, cmd.RunE = "Print the completion script for your shell.", noSuchCommand, wantCommand
 		}
 	}
-	offerValues(root)
+	offerChoices(root)
+	for _, a := range c.administered {
+		c.offerNames(a)
+	}
 }
 
-// offerValues has the flags of a command, and of those below it, complete their values.
-func offerValues(cmd *cobra.Command) {
+// offerChoices completes the values of the flags of a command and its subcommands.
+func offerChoices(cmd *cobra.Command) {
 	offer := func(flag *pflag.Flag) {
 		if c, ok := flag.Value.(choice); ok {
 			must(cmd.RegisterFlagCompletionFunc(flag.Name, cobra.FixedCompletions(c.values(), cobra.ShellCompDirectiveNoFileComp)))
@@ -104,11 +113,11 @@ func offerValues(cmd *cobra.Command) {
 	cmd.Flags().VisitAll(offer)
 	cmd.PersistentFlags().VisitAll(offer)
 	for _, below := range cmd.Commands() {
-		offerValues(below)
+		offerChoices(below)
 	}
 }
 
-// completesFile has the shell offer files for a command's arguments.
+// completesFile completes a command's arguments with files.
 func completesFile(cmd *cobra.Command) {
 	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveDefault

@@ -24,7 +24,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// databaseFlags say where the data is.
+// databaseFlags select the database.
 type databaseFlags struct {
 	DatabaseURL   string
 	DataDir       string
@@ -35,15 +35,17 @@ type databaseFlags struct {
 	PGBinDir      string
 }
 
+const databaseGroup = "Database"
+
 func (f *databaseFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.DatabaseURL, "database-url", "", "The `URL` of the Postgres (15 or later) to use. By default the service runs one of its own in the data directory.")
+	flags.StringVar(&f.DatabaseURL, "database-url", "", "The `URL` of the Postgres (15 or later) to use. By default the service runs its own in the data directory.")
 	flags.StringVar(&f.DataDir, "data-dir", "", "The `DIR` where the service's own Postgres keeps its data (default: mocktenant in the user's data folder, or /var/lib/mocktenant as root).")
-	truthFlag(flags, &f.NoOwnPostgres, "no-own-postgres", "Run no Postgres of its own: DATABASE_URL must name one. The image that has none inside says so.")
-	flags.StringVar(&f.PGListen, "pg-listen", "", "The `HOST` on which the service's own Postgres listens for SQL, at port 5432: an address, a name, or * for all (default: nowhere but on its socket).")
-	flags.StringVar(&f.PGPassword, "pg-password", "", "The `PASSWORD` of its role mocktenant, which reads and writes tenants, users, applications and partners there, at least 12 characters beyond loopback (default: a random one, which mocktenant env prints).")
-	flags.StringVar(&f.PGBase, "pg-base", "", "The `DIR` of a cluster to copy where there is none yet, rather than running initdb. The image with a Postgres inside has one.")
-	flags.StringVar(&f.PGBinDir, "pg-bindir", "", "The `DIR` with initdb and postgres for that (default: looked for on PATH and in the usual places).")
-	settings(flags, "Database", map[string]string{
+	truthFlag(flags, &f.NoOwnPostgres, "no-own-postgres", "Never run the service's own Postgres; DATABASE_URL is then required. The image without a Postgres sets this.")
+	flags.StringVar(&f.PGListen, "pg-listen", "", "The `HOST[:PORT]` at which the service's own Postgres listens for SQL, with 5432 as the default port: an address, a name, or * for all addresses; separate several by commas (default: only on its socket).")
+	flags.StringVar(&f.PGPassword, "pg-password", "", "The `PASSWORD` of the SQL role mocktenant, which can read and write tenants, users, applications and entities. Beyond loopback it must have at least 12 characters (default: a random one, which mocktenant env prints).")
+	flags.StringVar(&f.PGBase, "pg-base", "", "The `DIR` of a database cluster to copy instead of running initdb. The image with Postgres has one.")
+	flags.StringVar(&f.PGBinDir, "pg-bindir", "", "The `DIR` with the programs initdb and postgres (default: PATH and the usual places).")
+	settings(flags, databaseGroup, map[string]string{
 		"database-url":    "DATABASE_URL",
 		"data-dir":        "MOCKTENANT_DATA_DIR",
 		"no-own-postgres": "MOCKTENANT_NO_OWN_POSTGRES",
@@ -57,8 +59,8 @@ func (f *databaseFlags) register(flags *pflag.FlagSet) {
 	}
 }
 
-// embedded tells whether the service runs a Postgres of its own: none is named,
-// or the one that is named is just that, as `mocktenant env` has set it.
+// embedded reports whether the service runs its own Postgres: no database is named, or the
+// named one is that Postgres, as set by `mocktenant env`.
 func (f databaseFlags) embedded() bool {
 	if f.DatabaseURL == "" {
 		return true
@@ -67,7 +69,7 @@ func (f databaseFlags) embedded() bool {
 	return err == nil && (embeddedpg.Owns(dir, f.DatabaseURL) || f.DatabaseURL == f.tcpURL())
 }
 
-// tcpURL is where the service's own Postgres listens for SQL, "" if nowhere.
+// tcpURL returns the URL of the service's own Postgres for SQL, or "" if it doesn't listen.
 func (f databaseFlags) tcpURL() string {
 	if f.PGListen == "" {
 		return ""
@@ -75,8 +77,7 @@ func (f databaseFlags) tcpURL() string {
 	return embeddedpg.TCPURL(f.PGListen, cmp.Or(f.PGPassword, f.kept(pgPasswordFile)))
 }
 
-// sqlRole is the role that signs in where the service's own Postgres listens, "" if it
-// listens nowhere.
+// sqlRole returns the role for SQL if the service's own Postgres listens, or "".
 func (f databaseFlags) sqlRole() string {
 	if f.PGListen == "" || !f.embedded() {
 		return ""
@@ -84,11 +85,14 @@ func (f databaseFlags) sqlRole() string {
 	return embeddedpg.RoleName
 }
 
-// loopback tells whether only this machine reaches the service's own Postgres.
+// loopback reports whether only this machine can reach the service's own Postgres.
 func (f databaseFlags) loopback() bool {
-	for host := range strings.SplitSeq(f.PGListen, ",") {
-		host = strings.TrimSpace(host)
-		if ip := net.ParseIP(host); host != "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	hosts, _, err := embeddedpg.ParseListen(f.PGListen)
+	if err != nil {
+		return false
+	}
+	for _, host := range hosts {
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 			return false
 		}
 	}
@@ -97,9 +101,9 @@ func (f databaseFlags) loopback() bool {
 
 func pgPasswordFile(dir string) string { return filepath.Join(dir, "pg-password") }
 
-// password is the one of the role for SQL, if the service's own Postgres listens: by
-// default a random one that the data directory keeps or, where there is none, nobody
-// gets to know: report logins have their own.
+// password returns the password of the role for SQL if the service's own Postgres listens.
+// By default it is random and stored in the data directory. Without a data directory nobody
+// can learn it; report logins have other passwords.
 func (f databaseFlags) password(dir string) (string, error) {
 	if f.PGListen == "" || f.PGPassword != "" {
 		return f.PGPassword, nil
@@ -117,8 +121,8 @@ func (f databaseFlags) password(dir string) (string, error) {
 	return ownSecret(pgPasswordFile(dir), rand.Text())
 }
 
-// shown is the URL by which others reach the service's database, which it reaches
-// at database itself: where its own Postgres listens, or report logins are sent.
+// shown returns the URL under which others reach the service's database: where its own
+// Postgres listens, or the URL for report logins. database is the service's own URL.
 func (f databaseFlags) shown(database, report string) string {
 	if f.embedded() {
 		return cmp.Or(f.tcpURL(), database)
@@ -135,26 +139,29 @@ func (f databaseFlags) shown(database, report string) string {
 	return to.String()
 }
 
-// check returns an error if a database must be named and isn't, or who may use the
-// service's own.
+// check returns an error if a database must be named and isn't, or if the service's own
+// Postgres would be reachable with a bad password.
 func (f databaseFlags) check() error {
 	if f.NoOwnPostgres && f.DatabaseURL == "" {
-		return errors.New("DATABASE_URL is not set, and there is no Postgres of the service's own (MOCKTENANT_NO_OWN_POSTGRES): " +
-			"set DATABASE_URL=postgres://USER:PASSWORD@HOST/DATABASE, or run the image with a Postgres inside, mocktenant:standalone")
+		return errors.New("DATABASE_URL is not set, and the service may not run its own Postgres (MOCKTENANT_NO_OWN_POSTGRES): " +
+			"set DATABASE_URL=postgres://USER:PASSWORD@HOST/DATABASE, or run the image with a Postgres, mocktenant:standalone")
+	}
+	if _, _, err := embeddedpg.ParseListen(f.PGListen); err != nil {
+		return fmt.Errorf("MOCKTENANT_PG_LISTEN: %w", err)
 	}
 	if n := len(f.PGPassword); n > 0 && n < minPGPassword && !f.loopback() {
-		return fmt.Errorf("MOCKTENANT_PG_PASSWORD has %d characters: others than this machine reach MOCKTENANT_PG_LISTEN %q, want %d at least, or none for a random one, which mocktenant env prints", n, f.PGListen, minPGPassword)
+		return fmt.Errorf("MOCKTENANT_PG_PASSWORD has %d characters: other machines reach MOCKTENANT_PG_LISTEN %q, so want at least %d, or unset it for a random one, which mocktenant env prints", n, f.PGListen, minPGPassword)
 	}
 	if strings.ContainsFunc(f.PGPassword, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return errors.New("MOCKTENANT_PG_PASSWORD has a character that isn't printable ASCII: leave it out")
+		return errors.New("MOCKTENANT_PG_PASSWORD has a character that isn't printable ASCII: remove it")
 	}
 	return nil
 }
 
-// minPGPassword is how short a password may be that others than this machine can try.
+// minPGPassword is the minimum length of a password that other machines can try.
 const minPGPassword = 12
 
-// dataDir is the data directory, absolute.
+// dataDir returns the absolute path of the data directory.
 func (f databaseFlags) dataDir() (string, error) {
 	switch {
 	case f.DataDir != "":
@@ -165,8 +172,8 @@ func (f databaseFlags) dataDir() (string, error) {
 	return filepath.Join(xdg.DataHome, "mocktenant"), nil
 }
 
-// start returns the URL of the database, after starting a Postgres in dir where
-// none is named ("" for a throw-away one), and what ends it.
+// start returns the URL of the database and a function that stops it. Unless a database is
+// named, it starts a Postgres in dir, or in a throw-away directory if dir is "".
 func (f databaseFlags) start(ctx context.Context, dir string, log *slog.Logger) (url string, stop func() error, err error) {
 	if err := f.check(); err != nil {
 		return "", nil, err
@@ -176,7 +183,7 @@ func (f databaseFlags) start(ctx context.Context, dir string, log *slog.Logger) 
 	}
 	password, passwordErr := f.password(dir)
 	switch {
-	case errors.Is(passwordErr, fs.ErrPermission): // Start says whose the directory is
+	case errors.Is(passwordErr, fs.ErrPermission): // Start reports whose directory it is
 		password = rand.Text()
 	case passwordErr != nil:
 		return "", nil, passwordErr

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/mocktenant/mocktenant/internal/entity"
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
@@ -47,7 +48,7 @@ func TestSQLRole(t *testing.T) {
 	}
 	defer func() { _ = conn.Close(t.Context()) }()
 	for _, statement := range []string{
-		"SELECT id, display_name, onboarding_status FROM remote_assistance_partners", "SELECT * FROM remote_assistance_partner_versions",
+		"SELECT id, display_name, onboarding_status FROM remote_assistance_partners", "SELECT * FROM entity_versions",
 		"SELECT * FROM tenants", "SELECT id, user_principal_name FROM users", "SELECT * FROM applications", "SELECT * FROM permission_grants",
 		"UPDATE tenants SET page_size = 2", "UPDATE users SET display_name = 'x'",
 	} {
@@ -55,8 +56,11 @@ func TestSQLRole(t *testing.T) {
 			t.Errorf("%s: %v %v", statement, tag, err)
 		}
 	}
-	rows, err := conn.Query(t.Context(), `SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> ALL ($1)`,
-		[]string{"tenants", "domains", "users", "applications", "application_certificates", "permission_grants", "app_role_assignments", "remote_assistance_partners", "remote_assistance_partner_versions", "snapshots", "seeds"})
+	shared := []string{"tenants", "domains", "users", "applications", "application_certificates", "permission_grants", "app_role_assignments", "entity_versions", "snapshots", "seeds"}
+	for _, e := range entity.All {
+		shared = append(shared, e.Table)
+	}
+	rows, err := conn.Query(t.Context(), `SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> ALL ($1)`, shared)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"os"
@@ -8,9 +9,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/adrg/xdg"
 	"github.com/google/uuid"
+	"github.com/oapi-codegen/nullable"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -20,14 +23,14 @@ type flagSet interface {
 	register(flags *pflag.FlagSet)
 }
 
-// What a flag is annotated with.
+// These are the names of annotations of flags.
 const (
-	groupOfFlag    = "mocktenant_group"    // the heading of the help under which it is
-	variableOfFlag = "mocktenant_variable" // the environment variable that sets it
+	groupOfFlag    = "mocktenant_group"    // its heading in the help
+	variableOfFlag = "mocktenant_variable" // its environment variable
 )
 
-// settings puts flags under a heading of the help, "" for none, and has them set by
-// environment variables.
+// settings puts flags under a heading in the help, or "", and gives them environment
+// variables.
 func settings(flags *pflag.FlagSet, group string, variables map[string]string) {
 	for name, variable := range variables {
 		flag := flags.Lookup(name)
@@ -39,15 +42,15 @@ func settings(flags *pflag.FlagSet, group string, variables map[string]string) {
 	}
 }
 
-// must is for declarations, which fail if they name a flag that isn't there.
+// must panics on an error in a declaration, such as an unknown flag.
 func must(err error) {
 	if err != nil {
 		panic(err)
 	}
 }
 
-// fromEnvironment sets the flags that the command line doesn't give and whose variable
-// is set, be it to nothing.
+// fromEnvironment sets the flags that aren't on the command line from their environment
+// variables, even empty ones.
 func fromEnvironment(cmd *cobra.Command, _ []string) (err error) {
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
 		variable := flag.Annotations[variableOfFlag]
@@ -62,9 +65,9 @@ func fromEnvironment(cmd *cobra.Command, _ []string) (err error) {
 	return err
 }
 
-// lookup reads a variable or, where it isn't set, the file that the variable with _FILE
-// behind names: how secrets come into containers. The source is for errors, and "" if
-// there is neither.
+// lookup reads a variable or, if it isn't set, the file named by the variable with the
+// suffix _FILE, which containers use for secrets. The source is for errors, and "" if
+// neither is set.
 func lookup(variable string) (value, source string, err error) {
 	value, set := os.LookupEnv(variable)
 	inFile := variable + "_FILE"
@@ -81,11 +84,11 @@ func lookup(variable string) (value, source string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("%s: %w", inFile, err)
 	}
-	return strings.TrimRight(string(text), "\r\n"), fmt.Sprintf("what %s %q holds", inFile, path), nil
+	return strings.TrimRight(string(text), "\r\n"), fmt.Sprintf("the content of %s %q", inFile, path), nil
 }
 
-// named says of a value that a flag doesn't take where it came from, in place of
-// pflag's words; other errors stay as they are.
+// named names the source of a flag's invalid value instead of pflag's words. Other errors
+// are unchanged.
 func named(source string, err error) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
@@ -94,9 +97,9 @@ func named(source string, err error) error {
 	return err
 }
 
-// arguments has a command read its arguments, each by a function of its own. Its use
-// line names them: <name>, [<name>] if it may be left out, and <name>... for the last
-// one if there may be many.
+// arguments declares how a command reads its arguments, each with its own function. The use
+// line names them: <name>, [<name>] if optional, and <name>... for the last one if it can
+// be repeated.
 func arguments(cmd *cobra.Command, read ...func(string) error) {
 	names := strings.Fields(cmd.Use)[1:]
 	cmd.Args = func(_ *cobra.Command, args []string) error {
@@ -118,6 +121,30 @@ func arguments(cmd *cobra.Command, read ...func(string) error) {
 	}
 }
 
+// optional reads into a field that stays nil if the flag isn't given.
+func optional[T any](p **T, read func(*T) func(string) error) func(string) error {
+	return func(s string) error {
+		if *p == nil {
+			*p = new(T)
+		}
+		return read(*p)(s)
+	}
+}
+
+// set sets such a field.
+func set[T any](p **T) func(T) {
+	return func(v T) { *p = &v }
+}
+
+// given returns nil for a flag that wasn't given.
+func given[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
 // readText reads any text.
 func readText(p *string) func(string) error {
 	return func(s string) error {
@@ -126,13 +153,47 @@ func readText(p *string) func(string) error {
 	}
 }
 
-// readID reads an id.
-func readID(p *uuid.UUID) func(string) error {
-	return func(s string) error { return p.UnmarshalText([]byte(s)) }
+// readEach reads a text each time the flag is given.
+func readEach(p *[]string) func(string) error {
+	return func(s string) error {
+		*p = append(*p, s)
+		return nil
+	}
 }
 
-// readIDs reads ids as pflag reads lists of strings: with commas between, and again and
-// again. Nothing is a list of none.
+// readTexts reads lists of texts like pflag: separated by commas, and each time the flag is
+// given. An empty text is an empty list.
+func readTexts(p *[]string) func(string) error {
+	return func(s string) error {
+		if *p == nil {
+			*p = []string{}
+		}
+		if s == "" {
+			return nil
+		}
+		words, err := csv.NewReader(strings.NewReader(s)).Read()
+		*p = append(*p, words...)
+		return err
+	}
+}
+
+// readID reads an id.
+func readID(p *uuid.UUID) func(string) error {
+	return func(s string) (err error) {
+		*p, err = parseID(s)
+		return err
+	}
+}
+
+func parseID(s string) (uuid.UUID, error) {
+	id, err := uuid.Parse(s)
+	if err != nil {
+		err = errors.New("want an id, such as 3f2504e0-4f89-41d3-9a0c-0305e82c3301")
+	}
+	return id, err
+}
+
+// readIDs reads lists of ids like readTexts.
 func readIDs(p *[]uuid.UUID) func(string) error {
 	return func(s string) error {
 		if *p == nil {
@@ -142,7 +203,7 @@ func readIDs(p *[]uuid.UUID) func(string) error {
 			return nil
 		}
 		for word := range strings.SplitSeq(s, ",") {
-			next, err := uuid.Parse(word)
+			next, err := parseID(word)
 			if err != nil {
 				return err
 			}
@@ -152,21 +213,36 @@ func readIDs(p *[]uuid.UUID) func(string) error {
 	}
 }
 
-// readLimit reads a number of 32 bits; nil is none.
-func readLimit(p **int32) func(string) error {
+// readInteger reads a 32-bit integer.
+func readInteger(p *int32) func(string) error {
 	return func(s string) error {
 		n, err := strconv.ParseInt(s, 0, 32)
 		if err != nil {
-			return errors.New("must be an integer of 32 bits")
+			return errors.New("must be a 32-bit integer")
 		}
-		v := int32(n)
-		*p = &v
+		*p = int32(n)
 		return nil
 	}
 }
 
-// readFileName reads the name of a file that is there; ~/ is the user's folder, which
-// shells know at the start of a word only.
+// readLimit reads a 32-bit integer; -1 becomes null, which means no limit.
+func readLimit(p *nullable.Nullable[int32]) func(string) error {
+	return func(s string) error {
+		var n int32
+		if err := readInteger(&n)(s); err != nil {
+			return err
+		}
+		if n == -1 {
+			p.SetNull()
+		} else {
+			p.Set(n)
+		}
+		return nil
+	}
+}
+
+// readFileName reads the name of an existing file. It expands ~/ to the user's home folder,
+// because shells do that only at the start of a word.
 func readFileName(p *string) func(string) error {
 	return func(s string) error {
 		if below, ok := strings.CutPrefix(s, "~/"); ok {
@@ -174,33 +250,39 @@ func readFileName(p *string) func(string) error {
 		}
 		info, err := os.Stat(s)
 		if err == nil && info.IsDir() {
-			err = errors.New("want a file: it is a folder")
+			err = errors.New("want a file, not a folder")
 		}
 		*p = s
 		return err
 	}
 }
 
-// choice is a flag that has one of some values.
+// choice is a flag with a list of allowed values.
 type choice struct {
-	value *string
-	of    []string // "" among them if it may be empty
+	of  []string // includes "" if it may be empty
+	get func() string
+	set func(string)
 }
 
-// choiceFlag declares one, which may have a short name.
-func choiceFlag(flags *pflag.FlagSet, p *string, name, short, value, usage string, of ...string) {
+// choiceFlag declares a choice, which may have a short name.
+func choiceFlag[S ~string](flags *pflag.FlagSet, p *S, name, short string, value S, usage string, of ...string) {
 	*p = value
-	flags.VarP(choice{p, of}, name, short, usage)
+	flags.VarP(choice{of, func() string { return string(*p) }, func(s string) { *p = S(s) }}, name, short, usage)
 }
 
-// Set takes a value that there is.
+// optionalChoice declares a choice that may be omitted or empty, and is then nil.
+func optionalChoice[S ~string](flags *pflag.FlagSet, p **S, name, usage string, of ...string) {
+	flags.Var(choice{append(of, ""), func() string { return "" }, func(s string) { *p = given(S(s)) }}, name, usage)
+}
+
+// Set takes one of the allowed values.
 func (c choice) Set(s string) error {
 	if !slices.Contains(c.of, s) {
 		values := c.values()
 		last := len(values) - 1
 		return fmt.Errorf("want %s or %s", strings.Join(values[:last], ", "), values[last])
 	}
-	*c.value = s
+	c.set(s)
 	return nil
 }
 
@@ -208,38 +290,52 @@ func (c choice) values() []string {
 	return slices.DeleteFunc(slices.Clone(c.of), func(s string) bool { return s == "" })
 }
 
-// String is the value.
-func (c choice) String() string { return *c.value }
+// String returns the value.
+func (c choice) String() string { return c.get() }
 
-// Type is what stands in the help for the value.
+// Type returns the placeholder of the value in the help.
 func (c choice) Type() string { return strings.Join(c.values(), "|") }
 
-// truth is a flag that is true or false: pflag's, but yes and no do as well, in
-// variables above all, and the help doesn't say [=true|false] each time.
+// truth is a boolean flag. Unlike pflag's, it also accepts yes and no, for variables in
+// particular, and the help doesn't repeat [=true|false].
 type truth bool
 
-// truthFlag declares one, false by default.
+// truthFlag declares a boolean flag, false by default.
 func truthFlag(flags *pflag.FlagSet, p *bool, name, usage string) {
 	flags.VarPF((*truth)(p), name, "", usage).NoOptDefVal = "true"
 }
 
-// negatable declares a flag and its opposite; the last one given counts, and nil is
-// neither.
+// negatable declares a flag and its opposite. The last one given counts; without either,
+// the value is nil.
 func negatable(flags *pflag.FlagSet, p **bool, name, usage string) {
-	set := func(meaning bool) func(string) error {
-		return func(s string) error {
-			var given truth
-			err := given.Set(s)
-			v := bool(given) == meaning
-			*p = &v
-			return err
-		}
-	}
-	flags.BoolFunc(name, usage, set(true))
-	flags.BoolFunc("no-"+name, "The opposite.", set(false))
+	flags.BoolFunc(name, usage, means(p, true))
+	flags.BoolFunc("no-"+name, "The opposite.", means(p, false))
 }
 
-// Set reads it.
+// means declares a boolean flag that sets *p to a value if true.
+func means(p **bool, meaning bool) func(string) error {
+	return func(s string) error {
+		var given truth
+		err := given.Set(s)
+		v := bool(given) == meaning
+		*p = &v
+		return err
+	}
+}
+
+// whenTrue declares a boolean flag that calls a function if true.
+func whenTrue(do func()) func(string) error {
+	return func(s string) error {
+		var given truth
+		err := given.Set(s)
+		if given {
+			do()
+		}
+		return err
+	}
+}
+
+// Set parses the value.
 func (t *truth) Set(s string) error {
 	switch strings.ToLower(s) {
 	case "true", "1", "yes":
@@ -252,8 +348,36 @@ func (t *truth) Set(s string) error {
 	return nil
 }
 
-// String is the value, as cobra reads it of --help.
+// String returns the value; cobra reads it for --help.
 func (t *truth) String() string { return strconv.FormatBool(bool(*t)) }
 
-// Type is by which cobra knows that it may read --help.
+// Type returns "bool", so that cobra can read --help.
 func (t *truth) Type() string { return "bool" }
+
+// longest is the longest time that the administration accepts.
+const longest = 36500 * 24 * time.Hour
+
+// seconds is a flag for a time such as 90s, 75m, 12h or 30d, stored in seconds.
+type seconds func(int64)
+
+// Set parses the value.
+func (set seconds) Set(s string) error {
+	wrong := errors.New("want a time such as 90s, 75m, 12h or 30d, at most 36500d")
+	v, err := time.ParseDuration(s)
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		var n uint64
+		n, err = strconv.ParseUint(days, 10, 16)
+		v = time.Duration(n) * 24 * time.Hour
+	}
+	if err != nil || v < time.Second || v > longest {
+		return wrong
+	}
+	set(int64(v / time.Second))
+	return nil
+}
+
+// String returns "", because there is no default.
+func (set seconds) String() string { return "" }
+
+// Type returns the placeholder of the value in the help.
+func (set seconds) Type() string { return "duration" }

@@ -13,7 +13,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// askAgain is the time between two questions of a healthcheck that waits.
+// askAgain is the time between attempts of a waiting healthcheck.
 const askAgain = 50 * time.Millisecond
 
 type healthcheckCommand struct {
@@ -26,15 +26,15 @@ type healthcheckCommand struct {
 
 func newHealthcheck(c *cli) *cobra.Command {
 	h := &healthcheckCommand{}
-	cmd := c.command("healthcheck", "Ask the running service whether it is ready; exit 1 if not.", h, serviceFlags{&h.Config})
+	cmd := c.command("healthcheck", "Check whether the running service is ready; exit 1 if not.", h, someServiceFlags{serviceFlags{&h.Config}, []string{"http-addr"}})
 	flags := cmd.Flags()
-	flags.StringVar(&h.URL, "url", "", "The `URL` of the service to ask (default: the one that the settings name).")
-	flags.DurationVar(&h.Timeout, "timeout", 3*time.Second, "How long to wait for the answer.")
-	flags.DurationVar(&h.Wait, "wait", 0, "How long to ask again while the service isn't ready, or isn't there yet.")
+	flags.StringVar(&h.URL, "url", "", "The `URL` of the service (default: from the settings).")
+	flags.DurationVar(&h.Timeout, "timeout", 3*time.Second, "How long to wait for an answer.")
+	flags.DurationVar(&h.Wait, "wait", 0, "How long to retry while the service isn't ready or not running yet.")
 	return cmd
 }
 
-// Run asks for readiness and prints the answer, the last one if it asks again.
+// Run asks for readiness and prints the last answer.
 func (h *healthcheckCommand) Run(ctx context.Context, c *cli, con console) error {
 	waiting, stop := context.WithTimeout(ctx, h.Wait)
 	defer stop()
@@ -79,7 +79,7 @@ func (h *healthcheckCommand) ask(ctx context.Context, f databaseFlags) (answer [
 	return answer, nil
 }
 
-// plainURL is where the service is reached by HTTP, which needs no trust.
+// plainURL returns the service's address for HTTP, which needs no certificate.
 func plainURL(addr string, f databaseFlags) (string, error) {
 	if f.embedded() {
 		dir, err := f.dataDir()

@@ -9,47 +9,40 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
 
 	"github.com/gin-gonic/gin"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/pflag"
 
-	"github.com/mocktenant/mocktenant/client"
+	"github.com/mocktenant/mocktenant/api"
 )
 
-// cli is the command line: the settings that all commands share, and the command that
-// was meant.
+// cli is the command line: the settings that all commands share, and the chosen command.
 type cli struct {
 	Database databaseFlags
 	Log      logFlags
 
-	meant runner
+	meant        runner
+	administered []*adminCommand
 }
 
-// runner is what a command does.
+// runner executes a command.
 type runner interface {
 	Run(ctx context.Context, c *cli, con console) error
 }
 
-// console is where a command prints and logs.
-type console struct {
-	out io.Writer
-	err io.Writer
-	log *slog.Logger
-}
-
-// memoryLimit is GOMEMLIMIT, in bytes, if the environment says nothing: up to it garbage
-// may lie, beyond it the service collects more often, as far as it needs less. The
-// process keeps below 512 MB so, its file included.
+// memoryLimit is the default of GOMEMLIMIT, in bytes. Above it, the service collects
+// garbage more often. It keeps the whole process, program file included, below 512 MB.
 const memoryLimit = 384 << 20
 
-// gcPercent is GOGC, if the environment says nothing: the service keeps little alive, so
-// that collecting a quarter as often costs few megabytes, and saves a tenth of the
-// processor time of a create. It is set before all else, for the start makes much that
-// is soon garbage.
+// gcPercent is the default of GOGC. Few objects stay alive, so collecting four times less
+// often costs a few megabytes and saves a tenth of the processor time of a create. main
+// sets it first, because the start makes much garbage.
 const gcPercent = 400
 
 func main() {
@@ -62,7 +55,7 @@ func main() {
 	gin.SetMode(gin.ReleaseMode)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	context.AfterFunc(ctx, stop) // a second signal ends the process immediately
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		var usage *usageError
 		if errors.As(err, &usage) {
@@ -74,7 +67,7 @@ func main() {
 	}
 }
 
-// What the program exits with, for scripts.
+// These are the exit codes, for scripts.
 const (
 	exitFailure  = 1
 	exitUsage    = 2
@@ -83,14 +76,14 @@ const (
 	exitConflict = 5
 )
 
-// exitCode tells what went wrong.
+// exitCode returns the exit code for an error.
 func exitCode(err error) int {
 	var usage *usageError
-	var refused *client.Problem
+	var refused *api.Problem
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
-	case !errors.As(err, &refused) || refused.Type == "": // not a problem document: something else answered
+	case !errors.As(err, &refused) || refused.Type == "": // not a problem document, so something else answered
 		return exitFailure
 	}
 	switch refused.Status {
@@ -104,22 +97,21 @@ func exitCode(err error) int {
 	return exitFailure
 }
 
-// run executes one command line. Settings that it doesn't give come from the
-// environment.
+// run executes a command line. Flags that it lacks come from the environment.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var c cli
 	root := newRoot(&c)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	completions(root)
+	c.completions(root)
 	cmd, err := root.ExecuteContextC(ctx)
 	switch {
 	case errors.Is(err, errVersion):
 		_, err = fmt.Fprintln(stdout, thisBuild())
 		return err
 	case err != nil:
-		return &usageError{cmd.CommandPath(), useLine(cmd), err}
+		return &usageError{cmd.CommandPath(), useLine(cmd), groupError(cmd, err)}
 	case c.meant == nil: // such as --help, which is done by now
 		return nil
 	}
@@ -127,10 +119,28 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return c.meant.Run(ctx, &c, console{stdout, stderr, log}) // and nothing keeps the commands while it runs
+	c.administered = nil // lets the commands be freed while one runs
+	return plain(c.meant.Run(ctx, &c, console{stdout, stderr, log}))
 }
 
-// logFlags say what is logged, and how.
+// plain says what a database lacks in which a table is missing, and what to do where nobody
+// listens.
+func plain(err error) error {
+	var unanswered *url.Error
+	if errors.As(err, &unanswered) && errors.Is(err, syscall.ECONNREFUSED) && unanswered.Err != nil {
+		at, _ := url.Parse(unanswered.URL)
+		return fmt.Errorf("no service answers at %s://%s (%w): start one with mocktenant serve, or name the one that is meant", at.Scheme, at.Host, unanswered.Err)
+	}
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == undefinedTable {
+		return fmt.Errorf("the database has no tables of mocktenant: start the service on it, or run mocktenant migrate up (%w)", err)
+	}
+	return err
+}
+
+const undefinedTable = "42P01"
+
+// logFlags set what is logged, and how.
 type logFlags struct {
 	LogLevel  string
 	LogFormat string
@@ -149,7 +159,17 @@ func (f logFlags) logger(w io.Writer) (*slog.Logger, error) {
 	}
 	options := &slog.HandlerOptions{Level: level}
 	if f.LogFormat == "json" {
+		options.ReplaceAttr = nameUnit
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	}
 	return slog.New(slog.NewTextHandler(w, options)), nil
+}
+
+// nameUnit replaces a duration with a number of milliseconds and adds the unit to its name,
+// because JSON has no durations.
+func nameUnit(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() != slog.KindDuration {
+		return a
+	}
+	return slog.Float64(a.Key+"-ms", float64(a.Value.Duration().Microseconds())/1000)
 }

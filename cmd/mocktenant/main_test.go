@@ -90,7 +90,13 @@ var urlLine = regexp.MustCompile(`serves Microsoft Graph at (http://\S+)`)
 // serve starts the service and waits until it said where it listens.
 func serve(t *testing.T, settings []string, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: command(t, settings, args...), log: &bytes.Buffer{}}
+	return start(t, command(t, settings, args...))
+}
+
+// start starts the service of a command and waits until it said where it listens.
+func start(t *testing.T, c *exec.Cmd) *process {
+	t.Helper()
+	p := &process{Cmd: c, log: &bytes.Buffer{}}
 	p.Stderr = p.log
 	stdout, err := p.StdoutPipe()
 	if err != nil {
@@ -181,10 +187,10 @@ func TestCurlLine(t *testing.T) {
 	p.stop(t)
 }
 
-var crashRounds = flag.Int("rounds", testenv.Often(1, 5), "how often TestCrash kills something; by night 50")
+var crashRounds = flag.Int("rounds", testenv.Often(1, 5), "how often TestCrash kills something; 50 in nightly runs")
 
-// Every 201 that was ever answered is found after the service was killed, or its
-// Postgres, at any moment, byte for byte; and no partner is there twice.
+// After the service or its Postgres is killed at any moment, everything ever answered with
+// 201 is found again, byte for byte, and no partner exists twice.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -193,7 +199,7 @@ func TestCrash(t *testing.T) {
 		kills    []func(*process) error
 	}{
 		{"own Postgres", func(t *testing.T) []string { return []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)} }, []func(*process) error{killService, killPostgres, killSessionAndService}},
-		{"given Postgres", func(t *testing.T) []string { return []string{"DATABASE_URL=" + dbtest.NewDatabase(t)} }, []func(*process) error{killService}},
+		{"given Postgres", func(t *testing.T) []string { return []string{"DATABASE_URL=" + dbtest.NewEmptyDatabase(t)} }, []func(*process) error{killService}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -289,7 +295,7 @@ func killPostgres(p *process) error {
 	return kill(pid)
 }
 
-// kill is what every system has; syscall.Kill is not.
+// kill works on every system; syscall.Kill doesn't.
 func kill(pid int) error {
 	found, err := os.FindProcess(pid)
 	if err != nil {
@@ -437,7 +443,7 @@ func found(t *testing.T, p *process, created map[string]string) {
 	}
 }
 
-// dataDir is an empty folder that the user to whom Postgres is dropped reaches.
+// dataDir returns an empty folder that can be reached by the user who runs Postgres.
 func dataDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "mocktenant-test-")
@@ -618,49 +624,11 @@ func TestHealthcheckWaits(t *testing.T) {
 	}
 }
 
-// A bad setting stops the start and names itself.
-func TestBadSettings(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		setting, arg, want string
-	}{
-		{"MOCKTENANT_HTTP_ADDR=8080", "serve", `MOCKTENANT_HTTP_ADDR "8080"`},
-		{"MOCKTENANT_HTTPS_ADDR=8443", "serve", `MOCKTENANT_HTTPS_ADDR "8443"`},
-		{"MOCKTENANT_TLS_HOSTS=a:1", "serve", `MOCKTENANT_TLS_HOSTS "a:1"`},
-		{"MOCKTENANT_TLS_CERT_FILE=/nowhere", "serve", `MOCKTENANT_TLS_KEY_FILE`},
-		{"MOCKTENANT_PUBLIC_URL=x", "serve", `MOCKTENANT_PUBLIC_URL "x"`},
-		{"MOCKTENANT_PROXY_ADDR=8888", "serve", `MOCKTENANT_PROXY_ADDR "8888"`},
-		{"MOCKTENANT_PROXY_OTHERS=some", "proxy", `MOCKTENANT_PROXY_OTHERS "some": want refuse or pass`},
-		{"MOCKTENANT_PROXY_PASS=http://x", "--proxy-addr=127.0.0.1:0", `MOCKTENANT_PROXY_PASS "http://x"`},
-		{"X=", "proxy --url=http://127.0.0.1:1", `--url "http://127.0.0.1:1": want https://HOST[:PORT]`},
-		{"X=", "proxy --url=https://127.0.0.1:1", "no service answers at https://127.0.0.1:1: "},
-		{"MOCKTENANT_DEMO=perhaps", "serve", `MOCKTENANT_DEMO "perhaps": want auto, true or false`},
-		{"MOCKTENANT_LOG_LEVEL=loud", "serve", `MOCKTENANT_LOG_LEVEL "loud": want debug, info, warn or error`},
-		{"MOCKTENANT_LOG_FORMAT=xml", "serve", `MOCKTENANT_LOG_FORMAT "xml": want text or json`},
-		{"MOCKTENANT_DATABASE_WAIT=soon", "serve", `MOCKTENANT_DATABASE_WAIT "soon"`},
-		{"DATABASE_URL=nonsense", "serve", "read the database URL"},
-		{"DATABASE_URL=host=127.0.0.1", "--ephemeral", "--ephemeral is for the service's own Postgres"},
-		{"MOCKTENANT_PG_LISTEN=*", "--pg-password=mocktenant", "MOCKTENANT_PG_PASSWORD has 10 characters"},
-		{"MOCKTENANT_PG_PASSWORD=pässwort-mit-umlaut", "serve", "isn't printable ASCII"},
-		{"MOCKTENANT_SHUTDOWN_DELAY=-1s", "serve", "MOCKTENANT_SHUTDOWN_DELAY -1s"},
-		{"MOCKTENANT_ISSUER_NETWORKS=10.0.0.1", "serve", `MOCKTENANT_ISSUER_NETWORKS "10.0.0.1": want a network`},
-		{"MOCKTENANT_REFRESH_TOKEN_LEEWAY=25h", "serve", "MOCKTENANT_REFRESH_TOKEN_LEEWAY 25h0m0s: want 0s to 24h0m0s"},
-		{"MOCKTENANT_NO_OWN_POSTGRES=true", "serve", "DATABASE_URL is not set"},
-		{"MOCKTENANT_NO_OWN_POSTGRES=true", "token", "DATABASE_URL is not set"},
-		{"DATABASE_URL=host=127.0.0.1", "migrate down", "say --yes"},
-	} {
-		_, stderr, code := output(t, []string{tt.setting}, strings.Fields(tt.arg)...)
-		if code == 0 || !strings.Contains(stderr, tt.want) {
-			t.Errorf("%s %s: exit %d, %q, want %q", tt.setting, tt.arg, code, stderr, tt.want)
-		}
-	}
-}
-
 // Secrets come as files, too: in containers they do.
 func TestSettingsInFiles(t *testing.T) {
 	t.Parallel()
 	url := filepath.Join(t.TempDir(), "url")
-	if err := os.WriteFile(url, []byte(dbtest.NewDatabase(t)+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(url, []byte(dbtest.NewEmptyDatabase(t)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	settings := []string{"MOCKTENANT_NO_OWN_POSTGRES=true", "DATABASE_URL_FILE=" + url}
@@ -673,7 +641,7 @@ func TestSettingsInFiles(t *testing.T) {
 	}{
 		{append(settings, "DATABASE_URL=postgres://x"), "DATABASE_URL and DATABASE_URL_FILE are both set"},
 		{[]string{"DATABASE_URL_FILE=/nowhere"}, "DATABASE_URL_FILE: open /nowhere"},
-		{[]string{"MOCKTENANT_LOG_LEVEL_FILE=" + url}, "what MOCKTENANT_LOG_LEVEL_FILE \"" + url + "\" holds: want debug, info, warn or error"},
+		{[]string{"MOCKTENANT_LOG_LEVEL_FILE=" + url}, "the content of MOCKTENANT_LOG_LEVEL_FILE \"" + url + "\": want debug, info, warn or error"},
 	} {
 		if _, stderr, code := output(t, tt.settings, "migrate", "status"); code == 0 || !strings.Contains(stderr, tt.want) {
 			t.Errorf("%q: exit %d, %s, want %s", tt.settings, code, stderr, tt.want)
@@ -685,12 +653,12 @@ func TestSettingsInFiles(t *testing.T) {
 // the way out.
 func TestMigrateOnANewerSchema(t *testing.T) {
 	t.Parallel()
-	url := dbtest.NewDatabase(t)
+	url := dbtest.NewEmptyDatabase(t)
 	settings := []string{"MOCKTENANT_NO_OWN_POSTGRES=true", "DATABASE_URL=" + url}
 	if _, stderr, code := output(t, settings, "migrate", "up"); code != 0 {
 		t.Fatalf("migrate up: %d %s", code, stderr)
 	}
-	const note = "This version serves on the newer schema. Only the newer one can migrate it down.\n"
+	const note = "This version works with the newer schema. Only the newer one can migrate it down.\n"
 	if stdout, stderr, code := output(t, settings, "migrate", "status"); code != 0 || strings.Contains(stdout, note) {
 		t.Errorf("migrate status before: %d %s%s", code, stdout, stderr)
 	}
@@ -699,7 +667,7 @@ func TestMigrateOnANewerSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close(t.Context()) }()
-	if _, err := conn.Exec(t.Context(), "INSERT INTO mocktenant_migrations (version_id, is_applied, tstamp) VALUES (99999, true, '2026-11-28 12:00Z')"); err != nil {
+	if _, err := conn.Exec(t.Context(), "INSERT INTO mocktenant_schema_versions (version_id, is_applied, tstamp) VALUES (99999, true, '2026-11-28 12:00Z')"); err != nil {
 		t.Fatal(err)
 	}
 	stdout, stderr, code := output(t, settings, "migrate", "status")
@@ -711,16 +679,16 @@ func TestMigrateOnANewerSchema(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"migrate", "down"}, "To go back to an older version of mocktenant it isn't needed: that serves on the newer schema"},
-		{[]string{"migrate", "down", "--yes"}, "the schema is newer than this program: it is at migration 99999, and this program knows those up to "},
-		{[]string{"migrate", "down", "--yes"}, "take it back by the program that made it"},
+		{[]string{"migrate", "down"}, "You don't need it to go back to an older version of mocktenant, which works with the newer schema"},
+		{[]string{"migrate", "down", "--yes"}, "the schema is newer than this program: it is at migration 99999, and this program knows up to "},
+		{[]string{"migrate", "down", "--yes"}, "revert it with the program that made it"},
 	} {
 		if _, stderr, code := output(t, settings, tt.args...); code == 0 || !strings.Contains(stderr, tt.want) {
 			t.Errorf("%q: exit %d: %s", tt.args, code, stderr)
 		}
 	}
 	var there bool
-	if err := conn.QueryRow(t.Context(), "SELECT is_applied FROM mocktenant_migrations WHERE version_id = 99999").Scan(&there); err != nil || !there {
+	if err := conn.QueryRow(t.Context(), "SELECT is_applied FROM mocktenant_schema_versions WHERE version_id = 99999").Scan(&there); err != nil || !there {
 		t.Errorf("the newer migration is gone: %v", err)
 	}
 }
@@ -804,23 +772,23 @@ func TestWantsDemo(t *testing.T) {
 		demo, addr, database, listen string
 		want                         bool
 	}{
-		{"auto", "127.0.0.1:8080", "", "", true},
-		{"auto", "localhost:8080", "", "", true},
-		{"auto", "[::1]:8080", "", "", true},
-		{"auto", ":8080", "", "", false},
-		{"auto", "0.0.0.0:8080", "", "", false},
-		{"auto", "[::]:8080", "", "", false},
-		{"auto", "192.0.2.1:8080", "", "", false},
-		{"auto", "127.0.0.1:8080", "postgres://x", "", false},
-		{"true", "0.0.0.0:8080", "postgres://x", "", true},
-		{"false", "127.0.0.1:8080", "", "", false},
-		{"auto", "127.0.0.1:8080", "", "*", false},
-		{"auto", "127.0.0.1:8080", "", "0.0.0.0", false},
-		{"auto", "127.0.0.1:8080", "", "::", false},
-		{"auto", "127.0.0.1:8080", "", "localhost,192.0.2.1", false},
-		{"auto", "127.0.0.1:8080", "", "db", false},
-		{"auto", "127.0.0.1:8080", "", "localhost, ::1,127.0.0.2", true},
-		{"true", "127.0.0.1:8080", "", "*", true},
+		{demo: "auto", addr: "127.0.0.1:8080", want: true},
+		{demo: "auto", addr: "localhost:8080", want: true},
+		{demo: "auto", addr: "[::1]:8080", want: true},
+		{demo: "auto", addr: ":8080"},
+		{demo: "auto", addr: "0.0.0.0:8080"},
+		{demo: "auto", addr: "[::]:8080"},
+		{demo: "auto", addr: "192.0.2.1:8080"},
+		{demo: "auto", addr: "127.0.0.1:8080", database: "postgres://x"},
+		{demo: "true", addr: "0.0.0.0:8080", database: "postgres://x", want: true},
+		{demo: "false", addr: "127.0.0.1:8080"},
+		{demo: "auto", addr: "127.0.0.1:8080", listen: "*"},
+		{demo: "auto", addr: "127.0.0.1:8080", listen: "0.0.0.0"},
+		{demo: "auto", addr: "127.0.0.1:8080", listen: "::"},
+		{demo: "auto", addr: "127.0.0.1:8080", listen: "localhost,192.0.2.1"},
+		{demo: "auto", addr: "127.0.0.1:8080", listen: "db"},
+		{demo: "auto", addr: "127.0.0.1:8080", listen: "localhost, ::1,127.0.0.2", want: true},
+		{demo: "true", addr: "127.0.0.1:8080", listen: "*", want: true},
 	} {
 		s := serveCommand{Config: server.Config{HTTPAddr: tt.addr}, DemoTenant: tt.demo}
 		if got := s.wantsDemo(databaseFlags{DatabaseURL: tt.database, PGListen: tt.listen}); got != tt.want {

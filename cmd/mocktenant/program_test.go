@@ -40,3 +40,28 @@ func TestLinkerDropsMethods(t *testing.T) {
 		t.Errorf("the linker keeps all methods, because of %s; go build -ldflags=-dumpdep says who uses them", strings.Join(who, ", "))
 	}
 }
+
+// The images are built from every folder that the program is compiled from.
+func TestImageContext(t *testing.T) {
+	t.Parallel()
+	testenv.Long(t)
+	ignored, err := os.ReadFile("../../.dockerignore")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const module = "github.com/mocktenant/mocktenant/"
+	for name := range strings.Lines(string(out)) {
+		path, ours := strings.CutPrefix(name, module)
+		folder, _, _ := strings.Cut(strings.TrimSpace(path), "/")
+		if ours && !strings.Contains(string(ignored), "\n!"+folder+"\n") {
+			t.Errorf(".dockerignore leaves %s out", folder)
+		}
+	}
+	if !strings.Contains(string(out), module) {
+		t.Errorf("go list says %s", out)
+	}
+}

@@ -34,8 +34,8 @@ type proxyCommand struct {
 
 func newProxy(c *cli) *cobra.Command {
 	p := &proxyCommand{}
-	cmd := c.command("proxy", "Lead applications whose hosts can't be changed to a running service, as a forward proxy.", p, proxyFlags{&p.Config, ""})
-	cmd.Flags().StringVar(&p.URL, "url", "", "The `URL` where the service is reached by HTTPS (default: where the service of the data directory says, else https://127.0.0.1:8443).")
+	cmd := c.command("proxy", "Run a forward proxy that leads applications whose hosts can't be changed to a service.", p, proxyFlags{&p.Config, ""})
+	cmd.Flags().StringVar(&p.URL, "url", "", "The `URL` of the service for HTTPS (default: that of the data directory's service, or https://127.0.0.1:8443).")
 	cmd.Flags().IntVar(&p.Clients.PerAddress, "connections-per-address", defaultConnectionsPerAddress, connectionsPerAddressUsage)
 	settings(cmd.Flags(), "", map[string]string{"connections-per-address": "MOCKTENANT_CONNECTIONS_PER_ADDRESS"})
 	return cmd
@@ -71,8 +71,8 @@ func (p *proxyCommand) Run(ctx context.Context, c *cli, con console) error {
 	return errors.Join(err, srv.Shutdown(drain))
 }
 
-// service is where the service is reached, and the data directory in which it
-// said so, if it did.
+// service returns the service's address and, if it was found there, the data directory that
+// records it.
 func (p *proxyCommand) service(f databaseFlags) (base, dir string, err error) {
 	base = p.URL
 	if base == "" {
@@ -83,17 +83,16 @@ func (p *proxyCommand) service(f databaseFlags) (base, dir string, err error) {
 		if found, ok := findService(dir); !ok {
 			dir = ""
 		} else if base = found.SecureURL; base == "" {
-			return "", "", fmt.Errorf("the service at %s speaks no HTTPS: start it with MOCKTENANT_HTTPS_ADDR", found.URL)
+			return "", "", fmt.Errorf("the service at %s doesn't listen for HTTPS: start it with MOCKTENANT_HTTPS_ADDR", found.URL)
 		}
 	}
 	if u, err := url.Parse(base); err != nil || u.Scheme != "https" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" {
-		return "", "", fmt.Errorf("--url %q: want https://HOST[:PORT] with no path", base)
+		return "", "", fmt.Errorf("--url %q: want https://HOST[:PORT] without a path", base)
 	}
 	return strings.TrimSuffix(base, "/"), dir, nil
 }
 
-// announce prints what the proxy does, and what to paste where an application is
-// started.
+// announce prints what the proxy does, and the settings for the application.
 func (p *proxyCommand) announce(w io.Writer, at, base string, ca []byte, dir string) error {
 	others := "refuses all others"
 	switch {
@@ -112,22 +111,22 @@ func (p *proxyCommand) announce(w io.Writer, at, base string, ca []byte, dir str
 			return err
 		}
 	}
-	if err := printExports(w, proxySettings(at, path)); err != nil {
+	if err := printVariables(w, "sh", proxySettings(at, path)); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w, "\n")
 	return err
 }
 
-// proxySettings are the variables by which applications find the proxy, and trust
-// the certificate authority in a file; "" if that is not the service's own. Both
-// spellings, since a lower-case one that is there wins with some.
-func proxySettings(at, ca string) [][2]string {
+// proxySettings returns the variables with which applications find the proxy and trust the
+// certificate authority in a file; "" if the service uses another certificate. They come in
+// both spellings, because some programs prefer existing lower-case ones.
+func proxySettings(at, ca string) []variable {
 	const direct = "localhost,127.0.0.1,::1"
-	all := [][2]string{{"HTTPS_PROXY", at}, {"https_proxy", at}, {"NO_PROXY", direct}, {"no_proxy", direct}}
+	all := []variable{{"HTTPS_PROXY", at}, {"https_proxy", at}, {"NO_PROXY", direct}, {"no_proxy", direct}}
 	if ca != "" {
 		for _, name := range []string{"SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"} {
-			all = append(all, [2]string{name, ca})
+			all = append(all, variable{name, ca})
 		}
 	}
 	return all
@@ -136,11 +135,11 @@ func proxySettings(at, ca string) [][2]string {
 // target is a service to which Microsoft's hosts can lead.
 type target struct {
 	addr string // HOST:PORT
-	ca   []byte // PEM; nil if its certificate is not by an authority of its own
+	ca   []byte // PEM; nil if the certificate isn't by the service's authority
 }
 
-// findTarget makes sure that what is reached at a URL is a service, and that
-// applications which take it for Microsoft's hosts will find what they look for.
+// findTarget makes sure that the service at a URL is mocktenant, and that it works for
+// applications that expect Microsoft's hosts.
 func findTarget(ctx context.Context, base string) (target, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -153,9 +152,9 @@ func findTarget(ctx context.Context, base string) (target, error) {
 	defer client.CloseIdleConnections()
 	var ready struct{ Checks map[string]string }
 	if _, text, err := get(ctx, client, base+"/readyz"); err != nil {
-		return t, fmt.Errorf("no service answers at %s: %w: start one by mocktenant serve, or name it by --url", base, err)
+		return t, fmt.Errorf("no service answers at %s: %w: start one with mocktenant serve, or name it with --url", base, err)
 	} else if json.Unmarshal(text, &ready) != nil || ready.Checks == nil {
-		return t, fmt.Errorf("what answers at %s is no mocktenant", base)
+		return t, fmt.Errorf("what answers at %s isn't mocktenant", base)
 	}
 	response, pem, err := get(ctx, client, base+"/.well-known/mocktenant/ca.pem")
 	if err != nil {
@@ -167,8 +166,8 @@ func findTarget(ctx context.Context, base string) (target, error) {
 	return t, t.check(ctx, client, base)
 }
 
-// client connects to the service, whatever host it asks for. It trusts anybody:
-// it sends nothing secret, and whom to trust is what it asks for.
+// client connects to the service, whatever the request's host. It trusts any certificate,
+// because it sends no secrets and fetches the certificate authority.
 func (t target) client() *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -178,7 +177,7 @@ func (t target) client() *http.Client {
 	}}
 }
 
-// check does as an application that signs in.
+// check makes the requests of an application that signs in.
 func (t target) check(ctx context.Context, client *http.Client, base string) error {
 	const authority = "https://login.microsoftonline.com/"
 	response, text, err := get(ctx, client, authority+"common/v2.0/.well-known/openid-configuration")
@@ -187,13 +186,13 @@ func (t target) check(ctx context.Context, client *http.Client, base string) err
 	}
 	chain := response.TLS.PeerCertificates
 	if missing := certs.MissingHosts(chain[0], certs.MicrosoftHosts); len(missing) > 0 {
-		return fmt.Errorf("the certificate of %s does not name %s: start the service with MOCKTENANT_MICROSOFT_HOSTS=true; or with MOCKTENANT_PROXY_ADDR=%s, and it is the proxy too", base, strings.Join(missing, ", "), defaultProxyAddr)
+		return fmt.Errorf("the certificate of %s does not name %s: start the service with MOCKTENANT_MICROSOFT_HOSTS=true; or with MOCKTENANT_PROXY_ADDR=%s, to make it the proxy too", base, strings.Join(missing, ", "), defaultProxyAddr)
 	}
 	if t.ca != nil {
 		roots := x509.NewCertPool()
 		roots.AppendCertsFromPEM(t.ca)
 		if _, err := chain[0].Verify(x509.VerifyOptions{Roots: roots}); err != nil {
-			return fmt.Errorf("the certificate of %s is not by the service's own authority, which applications will be told to trust: %w", base, err)
+			return fmt.Errorf("the certificate of %s was not issued by the service's own authority, which applications will trust: %w", base, err)
 		}
 	}
 	var found struct {
@@ -208,7 +207,7 @@ func (t target) check(ctx context.Context, client *http.Client, base string) err
 	return nil
 }
 
-// get reads an answer whole.
+// get returns a complete answer.
 func get(ctx context.Context, client *http.Client, url string) (*http.Response, []byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -48,7 +48,7 @@ func startProxy(t *testing.T, settings []string, args ...string) *process {
 	return p
 }
 
-// exports are the lines that a shell is to read.
+// exports returns the lines meant for a shell.
 func exports(text string) string {
 	return strings.Join(regexp.MustCompile(`(?m)^export .*$`).FindAllString(text, -1), "\n") + "\n"
 }
@@ -151,6 +151,7 @@ func TestServeWithProxy(t *testing.T) {
 // start, and says what to do.
 func TestProxyRefusesToStart(t *testing.T) {
 	t.Parallel()
+	testenv.Heavy(t)
 	other := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
 	t.Cleanup(other.Close)
 	for _, tt := range []struct {
@@ -159,11 +160,11 @@ func TestProxyRefusesToStart(t *testing.T) {
 		args     []string
 		want     string
 	}{
-		{"no names", nil, nil, "does not name graph.microsoft.com, login.microsoftonline.com, "},
-		{"links", []string{"MOCKTENANT_MICROSOFT_HOSTS=true", "MOCKTENANT_PUBLIC_URL=https://mock.example.test"}, nil, "start the service without MOCKTENANT_PUBLIC_URL"},
-		{"no HTTPS", []string{"MOCKTENANT_HTTPS_ADDR="}, nil, "speaks no HTTPS: start it with MOCKTENANT_HTTPS_ADDR"},
-		{"another server", nil, []string{"--url=" + other.URL}, "is no mocktenant"},
-		{"pass", []string{"MOCKTENANT_MICROSOFT_HOSTS=true"}, []string{"--others=pass", "--addr=0.0.0.0:0"}, "name the hosts in MOCKTENANT_PROXY_PASS"},
+		{name: "no names", want: "does not name graph.microsoft.com, login.microsoftonline.com, "},
+		{name: "links", settings: []string{"MOCKTENANT_MICROSOFT_HOSTS=true", "MOCKTENANT_PUBLIC_URL=https://mock.example.test"}, want: "start the service without MOCKTENANT_PUBLIC_URL"},
+		{name: "no HTTPS", settings: []string{"MOCKTENANT_HTTPS_ADDR="}, want: "doesn't listen for HTTPS: start it with MOCKTENANT_HTTPS_ADDR"},
+		{name: "another server", args: []string{"--url=" + other.URL}, want: "isn't mocktenant"},
+		{name: "pass", settings: []string{"MOCKTENANT_MICROSOFT_HOSTS=true"}, args: []string{"--others=pass", "--addr=0.0.0.0:0"}, want: "name the hosts in MOCKTENANT_PROXY_PASS"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -173,7 +174,7 @@ func TestProxyRefusesToStart(t *testing.T) {
 			if code == 0 || !strings.Contains(stderr, tt.want) {
 				t.Errorf("exit %d, %s", code, stderr)
 			}
-			if _, stderr, code := output(t, []string{dir}, "env", "--proxy"); code == 0 || !strings.Contains(stderr, "the service is no proxy: start it with MOCKTENANT_PROXY_ADDR") {
+			if _, stderr, code := output(t, []string{dir}, "env", "--proxy"); code == 0 || !strings.Contains(stderr, "the service isn't a proxy: start it with MOCKTENANT_PROXY_ADDR") {
 				t.Errorf("env --proxy: exit %d, %s", code, stderr)
 			}
 			s.stop(t)

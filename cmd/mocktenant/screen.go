@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// printable returns a text as a terminal may show it. Names are their makers' choice, and
-// a control character in one could clear the screen, set its title or turn the text
-// around: characters that Go wouldn't print are written as Go writes them, \x1b. All that
-// is printed for people goes through this; JSON, CSV and documents stay exact.
+// printable returns a text that is safe to show on a terminal. Users choose names, and a
+// control character in one could clear the screen, set its title or reverse the text. So
+// characters that Go considers unprintable are escaped as in Go, such as \x1b. Everything
+// printed for people passes through printable; JSON, CSV and documents stay exact.
 func printable(text string) string {
 	if strings.IndexFunc(text, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }) < 0 {
 		return text
@@ -33,7 +33,7 @@ func printable(text string) string {
 	return b.String()
 }
 
-// printableLines is printable for what has lines of its own.
+// printableLines works like printable, but keeps line breaks.
 func printableLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {

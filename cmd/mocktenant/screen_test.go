@@ -7,7 +7,7 @@ import (
 	"testing"
 	"unicode"
 
-	"github.com/mocktenant/mocktenant/client"
+	"github.com/mocktenant/mocktenant/api"
 )
 
 func TestPrintable(t *testing.T) {
@@ -42,13 +42,13 @@ func TestScreen(t *testing.T) {
 	settings := []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}
 	p := serve(t, settings)
 	a := administration{t, settings}
-	id := parse[client.Credentials](t, a.run("tenant", "create", "--display-name", name, "-o", "json")).TenantId.String()
-	if made := parse[client.Tenant](t, a.run("tenant", "get", id, "-o", "json")); made.DisplayName != name {
+	id := parse[api.Credentials](t, a.run("tenant", "create", "--display-name", name, "-o", "json")).TenantId.String()
+	if made := parse[api.Tenant](t, a.run("tenant", "get", id, "-o", "json")); made.DisplayName != name {
 		t.Errorf("by JSON: %q", made.DisplayName)
 	}
 	a.run("snapshot", "create", "s", "--tenant", id)
 	file := filepath.Join(t.TempDir(), "state.json")
-	if err := os.WriteFile(file, []byte(`{"version": 1, "partners": [{"displayName": "\u001b[2J\u009b2J"}], "users": [{"userPrincipalName": "\u009b@x", "displayName": "\u001b"}]}`), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(`{"version": 1, "remoteAssistancePartners": [{"displayName": "\u001b[2J\u009b2J"}], "users": [{"userPrincipalName": "\u009b@x", "displayName": "\u001b"}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	a.run("import", id, file)
@@ -58,7 +58,7 @@ func TestScreen(t *testing.T) {
 		{"app", "create", name, "--tenant", id},
 		{"app", "list", "--tenant", id},
 		{"user", "list", "--tenant", id},
-		{"partner", "list", "--tenant", id},
+		{"entity", "list", "remoteAssistancePartners", "--tenant", id},
 		{"snapshot", "diff", "s", "--tenant", id},
 		{"report", "recent-changes", "--tenant", id},
 		{"report-login", "create", "--label", name, "--tenant", id},
@@ -69,7 +69,7 @@ func TestScreen(t *testing.T) {
 			t.Errorf("%q prints %q", args, out)
 		}
 	}
-	_, log, _ := output(t, settings, "tenant", "get", name)
+	_, log, _ := output(t, settings, "tenant", "get", name+" it isn't")
 	if strings.ContainsAny(log, "\x1b\a\u202E\u009b") || !strings.Contains(log, `\u202e`) {
 		t.Errorf("an error prints %q", log)
 	}
@@ -84,8 +84,8 @@ func TestTenantFile(t *testing.T) {
 	a := administration{t, settings}
 	dir := t.TempDir()
 	for name, tt := range map[string]struct{ text, want string }{
-		"mark.json":   {"\uFEFF" + `{"version": 1, "partners": [{"displayName": "Ü"}]}`, ""},
-		"mark.yaml":   {"\uFEFFversion: 1\npartners: [{displayName: Ü}]\n", ""},
+		"mark.json":   {"\uFEFF" + `{"version": 1, "remoteAssistancePartners": [{"displayName": "Ü"}]}`, ""},
+		"mark.yaml":   {"\uFEFFversion: 1\nremoteAssistancePartners: [{displayName: Ü}]\n", ""},
 		"two.yaml":    {"version: 1\n---\nversion: 1\n", "two.yaml: line 2, the document: a second document begins"},
 		"wide.json":   {"\xFF\xFE{\x00", "wide.json: line 1, the document: is UTF-16; save it as UTF-8"},
 		"broken.json": {"{\"version\": 1,\n\"partners\" []}", "broken.json: line 2"},
@@ -98,9 +98,9 @@ func TestTenantFile(t *testing.T) {
 			a.fails(exitFailure, tt.want, "tenant", "create", "--display-name", "x", "--file", file)
 			continue
 		}
-		made := parse[client.Credentials](t, a.run("tenant", "create", "--display-name", "x", "--file", file, "-o", "json"))
+		made := parse[api.Credentials](t, a.run("tenant", "create", "--display-name", "x", "--file", file, "-o", "json"))
 		a.run("import", made.TenantId.String(), file)
-		if out := a.run("partner", "list", "--tenant", made.TenantId.String()); !strings.Contains(out, "Ü") {
+		if out := a.run("entity", "list", "remoteAssistancePartners", "--tenant", made.TenantId.String()); !strings.Contains(out, "Ü") {
 			t.Errorf("%s: %s", name, out)
 		}
 	}

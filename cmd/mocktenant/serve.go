@@ -18,7 +18,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// drainTimeout is how long requests that are under way may go on after SIGTERM.
+// drainTimeout is how long running requests may continue after SIGTERM.
 const drainTimeout = 20 * time.Second
 
 type serveCommand struct {
@@ -26,16 +26,32 @@ type serveCommand struct {
 
 	DemoTenant string
 	Ephemeral  bool
+
+	insists bool // --ephemeral is on the command line, but --database-url isn't
 }
 
 func newServe(c *cli, s *serveCommand) *cobra.Command {
-	return c.command("serve", "Run the service. This is the default.", s, s)
+	return s.command(c, "serve", "Run the service. This is the default.")
+}
+
+// command declares a command that serves.
+func (s *serveCommand) command(c *cli, use, help string) *cobra.Command {
+	cmd := c.command(use, help, s, s)
+	fromVariables := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if err := checkVariables(cmd.Root()); err != nil {
+			return err
+		}
+		s.insists = cmd.Flags().Changed("ephemeral") && !cmd.Flags().Changed("database-url")
+		return fromVariables(cmd, args)
+	}
+	return cmd
 }
 
 func (s *serveCommand) register(flags *pflag.FlagSet) {
 	serviceFlags{&s.Config}.register(flags)
-	choiceFlag(flags, &s.DemoTenant, "demo", "", "auto", "Whether to make the demo tenant, whose credentials everybody knows: true, false, or auto (on loopback with the service's own Postgres).", "auto", "true", "false")
-	truthFlag(flags, &s.Ephemeral, "ephemeral", "Keep nothing: run the service's own Postgres on a throw-away directory.")
+	choiceFlag(flags, &s.DemoTenant, "demo", "", "auto", "Whether to make the demo tenant, whose credentials are public: true, false, or auto (only on loopback with the service's own Postgres).", "auto", "true", "false")
+	truthFlag(flags, &s.Ephemeral, "ephemeral", "Store nothing permanently: run the service's own Postgres in a throw-away directory.")
 	settings(flags, "", map[string]string{"demo": "MOCKTENANT_DEMO", "ephemeral": "MOCKTENANT_EPHEMERAL"})
 }
 
@@ -46,10 +62,20 @@ func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error)
 	if err := s.Validate(); err != nil {
 		return err
 	}
+	if s.Ephemeral && s.insists { // as in a shell with the output of mocktenant env
+		c.Database.DatabaseURL = ""
+	}
+	if err := c.Database.check(); err != nil {
+		return err
+	}
+	if err := s.checkPorts(ctx, c.Database); err != nil {
+		return err
+	}
 	dir, err := s.directory(c.Database)
 	if err != nil {
 		return err
 	}
+	con.log.Info("starting", "version", s.Version, "data", dir)
 	url, stop, err := c.Database.start(ctx, dir, con.log)
 	if err != nil {
 		return err
@@ -64,7 +90,7 @@ func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error)
 		if s.AdminKey, err = ownAdminKey(dir); err != nil {
 			return fmt.Errorf("keep a key of an administrator: %w", err)
 		}
-		con.log.Info("the administration asks for a key, which mocktenant admin-key show prints", "file", adminKeyFile(dir))
+		con.log.Info("the administration requires a key, which mocktenant admin-key show prints", "file", adminKeyFile(dir))
 	}
 	srv, err := server.Start(ctx, s.Config)
 	if err != nil {
@@ -72,7 +98,7 @@ func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error)
 	}
 	screen := con.out
 	if c.Log.LogFormat == "json" {
-		screen = io.Discard // a program reads the log, and often this with it
+		screen = io.Discard // a program reads the log, and often stdout too
 	}
 	if err := s.announce(screen, srv, dir, c.Database); err != nil {
 		return err
@@ -88,13 +114,13 @@ func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error)
 	return s.wait(ctx, srv, con)
 }
 
-// giveBackInterval is the time between two calls to give memory back, each of which
-// takes some milliseconds of a processor.
+// giveBackInterval is the time between calls that return memory to the system. Each takes
+// some milliseconds of processor time.
 const giveBackInterval = time.Minute
 
-// giveBack gives the system the memory that is free: what the start needed, at once, and
-// now and then what requests did, so that an idle service is small again. Go by itself
-// keeps what it collects at most, which is 16 MB with gcPercent however little lives.
+// giveBack returns free memory to the system, after the start and then regularly, so that
+// an idle service is small again. By itself Go keeps freed memory, up to 16 MB with
+// gcPercent even if little is alive.
 func giveBack(ctx context.Context) {
 	for ctx.Err() == nil {
 		debug.FreeOSMemory()
@@ -105,20 +131,20 @@ func giveBack(ctx context.Context) {
 	}
 }
 
-// directory is the data directory of the service's own Postgres; "" if there
-// is none to keep.
+// directory returns the data directory of the service's own Postgres, or "" if nothing is
+// stored.
 func (s *serveCommand) directory(f databaseFlags) (string, error) {
 	switch {
 	case s.Ephemeral && !f.embedded():
-		return "", errors.New("--ephemeral is for the service's own Postgres: unset DATABASE_URL, or leave --ephemeral out")
+		return "", errors.New("--ephemeral needs the service's own Postgres: unset DATABASE_URL, or omit --ephemeral")
 	case s.Ephemeral || !f.embedded():
 		return "", nil
 	}
 	return f.dataDir()
 }
 
-// wantsDemo tells whether to make the demo tenant: by itself only where nobody
-// else can reach it, and nobody else's database gets it.
+// wantsDemo reports whether to make the demo tenant. By default it is made only if no
+// other machine can reach it, and never in a named database.
 func (s *serveCommand) wantsDemo(f databaseFlags) bool {
 	return s.DemoTenant == "true" || s.DemoTenant == "auto" && f.embedded() && f.loopback() && s.Loopback()
 }
@@ -138,7 +164,7 @@ func (s *serveCommand) wait(ctx context.Context, srv *server.Server, con console
 	return failure
 }
 
-// announce prints where the service listens and what to paste to try it.
+// announce prints where the service listens, and a request to paste.
 func (s *serveCommand) announce(w io.Writer, srv *server.Server, dir string, f databaseFlags) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "mocktenant serves Microsoft Graph at %s\n", srv.URL())
@@ -146,7 +172,7 @@ func (s *serveCommand) announce(w io.Writer, srv *server.Server, dir string, f d
 		fmt.Fprintf(&b, "  HTTPS  %s\n", srv.SecureURL())
 	}
 	if srv.AdminURL() != "" {
-		fmt.Fprintf(&b, "  admin  %s\n", srv.AdminURL())
+		fmt.Fprintf(&b, "  admin  %s\n  pages  %s (the console)\n", srv.AdminURL(), srv.ConsoleURL())
 	}
 	if srv.ProxyURL() != "" {
 		fmt.Fprintf(&b, "  proxy  %s (mocktenant env --proxy prints what an application needs)\n", srv.ProxyURL())
@@ -168,7 +194,7 @@ func (s *serveCommand) announce(w io.Writer, srv *server.Server, dir string, f d
 		fmt.Fprintf(&b, "  SQL    psql '%s'\n", url)
 	}
 	if s.Demo {
-		token, err := srv.Identity().IssueAccessToken(server.DemoAccessToken([]string{writeScope}, tokenLifetime))
+		token, err := srv.Identity().IssueAccessToken(server.DemoAccessToken(writeScopes, tokenLifetime))
 		if err != nil {
 			return err
 		}
@@ -178,8 +204,7 @@ func (s *serveCommand) announce(w io.Writer, srv *server.Server, dir string, f d
 	return err
 }
 
-// withoutPassword is a database URL for screens, "" if it isn't known to have no
-// password in it.
+// withoutPassword returns a database URL for screens, or "" if it may contain a password.
 func withoutPassword(database string) string {
 	u, err := url.Parse(database)
 	if err != nil || u.Scheme == "" || u.Query().Has("password") {

@@ -12,20 +12,21 @@ import (
 
 	"github.com/adrg/xdg"
 
+	"github.com/mocktenant/mocktenant/internal/embeddedpg"
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// service is what a running service leaves in its data directory for the other
-// commands to find it.
+// service describes a running service for other commands. It is stored in the data
+// directory.
 type service struct {
 	URL       string `json:"url"`
-	SecureURL string `json:"secureUrl"` // "" if it speaks no TLS
-	AdminURL  string `json:"adminUrl"`  // "" if nobody administers it
-	ProxyURL  string `json:"proxyUrl"`  // "" if it is no forward proxy
+	SecureURL string `json:"secureUrl"` // "" without TLS
+	AdminURL  string `json:"adminUrl"`  // "" without administration
+	ProxyURL  string `json:"proxyUrl"`  // "" if it isn't a forward proxy
 	PID       int    `json:"pid"`
 }
 
-// base is where clients reach Graph and the authority, by HTTPS if they can.
+// base returns the address of Graph and the authority, with HTTPS if available.
 func (s service) base() string { return cmp.Or(s.SecureURL, s.URL) }
 
 func serviceFile(dir string) string { return filepath.Join(dir, "service.json") }
@@ -40,24 +41,24 @@ func writeService(dir string, s *server.Server) error {
 
 func removeService(dir string) { _ = os.Remove(serviceFile(dir)) }
 
-// findService returns what the service of a data directory left, as far as it is
-// known.
+// findService returns the service that is running on a data directory. It checks that the
+// service still runs, because a killed one leaves its file, and its addresses may belong to
+// another program.
 func findService(dir string) (s service, ok bool) {
 	text, err := os.ReadFile(serviceFile(dir))
-	return s, err == nil && json.Unmarshal(text, &s) == nil && s.URL != ""
+	return s, err == nil && json.Unmarshal(text, &s) == nil && s.URL != "" && !embeddedpg.Abandoned(dir)
 }
 
 func adminKeyFile(dir string) string { return filepath.Join(dir, "admin-key") }
 
-// ownAdminKey returns the key of an administrator that the data directory keeps,
-// after making one if there is none: who can enter the directory, or the container
-// that it is in, may administer.
+// ownAdminKey returns the administration key in the data directory, and makes one if it has
+// none. So anyone who can enter the directory, or its container, can use the
+// administration.
 func ownAdminKey(dir string) (string, error) {
 	return ownSecret(adminKeyFile(dir), "mocktenant_"+rand.Text())
 }
 
-// ownSecret returns the secret that a file keeps, after writing fresh into it if there
-// is none.
+// ownSecret returns the secret in a file. If the file doesn't exist, it writes fresh to it.
 func ownSecret(file, fresh string) (string, error) {
 	text, err := os.ReadFile(file)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -66,8 +67,8 @@ func ownSecret(file, fresh string) (string, error) {
 	return fresh, os.WriteFile(file, []byte(fresh+"\n"), 0o600)
 }
 
-// keptAdminKey is the key that the service's own data directory keeps, "" if there
-// is none, or none for us.
+// keptAdminKey returns the key in the service's own data directory, or "" if it doesn't
+// exist or isn't readable.
 func (f databaseFlags) keptAdminKey() string {
 	if !f.embedded() {
 		return ""
@@ -75,7 +76,8 @@ func (f databaseFlags) keptAdminKey() string {
 	return f.kept(adminKeyFile)
 }
 
-// kept is what a file of the data directory holds, "" if there is none, or none for us.
+// kept returns the content of a file in the data directory, or "" if it doesn't exist or
+// isn't readable.
 func (f databaseFlags) kept(file func(dir string) string) string {
 	dir, err := f.dataDir()
 	if err != nil {
@@ -85,8 +87,23 @@ func (f databaseFlags) kept(file func(dir string) string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// writeCA keeps the certificate authority where clients can be told to look: in
-// the data directory or, where there is none, in the user's cache.
+func caFile(dir string) string { return filepath.Join(dir, "ca.pem") }
+
+// keptCA returns the file of the certificate authority in the data directory, or "" if it
+// doesn't exist.
+func (f databaseFlags) keptCA() string {
+	dir, err := f.dataDir()
+	if err != nil || !f.embedded() {
+		return ""
+	}
+	if _, err := os.Stat(caFile(dir)); err != nil {
+		return ""
+	}
+	return caFile(dir)
+}
+
+// writeCA writes the certificate authority to where clients can find it: the data directory
+// or, without one, the user's cache.
 func writeCA(dir string, pem []byte) (path string, err error) {
 	if dir == "" {
 		dir = filepath.Join(xdg.CacheHome, "mocktenant")
@@ -94,11 +111,11 @@ func writeCA(dir string, pem []byte) (path string, err error) {
 			return "", err
 		}
 	}
-	path = filepath.Join(dir, "ca.pem")
+	path = caFile(dir)
 	if have, err := os.ReadFile(path); err == nil && string(have) == string(pem) {
 		return path, nil
 	}
-	next, err := os.CreateTemp(dir, "ca.pem.") // whole or not at all, whoever reads meanwhile
+	next, err := os.CreateTemp(dir, "ca.pem.") // readers see all of it or the old file
 	if err != nil {
 		return "", err
 	}

@@ -37,7 +37,7 @@ type collector struct {
 	grpc string // URL
 
 	mu       sync.Mutex
-	raw      bytes.Buffer // all that came
+	raw      bytes.Buffer // everything received
 	spans    []*trace.Span
 	metrics  []string // names
 	resource map[string]string
@@ -61,7 +61,7 @@ func newCollector(t *testing.T) *collector {
 	return c
 }
 
-// ServeHTTP is part of http.Handler.
+// ServeHTTP implements http.Handler.
 func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err == nil {
@@ -240,7 +240,7 @@ func TestTraces(t *testing.T) {
 		t.Errorf("the query is not below its request: %v", insert)
 	}
 	list := c.one(t, "GET "+partners, "http.response.status_code=400", tenant)
-	query := c.one(t, "ListPartners", "error.type=22012") // division_by_zero
+	query := c.one(t, "ListRemoteAssistancePartners", "error.type=22012") // division_by_zero
 	if string(query.ParentSpanId) != string(list.SpanId) || query.Status.Code != trace.Status_STATUS_CODE_ERROR {
 		t.Errorf("%v", query)
 	}
@@ -346,7 +346,7 @@ func TestTracesOfGatheredCreates(t *testing.T) {
 	}
 }
 
-// A collector that is away, or that never answers, keeps nobody from anything.
+// A collector that is away, or that never answers, delays nothing.
 func TestCollectorAway(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
@@ -407,8 +407,8 @@ func TestBadTelemetrySettings(t *testing.T) {
 		"OTEL_EXPORTER_OTLP_ENDPOINT=collector:4317":   `OTEL_EXPORTER_OTLP_ENDPOINT "collector:4317": want http(s)://HOST[:PORT]`,
 		"OTEL_EXPORTER_OTLP_COMPRESSION=zip":           `OTEL_EXPORTER_OTLP_COMPRESSION "zip": want gzip or none`,
 		"OTEL_EXPORTER_OTLP_TIMEOUT=10s":               `OTEL_EXPORTER_OTLP_TIMEOUT "10s": want a whole number above 0`,
-		"OTEL_EXPORTER_OTLP_CERTIFICATE=/nowhere.pem":  `OTEL_EXPORTER_OTLP_CERTIFICATE "/nowhere.pem": want a file that can be read`,
-		"OTEL_EXPORTER_OTLP_CERTIFICATE=" + os.Args[0]: `want a file of certificates in PEM`,
+		"OTEL_EXPORTER_OTLP_CERTIFICATE=/nowhere.pem":  `OTEL_EXPORTER_OTLP_CERTIFICATE "/nowhere.pem": want a readable file`,
+		"OTEL_EXPORTER_OTLP_CERTIFICATE=" + os.Args[0]: `want a file with PEM certificates`,
 		"OTEL_EXPORTER_OTLP_HEADERS=my-secret-key":     `OTEL_EXPORTER_OTLP_HEADERS: want name=value,…`,
 		"OTEL_TRACES_EXPORTER=zipkin":                  `OTEL_TRACES_EXPORTER "zipkin": want otlp, console or none`,
 		"OTEL_METRICS_EXPORTER=statsd":                 `OTEL_METRICS_EXPORTER "statsd": want otlp, prometheus, console or none`,

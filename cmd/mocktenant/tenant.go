@@ -1,15 +1,22 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"net/url"
+	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/oapi-codegen/nullable"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/client"
 )
 
@@ -18,350 +25,252 @@ func newTenant(c *cli) *cobra.Command {
 		newTenantCreate(c), newTenantList(c), newTenantGet(c), newTenantUpdate(c), newTenantReset(c), newTenantDelete(c), newTenantToken(c))
 }
 
-// settingFlags are a tenant's settings and quota.
-type settingFlags struct {
-	PageSize             int32
-	PermissionRule       string
-	RepeatabilitySeconds *int32
-	UserPicker           *bool
-	QuotaPartners        *int32
-	QuotaUsers           *int32
-	RequestsPerSecond    *int32
+var tenantTable = table[api.Tenant]{
+	[]string{"ID", "DISPLAY NAME", "DOMAINS", "MANAGER", "CREATED", "EXPIRES"},
+	func(t api.Tenant) []any {
+		return []any{t.Id, t.DisplayName, t.Domains, t.Manager, t.CreatedDateTime, never(t.ExpiresDateTime)}
+	},
 }
 
-func (f *settingFlags) register(flags *pflag.FlagSet) {
-	flags.Int32Var(&f.PageSize, "page-size", 0, "Show at most `N` partners a page, 1 to 1000.")
-	choiceFlag(flags, &f.PermissionRule, "permission-rule", "", "", "Who manages partners: seed (users only) or current (applications too).", "seed", "current", "")
-	flags.Func("repeatability-seconds", "For `N` seconds, answer a change that is sent again with its client-request-id as before; 0 for never.", readLimit(&f.RepeatabilitySeconds))
-	negatable(flags, &f.UserPicker, "user-picker", "List the users on the sign-in page, to be picked without a password.")
-	flags.Func("quota-partners", "It may have `N` partners; -1 for any number.", readLimit(&f.QuotaPartners))
-	flags.Func("quota-users", "It may have `N` users; -1 for any number.", readLimit(&f.QuotaUsers))
-	flags.Func("requests-per-second", "It may send `N` requests a second; -1 for any number.", readLimit(&f.RequestsPerSecond))
+// tenantDetails is a table with a tenant's settings and quota.
+var tenantDetails = table[api.Tenant]{
+	append(tenantTable.heads[:len(tenantTable.heads):len(tenantTable.heads)], "SETTINGS", "QUOTA"),
+	func(t api.Tenant) []any {
+		s, q := t.Settings, t.Quota
+		return append(tenantTable.cells(t),
+			fmt.Sprintf("page-size=%s permission-rule=%s repeatability-seconds=%s throttling=%s user-picker=%s", cell(s.PageSize), cell(s.PermissionRule), cell(s.RepeatabilitySeconds), throttlingCell(s.Throttling), cell(s.UserPicker)),
+			fmt.Sprintf("entities=%s users=%s requests-per-second=%s", limit(q.Entities), limit(q.Users), limit(q.RequestsPerSecond)))
+	},
 }
 
-func (f settingFlags) settings() *client.TenantSettings {
-	return &client.TenantSettings{
-		PageSize: given(f.PageSize), PermissionRule: given(client.PermissionRule(f.PermissionRule)), RepeatabilitySeconds: f.RepeatabilitySeconds,
-		UserPicker: f.UserPicker,
+func limit(n nullable.Nullable[int32]) string {
+	if v, err := n.Get(); err == nil {
+		return fmt.Sprint(v)
 	}
+	return "any"
 }
 
-func (f settingFlags) quota() *client.TenantQuota {
-	q := &client.TenantQuota{}
-	for _, limit := range []struct {
-		given *int32
-		set   func(int32)
-		none  func()
-	}{
-		{f.QuotaPartners, q.Partners.Set, q.Partners.SetNull},
-		{f.QuotaUsers, q.Users.Set, q.Users.SetNull},
-		{f.RequestsPerSecond, q.RequestsPerSecond.Set, q.RequestsPerSecond.SetNull},
-	} {
-		switch {
-		case limit.given == nil:
-		case *limit.given == -1:
-			limit.none()
-		default:
-			limit.set(*limit.given)
+func throttlingCell(t *api.Throttling) string {
+	if t == nil {
+		return "off"
+	}
+	text, _ := json.Marshal(t)
+	return strings.Trim(strings.ReplaceAll(string(text), `"`, ""), "{}")
+}
+
+// readThrottling reads off, graph, or numbers such as applicationWrites=3, optionally with
+// retryAfter.
+func readThrottling(t *api.Throttling) func(string) error {
+	return func(s string) error {
+		members := map[string]any{"limits": api.ThrottlingLimitsOwn}
+		for part := range strings.SplitSeq(s, ",") {
+			name, value, found := strings.Cut(part, "=")
+			n, err := strconv.ParseInt(value, 10, 64)
+			switch {
+			case !found:
+				members["limits"] = name
+			case err == nil:
+				members[name] = n
+			default:
+				members[name] = value
+			}
 		}
+		text, err := json.Marshal(members)
+		if err != nil {
+			return err
+		}
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.DisallowUnknownFields()
+		if d.Decode(t) != nil {
+			return errors.New("must be off, graph, or such as applicationWrites=3,tenantRequests=50,windowSeconds=20,retryAfter=none")
+		}
+		return nil
 	}
-	return q
 }
 
-type tenantCreate struct {
-	adminFlags
-	outputFlags
-	settingFlags
-
-	DisplayName   string
-	ID            uuid.UUID
-	Domain        string
-	TTL           duration
-	Manager       string
-	IDSeed        string
-	Seed          string
-	File          string
-	From          uuid.UUID
-	Snapshot      string
-	NoCredentials bool
+// settingFlags declares the flags of a tenant's settings and quota.
+func settingFlags(flags *pflag.FlagSet, s *api.TenantSettings, q *api.TenantQuota) {
+	flags.Func("page-size", "Put up to `N` entities on a page, 1 to 1000.", optional(&s.PageSize, readInteger))
+	optionalChoice(flags, &s.PermissionRule, "permission-rule", "Who can manage entities: seed (users only) or current (applications too).", "seed", "current")
+	flags.Func("repeatability-seconds", "For `N` seconds, give a repeated change with the same client-request-id the same answer; 0 means never.", optional(&s.RepeatabilitySeconds, readInteger))
+	flags.Func("throttling", "Limit requests as Graph does: off, graph, or numbers in `LIMITS` such as applicationWrites=3,tenantRequests=50,windowSeconds=20.", optional(&s.Throttling, readThrottling))
+	negatable(flags, &s.UserPicker, "user-picker", "List the users on the sign-in page, where they can sign in without a password.")
+	flags.Func("quota-entities", "Each of its sets may have `N` entities; -1 means no limit.", readLimit(&q.Entities))
+	flags.Func("quota-users", "It may have `N` users; -1 means no limit.", readLimit(&q.Users))
+	flags.Func("requests-per-second", "It may send `N` requests a second; -1 means no limit.", readLimit(&q.RequestsPerSecond))
 }
 
 func newTenantCreate(c *cli) *cobra.Command {
-	t := &tenantCreate{}
-	cmd := c.command("create", "Make a tenant with a user, an application and a ready token.", t, &t.adminFlags, &t.outputFlags, &t.settingFlags)
+	r := api.TenantCreate{Settings: &api.TenantSettings{}, Quota: &api.TenantQuota{}}
+	var source tenantSource
+	cmd := c.administer("create", "Make a tenant with a user, an application and an access token.")
 	flags := cmd.Flags()
-	flags.StringVar(&t.DisplayName, "display-name", "", "The `NAME` to show for it.")
-	flags.Func("id", "Its `ID`, if it is to be a certain one.", readID(&t.ID))
-	flags.StringVar(&t.Domain, "domain", "", "The `NAME` of a domain for its users (default: one under mocktenant.example).")
-	flags.Var(&t.TTL, "ttl", "How long it lives, such as 90s, 75m, 12h, 30d (default: forever).")
-	flags.StringVar(&t.Manager, "manager", "", "The `NAME` of the keys whose holders have it.")
-	flags.StringVar(&t.IDSeed, "id-seed", "", "Make the ids of what is created from a `TEXT`, the same each time.")
-	flags.StringVar(&t.Seed, "seed", "", "Start with the seed `NAME`.")
-	flags.Func("file", "Start with the document in a `FILE`, JSON or YAML (by .yaml, .yml).", readFileName(&t.File))
-	flags.Func("from", "Start with what another `TENANT` has.", readID(&t.From))
-	flags.StringVar(&t.Snapshot, "snapshot", "", "With --from: as it was in the snapshot `NAME`.")
-	truthFlag(flags, &t.NoCredentials, "no-credentials", "Make no user, application and token.")
+	flags.StringVar(&r.DisplayName, "display-name", "", "Its display `NAME`.")
+	flags.Func("id", "Give it this `ID` (default: a random one).", optional(&r.Id, readID))
+	flags.Func("domain", "The `NAME` of a domain for its users (default: a subdomain of mocktenant.example).", optional(&r.Domain, readText))
+	flags.Var(seconds(set(&r.TtlSeconds)), "ttl", "How long it lives, such as 90s, 75m, 12h, 30d (default: forever).")
+	flags.Func("manager", "The `NAME` of the keys of its manager.", optional(&r.Manager, readText))
+	flags.Func("id-seed", "Derive the ids of new items from a `TEXT`, always the same ones.", optional(&r.IdSeed, readText))
+	source.register(cmd)
+	flags.BoolFunc("no-credentials", "Don't make a user, an application and a token.", means(&r.Credentials, false))
+	settingFlags(flags, r.Settings, r.Quota)
 	must(cmd.MarkFlagRequired("display-name"))
-	must(cmd.MarkFlagFilename("file", "json", "yaml", "yml"))
-	cmd.MarkFlagsMutuallyExclusive("seed", "file", "from")
-	return cmd
+	where := newPlaces(flags)
+	output := &printer{}
+	choiceFlag(flags, &output.format, "output", "o", "table", "The output format; env, or the name of a shell, sets the variables of mocktenant env.", slices.Concat([]string{"table", "json", "env"}, shells)...)
+	return cmd.does(func(ctx context.Context, s *session, con console) (err error) {
+		if r.Source, err = source.read(); err != nil {
+			return err
+		}
+		made, err := client.Read[api.TenantCreated](s.CreateTenant(ctx, nil, r))
+		switch {
+		case err != nil:
+			return err
+		case made.Credentials == nil:
+			return output.print(con, made.Tenant, tenantDetails.one(made.Tenant))
+		}
+		if slices.Contains(shells, output.format) || output.format == "env" {
+			hosts, err := where.locate(c.Database)
+			if err != nil {
+				return err
+			}
+			return printCredentials(con, output.format, *made.Credentials, hosts)
+		}
+		return output.print(con, made.Credentials, credentialRows(*made.Credentials))
+	})
 }
 
-// Run makes a tenant.
-func (t *tenantCreate) Run(ctx context.Context, c *cli, con console) error {
-	api, err := t.client(c)
-	if err != nil {
-		return err
-	}
-	credentials := !t.NoCredentials
-	r := client.TenantCreate{
-		DisplayName: t.DisplayName, Id: given(t.ID), Domain: given(t.Domain), TtlSeconds: t.TTL.seconds(), Manager: given(t.Manager),
-		IdSeed: given(t.IDSeed), Settings: t.settings(), Quota: t.quota(), Credentials: &credentials,
-	}
-	if r.Source, err = t.source(); err != nil {
-		return err
-	}
-	made, err := client.Read[client.TenantCreated](api.CreateTenant(ctx, nil, r))
-	if err != nil {
-		return err
-	}
-	if made.Credentials == nil {
-		return t.print(con, made.Tenant, tenantRows(made.Tenant))
-	}
-	k := made.Credentials
-	return t.print(con, k, [][]string{
+// printCredentials prints the variables of mocktenant env, including secrets.
+func printCredentials(con console, shell string, k api.Credentials, hosts []variable) error {
+	return printVariables(con.out, shell, append([]variable{
+		{"AZURE_TENANT_ID", k.TenantId.String()},
+		{"AZURE_CLIENT_ID", k.ClientId.String()},
+		{"AZURE_CLIENT_SECRET", k.ClientSecret},
+		{"AZURE_USERNAME", k.UserPrincipalName},
+		{"AZURE_PASSWORD", k.Password},
+	}, hosts...))
+}
+
+func credentialRows(k api.Credentials) [][]string {
+	return [][]string{
 		{"tenantId", k.TenantId.String()},
 		{"clientId", k.ClientId.String()},
 		{"clientSecret", k.ClientSecret},
 		{"userPrincipalName", k.UserPrincipalName},
 		{"password", k.Password},
 		{"accessToken", k.AccessToken},
-	})
+	}
 }
 
-func (t *tenantCreate) source() (*client.TenantSource, error) {
+// tenantSource selects the initial content of a tenant.
+type tenantSource struct {
+	seed, file, snapshot string
+	preset               *string
+	from                 uuid.UUID
+}
+
+func (t *tenantSource) register(cmd *adminCommand) {
+	flags := cmd.Flags()
+	flags.StringVar(&t.seed, "seed", "", "Start with the seed `NAME`.")
+	flags.Func("file", "Start with the document in a `FILE`, JSON or YAML (by .yaml, .yml).", readFileName(&t.file))
+	flags.Func("from", "Start with the content of another `TENANT`, by its id, a domain or its name.", tenantArg(&t.from)(cmd))
+	flags.StringVar(&t.snapshot, "snapshot", "", "With --from: the content of its snapshot `NAME`.")
+	optionalChoice(flags, &t.preset, "preset", "Start with what a new Intune tenant holds (fresh), or with something of everything (demo).", api.PresetNames()...)
+	must(cmd.MarkFlagFilename("file", "json", "yaml", "yml"))
+	cmd.MarkFlagsMutuallyExclusive("seed", "file", "from", "preset")
+}
+
+// read returns nil for a tenant that starts empty.
+func (t *tenantSource) read() (*api.TenantSource, error) {
 	switch {
-	case t.Snapshot != "" && t.From == uuid.Nil:
-		return nil, fmt.Errorf("--snapshot %q: want --from, the tenant that has it", t.Snapshot)
-	case t.Seed != "":
-		return &client.TenantSource{Seed: &t.Seed}, nil
-	case t.From != uuid.Nil:
-		return &client.TenantSource{TenantId: &t.From, Snapshot: given(t.Snapshot)}, nil
-	case t.File != "":
-		document, err := readDocument(t.File)
-		return &client.TenantSource{Document: &document}, err
+	case t.snapshot != "" && t.from == uuid.Nil:
+		return nil, fmt.Errorf("--snapshot %q: also name its tenant with --from", t.snapshot)
+	case t.preset != nil:
+		document, _ := api.Preset(*t.preset)
+		return &api.TenantSource{Document: &document}, nil
+	case t.seed != "":
+		return &api.TenantSource{Seed: &t.seed}, nil
+	case t.from != uuid.Nil:
+		return &api.TenantSource{TenantId: &t.from, Snapshot: given(t.snapshot)}, nil
+	case t.file != "":
+		document, err := readDocument(t.file)
+		return &api.TenantSource{Document: &document}, err
 	}
 	return nil, nil
 }
 
-func tenantRows(tenants ...client.Tenant) [][]string {
-	rows := [][]string{{"ID", "DISPLAY NAME", "DOMAINS", "MANAGER", "CREATED", "EXPIRES"}}
-	for _, t := range tenants {
-		rows = append(rows, []string{
-			t.Id.String(), t.DisplayName, strings.Join(t.Domains, ","), orDash(t.Manager), moment(&t.CreatedDateTime), moment(t.ExpiresDateTime),
-		})
-	}
-	return rows
-}
-
-// afterOf is where the page starts that a link leads to.
-func afterOf(link string) (*string, error) {
-	u, err := url.Parse(link)
-	if err != nil {
-		return nil, err
-	}
-	after := u.Query().Get("after")
-	return &after, nil
-}
-
-type tenantList struct {
-	adminFlags
-	outputFlags
-}
-
 func newTenantList(c *cli) *cobra.Command {
-	t := &tenantList{}
-	return c.command("list", "List the tenants.", t, &t.adminFlags, &t.outputFlags)
-}
-
-// Run lists the tenants.
-func (t *tenantList) Run(ctx context.Context, c *cli, con console) error {
-	api, err := t.client(c)
-	if err != nil {
-		return err
-	}
-	all, err := pages(func(after *string) (client.TenantList, error) {
-		return client.Read[client.TenantList](api.ListTenants(ctx, &client.ListTenantsParams{After: after}))
-	}, func(l client.TenantList) ([]client.Tenant, *string) { return l.Value, l.NextLink })
-	if err != nil {
-		return err
-	}
-	return t.print(con, all, tenantRows(all...))
-}
-
-type tenantGet struct {
-	adminFlags
-	outputFlags
-
-	ID uuid.UUID
+	var search string
+	cmd := c.administer("list", "List the tenants.")
+	cmd.Flags().StringVar(&search, "search", "", "Only tenants whose name contains `TEXT`, or whose id begins with it.")
+	return list(cmd, tenantTable, func(ctx context.Context, s *session, after *api.After) (*http.Response, error) {
+		return s.ListTenants(ctx, &api.ListTenantsParams{After: after, Search: given(search)})
+	})
 }
 
 func newTenantGet(c *cli) *cobra.Command {
-	t := &tenantGet{}
-	cmd := c.command("get <id>", "Show a tenant.", t, &t.adminFlags, &t.outputFlags)
-	arguments(cmd, readID(&t.ID))
-	return cmd
-}
-
-// Run shows a tenant.
-func (t *tenantGet) Run(ctx context.Context, c *cli, con console) error {
-	api, err := t.client(c)
-	if err != nil {
-		return err
-	}
-	tenant, err := client.Read[client.Tenant](api.GetTenant(ctx, t.ID))
-	if err != nil {
-		return err
-	}
-	return t.print(con, tenant, tenantRows(tenant))
-}
-
-type tenantUpdate struct {
-	adminFlags
-	outputFlags
-	settingFlags
-
-	ID          uuid.UUID
-	DisplayName string
-	TTL         duration
-	Forever     bool
-	Manager     string
-
-	KeepCredentials bool
+	var id uuid.UUID
+	cmd := c.administer("get [<tenant>]", "Show a tenant.", thisTenantArg(&id))
+	return show(cmd, tenantDetails.one, func(ctx context.Context, s *session) (*http.Response, error) {
+		return s.GetTenant(ctx, id)
+	})
 }
 
 func newTenantUpdate(c *cli) *cobra.Command {
-	t := &tenantUpdate{}
-	cmd := c.command("update <id>", "Change a tenant's settings, quota or time to live.", t, &t.adminFlags, &t.outputFlags, &t.settingFlags)
-	arguments(cmd, readID(&t.ID))
+	var id uuid.UUID
+	r := api.TenantUpdate{Settings: &api.TenantSettings{}, Quota: &api.TenantQuota{}}
+	cmd := c.administer("update [<tenant>]", "Change a tenant's settings, quota or time to live.", thisTenantArg(&id))
 	flags := cmd.Flags()
-	flags.StringVar(&t.DisplayName, "display-name", "", "The `NAME` to show for it.")
-	flags.Var(&t.TTL, "ttl", "How long it lives from now, such as 90s, 75m, 12h, 30d.")
-	truthFlag(flags, &t.Forever, "forever", "It lives forever.")
-	flags.StringVar(&t.Manager, "manager", "", "The `NAME` of the keys whose holders have it.")
-	truthFlag(flags, &t.KeepCredentials, "keep-credentials", "With --manager: keep the passwords, secrets and tokens that the manager before may know.")
+	flags.Func("display-name", "Its display `NAME`.", optional(&r.DisplayName, readText))
+	flags.Var(seconds(r.TtlSeconds.Set), "ttl", "How long it lives from now, such as 90s, 75m, 12h, 30d.")
+	flags.BoolFunc("forever", "Let it live forever.", whenTrue(r.TtlSeconds.SetNull))
+	flags.Func("manager", "The `NAME` of the keys of its new manager.", func(s string) error { r.Manager.Set(s); return nil })
+	flags.BoolFunc("keep-credentials", "With --manager: keep the passwords, secrets and tokens that the previous manager may know.", means(&r.KeepCredentials, true))
+	settingFlags(flags, r.Settings, r.Quota)
 	cmd.MarkFlagsMutuallyExclusive("ttl", "forever")
-	return cmd
-}
-
-// Run changes a tenant.
-func (t *tenantUpdate) Run(ctx context.Context, c *cli, con console) error {
-	api, err := t.client(c)
-	if err != nil {
-		return err
-	}
-	r := client.TenantUpdate{DisplayName: given(t.DisplayName), Settings: t.settings(), Quota: t.quota()}
-	if t.TTL != 0 {
-		r.TtlSeconds.Set(*t.TTL.seconds())
-	}
-	if t.Forever {
-		r.TtlSeconds.SetNull()
-	}
-	if t.Manager != "" {
-		r.Manager.Set(t.Manager)
-	}
-	r.KeepCredentials = given(t.KeepCredentials)
-	tenant, err := client.Read[client.Tenant](api.UpdateTenant(ctx, t.ID, r))
-	if err != nil {
-		return err
-	}
-	return t.print(con, tenant, tenantRows(tenant))
-}
-
-type tenantReset struct {
-	adminFlags
-
-	ID uuid.UUID
+	return show(cmd, tenantDetails.one, func(ctx context.Context, s *session) (*http.Response, error) {
+		return s.UpdateTenant(ctx, id, r)
+	})
 }
 
 func newTenantReset(c *cli) *cobra.Command {
-	t := &tenantReset{}
-	cmd := c.command("reset <id>", "Put a tenant's partners back to those that it was made with.", t, &t.adminFlags)
-	arguments(cmd, readID(&t.ID))
-	return cmd
-}
-
-// Run resets a tenant.
-func (t *tenantReset) Run(ctx context.Context, c *cli, _ console) error {
-	api, err := t.client(c)
-	if err != nil {
-		return err
-	}
-	return client.Done(api.ResetTenant(ctx, t.ID))
-}
-
-type tenantDelete struct {
-	adminFlags
-
-	ID []uuid.UUID
+	var id uuid.UUID
+	cmd := c.administer("reset <tenant>", "Reset a tenant's entities to those that it was made with.", tenantArg(&id))
+	cmd.asks("Reset the entities of tenant %s to those that it was made with?")
+	return done(cmd, "Reset tenant %[1]s.", func(ctx context.Context, s *session) (*http.Response, error) {
+		return s.ResetTenant(ctx, id)
+	})
 }
 
 func newTenantDelete(c *cli) *cobra.Command {
-	t := &tenantDelete{}
-	cmd := c.command("delete <id>...", "Remove tenants and all that is their own.", t, &t.adminFlags)
-	arguments(cmd, readIDs(&t.ID))
-	return cmd
-}
-
-// Run removes tenants.
-func (t *tenantDelete) Run(ctx context.Context, c *cli, _ console) error {
-	api, err := t.client(c)
-	if err != nil {
-		return err
-	}
-	for _, id := range t.ID {
-		if err := client.Done(api.DeleteTenant(ctx, id)); err != nil {
-			return err
+	var ids []uuid.UUID
+	cmd := c.administer("delete <tenant>...", "Remove tenants and everything in them.", tenantsArg(&ids))
+	cmd.asks("Remove %s and everything in it?")
+	return cmd.does(func(ctx context.Context, s *session, con console) error {
+		for _, id := range ids {
+			if err := client.Done(s.DeleteTenant(ctx, id)); err != nil {
+				return err
+			}
+			if err := con.say("Removed tenant %s.", []string{id.String()}); err != nil {
+				return err
+			}
 		}
-	}
-	return nil
-}
-
-type tenantToken struct {
-	adminFlags
-	outputFlags
-
-	ID         uuid.UUID
-	Client     uuid.UUID
-	User       uuid.UUID
-	Permission []string
-	Lifetime   duration
+		return nil
+	})
 }
 
 func newTenantToken(c *cli) *cobra.Command {
-	t := &tenantToken{}
-	cmd := c.command("token <id>", "Print an access token of a user or an application, without a sign-in.", t, &t.adminFlags, &t.outputFlags)
-	arguments(cmd, readID(&t.ID))
+	var id uuid.UUID
+	var r api.TokenRequest
+	cmd := c.administer("token [<tenant>]", "Print an access token for a user or an application, without a sign-in.", thisTenantArg(&id))
 	flags := cmd.Flags()
-	flags.Func("client", "The `ID` of the application.", readID(&t.Client))
-	flags.Func("user", "The `ID` of the user; without one, the token is the application's own.", readID(&t.User))
-	flags.StringSliceVar(&t.Permission, "permission", nil, "The `NAME` of a scope, or of a role of the application (default: what may be written).")
-	flags.Var(&t.Lifetime, "lifetime", "How long it is valid, such as 90s, 75m, 12h, 30d (default: 75m).")
+	flags.Func("client", "The `APPLICATION`, by its client id or name.", appArg(&r.ClientId)(cmd))
+	flags.Func("user", "The `USER`, by id or user principal name; without one, the token is app-only.", optionalArg(&r.UserId, userArg)(cmd))
+	flags.Func("permission", "The `NAME` of a scope, or of a role of the application (default: all write permissions).", optional(&r.Permissions, readTexts))
+	flags.Var(seconds(set(&r.LifetimeSeconds)), "lifetime", "How long it is valid, such as 90s, 75m, 12h, 30d (default: 75m).")
 	must(cmd.MarkFlagRequired("client"))
-	return cmd
-}
-
-// Run prints a token.
-func (t *tenantToken) Run(ctx context.Context, c *cli, con console) error {
-	api, err := t.client(c)
-	if err != nil {
-		return err
-	}
-	token, err := client.Read[client.Token](api.IssueToken(ctx, t.ID, client.TokenRequest{
-		ClientId: t.Client, UserId: given(t.User), Permissions: some(t.Permission), LifetimeSeconds: t.Lifetime.seconds(),
-	}))
-	if err != nil {
-		return err
-	}
-	return t.print(con, token, [][]string{{token.AccessToken}})
+	rows := func(t api.Token) [][]string { return [][]string{{t.AccessToken}} }
+	return show(cmd, rows, func(ctx context.Context, s *session) (*http.Response, error) {
+		return s.IssueToken(ctx, id, r)
+	})
 }

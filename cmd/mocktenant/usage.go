@@ -5,26 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// usageError is a command line, or a setting, that the program can't go by.
+// usageError is an invalid command line or setting.
 type usageError struct {
-	command string // that was meant, such as mocktenant tenant list
-	line    string // how it is used
+	command string // the chosen one, such as mocktenant tenant list
+	line    string // its use line
 	err     error
 }
 
-// Error says what is wrong.
+// Error returns what is wrong.
 func (e *usageError) Error() string { return e.err.Error() }
 
-// useLine is a command with the flags that it can't be without, its arguments, and what
-// else it takes.
+// useLine returns a command with its required flags, its arguments, and a hint at optional
+// flags.
 func useLine(cmd *cobra.Command) string {
 	words := []string{cmd.CommandPath()}
 	if cmd.HasAvailableSubCommands() {
@@ -39,25 +41,28 @@ func useLine(cmd *cobra.Command) string {
 	return strings.Join(append(append(words, strings.Fields(cmd.Use)[1:]...), "[flags]"), " ")
 }
 
-// showHelp prints what a command is for, the commands below it, and its flags, each
-// group under its heading.
+// showHelp prints a command's purpose, its subcommands, and its flags under their headings.
 func showHelp(cmd *cobra.Command, _ []string) {
 	out := cmd.OutOrStdout()
-	_, _ = fmt.Fprintf(out, "Usage: %s\n\n%s\n", useLine(cmd), strings.TrimSpace(cmp.Or(cmd.Long, cmd.Short)))
+	columns := helpColumns(out)
+	_, _ = fmt.Fprintf(out, "Usage: %s\n\n%s\n", useLine(cmd), wrap(strings.TrimSpace(cmp.Or(cmd.Long, cmd.Short)), columns))
+	if example := examples[cmd.CommandPath()]; example != "" {
+		_, _ = fmt.Fprintf(out, "\nExample:\n  %s\n", example)
+	}
 	for _, group := range append([]*cobra.Group{{Title: "Commands"}}, cmd.Groups()...) {
 		showCommands(out, group, cmd.Commands())
 	}
 	flags := cmd.Flags()
 	if !cmd.HasParent() {
-		flags = cmd.PersistentFlags() // those of serve are shown with it
+		flags = cmd.PersistentFlags() // the help shows those of serve with it
 	}
-	showFlags(out, flags)
+	showFlags(out, mattering(cmd, flags), columns)
 	if cmd.HasAvailableSubCommands() {
 		_, _ = fmt.Fprintf(out, "\n%s <command> --help says more.\n", cmd.CommandPath())
 	}
 }
 
-// showCommands prints those commands that are of a group.
+// showCommands prints the commands of a group.
 func showCommands(out io.Writer, group *cobra.Group, commands []*cobra.Command) {
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	heading := "\n" + group.Title + ":\n"
@@ -70,8 +75,60 @@ func showCommands(out io.Writer, group *cobra.Group, commands []*cobra.Command) 
 	_ = w.Flush()
 }
 
-// showFlags prints flags, group by group, in lines of 80 characters.
-func showFlags(out io.Writer, flags *pflag.FlagSet) {
+// startsPostgres lists the commands that may start the service's own Postgres, or print
+// where it listens. Its settings matter only to them.
+var startsPostgres = []string{"mocktenant", "mocktenant serve", "mocktenant env", "mocktenant migrate up", "mocktenant migrate down", "mocktenant migrate status"}
+
+// mattering returns the flags that matter to a command.
+func mattering(cmd *cobra.Command, flags *pflag.FlagSet) *pflag.FlagSet {
+	if slices.Contains(startsPostgres, cmd.CommandPath()) {
+		return flags
+	}
+	some := pflag.NewFlagSet("", pflag.ContinueOnError)
+	some.SortFlags = false
+	flags.VisitAll(func(flag *pflag.Flag) {
+		if headingOf(flag) != databaseGroup || slices.Contains([]string{"database-url", "data-dir"}, flag.Name) {
+			some.AddFlag(flag)
+		}
+	})
+	return some
+}
+
+// helpColumns returns the width of the help: that of the terminal, within limits.
+func helpColumns(out io.Writer) int {
+	if columns := terminal(out); columns > 0 {
+		return min(max(columns, 40), 120)
+	}
+	return 80
+}
+
+// wrap breaks long lines of a text at a number of columns.
+func wrap(text string, columns int) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		at := 0
+		for i, word := range strings.Fields(line) {
+			switch length := utf8.RuneCountInString(word); {
+			case i > 0 && at+1+length > columns:
+				b.WriteByte('\n')
+				at = length
+			case i > 0:
+				b.WriteByte(' ')
+				at += 1 + length
+			default:
+				at = length
+			}
+			b.WriteString(word)
+		}
+		if strings.HasSuffix(line, "\n") {
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
+// showFlags prints flags, group by group.
+func showFlags(out io.Writer, flags *pflag.FlagSet, columns int) {
 	headings := []string{headingOf(&pflag.Flag{})}
 	flags.VisitAll(func(flag *pflag.Flag) {
 		if heading := headingOf(flag); !slices.Contains(headings, heading) {
@@ -86,11 +143,11 @@ func showFlags(out io.Writer, flags *pflag.FlagSet) {
 				group.AddFlag(flag)
 			}
 		})
-		_, _ = fmt.Fprintf(out, "\n%s:\n%s", heading, group.FlagUsagesWrapped(80))
+		_, _ = fmt.Fprintf(out, "\n%s:\n%s", heading, group.FlagUsagesWrapped(columns))
 	}
 }
 
-// headingOf is the heading under which a flag is shown.
+// headingOf returns the heading for a flag.
 func headingOf(flag *pflag.Flag) string {
 	if group := flag.Annotations[groupOfFlag]; group != nil {
 		return group[0]
@@ -98,34 +155,71 @@ func headingOf(flag *pflag.Flag) string {
 	return "Flags"
 }
 
-// noSuchCommand refuses words behind a command that are none of its commands, and says
-// which may have been meant.
+// noSuchCommand refuses an unknown subcommand and suggests a similar one.
 func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return fmt.Errorf("unknown command %q%s", args[0], didYouMean(cmd, args[0]))
+	return fmt.Errorf("unknown command %q%s", args[0], suggest(args[0], commandNames(cmd), 2))
 }
 
-// didYouMean asks for the commands below one that are named nearly like a word.
-func didYouMean(cmd *cobra.Command, word string) string {
-	cmd.SuggestionsMinimumDistance = 2 // as cobra has it by default where it refuses commands itself
-	meant := cmd.SuggestionsFor(word)
-	if len(meant) == 0 {
-		return ""
-	}
-	return fmt.Sprintf(": did you mean %s?", strings.Join(meant, ", or "))
-}
-
-// wantCommand refuses a command that does nothing by itself.
-func wantCommand(cmd *cobra.Command, _ []string) error {
+// commandNames returns the names of a command's subcommands.
+func commandNames(cmd *cobra.Command) []string {
 	var names []string
 	for _, below := range cmd.Commands() {
 		if below.IsAvailableCommand() {
 			names = append(names, below.Name())
 		}
 	}
-	return fmt.Errorf("want a command: %s", strings.Join(names, ", "))
+	return names
+}
+
+// suggest returns names that differ from a word in a few letters, or begin with it.
+func suggest(word string, names []string, letters int) string {
+	all := &cobra.Command{SuggestionsMinimumDistance: letters} // cobra only compares words with commands
+	for _, name := range names {
+		all.AddCommand(&cobra.Command{Use: strings.ReplaceAll(name, " ", oneWord), RunE: wantCommand})
+	}
+	meant := all.SuggestionsFor(strings.ReplaceAll(word, " ", oneWord))
+	if len(meant) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(": did you mean %s?", strings.ReplaceAll(strings.Join(meant, ", or "), oneWord, " "))
+}
+
+// oneWord is a space that doesn't end the name of a command.
+const oneWord = "\u00a0"
+
+// wantCommand refuses a command that does nothing by itself.
+func wantCommand(cmd *cobra.Command, _ []string) error {
+	return fmt.Errorf("want a command: %s", strings.Join(commandNames(cmd), ", "))
+}
+
+var (
+	flagsMissing = regexp.MustCompile(`^required flag\(s\) (.*) not set$`)
+	flagsTooMany = regexp.MustCompile(`^if any flags in the group \[.*\] are set none of the others can be; \[(.*)\] were all set$`)
+)
+
+// groupError says in our words that flags are missing, or contradict each other.
+func groupError(cmd *cobra.Command, err error) error {
+	if m := flagsTooMany.FindStringSubmatch(err.Error()); m != nil {
+		return fmt.Errorf("--%s: want one of them", strings.ReplaceAll(m[1], " ", ", --"))
+	}
+	m := flagsMissing.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	var ways []string
+	for name := range strings.SplitSeq(strings.ReplaceAll(m[1], `"`, ""), ", ") {
+		flag := cmd.Flags().Lookup(name)
+		value, _ := pflag.UnquoteUsage(flag)
+		way := "--" + name + " " + value
+		if variable := flag.Annotations[variableOfFlag]; variable != nil {
+			way += ", or " + variable[0]
+		}
+		ways = append(ways, way)
+	}
+	return fmt.Errorf("want %s", strings.Join(ways, ", "))
 }
 
 // flagError says what is wrong with a flag, and which may have been meant.
@@ -136,12 +230,10 @@ func flagError(cmd *cobra.Command, err error) error {
 	case errors.As(err, &invalid):
 		return named(fmt.Sprintf("--%s %q", invalid.GetFlag().Name, invalid.GetValue()), err)
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
-		flags := &cobra.Command{} // cobra compares words with commands only
-		cmd.Flags().VisitAll(func(flag *pflag.Flag) {
-			flags.AddCommand(&cobra.Command{Use: "--" + flag.Name, RunE: wantCommand})
-		})
+		var names []string
+		cmd.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, "--"+flag.Name) })
 		word := "--" + unknown.GetSpecifiedName()
-		return fmt.Errorf("unknown flag %s%s", word, didYouMean(flags, word))
+		return fmt.Errorf("unknown flag %s%s", word, suggest(word, names, 2))
 	}
 	return err
 }

@@ -2,111 +2,17 @@ package main
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
-
-// A command line that can't be understood is told by its use, then what is wrong with
-// it and, where that is known, what was meant; for scripts, by the exit code.
-func TestUsage(t *testing.T) {
-	t.Parallel()
-	const id = "00000000-0000-0000-0000-000000000001"
-	there := filepath.Join(t.TempDir(), "there")
-	if err := os.WriteFile(there, []byte("yes\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		setting, args, want string
-	}{
-		// Words that there are not.
-		{"", "nonsense", `unknown command "nonsense"`},
-		{"", "tenat", `unknown command "tenat": did you mean tenant?`},
-		{"", "tenant craete", `unknown command "craete": did you mean create?`},
-		{"", "app secret make", `unknown command "make"`},
-		{"", "completion tcsh", `unknown command "tcsh": did you mean bash, or zsh, or fish?`},
-		{"", "tenant", "want a command: create, list, get, update, reset, delete, token"},
-		{"", "--nonsense", "unknown flag --nonsense"},
-		{"", "--htp-addr=x", "unknown flag --htp-addr: did you mean --http-addr, or --https-addr?"},
-		{"", "tenant list --data-dri x", "unknown flag --data-dri: did you mean --data-dir?"},
-		{"", "tenant list --http-addr x", "unknown flag --http-addr"}, // serve's
-		{"", "tenant list -x", `unknown shorthand flag: 'x' in -x`},
-
-		// Arguments.
-		{"", "tenant get", "want <id>"},
-		{"", "tenant get x", `<id> "x": invalid UUID length: 1`},
-		{"", "tenant get " + id + " more", `unexpected argument "more"`},
-		{"", "tenant delete", "want <id>..."},
-		{"", "tenant delete " + id + " x", `<id>... "x": invalid UUID length: 1`},
-		{"", "app secret delete " + id, "want <secret>"},
-		{"", "snapshot diff --tenant " + id, "want <from> [<to>]"},
-		{"", "snapshot diff a b c --tenant " + id, `unexpected argument "c"`},
-		{"", "tenant list more", `unexpected argument "more"`},
-		{"", "serve more", `unexpected argument "more"`},
-
-		// Flags that must be there, and that may not be there together.
-		{"", "user list", `required flag(s) "tenant" not set`},
-		{"", "admin-key create me", `required flag(s) "role" not set`},
-		{"", "tenant create --display-name x --seed a --from " + id, "[from seed] were all set"},
-		{"", "tenant update " + id + " --ttl 1d --forever", "[forever ttl] were all set"},
-		{"", "token --app --personal", "[app personal] were all set"},
-
-		// Values, in both spellings.
-		{"", "tenant list --output xml", `--output "xml": want table or json`},
-		{"", "tenant list --output=xml", `--output "xml": want table or json`},
-		{"", "tenant list -o xml", `--output "xml": want table or json`},
-		{"", "tenant list -oxml", `--output "xml": want table or json`},
-		{"", "tenant list --output", "flag needs an argument: --output"},
-		{"", "--demo perhaps", `--demo "perhaps": want auto, true or false`},
-		{"", "--ephemeral=perhaps", `--ephemeral "perhaps": want true, 1, yes, false, 0 or no`},
-		{"", "audit --top many", `--top "many": must be an integer`},
-		{"", "tenant create --display-name x --quota-users many", `--quota-users "many": must be an integer`},
-		{"", "tenant create --display-name x --user-picker=perhaps", `--user-picker "perhaps": want true`},
-		{"", "tenant create --display-name x --no-user-picker=perhaps", `--no-user-picker "perhaps": want true`},
-		{"", "tenant create --display-name x --ttl 500ms", `--ttl "500ms": want a time such as 90s, 75m, 12h or 30d`},
-		{"", "tenant create --display-name x --file /nowhere", `--file "/nowhere": stat /nowhere: `},
-		{"", "tenant create --display-name x --file /", `--file "/": want a file: it is a folder`},
-		{"", "tenant create --display-name x --id x", `--id "x": invalid UUID length: 1`},
-		{"", "user update --tenant " + id + " " + id + " --directory-role " + id + ",x", `invalid UUID length: 1`},
-		{"", "--tls-host=a,b:1", `MOCKTENANT_TLS_HOSTS "b:1"`},
-		{"", "--tls-host=a --tls-host b:2", `MOCKTENANT_TLS_HOSTS "b:2"`},
-
-		// Variables, which flags go before; one that is empty is set.
-		{"MOCKTENANT_HTTP_ADDR=variable", "", `MOCKTENANT_HTTP_ADDR "variable"`},
-		{"MOCKTENANT_HTTP_ADDR=variable", "--http-addr flag", `MOCKTENANT_HTTP_ADDR "flag"`},
-		{"MOCKTENANT_HTTP_ADDR=variable", "serve --http-addr flag", `MOCKTENANT_HTTP_ADDR "flag"`},
-		{"MOCKTENANT_HTTP_ADDR=", "", `MOCKTENANT_HTTP_ADDR ""`},
-		{"MOCKTENANT_TLS_HOSTS=a,b:3", "", `MOCKTENANT_TLS_HOSTS "b:3"`},
-		{"MOCKTENANT_DEMO=", "", `MOCKTENANT_DEMO "": want auto, true or false`},
-		{"MOCKTENANT_EPHEMERAL=", "", `MOCKTENANT_EPHEMERAL "": want true`},
-		{"MOCKTENANT_EPHEMERAL=perhaps", "", `MOCKTENANT_EPHEMERAL "perhaps": want true`},
-		{"MOCKTENANT_SHUTDOWN_DELAY=", "", `MOCKTENANT_SHUTDOWN_DELAY ""`},
-		{"MOCKTENANT_LOG_LEVEL=loud", "tenant list", `MOCKTENANT_LOG_LEVEL "loud": want debug, info, warn or error`},
-		{"MOCKTENANT_LOG_LEVEL=loud", "tenant list --log-level louder", `--log-level "louder": want`},
-		{"AZURE_TENANT_ID=x", "user list", `AZURE_TENANT_ID "x": invalid UUID length: 1`},
-		{"AZURE_TENANT_ID=", "user list", `AZURE_TENANT_ID "": invalid UUID length: 0`},
-		{"AZURE_TENANT_ID=" + id + ",x", "report-login create", `AZURE_TENANT_ID "` + id + `,x": invalid UUID length: 1`},
-		{"MOCKTENANT_EPHEMERAL_FILE=" + there, "--http-addr flag", `MOCKTENANT_HTTP_ADDR "flag"`},                                           // it says yes, which is true
-		{"MOCKTENANT_LOG_LEVEL_FILE=" + there, "", `what MOCKTENANT_LOG_LEVEL_FILE "` + there + `" holds: want debug, info, warn or error`}, // it may be a secret
-		{"MOCKTENANT_PROXY_PASS=http://x", "proxy", `MOCKTENANT_PROXY_PASS "http://x"`},
-		{"MOCKTENANT_HTTP_ADDR=variable", "healthcheck", `MOCKTENANT_HTTP_ADDR "variable"`},
-	} {
-		stdout, stderr, code := output(t, []string{tt.setting}, strings.Fields(tt.args)...)
-		use, problem, _ := strings.Cut(stderr, "\n\n")
-		if code != exitUsage || stdout != "" || !strings.HasPrefix(use, "Usage: mocktenant") || !strings.HasSuffix(use, " --help") || !strings.HasPrefix(problem, "mocktenant: ") || !strings.Contains(problem, tt.want) {
-			t.Errorf("%s %s: exit %d, want %q\n%s%s", tt.setting, tt.args, code, tt.want, stdout, stderr)
-		}
-	}
-	_, stderr, _ := output(t, nil, "user", "create")
-	if want := "Usage: mocktenant user create --tenant ID <name> [flags]\n       mocktenant user create --help\n\nmocktenant: want <name>\n"; stderr != want {
-		t.Errorf("got\n%s\nwant\n%s", stderr, want)
-	}
-}
 
 // What is well said gets as far as to the service, which isn't there.
 func TestUnderstands(t *testing.T) {
@@ -123,6 +29,9 @@ func TestUnderstands(t *testing.T) {
 		{"MOCKTENANT_DATABASE_WAIT=soon", "tenant list"}, // it doesn't concern it
 		{"AZURE_TENANT_ID=" + id, "user list"},
 		{"AZURE_TENANT_ID=x", "user list --tenant " + id},
+		{"AZURE_TENANT_ID=" + id, "tenant get"},
+		{"AZURE_TENANT_ID=contoso.example", "export"},
+		{"", "tenant delete " + id + " x"},
 		{"AZURE_TENANT_ID=", "report-login create --tenant " + id + "," + id + " --tenant " + id},
 		{"", "tenant create --display-name= --file ~/seed.yaml"},
 		{"", "tenant update " + id + " --user-picker --no-user-picker --repeatability-seconds 0 --quota-users -1 --permission-rule="},
@@ -141,7 +50,7 @@ func TestUnderstands(t *testing.T) {
 	}
 }
 
-// A file that is no document is refused by its name, and where it goes wrong.
+// An invalid document is refused with its file's name and the position of the fault.
 func TestDocumentFiles(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, text, want string }{
@@ -161,23 +70,15 @@ func TestDocumentFiles(t *testing.T) {
 	}
 }
 
-var update = flag.Bool("update", false, "rewrite testdata/commands.txt from what the help says")
+var helpCommand = regexp.MustCompile(`(?m)^  ([a-z][a-z-]*) {3,}\S`)
 
-var (
-	helpCommand = regexp.MustCompile(`(?m)^  ([a-z][a-z-]*) {3,}\S`)
-	helpFlag    = regexp.MustCompile(`(?m)^ {2,6}(?:-(\w), )?--([a-z-]+).*\n(?: {10}.*\n)*`)
-	helpSetting = regexp.MustCompile(`\(\$(\w+)\)`)
-	helpDefault = regexp.MustCompile(`\(default "?([^" )]+)`)
-)
-
-// The help of each command names its commands and flags, the variables that set them
-// and the defaults, which scripts rely on: testdata/commands.txt has all of them. A
-// setting that is wrong doesn't keep it from being read.
+// testdata/help.txt has the help of every command; what a command's help shares with those
+// above it stands there once. A setting that is wrong doesn't keep it from being read.
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	var got strings.Builder
 	describe(t, &got, nil, nil)
-	const golden = "testdata/commands.txt"
+	const golden = "testdata/help.txt"
 	if *update {
 		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -185,43 +86,29 @@ func TestHelp(t *testing.T) {
 	}
 	want, err := os.ReadFile(golden)
 	if err != nil || got.String() != string(want) {
-		t.Errorf("the help tells of other commands and flags than %s (%v):\n%s", golden, err, got.String())
+		t.Errorf("the help differs from %s (%v):\n%s", golden, err, got.String())
 	}
 	if out, log, code := output(t, []string{"MOCKTENANT_LOG_LEVEL=loud"}, "tenant", "list", "--help"); code != 0 || !strings.HasPrefix(out, "Usage: mocktenant tenant list [flags]\n") {
 		t.Errorf("exit %d\n%s%s", code, out, log)
 	}
 }
 
-// describe writes what the help of a command and of those below it has, but for the
-// flags that the command above it has too.
-func describe(t *testing.T, w *strings.Builder, command []string, above map[string]bool) {
+// describe writes the help of a command and of those below it, except the paragraphs of the
+// commands above.
+func describe(t *testing.T, w *strings.Builder, command, above []string) {
 	t.Helper()
 	var out, log bytes.Buffer
 	if err := run(t.Context(), append(append([]string{}, command...), "--help"), &out, &log); err != nil || log.Len() > 0 {
 		t.Fatalf("%q: %v\n%s", command, err, &log)
 	}
-	use, _, _ := strings.Cut(out.String(), "\n")
-	fmt.Fprintln(w, strings.TrimPrefix(use, "Usage: "))
-	flags := map[string]bool{}
-	for _, m := range helpFlag.FindAllStringSubmatch(out.String(), -1) {
-		if flags[m[2]] = true; above[m[2]] {
-			continue
+	paragraphs := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n\n")
+	for _, p := range paragraphs {
+		if !slices.Contains(above, p) {
+			fmt.Fprintf(w, "%s\n\n", p)
 		}
-		fmt.Fprintf(w, "  --%s", m[2])
-		if m[1] != "" {
-			fmt.Fprintf(w, " -%s", m[1])
-		}
-		whole := strings.Join(strings.Fields(m[0]), " ")
-		if setting := helpSetting.FindStringSubmatch(whole); setting != nil {
-			fmt.Fprintf(w, " $%s", setting[1])
-		}
-		if value := helpDefault.FindStringSubmatch(whole); value != nil {
-			fmt.Fprintf(w, " = %s", value[1])
-		}
-		w.WriteByte('\n')
 	}
 	for _, m := range helpCommand.FindAllStringSubmatch(out.String(), -1) {
-		describe(t, w, append(command[:len(command):len(command)], m[1]), flags)
+		describe(t, w, append(command[:len(command):len(command)], m[1]), append(above[:len(above):len(above)], paragraphs...))
 	}
 }
 
@@ -261,6 +148,62 @@ func TestCompletion(t *testing.T) {
 	} {
 		if out, log, code := output(t, []string{"MOCKTENANT_LOG_LEVEL=loud"}, append([]string{"__complete"}, tt.args...)...); code != 0 || out != tt.want {
 			t.Errorf("%q: exit %d, %q, want %q\n%s", tt.args, code, out, tt.want, log)
+		}
+	}
+}
+
+// Each command has an example in its help, which can be understood as it stands.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	shown := map[string]bool{}
+	var visit func(cmd *cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		example := examples[cmd.CommandPath()]
+		shown[cmd.CommandPath()] = true
+		if cmd.HasAvailableSubCommands() && cmd.HasParent() {
+			for _, below := range cmd.Commands() {
+				visit(below)
+			}
+			return
+		}
+		if !strings.Contains(example, cmd.CommandPath()) {
+			t.Errorf("%s: the example is %q", cmd.CommandPath(), example)
+		}
+		for _, below := range cmd.Commands() {
+			visit(below)
+		}
+	}
+	var c cli
+	root := newRoot(&c)
+	c.completions(root)
+	visit(root)
+	for path, example := range examples {
+		if !shown[path] {
+			t.Errorf("no command for the example %q", example)
+		}
+		if strings.ContainsAny(example, "$|<") || path == "mocktenant" {
+			continue // more than a command
+		}
+		found, args, err := newRoot(new(cli)).Find(strings.Fields(example)[1:])
+		if err != nil || found.CommandPath() != path || found.ParseFlags(args) != nil || found.ValidateArgs(found.Flags().Args()) != nil || found.ValidateRequiredFlags() != nil {
+			t.Errorf("%s: the example %q can't be understood: %v", path, example, err)
+		}
+	}
+}
+
+// The help is as wide as people read, and breaks what is longer.
+func TestWrap(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ text, want string }{
+		{"", ""},
+		{"one two", "one two"},
+		{"one two three four", "one two\nthree four"},
+		{"one\n\ntwo", "one\n\ntwo"},
+		{"überaus lang ist das", "überaus\nlang ist\ndas"},
+		{"averyveryverylongword x", "averyveryverylongword\nx"},
+	} {
+		if got := wrap(tt.text, 10); got != tt.want {
+			t.Errorf("%q is wrapped %q, want %q", tt.text, got, tt.want)
 		}
 	}
 }

@@ -2,183 +2,113 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"net/http"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/client"
 )
 
 func newUser(c *cli) *cobra.Command {
-	return family("user", "Make, list, change and remove users.",
-		newUserCreate(c), newUserList(c), newUserUpdate(c), newUserRevoke(c), newUserDelete(c))
+	return family("user", "Make, show, change and remove users.",
+		newUserCreate(c), newUserList(c), newUserGet(c), newUserUpdate(c), newUserRevoke(c), newUserDelete(c))
 }
 
-func userRows(users ...client.User) [][]string {
-	rows := [][]string{{"ID", "USER PRINCIPAL NAME", "DISPLAY NAME", "ENABLED", "CREATED"}}
-	for _, u := range users {
-		rows = append(rows, []string{u.Id.String(), u.UserPrincipalName, u.DisplayName, fmt.Sprint(u.Enabled), moment(&u.CreatedDateTime)})
-	}
-	return rows
+var userTable = table[api.User]{
+	[]string{"ID", "USER PRINCIPAL NAME", "DISPLAY NAME", "ENABLED", "CREATED"},
+	func(u api.User) []any {
+		return []any{u.Id, u.UserPrincipalName, u.DisplayName, u.Enabled, u.CreatedDateTime}
+	},
 }
 
-type userCreate struct {
-	adminFlags
-	outputFlags
-	tenantFlag
-
-	Name               string
-	DisplayName        string
-	GivenName          string
-	Surname            string
-	Password           string
-	MustChangePassword bool
-	Disabled           bool
-	DirectoryRole      []uuid.UUID
-}
+// newUserTable also shows passwords, which can't be read later.
+var newUserTable = with(userTable, func(m api.UserCreated) api.User { return m.User }, "PASSWORD", func(m api.UserCreated) any { return m.Password })
 
 func newUserCreate(c *cli) *cobra.Command {
-	u := &userCreate{}
-	cmd := c.command("create <name>", "Make a user, NAME@DOMAIN; without --password, one is made and printed.", u, &u.adminFlags, &u.outputFlags, &u.tenantFlag)
-	arguments(cmd, readText(&u.Name))
+	var r api.UserCreate
+	var file string
+	cmd := c.ofTenant("create [<user-principal-name>]", "Make a user, NAME@DOMAIN, or the users in a file. Without a password, one is made and printed.", textArg(&r.UserPrincipalName))
 	flags := cmd.Flags()
-	flags.StringVar(&u.DisplayName, "display-name", "", "The `NAME` to show for the user.")
-	flags.StringVar(&u.GivenName, "given-name", "", "The first `NAME`.")
-	flags.StringVar(&u.Surname, "surname", "", "The last `NAME`.")
-	flags.StringVar(&u.Password, "password", "", "A `PASSWORD` of at most 72 bytes.")
-	truthFlag(flags, &u.MustChangePassword, "must-change-password", "The password has expired.")
-	truthFlag(flags, &u.Disabled, "disabled", "The user may not sign in.")
-	flags.Func("directory-role", "The template `ID` of a directory role.", readIDs(&u.DirectoryRole))
-	return cmd
-}
-
-// Run makes a user.
-func (u *userCreate) Run(ctx context.Context, c *cli, con console) error {
-	api, err := u.client(c)
-	if err != nil {
-		return err
+	flags.Func("display-name", "The user's display `NAME`.", optional(&r.DisplayName, readText))
+	flags.Func("given-name", "The first `NAME`.", optional(&r.GivenName, readText))
+	flags.Func("surname", "The last `NAME`.", optional(&r.Surname, readText))
+	flags.Func("password", "A `PASSWORD` of at most 72 bytes.", optional(&r.Password, readText))
+	flags.BoolFunc("must-change-password", "The password must be changed at the first sign-in.", means(&r.MustChangePassword, true))
+	flags.BoolFunc("disabled", "The user can't sign in.", means(&r.Enabled, false))
+	flags.Func("directory-role", "The template `ID` of a directory role.", optional(&r.DirectoryRoles, readIDs))
+	flags.Func("file", "Make the users in a CSV `FILE`, one per row. Its columns have the API's names, such as userPrincipalName, displayName, password, or those of Entra's template for bulk creation.", readFileName(&file))
+	must(cmd.MarkFlagFilename("file", "csv"))
+	cmd.validate = func() error {
+		if (r.UserPrincipalName == "") == (file == "") && cmd.Flags().NArg() == 0 {
+			return errors.New("want <user-principal-name>, or --file")
+		}
+		if file != "" && cmd.Flags().NArg() > 0 {
+			return errors.New("want <user-principal-name> or --file, not both")
+		}
+		return nil
 	}
-	enabled := !u.Disabled
-	made, err := client.Read[client.UserCreated](api.CreateUser(ctx, u.Tenant, nil, client.UserCreate{
-		UserPrincipalName: u.Name, DisplayName: given(u.DisplayName), GivenName: given(u.GivenName), Surname: given(u.Surname),
-		Password: given(u.Password), MustChangePassword: &u.MustChangePassword, Enabled: &enabled, DirectoryRoles: some(u.DirectoryRole),
-	}))
-	if err != nil {
-		return err
-	}
-	rows := userRows(made.User)
-	rows[0], rows[1] = append(rows[0], "PASSWORD"), append(rows[1], made.Password)
-	return u.print(con, made, rows)
-}
-
-type userList struct {
-	adminFlags
-	outputFlags
-	tenantFlag
+	output := newPrinter(flags)
+	return cmd.does(func(ctx context.Context, s *session, con console) error {
+		if file == "" {
+			made, err := client.Read[api.UserCreated](s.CreateUser(ctx, s.tenant, nil, r))
+			if err != nil {
+				return err
+			}
+			return output.print(con, made, newUserTable.one(made))
+		}
+		all, err := createUsers(ctx, s, file)
+		if err != nil && len(all) == 0 {
+			return err
+		}
+		return errors.Join(err, output.print(con, all, newUserTable.all(all)))
+	})
 }
 
 func newUserList(c *cli) *cobra.Command {
-	u := &userList{}
-	return c.command("list", "List the users of a tenant.", u, &u.adminFlags, &u.outputFlags, &u.tenantFlag)
+	cmd := c.ofTenant("list", "List the users of a tenant.")
+	return list(cmd, userTable, func(ctx context.Context, s *session, after *api.After) (*http.Response, error) {
+		return s.ListUsers(ctx, s.tenant, &api.ListUsersParams{After: after})
+	})
 }
 
-// Run lists the users.
-func (u *userList) Run(ctx context.Context, c *cli, con console) error {
-	api, err := u.client(c)
-	if err != nil {
-		return err
-	}
-	all, err := pages(func(after *string) (client.UserList, error) {
-		return client.Read[client.UserList](api.ListUsers(ctx, u.Tenant, &client.ListUsersParams{After: after}))
-	}, func(l client.UserList) ([]client.User, *string) { return l.Value, l.NextLink })
-	if err != nil {
-		return err
-	}
-	return u.print(con, all, userRows(all...))
-}
-
-type userUpdate struct {
-	adminFlags
-	outputFlags
-	tenantFlag
-
-	ID            uuid.UUID
-	DisplayName   string
-	Password      string
-	Enabled       *bool
-	DirectoryRole []uuid.UUID
+func newUserGet(c *cli) *cobra.Command {
+	var id uuid.UUID
+	cmd := c.ofTenant("get <user>", "Show a user.", userArg(&id))
+	return show(cmd, userTable.one, func(ctx context.Context, s *session) (*http.Response, error) {
+		return s.GetUser(ctx, s.tenant, id)
+	})
 }
 
 func newUserUpdate(c *cli) *cobra.Command {
-	u := &userUpdate{}
-	cmd := c.command("update <id>", "Change a user; a new password or --no-enabled ends their sign-ins.", u, &u.adminFlags, &u.outputFlags, &u.tenantFlag)
-	arguments(cmd, readID(&u.ID))
+	var id uuid.UUID
+	var r api.UserUpdate
+	cmd := c.ofTenant("update <user>", "Change a user. A new password or --no-enabled ends the user's sign-ins.", userArg(&id))
 	flags := cmd.Flags()
-	flags.StringVar(&u.DisplayName, "display-name", "", "The `NAME` to show for the user.")
-	flags.StringVar(&u.Password, "password", "", "Another `PASSWORD`, of at most 72 bytes.")
-	negatable(flags, &u.Enabled, "enabled", "Whether the user may sign in.")
-	flags.Func("directory-role", "The template `ID` of a directory role, in place of those there are.", readIDs(&u.DirectoryRole))
-	return cmd
-}
-
-// Run changes a user.
-func (u *userUpdate) Run(ctx context.Context, c *cli, con console) error {
-	api, err := u.client(c)
-	if err != nil {
-		return err
-	}
-	user, err := client.Read[client.User](api.UpdateUser(ctx, u.Tenant, u.ID, client.UserUpdate{
-		DisplayName: given(u.DisplayName), Password: given(u.Password), Enabled: u.Enabled, DirectoryRoles: some(u.DirectoryRole),
-	}))
-	if err != nil {
-		return err
-	}
-	return u.print(con, user, userRows(user))
-}
-
-type userRevoke struct {
-	adminFlags
-	tenantFlag
-
-	ID uuid.UUID
+	flags.Func("display-name", "The user's display `NAME`.", optional(&r.DisplayName, readText))
+	flags.Func("password", "A new `PASSWORD` of at most 72 bytes.", optional(&r.Password, readText))
+	flags.BoolFunc("must-change-password", "The --password must be changed at the next sign-in.", means(&r.MustChangePassword, true))
+	negatable(flags, &r.Enabled, "enabled", "Whether the user can sign in.")
+	flags.Func("directory-role", "The template `ID` of a directory role; replaces the current roles.", optional(&r.DirectoryRoles, readIDs))
+	return show(cmd, userTable.one, func(ctx context.Context, s *session) (*http.Response, error) {
+		return s.UpdateUser(ctx, s.tenant, id, r)
+	})
 }
 
 func newUserRevoke(c *cli) *cobra.Command {
-	u := &userRevoke{}
-	cmd := c.command("revoke-sign-ins <id>", "Sign a user out everywhere.", u, &u.adminFlags, &u.tenantFlag)
-	arguments(cmd, readID(&u.ID))
-	return cmd
-}
-
-// Run signs a user out.
-func (u *userRevoke) Run(ctx context.Context, c *cli, _ console) error {
-	api, err := u.client(c)
-	if err != nil {
-		return err
-	}
-	return client.Done(api.RevokeSignIns(ctx, u.Tenant, u.ID))
-}
-
-type userDelete struct {
-	adminFlags
-	tenantFlag
-
-	ID uuid.UUID
+	var id uuid.UUID
+	cmd := c.ofTenant("revoke-sign-ins <user>", "Sign a user out everywhere.", userArg(&id))
+	return done(cmd, "Signed user %[1]s out everywhere.", func(ctx context.Context, s *session) (*http.Response, error) {
+		return s.RevokeSignIns(ctx, s.tenant, id)
+	})
 }
 
 func newUserDelete(c *cli) *cobra.Command {
-	u := &userDelete{}
-	cmd := c.command("delete <id>", "Remove a user.", u, &u.adminFlags, &u.tenantFlag)
-	arguments(cmd, readID(&u.ID))
-	return cmd
-}
-
-// Run removes a user.
-func (u *userDelete) Run(ctx context.Context, c *cli, _ console) error {
-	api, err := u.client(c)
-	if err != nil {
-		return err
-	}
-	return client.Done(api.DeleteUser(ctx, u.Tenant, u.ID))
+	var id uuid.UUID
+	cmd := c.ofTenant("delete <user>", "Remove a user.", userArg(&id))
+	return done(cmd, "Removed user %[1]s.", func(ctx context.Context, s *session) (*http.Response, error) {
+		return s.DeleteUser(ctx, s.tenant, id)
+	})
 }

@@ -13,9 +13,8 @@ import (
 	"golang.org/x/mod/module"
 )
 
-// What a release's linker says (-ldflags=-X=main.version=v1.2.3), and whoever
-// builds where Go can't find it out: from an archive of the source. Empty
-// otherwise.
+// These are set by a release's linker (-ldflags=-X=main.version=v1.2.3), or by anyone who
+// builds from a source archive, where Go can't find the version. Otherwise they are empty.
 var version, commit, date string
 
 type versionCommand struct {
@@ -25,11 +24,11 @@ type versionCommand struct {
 func newVersion(c *cli) *cobra.Command {
 	v := &versionCommand{}
 	cmd := c.command("version", "Print the version.", v)
-	choiceFlag(cmd.Flags(), &v.Output, "output", "o", "text", "How to print.", "text", "json")
+	choiceFlag(cmd.Flags(), &v.Output, "output", "o", "text", "The output format.", "text", "json")
 	return cmd
 }
 
-// Run prints what the program was built from.
+// Run prints the build.
 func (v *versionCommand) Run(_ context.Context, _ *cli, con console) error {
 	if v.Output == "json" {
 		e := json.NewEncoder(con.out)
@@ -40,16 +39,16 @@ func (v *versionCommand) Run(_ context.Context, _ *cli, con console) error {
 	return err
 }
 
-// build is what a program was built from. What isn't known is empty.
+// build describes what a program was built from. Unknown fields are empty.
 type build struct {
-	Version  string `json:"version"`          // the module's, such as v1.2.3, +dirty where a checkout had changes; (devel) if nobody knows
-	Commit   string `json:"commit,omitempty"` // of git; 12 digits of it if the version is made of it
+	Version  string `json:"version"`          // the module's, such as v1.2.3, with +dirty for a changed checkout; (devel) if unknown
+	Commit   string `json:"commit,omitempty"` // Git commit; 12 digits if the version contains it
 	Date     string `json:"date,omitempty"`   // the commit's, RFC 3339, UTC
 	Go       string `json:"go"`
 	Platform string `json:"platform"` // GOOS/GOARCH
 }
 
-// String says it in one line.
+// String returns the build in one line.
 func (b build) String() string {
 	parts := []string{"mocktenant " + b.Version}
 	if b.Commit != "" {
@@ -62,8 +61,8 @@ func (b build) String() string {
 	return strings.Join(append(parts, b.Go+" "+b.Platform), ", ")
 }
 
-// thisBuild tells what the linker was told, else what Go knows: of a checkout its
-// commit, of a module its version (go install …@v1.2.3).
+// thisBuild returns what the linker set, otherwise what Go knows: the commit of a checkout,
+// or the version of a module (go install …@v1.2.3).
 func thisBuild() build {
 	b := build{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if version != "" {

@@ -1,2 +1,2 @@
--- Report logins have no business in these; see docs/reporting.md.
+-- Keeps report logins out of these databases; see docs/reporting.md.
 REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC;

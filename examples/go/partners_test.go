@@ -1,5 +1,5 @@
-// Package partners_test tests a program by the Graph SDK, with the tenant in a
-// container that the package's tests share.
+// Package partners_test tests a program that uses the Graph SDK, with a tenant in a
+// container shared by the package's tests.
 package partners_test
 
 import (
@@ -37,8 +37,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// newGraph returns the Graph SDK's client, signed in as a tenant's user. It has
-// Microsoft's addresses built in: the HTTP client leads to the container.
+// newGraph returns the Graph SDK's client, signed in as a tenant's user. The SDK has
+// Microsoft's addresses built in; the HTTP client leads to the container.
 func newGraph(t *testing.T, tenant *mocktenant.Tenant) *msgraph.GraphServiceClient {
 	t.Helper()
 	credential, err := azidentity.NewUsernamePasswordCredential(
@@ -60,7 +60,7 @@ func newGraph(t *testing.T, tenant *mocktenant.Tenant) *msgraph.GraphServiceClie
 
 func TestCreatePartner(t *testing.T) {
 	t.Parallel()
-	tenant := ctr.NewTenant(t) // of this test's own
+	tenant := ctr.NewTenant(t) // for this test only
 	graph := newGraph(t, tenant)
 
 	partner, name := models.NewRemoteAssistancePartner(), "TeamViewer"
@@ -73,12 +73,13 @@ func TestCreatePartner(t *testing.T) {
 		t.Errorf("created %s", *created.GetDisplayName())
 	}
 
-	// The same, by SQL: by a login that sees this tenant alone, and as the service itself.
+	// The same through SQL: with a login that sees only this tenant, and as the service
+	// itself.
 	report, err := tenant.ReportURL(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for url, table := range map[string]string{report: "reporting.partners", ctr.DatabaseURL(): "remote_assistance_partners"} {
+	for url, table := range map[string]string{report: "reporting.remote_assistance_partners", ctr.DatabaseURL(): "remote_assistance_partners"} {
 		db, err := pgx.Connect(t.Context(), url)
 		if err != nil {
 			t.Fatal(err)

@@ -25,7 +25,7 @@ before(async () => {
 
 after(() => container?.stop());
 
-// newTenant makes a tenant with a user, an application and a token, which goes with the test.
+// newTenant makes a tenant with a user, an application and a token, which is deleted when the test ends.
 async function newTenant(t) {
   const administer = async (method, path, body) => {
     const response = await fetch(adminURL + path, {

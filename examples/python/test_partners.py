@@ -16,7 +16,7 @@ def call(method, url, token=None, body=None, context=None):
         request.add_header("Authorization", f"Bearer {token}")
     if body is not None:
         request.data = json.dumps(body).encode()
-    with urllib.request.urlopen(request, context=context) as response:  # an HTTPError if it is refused
+    with urllib.request.urlopen(request, context=context) as response:  # raises HTTPError if refused
         return response.status, response.read()
 
 

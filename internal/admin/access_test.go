@@ -4,29 +4,30 @@ import (
 	"bytes"
 	"fmt"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
-	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
 // routes are all routes of the API, each with a path of a tenant and of things
 // that it doesn't have.
 func routes(tenant uuid.UUID) map[string]string {
-	engine := gin.New()
-	admin.RegisterHandlers(engine, nil)
-	fill := strings.NewReplacer(":tenantId", tenant.String(), ":name", "none", ":action", "confirm", ":report", "recent-changes", ":login", "none",
-		":userId", uuid.NewString(), ":clientId", uuid.NewString(), ":secretId", uuid.NewString(), ":credentialId", uuid.NewString(), ":partnerId", uuid.NewString(), ":keyId", uuid.NewString(), ":profile", "heap")
+	fill := strings.NewReplacer(":tenantId", tenant.String(), ":name", "none", ":entitySet", "remoteAssistancePartners", ":action", "confirm", ":report", "recent-changes", ":login", "none",
+		":userId", uuid.NewString(), ":clientId", uuid.NewString(), ":secretId", uuid.NewString(), ":credentialId", uuid.NewString(), ":entityId", uuid.NewString(), ":keyId", uuid.NewString(), ":profile", "heap")
 	all := map[string]string{}
-	for _, r := range engine.Routes() {
-		all[r.Method+" "+r.Path] = fill.Replace(r.Path)
+	for template, item := range contract().Paths.Map() {
+		path := parameter.ReplaceAllString(template, ":$1")
+		for method := range item.Operations() {
+			all[method+" "+path] = fill.Replace(path)
+		}
 	}
 	return all
 }
@@ -35,25 +36,29 @@ func routes(tenant uuid.UUID) map[string]string {
 func body(route string, tenant uuid.UUID) any {
 	switch route {
 	case "POST /v1/tenants":
-		return admin.TenantCreate{DisplayName: "x", Source: &admin.TenantSource{TenantId: &tenant}}
+		return api.TenantCreate{DisplayName: "x", Source: &api.TenantSource{TenantId: &tenant}}
 	case "POST /v1/tenants/:tenantId/tokens":
-		return admin.TokenRequest{ClientId: uuid.New()}
+		return api.TokenRequest{ClientId: uuid.New()}
 	case "POST /v1/tenants/:tenantId/users":
-		return admin.UserCreate{UserPrincipalName: "x@y.example"}
+		return api.UserCreate{UserPrincipalName: named("x", tenant)}
 	case "POST /v1/tenants/:tenantId/applications":
-		return admin.ApplicationCreate{DisplayName: "x"}
+		return api.ApplicationCreate{DisplayName: "x"}
 	case "POST /v1/tenants/:tenantId/applications/:clientId/certificates":
-		return admin.ApplicationCertificateCreate{Certificate: newCertificate()}
+		return api.ApplicationCertificateCreate{Certificate: newCertificate()}
 	case "POST /v1/tenants/:tenantId/applications/:clientId/federatedCredentials":
-		return admin.FederatedCredentialCreate{Name: "x", Issuer: "https://issuer.example", Subject: "x"}
+		return api.FederatedCredentialCreate{Name: "x", Issuer: "https://issuer.example", Subject: "x"}
 	case "POST /v1/tenants/:tenantId/snapshots":
-		return admin.SnapshotCreate{Name: "x"}
+		return api.SnapshotCreate{Name: "x"}
 	case "PUT /v1/tenants/:tenantId/state", "POST /v1/seeds":
 		return `{"version":1}`
 	case "POST /v1/report-logins":
-		return admin.ReportLoginCreate{TenantIds: []uuid.UUID{tenant}}
+		return api.ReportLoginCreate{TenantIds: []uuid.UUID{tenant}}
 	case "POST /v1/keys":
-		return admin.KeyCreate{Name: "x", Role: admin.AdminRoleOwner}
+		return api.KeyCreate{Name: "x", Role: api.AdminRoleOwner}
+	case "POST /v1/tenants/:tenantId/requests/verify":
+		return `{"noExpiredToken":true}`
+	case "PATCH /v1/tenants/:tenantId/faults/:faultId":
+		return `{"schedule":{}}`
 	case "PATCH /v1/tenants/:tenantId", "PATCH /v1/tenants/:tenantId/users/:userId", "PATCH /v1/tenants/:tenantId/applications/:clientId",
 		"POST /v1/tenants/:tenantId/applications/:clientId/secrets", "POST /v1/tenants/:tenantId/applications/:clientId/consents":
 		return "{}"
@@ -70,14 +75,14 @@ func public(route string) bool {
 func TestUnauthorized(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
-	tenant := owner.newTenant(admin.TenantCreate{}).Tenant.Id
-	revoked := owner.as(admin.AdminRoleOwner, t.Name())
+	tenant := owner.newTenant(api.TenantCreate{}).Tenant.Id
+	revoked := owner.as(api.AdminRoleOwner, t.Name())
 	for _, k := range owner.keys() {
 		if k.Name == t.Name() {
 			owner.want(204, owner.do("DELETE", "/v1/keys/"+k.Id.String(), nil))
 		}
 	}
-	expired := decode[admin.KeyCreated](t, owner.want(201, owner.do("POST", "/v1/keys", admin.KeyCreate{Name: t.Name(), Role: admin.AdminRoleOwner, TtlSeconds: ptr(int64(1))})))
+	expired := decode[api.KeyCreated](t, owner.want(201, owner.do("POST", "/v1/keys", api.KeyCreate{Name: t.Name(), Role: api.AdminRoleOwner, TtlSeconds: ptr(int64(1))})))
 	if _, err := dbtest.Pool(t).Exec(t.Context(), "UPDATE admin_keys SET expires_at = now() - interval '1 hour' WHERE id = $1", expired.Id); err != nil {
 		t.Fatal(err)
 	}
@@ -104,8 +109,8 @@ func TestUnauthorized(t *testing.T) {
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
-	tenant := owner.newTenant(admin.TenantCreate{}).Tenant.Id
-	clients := map[string]*client{"reader": owner.as(admin.AdminRoleReader, t.Name()), "manager": owner.as(admin.AdminRoleManager, t.Name())}
+	tenant := owner.newTenant(api.TenantCreate{}).Tenant.Id
+	clients := map[string]*client{"reader": owner.as(api.AdminRoleReader, t.Name()), "manager": owner.as(api.AdminRoleManager, t.Name())}
 	ranks := []string{"reader", "manager", "owner"}
 	for route, path := range routes(tenant) {
 		needed := roleOf(t, route)
@@ -140,6 +145,9 @@ var ofNoTenant = map[string]string{
 	"DELETE /v1/keys/:keyId":               "owners alone",
 	"GET /v1/whoami":                       "one's own key",
 	"GET /v1/audit":                        "owners alone",
+	"GET /v1/scenarios":                    "everybody's",
+	"GET /v1/requests":                     "owners alone",
+	"DELETE /v1/requests":                  "owners alone",
 	"GET /metrics":                         "of the service as a whole; no tenant is named",
 	"GET /debug/pprof/":                    "owners alone",
 	"GET /debug/pprof/:profile":            "owners alone",
@@ -150,9 +158,9 @@ var ofNoTenant = map[string]string{
 func TestManagersAreApart(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
-	mine, other := owner.as(admin.AdminRoleManager, t.Name()), owner.as(admin.AdminRoleManager, t.Name()+" other")
-	tenant := other.newTenant(admin.TenantCreate{}).Tenant.Id
-	other.want(201, other.do("POST", tenantPath(tenant, "/snapshots"), admin.SnapshotCreate{Name: "none"}))
+	mine, other := owner.as(api.AdminRoleManager, t.Name()), owner.as(api.AdminRoleManager, t.Name()+" other")
+	tenant := other.newTenant(api.TenantCreate{}).Tenant.Id
+	other.want(201, other.do("POST", tenantPath(tenant, "/snapshots"), api.SnapshotCreate{Name: "none"}))
 	missing := uuid.New()
 	for route := range routes(tenant) {
 		method, _, _ := strings.Cut(route, " ")
@@ -184,14 +192,14 @@ func TestManagersAreApart(t *testing.T) {
 			t.Errorf("there is no %s", route)
 		}
 	}
-	list := decode[admin.TenantList](t, mine.want(200, mine.do("GET", "/v1/tenants", nil)))
+	list := decode[api.TenantList](t, mine.want(200, mine.do("GET", "/v1/tenants", nil)))
 	if len(list.Value) != 0 {
 		t.Errorf("a list shows %+v", list)
 	}
-	mine.refused(403, "", mine.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Manager: ptr("somebody else")}))
-	own := mine.newTenant(admin.TenantCreate{})
+	mine.refused(403, "", mine.do("POST", "/v1/tenants", api.TenantCreate{DisplayName: "x", Manager: ptr("somebody else")}))
+	own := mine.newTenant(api.TenantCreate{})
 	mine.refused(403, "", mine.do("PATCH", tenantPath(own.Tenant.Id), `{"manager":"x"}`))
-	reader := owner.as(admin.AdminRoleReader, t.Name())
+	reader := owner.as(api.AdminRoleReader, t.Name())
 	reader.want(200, reader.do("GET", tenantPath(tenant), nil))
 }
 
@@ -200,20 +208,20 @@ func TestManagersAreApart(t *testing.T) {
 func TestOpenDoor(t *testing.T) {
 	t.Parallel()
 	c := open(t)
-	who := decode[admin.Caller](t, c.want(200, c.do("GET", "/v1/whoami", nil)))
-	if who.Role != admin.AdminRoleOwner || who.KeyId != nil {
+	who := decode[api.Caller](t, c.want(200, c.do("GET", "/v1/whoami", nil)))
+	if who.Role != api.AdminRoleOwner || who.KeyId != nil {
 		t.Errorf("%+v", who)
 	}
-	c.newTenant(admin.TenantCreate{})
+	c.newTenant(api.TenantCreate{})
 	for _, tt := range []struct {
 		host, origin, site string
 		status             int
 	}{
-		{"localhost:8081", "", "", 201},
-		{"127.0.0.1:8081", "", "", 201},
-		{"[::1]:8081", "", "", 201},
-		{"rebound.example:8081", "", "", 401},
-		{"localhost", "https://evil.example", "cross-site", 403},
+		{host: "localhost:8081", status: 201},
+		{host: "127.0.0.1:8081", status: 201},
+		{host: "[::1]:8081", status: 201},
+		{host: "rebound.example:8081", status: 401},
+		{host: "localhost", origin: "https://evil.example", site: "cross-site", status: 403},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/tenants", strings.NewReader(`{"displayName":"x"}`))
 		r.Header.Set("Content-Type", "application/json")
@@ -241,7 +249,7 @@ func TestOpenDoor(t *testing.T) {
 	for _, site := range []string{"none", "same-origin"} {
 		c.want(200, c.do("GET", "/debug/pprof/heap", nil, "Sec-Fetch-Site", site))
 	}
-	made := decode[admin.KeyCreated](t, c.want(201, c.do("POST", "/v1/keys", admin.KeyCreate{Name: "x", Role: admin.AdminRoleOwner})))
+	made := decode[api.KeyCreated](t, c.want(201, c.do("POST", "/v1/keys", api.KeyCreate{Name: "x", Role: api.AdminRoleOwner})))
 	c.refused(401, "", c.do("GET", "/v1/whoami", nil))
 	c.key = made.Key
 	c.want(204, c.do("DELETE", "/v1/keys/"+made.Id.String(), nil))
@@ -254,8 +262,8 @@ func TestOpenDoor(t *testing.T) {
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
-	manager := owner.as(admin.AdminRoleManager, t.Name())
-	made := manager.newTenant(admin.TenantCreate{})
+	manager := owner.as(api.AdminRoleManager, t.Name())
+	made := manager.newTenant(api.TenantCreate{})
 	path := tenantPath(made.Tenant.Id)
 	manager.want(200, manager.do("PATCH", path, `{"displayName":"y"}`))
 	manager.want(200, manager.do("GET", path, nil)) // no change
@@ -266,7 +274,7 @@ func TestAudit(t *testing.T) {
 
 	var got []string
 	for link := "/v1/audit?top=50"; link != ""; {
-		list := decode[admin.AuditList](t, owner.want(200, owner.do("GET", link, nil)))
+		list := decode[api.AuditList](t, owner.want(200, owner.do("GET", link, nil)))
 		for _, e := range list.Value {
 			if e.KeyName != nil && *e.KeyName == t.Name() {
 				got = append(got, fmt.Sprint(e.Action, " ", e.Outcome, " ", e.Status))
@@ -281,11 +289,45 @@ func TestAudit(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	of := decode[admin.AuditList](t, owner.want(200, owner.do("GET", "/v1/audit?tenantId="+made.Tenant.Id.String(), nil)))
+	of := decode[api.AuditList](t, owner.want(200, owner.do("GET", "/v1/audit?tenantId="+made.Tenant.Id.String(), nil)))
 	if len(of.Value) != 3 {
 		t.Errorf("%+v", of)
 	}
 	manager.refused(403, "", manager.do("GET", "/v1/audit", nil))
+}
+
+// The audit log names the user that a token was issued for, and is filtered by person and time.
+func TestAuditFilters(t *testing.T) {
+	t.Parallel()
+	owner := setup(t)
+	made := owner.newTenant(api.TenantCreate{})
+	k := made.Credentials
+	name := uuid.NewString()
+	another := owner.as(api.AdminRoleManager, name).newTenant(api.TenantCreate{}).Tenant.Id
+	before := time.Now().UTC()
+	owner.want(201, owner.do("POST", tenantPath(k.TenantId, "/tokens"), api.TokenRequest{ClientId: k.ClientId, UserId: &k.UserId}))
+	owner.want(201, owner.do("POST", tenantPath(k.TenantId, "/tokens"), api.TokenRequest{ClientId: k.ClientId}))
+	user := k.UserPrincipalName + " by application " + k.ClientId.String()
+	of := "tenantId=" + k.TenantId.String()
+	at := url.QueryEscape(before.Format(time.RFC3339Nano))
+	for query, want := range map[string][]string{
+		of + "&since=" + at:          {"issueToken application " + k.ClientId.String(), "issueToken " + user},
+		of + "&until=" + at:          {"createTenant " + k.TenantId.String()},
+		"who=" + k.UserPrincipalName: {"issueToken " + user},
+		"who=" + strings.ToUpper(k.UserPrincipalName) + "&until=" + at: {},
+		"who=" + k.UserPrincipalName[1:]:                               {},
+		of + "&who=nobody":                                             {},
+		"who=" + name:                                                  {"createTenant " + another.String(), "createKey " + name + " manager"},
+	} {
+		got := []string{}
+		for _, e := range decode[api.AuditList](t, owner.want(200, owner.do("GET", "/v1/audit?"+query, nil))).Value {
+			got = append(got, e.Action+" "+*e.Target)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", query, got, want)
+		}
+	}
+	owner.refused(400, "", owner.do("GET", "/v1/audit?since=yesterday", nil))
 }
 
 // A create that is tried again with its key is done once and answered alike, also
@@ -294,7 +336,7 @@ func TestIdempotency(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	key := []string{"Idempotency-Key", uuid.NewString()}
-	create := admin.TenantCreate{DisplayName: t.Name()}
+	create := api.TenantCreate{DisplayName: t.Name()}
 	answers := make([]reply, 6)
 	var wg sync.WaitGroup
 	for i := range answers {
@@ -309,28 +351,28 @@ func TestIdempotency(t *testing.T) {
 	if n := c.rows("SELECT count(*)::text FROM tenants WHERE display_name = $1", t.Name()); n[0] != "1" {
 		t.Errorf("%s tenants", n[0])
 	}
-	if detail := c.refused(409, "", c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "other"}, key...)); !strings.Contains(detail, "Idempotency-Key") {
+	if detail := c.refused(409, "", c.do("POST", "/v1/tenants", api.TenantCreate{DisplayName: "other"}, key...)); !strings.Contains(detail, "Idempotency-Key") {
 		t.Error(detail)
 	}
-	other := c.as(admin.AdminRoleOwner, t.Name()) // another's key is another key
-	if made := decode[admin.TenantCreated](t, c.want(201, other.do("POST", "/v1/tenants", create, key...))); strings.Contains(answers[0].body, made.Tenant.Id.String()) {
+	other := c.as(api.AdminRoleOwner, t.Name()) // another's key is another key
+	if made := decode[api.TenantCreated](t, c.want(201, other.do("POST", "/v1/tenants", create, key...))); strings.Contains(answers[0].body, made.Tenant.Id.String()) {
 		t.Error("another caller got the answer")
 	}
 
 	seed := "seed-" + uuid.NewString()
 	key = []string{"Idempotency-Key", seed}
 	for range 2 { // a document is read as it comes
-		c.want(201, c.do("POST", "/v1/seeds?name="+seed, `{"version":1,"partners":[{}]}`, key...))
+		c.want(201, c.do("POST", "/v1/seeds?name="+seed, `{"version":1,"remoteAssistancePartners":[{}]}`, key...))
 	}
-	c.refused(409, "", c.do("POST", "/v1/seeds?name="+seed, `{"version":1,"partners":[]}`, key...))
-	c.refused(409, "", c.do("POST", "/v1/seeds?name="+seed, `{"version":1,"partners":[{}]}`))
+	c.refused(409, "", c.do("POST", "/v1/seeds?name="+seed, `{"version":1,"remoteAssistancePartners":[]}`, key...))
+	c.refused(409, "", c.do("POST", "/v1/seeds?name="+seed, `{"version":1,"remoteAssistancePartners":[{}]}`))
 
 	fails := []string{"Idempotency-Key", uuid.NewString()} // what failed may be tried again
 	id := uuid.New()
-	c.want(201, c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Id: &id}))
-	c.refused(409, "", c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Id: &id}, fails...))
+	c.want(201, c.do("POST", "/v1/tenants", api.TenantCreate{DisplayName: "x", Id: &id}))
+	c.refused(409, "", c.do("POST", "/v1/tenants", api.TenantCreate{DisplayName: "x", Id: &id}, fails...))
 	c.want(204, c.do("DELETE", tenantPath(id), nil))
-	c.want(201, c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Id: &id}, fails...))
+	c.want(201, c.do("POST", "/v1/tenants", api.TenantCreate{DisplayName: "x", Id: &id}, fails...))
 	for _, secret := range c.rows("SELECT encode(answer, 'escape') FROM idempotency_keys") {
 		if strings.Contains(secret, "accessToken") {
 			t.Error("an answer is kept in the open")
@@ -342,13 +384,13 @@ func TestIdempotency(t *testing.T) {
 func TestKeysAreHashed(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	made := decode[admin.KeyCreated](t, c.want(201, c.do("POST", "/v1/keys", admin.KeyCreate{Name: t.Name(), Role: admin.AdminRoleReader, TtlSeconds: ptr(int64(60))})))
+	made := decode[api.KeyCreated](t, c.want(201, c.do("POST", "/v1/keys", api.KeyCreate{Name: t.Name(), Role: api.AdminRoleReader, TtlSeconds: ptr(int64(60))})))
 	if found := c.rows("SELECT k::text FROM admin_keys AS k WHERE k::text LIKE '%' || $1 || '%'", made.Key[11:]); len(found) != 0 {
 		t.Errorf("%q", found)
 	}
 	reader := &client{t, c.server, made.Key}
-	who := decode[admin.Caller](t, reader.want(200, reader.do("GET", "/v1/whoami", nil)))
-	if *who.Name != t.Name() || who.Role != admin.AdminRoleReader || *who.KeyId != made.Id {
+	who := decode[api.Caller](t, reader.want(200, reader.do("GET", "/v1/whoami", nil)))
+	if *who.Name != t.Name() || who.Role != api.AdminRoleReader || *who.KeyId != made.Id {
 		t.Errorf("%+v", who)
 	}
 	for _, k := range c.keys() {
@@ -361,10 +403,10 @@ func TestKeysAreHashed(t *testing.T) {
 }
 
 // keys are all keys, page by page; each begins where the last one ended.
-func (c *client) keys() (all []admin.Key) {
+func (c *client) keys() (all []api.Key) {
 	c.Helper()
 	for link := "/v1/keys?top=7"; link != ""; {
-		list := decode[admin.KeyList](c, c.want(200, c.do("GET", link, nil)))
+		list := decode[api.KeyList](c, c.want(200, c.do("GET", link, nil)))
 		for _, k := range list.Value {
 			if n := len(all); n > 0 && bytes.Compare(all[n-1].Id[:], k.Id[:]) >= 0 {
 				c.Errorf("%s comes after %s", k.Id, all[n-1].Id)

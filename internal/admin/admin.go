@@ -16,46 +16,57 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
-	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/front"
+	"github.com/mocktenant/mocktenant/internal/gather"
 	"github.com/mocktenant/mocktenant/internal/identity"
+	"github.com/mocktenant/mocktenant/internal/journal"
+	"github.com/mocktenant/mocktenant/internal/replicas"
+	"github.com/mocktenant/mocktenant/internal/reporting"
+	"github.com/mocktenant/mocktenant/internal/spool"
 	"github.com/mocktenant/mocktenant/internal/state"
 )
 
-// Config is what New needs: DB, Identity and Metrics; the rest may be left out.
+// Config configures an API. DB, Identity, Reports and Metrics are required.
 type Config struct {
 	DB       *db.Pool
 	Identity *identity.Provider
-	Now      func() time.Time // the clock; nil means time.Now
+	Now      func() time.Time // nil means time.Now
 	Log      *slog.Logger     // nil discards
 
-	// Open lets everybody in as an owner as long as there is no key. It is for
-	// listeners that only this machine reaches.
+	// Open lets every caller in as an owner as long as no key exists. It is for listeners
+	// that only this machine can reach.
 	Open bool
 
-	// Metrics serves /metrics to those who may read.
+	// Metrics serves /metrics to callers with the role reader.
 	Metrics http.Handler
 
-	// Observe comes before the handlers of every request. The id of the tenant that
-	// the path names is in Gin's context as "tenant" when they are done.
-	Observe []gin.HandlerFunc
+	Hooks []front.Hook // see every request
 
-	// ReportURL is where report logins connect; "" is the service's own database.
-	ReportURL string
+	// Routes lists the routes of Graph and the authority as METHOD PATH.
+	Routes func() []string
 
-	// Patience is how long a client may pause within a body or an export, and how
-	// long an import or an export waits for its turn; 0 means 30 seconds.
+	// Journal records the requests of clients; nil records none.
+	Journal *journal.Journal
+
+	// Replicas finds the other replicas. A change returns after all of them have applied it. If
+	// Replicas is nil, this service runs alone.
+	Replicas *replicas.Replicas
+
+	// Reports manages the service's report logins.
+	Reports *reporting.Logins
+
+	// Patience is how long a client may pause within a body or an export, and how long an
+	// import or an export waits for its turn; 0 means 30 seconds.
 	Patience time.Duration
 
-	// Spool is how many bytes the temporary files of all imports and exports may have
-	// together; 0 means 4 GiB.
+	// Spool bounds the temporary files of all imports and exports together, in bytes; 0
+	// means 4 GiB.
 	Spool int64
 }
 
@@ -67,23 +78,25 @@ type API struct {
 	now       func() time.Time
 	log       *slog.Logger
 	open      bool
-	report    string
+	journal   *journal.Journal
+	replicas  *replicas.Replicas
+	reports   *reporting.Logins
 	metrics   http.Handler
-	observe   []gin.HandlerFunc
+	hooks     []front.Hook
+	routes    func() []string
+	rules     func(rule []byte) (pointer, message string) // checkRule, which reads the contract, of which operations are a part
 	observers observers
 	denials   denials
 
-	measuring sync.Mutex // held by who takes a profile
+	measuring sync.Mutex // locked while a profile is taken
 
-	turns       db.Turns // of changes to a tenant
+	turns       gather.Turns[uuid.UUID] // queues changes of a tenant
 	patience    time.Duration
-	spool       *room // for documents
-	documents   slots // those that are kept
-	conversions slots // of YAML
-	transfers   slots // of documents into the database or out of it
-	copies      slots // within the database
-
-	guard *guard
+	spool       *spool.Room // temporary files of documents
+	documents   spool.Slots // bounds documents in temporary files
+	conversions spool.Slots // bounds conversions of YAML
+	transfers   spool.Slots // bounds imports and exports at the database
+	copies      spool.Slots // bounds copies within the database
 
 	sameOrigin *http.CrossOriginProtection
 }
@@ -91,16 +104,16 @@ type API struct {
 // New returns the API.
 func New(c Config) *API {
 	a := &API{
-		pool: c.DB, queries: db.New(c.DB), identity: c.Identity, now: c.Now, log: c.Log, open: c.Open, report: c.ReportURL,
-		metrics: c.Metrics, observe: c.Observe,
-		patience: cmp.Or(c.Patience, patience), spool: &room{most: cmp.Or(c.Spool, defaultSpool)},
-		documents:   newSlots(maxDocuments, "imports and exports"),
-		conversions: newSlots(1, "conversions of YAML"),
-		transfers:   newSlots(int(c.DB.Config().MaxConns)/4, "imports and exports"),
-		copies:      newSlots(int(c.DB.Config().MaxConns)/2, "copies of what tenants hold"),
+		pool: c.DB, queries: db.New(c.DB), identity: c.Identity, now: c.Now, log: c.Log, open: c.Open, reports: c.Reports,
+		metrics: c.Metrics, hooks: c.Hooks, routes: c.Routes, journal: c.Journal, replicas: c.Replicas,
+		patience: cmp.Or(c.Patience, patience), spool: spool.NewRoom(cmp.Or(c.Spool, defaultSpool)),
+		documents:   spool.NewSlots(maxDocuments, "imports and exports"),
+		conversions: spool.NewSlots(1, "conversions of YAML"),
+		transfers:   spool.NewSlots(int(c.DB.Config().MaxConns)/4, "imports and exports"),
+		copies:      spool.NewSlots(int(c.DB.Config().MaxConns)/2, "copies of what tenants hold"),
 		sameOrigin:  http.NewCrossOriginProtection(),
 	}
-	a.guard = newGuard(a)
+	a.rules = a.checkRule
 	if a.now == nil {
 		a.now = time.Now
 	}
@@ -112,119 +125,105 @@ func New(c Config) *API {
 
 // Handler serves the API.
 func (a *API) Handler() http.Handler {
-	engine := gin.New()
-	engine.RedirectTrailingSlash = false
-	engine.HandleMethodNotAllowed = true
+	engine := sync.OnceValue(a.engine) // reading the contract for the routes takes a while
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { engine().ServeHTTP(w, r) })
+}
+
+func (a *API) engine() *front.Engine[*call] {
+	engine := front.New(front.Config[*call]{Name: "administration", Now: a.now, Log: a.log, Hooks: a.hooks, Open: a.begin, Fail: a.fail})
 	engine.UseRawPath = true
-	engine.ForwardedByClientIP = false // the audit log believes nobody's word for an address
-	engine.Use(append(slices.Clip(a.observe), a.begin, a.admit)...)
-	engine.NoRoute(a.handle(func(*call) (answer, error) { return answer{}, errNotFound("There is no such path; see /openapi.yaml.") }))
-	engine.NoMethod(a.handle(func(*call) (answer, error) {
-		return answer{}, &problem{status: http.StatusMethodNotAllowed, detail: "The path has no such method; see /openapi.yaml."}
+	engine.Use(engine.Adapt(end), engine.Adapt(a.admit))
+	engine.NoRoute(engine.Adapt(func(*call) error { return errNotFound("There is no such path; see /openapi.yaml.") }))
+	engine.NoMethod(engine.Adapt(func(*call) error {
+		return &problem{status: http.StatusMethodNotAllowed, detail: "The path has no such method; see /openapi.yaml."}
 	}))
-	RegisterHandlersWithOptions(engine, a, GinServerOptions{ErrorHandler: func(c *gin.Context, err error, _ int) {
-		a.fail(callOf(c), errBadRequest("%v", err)) // the contract was checked before: this is never reached
-	}})
+	for _, e := range contract() {
+		engine.Handle(e.route.Method, e.path, engine.Adapt(answering(e.run)))
+	}
 	return engine
 }
 
 // call is one request.
 type call struct {
-	*gin.Context
-	id     string
-	now    time.Time  // to the microsecond, as Postgres keeps it
-	op     *operation // nil where no operation is
+	*front.Exchange
+	admin  *API
+	op     *endpoint // nil without an operation
 	caller caller
-	tenant db.Tenant // that the path names
-	body   []byte    // read, where the contract holds it
+	tenant db.Tenant // the tenant in the path
 
-	document *spool         // of an import or an export, or a body that may bring one
-	state    state.Document // that it is, or has in it; zero: none
-	slots    slots          // in which the change is made
-	end      func()         // after the call; may be nil
+	parameters map[string]any // from path and query
+	target     string         // the last path parameter that isn't the tenant
+	body       []byte         // read if the contract checks it
+	copied     uuid.UUID      // the tenant that the change copies, or zero
+
+	document *spool.Document // of an import or an export, or a body that may contain one
+	state    state.Document  // the document in it, or zero
+	slots    spool.Slots     // bounds concurrent changes of its kind
+	end      func()          // called after the call; may be nil
 }
 
-const callKey = "call"
+// begin finds the operation, and sets the headers that every answer has.
+func (a *API) begin(e *front.Exchange) *call {
+	e.Arrived = e.Arrived.Truncate(time.Microsecond) // Postgres's precision
+	e.Now = e.Arrived
+	x := &call{Exchange: e, admin: a, op: contract().find(e.Request.Method, e.FullPath())}
+	x.Quiet = x.op != nil && x.op.name == "getMetrics" // scrapes come every few seconds
+	x.Attrs = append(x.Attrs, slog.String("path", x.Request.URL.Path))
+	x.Header("Cache-Control", "no-store") // answers may contain secrets
+	x.Header("X-Content-Type-Options", "nosniff")
+	x.Header("request-id", x.ID)
+	return x
+}
 
-func callOf(c *gin.Context) *call { return c.MustGet(callKey).(*call) }
-
-// begin is the first middleware: it finds the operation and logs the outcome.
-func (a *API) begin(c *gin.Context) {
-	x := &call{Context: c, id: uuid.NewString(), now: a.now().Truncate(time.Microsecond), op: contract().find(c.Request.Method, c.FullPath())}
-	c.Set(callKey, x)
-	c.Header("Cache-Control", "no-store") // answers hold secrets
-	c.Header("X-Content-Type-Options", "nosniff")
-	c.Header("request-id", x.id)
-	start := time.Now()
+// end releases what a call used, after its answer.
+func end(x *call) error {
 	defer func() {
 		if x.end != nil {
 			x.end()
 		}
 	}()
-	defer func() {
-		if p := recover(); p == http.ErrAbortHandler { //nolint:errorlint // a value, not a chain
-			panic(p)
-		} else if p != nil {
-			a.fail(x, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
-		}
-		level := slog.LevelInfo
-		if x.op != nil && x.op.name == "getMetrics" {
-			level = slog.LevelDebug // it comes every few seconds
-		}
-		if c.Writer.Status() >= http.StatusInternalServerError {
-			level = slog.LevelError
-		}
-		a.log.Log(c.Request.Context(), level, "administration", "method", c.Request.Method, "path", c.Request.URL.Path,
-			"status", c.Writer.Status(), "took", time.Since(start), "key", x.caller.name, "id", x.id, "error", c.Errors.String())
-	}()
-	c.Next()
+	x.Next()
+	return nil
 }
 
-// admit decides who calls from where, whether they may, which tenant it is about, and
-// whether the request is what the contract says.
-func (a *API) admit(c *gin.Context) {
-	x := callOf(c)
+// admit checks the caller, the role, the tenant in the path, and the request against the
+// contract, in this order.
+func (a *API) admit(x *call) error {
 	for _, step := range []func(*call) error{a.checkOrigin, a.authenticate, a.authorize, a.findTenant, a.keepDocument, a.validate} {
 		if err := step(x); err != nil {
-			a.fail(x, err)
-			c.Abort()
-			return
+			return err
 		}
 	}
+	return nil
 }
 
-// answer is what a call is answered.
+// answer is the status and the value for the client. The zero answer means that the answer
+// is already written.
 type answer struct {
 	status int
-	value  any // nil: nothing
+	value  any // nil without a body
 }
 
-func ok(value any) answer      { return answer{http.StatusOK, value} }
-func created(value any) answer { return answer{http.StatusCreated, value} }
-func done() answer             { return answer{status: http.StatusNoContent} }
-
-// handle adapts a handler to Gin.
-func (a *API) handle(f func(*call) (answer, error)) gin.HandlerFunc {
-	return func(c *gin.Context) { a.answer(c, f) }
-}
-
-func (a *API) answer(c *gin.Context, f func(*call) (answer, error)) {
-	x := callOf(c)
-	result, err := f(x)
-	if err == nil {
-		err = x.write(result)
-	}
-	if err != nil {
-		a.fail(x, err)
+// answering makes a handler from an operation's function.
+func answering(f func(*call) (answer, error)) func(*call) error {
+	return func(x *call) error {
+		result, err := f(x)
+		if err != nil {
+			return err
+		}
+		return x.write(result)
 	}
 }
 
 func (x *call) write(result answer) error {
+	if result.status == 0 {
+		return nil
+	}
 	switch value := result.value.(type) {
 	case nil:
 		x.Status(result.status)
 		x.Writer.WriteHeaderNow()
-	case []byte: // written before, and answered again
+	case []byte: // stored, and answered again
 		x.Data(result.status, jsonType, value)
 	default:
 		text, err := marshal(value)
@@ -236,8 +235,8 @@ func (x *call) write(result answer) error {
 	return nil
 }
 
-// Sweep removes what has expired: tenants, states that nothing names, answers
-// kept for retries, and old entries of the audit log.
+// Sweep removes expired tenants, unused states, stored answers, and old entries of the
+// audit log.
 func (a *API) Sweep(ctx context.Context) error {
 	now := a.now()
 	expired, err := a.queries.ListExpiredTenants(ctx, db.ListExpiredTenantsParams{Now: &now, RowLimit: sweepLimit})
@@ -254,11 +253,14 @@ func (a *API) Sweep(ctx context.Context) error {
 	if err == nil {
 		_, err = a.queries.DeleteUnusedStates(ctx, states)
 	}
-	reports := a.sweepReports(ctx)
+	reports := a.reports.Sweep(ctx)
 	_, idempotency := a.queries.DeleteOldIdempotencyKeys(ctx, now.Add(-idempotencyLifetime))
-	_, repeatable := a.queries.DeleteOldRepeatableRequests(ctx, now.Add(-repeatabilityLifetime))
+	_, repeatable := a.queries.DeleteOldRepeatableRequests(ctx, db.DeleteOldRepeatableRequestsParams{Now: now, Seconds: repeatabilityLifetime.Seconds()})
 	_, audit := a.queries.DeleteOldAuditEntries(ctx, now.Add(-auditLifetime))
 	denials := a.sweepDenials(ctx, now)
+	if a.journal != nil {
+		errs = append(errs, a.journal.Sweep(ctx))
+	}
 	return errors.Join(append(errs, err, reports, idempotency, repeatable, audit, denials)...)
 }
 
@@ -268,12 +270,12 @@ const (
 
 	auditLifetime = 365 * 24 * time.Hour
 
-	// repeatabilityLifetime is the longest that a tenant may set.
+	// repeatabilityLifetime is the maximum that a tenant may set.
 	repeatabilityLifetime = time.Hour
 )
 
-// loopbackHost tells whether a Host header names this machine: a page of
-// elsewhere that a name was bound to 127.0.0.1 for has another.
+// loopbackHost reports whether a Host header names this machine. A page on a foreign name
+// that resolves to 127.0.0.1 sends a different one.
 func loopbackHost(header string) bool {
 	host := header
 	if h, _, err := net.SplitHostPort(header); err == nil {

@@ -12,14 +12,14 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-// proofs are what applications of a tenant prove themselves by.
+// proofs are the credentials of a tenant's applications.
 type proofs struct {
 	secrets      []db.ApplicationSecret
 	certificates []db.ApplicationCertificate
@@ -37,11 +37,11 @@ func loadProofs(ctx context.Context, q *db.Queries, tenant uuid.UUID, clients []
 	return c, err
 }
 
-// add adds an application's credentials to what is shown of it.
-func (c proofs) add(to *Application) error {
+// add adds an application's credentials to its description.
+func (c proofs) add(to *api.Application) error {
 	for _, s := range c.secrets {
 		if s.ClientID == to.ClientId {
-			to.Secrets = append(to.Secrets, ApplicationSecret{Id: s.ID, Hint: s.Hint, ExpiresDateTime: s.ExpiresAt.UTC()})
+			to.Secrets = append(to.Secrets, api.ApplicationSecret{Id: s.ID, Hint: s.Hint, ExpiresDateTime: s.ExpiresAt.UTC()})
 		}
 	}
 	for _, row := range c.certificates {
@@ -67,19 +67,19 @@ func (c proofs) add(to *Application) error {
 	return nil
 }
 
-func newApplicationCertificate(id uuid.UUID, der []byte) (ApplicationCertificate, error) {
+func newApplicationCertificate(id uuid.UUID, der []byte) (api.ApplicationCertificate, error) {
 	certificate, err := x509.ParseCertificate(der)
 	if err != nil {
-		return ApplicationCertificate{}, err
+		return api.ApplicationCertificate{}, err
 	}
 	thumbprint := sha1.Sum(der) //nolint:gosec // see above
-	return ApplicationCertificate{
+	return api.ApplicationCertificate{
 		Id: id, Thumbprint: fmt.Sprintf("%X", thumbprint), StartDateTime: certificate.NotBefore.UTC(), ExpiresDateTime: certificate.NotAfter.UTC(),
 	}, nil
 }
 
-func newFederatedCredential(c db.ApplicationFederatedCredential) (FederatedCredential, error) {
-	credential := FederatedCredential{Id: c.ID, Name: c.Name, Issuer: c.Issuer, Subject: c.Subject, Audiences: c.Audiences, Description: c.Description}
+func newFederatedCredential(c db.ApplicationFederatedCredential) (api.FederatedCredential, error) {
+	credential := api.FederatedCredential{Id: c.ID, Name: c.Name, Issuer: c.Issuer, Subject: c.Subject, Audiences: c.Audiences, Description: c.Description}
 	if c.KeySet == nil {
 		return credential, nil
 	}
@@ -91,10 +91,10 @@ func newFederatedCredential(c db.ApplicationFederatedCredential) (FederatedCrede
 
 var (
 	errCertificate = errors.New("want a certificate, X.509 with an RSA key: PEM, or its DER in base64")
-	errPrivateKey  = errors.New("it is a private key, which only its application may have: want the certificate; and make a new key if others could read this one")
+	errPrivateKey  = errors.New("this is a private key, which only its application may have: want the certificate; and make a new key if others may have read this one")
 )
 
-// parseCertificate reads a certificate as administrators write it.
+// parseCertificate reads a certificate in the forms that administrators send.
 func parseCertificate(text string) ([]byte, error) {
 	var der []byte
 	if block, _ := pem.Decode([]byte(text)); block != nil {
@@ -115,11 +115,11 @@ func parseCertificate(text string) ([]byte, error) {
 	return der, nil
 }
 
-// findConfidential finds an application that may have credentials.
+// findConfidential finds an application that can have credentials.
 func (c *change) findConfidential(ctx context.Context, id uuid.UUID) error {
 	app, err := c.findApplication(ctx, id)
 	if err == nil && app.PublicClient {
-		err = errBadRequest("The application is a public client, which has no credentials.")
+		err = errBadRequest("The application is a public client, which can't have credentials.")
 	}
 	return err
 }
@@ -127,82 +127,83 @@ func (c *change) findConfidential(ctx context.Context, id uuid.UUID) error {
 // maxCertificates is how many certificates an application may have.
 const maxCertificates = 20
 
-// CreateApplicationCertificate registers a certificate.
-func (a *API) CreateApplicationCertificate(c *gin.Context, tenant TenantId, id ClientId) {
-	a.answer(c, func(x *call) (answer, error) {
-		r, err := read[ApplicationCertificateCreate](x)
-		if err != nil {
-			return answer{}, err
-		}
-		der, err := parseCertificate(r.Certificate)
-		if err != nil {
-			return answer{}, x.errAt("/certificate", "%v.", err)
-		}
-		return a.change(x, id.String(), func(ctx context.Context, c *change) (answer, error) {
-			if err := c.findConfidential(ctx, id); err != nil {
-				return answer{}, err
-			}
-			all, err := c.ListApplicationCertificates(ctx, db.ListApplicationCertificatesParams{TenantID: tenant, ClientID: id})
-			if err != nil {
-				return answer{}, err
-			}
-			if len(all) >= maxCertificates {
-				return answer{}, errConflict("The application has %d certificates, the most that it may have.", len(all))
-			}
-			p := db.CreateApplicationCertificateParams{TenantID: tenant, ClientID: id, ID: uuid.New(), Certificate: der, CreatedAt: x.now}
-			if err := c.CreateApplicationCertificate(ctx, p); err != nil {
-				return answer{}, err
-			}
-			certificate, err := newApplicationCertificate(p.ID, der)
-			return created(certificate), err
-		})
-	})
+// certificateCreate is a request to register a certificate.
+type certificateCreate struct {
+	applicationPath
+	api.ApplicationCertificateCreate
+	der []byte
 }
 
-// DeleteApplicationCertificate removes a certificate.
-func (a *API) DeleteApplicationCertificate(c *gin.Context, tenant TenantId, id ClientId, certificate CredentialId) {
-	a.answer(c, func(x *call) (answer, error) {
-		return a.change(x, certificate.String(), func(ctx context.Context, c *change) (answer, error) {
-			n, err := c.DeleteApplicationCertificate(ctx, db.DeleteApplicationCertificateParams{TenantID: tenant, ClientID: id, ID: certificate})
-			if err == nil && n == 0 {
-				err = errNotFound("The application has no certificate %s.", certificate)
-			}
-			return done(), err
-		})
-	})
+func readCertificate(_ context.Context, x *call, r *certificateCreate) (err error) {
+	if r.der, err = parseCertificate(r.Certificate); err != nil {
+		return x.errAt("/certificate", "%v.", err)
+	}
+	return nil
 }
 
-// CreateFederatedCredential lets tokens of another issuer prove an application.
-func (a *API) CreateFederatedCredential(c *gin.Context, tenant TenantId, id ClientId) {
-	a.answer(c, func(x *call) (answer, error) {
-		r, err := read[FederatedCredentialCreate](x)
-		if err != nil {
-			return answer{}, err
-		}
-		row := db.ApplicationFederatedCredential{
-			TenantID: tenant, ClientID: id, ID: uuid.New(), Name: r.Name, Issuer: r.Issuer, Subject: r.Subject,
-			Audiences: []string{identity.FederatedAudience}, Description: r.Description, CreatedAt: x.now,
-		}
-		set(&row.Audiences, r.Audiences)
-		if err := identity.CheckIssuer(r.Issuer); err != nil {
-			return answer{}, x.errAt("/issuer", "%q: %v.", r.Issuer, err)
-		}
-		if r.KeySet != nil {
-			if row.KeySet, err = json.Marshal(r.KeySet); err == nil {
-				err = identity.CheckKeySet(row.KeySet)
-			}
-			if err != nil {
-				return answer{}, x.errAt("/keySet", "%v.", err)
-			}
-		}
-		return a.change(x, id.String(), func(ctx context.Context, c *change) (answer, error) {
-			if err := c.createFederatedCredential(ctx, row); err != nil {
-				return answer{}, err
-			}
-			credential, err := newFederatedCredential(row)
-			return created(credential), err
-		})
-	})
+func createApplicationCertificate(ctx context.Context, c *change, r certificateCreate) (made api.ApplicationCertificate, err error) {
+	if err := c.findConfidential(ctx, r.ClientID); err != nil {
+		return made, err
+	}
+	all, err := c.ListApplicationCertificates(ctx, db.ListApplicationCertificatesParams{TenantID: c.tenant.ID, ClientID: r.ClientID})
+	if err != nil {
+		return made, err
+	}
+	if len(all) >= maxCertificates {
+		return made, errConflict("The application has %d certificates, the maximum.", len(all))
+	}
+	p := db.CreateApplicationCertificateParams{TenantID: c.tenant.ID, ClientID: r.ClientID, ID: uuid.New(), Certificate: r.der, CreatedAt: c.Now}
+	if err := c.CreateApplicationCertificate(ctx, p); err != nil {
+		return made, err
+	}
+	return newApplicationCertificate(p.ID, r.der)
+}
+
+// credentialPath names a credential of an application.
+type credentialPath struct{ ClientID, CredentialID uuid.UUID }
+
+func deleteApplicationCertificate(ctx context.Context, c *change, r credentialPath) (none, error) {
+	n, err := c.DeleteApplicationCertificate(ctx, db.DeleteApplicationCertificateParams{TenantID: c.tenant.ID, ClientID: r.ClientID, ID: r.CredentialID})
+	if err == nil && n == 0 {
+		err = errNotFound("The application has no certificate %s.", r.CredentialID)
+	}
+	return none{}, err
+}
+
+// federatedCredentialCreate is a request to make a federated credential.
+type federatedCredentialCreate struct {
+	applicationPath
+	api.FederatedCredentialCreate
+	keySet []byte
+}
+
+func checkFederatedCredential(_ context.Context, x *call, r *federatedCredentialCreate) (err error) {
+	if err := identity.CheckIssuer(r.Issuer); err != nil {
+		return x.errAt("/issuer", "%q: %v.", r.Issuer, err)
+	}
+	if r.KeySet == nil {
+		return nil
+	}
+	if r.keySet, err = json.Marshal(r.KeySet); err == nil {
+		err = identity.CheckKeySet(r.keySet)
+	}
+	if err != nil {
+		return x.errAt("/keySet", "%v.", err)
+	}
+	return nil
+}
+
+// createFederatedCredential lets tokens of another issuer authenticate an application.
+func createFederatedCredential(ctx context.Context, c *change, r federatedCredentialCreate) (made api.FederatedCredential, err error) {
+	row := db.ApplicationFederatedCredential{
+		TenantID: c.tenant.ID, ClientID: r.ClientID, ID: uuid.New(), Name: r.Name, Issuer: r.Issuer, Subject: r.Subject,
+		Audiences: []string{identity.FederatedAudience}, Description: r.Description, KeySet: r.keySet, CreatedAt: c.Now,
+	}
+	set(&row.Audiences, r.Audiences)
+	if err := c.createFederatedCredential(ctx, row); err != nil {
+		return made, err
+	}
+	return newFederatedCredential(row)
 }
 
 func (c *change) createFederatedCredential(ctx context.Context, row db.ApplicationFederatedCredential) error {
@@ -214,7 +215,7 @@ func (c *change) createFederatedCredential(ctx context.Context, row db.Applicati
 		return err
 	}
 	if len(all) >= identity.MaxFederatedCredentials {
-		return errConflict("The application has %d federated credentials, the most that it may have.", len(all))
+		return errConflict("The application has %d federated credentials, the maximum.", len(all))
 	}
 	n, err := c.CreateFederatedCredential(ctx, db.CreateFederatedCredentialParams(row))
 	if err == nil && n == 0 {
@@ -223,15 +224,10 @@ func (c *change) createFederatedCredential(ctx context.Context, row db.Applicati
 	return err
 }
 
-// DeleteFederatedCredential removes a federated credential.
-func (a *API) DeleteFederatedCredential(c *gin.Context, tenant TenantId, id ClientId, credential CredentialId) {
-	a.answer(c, func(x *call) (answer, error) {
-		return a.change(x, credential.String(), func(ctx context.Context, c *change) (answer, error) {
-			n, err := c.DeleteFederatedCredential(ctx, db.DeleteFederatedCredentialParams{TenantID: tenant, ClientID: id, ID: credential})
-			if err == nil && n == 0 {
-				err = errNotFound("The application has no federated credential %s.", credential)
-			}
-			return done(), err
-		})
-	})
+func deleteFederatedCredential(ctx context.Context, c *change, r credentialPath) (none, error) {
+	n, err := c.DeleteFederatedCredential(ctx, db.DeleteFederatedCredentialParams{TenantID: c.tenant.ID, ClientID: r.ClientID, ID: r.CredentialID})
+	if err == nil && n == 0 {
+		err = errNotFound("The application has no federated credential %s.", r.CredentialID)
+	}
+	return none{}, err
 }

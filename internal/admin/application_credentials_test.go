@@ -18,7 +18,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/google/uuid"
 
-	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/api"
 )
 
 // testKey is one key for all tests.
@@ -70,7 +70,7 @@ func (c *client) assert(tenant, app uuid.UUID, header map[jose.HeaderKey]any, cl
 func TestApplicationCredentials(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	made := c.newTenant(admin.TenantCreate{})
+	made := c.newTenant(api.TenantCreate{})
 	app := made.Credentials.ClientId
 	one := tenantPath(made.Tenant.Id, "/applications/"+app.String())
 	byCertificate := func(tenant uuid.UUID, thumbprint string) reply {
@@ -89,22 +89,22 @@ func TestApplicationCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}))
-	certificate := decode[admin.ApplicationCertificate](t, c.want(201, c.do("POST", one+"/certificates", admin.ApplicationCertificateCreate{Certificate: text})))
+	certificate := decode[api.ApplicationCertificate](t, c.want(201, c.do("POST", one+"/certificates", api.ApplicationCertificateCreate{Certificate: text})))
 	c.want(200, byCertificate(made.Tenant.Id, certificate.Thumbprint))
-	create := admin.FederatedCredentialCreate{Name: "ci", Issuer: "https://issuer.example", Subject: "workload", KeySet: keySet()}
-	credential := decode[admin.FederatedCredential](t, c.want(201, c.do("POST", one+"/federatedCredentials", create)))
+	create := api.FederatedCredentialCreate{Name: "ci", Issuer: "https://issuer.example", Subject: "workload", KeySet: keySet()}
+	credential := decode[api.FederatedCredential](t, c.want(201, c.do("POST", one+"/federatedCredentials", create)))
 	c.want(200, byIssuer(made.Tenant.Id))
 	c.refused(409, "", c.do("POST", one+"/federatedCredentials", create))
-	if got := decode[admin.Application](t, c.want(200, c.do("GET", one, nil))); len(got.Certificates) != 1 || len(got.FederatedCredentials) != 1 || got.FederatedCredentials[0].Audiences[0] != "api://AzureADTokenExchange" {
+	if got := decode[api.Application](t, c.want(200, c.do("GET", one, nil))); len(got.Certificates) != 1 || len(got.FederatedCredentials) != 1 || got.FederatedCredentials[0].Audiences[0] != "api://AzureADTokenExchange" {
 		t.Errorf("%+v", got)
 	}
 
-	c.refused(400, "/certificate", c.do("POST", one+"/certificates", admin.ApplicationCertificateCreate{Certificate: "x"}))
+	c.refused(400, "/certificate", c.do("POST", one+"/certificates", api.ApplicationCertificateCreate{Certificate: "x"}))
 	key := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(testKey())})
-	if r := c.do("POST", one+"/certificates", admin.ApplicationCertificateCreate{Certificate: string(key)}); r.status != 400 || !strings.Contains(r.body, "it is a private key") || strings.Contains(r.body, "BEGIN") {
+	if r := c.do("POST", one+"/certificates", api.ApplicationCertificateCreate{Certificate: string(key)}); r.status != 400 || !strings.Contains(r.body, "this is a private key") || strings.Contains(r.body, "BEGIN") {
 		t.Errorf("a private key: %d %s", r.status, r.body)
 	}
-	for at, bad := range map[string]admin.FederatedCredentialCreate{
+	for at, bad := range map[string]api.FederatedCredentialCreate{
 		"/issuer": {Name: "a", Issuer: "http://issuer.example", Subject: "x"},
 		"/keySet": {Name: "b", Issuer: "https://issuer.example", Subject: "x", KeySet: &map[string]any{"keys": []any{}}},
 	} {
@@ -112,12 +112,12 @@ func TestApplicationCredentials(t *testing.T) {
 	}
 
 	source := made.Tenant.Id
-	copied := c.newTenant(admin.TenantCreate{Source: &admin.TenantSource{TenantId: &source}}).Tenant.Id
+	copied := c.newTenant(api.TenantCreate{Source: &api.TenantSource{TenantId: &source}}).Tenant.Id
 	c.want(200, byCertificate(copied, certificate.Thumbprint))
 	c.want(200, byIssuer(copied))
 
 	exported := json.RawMessage(c.want(200, c.do("GET", tenantPath(made.Tenant.Id, "/state"), nil)).body)
-	imported := c.newTenant(admin.TenantCreate{Source: &admin.TenantSource{Document: &exported}}).Tenant.Id
+	imported := c.newTenant(api.TenantCreate{Source: &api.TenantSource{Document: &exported}}).Tenant.Id
 	c.want(200, byCertificate(imported, certificate.Thumbprint))
 	c.want(200, byIssuer(imported))
 	path := tenantPath(imported, "/state")

@@ -6,30 +6,30 @@ import (
 	"errors"
 	"time"
 
-	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-// secretLifetime is how long a secret is good unless it is said: Entra's longest.
+// secretLifetime is the default lifetime of a secret, Entra's maximum.
 const secretLifetime = 2 * 365 * 24 * time.Hour
 
-func newApplication(a db.Application, c proofs) (Application, error) {
-	application := Application{
+func newApplication(a db.Application, c proofs) (api.Application, error) {
+	application := api.Application{
 		ClientId: a.ClientID, ServicePrincipalId: a.ServicePrincipalID, DisplayName: a.DisplayName,
 		PublicClient: a.PublicClient, PublicClientFlows: a.PublicClientFlows, RedirectUris: list(a.RedirectUris),
 		SpaRedirectUris: list(a.SpaRedirectUris), PublicClientRedirectUris: list(a.PublicClientRedirectUris),
 		ExposedScopes: list(a.ExposedScopes), RequiredScopes: list(a.RequiredScopes), RequiredRoles: list(a.RequiredRoles),
-		Secrets: []ApplicationSecret{}, Certificates: []ApplicationCertificate{}, FederatedCredentials: []FederatedCredential{},
+		Secrets: []api.ApplicationSecret{}, Certificates: []api.ApplicationCertificate{}, FederatedCredentials: []api.FederatedCredential{},
 		CreatedDateTime: a.CreatedAt.UTC(),
 	}
 	return application, c.add(&application)
 }
 
-// list is never null in JSON.
+// list is [] instead of null in JSON.
 func list(items []string) []string {
 	if items == nil {
 		return []string{}
@@ -37,61 +37,54 @@ func list(items []string) []string {
 	return items
 }
 
-// ListApplications lists the applications of a tenant.
-func (a *API) ListApplications(c *gin.Context, id TenantId, p ListApplicationsParams) {
-	a.answer(c, func(x *call) (answer, error) {
-		after, err := parseAfter(p.After)
+// listApplications lists the applications of a tenant.
+func listApplications(ctx context.Context, x *call, p api.ListApplicationsParams) (list api.ApplicationList, err error) {
+	after, err := parseAfter(p.After)
+	if err != nil {
+		return list, err
+	}
+	rows, more, err := x.admin.pageOfApplications(ctx, db.ListApplicationsParams{TenantID: x.tenant.ID, After: after, DisplayName: p.DisplayName}, limit(p.Top))
+	if err != nil {
+		return list, err
+	}
+	if more {
+		list.NextLink = x.nextLink(rows[len(rows)-1].ClientID.String())
+	}
+	proofs, err := loadProofs(ctx, x.admin.queries, x.tenant.ID, each(rows, func(a db.Application) uuid.UUID { return a.ClientID }))
+	if err != nil {
+		return list, err
+	}
+	list.Value = []api.Application{}
+	for _, row := range rows {
+		application, err := newApplication(row, proofs)
 		if err != nil {
-			return answer{}, err
+			return list, err
 		}
-		ctx := c.Request.Context()
-		rows, more, err := a.pageOfApplications(ctx, id, after, limit(p.Top))
-		if err != nil {
-			return answer{}, err
-		}
-		list := ApplicationList{Value: []Application{}}
-		if more {
-			list.NextLink = x.nextLink(rows[len(rows)-1].ClientID.String())
-		}
-		ids := make([]uuid.UUID, len(rows))
-		for i, row := range rows {
-			ids[i] = row.ClientID
-		}
-		proofs, err := loadProofs(ctx, a.queries, id, ids)
-		if err != nil {
-			return answer{}, err
-		}
-		for _, row := range rows {
-			application, err := newApplication(row, proofs)
-			if err != nil {
-				return answer{}, err
-			}
-			list.Value = append(list.Value, application)
-		}
-		return ok(list), nil
-	})
+		list.Value = append(list.Value, application)
+	}
+	return list, nil
 }
 
-// GetApplication answers an application.
-func (a *API) GetApplication(c *gin.Context, tenant TenantId, id ClientId) {
-	a.answer(c, func(*call) (answer, error) {
-		application, err := showApplication(c.Request.Context(), a.queries, tenant, id)
-		return ok(application), err
-	})
+// applicationPath names an application.
+type applicationPath struct{ ClientID uuid.UUID }
+
+func getApplication(ctx context.Context, x *call, r applicationPath) (api.Application, error) {
+	return showApplication(ctx, x.admin.queries, x.tenant.ID, r.ClientID)
 }
 
-// fewApplications are read at once, and a page ends behind so many bytes of them: each
-// may have half a megabyte of redirect URIs, and as much of scopes.
+// fewApplications is how many applications are read at once. A page ends after
+// maxApplicationsPage bytes, because an application may have half a megabyte of redirect URIs,
+// and as much of scopes.
 const (
 	fewApplications     = 8
 	maxApplicationsPage = 8 << 20
 )
 
-// pageOfApplications reads up to top applications behind an id, and whether there are
-// more.
-func (a *API) pageOfApplications(ctx context.Context, tenant, after uuid.UUID, top int64) (rows []db.Application, more bool, err error) {
-	for size := 0; ; after = rows[len(rows)-1].ClientID {
-		next, err := a.queries.ListApplications(ctx, db.ListApplicationsParams{TenantID: tenant, After: after, RowLimit: fewApplications})
+// pageOfApplications reads up to top applications, and reports whether there are more.
+func (a *API) pageOfApplications(ctx context.Context, p db.ListApplicationsParams, top int64) (rows []db.Application, more bool, err error) {
+	p.RowLimit = fewApplications
+	for size := 0; ; p.After = rows[len(rows)-1].ClientID {
+		next, err := a.queries.ListApplications(ctx, p)
 		if err != nil {
 			return nil, false, err
 		}
@@ -107,7 +100,7 @@ func (a *API) pageOfApplications(ctx context.Context, tenant, after uuid.UUID, t
 	}
 }
 
-// sizeOf is how many bytes an application's texts have.
+// sizeOf returns the size of an application's texts in bytes.
 func sizeOf(a db.Application) (n int) {
 	for _, texts := range [][]string{a.RedirectUris, a.SpaRedirectUris, a.PublicClientRedirectUris, a.ExposedScopes, a.RequiredScopes, a.RequiredRoles} {
 		for _, text := range texts {
@@ -117,17 +110,17 @@ func sizeOf(a db.Application) (n int) {
 	return n
 }
 
-func showApplication(ctx context.Context, q *db.Queries, tenant, id uuid.UUID) (Application, error) {
+func showApplication(ctx context.Context, q *db.Queries, tenant, id uuid.UUID) (api.Application, error) {
 	app, err := q.GetApplication(ctx, db.GetApplicationParams{TenantID: tenant, ClientID: id})
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = errNotFound("The tenant has no application %s.", id)
 	}
 	if err != nil {
-		return Application{}, err
+		return api.Application{}, err
 	}
 	proofs, err := loadProofs(ctx, q, tenant, []uuid.UUID{id})
 	if err != nil {
-		return Application{}, err
+		return api.Application{}, err
 	}
 	return newApplication(app, proofs)
 }
@@ -140,9 +133,9 @@ func (c *change) findApplication(ctx context.Context, id uuid.UUID) (db.Applicat
 	return app, err
 }
 
-// newApplicationOf begins an application of a tenant; in one whose ids are to be the
-// same each time, they come of its name or, of one whose id is given, of that: others
-// may have the name.
+// newApplicationOf makes an application of a tenant. In a tenant with an id seed, its ids
+// derive from its name or, if the client id is given, from that, because others may have
+// the name.
 func newApplicationOf(t db.Tenant, name string, id *uuid.UUID, now time.Time) db.CreateApplicationParams {
 	p := db.CreateApplicationParams{TenantID: t.ID, ClientID: uuid.New(), ServicePrincipalID: uuid.New(), DisplayName: name, TokensValidFrom: &now, CreatedAt: now}
 	if seed := t.IDSeed; seed != nil {
@@ -161,21 +154,21 @@ func (c *change) createApplication(ctx context.Context, p db.CreateApplicationPa
 	return err
 }
 
-func (c *change) createSecret(ctx context.Context, client uuid.UUID, secret string, ttl time.Duration, now time.Time) (db.CreateApplicationSecretParams, error) {
+func (c *change) createSecret(ctx context.Context, client uuid.UUID, secret string, ttl time.Duration) (db.CreateApplicationSecretParams, error) {
 	hash := sha256.Sum256([]byte(secret))
 	p := db.CreateApplicationSecretParams{
-		TenantID: c.tenant.ID, ClientID: client, ID: uuid.New(), SecretHash: hash[:], Hint: secret[:3], CreatedAt: now, ExpiresAt: now.Add(ttl).UTC(),
+		TenantID: c.tenant.ID, ClientID: client, ID: uuid.New(), SecretHash: hash[:], Hint: secret[:3], CreatedAt: c.Now, ExpiresAt: c.Now.Add(ttl).UTC(),
 	}
 	return p, c.later.CreateApplicationSecret(ctx, p)
 }
 
-// grant gives an application scopes, for one user or all, and roles.
-func (c *change) grant(ctx context.Context, client, principal uuid.UUID, scopes, roles []string, now time.Time) error {
-	err := c.later.GrantScopes(ctx, db.GrantScopesParams{TenantID: c.tenant.ID, ClientID: client, PrincipalID: principal, Scopes: scopes, CreatedAt: now})
+// grant grants an application scopes, for one user or all, and roles.
+func (c *change) grant(ctx context.Context, client, principal uuid.UUID, scopes, roles []string) error {
+	err := c.later.GrantScopes(ctx, db.GrantScopesParams{TenantID: c.tenant.ID, ClientID: client, PrincipalID: principal, Scopes: scopes, CreatedAt: c.Now})
 	if err != nil {
 		return err
 	}
-	return c.later.GrantRoles(ctx, db.GrantRolesParams{TenantID: c.tenant.ID, ClientID: client, Roles: roles, CreatedAt: now})
+	return c.later.GrantRoles(ctx, db.GrantRolesParams{TenantID: c.tenant.ID, ClientID: client, Roles: roles, CreatedAt: c.Now})
 }
 
 func (x *call) checkRedirectURIs(web, spa, publicClient []string) error {
@@ -186,172 +179,141 @@ func (x *call) checkRedirectURIs(web, spa, publicClient []string) error {
 	return nil
 }
 
-// CreateApplication makes an application.
-func (a *API) CreateApplication(c *gin.Context, tenant TenantId, _ CreateApplicationParams) {
-	a.answer(c, func(x *call) (answer, error) {
-		r, err := read[ApplicationCreate](x)
-		if err != nil {
-			return answer{}, err
+func createApplication(ctx context.Context, c *change, r api.ApplicationCreate) (made api.ApplicationCreated, err error) {
+	c.target = r.DisplayName
+	p := newApplicationOf(c.tenant, r.DisplayName, r.ClientId, c.Now)
+	set(&p.PublicClient, r.PublicClient)
+	set(&p.PublicClientFlows, r.PublicClientFlows)
+	set(&p.RedirectUris, r.RedirectUris)
+	set(&p.SpaRedirectUris, r.SpaRedirectUris)
+	set(&p.PublicClientRedirectUris, r.PublicClientRedirectUris)
+	set(&p.ExposedScopes, r.ExposedScopes)
+	set(&p.RequiredScopes, r.RequiredScopes)
+	set(&p.RequiredRoles, r.RequiredRoles)
+	if err := c.checkRedirectURIs(p.RedirectUris, p.SpaRedirectUris, p.PublicClientRedirectUris); err != nil {
+		return made, err
+	}
+	if err := c.createApplication(ctx, p); err != nil {
+		return made, err
+	}
+	if !p.PublicClient {
+		secret := newSecret()
+		made.ClientSecret = &secret
+		if _, err := c.createSecret(ctx, p.ClientID, secret, secretLifetime); err != nil {
+			return made, err
 		}
-		return a.change(x, r.DisplayName, func(ctx context.Context, c *change) (answer, error) {
-			p := newApplicationOf(c.tenant, r.DisplayName, r.ClientId, x.now)
-			set(&p.PublicClient, r.PublicClient)
-			set(&p.PublicClientFlows, r.PublicClientFlows)
-			set(&p.RedirectUris, r.RedirectUris)
-			set(&p.SpaRedirectUris, r.SpaRedirectUris)
-			set(&p.PublicClientRedirectUris, r.PublicClientRedirectUris)
-			set(&p.ExposedScopes, r.ExposedScopes)
-			set(&p.RequiredScopes, r.RequiredScopes)
-			set(&p.RequiredRoles, r.RequiredRoles)
-			if err := x.checkRedirectURIs(p.RedirectUris, p.SpaRedirectUris, p.PublicClientRedirectUris); err != nil {
-				return answer{}, err
-			}
-			if err := c.createApplication(ctx, p); err != nil {
-				return answer{}, err
-			}
-			result := ApplicationCreated{}
-			if !p.PublicClient {
-				secret := newSecret()
-				result.ClientSecret = &secret
-				if _, err := c.createSecret(ctx, p.ClientID, secret, secretLifetime, x.now); err != nil {
-					return answer{}, err
-				}
-			}
-			if r.Consent == nil || *r.Consent {
-				if err := c.grant(ctx, p.ClientID, uuid.Nil, p.RequiredScopes, p.RequiredRoles, x.now); err != nil {
-					return answer{}, err
-				}
-			}
-			if err := c.send(ctx); err != nil {
-				return answer{}, err
-			}
-			result.Application, err = showApplication(ctx, c.Queries, tenant, p.ClientID)
-			return created(result), err
-		})
-	})
-}
-
-// UpdateApplication changes what the body names.
-func (a *API) UpdateApplication(c *gin.Context, tenant TenantId, id ClientId) {
-	a.answer(c, func(x *call) (answer, error) {
-		r, err := read[ApplicationUpdate](x)
-		if err != nil {
-			return answer{}, err
+	}
+	if r.Consent == nil || *r.Consent {
+		if err := c.grant(ctx, p.ClientID, uuid.Nil, p.RequiredScopes, p.RequiredRoles); err != nil {
+			return made, err
 		}
-		return a.change(x, id.String(), func(ctx context.Context, c *change) (answer, error) {
-			app, err := c.findApplication(ctx, id)
-			if err != nil {
-				return answer{}, err
-			}
-			set(&app.DisplayName, r.DisplayName)
-			set(&app.PublicClientFlows, r.PublicClientFlows)
-			set(&app.RedirectUris, r.RedirectUris)
-			set(&app.SpaRedirectUris, r.SpaRedirectUris)
-			set(&app.PublicClientRedirectUris, r.PublicClientRedirectUris)
-			set(&app.ExposedScopes, r.ExposedScopes)
-			set(&app.RequiredScopes, r.RequiredScopes)
-			set(&app.RequiredRoles, r.RequiredRoles)
-			if err := x.checkRedirectURIs(app.RedirectUris, app.SpaRedirectUris, app.PublicClientRedirectUris); err != nil {
-				return answer{}, err
-			}
-			_, err = c.UpdateApplication(ctx, db.UpdateApplicationParams{
-				TenantID: tenant, ClientID: id, DisplayName: app.DisplayName, PublicClientFlows: app.PublicClientFlows,
-				RedirectUris: app.RedirectUris, SpaRedirectUris: app.SpaRedirectUris, PublicClientRedirectUris: app.PublicClientRedirectUris, ExposedScopes: app.ExposedScopes, RequiredScopes: app.RequiredScopes, RequiredRoles: app.RequiredRoles,
-			})
-			if err != nil {
-				return answer{}, err
-			}
-			application, err := showApplication(ctx, c.Queries, tenant, id)
-			return ok(application), err
-		})
-	})
+	}
+	if err := c.send(ctx); err != nil {
+		return made, err
+	}
+	made.Application, err = showApplication(ctx, c.Queries, c.tenant.ID, p.ClientID)
+	return made, err
 }
 
-// DeleteApplication removes an application, whose tokens are refused from then on.
-func (a *API) DeleteApplication(c *gin.Context, tenant TenantId, id ClientId) {
-	a.answer(c, func(x *call) (answer, error) {
-		return a.change(x, id.String(), func(ctx context.Context, c *change) (answer, error) {
-			n, err := c.DeleteApplication(ctx, db.DeleteApplicationParams{TenantID: tenant, ClientID: id})
-			if err == nil && n == 0 {
-				err = errNotFound("The tenant has no application %s.", id)
-			}
-			return done(), err
-		})
-	})
+type updateApplicationRequest struct {
+	applicationPath
+	api.ApplicationUpdate
 }
 
-// CreateApplicationSecret gives an application a further secret.
-func (a *API) CreateApplicationSecret(c *gin.Context, _ TenantId, id ClientId, _ CreateApplicationSecretParams) {
-	a.answer(c, func(x *call) (answer, error) {
-		r, err := read[ApplicationSecretCreate](x)
-		if err != nil {
-			return answer{}, err
+// updateApplication changes the members that are present.
+func updateApplication(ctx context.Context, c *change, r updateApplicationRequest) (api.Application, error) {
+	app, err := c.findApplication(ctx, r.ClientID)
+	if err != nil {
+		return api.Application{}, err
+	}
+	set(&app.DisplayName, r.DisplayName)
+	set(&app.PublicClientFlows, r.PublicClientFlows)
+	set(&app.RedirectUris, r.RedirectUris)
+	set(&app.SpaRedirectUris, r.SpaRedirectUris)
+	set(&app.PublicClientRedirectUris, r.PublicClientRedirectUris)
+	set(&app.ExposedScopes, r.ExposedScopes)
+	set(&app.RequiredScopes, r.RequiredScopes)
+	set(&app.RequiredRoles, r.RequiredRoles)
+	if err := c.checkRedirectURIs(app.RedirectUris, app.SpaRedirectUris, app.PublicClientRedirectUris); err != nil {
+		return api.Application{}, err
+	}
+	_, err = c.UpdateApplication(ctx, db.UpdateApplicationParams{
+		TenantID: c.tenant.ID, ClientID: r.ClientID, DisplayName: app.DisplayName, PublicClientFlows: app.PublicClientFlows,
+		RedirectUris: app.RedirectUris, SpaRedirectUris: app.SpaRedirectUris, PublicClientRedirectUris: app.PublicClientRedirectUris,
+		ExposedScopes: app.ExposedScopes, RequiredScopes: app.RequiredScopes, RequiredRoles: app.RequiredRoles,
+	})
+	if err != nil {
+		return api.Application{}, err
+	}
+	return showApplication(ctx, c.Queries, c.tenant.ID, r.ClientID)
+}
+
+// deleteApplication removes an application. Its tokens are refused from then on.
+func deleteApplication(ctx context.Context, c *change, r applicationPath) (none, error) {
+	n, err := c.DeleteApplication(ctx, db.DeleteApplicationParams{TenantID: c.tenant.ID, ClientID: r.ClientID})
+	if err == nil && n == 0 {
+		err = errNotFound("The tenant has no application %s.", r.ClientID)
+	}
+	return none{}, err
+}
+
+type createApplicationSecretRequest struct {
+	applicationPath
+	api.ApplicationSecretCreate
+}
+
+// createApplicationSecret makes another secret for an application.
+func createApplicationSecret(ctx context.Context, c *change, r createApplicationSecretRequest) (api.ApplicationSecretCreated, error) {
+	app, err := c.findApplication(ctx, r.ClientID)
+	if err != nil {
+		return api.ApplicationSecretCreated{}, err
+	}
+	if app.PublicClient {
+		return api.ApplicationSecretCreated{}, errBadRequest("The application is a public client, which can't have a secret.")
+	}
+	secret, ttl := newSecret(), secretLifetime
+	if r.TtlSeconds != nil {
+		ttl = time.Duration(*r.TtlSeconds) * time.Second
+	}
+	p, err := c.createSecret(ctx, r.ClientID, secret, ttl)
+	return api.ApplicationSecretCreated{Id: p.ID, ClientSecret: secret, ExpiresDateTime: p.ExpiresAt}, err
+}
+
+func deleteApplicationSecret(ctx context.Context, c *change, r struct{ ClientID, SecretID uuid.UUID }) (none, error) {
+	n, err := c.DeleteApplicationSecret(ctx, db.DeleteApplicationSecretParams{TenantID: c.tenant.ID, ClientID: r.ClientID, ID: r.SecretID})
+	if err == nil && n == 0 {
+		err = errNotFound("The application has no secret %s.", r.SecretID)
+	}
+	return none{}, err
+}
+
+type grantConsentRequest struct {
+	applicationPath
+	api.Consent
+}
+
+// grantConsent grants permissions.
+func grantConsent(ctx context.Context, c *change, r grantConsentRequest) (none, error) {
+	if _, err := c.findApplication(ctx, r.ClientID); err != nil {
+		return none{}, err
+	}
+	principal := uuid.Nil
+	if r.UserId != nil {
+		if _, err := c.findUser(ctx, *r.UserId); err != nil {
+			return none{}, err
 		}
-		return a.change(x, id.String(), func(ctx context.Context, c *change) (answer, error) {
-			app, err := c.findApplication(ctx, id)
-			if err != nil {
-				return answer{}, err
-			}
-			if app.PublicClient {
-				return answer{}, errBadRequest("The application is a public client, which has no secret.")
-			}
-			secret, ttl := newSecret(), secretLifetime
-			if r.TtlSeconds != nil {
-				ttl = time.Duration(*r.TtlSeconds) * time.Second
-			}
-			p, err := c.createSecret(ctx, id, secret, ttl, x.now)
-			return created(ApplicationSecretCreated{Id: p.ID, ClientSecret: secret, ExpiresDateTime: p.ExpiresAt}), err
-		})
-	})
+		principal = *r.UserId
+	}
+	var scopes, roles []string
+	set(&scopes, r.Scopes)
+	set(&roles, r.Roles)
+	return none{}, c.grant(ctx, r.ClientID, principal, scopes, roles)
 }
 
-// DeleteApplicationSecret removes a secret.
-func (a *API) DeleteApplicationSecret(c *gin.Context, tenant TenantId, id ClientId, secret SecretId) {
-	a.answer(c, func(x *call) (answer, error) {
-		return a.change(x, secret.String(), func(ctx context.Context, c *change) (answer, error) {
-			n, err := c.DeleteApplicationSecret(ctx, db.DeleteApplicationSecretParams{TenantID: tenant, ClientID: id, ID: secret})
-			if err == nil && n == 0 {
-				err = errNotFound("The application has no secret %s.", secret)
-			}
-			return done(), err
-		})
-	})
-}
-
-// GrantConsent grants permissions.
-func (a *API) GrantConsent(c *gin.Context, _ TenantId, id ClientId) {
-	a.answer(c, func(x *call) (answer, error) {
-		r, err := read[Consent](x)
-		if err != nil {
-			return answer{}, err
-		}
-		return a.change(x, id.String(), func(ctx context.Context, c *change) (answer, error) {
-			if _, err := c.findApplication(ctx, id); err != nil {
-				return answer{}, err
-			}
-			principal := uuid.Nil
-			if r.UserId != nil {
-				if _, err := c.findUser(ctx, *r.UserId); err != nil {
-					return answer{}, err
-				}
-				principal = *r.UserId
-			}
-			var scopes, roles []string
-			set(&scopes, r.Scopes)
-			set(&roles, r.Roles)
-			return done(), c.grant(ctx, id, principal, scopes, roles, x.now)
-		})
-	})
-}
-
-// RemoveConsent takes all permissions away.
-func (a *API) RemoveConsent(c *gin.Context, _ TenantId, id ClientId) {
-	a.answer(c, func(x *call) (answer, error) {
-		return a.change(x, id.String(), func(ctx context.Context, c *change) (answer, error) {
-			if _, err := c.findApplication(ctx, id); err != nil {
-				return answer{}, err
-			}
-			return done(), a.identity.RemoveConsent(ctx, c.tx, c.tenant.ID, id)
-		})
-	})
+// removeConsent removes all permissions.
+func removeConsent(ctx context.Context, c *change, r applicationPath) (none, error) {
+	if _, err := c.findApplication(ctx, r.ClientID); err != nil {
+		return none{}, err
+	}
+	return none{}, c.admin.identity.RemoveConsent(ctx, c.tx, c.tenant.ID, r.ClientID, c.Now)
 }

@@ -3,7 +3,7 @@ package admin_test
 import (
 	"testing"
 
-	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/api"
 )
 
 // A tenant with a user, an application and a token, by several at once.
@@ -12,7 +12,7 @@ func BenchmarkCreateTenant(b *testing.B) {
 	b.SetParallelism(4)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			c.newTenant(admin.TenantCreate{DisplayName: "bench"})
+			c.newTenant(api.TenantCreate{DisplayName: "bench"})
 		}
 	})
 }

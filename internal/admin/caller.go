@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -15,22 +16,23 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/tenant"
 )
 
-// caller is who calls.
+// caller identifies an administrator by key and role.
 type caller struct {
-	id   uuid.UUID // of the key; zero: there is none, and none is needed
+	id   uuid.UUID // the key's id; zero if no key was needed
 	name string
 	role db.AdminRole
 }
 
-// may tells whether the role is the wanted one or one that includes it.
+// may reports whether the caller's role includes the required one.
 func (c caller) may(role db.AdminRole) bool {
 	return rank(c.role) >= rank(role)
 }
 
 func rank(role db.AdminRole) int {
-	for i, r := range db.AllAdminRoleValues() { // in the order of what they may
+	for i, r := range db.AllAdminRoleValues() { // by ascending rights
 		if r == role {
 			return i
 		}
@@ -38,8 +40,8 @@ func rank(role db.AdminRole) int {
 	return -1
 }
 
-// manager is the name of a manager, who sees what is theirs alone; nil is of
-// somebody who sees all.
+// manager returns the name of a manager, who sees only the manager's items, or nil for
+// callers who see all.
 func (c caller) manager() *string {
 	if c.role != db.AdminRoleManager {
 		return nil
@@ -51,14 +53,14 @@ func errUnauthorized(detail string) *problem {
 	return &problem{status: http.StatusUnauthorized, detail: detail}
 }
 
-// checkOrigin keeps out pages of other origins, which a browser on this machine shows:
-// from changes, and from reading, since a profile costs and Go's protection lets every GET
-// pass. What anybody may read, they may.
+// checkOrigin refuses pages of other origins, which a browser on this machine may show. It
+// refuses changes and reads, because a profile is expensive and Go's protection lets every
+// GET pass. It allows operations without a role.
 func (a *API) checkOrigin(x *call) error {
 	if err := a.sameOrigin.Check(x.Request); err != nil {
 		return errForbidden("A page of another origin, %q, may change nothing here: %v.", x.GetHeader("Origin"), err)
 	}
-	site := x.GetHeader("Sec-Fetch-Site") // what browsers say of themselves, and pages can't
+	site := x.GetHeader("Sec-Fetch-Site") // browsers set this header; pages can't
 	if site == "" || site == "same-origin" || site == "none" || x.op != nil && x.op.role == "" {
 		return nil
 	}
@@ -93,43 +95,45 @@ func (a *API) identify(ctx context.Context, x *call) error {
 		return err
 	case row.RevokedAt != nil:
 		return errUnauthorized("The key was revoked.")
-	case row.ExpiresAt != nil && !x.now.Before(*row.ExpiresAt):
+	case row.ExpiresAt != nil && !x.Now.Before(*row.ExpiresAt):
 		return errUnauthorized("The key has expired.")
 	}
 	x.caller = caller{row.ID, row.Name, row.Role}
+	x.Attrs = append(x.Attrs, slog.String("key", row.Name))
 	return nil
 }
 
-// measurements are the operations that need no database but to know the caller.
+// measurements are the operations that need the database only to identify the caller.
 var measurements = map[string]bool{"getMetrics": true, "listProfiles": true, "getProfile": true}
 
 const (
-	// lookupTimeout bounds what a measurement waits for the database to know its caller.
+	// lookupTimeout bounds how long a measurement waits for the database to identify its
+	// caller.
 	lookupTimeout = time.Second
 
-	// observerMemory is how long a caller who was let in to the measurements is let in
-	// while the database, which knows the keys, is away: then they are needed most.
+	// observerMemory is how long a caller with access to the measurements keeps it while
+	// the database, which has the keys, is down. That is when measurements are needed most.
 	observerMemory = 10 * time.Minute
 )
 
-// observers are those who were let in to the measurements, by what they showed.
-type observers struct{ seen sync.Map } // of sha256.Size bytes to observer
+// observers remembers callers with access to the measurements by their keys' hashes.
+type observers struct{ seen sync.Map } // maps sha256.Size bytes to observer
 
 type observer struct {
 	caller
 	at time.Time
 }
 
-// admit lets in a caller who was identified and, if that failed because the database
-// is away, one who was let in lately, as who they were then.
+// admit lets an identified caller in. If the database is down, it lets in a caller who was
+// identified recently, with the same role.
 func (o *observers) admit(x *call, err error) error {
 	shown := sha256.Sum256([]byte(x.GetHeader("Authorization") + "\n" + x.Request.Host))
 	if err == nil {
-		o.seen.Store(shown, observer{x.caller, x.now})
+		o.seen.Store(shown, observer{x.caller, x.Now})
 		return nil
 	}
 	known, ok := o.seen.Load(shown)
-	if ok && errors.Is(db.Classify(err), db.ErrUnavailable) && x.now.Sub(known.(observer).at) < observerMemory {
+	if ok && errors.Is(db.Classify(err), db.ErrUnavailable) && x.Now.Sub(known.(observer).at) < observerMemory {
 		x.caller = known.(observer).caller
 		return nil
 	}
@@ -137,14 +141,14 @@ func (o *observers) admit(x *call, err error) error {
 	return err
 }
 
-// letIn lets a caller without a key in where no key is needed.
+// letIn lets a caller without a key in if no key is required.
 func (a *API) letIn(ctx context.Context, x *call) error {
 	exist, err := a.queries.AdminKeysExist(ctx)
 	switch {
 	case err != nil:
 		return err
 	case !a.open || exist:
-		return errUnauthorized("A key is needed: Authorization: Bearer KEY. An owner makes one by mocktenant admin-key create.")
+		return errUnauthorized("A key is needed: Authorization: Bearer KEY. An owner makes one with mocktenant admin-key create.")
 	case !loopbackHost(x.Request.Host):
 		return errUnauthorized(fmt.Sprintf("Without a key, only this machine is let in, as localhost; the Host is %q.", x.Request.Host))
 	}
@@ -156,11 +160,10 @@ func (a *API) authorize(x *call) error {
 	if x.op == nil || x.op.role == "" || x.caller.may(x.op.role) {
 		return nil
 	}
-	return errForbidden("It takes a key of the role %s; this one is a %s's.", x.op.role, x.caller.role)
+	return errForbidden("This needs a key with the role %s; the key's role is %s.", x.op.role, x.caller.role)
 }
 
-// findTenant finds the tenant that the path names. One that isn't the caller's is
-// not there.
+// findTenant finds the tenant in the path. Another manager's tenant counts as missing.
 func (a *API) findTenant(x *call) error {
 	name, ok := x.Params.Get("tenantId")
 	if !ok || x.op == nil {
@@ -168,27 +171,30 @@ func (a *API) findTenant(x *call) error {
 	}
 	id, err := uuid.Parse(name)
 	if err != nil || len(name) != len(uuid.Nil.String()) {
-		return errBadRequest("The parameter tenantId: %q is no GUID.", name)
+		return errBadRequest("The parameter tenantId: %q isn't a GUID.", name)
 	}
-	if x.tenant, err = a.tenant(x, id); err == nil {
-		x.Set("tenant", id)
+	if x.tenant, err = a.tenant(x, id); err != nil {
+		return err
 	}
+	err = x.Enter(tenant.SettingsOf(&x.tenant))
+	x.Now = x.Now.Truncate(time.Microsecond)
 	return err
 }
 
-// tenant finds a tenant that the caller may see.
+// tenant finds a tenant that the caller can see.
 func (a *API) tenant(x *call, id uuid.UUID) (db.Tenant, error) {
 	return managed(x.Request.Context(), a.queries, x, id)
 }
 
 func managed(ctx context.Context, q *db.Queries, x *call, id uuid.UUID) (db.Tenant, error) {
-	tenant, err := q.GetManagedTenant(ctx, db.GetManagedTenantParams{TenantID: id, Manager: x.caller.manager(), Now: &x.now})
+	tenant, err := q.GetManagedTenant(ctx, db.GetManagedTenantParams{TenantID: id, Manager: x.caller.manager(), Now: &x.Arrived})
 	return tenant, orNoTenant(err, id)
 }
 
-// hold keeps a tenant the caller's until the change ends, or finds that it isn't.
-func (c *change) hold(ctx context.Context, x *call, id uuid.UUID) error {
-	_, err := c.LockManagedTenant(ctx, db.LockManagedTenantParams{TenantID: id, Manager: x.caller.manager(), Now: &x.now})
+// hold locks the caller's tenant until the change ends. It fails if the tenant isn't the
+// caller's.
+func (c *change) hold(ctx context.Context, id uuid.UUID) error {
+	_, err := c.LockManagedTenant(ctx, db.LockManagedTenantParams{TenantID: id, Manager: c.caller.manager(), Now: &c.Arrived})
 	return orNoTenant(err, id)
 }
 
@@ -204,22 +210,22 @@ func hashOf(key string) []byte {
 	return hash[:]
 }
 
-// newSecret makes what nobody guesses: 260 bits, as letters and digits alone, for
-// a command line takes what begins with - for an option.
+// newSecret makes a secret of 260 random bits from letters and digits, because command
+// lines take what begins with - for an option.
 func newSecret() string { return rand.Text() + rand.Text() }
 
-// keyPrefix begins every key, so that scanners for leaked secrets find them.
+// keyPrefix begins every key, so that scanners for leaked secrets find keys.
 const keyPrefix = "mocktenant_"
 
-// CreateKey makes a key of an administrator and returns it; only its hash is
-// kept. A ttl of 0 is forever.
+// CreateKey makes a key for an administrator and returns it. Only its hash is stored. A ttl
+// of 0 means forever.
 func CreateKey(ctx context.Context, q *db.Queries, name string, role db.AdminRole, ttl time.Duration, now time.Time) (uuid.UUID, string, error) {
 	key := keyPrefix + newSecret()
 	id, err := keepKey(ctx, q, key, name, role, ttl, now)
 	return id, key, err
 }
 
-// KeepKey lets a key that was made elsewhere be an owner's; name says where.
+// KeepKey stores a key that was made elsewhere as an owner's, under a name.
 func KeepKey(ctx context.Context, q *db.Queries, key, name string, now time.Time) error {
 	_, err := keepKey(ctx, q, key, name, db.AdminRoleOwner, 0, now)
 	return err
@@ -231,7 +237,7 @@ func keepKey(ctx context.Context, q *db.Queries, key, name string, role db.Admin
 	return p.ID, err
 }
 
-// after is the moment that lies a while ahead; nil, for 0, is never.
+// after returns the time a while from now, or nil for 0, which means never.
 func after(now time.Time, ttl time.Duration) *time.Time {
 	if ttl == 0 {
 		return nil

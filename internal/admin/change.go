@@ -10,7 +10,6 @@ import (
 	"errors"
 	"hash"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,76 +19,101 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// tries is how often a change is tried that Postgres rolled back because it and
-// another one waited for each other.
+// tries is how often a change is tried if Postgres rolls it back because of a concurrent
+// one.
 const tries = 5
 
-// change is a change under way: its transaction, and the tenant as it is in it,
-// locked against other changes by administrators. What is left for later goes with
-// the end of the change, or with send, which whoever reads it must call before.
+// change is a change in progress: its call, its transaction, and the current row of its
+// tenant, locked against other administrators. Queued statements run at the end of the
+// change or with send, which must be called before reading what they change.
 type change struct {
+	*call
 	*db.Queries
 	tx     pgx.Tx
 	tenant db.Tenant
+	target string // the changed item, for the audit log
 	later  *db.Batch
+	then   func(context.Context, *API) error // called after the commit; may be nil
 }
 
 func (c *change) send(ctx context.Context) error { return c.later.Send(ctx, c.tx) }
 
-// change makes a change, writes it into the audit log with what it was made to,
-// and, if the client asks so, keeps the answer for another try: all or nothing.
-func (a *API) change(x *call, target string, f func(ctx context.Context, c *change) (answer, error)) (result answer, err error) {
-	ctx := x.Request.Context()
-	if x.tenant.ID != uuid.Nil && !x.op.document() { // of which there are few, and which take long before they lock
-		end, err := a.turns.Take(ctx, x.tenant.ID)
+// change makes a change, writes it into the audit log and, for an Idempotency-Key, stores
+// the answer: all of it or nothing.
+func (x *call) change(ctx context.Context, f func(context.Context, *change) (answer, error)) (result answer, err error) {
+	if turn := x.turnOf(); turn != uuid.Nil {
+		end, err := x.admin.turns.Take(ctx, turn)
 		if err != nil {
 			return answer{}, err
 		}
 		defer end()
 	}
-	release, err := x.slots.take(ctx, a.patience)
+	release, err := x.slots.Take(ctx, x.admin.patience)
 	if err != nil {
 		return answer{}, err
 	}
 	defer release()
+	var c *change
 	for range tries {
-		err = pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
-			result, err = a.attempt(ctx, x, target, tx, f)
+		err = pgx.BeginFunc(ctx, x.admin.pool, func(tx pgx.Tx) error {
+			c = &change{call: x, Queries: db.New(tx), tx: tx, target: x.target, later: db.NewBatch()}
+			result, err = c.make(ctx, f)
 			return err
 		})
 		if !rolledBack(err) {
 			break
 		}
 	}
-	a.identity.ForgetCallers()
+	x.admin.identity.ForgetCallers()
+	if err == nil && x.tenant.ID != uuid.Nil {
+		err = x.admin.everywhere(ctx)
+	}
+	if err == nil && c.then != nil {
+		err = c.then(ctx, x.admin)
+	}
 	return result, err
 }
 
-func rolledBack(err error) bool {
-	state := stateOf(err)
-	return state == "40P01" || state == "40001" // deadlock, serialization
-}
-
-// stateOf is the SQLSTATE of an error of Postgres, or "".
-func stateOf(err error) string {
-	var refusal *pgconn.PgError
-	if errors.As(err, &refusal) {
-		return refusal.Code
+// turnOf returns the tenant in whose queue the change waits: the first one that it locks,
+// if any. Imports are few, and take long before they lock.
+func (x *call) turnOf() uuid.UUID {
+	if x.op.document == documentAsBody {
+		return uuid.Nil
 	}
-	return ""
+	if x.copied != uuid.Nil {
+		return x.copied
+	}
+	return x.tenant.ID
 }
 
-func (a *API) attempt(ctx context.Context, x *call, target string, tx pgx.Tx, f func(context.Context, *change) (answer, error)) (answer, error) {
-	c := &change{Queries: db.New(tx), tx: tx, later: db.NewBatch()}
-	idempotent, err := newIdempotent(x, c.Queries)
+// amongTransfers bounds concurrent imports, because each has a connection while it reads
+// its document, and most connections are for others.
+func amongTransfers[R any](_ context.Context, x *call, _ *R) error {
+	x.slots = x.admin.transfers
+	return nil
+}
+
+// amongCopies bounds concurrent copies within the database.
+func amongCopies[R any](_ context.Context, x *call, _ *R) error {
+	x.slots = x.admin.copies
+	return nil
+}
+
+func rolledBack(err error) bool {
+	var refusal *pgconn.PgError
+	return errors.As(err, &refusal) && (refusal.Code == "40P01" || refusal.Code == "40001") // deadlock, serialization
+}
+
+func (c *change) make(ctx context.Context, f func(context.Context, *change) (answer, error)) (answer, error) {
+	idempotent, err := newIdempotent(c.call, c.Queries)
 	if err != nil {
 		return answer{}, err
 	}
 	if known, found, err := idempotent.find(ctx); found || err != nil {
 		return known, err
 	}
-	if x.tenant.ID != uuid.Nil && !x.op.document() { // which is read first
-		if err := c.lock(ctx, x, x.tenant.ID); err != nil {
+	if c.call.tenant.ID != uuid.Nil && c.op.document != documentAsBody { // an import reads its document first
+		if err := c.lock(ctx); err != nil {
 			return answer{}, err
 		}
 	}
@@ -97,8 +121,8 @@ func (a *API) attempt(ctx context.Context, x *call, target string, tx pgx.Tx, f 
 	if err != nil {
 		return result, err
 	}
-	entry := auditEntry(x, target, db.AuditOutcomeDone, result.status)
-	if c.tenant.ID != uuid.Nil { // also one that was just made
+	entry := auditEntry(c.call, c.target, db.AuditOutcomeDone, result.status)
+	if c.tenant.ID != uuid.Nil { // even if it was just made
 		entry.TenantID = &c.tenant.ID
 	}
 	if err := c.later.CreateAuditEntry(ctx, entry); err != nil {
@@ -110,60 +134,30 @@ func (a *API) attempt(ctx context.Context, x *call, target string, tx pgx.Tx, f 
 	return result, c.send(ctx)
 }
 
-// lock takes the tenant for the rest of the change. It may have got another manager since
-// the call began.
-func (c *change) lock(ctx context.Context, x *call, tenant uuid.UUID) (err error) {
-	if c.tenant, err = c.LockTenant(ctx, tenant); err != nil {
+// lock locks the path's tenant for the rest of the change. Its manager may have changed
+// since the call began.
+func (c *change) lock(ctx context.Context) (err error) {
+	id := c.call.tenant.ID
+	if c.tenant, err = c.LockTenant(ctx, id); err != nil {
 		return err
 	}
-	if m := x.caller.manager(); m != nil && (c.tenant.Manager == nil || *c.tenant.Manager != *m) {
-		return orNoTenant(pgx.ErrNoRows, tenant)
+	if m := c.caller.manager(); m != nil && (c.tenant.Manager == nil || *c.tenant.Manager != *m) {
+		return orNoTenant(pgx.ErrNoRows, id)
 	}
 	return nil
 }
 
-func auditEntry(x *call, target string, outcome db.AuditOutcome, status int) db.CreateAuditEntryParams {
-	e := db.CreateAuditEntryParams{
-		ID: uuid.Must(uuid.NewV7()), At: x.now, Action: auditText(x.Request.Method+" "+x.Request.URL.Path, maxAuditText),
-		Outcome: outcome, Status: int32(status), Address: x.ClientIP(),
-	}
-	if x.op != nil {
-		e.Action = x.op.name
-	}
-	if x.caller.id != uuid.Nil {
-		e.KeyID, e.KeyName = &x.caller.id, &x.caller.name
-	}
-	if x.tenant.ID != uuid.Nil {
-		e.TenantID = &x.tenant.ID
-	}
-	if target != "" {
-		target = auditText(target, maxAuditText)
-		e.Target = &target
-	}
-	return e
-}
-
-// maxAuditText is how much of a path or a name the audit log keeps, in bytes.
-const maxAuditText = 1000
-
-// auditText is a text as Postgres can keep it, up to most bytes: whoever is denied chose
-// it.
-func auditText(text string, most int) string {
-	text = strings.ReplaceAll(text[:min(len(text), most)], "\x00", "\uFFFD")
-	return strings.ToValidUTF8(text, "\uFFFD")
-}
-
 const idempotencyKey = "Idempotency-Key"
 
-// idempotencyLifetime is how long an answer is kept for another try.
+// idempotencyLifetime is how long an answer is stored for another try.
 const idempotencyLifetime = 24 * time.Hour
 
-// idempotent is a create that may be tried again.
+// idempotent is a create that can be repeated.
 // https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 type idempotent struct {
 	x     *call
 	q     *db.Queries
-	key   string // "" for once
+	key   string // "" if it can't be repeated
 	begun hash.Hash
 }
 
@@ -176,7 +170,7 @@ func newIdempotent(x *call, q *db.Queries) (*idempotent, error) {
 		i.begun.Write([]byte(x.op.name + " " + x.Request.URL.RequestURI() + "\n"))
 		i.begun.Write(x.body)
 		if x.document != nil {
-			if _, err := io.Copy(i.begun, x.document.open()); err != nil {
+			if _, err := io.Copy(i.begun, x.document.Open()); err != nil {
 				return nil, err
 			}
 		}
@@ -184,12 +178,12 @@ func newIdempotent(x *call, q *db.Queries) (*idempotent, error) {
 	return i, nil
 }
 
-// find returns the answer of a try before. It waits for one that is under way.
+// find returns the stored answer. It waits for a concurrent try.
 func (i *idempotent) find(ctx context.Context) (answer, bool, error) {
 	if i.key == "" {
 		return answer{}, false, nil
 	}
-	fresh, err := i.q.CreateIdempotencyKey(ctx, db.CreateIdempotencyKeyParams{Hash: hashOf("find " + i.key), RequestHash: []byte{}, CreatedAt: i.x.now})
+	fresh, err := i.q.CreateIdempotencyKey(ctx, db.CreateIdempotencyKeyParams{Hash: hashOf("find " + i.key), RequestHash: []byte{}, CreatedAt: i.x.Arrived})
 	if err != nil || fresh > 0 {
 		return answer{}, false, err
 	}
@@ -198,7 +192,7 @@ func (i *idempotent) find(ctx context.Context) (answer, bool, error) {
 		return answer{}, false, err
 	}
 	if subtle.ConstantTimeCompare(row.RequestHash, i.begun.Sum(nil)) == 0 {
-		return answer{}, false, errConflict("The Idempotency-Key came before, with another request.")
+		return answer{}, false, errConflict("The Idempotency-Key was already used with a different request.")
 	}
 	var kept keptAnswer
 	text, err := i.seal().Open(nil, nil, row.Answer, nil)
@@ -213,7 +207,7 @@ type keptAnswer struct {
 	Body   json.RawMessage
 }
 
-// keep keeps the answer, sealed: it may hold secrets.
+// keep stores the answer encrypted, because it may contain secrets.
 func (i *idempotent) keep(ctx context.Context, later *db.Batch, result answer) error {
 	if i.key == "" {
 		return nil

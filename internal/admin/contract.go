@@ -2,12 +2,16 @@ package admin
 
 import (
 	"bytes"
-	_ "embed"
+	"context"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -15,107 +19,116 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
-	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/spool"
 	"github.com/mocktenant/mocktenant/internal/state"
 )
 
-//go:embed openapi.yaml
-var openAPI []byte
-
-// Limits of bodies, in bytes.
+// These are the limits of bodies, in bytes.
 const (
 	maxBody     = 1 << 20
-	maxCreate   = 16 << 20 // of a tenant, which may bring a document
+	maxCreate   = 16 << 20 // for a tenant, whose body may contain a document
 	maxDocument = 4 << 30
 )
 
-// operation is one of the contract's.
-type operation struct {
-	route *routers.Route
-	name  string
-	role  db.AdminRole       // "" lets anybody
-	body  *jsonschema.Schema // nil: there is none, or a document
+// endpoint is an operation with its path in the contract.
+type endpoint struct {
+	operation
+	name   string
+	role   db.AdminRole // "" allows every caller
+	status int          // of success
+	path   string       // in Gin's form
+	route  *routers.Route
+	schema *jsonschema.Schema // the body's; nil without a body or for a document
 }
 
-// operations are those of the contract, by method and path as Gin writes it.
-type operations map[string]*operation
+// endpoints maps method and path, in Gin's form, to the contract's operations.
+type endpoints map[string]*endpoint
 
-func (o operations) find(method, path string) *operation { return o[method+" "+path] }
+func (e endpoints) find(method, path string) *endpoint { return e[method+" "+path] }
 
 var pathParameter = regexp.MustCompile(`\{(\w+)\}`)
 
-// contract reads the document, once, when it is first needed: it takes some 10 ms and
-// 2 MB, which a service that nobody administers does without.
-var contract = sync.OnceValue(func() operations {
-	document, err := openapi3.NewLoader().LoadFromData(openAPI)
+// contract reads the contract when it is first needed. Reading takes about 10 ms and 2 MB,
+// which a service without administration saves.
+var contract = sync.OnceValue(func() endpoints {
+	document, err := openapi3.NewLoader().LoadFromData(api.OpenAPI)
 	if err != nil {
-		panic(err) // it is embedded, and a test reads it
+		panic(err) // the file is embedded and tested
 	}
 	schemas := schemaCompiler()
-	all := operations{}
+	all := endpoints{}
 	for path, item := range document.Paths.Map() {
 		for method, op := range item.Operations() {
-			role, _ := op.Extensions["x-role"].(string)
-			if role == "anybody" {
-				role = ""
+			op.Parameters = slices.Concat(item.Parameters, op.Parameters)
+			e := newEndpoint(&routers.Route{Spec: document, Path: path, PathItem: item, Method: method, Operation: op})
+			if op.RequestBody != nil && e.document != documentAsBody {
+				e.schema = schemas.MustCompile(contractURL + op.RequestBody.Value.Content.Get(jsonType).Schema.Ref)
 			}
-			o := &operation{
-				route: &routers.Route{Spec: document, Path: path, PathItem: item, Method: method, Operation: op},
-				name:  op.OperationID, role: db.AdminRole(role),
-			}
-			if op.RequestBody != nil && !o.document() {
-				o.body = schemas.MustCompile(contractURL + op.RequestBody.Value.Content.Get(jsonType).Schema.Ref)
-			}
-			all[method+" "+pathParameter.ReplaceAllString(path, ":$1")] = o
+			all[method+" "+e.path] = e
 		}
 	}
 	return all
 })
 
+func newEndpoint(r *routers.Route) *endpoint {
+	e := &endpoint{operation: operations[r.Operation.OperationID], name: r.Operation.OperationID, route: r}
+	e.path = pathParameter.ReplaceAllString(r.Path, ":$1")
+	if role, _ := r.Operation.Extensions["x-role"].(string); role != "anybody" {
+		e.role = db.AdminRole(role)
+	}
+	for _, status := range []int{http.StatusOK, http.StatusCreated, http.StatusNoContent} {
+		if r.Operation.Responses.Status(status) != nil {
+			e.status = status
+		}
+	}
+	return e
+}
+
+// answer returns the answer to a successful operation.
+func (e *endpoint) answer(value any) answer {
+	if value == (none{}) {
+		value = nil
+	}
+	return answer{e.status, value}
+}
+
 const contractURL = "openapi.yaml"
 
-// schemaCompiler compiles schemas of the contract.
+// schemaCompiler compiles the contract's schemas.
 func schemaCompiler() *jsonschema.Compiler {
 	var document any
-	err := yaml.Unmarshal(openAPI, &document)
+	err := yaml.Unmarshal(api.OpenAPI, &document)
 	schemas := jsonschema.NewCompiler()
 	schemas.AssertFormat()
 	if err == nil {
 		err = schemas.AddResource(contractURL, document)
 	}
 	if err != nil {
-		panic(err) // it is embedded, and a test reads it
+		panic(err) // the file is embedded and tested
 	}
 	return schemas
 }
 
-// fits tells whether a body is what the schema says. kin-openapi says it too, and
-// what is wrong, but compiles the schema anew each time.
-func (o *operation) fits(body []byte) bool {
-	if o.body == nil || body == nil {
+// fits reports whether a body conforms to the schema. kin-openapi also checks this and
+// explains errors, but compiles the schema each time.
+func (e *endpoint) fits(body []byte) bool {
+	if e.schema == nil || body == nil {
 		return false
 	}
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
-	return err == nil && o.body.Validate(value) == nil
+	return err == nil && e.schema.Validate(value) == nil
 }
 
-// Load reads the contract, for whoever has time now and will call at once.
+// Load reads the contract before the first request does.
 func Load() { contract() }
 
-// document tells whether the body is a state document, which its reader checks.
-func (o *operation) document() bool { return o.name == "importTenant" || o.name == "createSeed" }
-
-// export tells whether the answer is one.
-func (o *operation) export() bool { return strings.HasPrefix(o.name, "export") }
-
-// embeds tells whether the body may have a state document in it.
-func (o *operation) embeds() bool { return o.name == "createTenant" }
-
-// validate holds the request against the contract.
+// validate checks the request against the contract.
 func (a *API) validate(x *call) error {
 	if x.op == nil {
 		return nil
@@ -127,35 +140,71 @@ func (a *API) validate(x *call) error {
 			return errBadRequest("The parameter %s: %q %s.", p.Key, p.Value, fault)
 		}
 	}
-	if err := x.checkQuery(); err != nil {
+	query, err := x.checkQuery()
+	if err != nil {
 		return err
 	}
-	x.Request.Body = a.pacedBody(x)
+	x.Request.Body = spool.Body(x.Writer, x.Request, a.patience)
 	if err := a.readBody(x); err != nil {
 		return err
 	}
 	r := x.Request.Clone(x.Request.Context())
-	r.Body = io.NopCloser(bytes.NewReader(x.body)) // never the request's own: it would be read whole
-	err := openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
+	r.Body = io.NopCloser(bytes.NewReader(x.body)) // the request's own body would be read completely
+	err = openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
 		Request: r, PathParams: parameters, Route: x.op.route,
 		Options: &openapi3filter.Options{
-			AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, ExcludeRequestBody: x.op.document() || x.ContentType() == jsonType && x.op.fits(x.body), RejectWhenRequestBodyNotSpecified: true,
+			AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, ExcludeRequestBody: x.op.document == documentAsBody || x.ContentType() == jsonType && x.op.fits(x.body), RejectWhenRequestBodyNotSpecified: true,
 		},
 	})
 	if err != nil {
-		return x.describe(err)
+		return describe(err, x.body)
 	}
+	x.bindParameters(query)
 	return x.checkTexts()
 }
 
+// bindParameters keeps the valid parameters from path and query. The last path parameter is
+// the target of a change, unless it is the tenant.
+func (x *call) bindParameters(query url.Values) {
+	x.parameters = map[string]any{}
+	for _, p := range x.op.route.Operation.Parameters {
+		text, given := x.Params.Get(p.Value.Name)
+		if p.Value.In == "query" {
+			text, given = query.Get(p.Value.Name), query.Has(p.Value.Name)
+		}
+		if !given || p.Value.In == "header" {
+			continue
+		}
+		x.parameters[p.Value.Name] = valueOf(text, p.Value.Schema.Value)
+		if p.Value.In == "path" && p.Value.Name != "tenantId" {
+			x.target = fmt.Sprint(x.parameters[p.Value.Name])
+		}
+	}
+}
+
+// valueOf returns the value of a valid parameter.
+func valueOf(text string, schema *openapi3.Schema) any {
+	if schema.Type.Is(openapi3.TypeInteger) {
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n
+		}
+	}
+	if schema.Format == "uuid" {
+		if id, err := uuid.Parse(text); err == nil {
+			return id
+		}
+	}
+	return text
+}
+
 func (a *API) readBody(x *call) (err error) {
-	switch {
-	case x.op.document():
+	switch x.op.document {
+	case documentAsBody:
 		if err := x.documentType(); err != nil {
 			return err
 		}
 		return a.receive(x)
-	case x.op.embeds():
+	case documentInBody:
 		return x.receiveAround()
 	}
 	x.body, err = io.ReadAll(x.limited(maxBody))
@@ -175,27 +224,28 @@ func (x *call) documentType() error {
 	return nil
 }
 
-// checkQuery refuses query parameters that else would be passed over: those that
-// the contract doesn't know, a second one of the same name, and what is no query.
-func (x *call) checkQuery() error {
+// checkQuery reads the query. It refuses what would otherwise be ignored: unknown
+// parameters, repeated ones, and malformed queries.
+func (x *call) checkQuery() (url.Values, error) {
 	query, err := url.ParseQuery(x.Request.URL.RawQuery)
 	if err != nil {
-		return errBadRequest("The query %q: %v.", x.Request.URL.RawQuery, err)
+		return nil, errBadRequest("The query %q: %v.", x.Request.URL.RawQuery, err)
 	}
-	for name, values := range query {
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		values := query[name]
 		switch fault := textFault(values[0]); {
 		case x.op.route.Operation.Parameters.GetByInAndName("query", name) == nil:
-			return errBadRequest("The query parameter %q is not known here.", name)
+			return nil, errBadRequest("The query parameter %q does not exist here.", name)
 		case len(values) > 1:
-			return errBadRequest("The query parameter %q comes %d times.", name, len(values))
+			return nil, errBadRequest("The query parameter %q comes %d times.", name, len(values))
 		case fault != "":
-			return errBadRequest("The parameter %s: %q %s.", name, values[0], fault)
+			return nil, errBadRequest("The parameter %s: %q %s.", name, values[0], fault)
 		}
 	}
-	return nil
+	return query, nil
 }
 
-// textFault says why Postgres can't keep a text, or "".
+// textFault returns why Postgres can't store a text, or "".
 func textFault(text string) string {
 	switch {
 	case strings.ContainsRune(text, 0):
@@ -206,7 +256,7 @@ func textFault(text string) string {
 	return ""
 }
 
-// checkTexts refuses a body in which a text, or a name, can't be kept.
+// checkTexts refuses a body with a text or a name that Postgres can't store.
 func (x *call) checkTexts() error {
 	pointer, found := state.FindNUL(x.body)
 	if !found {
@@ -217,8 +267,8 @@ func (x *call) checkTexts() error {
 	return p
 }
 
-// describe says what of a request breaks the contract, and where.
-func (x *call) describe(err error) error {
+// describe returns how and where a request breaks the contract.
+func describe(err error, body []byte) *problem {
 	p := errBadRequest("%v", err)
 	var request *openapi3filter.RequestError
 	if !errors.As(err, &request) {
@@ -228,13 +278,17 @@ func (x *call) describe(err error) error {
 	var schema *openapi3.SchemaError
 	if errors.As(request.Err, &schema) {
 		reason = preamble.ReplaceAllString(schema.Reason, "")
+		if want, ok := schema.Schema.Extensions["x-want"].(string); ok && schema.SchemaField == "pattern" {
+			reason = "want " + want // a description is clearer than a regular expression
+		}
+		reason = plain(reason)
 		if request.RequestBody != nil {
 			at := schema.JSONPointer()
 			if m := unsupported.FindStringSubmatch(reason); m != nil {
 				at = append(at, m[1])
 			}
 			p.pointer = pointerOf(at)
-			p.line = state.LineOf(x.body, p.pointer)
+			p.line = state.LineOf(body, p.pointer)
 		}
 	} else if request.Err != nil {
 		reason = request.Err.Error()
@@ -250,12 +304,39 @@ func (x *call) describe(err error) error {
 	return p
 }
 
-// unsupported is what kin-openapi says of a property that the contract doesn't
-// have; it points at the object.
+// unsupported matches kin-openapi's error about a property that the contract doesn't have.
+// Its position is the object's.
 var unsupported = regexp.MustCompile(`^property "(.*)" is unsupported$`)
 
-// preamble is what stands before a reason where the schema is JSON Schema's.
+// preamble matches what kin-openapi adds before the reason of a JSON Schema error.
 var preamble = regexp.MustCompile(`^jsonschema validation failed with '[^']*'\n- at '[^']*': `)
+
+// bounds match what the two validators of the contract say of a value beyond a bound.
+var bounds = []struct {
+	found *regexp.Regexp
+	plain string
+}{
+	{regexp.MustCompile(`^(?:minimum: got .*, want|number must be at least) (\S+)$`), "want at least $1"},
+	{regexp.MustCompile(`^(?:maximum: got .*, want|number must be at most) (\S+)$`), "want at most $1"},
+	{regexp.MustCompile(`^(?:minLength: got .*, want|minimum string length is) (\d+)$`), "want a length of at least $1"},
+	{regexp.MustCompile(`^(?:maxLength: got .*, want|maximum string length is) (\d+)$`), "want a length of at most $1"},
+	{regexp.MustCompile(`^(?:minItems: got .*, want|minimum number of items is) (\d+)$`), "want a list of at least $1"},
+	{regexp.MustCompile(`^(?:maxItems: got .*, want|maximum number of items is) (\d+)$`), "want a list of at most $1"},
+}
+
+// plain says a validator's reason in one way.
+func plain(reason string) string {
+	for _, b := range bounds {
+		reason = b.found.ReplaceAllString(reason, b.plain)
+	}
+	if list, ok := strings.CutPrefix(reason, "value must be one of "); ok {
+		reason = "want " + strings.ReplaceAll(list, "'", "")
+		if last := strings.LastIndex(reason, ", "); last > 0 {
+			reason = reason[:last] + " or " + reason[last+2:]
+		}
+	}
+	return reason
+}
 
 func pointerOf(segments []string) string {
 	if len(segments) == 0 {
@@ -270,10 +351,12 @@ func pointerOf(segments []string) string {
 
 const yamlType = "application/yaml"
 
-// GetOpenAPI serves the contract.
-func (a *API) GetOpenAPI(c *gin.Context) { c.Data(http.StatusOK, yamlType, openAPI) }
+func getOpenAPI(_ context.Context, x *call, _ none) error {
+	x.Data(http.StatusOK, yamlType, api.OpenAPI)
+	return nil
+}
 
-// GetStateSchema serves the schema of documents.
-func (a *API) GetStateSchema(c *gin.Context) {
-	c.Data(http.StatusOK, "application/schema+json", state.Schema)
+func getStateSchema(_ context.Context, x *call, _ none) error {
+	x.Data(http.StatusOK, "application/schema+json", state.Schema())
+	return nil
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/state"
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
@@ -68,7 +68,7 @@ func FuzzAdministration(f *testing.F) {
 	things := newThings(nil)
 	f.Fuzz(func(t *testing.T, which uint16, seed uint64, body []byte, query string) {
 		c := setup(t)
-		things.c = c // what is made anew is made by the test that runs
+		things.c = c // what is made again is made by the test that runs
 		op := operations()[int(which)%len(operations())]
 		g := &generator{rng: rand.New(rand.NewPCG(seed, seed)), things: things}
 		r := g.request(op)
@@ -82,6 +82,25 @@ func FuzzAdministration(f *testing.F) {
 			things.changed(op)
 		}
 	})
+}
+
+// Of several faults, the same one is reported each time.
+func TestReportedFault(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	tenant := c.newTenant(api.TenantCreate{}).Tenant.Id
+	long := strings.Repeat("x", 3000)
+	application := map[string]any{"clientId": uuid.New(), "displayName": long, "exposedScopes": []string{long}, "requiredRoles": []string{long}, "requiredScopes": []string{long}}
+	wrong := map[string]any{"version": 1, "applications": []any{application}}
+	lists := maps.Clone(application)
+	lists["displayName"] = "x"
+	for range 20 {
+		if detail := c.refused(400, "", c.do("GET", "/v1/tenants?d=1&c=1&b=1&a=1", nil)); !strings.Contains(detail, `"a"`) {
+			t.Fatalf("of four unknown parameters: %s", detail)
+		}
+		c.refused(400, "/applications/0/displayName", c.do("PUT", tenantPath(tenant, "/state"), wrong))
+		c.refused(400, "/applications/0/exposedScopes/0", c.do("PUT", tenantPath(tenant, "/state"), map[string]any{"version": 1, "applications": []any{lists}}))
+	}
 }
 
 // contractOperation is an operation of the contract.
@@ -108,7 +127,7 @@ var rawContract = sync.OnceValue(func() map[string]any {
 // stateSchema is the schema of documents, which the contract leaves to it.
 var stateSchema = sync.OnceValue(func() map[string]any {
 	var schema map[string]any
-	if err := json.Unmarshal(state.Schema, &schema); err != nil {
+	if err := json.Unmarshal(state.Schema(), &schema); err != nil {
 		panic(err)
 	}
 	return schema
@@ -166,7 +185,7 @@ type madeRequest struct {
 	body       []byte
 }
 
-// things are what requests may be about.
+// things are named by requests.
 type things struct {
 	c    *client
 	mu   sync.Mutex
@@ -175,7 +194,7 @@ type things struct {
 
 func newThings(c *client) *things { return &things{c: c} }
 
-// get returns the things that there are, made anew once they were removed.
+// get returns the things, made again once they were removed.
 func (t *things) get() map[string]string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -184,22 +203,26 @@ func (t *things) get() map[string]string {
 	}
 	c := t.c
 	source := json.RawMessage(document)
-	made := c.newTenant(admin.TenantCreate{Source: &admin.TenantSource{Document: &source}, TtlSeconds: ptr(int64(3600))})
+	made := c.newTenant(api.TenantCreate{Source: &api.TenantSource{Document: &source}, TtlSeconds: ptr(int64(3600))})
 	path := tenantPath(made.Tenant.Id)
 	seed := "seed-" + uuid.NewString()
-	c.want(201, c.do("POST", path+"/snapshots", admin.SnapshotCreate{Name: "snapshot"}))
+	c.want(201, c.do("POST", path+"/snapshots", api.SnapshotCreate{Name: "snapshot"}))
 	c.want(201, c.do("POST", "/v1/seeds?name="+seed, document))
-	app := decode[admin.Application](c, c.want(200, c.do("GET", path+"/applications/"+made.Credentials.ClientId.String(), nil)))
-	key := decode[admin.KeyCreated](c, c.want(201, c.do("POST", "/v1/keys", admin.KeyCreate{Name: "x", Role: admin.AdminRoleReader})))
-	credential := decode[admin.FederatedCredential](c, c.want(201, c.do("POST", path+"/applications/"+made.Credentials.ClientId.String()+"/federatedCredentials",
-		admin.FederatedCredentialCreate{Name: "x", Issuer: "https://issuer.example", Subject: "x"})))
-	certificate := decode[admin.ApplicationCertificate](c, c.want(201, c.do("POST", path+"/applications/"+made.Credentials.ClientId.String()+"/certificates",
-		admin.ApplicationCertificateCreate{Certificate: newCertificate()})))
+	app := decode[api.Application](c, c.want(200, c.do("GET", path+"/applications/"+made.Credentials.ClientId.String(), nil)))
+	key := decode[api.KeyCreated](c, c.want(201, c.do("POST", "/v1/keys", api.KeyCreate{Name: "x", Role: api.AdminRoleReader})))
+	credential := decode[api.FederatedCredential](c, c.want(201, c.do("POST", path+"/applications/"+made.Credentials.ClientId.String()+"/federatedCredentials",
+		api.FederatedCredentialCreate{Name: "x", Issuer: "https://issuer.example", Subject: "x"})))
+	certificate := decode[api.ApplicationCertificate](c, c.want(201, c.do("POST", path+"/applications/"+made.Credentials.ClientId.String()+"/certificates",
+		api.ApplicationCertificateCreate{Certificate: newCertificate()})))
+	fault := decode[api.Fault](c, c.want(201, c.do("POST", path+"/faults", `{"match":{"path":"/nowhere"},"effect":{"status":500}}`)))
+	c.want(201, c.do("POST", path+"/scenarios", `{"name":"never-connected"}`))
 	t.made = map[string]string{
+		"scenario":      "never-connected",
+		"faultId":       fault.Id.String(),
 		"certificateId": certificate.Id.String(),
 		"credentialId":  credential.Id.String(),
 		"tenantId":      made.Tenant.Id.String(), "userId": made.Credentials.UserId.String(), "clientId": made.Credentials.ClientId.String(),
-		"secretId": app.Secrets[0].Id.String(), "partnerId": c.createPartner(made.Credentials.AccessToken, "x", "onboarding").ID,
+		"secretId": app.Secrets[0].Id.String(), "entitySet": "remoteAssistancePartners", "action": "confirm", "entityId": c.createPartner(made.Credentials.AccessToken, "x", "onboarding").ID,
 		"keyId": key.Id.String(), "name": "snapshot", "seed": seed, "report": "recent-changes", "login": c.newLogin(made.Tenant.Id).Login,
 	}
 	return t.made
@@ -347,11 +370,32 @@ func (g *generator) body(op contractOperation) []byte {
 	if body, ok := value.(map[string]any); ok && op.id == "createApplicationCertificate" && !g.chance(g.bad) {
 		body["certificate"] = newCertificate()
 	}
+	if body, ok := value.(map[string]any); ok && op.id == "createUser" && !g.chance(g.bad) {
+		body["userPrincipalName"] = named(fmt.Sprint("user", g.rng.Int()), uuid.MustParse(g.things.get()["tenantId"]))
+	}
+	if body, ok := value.(map[string]any); ok && op.id == "createFederatedCredential" && !g.chance(g.bad) {
+		body["issuer"] = "https://issuer.example" // hardly a text is one
+	}
+	if body, ok := value.(map[string]any); ok && strings.HasSuffix(op.id, "Fault") && !g.chance(g.bad) && g.chance(70) {
+		g.rule(body)
+	}
 	text, err := json.Marshal(value)
 	if err != nil {
 		panic(err)
 	}
 	return text
+}
+
+// rule makes sense of a rule, of whose parts few go together.
+func (g *generator) rule(body map[string]any) {
+	delete(body, "schedule")
+	body["match"] = map[string]any{"method": g.pick("GET", "POST"), "path": g.pick("/nowhere", "/v1.0/**", "/*/x*y")}
+	body["effect"] = []any{
+		map[string]any{"status": 503, "retryAfterSeconds": 3},
+		map[string]any{"error": "throttled"},
+		map[string]any{"change": []any{"empty", "emptyPage"}, "delayMilliseconds": 1},
+		map[string]any{"reset": "after"},
+	}[g.rng.IntN(4)]
 }
 
 // source names what a tenant may begin with, of which most is nowhere.
@@ -444,6 +488,9 @@ func (g *generator) object(document, schema map[string]any, depth int) any {
 			continue
 		}
 		object[name] = g.value(document, properties[name].(map[string]any), depth+1)
+		if name == "waitSeconds" {
+			object[name] = 0.01 // or it would wait
+		}
 	}
 	if together, ok := not["required"].([]any); ok && !g.chance(g.bad) {
 		delete(object, together[0].(string))
@@ -484,8 +531,25 @@ func (g *generator) integer(schema map[string]any) any {
 	return int64(low) + g.rng.Int64N(int64(min(high-low, 1000)+1))
 }
 
+// A refusal never shows a regular expression: every pattern of the contract has words.
+func TestPatternsHaveWords(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for i, line := range strings.Split(string(api.OpenAPI), "\n") {
+		if strings.Contains(line, "pattern: ") {
+			found++
+			if !strings.Contains(line, "x-want: ") {
+				t.Errorf("api/openapi.yaml:%d: this pattern has no x-want", i+1)
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("found only %d patterns", found)
+	}
+}
+
 // samples are texts for patterns.
-var samples = []string{"x", "a-b.c_d", "Z9", "somebody@somewhere.example", "ü@ä.example", "$2a$04$aaaaaaaaaaaaaaaaaaaaaeKQ.6z0wE0gBu0gr8Wm6ZpqQwJcRkX9q", "0001-01-01T00:00:00Z"}
+var samples = []string{"x", "a-b.c_d", "Z9", "somebody@somewhere.example", "ü@ä.example", "$2a$04$aaaaaaaaaaaaaaaaaaaaaeKQ.6z0wE0gBu0gr8Wm6ZpqQwJcRkX9q", "0001-01-01T00:00:00Z", "/v1.0/*/x", "POST", "4xx", "429", "cut", "7a777708-7708-7a77-0877-777a0877777a_de"}
 
 func (g *generator) string(schema map[string]any) any {
 	least, most := int(number64(schema, "minLength", 0)), int(number64(schema, "maxLength", 60))
@@ -506,7 +570,9 @@ func (g *generator) string(schema map[string]any) any {
 		fits := slices.DeleteFunc(slices.Clone(samples), func(s string) bool { return !expression.MatchString(s) })
 		text := g.pick(fits...)
 		if strings.Contains(text, "@") || expression.MatchString(text+"-1") && least < len(text)+10 && most > 40 {
-			text = strings.ReplaceAll(uuid.NewString(), "-", "") + text
+			if unique := strings.ReplaceAll(uuid.NewString(), "-", "") + text; expression.MatchString(unique) {
+				text = unique
+			}
 		}
 		return text
 	}
@@ -520,7 +586,7 @@ func (g *generator) string(schema map[string]any) any {
 	return string([]rune(text)[:min(len([]rune(text)), most)])
 }
 
-// exercise sends a request and holds the answer against the contract.
+// exercise sends a request and checks the answer against the contract.
 func (c *client) exercise(op contractOperation, m madeRequest) reply {
 	c.Helper()
 	path := op.path
@@ -558,7 +624,7 @@ func (c *client) exercise(op contractOperation, m madeRequest) reply {
 	return a
 }
 
-// brokenPromise is what of an answer the contract doesn't say, or "".
+// brokenPromise says how an answer breaks the contract, or "".
 func brokenPromise(op contractOperation, request *openapi3filter.RequestValidationInput, a reply) string {
 	if a.status >= 500 {
 		return "the service failed"
@@ -570,7 +636,7 @@ func brokenPromise(op contractOperation, request *openapi3filter.RequestValidati
 	kind := a.header.Get("Content-Type")
 	if len(declared.Value.Content) == 0 {
 		if a.body != "" || kind != "" {
-			return "there is to be no body"
+			return "the contract allows no body"
 		}
 		return ""
 	}

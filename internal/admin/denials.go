@@ -11,44 +11,44 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// What refused callers can make the service keep: they need no key, so it is bounded
-// whatever they send.
+// These bound what the service stores about refused callers, who need no key to send
+// requests.
 const (
-	// maxStrangers is how many addresses without a key are told apart within a minute.
-	// What comes from further ones is counted together.
+	// maxStrangers is how many addresses without a key are distinguished within a minute.
+	// Requests from further ones are counted together.
 	maxStrangers = 60
 
-	// maxDeniedText is how much is kept of the path of a refused call, in bytes.
+	// maxDeniedText bounds the stored path of a refused call, in bytes.
 	maxDeniedText = 200
 
-	// deniedLifetime is how long denials are kept, and maxDenied how many of them.
+	// deniedLifetime is how long denials are stored, and maxDenied how many.
 	deniedLifetime = 30 * 24 * time.Hour
 	maxDenied      = 100_000
 )
 
-// denials counts the refusals of the current minute. The first of a kind is written into
-// the audit log at once; how many were like it, when the minute is over.
+// denials counts the refusals of the current minute. The first of each kind is written into
+// the audit log immediately, the count when the minute is over.
 type denials struct {
 	mu        sync.Mutex
 	minute    time.Time
 	counts    map[denialKind]*denialCount
 	strangers int
-	over      db.SetAuditCountsParams // of minutes that are over, to be written
+	over      db.SetAuditCountsParams // counts of past minutes, to be written
 }
 
-// denialKind is what refusals have in common that are one entry.
+// denialKind identifies the refusals that share an entry.
 type denialKind struct {
 	network string
 	key     uuid.UUID
-	action  string // of somebody who has a key
+	action  string // of a caller with a key
 }
 
 type denialCount struct {
-	id uuid.UUID // of the entry
+	id uuid.UUID // the entry's
 	n  int32
 }
 
-// add counts a refusal, and tells whether it is the first of its kind.
+// add counts a refusal, and reports whether it is the first of its kind.
 func (d *denials) add(e *db.CreateAuditEntryParams) (first bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -73,7 +73,7 @@ func (d *denials) add(e *db.CreateAuditEntryParams) (first bool) {
 	return true
 }
 
-// turn begins a new minute if the one that is counted is over.
+// turn starts a new minute if the current one is over.
 func (d *denials) turn(now time.Time) {
 	minute := now.Truncate(time.Minute)
 	if minute.Equal(d.minute) {
@@ -87,7 +87,7 @@ func (d *denials) turn(now time.Time) {
 	d.minute, d.counts, d.strangers = minute, map[denialKind]*denialCount{}, 0
 }
 
-// take returns the counts of minutes that are over.
+// take returns the counts of past minutes.
 func (d *denials) take(now time.Time) db.SetAuditCountsParams {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -97,7 +97,8 @@ func (d *denials) take(now time.Time) db.SetAuditCountsParams {
 	return over
 }
 
-// networkOf is an address, or of IPv6 the network that one client has, RFC 6177.
+// networkOf returns an IPv4 address, or the network that one client has for IPv6 (RFC
+// 6177).
 func networkOf(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil || !ip.Is6() || ip.Is4In6() {
@@ -110,8 +111,7 @@ func networkOf(address string) string {
 	return network.String()
 }
 
-// auditDenial writes down that somebody was refused. That it fails keeps nobody
-// from the refusal.
+// auditDenial records a refusal. If that fails, the caller is refused anyway.
 func (a *API) auditDenial(x *call, status int) {
 	e := auditEntry(x, x.Request.URL.Path, db.AuditOutcomeDenied, status)
 	e.Action = auditText(e.Action, maxDeniedText)
@@ -125,7 +125,7 @@ func (a *API) auditDenial(x *call, status int) {
 	}
 }
 
-// sweepDenials writes the counts of denials, and removes old ones.
+// sweepDenials writes the counts of denials and removes old ones.
 func (a *API) sweepDenials(ctx context.Context, now time.Time) error {
 	if over := a.denials.take(now); len(over.Ids) > 0 {
 		if err := a.queries.SetAuditCounts(ctx, over); err != nil {

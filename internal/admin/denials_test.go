@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/internal/reporting"
 )
 
 // clock is a time that a test moves.
@@ -43,7 +45,7 @@ type refuser struct {
 func newRefuser(t *testing.T) *refuser {
 	c := open(t)
 	r := &refuser{c, &clock{now: time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)}, nil, nil}
-	r.api = admin.New(admin.Config{DB: c.server.Pool(), Identity: c.server.Identity(), Now: r.clock.Now})
+	r.api = admin.New(admin.Config{DB: c.server.Pool(), Identity: c.server.Identity(), Reports: reporting.New(reporting.Config{DB: c.server.Pool()}), Now: r.clock.Now})
 	r.handler = r.api.Handler()
 	return r
 }
@@ -101,7 +103,7 @@ func (r *refuser) want(got []string, want ...string) {
 func TestDenialsAreCounted(t *testing.T) {
 	t.Parallel()
 	r := newRefuser(t)
-	reader := r.as(admin.AdminRoleReader, "r")
+	reader := r.as(api.AdminRoleReader, "r")
 	for range 50 {
 		r.call(401, "192.0.2.1:1", "", "GET", "/v1/tenants")
 		r.call(401, "192.0.2.1:2", "nonsense", "POST", "/v1/seeds")
@@ -121,7 +123,7 @@ func TestDenialsAreCounted(t *testing.T) {
 func TestDenialsAreBounded(t *testing.T) {
 	t.Parallel()
 	r := newRefuser(t)
-	r.as(admin.AdminRoleReader, "r") // which shuts the door
+	r.as(api.AdminRoleReader, "r") // which shuts the door
 	for i := range 300 {
 		r.call(401, fmt.Sprintf("198.51.%d.%d:1", i/256, i%256), "", "GET", fmt.Sprintf("/%d%%00%%ff%s", i, strings.Repeat("x", 8000)))
 	}
@@ -161,10 +163,10 @@ func TestDenialsAreBounded(t *testing.T) {
 func TestAuditCounts(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
-	reader := owner.as(admin.AdminRoleReader, t.Name())
+	reader := owner.as(api.AdminRoleReader, t.Name())
 	reader.refused(403, "", reader.do("GET", "/v1/keys", nil))
-	list := decode[admin.AuditList](t, owner.want(200, owner.do("GET", "/v1/audit?top=1000", nil)))
-	if !slices.ContainsFunc(list.Value, func(e admin.AuditEntry) bool { return e.KeyName != nil && *e.KeyName == t.Name() && e.Count == 1 }) {
+	list := decode[api.AuditList](t, owner.want(200, owner.do("GET", "/v1/audit?top=1000", nil)))
+	if !slices.ContainsFunc(list.Value, func(e api.AuditEntry) bool { return e.KeyName != nil && *e.KeyName == t.Name() && e.Count == 1 }) {
 		t.Error("the refusal is not there")
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/api"
 )
 
 // signIn asks for a token by a user's password.
@@ -24,18 +24,19 @@ func (c *client) signIn(tenant uuid.UUID, app uuid.UUID, secret, name, password 
 func TestUsers(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	made := c.newTenant(admin.TenantCreate{})
+	made := c.newTenant(api.TenantCreate{})
 	path := tenantPath(made.Tenant.Id, "/users")
-	user := decode[admin.UserCreated](t, c.want(201, c.do("POST", path, admin.UserCreate{UserPrincipalName: "alice@contoso.example", GivenName: ptr("Alice")})))
+	alice := named("alice", made.Tenant.Id)
+	user := decode[api.UserCreated](t, c.want(201, c.do("POST", path, api.UserCreate{UserPrincipalName: alice, GivenName: ptr("Alice")})))
 	app, secret := made.Credentials.ClientId, made.Credentials.ClientSecret
 	in := func(password string) reply {
-		return c.signIn(made.Tenant.Id, app, secret, "ALICE@contoso.example", password)
+		return c.signIn(made.Tenant.Id, app, secret, strings.ToUpper(alice), password)
 	}
 	token := decode[struct {
 		AccessToken string `json:"access_token"`
 	}](t, c.want(200, in(user.Password))).AccessToken
 	c.want(200, c.graph("GET", partners, "", token))
-	if got := decode[admin.User](t, c.want(200, c.do("GET", path+"/"+user.User.Id.String(), nil))); *got.GivenName != "Alice" || !got.Enabled {
+	if got := decode[api.User](t, c.want(200, c.do("GET", path+"/"+user.User.Id.String(), nil))); *got.GivenName != "Alice" || !got.Enabled {
 		t.Errorf("%+v", got)
 	}
 
@@ -54,7 +55,7 @@ func TestUsers(t *testing.T) {
 	}](t, c.want(200, in("another"))).AccessToken
 	c.want(204, c.do("POST", one+"/revokeSignIns", nil))
 	c.want(401, c.graph("GET", partners, "", token))
-	if list := decode[admin.UserList](t, c.want(200, c.do("GET", path+"?top=1", nil))); len(list.Value) != 1 || list.NextLink == nil {
+	if list := decode[api.UserList](t, c.want(200, c.do("GET", path+"?top=1", nil))); len(list.Value) != 1 || list.NextLink == nil {
 		t.Errorf("%+v", list)
 	}
 	c.want(204, c.do("DELETE", one, nil))
@@ -66,12 +67,18 @@ func TestUsers(t *testing.T) {
 	c.refused(404, "", c.do("PATCH", one, `{}`))
 	c.refused(404, "", c.do("DELETE", one, nil))
 	c.refused(404, "", c.do("POST", one+"/revokeSignIns", nil))
-	c.refused(409, "", c.do("POST", path, admin.UserCreate{UserPrincipalName: strings.ToUpper(made.Credentials.UserPrincipalName)}))
-	c.refused(409, "", c.do("POST", path, admin.UserCreate{UserPrincipalName: "b@c.example", Id: &made.Credentials.UserId}))
+	c.refused(409, "", c.do("POST", path, api.UserCreate{UserPrincipalName: strings.ToUpper(made.Credentials.UserPrincipalName)}))
+	c.refused(409, "", c.do("POST", path, api.UserCreate{UserPrincipalName: named("b", made.Tenant.Id), Id: &made.Credentials.UserId}))
 	c.refused(400, "/userPrincipalName", c.do("POST", path, `{"userPrincipalName":"no domain"}`))
+	for _, foreign := range []string{"b@c.example", "b@sub." + made.Tenant.Domains[0], alice + ".x", "b@" + c.newTenant(api.TenantCreate{}).Tenant.Domains[0]} {
+		if why := c.refused(400, "/userPrincipalName", c.do("POST", path, api.UserCreate{UserPrincipalName: foreign})); !strings.Contains(why, "one of the verified domain names in your organization: "+made.Tenant.Domains[0]) {
+			t.Errorf("%s: %s", foreign, why)
+		}
+	}
+	c.want(201, c.do("POST", path, api.UserCreate{UserPrincipalName: strings.ToUpper(named("d", made.Tenant.Id))}))
 	c.refused(400, "/password", c.do("POST", path, `{"userPrincipalName":"a@b.example","password":"`+strings.Repeat("x", 73)+`"}`))
 	for _, r := range []reply{
-		c.do("POST", path, `{"userPrincipalName":"a@b.example","password":"`+strings.Repeat("ä", 60)+`"}`),
+		c.do("POST", path, api.UserCreate{UserPrincipalName: named("a", made.Tenant.Id), Password: ptr(strings.Repeat("ä", 60))}),
 		c.do("PATCH", path+"/"+made.Credentials.UserId.String(), `{"password":"`+strings.Repeat("ä", 60)+`"}`),
 	} {
 		if detail := c.refused(400, "/password", r); !strings.Contains(detail, "72 bytes") {
@@ -81,15 +88,67 @@ func TestUsers(t *testing.T) {
 	c.refused(400, "", c.do("PATCH", tenantPath(made.Tenant.Id, "/users/", made.Credentials.UserId.String()), `{"mustChangePassword":true}`))
 }
 
+// Lists are filtered by exact names, in any letter case, within what the caller may see.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	name := "Contoso " + uuid.NewString()
+	domain := uuid.NewString() + ".example"
+	first := c.newTenant(api.TenantCreate{DisplayName: name, Domain: &domain}).Tenant.Id
+	second := c.newTenant(api.TenantCreate{DisplayName: strings.ToUpper(name)}).Tenant.Id
+	for range 9 { // more than are read at once
+		c.want(201, c.do("POST", tenantPath(first, "/applications"), api.ApplicationCreate{DisplayName: "Portal"}))
+	}
+	manager := c.as(api.AdminRoleManager, uuid.NewString())
+	for _, tt := range []struct {
+		as   *client
+		path string
+		want int
+	}{
+		{c, "/v1/tenants?name=" + url.QueryEscape(name), 2},
+		{c, "/v1/tenants?top=1&name=" + url.QueryEscape(name), 2},
+		{c, "/v1/tenants?name=" + strings.ToUpper(domain), 1},
+		{c, "/v1/tenants?name=" + url.QueryEscape(name[:20]), 0},
+		{manager, "/v1/tenants?name=" + url.QueryEscape(name), 0},
+		{manager, "/v1/tenants?name=" + domain, 0},
+		{c, tenantPath(first, "/users?userPrincipalName=USER@") + domain, 1},
+		{c, tenantPath(first, "/users?userPrincipalName=user"), 0},
+		{c, tenantPath(second, "/users?userPrincipalName=user@") + domain, 0},
+		{c, tenantPath(first, "/applications?displayName=portal"), 9},
+		{c, tenantPath(first, "/applications?top=4&displayName=portal"), 9},
+		{c, tenantPath(first, "/applications?displayName=port"), 0},
+		{c, tenantPath(second, "/applications?displayName=Portal"), 0},
+	} {
+		found := 0
+		for link := tt.path; link != ""; {
+			list := decode[struct {
+				Value    []any
+				NextLink *string
+			}](t, tt.as.want(200, tt.as.do("GET", link, nil)))
+			found += len(list.Value)
+			link = ""
+			if list.NextLink != nil {
+				link = *list.NextLink
+			}
+		}
+		if found != tt.want {
+			t.Errorf("%s: %d, want %d", tt.path, found, tt.want)
+		}
+	}
+	for _, path := range []string{"/v1/tenants?name=", tenantPath(first, "/users?userPrincipalName="), tenantPath(first, "/applications?displayName=")} {
+		c.refused(400, "", c.do("GET", path, nil))
+	}
+}
+
 // An application has what it was made with and may what was consented, until that
 // is taken away.
 func TestApplications(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	made := c.newTenant(admin.TenantCreate{Settings: &admin.TenantSettings{PermissionRule: ptr(admin.PermissionRuleCurrent)}})
+	made := c.newTenant(api.TenantCreate{Settings: &api.TenantSettings{PermissionRule: ptr(api.PermissionRuleCurrent)}})
 	path := tenantPath(made.Tenant.Id, "/applications")
 	role := "DeviceManagementServiceConfig.ReadWrite.All"
-	app := decode[admin.ApplicationCreated](t, c.want(201, c.do("POST", path, admin.ApplicationCreate{
+	app := decode[api.ApplicationCreated](t, c.want(201, c.do("POST", path, api.ApplicationCreate{
 		DisplayName: "Portal", RequiredRoles: &[]string{role}, RedirectUris: &[]string{"https://portal.example/"},
 	})))
 	one := path + "/" + app.Application.ClientId.String()
@@ -106,26 +165,26 @@ func TestApplications(t *testing.T) {
 	first := token(*app.ClientSecret)
 	c.createPartner(first, "by the application", "onboarding")
 
-	second := decode[admin.ApplicationSecretCreated](t, c.want(201, c.do("POST", one+"/secrets", `{"ttlSeconds":3600}`)))
+	second := decode[api.ApplicationSecretCreated](t, c.want(201, c.do("POST", one+"/secrets", `{"ttlSeconds":3600}`)))
 	token(second.ClientSecret)
-	got := decode[admin.Application](t, c.want(200, c.do("PATCH", one, `{"displayName":"Other","redirectUris":["https://other.example/"]}`)))
+	got := decode[api.Application](t, c.want(200, c.do("PATCH", one, `{"displayName":"Other","redirectUris":["https://other.example/"]}`)))
 	if got.DisplayName != "Other" || got.RedirectUris[0] != "https://other.example/" || len(got.Secrets) != 2 || got.RequiredRoles[0] != role {
 		t.Errorf("%+v", got)
 	}
-	got = decode[admin.Application](t, c.want(200, c.do("PATCH", one, `{"spaRedirectUris":["https://page.example/"],"publicClientRedirectUris":["myapp://tool"]}`)))
+	got = decode[api.Application](t, c.want(200, c.do("PATCH", one, `{"spaRedirectUris":["https://page.example/"],"publicClientRedirectUris":["myapp://tool"]}`)))
 	if got.RedirectUris[0] != "https://other.example/" || got.SpaRedirectUris[0] != "https://page.example/" || got.PublicClientRedirectUris[0] != "myapp://tool" {
 		t.Errorf("%+v", got)
 	}
-	if why := c.refused(400, "/spaRedirectUris/0", c.do("PATCH", one, `{"spaRedirectUris":["https://other.example/"]}`)); !strings.Contains(why, "stands in /redirectUris already") {
+	if why := c.refused(400, "/spaRedirectUris/0", c.do("PATCH", one, `{"spaRedirectUris":["https://other.example/"]}`)); !strings.Contains(why, "is already in /redirectUris") {
 		t.Errorf("two types: %s", why)
 	}
 	c.want(200, c.do("PATCH", one, `{"redirectUris":["myapp://signed-in","urn:ietf:wg:oauth:2.0:oob"]}`))
 	for _, uri := range []string{"javascript:alert(1)", "VBScript:x", "data:text/html,x", "/signed-in", "https://%zz", "https://a.example/\n"} {
 		uris := &[]string{"https://good.example/", uri}
-		c.refused(400, "/redirectUris/1", c.do("PATCH", one, admin.ApplicationUpdate{RedirectUris: uris}))
-		c.refused(400, "/redirectUris/1", c.do("POST", path, admin.ApplicationCreate{DisplayName: "Bad", RedirectUris: uris}))
-		c.refused(400, "/spaRedirectUris/1", c.do("PATCH", one, admin.ApplicationUpdate{SpaRedirectUris: uris}))
-		c.refused(400, "/publicClientRedirectUris/1", c.do("POST", path, admin.ApplicationCreate{DisplayName: "Bad", PublicClientRedirectUris: uris}))
+		c.refused(400, "/redirectUris/1", c.do("PATCH", one, api.ApplicationUpdate{RedirectUris: uris}))
+		c.refused(400, "/redirectUris/1", c.do("POST", path, api.ApplicationCreate{DisplayName: "Bad", RedirectUris: uris}))
+		c.refused(400, "/spaRedirectUris/1", c.do("PATCH", one, api.ApplicationUpdate{SpaRedirectUris: uris}))
+		c.refused(400, "/publicClientRedirectUris/1", c.do("POST", path, api.ApplicationCreate{DisplayName: "Bad", PublicClientRedirectUris: uris}))
 	}
 	c.want(204, c.do("DELETE", one+"/secrets/"+second.Id.String(), nil))
 	c.refused(404, "", c.do("DELETE", one+"/secrets/"+second.Id.String(), nil))
@@ -135,26 +194,26 @@ func TestApplications(t *testing.T) {
 	c.want(204, c.do("DELETE", one+"/consents", nil))
 	c.want(401, c.graph("GET", partners, "", first))
 	c.want(403, c.graph("GET", partners, "", token(*app.ClientSecret)))
-	c.want(204, c.do("POST", one+"/consents", admin.Consent{Roles: &[]string{role}}))
+	c.want(204, c.do("POST", one+"/consents", api.Consent{Roles: &[]string{role}}))
 	c.want(200, c.graph("GET", partners, "", token(*app.ClientSecret)))
 
-	issued := decode[admin.Token](t, c.want(201, c.do("POST", tenantPath(made.Tenant.Id, "/tokens"), admin.TokenRequest{ClientId: made.Credentials.ClientId, UserId: &made.Credentials.UserId, Permissions: &[]string{"User.Read"}})))
+	issued := decode[api.Token](t, c.want(201, c.do("POST", tenantPath(made.Tenant.Id, "/tokens"), api.TokenRequest{ClientId: made.Credentials.ClientId, UserId: &made.Credentials.UserId, Permissions: &[]string{"User.Read"}})))
 	c.want(403, c.graph("GET", partners, "", issued.AccessToken))
 
-	public := decode[admin.ApplicationCreated](t, c.want(201, c.do("POST", path, admin.ApplicationCreate{DisplayName: "Public", PublicClient: ptr(true)})))
+	public := decode[api.ApplicationCreated](t, c.want(201, c.do("POST", path, api.ApplicationCreate{DisplayName: "Public", PublicClient: ptr(true)})))
 	if public.ClientSecret != nil {
 		t.Errorf("%+v", public)
 	}
 	c.refused(400, "", c.do("POST", path+"/"+public.Application.ClientId.String()+"/secrets", `{}`))
-	c.refused(409, "", c.do("POST", path, admin.ApplicationCreate{DisplayName: "x", ClientId: &public.Application.ClientId}))
-	if list := decode[admin.ApplicationList](t, c.want(200, c.do("GET", path, nil))); len(list.Value) != 3 {
+	c.refused(409, "", c.do("POST", path, api.ApplicationCreate{DisplayName: "x", ClientId: &public.Application.ClientId}))
+	if list := decode[api.ApplicationList](t, c.want(200, c.do("GET", path, nil))); len(list.Value) != 3 {
 		t.Errorf("%+v", list)
 	}
 	c.want(204, c.do("DELETE", one, nil))
 	for _, missing := range []reply{
 		c.do("GET", one, nil), c.do("PATCH", one, `{}`), c.do("DELETE", one, nil), c.do("POST", one+"/secrets", `{}`), c.do("POST", one+"/consents", `{}`), c.do("DELETE", one+"/consents", nil),
-		c.do("POST", tenantPath(made.Tenant.Id, "/tokens"), admin.TokenRequest{ClientId: app.Application.ClientId}),
-		c.do("POST", tenantPath(made.Tenant.Id, "/tokens"), admin.TokenRequest{ClientId: made.Credentials.ClientId, UserId: ptr(uuid.New())}),
+		c.do("POST", tenantPath(made.Tenant.Id, "/tokens"), api.TokenRequest{ClientId: app.Application.ClientId}),
+		c.do("POST", tenantPath(made.Tenant.Id, "/tokens"), api.TokenRequest{ClientId: made.Credentials.ClientId, UserId: ptr(uuid.New())}),
 	} {
 		c.refused(404, "", missing)
 	}
@@ -164,7 +223,7 @@ func TestApplications(t *testing.T) {
 func TestPartnersSide(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	made := c.newTenant(admin.TenantCreate{})
+	made := c.newTenant(api.TenantCreate{})
 	for _, tt := range []struct{ from, action, to string }{
 		{"onboarding", "confirm", "onboarded"},
 		{"onboarding", "refuse", "notOnboarded"},
@@ -176,7 +235,7 @@ func TestPartnersSide(t *testing.T) {
 		{"onboarding", "heartbeat", ""},
 	} {
 		id := c.createPartner(made.Credentials.AccessToken, "x", tt.from).ID
-		path := tenantPath(made.Tenant.Id, "/partners/", id)
+		path := tenantPath(made.Tenant.Id, "/entities/remoteAssistancePartners/", id)
 		r := c.do("POST", path+"/"+tt.action, nil)
 		if tt.to == "" {
 			if detail := c.refused(409, "", r); !strings.Contains(detail, tt.from) {
@@ -184,22 +243,25 @@ func TestPartnersSide(t *testing.T) {
 			}
 			continue
 		}
-		got := decode[admin.Partner](t, c.want(200, r))
-		if string(got.OnboardingStatus) != tt.to || got.Version != 2 || (got.LastConnectionDateTime != "0001-01-01T00:00:00Z") != (tt.action == "heartbeat") ||
-			(got.OnboardingRequestExpiryDateTime != "0001-01-01T00:00:00Z") != (tt.action == "expire") {
+		acted := decode[api.Entity](t, c.want(200, r))
+		got := acted.Properties
+		if got["onboardingStatus"] != tt.to || acted.Version != 2 || (got["lastConnectionDateTime"] != "0001-01-01T00:00:00Z") != (tt.action == "heartbeat") ||
+			(got["onboardingRequestExpiryDateTime"] != "0001-01-01T00:00:00Z") != (tt.action == "expire") {
 			t.Errorf("%+v: %+v", tt, got)
 		}
 		seen := decode[entity](t, c.want(200, c.graph("GET", partners+"/"+id, "", made.Credentials.AccessToken)))
-		if seen.OnboardingStatus != tt.to || seen.LastConnectionDateTime != got.LastConnectionDateTime {
+		if seen.OnboardingStatus != tt.to || seen.LastConnectionDateTime != got["lastConnectionDateTime"] {
 			t.Errorf("%+v: Graph shows %+v", tt, seen)
 		}
 	}
-	path := tenantPath(made.Tenant.Id, "/partners")
+	path := tenantPath(made.Tenant.Id, "/entities/remoteAssistancePartners")
 	c.refused(404, "", c.do("POST", path+"/"+uuid.NewString()+"/confirm", nil))
 	c.refused(404, "", c.do("GET", path+"/"+uuid.NewString(), nil))
-	c.refused(400, "", c.do("POST", path+"/"+uuid.NewString()+"/dance", nil))
-	c.refused(400, "", c.do("POST", path+"/x/confirm", nil))
-	if list := decode[admin.PartnerList](t, c.want(200, c.do("GET", path+"?top=3", nil))); len(list.Value) != 3 || list.NextLink == nil {
+	c.refused(404, "", c.do("POST", path+"/"+uuid.NewString()+"/dance", nil))
+	c.refused(404, "", c.do("POST", path+"/"+uuid.NewString()+"/beginOnboarding", nil))
+	c.refused(404, "", c.do("GET", tenantPath(made.Tenant.Id, "/entities/partners"), nil))
+	c.refused(404, "", c.do("POST", path+"/x/confirm", nil)) // an id is a text, and nothing has this one; what Graph answers is not known, see docs/divergences.md
+	if list := decode[api.EntityList](t, c.want(200, c.do("GET", path+"?top=3", nil))); len(list.Value) != 3 || list.NextLink == nil {
 		t.Errorf("%+v", list)
 	}
 }
@@ -209,17 +271,18 @@ func TestPartnersSide(t *testing.T) {
 func TestPasswordsThatWereMade(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	made := c.newTenant(admin.TenantCreate{})
+	made := c.newTenant(api.TenantCreate{})
 	k := made.Credentials
-	user := decode[admin.UserCreated](t, c.want(201, c.do("POST", tenantPath(k.TenantId, "/users"), admin.UserCreate{UserPrincipalName: "made@contoso.example"})))
-	given := decode[admin.UserCreated](t, c.want(201, c.do("POST", tenantPath(k.TenantId, "/users"), admin.UserCreate{
-		Id: ptr(uuid.MustParse("ffffffff-ffff-4fff-bfff-ffffffffffff")), UserPrincipalName: "given@contoso.example", Password: ptr("given"), // the last
+	madeName, givenName := named("made", k.TenantId), named("given", k.TenantId)
+	user := decode[api.UserCreated](t, c.want(201, c.do("POST", tenantPath(k.TenantId, "/users"), api.UserCreate{UserPrincipalName: madeName})))
+	given := decode[api.UserCreated](t, c.want(201, c.do("POST", tenantPath(k.TenantId, "/users"), api.UserCreate{
+		Id: ptr(uuid.MustParse("ffffffff-ffff-4fff-bfff-ffffffffffff")), UserPrincipalName: givenName, Password: ptr("given"), // the last
 	})))
 	exported := c.export(k.TenantId)
 	checkSchema(t, exported)
-	another := c.newTenant(admin.TenantCreate{}).Tenant.Id
+	another := c.newTenant(api.TenantCreate{}).Tenant.Id
 	c.want(200, c.do("PUT", tenantPath(another, "/state"), exported))
-	for name, password := range map[string]string{k.UserPrincipalName: k.Password, "made@contoso.example": user.Password, "given@contoso.example": given.Password} {
+	for name, password := range map[string]string{k.UserPrincipalName: k.Password, madeName: user.Password, givenName: given.Password} {
 		if strings.Contains(exported, password+`"`) {
 			t.Errorf("the password of %s is exported", name)
 		}

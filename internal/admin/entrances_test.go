@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/admin"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
@@ -28,17 +29,17 @@ type entrance struct {
 	bring   func(c *client, document string) reply
 }
 
-// entrances are all ways in, but for the command line's, which TestTenantFile has.
+// entrances are all ways in, except the command line's, which TestTenantFile has.
 var entrances = map[string]entrance{
 	"create": {pointer: "/source/document", bring: func(c *client, d string) reply { return c.do("POST", "/v1/tenants", embedding(d)) }},
 	"create, long": {pointer: "/source/document", bring: func(c *client, d string) reply {
 		return c.do("POST", "/v1/tenants", strings.Repeat(" ", 300<<10)+embedding(d)) // which is no longer in memory
 	}},
 	"import": {bring: func(c *client, d string) reply {
-		return c.do("PUT", tenantPath(c.newTenant(admin.TenantCreate{Credentials: ptr(false)}).Tenant.Id, "/state"), d)
+		return c.do("PUT", tenantPath(c.newTenant(api.TenantCreate{Credentials: ptr(false)}).Tenant.Id, "/state"), d)
 	}},
 	"import YAML": {yaml: true, bring: func(c *client, d string) reply {
-		return c.do("PUT", tenantPath(c.newTenant(admin.TenantCreate{Credentials: ptr(false)}).Tenant.Id, "/state"), d, "Content-Type", "application/yaml")
+		return c.do("PUT", tenantPath(c.newTenant(api.TenantCreate{Credentials: ptr(false)}).Tenant.Id, "/state"), d, "Content-Type", "application/yaml")
 	}},
 	"seed": {bring: func(c *client, d string) reply { return c.do("POST", "/v1/seeds?name=s-"+uuid.NewString(), d) }},
 	"seed YAML": {yaml: true, bring: func(c *client, d string) reply {
@@ -68,32 +69,36 @@ func utf16Of(order binary.AppendByteOrder, text string) string {
 // document, and what is too deep or too large.
 func TestEntrances(t *testing.T) {
 	t.Parallel()
-	deep := "{\"version\": 1,\n\"partners\": [" + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "]}"
+	deep := "{\"version\": 1,\n\"remoteAssistancePartners\": [" + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "]}"
 	for _, tt := range []struct {
 		name, document  string
 		yaml, json      bool // which of them it is
 		embedded        bool // whether it can be part of a body
 		want, wantsYAML string
 	}{
-		{name: "as it is", document: `{"version": 1, "partners": [{"displayName": "Ü"}]}`, yaml: true, json: true, embedded: true},
-		{name: "with a mark", document: "\uFEFF" + `{"version": 1, "partners": [{"displayName": "Ü"}]}`, yaml: true, json: true},
-		{name: "YAML with a mark", document: "\uFEFFversion: 1\npartners: [{displayName: Ü}]\n", yaml: true},
+		{name: "as it is", document: `{"version": 1, "remoteAssistancePartners": [{"displayName": "Ü"}]}`, yaml: true, json: true, embedded: true},
+		{name: "with a mark", document: "\uFEFF" + `{"version": 1, "remoteAssistancePartners": [{"displayName": "Ü"}]}`, yaml: true, json: true},
+		{name: "YAML with a mark", document: "\uFEFFversion: 1\nremoteAssistancePartners: [{displayName: Ü}]\n", yaml: true},
 		{name: "one YAML document", document: "%YAML 1.1\n---\nversion: 1\n...\n", yaml: true},
-		{name: "two documents", document: "version: 1\n---\nversion: 1\n", yaml: true, want: "line 2, the document: a second document begins; a file may have one"},
+		{name: "two documents", document: "version: 1\n---\nversion: 1\n", yaml: true, want: "line 2, the document: a second document begins; a file may have only one"},
 		{name: "an empty second one", document: "version: 1\n\n---\n", yaml: true, want: "line 3, the document: a second document begins"},
 		{name: "no document", document: "# nothing\n", yaml: true, want: "line 1, the document: the document is empty"},
 		{name: "UTF-16 with a mark", document: utf16Of(binary.LittleEndian, "\uFEFF{\"version\": 1}"), yaml: true, json: true, want: "line 1, the document: is UTF-16; save it as UTF-8"},
 		{name: "UTF-16, the other way round", document: utf16Of(binary.BigEndian, "\uFEFFversion: 1"), yaml: true, json: true, want: "is UTF-16; save it as UTF-8"},
 		{name: "UTF-16 without a mark", document: utf16Of(binary.LittleEndian, `{"version": 1}`), yaml: true, json: true, want: "is UTF-16; save it as UTF-8"},
 		{name: "UTF-32", document: "\xFF\xFE\x00\x00{\x00\x00\x00", yaml: true, json: true, want: "is UTF-32; save it as UTF-8"},
-		{name: "deep", document: deep, yaml: true, json: true, embedded: true, want: "/partners/0: is nested deeper than 32", wantsYAML: "line 2, the document: yaml: line 2: exceeded max depth of 32"},
+		{name: "deep", document: deep, yaml: true, json: true, embedded: true, want: "/remoteAssistancePartners/0: is nested deeper than 32", wantsYAML: "line 2, the document: yaml: line 2: exceeded max depth of 32"},
 		{name: "a large value", document: "{\"version\": 1,\n\"settings\": {\"x\": [" + strings.Repeat("1"+strings.Repeat("0", 99)+",", 100_000) + "1]}}", json: true, embedded: true, want: "/settings: is larger than 8388608 bytes"},
 		{name: "a value of many parts", document: "{\"version\": 1,\n\"settings\": {\"x\": [" + strings.Repeat("{},", 300_000) + "1]}}", json: true, embedded: true, want: "/settings: has more than 800000 brackets, braces, commas and colons"},
 		{name: "large YAML", document: "version: 1\n#" + strings.Repeat("x", 4<<20), yaml: true, want: "a YAML document may have 4194304 bytes; use JSON for larger ones"},
-		{name: "aliases", document: "version: 1\nusers: &u []\npartners: *u\n", yaml: true, want: "line 3, the document: anchors and aliases are not supported"},
+		{name: "aliases", document: "version: 1\nusers: &u []\nremoteAssistancePartners: *u\n", yaml: true, want: "line 3, the document: anchors and aliases are not supported"},
 	} {
 		for name, e := range entrances {
-			if e.yaml && !tt.yaml || !e.yaml && !tt.json || e.pointer != "" && !tt.embedded {
+			takes := tt.json
+			if e.yaml {
+				takes = tt.yaml
+			}
+			if embedded := e.pointer != ""; !takes || embedded && !tt.embedded {
 				continue
 			}
 			t.Run(tt.name+" by "+name, func(t *testing.T) {
@@ -109,7 +114,7 @@ func TestEntrances(t *testing.T) {
 					}
 					return
 				}
-				if detail := *decode[admin.Problem](t, r).Detail; r.status != 400 || !strings.Contains(detail, want) {
+				if detail := *decode[api.Problem](t, r).Detail; r.status != 400 || !strings.Contains(detail, want) {
 					t.Errorf("%d %s, want %s", r.status, detail, want)
 				}
 			})
@@ -121,7 +126,7 @@ func TestEntrances(t *testing.T) {
 func TestByteOrderMarks(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	made := c.newTenant(admin.TenantCreate{}).Tenant.Id
+	made := c.newTenant(api.TenantCreate{}).Tenant.Id
 	c.want(201, c.do("POST", "/v1/tenants", "\uFEFF"+`{"displayName": "x"}`))
 	c.want(200, c.do("PATCH", tenantPath(made), "\uFEFF"+`{"displayName": "x"}`))
 	for path, method := range map[string]string{"/v1/tenants": "POST", tenantPath(made): "PATCH"} {
@@ -140,7 +145,7 @@ func TestPlaceWithinBody(t *testing.T) {
 		pointer string
 		line    int
 	}{
-		embedding("{\"version\": 1,\n\"partners\": [{},\n{\"color\": 1}]}"):                                       {"/source/document/partners/1/color", 5},
+		embedding("{\"version\": 1,\n\"remoteAssistancePartners\": [{},\n{\"color\": 1}]}"):                       {"/source/document/remoteAssistancePartners/1/color", 5},
 		"{\"source\": {\"document\": {\"version\": 1,\n\n\"users\": []\n}},\n\"displayName\": 1}":                 {"/displayName", 5},
 		"{\"displayName\": \"x\", \"source\": {\"document\": {\"version\": 1},\n\"seed\": \"s\"}}":                {"/source", 1},
 		"{\"displayName\": \"x\", \"source\": {\"document\":\n[]}}":                                               {"/source/document", 1},
@@ -149,11 +154,11 @@ func TestPlaceWithinBody(t *testing.T) {
 	} {
 		r := c.do("POST", "/v1/tenants", body)
 		c.refused(400, want.pointer, r)
-		if p := decode[admin.Problem](t, r); p.Line == nil || *p.Line != want.line {
+		if p := decode[api.Problem](t, r); p.Line == nil || *p.Line != want.line {
 			t.Errorf("%s: want line %d", r.body, want.line)
 		}
 	}
-	if detail := c.refused(413, "", c.do("POST", "/v1/tenants", "{\"displayName\": ["+strings.Repeat("1,", 1<<20)+"1], \"source\": {\"document\": {}}}")); !strings.Contains(detail, "larger than 1048576 bytes beside its source.document") {
+	if detail := c.refused(413, "", c.do("POST", "/v1/tenants", "{\"displayName\": ["+strings.Repeat("1,", 1<<20)+"1], \"source\": {\"document\": {}}}")); !strings.Contains(detail, "The body without its source.document is larger than 1048576 bytes") {
 		t.Error(detail)
 	}
 	c.refused(413, "", c.do("POST", "/v1/tenants", embedding(`{"version": 1}`+strings.Repeat(" ", 17<<20))))
@@ -184,17 +189,17 @@ func (e *endless) Read(b []byte) (int, error) {
 func TestRefusedWhileReading(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	path := tenantPath(c.newTenant(admin.TenantCreate{}).Tenant.Id, "/state")
+	path := tenantPath(c.newTenant(api.TenantCreate{}).Tenant.Id, "/state")
 	for _, tt := range []struct {
 		kind string
 		body endless
 		want string
 	}{
-		{"application/yaml", endless{begin: "version: 1\npartners:\n", repeat: "- {displayName: x}\n"}, "a YAML document may have 4194304 bytes"},
-		{"application/json", endless{begin: "{\"version\": 1,\n\"partners\": [{\"displayName\": \"", repeat: "x"}, "line 2, /partners/0: is larger than 8388608 bytes"},
+		{"application/yaml", endless{begin: "version: 1\nremoteAssistancePartners:\n", repeat: "- {displayName: x}\n"}, "a YAML document may have 4194304 bytes"},
+		{"application/json", endless{begin: "{\"version\": 1,\n\"remoteAssistancePartners\": [{\"displayName\": \"", repeat: "x"}, "line 2, /remoteAssistancePartners/0: is larger than 8388608 bytes"},
 		{"application/json", endless{begin: "{\"version\": 1,\n\"settings\": {\"x\": [", repeat: "1,"}, "line 2, /settings: has more than 800000 brackets, braces, commas and colons"},
-		{"application/json", endless{begin: "{\"version\": 1,\n\"partners\": [{},", repeat: " "}, "line 2, /partners/1: is larger than 8388608 bytes"},
-		{"application/json", endless{begin: "{\"version\": 1,\n\"partners\": ", repeat: "["}, "line 2, /partners/0: is nested deeper than 32"},
+		{"application/json", endless{begin: "{\"version\": 1,\n\"remoteAssistancePartners\": [{},", repeat: " "}, "line 2, /remoteAssistancePartners/1: is larger than 8388608 bytes"},
+		{"application/json", endless{begin: "{\"version\": 1,\n\"remoteAssistancePartners\": ", repeat: "["}, "line 2, /remoteAssistancePartners/0: is nested deeper than 32"},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), "PUT", path, &tt.body)
 		r.Header.Set("Authorization", "Bearer "+c.key)
@@ -210,7 +215,7 @@ func TestRefusedWhileReading(t *testing.T) {
 // A document within a body is not made a value of many times its size.
 func TestEmbeddedDocumentIsNotUnmarshalled(t *testing.T) { //nolint:paralleltest // what others allocate would count
 	c := setup(t)
-	body := embedding(`{"version": 2, "partners": [` + strings.Repeat("{},", 5<<20) + `{}]}`)
+	body := embedding(`{"version": 2, "remoteAssistancePartners": [` + strings.Repeat("{},", 5<<20) + `{}]}`)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	r := c.do("POST", "/v1/tenants", body)
@@ -226,7 +231,7 @@ func TestSpoolIsBounded(t *testing.T) {
 	t.Parallel()
 	c := few(t, 8)
 	handler, base := c.listen(admin.Config{Spool: 3 << 20})
-	first, second := c.newTenant(admin.TenantCreate{}).Tenant.Id, c.newTenant(admin.TenantCreate{}).Tenant.Id
+	first, second := c.newTenant(api.TenantCreate{}).Tenant.Id, c.newTenant(api.TenantCreate{}).Tenant.Id
 	c.want(200, c.do("PUT", tenantPath(second, "/state"), large(2_000)))
 	answers := map[string]func() reply{
 		"create": func() reply { return c.call(base, "POST", "/v1/tenants", embedding(large(2_000))) },
@@ -246,7 +251,7 @@ func TestSpoolIsBounded(t *testing.T) {
 		ended <- w.Code
 	}()
 	document := large(2_000)
-	for _, part := range []string{document[:2_000_000], document[2_000_000:2_000_001]} { // who takes the second has kept the first
+	for _, part := range []string{document[:2_000_000], document[2_000_000:2_000_001]} { // a service that takes the second has kept the first
 		if _, err := io.WriteString(rest, part); err != nil {
 			t.Fatal(err)
 		}

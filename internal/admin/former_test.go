@@ -10,17 +10,17 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
 func (c *client) issue(tenant, app uuid.UUID, user *uuid.UUID) string {
 	c.Helper()
-	return decode[admin.Token](c, c.want(201, c.do("POST", tenantPath(tenant, "/tokens"), admin.TokenRequest{ClientId: app, UserId: user}))).AccessToken
+	return decode[api.Token](c, c.want(201, c.do("POST", tenantPath(tenant, "/tokens"), api.TokenRequest{ClientId: app, UserId: user}))).AccessToken
 }
 
-// good holds tokens against Graph.
+// good checks with Graph whether tokens are good.
 func (c *client) good(want bool, tokens ...string) {
 	c.Helper()
 	status := map[bool]int{true: 200, false: 401}[want]
@@ -31,12 +31,12 @@ func (c *client) good(want bool, tokens ...string) {
 	}
 }
 
-// Who comes by the id of one that is gone isn't helped by the tokens of that one.
+// A user with the id of one that is gone isn't helped by the tokens of that one.
 func TestTokensOfFormer(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	rule := &admin.TenantSettings{PermissionRule: ptr(admin.PermissionRuleCurrent)} // lets applications in
-	create := admin.TenantCreate{Id: ptr(uuid.New()), IdSeed: ptr("former"), Settings: rule}
+	rule := &api.TenantSettings{PermissionRule: ptr(api.PermissionRuleCurrent)} // lets applications in
+	create := api.TenantCreate{Id: ptr(uuid.New()), IdSeed: ptr("former"), Settings: rule}
 	former := c.newTenant(create)
 	k, path := former.Credentials, tenantPath(former.Tenant.Id)
 	appOnly := c.issue(k.TenantId, k.ClientId, nil)
@@ -51,7 +51,7 @@ func TestTokensOfFormer(t *testing.T) {
 	// So it is where the application is older than the tenant.
 	seed, app := "seed-"+uuid.NewString(), uuid.MustParse("5c9e2a34-0f53-4c5b-8a6e-6a1de4f0c2b7")
 	c.want(201, c.do("POST", "/v1/seeds?name="+seed, document))
-	planted := admin.TenantCreate{Id: ptr(uuid.New()), Source: &admin.TenantSource{Seed: &seed}, Credentials: ptr(false)}
+	planted := api.TenantCreate{Id: ptr(uuid.New()), Source: &api.TenantSource{Seed: &seed}, Credentials: ptr(false)}
 	c.newTenant(planted)
 	old := c.issue(*planted.Id, app, nil)
 	c.good(true, old)
@@ -63,7 +63,7 @@ func TestTokensOfFormer(t *testing.T) {
 	appOnly = c.issue(k.TenantId, k.ClientId, nil)
 	c.good(true, k.AccessToken, appOnly)
 
-	user := admin.UserCreate{Id: &k.UserId, UserPrincipalName: k.UserPrincipalName}
+	user := api.UserCreate{Id: &k.UserId, UserPrincipalName: k.UserPrincipalName}
 	c.want(204, c.do("DELETE", path+"/users/"+k.UserId.String(), nil))
 	c.want(201, c.do("POST", path+"/users", user))
 	c.good(false, k.AccessToken)
@@ -71,7 +71,7 @@ func TestTokensOfFormer(t *testing.T) {
 	c.good(true, again, appOnly)
 
 	c.want(204, c.do("DELETE", path+"/applications/"+k.ClientId.String(), nil))
-	c.want(201, c.do("POST", path+"/applications", admin.ApplicationCreate{ClientId: &k.ClientId, DisplayName: "again", RequiredScopes: &[]string{"User.Read"}}))
+	c.want(201, c.do("POST", path+"/applications", api.ApplicationCreate{ClientId: &k.ClientId, DisplayName: "again", RequiredScopes: &[]string{"User.Read"}}))
 	c.good(false, again, appOnly)
 	c.good(true, c.issue(k.TenantId, k.ClientId, nil), c.issue(k.TenantId, k.ClientId, &k.UserId))
 }
@@ -82,7 +82,7 @@ func TestTokensOfFormer(t *testing.T) {
 func TestTokensAfterImport(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	tenant := c.newTenant(admin.TenantCreate{Credentials: ptr(false)}).Tenant.Id
+	tenant := c.newTenant(api.TenantCreate{Credentials: ptr(false)}).Tenant.Id
 	user, app := uuid.MustParse("7d1f0f5c-7a50-4b2f-9f2f-0a6c1b8e9d10"), uuid.MustParse("5c9e2a34-0f53-4c5b-8a6e-6a1de4f0c2b7")
 	put := func() {
 		c.want(200, c.do("PUT", tenantPath(tenant, "/state"), `{"version": 1, "settings": {"permissionRule": "current"},
@@ -94,7 +94,7 @@ func TestTokensAfterImport(t *testing.T) {
 	c.good(true, users, apps)
 	put()
 	c.good(true, users, apps)
-	c.want(201, c.do("POST", tenantPath(tenant, "/snapshots"), admin.SnapshotCreate{Name: "s"}))
+	c.want(201, c.do("POST", tenantPath(tenant, "/snapshots"), api.SnapshotCreate{Name: "s"}))
 	c.want(204, c.do("DELETE", tenantPath(tenant, "/users/", user.String()), nil))
 	c.good(false, users)
 	c.want(200, c.do("POST", tenantPath(tenant, "/snapshots/s/restore"), nil)) // brings back the very user
@@ -118,7 +118,7 @@ func TestTokensAfterImport(t *testing.T) {
 // being renewed, of what a replica that is ahead has just made.
 func TestTokensAcrossClocks(t *testing.T) {
 	t.Parallel()
-	database := dbtest.NewDatabase(t)
+	database := dbtest.NewEmptyDatabase(t)
 	start := func(ahead time.Duration) *client {
 		s, err := server.Start(t.Context(), server.Config{
 			HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: database, Now: func() time.Time { return time.Now().Add(ahead) },
@@ -131,8 +131,8 @@ func TestTokensAcrossClocks(t *testing.T) {
 	}
 	behind, ahead := start(0), start(time.Minute)
 	doc := json.RawMessage(document)
-	for name, source := range map[string]*admin.TenantSource{"from nothing": nil, "of a document": {Document: &doc}} {
-		k := ahead.newTenant(admin.TenantCreate{Source: source, Settings: &admin.TenantSettings{PermissionRule: ptr(admin.PermissionRuleCurrent)}}).Credentials
+	for name, source := range map[string]*api.TenantSource{"from nothing": nil, "of a document": {Document: &doc}} {
+		k := ahead.newTenant(api.TenantCreate{Source: source, Settings: &api.TenantSettings{PermissionRule: ptr(api.PermissionRuleCurrent)}}).Credentials
 		var got struct {
 			AccessToken  string `json:"access_token"`
 			RefreshToken string `json:"refresh_token"`

@@ -18,7 +18,7 @@ import (
 var (
 	writerID = uuid.MustParse("0b0c0000-0000-4000-8000-000000000001")
 	readerID = uuid.MustParse("0b0c0000-0000-4000-8000-000000000002")
-	baitID   = uuid.MustParse("0b0c0000-0000-4000-8000-000000000003") // whom nobody signs in rightly
+	baitID   = uuid.MustParse("0b0c0000-0000-4000-8000-000000000003") // nobody signs in with the right password
 	portalID = uuid.MustParse("0b0c0000-0000-4000-8000-000000000004")
 	gateID   = uuid.MustParse("0b0c0000-0000-4000-8000-000000000005")
 )
@@ -58,7 +58,7 @@ type modelUser struct {
 	enabled           bool
 }
 
-// modelState is what a tenant holds, as a snapshot keeps it.
+// modelState has the contents of a tenant, as a snapshot keeps them.
 type modelState struct {
 	partners      map[string]modelPartner
 	history       map[string]int // how many versions were replaced, by id
@@ -66,7 +66,7 @@ type modelState struct {
 	idsMade       int64
 	guests        map[string]modelUser // by the name before the @
 	portalName    string
-	portalSecrets []string // their ids, but for the first
+	portalSecrets []string // their ids, except the first
 	pageSize      int
 	rule          string
 }
@@ -79,7 +79,7 @@ func (s *modelState) clone() modelState {
 }
 
 // partnerID is the id of the nth partner that a tenant creates.
-func partnerID(n int64) string { return db.SeededID(sameSeed, "partner", n).String() }
+func partnerID(n int64) string { return db.SeededID(sameSeed, "remoteAssistancePartner", n).String() }
 
 func guestID(name string) uuid.UUID { return db.SeededID(sameSeed, "user "+name, 0) }
 
@@ -94,7 +94,7 @@ func (s *modelState) nextID() string {
 	}
 }
 
-// changes is how many rows reporting.partner_changes has.
+// changes is how many rows reporting.changes has.
 func (s *modelState) changes() int {
 	n := len(s.partners) + s.deleted
 	for _, versions := range s.history {
@@ -103,7 +103,7 @@ func (s *modelState) changes() int {
 	return n
 }
 
-// list is what a query answers, in its order.
+// list returns the answer of a query, in its order.
 func (s *modelState) list(f modelFilter, o modelOrder) []modelPartner {
 	list := []modelPartner{}
 	for _, p := range s.partners {

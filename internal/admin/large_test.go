@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/admin"
 )
 
@@ -15,12 +16,12 @@ func TestConvertedYAMLIsSpooled(t *testing.T) {
 	t.Parallel()
 	c := few(t, 8)
 	_, base := c.listen(admin.Config{Spool: 1 << 20})
-	yaml := "version: 1\npartners:\n" + strings.Repeat("- displayName: 123\n", 50_000) // 0.95 MB, and 1.25 of JSON
+	yaml := "version: 1\nremoteAssistancePartners:\n" + strings.Repeat("- displayName: 123\n", 50_000) // 0.95 MB, and 1.25 of JSON
 	detail := c.refused(503, "", c.callWith(base, "POST", "/v1/seeds?name=s-"+uuid.NewString(), yaml, "application/yaml"))
 	if !strings.Contains(detail, "MOCKTENANT_SPOOL_MEGABYTES") {
 		t.Error(detail)
 	}
-	c.want(201, c.do("POST", "/v1/seeds?name=s-"+uuid.NewString(), "version: 1\npartners:\n- displayName: a\n", "Content-Type", "application/yaml"))
+	c.want(201, c.do("POST", "/v1/seeds?name=s-"+uuid.NewString(), "version: 1\nremoteAssistancePartners:\n- displayName: a\n", "Content-Type", "application/yaml"))
 }
 
 // Applications may be so large that a page ends before it has as many as it may; the
@@ -28,7 +29,7 @@ func TestConvertedYAMLIsSpooled(t *testing.T) {
 func TestPagesOfLargeApplications(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	made := c.newTenant(admin.TenantCreate{Credentials: ptr(false)}).Tenant
+	made := c.newTenant(api.TenantCreate{Credentials: ptr(false)}).Tenant
 	want := 40
 	for range want {
 		c.want(201, c.do("POST", tenantPath(made.Id, "/applications"), largeApplication()))
@@ -39,7 +40,7 @@ func TestPagesOfLargeApplications(t *testing.T) {
 		if len(r.body) > 12<<20 {
 			t.Errorf("a page has %d bytes", len(r.body))
 		}
-		list := decode[admin.ApplicationList](c, r)
+		list := decode[api.ApplicationList](c, r)
 		for _, a := range list.Value {
 			seen[a.ClientId] = true
 		}
@@ -57,9 +58,9 @@ func TestPagesOfLargeApplications(t *testing.T) {
 func TestDiffOfLargeDirectories(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	made := c.newTenant(admin.TenantCreate{Credentials: ptr(false)}).Tenant
+	made := c.newTenant(api.TenantCreate{Credentials: ptr(false)}).Tenant
 	snapshot := func(name string) {
-		c.want(201, c.do("POST", tenantPath(made.Id, "/snapshots"), admin.SnapshotCreate{Name: name}))
+		c.want(201, c.do("POST", tenantPath(made.Id, "/snapshots"), api.SnapshotCreate{Name: name}))
 	}
 	snapshot("none")
 	for range 20 {
@@ -67,21 +68,21 @@ func TestDiffOfLargeDirectories(t *testing.T) {
 	}
 	snapshot("twenty")
 	detail := c.refused(400, "", c.do("GET", tenantPath(made.Id, "/diff?from=none"), nil))
-	if !strings.Contains(detail, "export both states and compare them") {
+	if !strings.Contains(detail, "export both states and compare the documents") {
 		t.Error(detail)
 	}
-	c.want(201, c.do("POST", tenantPath(made.Id, "/applications"), admin.ApplicationCreate{DisplayName: "B"}))
-	list := decode[admin.DiffList](c, c.want(200, c.do("GET", tenantPath(made.Id, "/diff?from=twenty"), nil)))
-	if len(list.Value) != 1 || list.Value[0].Change != admin.DiffEntryChangeAdded {
+	c.want(201, c.do("POST", tenantPath(made.Id, "/applications"), api.ApplicationCreate{DisplayName: "B"}))
+	list := decode[api.DiffList](c, c.want(200, c.do("GET", tenantPath(made.Id, "/diff?from=twenty"), nil)))
+	if len(list.Value) != 1 || list.Value[0].Change != api.DiffEntryChangeAdded {
 		t.Errorf("%+v", list.Value)
 	}
 }
 
 // largeApplication has half a megabyte of redirect URIs.
-func largeApplication() admin.ApplicationCreate {
+func largeApplication() api.ApplicationCreate {
 	uris := make([]string, 250)
 	for i := range uris {
 		uris[i] = fmt.Sprintf("https://example.com/%d/%s", i, strings.Repeat("u", 2000))
 	}
-	return admin.ApplicationCreate{DisplayName: "A", RedirectUris: &uris}
+	return api.ApplicationCreate{DisplayName: "A", RedirectUris: &uris}
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/api"
 )
 
 // A manager may lower a quota, or set one where none is; to raise it, or to take it away,
@@ -15,9 +15,9 @@ import (
 func TestManagersQuotas(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
-	manager := owner.as(admin.AdminRoleManager, t.Name())
-	for _, name := range []string{"partners", "users", "requestsPerSecond"} {
-		path := tenantPath(manager.newTenant(admin.TenantCreate{}).Tenant.Id)
+	manager := owner.as(api.AdminRoleManager, t.Name())
+	for _, name := range []string{"entities", "users", "requestsPerSecond"} {
+		path := tenantPath(manager.newTenant(api.TenantCreate{}).Tenant.Id)
 		for _, step := range []struct {
 			by     *client
 			quota  string
@@ -44,16 +44,16 @@ func TestManagersQuotas(t *testing.T) {
 func TestSeedsOfManagers(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
-	mine, other, reader := owner.as(admin.AdminRoleManager, t.Name()), owner.as(admin.AdminRoleManager, t.Name()+" other"), owner.as(admin.AdminRoleReader, t.Name())
+	mine, other, reader := owner.as(api.AdminRoleManager, t.Name()), owner.as(api.AdminRoleManager, t.Name()+" other"), owner.as(api.AdminRoleReader, t.Name())
 	own, shared := "own-"+uuid.NewString(), "shared-"+uuid.NewString()
-	made := decode[admin.Seed](t, mine.want(201, mine.do("POST", "/v1/seeds?name="+own, document)))
+	made := decode[api.Seed](t, mine.want(201, mine.do("POST", "/v1/seeds?name="+own, document)))
 	if made.Manager == nil || *made.Manager != t.Name() {
 		t.Errorf("%+v", made)
 	}
 	owner.want(201, owner.do("POST", "/v1/seeds?name="+shared, document))
 
-	use := func(name string) admin.TenantCreate {
-		return admin.TenantCreate{DisplayName: "x", Credentials: ptr(false), Source: &admin.TenantSource{Seed: &name}}
+	use := func(name string) api.TenantCreate {
+		return api.TenantCreate{DisplayName: "x", Credentials: ptr(false), Source: &api.TenantSource{Seed: &name}}
 	}
 	for _, tt := range []struct {
 		by      *client
@@ -61,22 +61,22 @@ func TestSeedsOfManagers(t *testing.T) {
 		there   bool
 		secrets bool // whether the role may see them
 	}{
-		{mine, own, true, true},
-		{mine, shared, true, true},
-		{other, own, false, true},
-		{other, shared, true, true},
-		{owner, own, true, true},
-		{owner, shared, true, true},
-		{reader, own, true, false},
-		{reader, shared, true, false},
+		{by: mine, name: own, there: true, secrets: true},
+		{by: mine, name: shared, there: true, secrets: true},
+		{by: other, name: own, secrets: true},
+		{by: other, name: shared, there: true, secrets: true},
+		{by: owner, name: own, there: true, secrets: true},
+		{by: owner, name: shared, there: true, secrets: true},
+		{by: reader, name: own, there: true},
+		{by: reader, name: shared, there: true},
 	} {
 		found, made := 200, 201
 		if !tt.there {
 			found, made = 404, 404
 		}
 		tt.by.want(found, tt.by.do("GET", "/v1/seeds/"+tt.name, nil))
-		list := decode[admin.SeedList](t, tt.by.want(200, tt.by.do("GET", "/v1/seeds?top=1000", nil)))
-		if slices.ContainsFunc(list.Value, func(s admin.Seed) bool { return s.Name == tt.name }) != tt.there {
+		list := decode[api.SeedList](t, tt.by.want(200, tt.by.do("GET", "/v1/seeds?top=1000", nil)))
+		if slices.ContainsFunc(list.Value, func(s api.Seed) bool { return s.Name == tt.name }) != tt.there {
 			t.Errorf("in the list of %s: want %v", tt.name, tt.there)
 		}
 		if tt.secrets {
@@ -91,26 +91,26 @@ func TestSeedsOfManagers(t *testing.T) {
 	}
 }
 
-// With another manager, all ends that the one before came in by, unless it is to be kept;
-// a tenant's first manager has what there is.
+// With another manager, everything ends that let the one before in, unless the request
+// keeps it; a tenant's first manager gets all credentials.
 func TestHandOver(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
-	current := &admin.TenantSettings{PermissionRule: ptr(admin.PermissionRuleCurrent)} // lets applications in
+	current := &api.TenantSettings{PermissionRule: ptr(api.PermissionRuleCurrent)} // lets applications in
 	for _, tt := range []struct {
 		name, from, change string
 		ends               bool
 	}{
-		{"to another", t.Name(), `{"manager":"another"}`, true},
-		{"to nobody", t.Name(), `{"manager":null}`, true},
-		{"keeping", t.Name(), `{"manager":"another","keepCredentials":true}`, false},
-		{"to the same", t.Name(), `{"manager":"` + t.Name() + `"}`, false},
-		{"from an owner", "", `{"manager":"another"}`, false},
+		{name: "to another", from: t.Name(), change: `{"manager":"another"}`, ends: true},
+		{name: "to nobody", from: t.Name(), change: `{"manager":null}`, ends: true},
+		{name: "keeping", from: t.Name(), change: `{"manager":"another","keepCredentials":true}`},
+		{name: "to the same", from: t.Name(), change: `{"manager":"` + t.Name() + `"}`},
+		{name: "from an owner", change: `{"manager":"another"}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := &client{t, owner.server, owner.key}
-			r := admin.TenantCreate{Settings: current}
+			r := api.TenantCreate{Settings: current}
 			if tt.from != "" {
 				r.Manager = &tt.from
 			}
@@ -136,10 +136,10 @@ func TestHandOver(t *testing.T) {
 			}
 			c.want(200, c.do("PATCH", tenantPath(k.TenantId, "/users/", k.UserId.String()), `{"password":"another"}`))
 			public.Set("password", "another")
-			c.want(200, c.token(k.TenantId, public)) // and what is given anew works
+			c.want(200, c.token(k.TenantId, public)) // and what is given next works
 		})
 	}
-	c := owner.newTenant(admin.TenantCreate{}).Tenant.Id
+	c := owner.newTenant(api.TenantCreate{}).Tenant.Id
 	owner.refused(400, "/keepCredentials", owner.do("PATCH", tenantPath(c), `{"keepCredentials":true}`))
 }
 
@@ -148,9 +148,9 @@ func TestHandOver(t *testing.T) {
 func TestChangeAfterHandOver(t *testing.T) {
 	t.Parallel()
 	owner := few(t, 8)
-	owner.key = decode[admin.KeyCreated](t, owner.want(201, owner.do("POST", "/v1/keys", admin.KeyCreate{Name: "owner", Role: admin.AdminRoleOwner}))).Key
-	manager := owner.as(admin.AdminRoleManager, "former")
-	made := manager.newTenant(admin.TenantCreate{Credentials: ptr(false)}).Tenant.Id
+	owner.key = decode[api.KeyCreated](t, owner.want(201, owner.do("POST", "/v1/keys", api.KeyCreate{Name: "owner", Role: api.AdminRoleOwner}))).Key
+	manager := owner.as(api.AdminRoleManager, "former")
+	made := manager.newTenant(api.TenantCreate{Credentials: ptr(false)}).Tenant.Id
 	tx, err := owner.server.Pool().Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -160,11 +160,11 @@ func TestChangeAfterHandOver(t *testing.T) {
 	}
 	replies := make(chan reply)
 	go func() {
-		replies <- manager.do("POST", tenantPath(made, "/users"), admin.UserCreate{UserPrincipalName: "x@y.example"})
+		replies <- manager.do("POST", tenantPath(made, "/users"), api.UserCreate{UserPrincipalName: named("x", made)})
 	}()
 	go func() { replies <- manager.do("PUT", tenantPath(made, "/state"), `{"version":1}`) }()
 	go func() {
-		replies <- manager.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Source: &admin.TenantSource{TenantId: &made}})
+		replies <- manager.do("POST", "/v1/tenants", api.TenantCreate{DisplayName: "x", Source: &api.TenantSource{TenantId: &made}})
 	}()
 	waiting := 0
 	for waiting < 2 { // of those about the tenant's own row, one waits for the other's turn

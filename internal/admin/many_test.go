@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
@@ -21,7 +21,7 @@ var manyPartners = flag.Int("partners", 100_000, "how many partners TestManyPart
 func generated(n int, last string) io.Reader {
 	in, out := io.Pipe()
 	go func() {
-		_, _ = io.WriteString(out, "{\"version\": 1, \"partners\": [\n")
+		_, _ = io.WriteString(out, "{\"version\": 1, \"remoteAssistancePartners\": [\n")
 		for i := range n {
 			if _, err := fmt.Fprintf(out, "{\"id\":\"00000000-0000-4000-8000-%012d\",\"displayName\":\"%0200d\"},\n", i, i); err != nil {
 				return
@@ -103,11 +103,11 @@ func TestManyPartners(t *testing.T) { //nolint:paralleltest // see above
 			t.Errorf("%s: %d bytes were in use at once, want at most %d", what, n, most)
 		}
 	}
-	made, other := c.newTenant(admin.TenantCreate{}), c.newTenant(admin.TenantCreate{})
+	made, other := c.newTenant(api.TenantCreate{}), c.newTenant(api.TenantCreate{})
 	path := tenantPath(made.Tenant.Id)
 	inBounds("import", func() {
-		counts := decode[admin.StateCounts](t, c.want(200, c.stream("PUT", path+"/state", generated(*manyPartners, `{"displayName":"last"}`), nil)))
-		if counts.Partners != int64(*manyPartners)+1 {
+		counts := decode[api.StateCounts](t, c.want(200, c.stream("PUT", path+"/state", generated(*manyPartners, `{"displayName":"last"}`), nil)))
+		if counts.Entities["remoteAssistancePartners"] != int64(*manyPartners)+1 {
 			t.Errorf("%+v", counts)
 		}
 	})
@@ -116,12 +116,12 @@ func TestManyPartners(t *testing.T) { //nolint:paralleltest // see above
 		last, pointer, want string
 	}{
 		{`{"displayName":1}`, "/displayName", "a number is not what belongs here"},
-		{`{"id":"00000000-0000-4000-8000-000000000007"}`, "", "two partners have the id 00000000-0000-4000-8000-000000000007"},
+		{`{"id":"00000000-0000-4000-8000-000000000007"}`, "", "two remote assistance partners have the id 00000000-0000-4000-8000-000000000007"},
 	} {
 		inBounds(tt.want, func() {
 			r := c.stream("PUT", path+"/state", generated(*manyPartners, tt.last), nil)
-			c.refused(400, fmt.Sprintf("/partners/%d%s", *manyPartners, tt.pointer), r)
-			if p := decode[admin.Problem](t, r); p.Line == nil || *p.Line != *manyPartners+2 || !strings.Contains(*p.Detail, tt.want) {
+			c.refused(400, fmt.Sprintf("/remoteAssistancePartners/%d%s", *manyPartners, tt.pointer), r)
+			if p := decode[api.Problem](t, r); p.Line == nil || *p.Line != *manyPartners+2 || !strings.Contains(*p.Detail, tt.want) {
 				t.Errorf("%s", r.body)
 			}
 		})

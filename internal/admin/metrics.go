@@ -1,37 +1,47 @@
 package admin
 
 import (
+	"context"
 	"net/http"
-	"net/http/pprof" // what it adds to http.DefaultServeMux nobody serves
+	"net/http/pprof" // nothing serves http.DefaultServeMux, to which it adds handlers
 
-	"github.com/gin-gonic/gin"
+	"github.com/mocktenant/mocktenant/api"
 )
 
-// GetMetrics serves what is measured.
-func (a *API) GetMetrics(c *gin.Context) { a.metrics.ServeHTTP(c.Writer, c.Request) }
-
-// ListProfiles shows which profiles there are.
-func (a *API) ListProfiles(c *gin.Context) { pprof.Index(c.Writer, c.Request) }
-
-// GetProfile measures the process. Of net/http/pprof's, the contract leaves
-// cmdline out: arguments may hold a key or the database's password.
-func (a *API) GetProfile(c *gin.Context, profile Profile, _ GetProfileParams) {
-	switch profile {
-	case ProfileProfile:
-		a.measure(c, pprof.Profile)
-	case ProfileTrace:
-		a.measure(c, pprof.Trace)
-	default:
-		pprof.Handler(string(profile)).ServeHTTP(c.Writer, c.Request)
-	}
+func getMetrics(_ context.Context, x *call, _ none) error {
+	x.admin.metrics.ServeHTTP(x.Writer, x.Request)
+	return nil
 }
 
-// measure takes a while, in which the process can measure nothing else.
-func (a *API) measure(c *gin.Context, serve http.HandlerFunc) {
-	if !a.measuring.TryLock() {
-		a.fail(callOf(c), errConflict("Another profile or trace is being taken; try again when it is done."))
-		return
+func listProfiles(_ context.Context, x *call, _ none) error {
+	pprof.Index(x.Writer, x.Request)
+	return nil
+}
+
+type getProfileRequest struct {
+	Profile api.Profile
+	api.GetProfileParams
+}
+
+// getProfile measures the process. The contract omits pprof's cmdline, because arguments
+// may contain a key or the database's password.
+func getProfile(_ context.Context, x *call, r getProfileRequest) error {
+	switch r.Profile {
+	case api.ProfileProfile:
+		return x.measure(pprof.Profile)
+	case api.ProfileTrace:
+		return x.measure(pprof.Trace)
 	}
-	defer a.measuring.Unlock()
-	serve(c.Writer, c.Request)
+	pprof.Handler(string(r.Profile)).ServeHTTP(x.Writer, x.Request)
+	return nil
+}
+
+// measure runs a measurement. Only one can run at a time in a process.
+func (x *call) measure(serve http.HandlerFunc) error {
+	if !x.admin.measuring.TryLock() {
+		return errConflict("Another profile or trace is being taken; try again when it is done.")
+	}
+	defer x.admin.measuring.Unlock()
+	serve(x.Writer, x.Request)
+	return nil
 }

@@ -6,13 +6,13 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/api"
 )
 
-// Who may read may scrape, in either format.
+// Callers who may read may scrape, in either format.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	reader := setup(t).as(admin.AdminRoleReader, t.Name())
+	reader := setup(t).as(api.AdminRoleReader, t.Name())
 	for accept, want := range map[string]string{
 		"":                             "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
 		"application/openmetrics-text": "application/openmetrics-text; version=0.0.1; charset=utf-8; escaping=underscores",
@@ -22,7 +22,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%q: %q, want %q\n%s", accept, got, want, r.body)
 		}
 	}
-	if detail := reader.refused(400, "", reader.do("GET", "/metrics?name=x", nil)); !strings.Contains(detail, `"name" is not known`) {
+	if detail := reader.refused(400, "", reader.do("GET", "/metrics?name=x", nil)); !strings.Contains(detail, `"name" does not exist`) {
 		t.Error(detail)
 	}
 }
@@ -41,8 +41,8 @@ func TestProfiles(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
-		"cmdline":        "The parameter profile: value must be one of 'allocs', 'block', 'goroutine', 'heap', 'mutex', 'profile', 'threadcreate', 'trace'",
-		"heap?seconds=0": "The parameter seconds: minimum: got 0, want 1", "heap?second=1": `The query parameter "second" is not known here.`,
+		"cmdline":        "The parameter profile: want allocs, block, goroutine, heap, mutex, profile, threadcreate or trace",
+		"heap?seconds=0": "The parameter seconds: want at least 1", "heap?second=1": `The query parameter "second" does not exist here.`,
 	} {
 		if detail := owner.refused(400, "", owner.do("GET", "/debug/pprof/"+path, nil)); detail != want {
 			t.Errorf("%s: %s", path, detail)

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/admin"
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
@@ -34,7 +35,7 @@ import (
 func TestNotFoundTellsNothing(t *testing.T) {
 	t.Parallel()
 	tap := newWireTap(t, dbtest.NewDatabase(t))
-	s, err := server.Start(t.Context(), server.Config{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: tap.url})
+	s, err := server.Start(t.Context(), server.Config{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: tap.url, JournalRate: 1_000_000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,25 +49,27 @@ func TestNotFoundTellsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	owner := &client{t, s, key}
-	mine, other := owner.as(admin.AdminRoleManager, "mine"), owner.as(admin.AdminRoleManager, "other")
-	asker, asked := mine.newTenant(admin.TenantCreate{}), other.newTenant(admin.TenantCreate{})
+	mine, other := owner.as(api.AdminRoleManager, "mine"), owner.as(api.AdminRoleManager, "other")
+	asker, asked := mine.newTenant(api.TenantCreate{}), other.newTenant(api.TenantCreate{})
 
 	// What the other has, and what nobody has.
 	partner := other.createPartner(asked.Credentials.AccessToken, "x", "onboarding").ID
-	other.want(201, other.do("POST", tenantPath(asked.Tenant.Id, "/snapshots"), admin.SnapshotCreate{Name: "snapshot-a"}))
+	other.want(201, other.do("POST", tenantPath(asked.Tenant.Id, "/snapshots"), api.SnapshotCreate{Name: "snapshot-a"}))
 	app := "/applications/" + asked.Credentials.ClientId.String()
-	secret := decode[admin.ApplicationSecretCreated](t, other.want(201, other.do("POST", tenantPath(asked.Tenant.Id, app+"/secrets"), "{}"))).Id
-	credential := decode[admin.FederatedCredential](t, other.want(201, other.do("POST", tenantPath(asked.Tenant.Id, app+"/federatedCredentials"),
-		admin.FederatedCredentialCreate{Name: "x", Issuer: "https://issuer.example", Subject: "x"}))).Id
-	login := decode[admin.ReportLoginCreated](t, other.want(201, other.do("POST", "/v1/report-logins", admin.ReportLoginCreate{TenantIds: []uuid.UUID{asked.Tenant.Id}}))).Login
+	secret := decode[api.ApplicationSecretCreated](t, other.want(201, other.do("POST", tenantPath(asked.Tenant.Id, app+"/secrets"), "{}"))).Id
+	credential := decode[api.FederatedCredential](t, other.want(201, other.do("POST", tenantPath(asked.Tenant.Id, app+"/federatedCredentials"),
+		api.FederatedCredentialCreate{Name: "x", Issuer: "https://issuer.example", Subject: "x"}))).Id
+	fault := decode[api.Fault](t, other.want(201, other.do("POST", tenantPath(asked.Tenant.Id, "/faults"), `{"match":{"path":"/nowhere"},"effect":{"status":500}}`))).Id
+	other.want(201, other.do("POST", tenantPath(asked.Tenant.Id, "/scenarios"), `{"name":"never-connected"}`))
+	login := decode[api.ReportLoginCreated](t, other.want(201, other.do("POST", "/v1/report-logins", api.ReportLoginCreate{TenantIds: []uuid.UUID{asked.Tenant.Id}}))).Login
 	defer func() { other.want(204, other.do("DELETE", "/v1/report-logins/"+login, nil)) }()
 	anothers := map[string]string{
-		":tenantId": asked.Tenant.Id.String(), ":partnerId": partner, ":userId": asked.Credentials.UserId.String(), ":clientId": asked.Credentials.ClientId.String(),
-		":secretId": secret.String(), ":credentialId": credential.String(), ":name": "snapshot-a", ":login": login,
+		":tenantId": asked.Tenant.Id.String(), ":entityId": partner, ":userId": asked.Credentials.UserId.String(), ":clientId": asked.Credentials.ClientId.String(),
+		":secretId": secret.String(), ":credentialId": credential.String(), ":name": "snapshot-a", ":login": login, ":faultId": fault.String(), ":scenario": "never-connected",
 	}
 	nobodys := map[string]string{
-		":tenantId": uuid.NewString(), ":partnerId": uuid.NewString(), ":userId": uuid.NewString(), ":clientId": uuid.NewString(),
-		":secretId": uuid.NewString(), ":credentialId": uuid.NewString(), ":name": "snapshot-b", ":login": login[:len(login)-4] + "0000",
+		":tenantId": uuid.NewString(), ":entityId": uuid.NewString(), ":userId": uuid.NewString(), ":clientId": uuid.NewString(),
+		":secretId": uuid.NewString(), ":credentialId": uuid.NewString(), ":name": "snapshot-b", ":login": login[:len(login)-4] + "0000", ":faultId": uuid.NewString(), ":scenario": "never-connecte2",
 	}
 
 	type request struct{ name, method, path, body string }
@@ -81,38 +84,38 @@ func TestNotFoundTellsNothing(t *testing.T) {
 			}
 			text = string(raw)
 		}
-		path = strings.NewReplacer(":action", "confirm", ":report", "recent-changes").Replace(path)
+		path = strings.NewReplacer(":entitySet", "remoteAssistancePartners", ":action", "confirm", ":report", "recent-changes").Replace(path)
 		if strings.Contains(path, ":tenantId") {
-			requests = append(requests, request{route, method, path, text})
+			requests = append(requests, request{name: route, method: method, path: path, body: text})
 			path = strings.ReplaceAll(path, ":tenantId", asker.Tenant.Id.String()) // and what isn't in the asker's own
 		}
 		if strings.Contains(path, "/:") && !strings.HasPrefix(path, "/v1/seeds") && roleOf(t, route) != "owner" { // seeds are everybody's
-			requests = append(requests, request{route + ", of one's own", method, path, text})
+			requests = append(requests, request{name: route + ", of one's own", method: method, path: path, body: text})
 		}
 	}
 	own := tenantPath(asker.Tenant.Id)
 	requests = append(requests,
-		request{"a diff", "GET", own + "/diff?from=:name", ""},
-		request{"another's diff", "GET", "/v1/tenants/:tenantId/diff?from=:name", ""},
-		request{"a token of a user", "POST", own + "/tokens", `{"clientId":"` + asker.Credentials.ClientId.String() + `","userId":":userId"}`},
-		request{"a token of an application", "POST", own + "/tokens", `{"clientId":":clientId"}`},
-		request{"a consent of a user", "POST", own + "/applications/" + asker.Credentials.ClientId.String() + "/consents", `{"userId":":userId"}`},
-		request{"a report", "GET", "/v1/reports/recent-changes?tenantId=:tenantId", ""},
-		request{"a copy", "POST", "/v1/tenants", `{"displayName":"x","source":{"tenantId":":tenantId"}}`},
-		request{"a copy of a snapshot", "POST", "/v1/tenants", `{"displayName":"x","source":{"tenantId":":tenantId","snapshot":":name"}}`},
-		request{"a report login", "POST", "/v1/report-logins", `{"tenantIds":[":tenantId"]}`},
+		request{name: "a diff", method: "GET", path: own + "/diff?from=:name"},
+		request{name: "another's diff", method: "GET", path: "/v1/tenants/:tenantId/diff?from=:name"},
+		request{name: "a token of a user", method: "POST", path: own + "/tokens", body: `{"clientId":"` + asker.Credentials.ClientId.String() + `","userId":":userId"}`},
+		request{name: "a token of an application", method: "POST", path: own + "/tokens", body: `{"clientId":":clientId"}`},
+		request{name: "a consent of a user", method: "POST", path: own + "/applications/" + asker.Credentials.ClientId.String() + "/consents", body: `{"userId":":userId"}`},
+		request{name: "a report", method: "GET", path: "/v1/reports/recent-changes?tenantId=:tenantId"},
+		request{name: "a copy", method: "POST", path: "/v1/tenants", body: `{"displayName":"x","source":{"tenantId":":tenantId"}}`},
+		request{name: "a copy of a snapshot", method: "POST", path: "/v1/tenants", body: `{"displayName":"x","source":{"tenantId":":tenantId","snapshot":":name"}}`},
+		request{name: "a report login", method: "POST", path: "/v1/report-logins", body: `{"tenantIds":[":tenantId"]}`},
 	)
 	for _, r := range []request{
-		{"", "GET", "", ""},
-		{"", "PATCH", "", `{"displayName":"stolen"}`},
-		{"", "DELETE", "", ""},
-		{"", "GET", "/displayName", ""},
-		{"", "GET", "/displayName/$value", ""},
-		{"", "POST", "/beginOnboarding", ""},
-		{"", "POST", "/disconnect", ""},
-		{"", "GET", "?$select=id", ""},
+		{method: "GET"},
+		{method: "PATCH", body: `{"displayName":"stolen"}`},
+		{method: "DELETE"},
+		{method: "GET", path: "/displayName"},
+		{method: "GET", path: "/displayName/$value"},
+		{method: "POST", path: "/beginOnboarding"},
+		{method: "POST", path: "/disconnect"},
+		{method: "GET", path: "?$select=id"},
 	} {
-		requests = append(requests, request{"Graph " + r.method + " " + r.path, r.method, partners + "/:partnerId" + r.path, r.body})
+		requests = append(requests, request{name: "Graph " + r.method + " " + r.path, method: r.method, path: partners + "/:entityId" + r.path, body: r.body})
 	}
 
 	for _, r := range requests {
@@ -122,7 +125,7 @@ func TestNotFoundTellsNothing(t *testing.T) {
 				pairs = append(pairs, placeholder, name)
 			}
 			fill := strings.NewReplacer(pairs...)
-			s.Identity().ForgetCallers() // who asks is looked up each time
+			s.Identity().ForgetCallers() // the caller is looked up each time
 			var got reply
 			sent := tap.during(func() {
 				if strings.HasPrefix(r.path, partners) {
@@ -298,7 +301,7 @@ func (w *wireTap) answers(from *pgproto3.Frontend, to *pgproto3.Backend) {
 	}
 }
 
-// during is what passes while f runs; nothing else may.
+// during returns what passes while f runs; nothing else may.
 func (w *wireTap) during(f func()) []string {
 	w.mu.Lock()
 	w.seen = nil

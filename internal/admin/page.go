@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// defaultTop is how many things a page holds unless the client says.
+// defaultTop is the default number of items on a page.
 const defaultTop = 100
 
 func limit(top *int) int64 {
@@ -16,8 +16,8 @@ func limit(top *int) int64 {
 	return int64(*top)
 }
 
-// page cuts rows, of which one more was read than the page holds, and links to
-// the next page if there is one.
+// page cuts rows, which include one more than the page has, and returns the link to the
+// next page, if there is one.
 func page[T any](x *call, rows []T, top *int, key func(T) string) ([]T, *string) {
 	n := int(limit(top))
 	if len(rows) <= n {
@@ -26,7 +26,17 @@ func page[T any](x *call, rows []T, top *int, key func(T) string) ([]T, *string)
 	return rows[:n], x.nextLink(key(rows[n-1]))
 }
 
-// nextLink is the request's own path with another start.
+// each converts rows to the members of a page. Without rows, the JSON is [] instead of
+// null.
+func each[R, T any](rows []R, of func(R) T) []T {
+	all := make([]T, len(rows))
+	for i, row := range rows {
+		all[i] = of(row)
+	}
+	return all
+}
+
+// nextLink returns the request's path with a different start.
 func (x *call) nextLink(after string) *string {
 	query := x.Request.URL.Query()
 	query.Set("after", after)
@@ -34,7 +44,7 @@ func (x *call) nextLink(after string) *string {
 	return &link
 }
 
-// parseAfter reads where a page by id starts.
+// parseAfter reads the start of a page by id.
 func parseAfter(after *string) (uuid.UUID, error) {
 	if after == nil {
 		return uuid.Nil, nil

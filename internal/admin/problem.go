@@ -2,13 +2,20 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"time"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/front"
+	"github.com/mocktenant/mocktenant/internal/reporting"
+	"github.com/mocktenant/mocktenant/internal/spool"
 	"github.com/mocktenant/mocktenant/internal/state"
 )
 
@@ -17,13 +24,15 @@ const (
 	problemType = "application/problem+json"
 )
 
-// problem is a refusal, as a problem document shows it (RFC 9457).
+// problem is an error in the form of a problem document (RFC 9457).
 type problem struct {
 	status  int
 	detail  string
-	pointer string // where in the body (RFC 6901)
-	line    int    // of the body; 0 is not known
-	cause   error  // for the log, never for the client
+	pointer string // position in the body (RFC 6901)
+	line    int    // of the body; 0 means unknown
+	cause   error  // only for the log
+
+	retryAfter time.Duration // in whole seconds; no header if 0
 }
 
 func (p *problem) Error() string {
@@ -52,16 +61,25 @@ func errConflict(format string, args ...any) *problem {
 	return &problem{status: http.StatusConflict, detail: fmt.Sprintf(format, args...)}
 }
 
-// asProblem puts any error into words for the client.
+// asProblem converts any error to a problem.
 func asProblem(err error) *problem {
 	var ours *problem
+	var hook *front.Refusal
 	var document *state.Error
 	var tooLarge *http.MaxBytesError
+	var underway *spool.Error
+	var report *reporting.Error
 	switch {
 	case errors.As(err, &ours):
 		return ours
+	case errors.As(err, &hook):
+		return &problem{status: hook.Status, detail: hook.Message, retryAfter: hook.RetryAfter}
 	case errors.As(err, &tooLarge):
 		return &problem{status: http.StatusRequestEntityTooLarge, detail: fmt.Sprintf("The body is larger than %d bytes.", tooLarge.Limit)}
+	case errors.As(err, &underway):
+		return &problem{status: underway.Status, detail: underway.Text, cause: underway.Err}
+	case errors.As(err, &report):
+		return &problem{status: report.Status, detail: report.Text, cause: report.Err}
 	case errors.As(err, &document):
 		return &problem{status: http.StatusBadRequest, detail: document.Error(), pointer: document.Pointer, line: document.Line}
 	}
@@ -70,7 +88,7 @@ func asProblem(err error) *problem {
 	case errors.Is(err, context.Canceled):
 		return &problem{status: statusClientClosed, detail: "The client is gone.", cause: err}
 	case errors.Is(err, db.ErrNotFound), errors.Is(err, db.ErrNoTenant):
-		return &problem{status: http.StatusNotFound, detail: "There is no such thing.", cause: err}
+		return &problem{status: http.StatusNotFound, detail: "The item does not exist.", cause: err}
 	case errors.Is(err, db.ErrTaken):
 		return &problem{status: http.StatusConflict, detail: "The id or name is taken.", cause: err}
 	case errors.Is(err, db.ErrUnavailable):
@@ -79,10 +97,13 @@ func asProblem(err error) *problem {
 	return &problem{status: http.StatusInternalServerError, detail: "Something went wrong; the service's log has more.", cause: err}
 }
 
-// statusClientClosed is what logs show of a request whose client went away.
+// busyRetryAfter is how long a client should wait for the database, or for room.
+const busyRetryAfter = 2 * time.Second
+
+// statusClientClosed is logged for a request whose client went away.
 const statusClientClosed = 499
 
-// fail answers a refusal; one of who may not is audited.
+// fail answers with an error. A lack of rights is written into the audit log.
 func (a *API) fail(x *call, err error) {
 	_ = x.Error(err) // for the log
 	p := asProblem(err)
@@ -90,15 +111,18 @@ func (a *API) fail(x *call, err error) {
 		a.auditDenial(x, p.status)
 	}
 	if x.Writer.Written() {
-		panic(http.ErrAbortHandler) // half an answer must not look whole
+		panic(http.ErrAbortHandler) // a cut-off answer must not look complete
 	}
-	switch p.status {
-	case http.StatusUnauthorized:
+	if p.status == http.StatusUnauthorized {
 		x.Header("WWW-Authenticate", `Bearer realm="mocktenant administration"`)
-	case http.StatusServiceUnavailable:
-		x.Header("Retry-After", "2")
 	}
-	document := Problem{Type: "about:blank", Title: http.StatusText(p.status), Status: p.status}
+	if p.status == http.StatusServiceUnavailable {
+		p.retryAfter = cmp.Or(p.retryAfter, busyRetryAfter)
+	}
+	if p.retryAfter > 0 {
+		x.Header("Retry-After", strconv.Itoa(int(p.retryAfter.Seconds())))
+	}
+	document := api.Problem{Type: "about:blank", Title: http.StatusText(p.status), Status: p.status}
 	if p.detail != "" {
 		document.Detail = &p.detail
 	}
@@ -108,12 +132,12 @@ func (a *API) fail(x *call, err error) {
 	if p.line > 0 {
 		document.Line = &p.line
 	}
-	x.Header("Content-Type", problemType) // also where another was set: Data leaves that alone
-	text, _ := marshal(document)          // strings and numbers: it can be written
+	x.Header("Content-Type", problemType) // always set, because Data keeps an existing type
+	text, _ := marshal(document)          // only strings and numbers, which can't fail
 	x.Data(p.status, problemType, text)
 }
 
-// marshal writes JSON that isn't escaped for HTML.
+// marshal returns JSON without HTML escaping.
 func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

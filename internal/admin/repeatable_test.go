@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
@@ -15,12 +15,12 @@ func TestRepeatability(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	for _, seconds := range []int32{-1, 3601} {
-		c.refused(400, "/settings/repeatabilitySeconds", c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Settings: &admin.TenantSettings{RepeatabilitySeconds: &seconds}}))
+		c.refused(400, "/settings/repeatabilitySeconds", c.do("POST", "/v1/tenants", api.TenantCreate{DisplayName: "x", Settings: &api.TenantSettings{RepeatabilitySeconds: &seconds}}))
 	}
-	if got := c.newTenant(admin.TenantCreate{}).Tenant.Settings.RepeatabilitySeconds; got == nil || *got != 0 {
+	if got := c.newTenant(api.TenantCreate{}).Tenant.Settings.RepeatabilitySeconds; got == nil || *got != 0 {
 		t.Errorf("it isn't off by default: %v", got)
 	}
-	made := c.newTenant(admin.TenantCreate{Settings: &admin.TenantSettings{RepeatabilitySeconds: ptr(int32(60))}})
+	made := c.newTenant(api.TenantCreate{Settings: &api.TenantSettings{RepeatabilitySeconds: ptr(int32(60))}})
 	path, token := tenantPath(made.Tenant.Id), made.Credentials.AccessToken
 	if got := *made.Tenant.Settings.RepeatabilitySeconds; got != 60 || !strings.Contains(c.export(made.Tenant.Id), `"repeatabilitySeconds":60`) {
 		t.Errorf("%d seconds", got)

@@ -8,8 +8,9 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/reporting"
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
@@ -23,7 +24,7 @@ func TestGuardEndsLongTransactions(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = s.Shutdown(context.WithoutCancel(t.Context())) })
 	c := &client{TB: t, server: s}
-	made := c.newLogin(c.newTenant(admin.TenantCreate{}).Tenant.Id)
+	made := c.newLogin(c.newTenant(api.TenantCreate{}).Tenant.Id)
 	open, idle, busy := connect(c, made.Dsn), connect(c, made.Dsn), connect(c, made.Dsn)
 	for _, statement := range []string{"BEGIN", "SELECT count(*) FROM reporting.users"} {
 		if _, err := idle.Exec(t.Context(), statement); err != nil {
@@ -36,11 +37,11 @@ func TestGuardEndsLongTransactions(t *testing.T) {
 		ended <- err
 	}()
 
-	api := admin.New(admin.Config{DB: s.Pool()}) // beside the service's own, which lets them be for two minutes
-	api.LimitReports(20*time.Millisecond, 10*time.Millisecond)
+	// Beside the service's own guard, which lets them be for two minutes.
+	reports := reporting.New(reporting.Config{DB: s.Pool(), LongestReport: 20 * time.Millisecond, GuardPause: 10 * time.Millisecond})
 	guarding, stop := context.WithCancel(t.Context())
 	stopped := make(chan struct{})
-	go func() { api.GuardReports(guarding); close(stopped) }()
+	go func() { reports.Guard(guarding); close(stopped) }()
 	ends(t, idle)
 	var shutdown *pgconn.PgError
 	if err := <-ended; !errors.As(err, &shutdown) || shutdown.Code != "57P01" { // admin_shutdown

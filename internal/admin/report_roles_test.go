@@ -10,30 +10,33 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/embeddedpg"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 // ends fails the test unless a connection ends soon.
 func ends(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(3 * time.Minute) // a busy machine takes its time
 	for conn.Ping(t.Context()) == nil {
 		if time.Now().After(deadline) {
-			t.Fatal("the connection goes on")
+			t.Fatal("the connection continues")
 		}
+		time.Sleep(10 * time.Millisecond) // leave the processors to what ends it
 	}
 }
 
-// A login that is rotated is as it was at first: its sessions have ended, and what they
+// A login that is rotated is like a new one: its sessions have ended, and what they
 // set for later ones, in any database, is undone.
 func TestRotateReportLogin(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	made := c.newLogin(c.newTenant(admin.TenantCreate{}).Tenant.Id)
+	made := c.newLogin(c.newTenant(api.TenantCreate{}).Tenant.Id)
 	conn := connect(c, made.Dsn)
 	for _, statement := range []string{
 		"SET default_transaction_read_only = off",
@@ -48,9 +51,9 @@ func TestRotateReportLogin(t *testing.T) {
 			t.Fatalf("%s: %v", statement, err)
 		}
 	}
-	rotated := decode[admin.ReportLoginCreated](t, c.want(200, c.do("POST", "/v1/report-logins/"+made.Login+"/rotate", nil)))
+	rotated := decode[api.ReportLoginCreated](t, c.want(200, c.do("POST", "/v1/report-logins/"+made.Login+"/rotate", nil)))
 	if conn.Ping(t.Context()) == nil {
-		t.Error("a session goes on")
+		t.Error("a session continues")
 	}
 	own, err := url.Parse(made.Dsn)
 	if err != nil {
@@ -78,11 +81,11 @@ func TestReportLoginPasswordsStayHere(t *testing.T) {
 	t.Parallel()
 	tap := newWireTap(t, dbtest.NewDatabase(t))
 	c := openOn(t, tap.url)
-	tenant := c.newTenant(admin.TenantCreate{}).Tenant.Id
-	var logins [2]admin.ReportLoginCreated
+	tenant := c.newTenant(api.TenantCreate{}).Tenant.Id
+	var logins [2]api.ReportLoginCreated
 	seen := tap.during(func() {
 		logins[0] = c.newLogin(tenant)
-		logins[1] = decode[admin.ReportLoginCreated](t, c.want(200, c.do("POST", "/v1/report-logins/"+logins[0].Login+"/rotate", nil)))
+		logins[1] = decode[api.ReportLoginCreated](t, c.want(200, c.do("POST", "/v1/report-logins/"+logins[0].Login+"/rotate", nil)))
 	})
 	told := strings.Join(seen, "\n")
 	if n := strings.Count(told, "PASSWORD 'SCRAM-SHA-256$"); n != 2 {
@@ -100,17 +103,17 @@ func TestReportLoginPasswordsStayHere(t *testing.T) {
 }
 
 // A dump holds no roles: in a restored database logins are listed as missing, and to
-// rotate one makes its role anew. A copy beside the first database leaves its roles alone.
+// rotate one makes its role again. A copy beside the first database leaves its roles alone.
 func TestRestoredReportLogins(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	tenant := c.newTenant(admin.TenantCreate{}).Tenant.Id
-	c = c.as(admin.AdminRoleOwner, t.Name())
+	tenant := c.newTenant(api.TenantCreate{}).Tenant.Id
+	c = c.as(api.AdminRoleOwner, t.Name())
 	made, other := c.newLogin(tenant), c.newLogin(tenant)
 	list := func() map[string]bool {
 		t.Helper()
 		missing := map[string]bool{}
-		for _, l := range decode[admin.ReportLoginList](t, c.want(200, c.do("GET", "/v1/report-logins?top=1000", nil))).Value {
+		for _, l := range decode[api.ReportLoginList](t, c.want(200, c.do("GET", "/v1/report-logins?top=1000", nil))).Value {
 			if l.Login == made.Login || l.Login == other.Login {
 				missing[l.Login] = l.RoleMissing
 			}
@@ -130,7 +133,7 @@ func TestRestoredReportLogins(t *testing.T) {
 	if got := list(); !got[made.Login] || !got[other.Login] {
 		t.Errorf("missing: %v", got)
 	}
-	rotated := decode[admin.ReportLoginCreated](t, c.want(200, c.do("POST", "/v1/report-logins/"+made.Login+"/rotate", nil)))
+	rotated := decode[api.ReportLoginCreated](t, c.want(200, c.do("POST", "/v1/report-logins/"+made.Login+"/rotate", nil)))
 	if rotated.Login != made.Login {
 		t.Errorf("rotated to %s", rotated.Login)
 	}
@@ -158,6 +161,7 @@ func TestRestoredReportLogins(t *testing.T) {
 // can be locked any more, and wherever it is.
 func TestReportLoginsAreGuarded(t *testing.T) {
 	t.Parallel()
+	testenv.Heavy(t)
 	postgres, err := embeddedpg.Start(t.Context(), embeddedpg.Options{BinDir: os.Getenv("MOCKTENANT_PG_BINDIR")}) // whose locks no other test needs
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +183,7 @@ func TestReportLoginsAreGuarded(t *testing.T) {
 	}
 	config := root.Config()
 	c := openOn(t, fmt.Sprintf("host='%s' port=%d user=service dbname=service sslmode=disable pool_max_conns=4", config.Host, config.Port))
-	login := c.newLogin(c.newTenant(admin.TenantCreate{}).Tenant.Id)
+	login := c.newLogin(c.newTenant(api.TenantCreate{}).Tenant.Id)
 	in := func(database string) *pgx.Conn {
 		t.Helper()
 		config, err := pgx.ParseConfig(login.Dsn)
@@ -215,7 +219,7 @@ func TestReportLoginsAreGuarded(t *testing.T) {
 		ends(t, conn)
 		deadline := time.Now().Add(time.Minute)
 		for {
-			r := c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: name})
+			r := c.do("POST", "/v1/tenants", api.TenantCreate{DisplayName: name})
 			if r.status == 201 {
 				break
 			}
@@ -226,7 +230,7 @@ func TestReportLoginsAreGuarded(t *testing.T) {
 	}
 	// Whoever does no harm stays.
 	conn := in("service")
-	if _, err := conn.Exec(t.Context(), "SELECT count(*) FROM reporting.partners"); err != nil {
+	if _, err := conn.Exec(t.Context(), "SELECT count(*) FROM reporting.remote_assistance_partners"); err != nil {
 		t.Error(err)
 	}
 	// To revoke a login ends what it holds first.
@@ -246,6 +250,7 @@ func TestReportLoginsAreGuarded(t *testing.T) {
 // another tenant's rows are those that ask for nobody's.
 func TestReportLoginLearnsTotalsAtMost(t *testing.T) {
 	t.Parallel()
+	testenv.Heavy(t)
 	c := openOn(t, dbtest.NewDatabase(t)) // where no other test changes the totals
 	mine, other := lived(c), lived(c)
 	conn := connect(c, c.newLogin(mine.Tenant.Id).Dsn)
@@ -267,11 +272,17 @@ func TestReportLoginLearnsTotalsAtMost(t *testing.T) {
 		if _, err := conn.Exec(t.Context(), settings); err != nil {
 			t.Fatal(err)
 		}
-		for _, view := range []string{"partners", "partner_changes", "onboarding_funnel", "status_by_day", "time_in_status", "connection_staleness", "users", "applications"} {
+		for _, view := range c.rows("SELECT viewname::text FROM pg_views WHERE schemaname = 'reporting'") {
 			explain(view, nobody) // fills caches
 			theirs, none := explain(view, other.Tenant.Id.String()), explain(view, nobody)
-			if theirs != none {
-				t.Errorf("%s of another tenant:\n%s\nof nobody:\n%s", view, theirs, none)
+			for range 9 { // a role that another test makes meanwhile is one more in the later plan; a leak stays
+				if theirs == none {
+					break
+				}
+				theirs, none = explain(view, other.Tenant.Id.String()), explain(view, nobody)
+			}
+			if diff := cmp.Diff(strings.Split(none, "\n"), strings.Split(theirs, "\n")); diff != "" {
+				t.Errorf("%s of another tenant (+) differs from that of nobody (-):\n%s", view, diff)
 			}
 			total = total || strings.Contains(theirs, "Rows Removed by Filter")
 		}

@@ -1,11 +1,15 @@
 package admin_test
 
 import (
+	"bytes"
 	"context"
+	"flag"
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,17 +17,17 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
 // lived is a tenant in which much happened.
-func lived(c *client) admin.TenantCreated {
+func lived(c *client) api.TenantCreated {
 	c.Helper()
-	made := c.newTenant(admin.TenantCreate{IdSeed: ptr("lived")}) // the same ids in every tenant
+	made := c.newTenant(api.TenantCreate{IdSeed: ptr("lived")}) // the same ids in every tenant
 	token := made.Credentials.AccessToken
 	act := func(id, action string) {
-		c.want(200, c.do("POST", tenantPath(made.Tenant.Id, "/partners/", id, "/", action), nil))
+		c.want(200, c.do("POST", tenantPath(made.Tenant.Id, "/entities/remoteAssistancePartners/", id, "/", action), nil))
 	}
 	a := c.createPartner(token, "a of "+c.Name(), "onboarding").ID
 	act(a, "confirm")
@@ -47,9 +51,9 @@ func connect(c *client, dsn string) *pgx.Conn {
 	return conn
 }
 
-func (c *client) newLogin(tenants ...uuid.UUID) admin.ReportLoginCreated {
+func (c *client) newLogin(tenants ...uuid.UUID) api.ReportLoginCreated {
 	c.Helper()
-	made := decode[admin.ReportLoginCreated](c, c.want(201, c.do("POST", "/v1/report-logins", admin.ReportLoginCreate{TenantIds: tenants})))
+	made := decode[api.ReportLoginCreated](c, c.want(201, c.do("POST", "/v1/report-logins", api.ReportLoginCreate{TenantIds: tenants})))
 	c.Cleanup(func() { // roles outlive the tests' database
 		r := c.do("DELETE", "/v1/report-logins/"+made.Login, nil)
 		if r.status != 204 && r.status != 404 && c.Context().Err() == nil {
@@ -59,6 +63,19 @@ func (c *client) newLogin(tenants ...uuid.UUID) admin.ReportLoginCreated {
 	return made
 }
 
+// reportsIntroduction stands above the reports in docs/reporting.md.
+const reportsIntroduction = `Each of these runs in the checks, as a report login, and can be run by name:
+
+` + "```bash" + `
+mocktenant report recent-changes --tenant TENANT_ID --days 7 --who alice@contoso.example -o csv
+` + "```" + `
+
+` + "`--days` and `--who` replace what follows `/*days*/` and `/*who*/`" + ` in the SQL of a report
+that has them; ` + "`mocktenant report`" + ` lists them, with their defaults. A person is a user's
+principal name, an application's display name, the name of an administrator's key, or the
+id of one of them.
+`
+
 // Every report runs, through the API and, by its SQL, as a report login; both say
 // the same. The documentation has each of them as it is.
 func TestReports(t *testing.T) {
@@ -66,16 +83,14 @@ func TestReports(t *testing.T) {
 	c := setup(t)
 	one, _ := lived(c), lived(c)
 	conn := connect(c, c.newLogin(one.Tenant.Id).Dsn)
-	page, err := os.ReadFile("../../docs/reporting.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	list := decode[admin.ReportList](t, c.want(200, c.do("GET", "/v1/reports", nil))).Value
+	list := decode[api.ReportList](t, c.want(200, c.do("GET", "/v1/reports", nil))).Value
 	if len(list) != 10 {
 		t.Errorf("%d reports", len(list))
 	}
+	var page strings.Builder
+	page.WriteString(reportsIntroduction)
 	for _, report := range list {
-		result := decode[admin.ReportResult](t, c.want(200, c.do("GET", "/v1/reports/"+report.Name+"?tenantId="+one.Tenant.Id.String(), nil)))
+		result := decode[api.ReportResult](t, c.want(200, c.do("GET", "/v1/reports/"+report.Name+"?tenantId="+one.Tenant.Id.String(), nil)))
 		rows, err := conn.Query(t.Context(), report.Sql, pgx.QueryExecModeSimpleProtocol)
 		if err != nil {
 			t.Fatalf("%s: %v", report.Name, err)
@@ -87,16 +102,90 @@ func TestReports(t *testing.T) {
 		if rows.Err() != nil || n != len(result.Rows) {
 			t.Errorf("%s: %d rows as a login, %d through the API: %v", report.Name, n, len(result.Rows), rows.Err())
 		}
-		if n == 0 && report.Name != "stale-partners" {
+		if n == 0 && report.Name != "stale-remote-assistance-partners" {
 			t.Errorf("%s says nothing of a tenant in which much happened", report.Name)
 		}
-		if !strings.Contains(string(page), fmt.Sprintf("**%s**", report.Question)) || !strings.Contains(string(page), "```sql\n"+report.Sql+"```") {
-			t.Errorf("docs/reporting.md lacks %s", report.Name)
-		}
+		fmt.Fprintf(&page, "\n**%s** `%s`\n\n```sql\n%s```\n", report.Question, report.Name, report.Sql)
 	}
+	wantPage(t, "Reports", page.String())
 	c.refused(404, "", c.do("GET", "/v1/reports/nothing?tenantId="+one.Tenant.Id.String(), nil))
 	c.refused(404, "", c.do("GET", "/v1/reports/recent-changes?tenantId="+uuid.NewString(), nil))
 	c.refused(400, "", c.do("GET", "/v1/reports/recent-changes", nil))
+}
+
+// A parameter that is given replaces its default in the SQL, as a value and never as SQL.
+func TestReportParameters(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	one := lived(c)
+	run := func(report, query string) api.ReportResult {
+		t.Helper()
+		return decode[api.ReportResult](t, c.want(200, c.do("GET", "/v1/reports/"+report+"?tenantId="+one.Tenant.Id.String()+query, nil)))
+	}
+	for _, tt := range []struct {
+		report string
+		query  string
+		want   int
+	}{
+		{report: "recent-changes", want: 8},
+		{report: "recent-changes", query: "&days=1&who=" + one.Credentials.UserPrincipalName, want: 5},
+		{report: "recent-changes", query: "&who=" + one.Credentials.UserId.String(), want: 5},
+		{report: "recent-changes", query: "&who=owner+of+the+tests", want: 3},
+		{report: "recent-changes", query: "&who=" + url.QueryEscape(`' IN ('') OR '' IN ('`)},
+		{report: "recent-changes", query: "&who=" + url.QueryEscape(`\', $1, $2 --`)},
+		{report: "deleted-entities", query: "&who=nobody"},
+		{report: "deleted-entities", query: "&days=3650", want: 1},
+		{report: "stale-remote-assistance-partners", query: "&days=1"},
+	} {
+		if got := len(run(tt.report, tt.query).Rows); got != tt.want {
+			t.Errorf("%s%s has %d rows, want %d", tt.report, tt.query, got, tt.want)
+		}
+	}
+	if _, err := dbtest.Pool(t).Exec(t.Context(), "UPDATE entity_versions SET changed_at = changed_at - interval '3 days' WHERE tenant_id = $1", one.Tenant.Id); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(run("recent-changes", "&days=2").Rows); got != 3 { // the creates
+		t.Errorf("of two days: %d changes", got)
+	}
+	for _, query := range []string{"&days=0", "&days=3651", "&days=x", "&who="} {
+		c.refused(400, "", c.do("GET", "/v1/reports/recent-changes?tenantId="+one.Tenant.Id.String()+query, nil))
+	}
+	if detail := c.refused(400, "", c.do("GET", "/v1/reports/entities-by-status?tenantId="+one.Tenant.Id.String()+"&who=x", nil)); !strings.Contains(detail, "has no parameter who") {
+		t.Error(detail)
+	}
+	for _, r := range decode[api.ReportList](t, c.want(200, c.do("GET", "/v1/reports", nil))).Value {
+		if r.Name == "recent-changes" && !slices.Equal(r.Parameters, []api.ReportParameter{{Name: "days", Default: "30"}, {Name: "who"}}) {
+			t.Errorf("the parameters are %+v", r.Parameters)
+		}
+	}
+}
+
+// A login's name is part of its role's; another login of the name is another role.
+func TestReportLoginNames(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	tenant := c.newTenant(api.TenantCreate{}).Tenant.Id
+	var roles []string
+	for range 2 {
+		made := decode[api.ReportLoginCreated](t, c.want(201, c.do("POST", "/v1/report-logins", api.ReportLoginCreate{TenantIds: []uuid.UUID{tenant}, Name: ptr("metabase_1")})))
+		if !strings.HasPrefix(made.Login, "mocktenant_report_metabase_1_") {
+			t.Errorf("the login is %s", made.Login)
+		}
+		var user string
+		if err := connect(c, made.Dsn).QueryRow(t.Context(), "SELECT session_user").Scan(&user); err != nil || user != made.Login {
+			t.Errorf("%s signs in as %s: %v", made.Login, user, err)
+		}
+		roles = append(roles, made.Login)
+	}
+	for _, login := range roles {
+		c.want(204, c.do("DELETE", "/v1/report-logins/"+login, nil))
+	}
+	if left := c.rows("SELECT rolname::text FROM pg_roles WHERE rolname = ANY($1)", roles); len(left) != 0 {
+		t.Errorf("left: %q", left)
+	}
+	for _, name := range []string{"", "Metabase", "1", "a-b", "a b", `a"; DROP ROLE x; --`, "a'", strings.Repeat("a", 21)} {
+		c.refused(400, "/name", c.do("POST", "/v1/report-logins", api.ReportLoginCreate{TenantIds: []uuid.UUID{tenant}, Name: &name}))
+	}
 }
 
 // The views say what happened.
@@ -117,28 +206,150 @@ func TestReportingTellsTheTruth(t *testing.T) {
 		}
 		return all
 	}
-	user, key := one.Credentials.UserPrincipalName, "?"
+	user, key := one.Credentials.UserPrincipalName, "owner of the tests"
 	for _, tt := range []struct {
 		sql  string
 		want []string
 	}{
-		{"SELECT concat_ws(' ', left(coalesce(after_display_name, before_display_name), 1), version, change, coalesce(changed_by_name, '?'), before_onboarding_status, '>', after_onboarding_status) FROM partner_changes ORDER BY changed_at, version", []string{
+		{"SELECT concat_ws(' ', left(coalesce(after_display_name, before_display_name), 1), version, change, coalesce(changed_by_name, '?'), before_onboarding_status, '>', after_onboarding_status) FROM remote_assistance_partner_changes ORDER BY changed_at, version", []string{
 			"a 1 create " + user + " > onboarding", "a 2 confirmOnboarding " + key + " onboarding > onboarded", "a 3 heartbeat " + key + " onboarded > onboarded",
 			"b 1 create " + user + " > notOnboarded", "b 2 beginOnboarding " + user + " notOnboarded > onboarding",
 			"d 1 create " + user + " > onboarding", "d 2 refuseOnboarding " + key + " onboarding > notOnboarded", "d 3 delete " + user + " notOnboarded >",
 		}},
-		{"SELECT concat_ws(' ', step_name, partners, round(share::numeric, 2)) FROM onboarding_funnel ORDER BY step", []string{"created 3 1.00", "onboarding 3 1.00", "onboarded 1 0.33", "stillOnboarded 1 0.33"}},
-		{"SELECT concat_ws(' ', onboarding_status, partners) FROM status_by_day WHERE day = (now() AT TIME ZONE 'UTC')::date ORDER BY onboarding_status", []string{"notOnboarded 0", "onboarded 1", "onboarding 1"}},
-		{"SELECT concat_ws(' ', stay, onboarding_status, until_at IS NULL) FROM time_in_status ORDER BY from_at, stay", []string{"1 onboarding f", "2 onboarded t", "1 notOnboarded f", "2 onboarding t", "1 onboarding f", "2 notOnboarded f"}},
-		{"SELECT concat_ws(' ', onboarding_status, staleness) FROM connection_staleness ORDER BY 1", []string{"onboarded day", "onboarding never"}},
+		{"SELECT concat_ws(' ', entity_set, left(display_name, 1), version, change, coalesce(before_status, '-'), coalesce(after_status, '-')) FROM changes WHERE change IN ('create', 'delete') ORDER BY changed_at, version", []string{
+			"remoteAssistancePartners a 1 create - onboarding", "remoteAssistancePartners b 1 create - notOnboarded",
+			"remoteAssistancePartners d 1 create - onboarding", "remoteAssistancePartners d 3 delete notOnboarded -",
+		}},
+		{"SELECT concat_ws(' ', step_name, reached, round(share::numeric, 2)) FROM remote_assistance_partner_funnel ORDER BY step", []string{"created 3 1.00", "onboarding 3 1.00", "onboarded 1 0.33", "stillOnboarded 1 0.33"}},
+		{"SELECT concat_ws(' ', entity_set, status, entities) FROM status_by_day WHERE day = (now() AT TIME ZONE 'UTC')::date ORDER BY status", []string{"remoteAssistancePartners notOnboarded 0", "remoteAssistancePartners onboarded 1", "remoteAssistancePartners onboarding 1"}},
+		{"SELECT concat_ws(' ', stay, status, until_at IS NULL) FROM time_in_status ORDER BY from_at, stay", []string{"1 onboarding f", "2 onboarded t", "1 notOnboarded f", "2 onboarding t", "1 onboarding f", "2 notOnboarded f"}},
+		{"SELECT concat_ws(' ', onboarding_status, staleness) FROM remote_assistance_partner_staleness ORDER BY 1", []string{"onboarded day", "onboarding never"}},
 		{"SELECT user_principal_name FROM users", []string{user}},
+		{"SELECT concat_ws(' ', name, role) FROM administrators", []string{key + " owner"}},
+		{
+			"SELECT concat_ws(' ', display_name, domains[1], coalesce(manager, '?'), permission_rule, created_at <= now(), expires_at IS NULL, replaced_at IS NULL) FROM tenants",
+			[]string{one.Tenant.DisplayName + " " + one.Tenant.Domains[0] + " ? seed t t t"},
+		},
+		{"SELECT user_id::text FROM sign_ins", []string{}},
 		{"SELECT display_name FROM applications", []string{"Application"}},
-		{"SELECT concat_ws(' ', onboarding_status, version, last_connection_at IS NULL, request_expiry_at IS NULL) FROM partners ORDER BY 1", []string{"onboarded 3 f t", "onboarding 2 t f"}},
+		{"SELECT concat_ws(' ', onboarding_status, version, last_connection_at IS NULL, request_expiry_at IS NULL) FROM remote_assistance_partners ORDER BY 1", []string{"onboarded 3 f t", "onboarding 2 t f"}},
 	} {
 		if diff := cmp.Diff(tt.want, ask(tt.sql)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.sql, diff)
 		}
 	}
+}
+
+// A tenant says when its history was replaced.
+func TestReplacedHistory(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	one := lived(c)
+	conn := connect(c, c.newLogin(one.Tenant.Id).Dsn)
+	var before, after *time.Time
+	for _, change := range []func(){
+		func() { c.want(200, c.do("POST", tenantPath(one.Tenant.Id, "/reset"), nil)) },
+		func() { c.want(200, c.do("PUT", tenantPath(one.Tenant.Id, "/state"), `{"version":1}`)) },
+		func() {
+			c.want(201, c.do("POST", tenantPath(one.Tenant.Id, "/snapshots"), api.SnapshotCreate{Name: "x"}))
+			c.want(200, c.do("POST", tenantPath(one.Tenant.Id, "/snapshots/x/restore"), nil))
+		},
+	} {
+		change()
+		if err := conn.QueryRow(t.Context(), "SELECT replaced_at FROM reporting.tenants").Scan(&after); err != nil {
+			t.Fatal(err)
+		}
+		if after == nil || before != nil && !after.After(*before) {
+			t.Errorf("replaced at %v, and at %v before", after, before)
+		}
+		before = after
+	}
+}
+
+// A user who signed in is in the views until the sign-in ends.
+func TestReportedSignIns(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	one := c.newTenant(api.TenantCreate{})
+	conn := connect(c, c.newLogin(one.Tenant.Id).Dsn)
+	users := func() (all []uuid.UUID) {
+		t.Helper()
+		rows, err := conn.Query(t.Context(), "SELECT user_id FROM reporting.sign_ins WHERE signed_in_at <= now() AND expires_at > now()")
+		if err == nil {
+			all, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	if _, err := dbtest.Pool(t).Exec(t.Context(), "INSERT INTO sessions VALUES ($1, 'x', $2, now(), now() + interval '1 hour'), ($1, 'y', $2, now() - interval '2 hours', now() - interval '1 hour')",
+		one.Tenant.Id, one.Credentials.UserId); err != nil {
+		t.Fatal(err)
+	}
+	if got := users(); !slices.Equal(got, []uuid.UUID{one.Credentials.UserId}) {
+		t.Errorf("signed in: %v", got)
+	}
+	c.want(204, c.do("POST", tenantPath(one.Tenant.Id, "/users/", one.Credentials.UserId.String(), "/revokeSignIns"), nil))
+	if got := users(); len(got) != 0 {
+		t.Errorf("signed in after signing out: %v", got)
+	}
+}
+
+// The service's own role reads all tenants and no snapshot, or the tenant that it names;
+// a role that may read the tables past row-level security does so too, and no other.
+func TestServiceRoleReports(t *testing.T) {
+	t.Parallel()
+	url := dbtest.NewDatabase(t)
+	c := openOn(t, url)
+	one, two := lived(c), lived(c)
+	c.want(201, c.do("POST", tenantPath(one.Tenant.Id, "/snapshots"), api.SnapshotCreate{Name: "x"}))
+	service, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = service.Close(context.WithoutCancel(t.Context())) }()
+	exec := func(ctx context.Context, statement string) {
+		t.Helper()
+		if _, err := service.Exec(ctx, statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reader := "reader_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	exec(t.Context(), "CREATE ROLE "+reader+" LOGIN BYPASSRLS PASSWORD 'x'")
+	defer func() {
+		exec(context.WithoutCancel(t.Context()), "DROP OWNED BY "+reader)
+		exec(context.WithoutCancel(t.Context()), "DROP ROLE "+reader)
+	}()
+	config := service.Config().Copy()
+	config.User, config.Password = reader, "x"
+	other, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close(context.WithoutCancel(t.Context())) }()
+	sees := func(conn *pgx.Conn, name string, want ...uuid.UUID) {
+		t.Helper()
+		slices.SortFunc(want, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+		for _, view := range []string{"tenants", "users", "remote_assistance_partners", "remote_assistance_partner_changes", "changes"} {
+			rows, err := conn.Query(t.Context(), "SELECT DISTINCT tenant_id FROM reporting."+view+" ORDER BY 1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID]); err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s sees in %s the tenants %v, want %v: %v", name, view, got, want, err)
+			}
+		}
+	}
+	sees(service, "the service", one.Tenant.Id, two.Tenant.Id)
+	exec(t.Context(), "SET mocktenant.report_tenant = '"+two.Tenant.Id.String()+"'")
+	sees(service, "the service, of a tenant", two.Tenant.Id)
+	sees(other, "a role without rights")
+	exec(t.Context(), "GRANT SELECT (id) ON tenants TO "+reader)
+	sees(other, "a role that reads the tables", one.Tenant.Id, two.Tenant.Id)
+	exec(t.Context(), "ALTER ROLE "+reader+" NOBYPASSRLS")
+	sees(other, "a role with a grant alone")
+	sees(connect(c, c.newLogin(one.Tenant.Id).Dsn), "a login", one.Tenant.Id)
 }
 
 // A report login reads its tenants and can do nothing else.
@@ -147,7 +358,7 @@ func TestReportLoginIsShutIn(t *testing.T) {
 	c := setup(t)
 	mine, other := lived(c), lived(c)
 	conn := connect(c, c.newLogin(mine.Tenant.Id).Dsn)
-	for _, view := range []string{"partners", "partner_changes", "onboarding_funnel", "status_by_day", "time_in_status", "connection_staleness", "users", "applications"} {
+	for _, view := range []string{"remote_assistance_partners", "remote_assistance_partner_changes", "remote_assistance_partner_funnel", "remote_assistance_partner_staleness", "changes", "status_by_day", "time_in_status", "users", "applications"} {
 		var tenants []string
 		if err := conn.QueryRow(t.Context(), "SELECT array_agg(DISTINCT tenant_id::text) FROM reporting."+view).Scan(&tenants); err != nil || !slices.Equal(tenants, []string{mine.Tenant.Id.String()}) {
 			t.Errorf("%s shows %q, %v", view, tenants, err)
@@ -177,7 +388,7 @@ func TestReportLoginIsShutIn(t *testing.T) {
 		secret, "CREATE TABLE public.x (i int)", "CREATE TABLE reporting.x (i int)", "CREATE TEMP TABLE x (i int)", "CREATE SCHEMA x",
 		"CREATE FUNCTION reporting.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "CREATE ROLE x", "ALTER ROLE postgres PASSWORD 'x'", "SET ROLE postgres",
 		"SET SESSION AUTHORIZATION postgres", "COPY (SELECT 1) TO '/tmp/x'", "COPY (SELECT 1) TO PROGRAM 'true'", "SELECT pg_read_file('/etc/passwd')",
-		"SELECT lo_creat(-1)", "ALTER VIEW reporting.partners SET (security_barrier = off)", "DROP VIEW reporting.partners", "CREATE EXTENSION dblink",
+		"SELECT lo_creat(-1)", "ALTER VIEW reporting.remote_assistance_partners SET (security_barrier = off)", "DROP VIEW reporting.remote_assistance_partners", "CREATE EXTENSION dblink",
 		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> current_user AND pid IS NOT NULL AND usename IS NOT NULL",
 		"ALTER SYSTEM SET fsync = off", "VACUUM FULL public.tenants; SELECT 1/0", "GRANT mocktenant TO PUBLIC", "INSERT INTO report_logins VALUES (gen_random_uuid(), session_user)",
 		"SELECT pg_advisory_lock(1)", "SELECT pg_advisory_lock(1, 2)", "SELECT pg_advisory_lock_shared(1)", "SELECT pg_try_advisory_lock(1)",
@@ -189,12 +400,12 @@ func TestReportLoginIsShutIn(t *testing.T) {
 			t.Errorf("may %s", statement)
 		}
 	}
-	// The service's own way to say which tenant is no way for others.
+	// The service's own way to say which tenant works for nobody else.
 	if _, err := conn.Exec(t.Context(), "SET mocktenant.report_tenant = '"+other.Tenant.Id.String()+"'"); err != nil {
 		t.Fatal(err)
 	}
 	var n int
-	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM reporting.partners WHERE tenant_id = $1", other.Tenant.Id).Scan(&n); err != nil || n != 0 {
+	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM reporting.remote_assistance_partners WHERE tenant_id = $1", other.Tenant.Id).Scan(&n); err != nil || n != 0 {
 		t.Errorf("%d rows of another tenant, %v", n, err)
 	}
 	for setting, want := range map[string]string{"statement_timeout": "30s", "default_transaction_read_only": "on", "search_path": "reporting", "temp_file_limit": "1GB"} {
@@ -204,7 +415,7 @@ func TestReportLoginIsShutIn(t *testing.T) {
 		}
 	}
 	// A reader's own function sees no row of others on its way through a view.
-	if _, err := conn.Exec(t.Context(), "SELECT count(*) FROM reporting.partners WHERE 1 / (CASE WHEN tenant_id = $1 THEN 0 ELSE 1 END) = 1", other.Tenant.Id); err != nil {
+	if _, err := conn.Exec(t.Context(), "SELECT count(*) FROM reporting.remote_assistance_partners WHERE 1 / (CASE WHEN tenant_id = $1 THEN 0 ELSE 1 END) = 1", other.Tenant.Id); err != nil {
 		t.Errorf("a condition met a row of another tenant: %v", err)
 	}
 }
@@ -218,7 +429,7 @@ func TestRowLevelSecurity(t *testing.T) {
 	if open := c.rows("SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND relname NOT LIKE 'goose%' AND NOT relrowsecurity"); len(open) != 0 {
 		t.Errorf("without row-level security: %q", open)
 	}
-	login := c.newLogin(c.newTenant(admin.TenantCreate{}).Tenant.Id)
+	login := c.newLogin(c.newTenant(api.TenantCreate{}).Tenant.Id)
 	pool := dbtest.Pool(t)
 	role := pgx.Identifier{login.Login}.Sanitize()
 	if _, err := pool.Exec(t.Context(), "GRANT ALL ON ALL TABLES IN SCHEMA public TO "+role); err != nil {
@@ -241,15 +452,15 @@ func TestRowLevelSecurity(t *testing.T) {
 // Logins are listed page by page, each whole, however many tenants it has.
 func TestListReportLogins(t *testing.T) {
 	t.Parallel()
-	manager := setup(t).as(admin.AdminRoleManager, t.Name())
-	tenants := []uuid.UUID{manager.newTenant(admin.TenantCreate{}).Tenant.Id, manager.newTenant(admin.TenantCreate{}).Tenant.Id}
+	manager := setup(t).as(api.AdminRoleManager, t.Name())
+	tenants := []uuid.UUID{manager.newTenant(api.TenantCreate{}).Tenant.Id, manager.newTenant(api.TenantCreate{}).Tenant.Id}
 	var want, got []string
 	for range 3 {
-		made := decode[admin.ReportLoginCreated](t, manager.want(201, manager.do("POST", "/v1/report-logins", admin.ReportLoginCreate{TenantIds: tenants})))
+		made := decode[api.ReportLoginCreated](t, manager.want(201, manager.do("POST", "/v1/report-logins", api.ReportLoginCreate{TenantIds: tenants})))
 		want = append(want, made.Login)
 	}
 	for link := "/v1/report-logins?top=2"; link != ""; {
-		list := decode[admin.ReportLoginList](t, manager.want(200, manager.do("GET", link, nil)))
+		list := decode[api.ReportLoginList](t, manager.want(200, manager.do("GET", link, nil)))
 		if len(list.Value) == 0 || len(list.Value) > 2 {
 			t.Errorf("%d logins on a page of two", len(list.Value))
 		}
@@ -275,27 +486,27 @@ func TestListReportLogins(t *testing.T) {
 func TestReportLogins(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
-	manager, stranger := owner.as(admin.AdminRoleManager, t.Name()), owner.as(admin.AdminRoleManager, t.Name()+" stranger")
-	tenant := manager.newTenant(admin.TenantCreate{}).Tenant.Id
+	manager, stranger := owner.as(api.AdminRoleManager, t.Name()), owner.as(api.AdminRoleManager, t.Name()+" stranger")
+	tenant := manager.newTenant(api.TenantCreate{}).Tenant.Id
 	label := `x"; DROP ROLE postgres; --'$$`
-	made := decode[admin.ReportLoginCreated](t, manager.want(201, manager.do("POST", "/v1/report-logins", admin.ReportLoginCreate{TenantIds: []uuid.UUID{tenant, tenant}, Label: &label})))
+	made := decode[api.ReportLoginCreated](t, manager.want(201, manager.do("POST", "/v1/report-logins", api.ReportLoginCreate{TenantIds: []uuid.UUID{tenant, tenant}, Label: &label})))
 	conn := connect(manager, made.Dsn)
 
-	list := decode[admin.ReportLoginList](t, manager.want(200, manager.do("GET", "/v1/report-logins", nil))).Value
+	list := decode[api.ReportLoginList](t, manager.want(200, manager.do("GET", "/v1/report-logins", nil))).Value
 	if len(list) != 1 || *list[0].Label != label || len(list[0].TenantIds) != 1 {
 		t.Errorf("%+v", list)
 	}
-	if list := decode[admin.ReportLoginList](t, stranger.want(200, stranger.do("GET", "/v1/report-logins", nil))).Value; len(list) != 0 {
+	if list := decode[api.ReportLoginList](t, stranger.want(200, stranger.do("GET", "/v1/report-logins", nil))).Value; len(list) != 0 {
 		t.Errorf("a stranger sees %+v", list)
 	}
 	stranger.refused(404, "", stranger.do("DELETE", "/v1/report-logins/"+made.Login, nil))
 	stranger.refused(404, "", stranger.do("POST", "/v1/report-logins/"+made.Login+"/rotate", nil))
-	stranger.refused(404, "", stranger.do("POST", "/v1/report-logins", admin.ReportLoginCreate{TenantIds: []uuid.UUID{tenant}}))
+	stranger.refused(404, "", stranger.do("POST", "/v1/report-logins", api.ReportLoginCreate{TenantIds: []uuid.UUID{tenant}}))
 	for _, name := range []string{"postgres", `x%22; DROP TABLE tenants`, "mocktenant_report_0"} {
 		owner.want(404, owner.do("DELETE", "/v1/report-logins/"+strings.ReplaceAll(name, " ", "%20"), nil))
 	}
 
-	rotated := decode[admin.ReportLoginCreated](t, manager.want(200, manager.do("POST", "/v1/report-logins/"+made.Login+"/rotate", nil)))
+	rotated := decode[api.ReportLoginCreated](t, manager.want(200, manager.do("POST", "/v1/report-logins/"+made.Login+"/rotate", nil)))
 	if rotated.Login != made.Login || rotated.Dsn == made.Dsn {
 		t.Errorf("%+v", rotated)
 	}
@@ -306,21 +517,20 @@ func TestReportLogins(t *testing.T) {
 	for conn.Ping(t.Context()) == nil && time.Now().Before(deadline) { // its end is on its way
 	}
 	if conn.Ping(t.Context()) == nil {
-		t.Error("a revoked login goes on")
+		t.Error("a revoked login continues")
 	}
 	if conn, err := pgx.Connect(t.Context(), rotated.Dsn); err == nil {
 		_ = conn.Close(t.Context())
 		t.Error("a revoked login connects")
 	}
 
-	short := decode[admin.ReportLoginCreated](t, manager.want(201, manager.do("POST", "/v1/report-logins", admin.ReportLoginCreate{TenantIds: []uuid.UUID{tenant}, TtlSeconds: ptr(int64(1000))})))
+	short := decode[api.ReportLoginCreated](t, manager.want(201, manager.do("POST", "/v1/report-logins", api.ReportLoginCreate{TenantIds: []uuid.UUID{tenant}, TtlSeconds: ptr(int64(1000))})))
 	conn = connect(manager, short.Dsn)
 	if _, err := dbtest.Pool(t).Exec(t.Context(), "UPDATE report_logins SET expires_at = now() - interval '1 second' WHERE login_name = $1", short.Login); err != nil {
 		t.Fatal(err)
 	}
-	var n int
-	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM reporting.users").Scan(&n); err != nil || n != 0 {
-		t.Errorf("an expired login sees %d users, %v", n, err)
+	if got := rowsSeen(t, conn, "users"); got != 0 {
+		t.Errorf("an expired login sees %d users", got)
 	}
 	gone := manager.newLogin(tenant)
 	manager.want(204, manager.do("DELETE", tenantPath(tenant), nil))
@@ -332,17 +542,20 @@ func TestReportLogins(t *testing.T) {
 	}
 }
 
+var update = flag.Bool("update", false, "write docs/reporting.md and testdata/reporting-v1.txt from the reports and the views")
+
 // The views' columns are promised: those that were published stay as they are, in
 // this order; a version may only add to the end.
 func TestReportingColumns(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	promised, err := os.ReadFile("testdata/reporting-v1.txt")
+	const promise = "testdata/reporting-v1.txt"
+	got := c.rows(`SELECT concat_ws(' ', c.relname, string_agg(a.attname || ':' || format_type(a.atttypid, a.atttypmod), ' ' ORDER BY a.attnum))
+		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 WHERE c.relnamespace = 'reporting'::regnamespace GROUP BY c.relname ORDER BY c.relname COLLATE "C"`)
+	promised, err := os.ReadFile(promise)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := c.rows(`SELECT concat_ws(' ', c.relname, string_agg(a.attname || ':' || format_type(a.atttypid, a.atttypmod), ' ' ORDER BY a.attnum))
-		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 WHERE c.relnamespace = 'reporting'::regnamespace GROUP BY c.relname ORDER BY c.relname`)
 	for line := range strings.Lines(string(promised)) {
 		line = strings.TrimSpace(line)
 		if !slices.ContainsFunc(got, func(g string) bool { return g == line || strings.HasPrefix(g, line+" ") }) {
@@ -350,47 +563,107 @@ func TestReportingColumns(t *testing.T) {
 		}
 	}
 	if t.Failed() {
-		t.Logf("there are:\n%s", strings.Join(got, "\n"))
+		t.Fatalf("there are:\n%s\nColumns may only be added at the end, where make generate puts new ones. For a view that no release has had yet, remove its line from %s, run make generate, then make golden.", strings.Join(got, "\n"), promise)
 	}
-	// Everything is described, in the database and in the dictionary.
-	page, err := os.ReadFile("../../docs/reporting.md")
+	if *update {
+		if err := os.WriteFile(promise, []byte(strings.Join(got, "\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantPage(t, "Data dictionary", dictionary(c))
+}
+
+// dictionary writes the last section of docs/reporting.md from what the database says of
+// the views.
+func dictionary(c *client) string {
+	c.Helper()
+	var text strings.Builder
+	text.WriteString(`Times are ` + "`timestamptz`" + `. Graph's dates go to 100 ns and keep their offset; here they
+are cut to the microsecond, with the offset in a separate column.
+` + "`0001-01-01T00:00:00Z`" + `, with which Graph says that there is no such time, is null.
+History begins when a tenant does; a reset, an import or a restored snapshot replaces it,
+at the time that ` + "`tenants.replaced_at`" + ` says.
+`)
+	view := ""
+	for _, row := range c.rows(`SELECT concat_ws(E'\t', c.relname, coalesce(obj_description(c.oid), '-'), a.attname, format_type(a.atttypid, a.atttypmod), coalesce(col_description(c.oid, a.attnum), '-'))
+		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 WHERE c.relnamespace = 'reporting'::regnamespace ORDER BY c.relname COLLATE "C", a.attnum`) {
+		part := strings.Split(row, "\t")
+		if slices.Contains(part, "-") {
+			c.Errorf("not described: %s", row)
+		}
+		if part[0] != view {
+			view = part[0]
+			fmt.Fprintf(&text, "\n### %s\n\n%s\n\n| column | type | what it is |\n|---|---|---|\n", view, part[1])
+		}
+		fmt.Fprintf(&text, "| %s |\n", strings.Join(part[2:], " | "))
+	}
+	return text.String()
+}
+
+var pageLock sync.Mutex // two tests update the page
+
+// wantPage compares what follows a heading of docs/reporting.md, up to the next one, or
+// writes it with -update.
+func wantPage(t *testing.T, heading, want string) {
+	t.Helper()
+	const page = "../../docs/reporting.md"
+	pageLock.Lock()
+	defer pageLock.Unlock()
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, row := range c.rows(`SELECT c.relname || ' | ' || a.attname || ' | ' || format_type(a.atttypid, a.atttypmod) || ' | ' || coalesce(col_description(c.oid, a.attnum), '-')
-		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 WHERE c.relnamespace = 'reporting'::regnamespace ORDER BY c.relname, a.attnum`) {
-		view, line, _ := strings.Cut(row, " | ")
-		if strings.HasSuffix(line, " | -") || !strings.Contains(string(page), "### "+view+"\n") || !strings.Contains(string(page), "| "+line+" |") {
-			t.Errorf("docs/reporting.md lacks, of %s: | %s |", view, line)
+	before, rest, found := strings.Cut(string(text), "\n## "+heading+"\n\n")
+	got, after, more := strings.Cut(rest, "\n## ")
+	if !found {
+		t.Fatalf("%s has no heading %q", page, heading)
+	}
+	if more {
+		after = "\n## " + after
+	}
+	if *update {
+		if err := os.WriteFile(page, []byte(before+"\n## "+heading+"\n\n"+want+after), 0o644); err != nil {
+			t.Fatal(err)
 		}
+		return
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s isn't current; run make golden (-want +got):\n%s", page, diff)
 	}
 }
 
 // partnersSeen is how many partners a connection's login sees.
-func partnersSeen(t *testing.T, conn *pgx.Conn) (n int) {
+func partnersSeen(t *testing.T, conn *pgx.Conn) int {
 	t.Helper()
-	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM reporting.partners").Scan(&n); err != nil {
+	return rowsSeen(t, conn, "remote_assistance_partners")
+}
+
+// rowsSeen is how many rows of a view a connection's login sees: none if its session has
+// ended, since any test's sweep removes each login whose time or last tenant is gone.
+func rowsSeen(t *testing.T, conn *pgx.Conn, view string) (n int) {
+	t.Helper()
+	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM reporting."+view).Scan(&n); err != nil && !conn.IsClosed() {
 		t.Fatal(err)
 	}
 	return n
 }
 
 // When a tenant gets another manager, the logins whose password the one before has
-// read it no more, though they go on with that manager's other tenants; an owner's
-// goes on, unless the manager had given it a password of their own.
+// read it no more, though they continue with that manager's other tenants; an owner's
+// continues, unless the manager had given it a password of their own.
 func TestReportLoginsOfFormerManager(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
-	manager, next := owner.as(admin.AdminRoleManager, t.Name()), owner.as(admin.AdminRoleManager, t.Name()+" next")
+	manager, next := owner.as(api.AdminRoleManager, t.Name()), owner.as(api.AdminRoleManager, t.Name()+" next")
 	var tenants []uuid.UUID
 	for range 2 {
-		made := manager.newTenant(admin.TenantCreate{})
+		made := manager.newTenant(api.TenantCreate{})
 		manager.createPartner(made.Credentials.AccessToken, "x", "onboarding")
 		tenants = append(tenants, made.Tenant.Id)
 	}
 	both, one := manager.newLogin(tenants...), manager.newLogin(tenants[0])
 	owners, rotated := owner.newLogin(tenants...), owner.newLogin(tenants[0])
-	rotated = decode[admin.ReportLoginCreated](t, manager.want(200, manager.do("POST", "/v1/report-logins/"+rotated.Login+"/rotate", nil)))
+	rotated = decode[api.ReportLoginCreated](t, manager.want(200, manager.do("POST", "/v1/report-logins/"+rotated.Login+"/rotate", nil)))
 	conns := map[string]*pgx.Conn{"both": connect(owner, both.Dsn), "one": connect(owner, one.Dsn), "owner's": connect(owner, owners.Dsn), "rotated": connect(owner, rotated.Dsn)}
 	for name, want := range map[string]int{"both": 2, "one": 1, "owner's": 2, "rotated": 1} {
 		if got := partnersSeen(t, conns[name]); got != want {
@@ -406,7 +679,7 @@ func TestReportLoginsOfFormerManager(t *testing.T) {
 		}
 	}
 	next.newLogin(tenants[0])
-	list := decode[admin.ReportLoginList](t, manager.want(200, manager.do("GET", "/v1/report-logins", nil))).Value
+	list := decode[api.ReportLoginList](t, manager.want(200, manager.do("GET", "/v1/report-logins", nil))).Value
 	if len(list) != 1 || list[0].Login != both.Login || !slices.Equal(list[0].TenantIds, tenants[1:]) {
 		t.Errorf("the former manager has %+v", list)
 	}
@@ -423,7 +696,7 @@ func TestReportLoginsOfFormerManager(t *testing.T) {
 func TestReportsOfExpiredTenant(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	made := c.newTenant(admin.TenantCreate{TtlSeconds: ptr(int64(3600))})
+	made := c.newTenant(api.TenantCreate{TtlSeconds: ptr(int64(3600))})
 	c.createPartner(made.Credentials.AccessToken, "x", "onboarding")
 	conn := connect(c, c.newLogin(made.Tenant.Id).Dsn)
 	if got := partnersSeen(t, conn); got != 1 {
@@ -437,7 +710,7 @@ func TestReportsOfExpiredTenant(t *testing.T) {
 	}
 }
 
-// A service whose Postgres role is no superuser, but may make roles, ends the
+// A service whose Postgres role isn't a superuser, but may make roles, ends the
 // connections of a login that it revokes, and reports that run for too long.
 func TestReportLoginsWithoutSuperuser(t *testing.T) {
 	t.Parallel()
@@ -460,7 +733,7 @@ func TestReportLoginsWithoutSuperuser(t *testing.T) {
 	url := fmt.Sprintf("host='%s' port=%d user='%s' password='%s' dbname='%s' sslmode=disable", config.Host, config.Port, name, name, name)
 	c := openOn(t, url)
 
-	made := c.newTenant(admin.TenantCreate{})
+	made := c.newTenant(api.TenantCreate{})
 	c.createPartner(made.Credentials.AccessToken, "x", "onboarding")
 	login := c.newLogin(made.Tenant.Id)
 	conn := connect(c, login.Dsn)
@@ -472,7 +745,7 @@ func TestReportLoginsWithoutSuperuser(t *testing.T) {
 	for conn.Ping(t.Context()) == nil && time.Now().Before(deadline) { // its end is on its way
 	}
 	if conn.Ping(t.Context()) == nil {
-		t.Error("a revoked login goes on")
+		t.Error("a revoked login continues")
 	}
 
 	login = c.newLogin(made.Tenant.Id)

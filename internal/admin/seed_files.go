@@ -22,12 +22,12 @@ import (
 	"github.com/mocktenant/mocktenant/internal/state"
 )
 
-// seedName is what a seed may be called; see NewName in openapi.yaml.
+// seedName matches valid names of seeds; see NewName in api/openapi.yaml.
 var seedName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 // ReadSeeds keeps every document in a folder, *.json, *.yaml and *.yml, as the seed
-// that its file's name without the ending names; "" is no folder. A file that is as
-// it was the last time is passed over, one that changed takes the place of the seed,
+// that its file's name without the ending names; "" names none. A file that hasn't
+// changed since the last time is passed over, one that changed takes the place of the seed,
 // whose tenants stay as they are. A file that comes for the first time is made a
 // tenant too, with ids that are the same everywhere. The error of a document that
 // can't be taken says file, line and path; nothing of that file is kept then.
@@ -47,7 +47,7 @@ func (a *API) ReadSeeds(ctx context.Context, dir string) error {
 	return nil
 }
 
-// seedFiles are the documents in a folder, by the names of the seeds.
+// seedFiles returns the documents in a folder by the names of their seeds.
 func seedFiles(dir string) (map[string]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -61,7 +61,7 @@ func seedFiles(dir string) (map[string]string, error) {
 		}
 		name := strings.TrimSuffix(e.Name(), ext)
 		if !seedName.MatchString(name) {
-			return nil, fmt.Errorf("seed %s: a seed can't be called %q: want letters, digits, '.', '_' and '-', 100 at most", path, name)
+			return nil, fmt.Errorf("seed %s: a seed can't be called %q: want up to 100 letters, digits, '.', '_' and '-'", path, name)
 		}
 		if other, twice := files[name]; twice {
 			return nil, fmt.Errorf("seeds %s and %s: both are called %q", other, path, name)
@@ -97,7 +97,7 @@ func (a *API) readSeed(ctx context.Context, name, path string) error {
 	put := db.PutSeedParams{Name: name, CreatedAt: a.now(), Digest: digest.Sum(nil)}
 	err = pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
 		q := db.New(tx)
-		m := state.Importer{Now: put.CreatedAt, IDSeed: name}
+		m := state.Importer{Now: put.CreatedAt, IDSeed: name, CheckRule: a.rules}
 		if put.StateID, err = m.Import(ctx, tx, document); err != nil {
 			return err
 		}
@@ -116,22 +116,27 @@ func (a *API) readSeed(ctx context.Context, name, path string) error {
 	return err
 }
 
-// errReadElsewhere rolls back what another process did meanwhile.
+// errReadElsewhere rolls back a change that another process has made.
 var errReadElsewhere = errors.New("another process has read it")
 
-// plant makes the tenant of a seed, unless it is there.
+// plant makes the tenant of a seed, unless it exists.
 func (a *API) plant(ctx context.Context, q *db.Queries, seed db.PutSeedParams) error {
 	id := db.SeededID(seed.Name, "tenant", 1)
+	kept, err := q.GetState(ctx, seed.StateID)
+	if err != nil {
+		return err
+	}
+	created := clockOf(kept, seed.CreatedAt).Now(seed.CreatedAt)
 	n, err := q.CreateTenant(ctx, db.CreateTenantParams{
-		TenantID: id, DisplayName: seed.Name, OriginID: &seed.StateID, IDSeed: &seed.Name, CreatedAt: seed.CreatedAt,
+		TenantID: id, DisplayName: seed.Name, OriginID: &seed.StateID, IDSeed: &seed.Name, CreatedAt: created,
 	})
 	if err != nil || n == 0 {
 		return err
 	}
 	domain := strings.ToLower(seed.Name) + domainSuffix
-	if n, err := q.CreateDomain(ctx, db.CreateDomainParams{Name: domain, TenantID: id, CreatedAt: seed.CreatedAt}); err != nil || n == 0 {
-		return cmp.Or(err, fmt.Errorf("the domain %q is another tenant's: call the file otherwise", domain))
+	if n, err := q.CreateDomain(ctx, db.CreateDomainParams{Name: domain, TenantID: id, CreatedAt: created}); err != nil || n == 0 {
+		return cmp.Or(err, fmt.Errorf("the domain %q is another tenant's: rename the file", domain))
 	}
 	a.log.Info("a tenant from a seed", "seed", seed.Name, "tenant", id, "domain", domain)
-	return state.Replace(ctx, q, id, seed.StateID)
+	return state.Replace(ctx, q, id, seed.StateID, seed.CreatedAt)
 }

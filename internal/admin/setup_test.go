@@ -21,9 +21,11 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/admin"
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	description "github.com/mocktenant/mocktenant/internal/entity"
 	"github.com/mocktenant/mocktenant/internal/server"
 	"github.com/mocktenant/mocktenant/internal/state"
 )
@@ -51,7 +53,7 @@ type client struct {
 	key    string
 }
 
-// reply is what came back.
+// reply is an answer of the service.
 type reply struct {
 	status int
 	header http.Header
@@ -63,7 +65,7 @@ func setup(t testing.TB) *client {
 	t.Helper()
 	shared.once.Do(func() {
 		ctx := context.Background()
-		shared.server, shared.err = server.Start(ctx, server.Config{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: dbtest.URL(t)})
+		shared.server, shared.err = server.Start(ctx, server.Config{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: dbtest.URL(t), JournalRate: 1_000_000})
 		if shared.err == nil {
 			_, shared.key, shared.err = admin.CreateKey(ctx, db.New(dbtest.Pool(t)), "owner of the tests", db.AdminRoleOwner, 0, time.Now())
 		}
@@ -75,13 +77,13 @@ func setup(t testing.TB) *client {
 }
 
 // as is the same service for another key, of a role and a name.
-func (c *client) as(role admin.AdminRole, name string) *client {
+func (c *client) as(role api.AdminRole, name string) *client {
 	c.Helper()
-	made := decode[admin.KeyCreated](c, c.want(201, c.do("POST", "/v1/keys", admin.KeyCreate{Name: name, Role: role})))
+	made := decode[api.KeyCreated](c, c.want(201, c.do("POST", "/v1/keys", api.KeyCreate{Name: name, Role: role})))
 	return &client{c.TB, c.server, made.Key}
 }
 
-// do sends a request; a body that is no string is sent as JSON. headers are names
+// do sends a request; a body that isn't a string is sent as JSON. headers are names
 // and values in turn.
 func (c *client) do(method, path string, body any, headers ...string) reply {
 	c.Helper()
@@ -121,7 +123,7 @@ func (c *client) want(status int, r reply) reply {
 // refused fails the test unless it is a problem of the status, about the pointer.
 func (c *client) refused(status int, pointer string, r reply) string {
 	c.Helper()
-	p := decode[admin.Problem](c, c.want(status, r))
+	p := decode[api.Problem](c, c.want(status, r))
 	got := ""
 	if p.Pointer != nil {
 		got = *p.Pointer
@@ -145,12 +147,17 @@ func decode[T any](t testing.TB, r reply) T {
 }
 
 // newTenant makes a tenant with credentials.
-func (c *client) newTenant(r admin.TenantCreate) admin.TenantCreated {
+func (c *client) newTenant(r api.TenantCreate) api.TenantCreated {
 	c.Helper()
 	if r.DisplayName == "" {
 		r.DisplayName = c.Name()
 	}
-	return decode[admin.TenantCreated](c, c.want(201, c.do("POST", "/v1/tenants", r)))
+	return decode[api.TenantCreated](c, c.want(201, c.do("POST", "/v1/tenants", r)))
+}
+
+// named returns a user's name in the domain of a tenant that was made without naming one.
+func named(local string, tenant uuid.UUID) string {
+	return local + "@" + tenant.String()[24:] + ".mocktenant.example"
 }
 
 // graph calls Graph with a token.
@@ -243,11 +250,7 @@ func openOn(t testing.TB, url string) *client {
 
 // contract is the document that is served.
 var contract = sync.OnceValue(func() *openapi3.T {
-	text, err := os.ReadFile("openapi.yaml")
-	if err != nil {
-		panic(err)
-	}
-	document, err := openapi3.NewLoader().LoadFromData(text)
+	document, err := openapi3.NewLoader().LoadFromData(api.OpenAPI)
 	if err != nil {
 		panic(err)
 	}
@@ -275,10 +278,10 @@ func roleOf(t testing.TB, route string) string {
 	return role
 }
 
-// checkSchema holds a document against the published schema.
+// checkSchema checks a document against the published schema.
 func checkSchema(t testing.TB, document string) {
 	t.Helper()
-	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(state.Schema))
+	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(state.Schema()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,4 +301,15 @@ func checkSchema(t testing.TB, document string) {
 	if err != nil {
 		t.Errorf("%v\n%s", err, document)
 	}
+}
+
+// holding counts so many remote assistance partners, users and
+// applications, and no entities of the other sets.
+func holding(partners, users, applications int) api.StateCounts {
+	counts := api.StateCounts{Entities: map[string]int64{}, Users: int64(users), Applications: int64(applications)}
+	for _, t := range description.All {
+		counts.Entities[t.SetName()] = 0
+	}
+	counts.Entities[description.RemoteAssistancePartner.SetName()] = int64(partners)
+	return counts
 }

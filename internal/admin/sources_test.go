@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
@@ -58,19 +58,19 @@ func TestSourceRemovedMeanwhile(t *testing.T) {
 	c := setup(t)
 	seed := "seed-" + uuid.NewString()
 	c.want(201, c.do("POST", "/v1/seeds?name="+seed, document))
-	of, doc := c.newTenant(admin.TenantCreate{}).Tenant.Id, json.RawMessage(document)
-	snapshots := c.newTenant(admin.TenantCreate{Source: &admin.TenantSource{Document: &doc}}).Tenant.Id
-	c.want(201, c.do("POST", tenantPath(snapshots, "/snapshots"), admin.SnapshotCreate{Name: "s"}))
+	of, doc := c.newTenant(api.TenantCreate{}).Tenant.Id, json.RawMessage(document)
+	snapshots := c.newTenant(api.TenantCreate{Source: &api.TenantSource{Document: &doc}}).Tenant.Id
+	c.want(201, c.do("POST", tenantPath(snapshots, "/snapshots"), api.SnapshotCreate{Name: "s"}))
 	c.want(200, c.do("PUT", tenantPath(of, "/state"), document))
-	c.want(201, c.do("POST", tenantPath(of, "/snapshots"), admin.SnapshotCreate{Name: "s"}))
+	c.want(201, c.do("POST", tenantPath(of, "/snapshots"), api.SnapshotCreate{Name: "s"}))
 	for _, tt := range []struct {
 		name   string
-		source admin.TenantSource
+		source api.TenantSource
 		remove string
 	}{
-		{"seed", admin.TenantSource{Seed: &seed}, "/v1/seeds/" + seed},
-		{"snapshot", admin.TenantSource{TenantId: &snapshots, Snapshot: ptr("s")}, tenantPath(snapshots, "/snapshots/s")},
-		{"tenant of the snapshot", admin.TenantSource{TenantId: &of, Snapshot: ptr("s")}, tenantPath(of)},
+		{"seed", api.TenantSource{Seed: &seed}, "/v1/seeds/" + seed},
+		{"snapshot", api.TenantSource{TenantId: &snapshots, Snapshot: ptr("s")}, tenantPath(snapshots, "/snapshots/s")},
+		{"tenant of the snapshot", api.TenantSource{TenantId: &of, Snapshot: ptr("s")}, tenantPath(of)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -79,13 +79,13 @@ func TestSourceRemovedMeanwhile(t *testing.T) {
 			pid, goOn := c.stall(domain)
 			create, remove := make(chan reply, 1), make(chan reply, 1)
 			go func() {
-				create <- c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Domain: &domain, Source: &tt.source})
+				create <- c.do("POST", "/v1/tenants", api.TenantCreate{DisplayName: "x", Domain: &domain, Source: &tt.source})
 			}()
 			creator := c.blocked(pid, create)
 			go func() { remove <- c.do("DELETE", tt.remove, nil) }()
 			c.blocked(creator, remove)
 			goOn()
-			made := decode[admin.TenantCreated](c, c.want(201, <-create))
+			made := decode[api.TenantCreated](c, c.want(201, <-create))
 			c.want(204, <-remove)
 			c.refused(404, "", c.do("GET", tt.remove, nil))
 			want := []string{"one", "two"}
@@ -111,7 +111,7 @@ func TestRetryWithoutSource(t *testing.T) {
 	seed := "seed-" + uuid.NewString()
 	c.want(201, c.do("POST", "/v1/seeds?name="+seed, document))
 	create := func() reply {
-		return c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Source: &admin.TenantSource{Seed: &seed}}, "Idempotency-Key", seed)
+		return c.do("POST", "/v1/tenants", api.TenantCreate{DisplayName: "x", Source: &api.TenantSource{Seed: &seed}}, "Idempotency-Key", seed)
 	}
 	first := c.want(201, create())
 	c.want(204, c.do("DELETE", "/v1/seeds/"+seed, nil))
@@ -119,9 +119,9 @@ func TestRetryWithoutSource(t *testing.T) {
 		t.Errorf("%s\n%s", first.body, again.body)
 	}
 
-	tenant := decode[admin.TenantCreated](t, first).Tenant.Id
+	tenant := decode[api.TenantCreated](t, first).Tenant.Id
 	login := func() reply {
-		return c.do("POST", "/v1/report-logins", admin.ReportLoginCreate{TenantIds: []uuid.UUID{tenant}}, "Idempotency-Key", "login "+seed)
+		return c.do("POST", "/v1/report-logins", api.ReportLoginCreate{TenantIds: []uuid.UUID{tenant}}, "Idempotency-Key", "login "+seed)
 	}
 	first = c.want(201, login())
 	c.want(204, c.do("DELETE", tenantPath(tenant), nil))

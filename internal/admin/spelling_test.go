@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
@@ -13,7 +13,7 @@ import (
 func TestSpellingsNeedKey(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
-	tenant := owner.newTenant(admin.TenantCreate{DisplayName: "secret"}).Tenant.Id
+	tenant := owner.newTenant(api.TenantCreate{DisplayName: "secret"}).Tenant.Id
 	stranger := &client{t, owner.server, ""}
 	guarded := 0
 	for route, path := range routes(tenant) {

@@ -4,285 +4,207 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
+	"slices"
+	"strings"
 
-	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/entity"
 	"github.com/mocktenant/mocktenant/internal/state"
 )
 
-func counts(ctx context.Context, q *db.Queries, id uuid.UUID) (StateCounts, error) {
+func counts(ctx context.Context, q *db.Queries, id uuid.UUID) (api.StateCounts, error) {
 	n, err := state.Count(ctx, q, id)
-	return StateCounts{Partners: n.Partners, Users: n.Users, Applications: n.Applications}, err
+	return api.StateCounts{Entities: n.Entities, Users: n.Users, Applications: n.Applications}, err
 }
 
-// oneMoment is how what is read in several statements belongs together.
+// oneMoment makes several statements read the same snapshot of the database.
 var oneMoment = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 
-// export answers the state of a tenant, or of what is kept, as a document. It has
-// left the database before the client takes it.
-func (a *API) export(x *call, id uuid.UUID, format string) (answer, error) {
-	kind := jsonType
-	if format == "yaml" {
-		kind = yamlType
-	}
-	err := a.readState(x, id, kind == yamlType)
-	if err == nil {
-		err = a.send(x, kind)
-	}
-	return answer{status: http.StatusOK}, err
+// format is the format of an export.
+type format struct {
+	Format string // "" means JSON
 }
 
-func (a *API) readState(x *call, id uuid.UUID, yaml bool) error {
-	ctx := x.Request.Context()
-	release, err := a.transfers.take(ctx, a.patience)
+// export answers with the document of a tenant or a stored state. Reading the database is
+// over before the client receives the first byte.
+func (x *call) export(ctx context.Context, id uuid.UUID, f format) error {
+	kind := jsonType
+	if f.Format == "yaml" {
+		kind = yamlType
+	}
+	if err := x.readState(ctx, id, kind == yamlType); err != nil {
+		return err
+	}
+	return x.send(kind)
+}
+
+func (x *call) readState(ctx context.Context, id uuid.UUID, yaml bool) error {
+	release, err := x.admin.transfers.Take(ctx, x.admin.patience)
 	if err != nil {
 		return err
 	}
 	defer release()
-	return pgx.BeginTxFunc(ctx, a.pool, oneMoment, func(tx pgx.Tx) error {
+	return pgx.BeginTxFunc(ctx, x.admin.pool, oneMoment, func(tx pgx.Tx) error {
 		return state.Export(ctx, db.New(tx), id, x.document, yaml)
 	})
 }
 
-// ExportTenant answers the state of a tenant.
-func (a *API) ExportTenant(c *gin.Context, id TenantId, p ExportTenantParams) {
-	a.answer(c, func(x *call) (answer, error) { return a.export(x, id, formatOf(p.Format)) })
+// exportTenant answers with the document of a tenant.
+func exportTenant(ctx context.Context, x *call, r format) error {
+	return x.export(ctx, x.tenant.ID, r)
 }
 
-func formatOf[T ~string](format *T) string {
-	if format == nil {
-		return ""
+// importer reads documents for the caller.
+func (x *call) importer() state.Importer {
+	return state.Importer{Now: x.Arrived, By: x.caller.id, CheckRule: x.admin.rules}
+}
+
+// importTenant replaces the state of a tenant with a document.
+func importTenant(ctx context.Context, c *change, _ none) (api.StateCounts, error) {
+	m := c.importer()
+	m.Since = c.call.tenant.CreatedAt
+	set(&m.IDSeed, c.call.tenant.IDSeed)
+	from, err := m.Import(ctx, c.tx, c.state)
+	if err != nil {
+		return api.StateCounts{}, err
 	}
-	return string(*format)
+	if err := c.lock(ctx); err != nil {
+		return api.StateCounts{}, err
+	}
+	if err := state.KeepTokens(ctx, c.Queries, c.tenant.ID, from); err != nil {
+		return api.StateCounts{}, err
+	}
+	if err := c.replace(ctx, from); err != nil {
+		return api.StateCounts{}, err
+	}
+	if _, err := c.DeleteUnusedStates(ctx, []uuid.UUID{from}); err != nil {
+		return api.StateCounts{}, err
+	}
+	return counts(ctx, c.Queries, c.tenant.ID)
 }
 
-// ImportTenant replaces the state of a tenant by a document.
-func (a *API) ImportTenant(c *gin.Context, id TenantId) {
-	a.answer(c, func(x *call) (answer, error) {
-		return a.transfer(x, "", func(ctx context.Context, c *change) (answer, error) {
-			m := state.Importer{Now: x.now, By: x.caller.id}
-			set(&m.IDSeed, x.tenant.IDSeed)
-			from, err := m.Import(ctx, c.tx, x.state)
-			if err == nil {
-				err = c.lock(ctx, x, id)
-			}
-			if err == nil {
-				err = state.KeepTokens(ctx, c.Queries, id, from)
-			}
-			if err == nil {
-				err = c.replace(ctx, from)
-			}
-			if err != nil {
-				return answer{}, err
-			}
-			if _, err := c.DeleteUnusedStates(ctx, []uuid.UUID{from}); err != nil {
-				return answer{}, err
-			}
-			n, err := counts(ctx, c.Queries, id)
-			return ok(n), err
-		})
-	})
-}
-
-// replace gives the change's tenant what a state holds, within its quota.
+// replace replaces the tenant's content with a state, within the tenant's quota.
 func (c *change) replace(ctx context.Context, from uuid.UUID) error {
-	if err := c.checkQuota(ctx, from, c.tenant.PartnerQuota, c.tenant.UserQuota); err != nil {
+	if err := c.checkQuota(ctx, from, c.tenant.EntityQuota, c.tenant.UserQuota); err != nil {
 		return err
 	}
-	return state.Replace(ctx, c.Queries, c.tenant.ID, from)
+	return state.Replace(ctx, c.Queries, c.tenant.ID, from, c.Arrived)
 }
 
-// checkQuota refuses a state that has more than a tenant may have; nil is no limit.
-func (c *change) checkQuota(ctx context.Context, from uuid.UUID, partners, users *int32) error {
-	if partners == nil && users == nil {
+// checkQuota refuses a state that exceeds a tenant's quota; nil means no limit.
+func (c *change) checkQuota(ctx context.Context, from uuid.UUID, entities, users *int32) error {
+	if entities == nil && users == nil {
 		return nil
 	}
 	has, err := state.Count(ctx, c.Queries, from)
 	if err != nil {
 		return err
 	}
-	for _, of := range []struct {
+	type held struct {
 		quota *int32
 		has   int64
 		what  string
-	}{{partners, has.Partners, "partners"}, {users, has.Users, "users"}} {
+	}
+	all := []held{{users, has.Users, "users"}}
+	for _, t := range entity.All {
+		all = append(all, held{entities, has.Entities[t.SetName()], t.Noun + "s"})
+	}
+	for _, of := range all {
 		if of.quota != nil && of.has > int64(*of.quota) {
-			return errConflict("The tenant would have %d %s, and its quota is %d: raise the quota, or take what has fewer.", of.has, of.what, *of.quota)
+			return errConflict("The tenant would have %d %s, and its quota is %d: raise the quota, or use a smaller state.", of.has, of.what, *of.quota)
 		}
 	}
 	return nil
 }
 
-func (a *API) snapshot(ctx context.Context, q *db.Queries, tenant uuid.UUID, name string) (db.Snapshot, error) {
-	row, err := q.GetSnapshot(ctx, db.GetSnapshotParams{TenantID: tenant, Name: name})
-	return row, orNoSnapshot(err, name)
-}
-
-func orNoSnapshot(err error, name string) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = errNotFound("The tenant has no snapshot %q.", name)
+// diffStates compares two snapshots, or one and the current state.
+func diffStates(ctx context.Context, x *call, p api.DiffStatesParams) (list api.DiffList, err error) {
+	start, err := parseDiffStart(p.After)
+	if err != nil {
+		return list, err
 	}
-	return err
-}
-
-func showSnapshot(ctx context.Context, q *db.Queries, row db.Snapshot) (Snapshot, error) {
-	n, err := counts(ctx, q, row.StateID)
-	return Snapshot{Name: row.Name, CreatedDateTime: row.CreatedAt.UTC(), Counts: n}, err
-}
-
-// ListSnapshots lists the snapshots of a tenant.
-func (a *API) ListSnapshots(c *gin.Context, id TenantId, p ListSnapshotsParams) {
-	a.answer(c, func(x *call) (answer, error) {
-		ctx := c.Request.Context()
-		rows, err := a.queries.ListSnapshots(ctx, db.ListSnapshotsParams{TenantID: id, After: afterText(p.After), RowLimit: limit(p.Top) + 1})
+	err = pgx.BeginTxFunc(ctx, x.admin.pool, oneMoment, func(tx pgx.Tx) error {
+		q := db.New(tx)
+		from, to, err := x.compared(ctx, q, p)
 		if err != nil {
-			return answer{}, err
-		}
-		list := SnapshotList{Value: []Snapshot{}}
-		rows, list.NextLink = page(x, rows, p.Top, func(s db.Snapshot) string { return s.Name })
-		for _, row := range rows {
-			s, err := showSnapshot(ctx, a.queries, row)
-			if err != nil {
-				return answer{}, err
-			}
-			list.Value = append(list.Value, s)
-		}
-		return ok(list), nil
-	})
-}
-
-// CreateSnapshot keeps the state of now.
-func (a *API) CreateSnapshot(c *gin.Context, id TenantId, _ CreateSnapshotParams) {
-	a.answer(c, func(x *call) (answer, error) {
-		r, err := read[SnapshotCreate](x)
-		if err != nil {
-			return answer{}, err
-		}
-		return a.copying(x, r.Name, func(ctx context.Context, c *change) (answer, error) {
-			kept, err := c.keep(ctx, id, x.now)
-			if err != nil {
-				return answer{}, err
-			}
-			row := db.Snapshot{TenantID: id, Name: r.Name, StateID: kept, CreatedAt: x.now}
-			n, err := c.CreateSnapshot(ctx, db.CreateSnapshotParams(row))
-			if err != nil || n == 0 {
-				return answer{}, orConflict(err, "The tenant has a snapshot %q; delete it first, or take another name.", r.Name)
-			}
-			s, err := showSnapshot(ctx, c.Queries, row)
-			return created(s), err
-		})
-	})
-}
-
-// GetSnapshot answers a snapshot.
-func (a *API) GetSnapshot(c *gin.Context, id TenantId, name Name) {
-	a.answer(c, func(*call) (answer, error) {
-		row, err := a.snapshot(c.Request.Context(), a.queries, id, name)
-		if err != nil {
-			return answer{}, err
-		}
-		s, err := showSnapshot(c.Request.Context(), a.queries, row)
-		return ok(s), err
-	})
-}
-
-// DeleteSnapshot removes a snapshot, and what it kept unless a tenant goes back to
-// that.
-func (a *API) DeleteSnapshot(c *gin.Context, id TenantId, name Name) {
-	a.answer(c, func(x *call) (answer, error) {
-		return a.change(x, name, func(ctx context.Context, c *change) (answer, error) {
-			row, err := a.snapshot(ctx, c.Queries, id, name)
-			if err != nil {
-				return answer{}, err
-			}
-			if _, err := c.DeleteSnapshot(ctx, db.DeleteSnapshotParams{TenantID: id, Name: name}); err != nil {
-				return answer{}, err
-			}
-			_, err = c.DeleteUnusedStates(ctx, []uuid.UUID{row.StateID})
-			return done(), err
-		})
-	})
-}
-
-// RestoreSnapshot puts the tenant back.
-func (a *API) RestoreSnapshot(c *gin.Context, id TenantId, name Name) {
-	a.answer(c, func(x *call) (answer, error) {
-		return a.copying(x, name, func(ctx context.Context, c *change) (answer, error) {
-			row, err := a.snapshot(ctx, c.Queries, id, name)
-			if err != nil {
-				return answer{}, err
-			}
-			if err := c.replace(ctx, row.StateID); err != nil {
-				return answer{}, err
-			}
-			n, err := counts(ctx, c.Queries, id)
-			return ok(n), err
-		})
-	})
-}
-
-// ExportSnapshot answers a snapshot as a document.
-func (a *API) ExportSnapshot(c *gin.Context, id TenantId, name Name, p ExportSnapshotParams) {
-	a.answer(c, func(x *call) (answer, error) {
-		row, err := a.snapshot(c.Request.Context(), a.queries, id, name)
-		if err != nil {
-			return answer{}, err
-		}
-		return a.export(x, row.StateID, formatOf(p.Format))
-	})
-}
-
-// DiffStates compares two snapshots, or one and the state of now.
-func (a *API) DiffStates(c *gin.Context, id TenantId, p DiffStatesParams) {
-	a.answer(c, func(x *call) (result answer, err error) {
-		after, err := parseAfter(p.After)
-		if err != nil {
-			return answer{}, err
-		}
-		ctx := c.Request.Context()
-		err = pgx.BeginTxFunc(ctx, a.pool, oneMoment, func(tx pgx.Tx) error {
-			q, to := db.New(tx), id
-			from, err := a.snapshot(ctx, q, id, p.From)
-			if err != nil {
-				return err
-			}
-			if p.To != nil {
-				later, err := a.snapshot(ctx, q, id, *p.To)
-				if err != nil {
-					return err
-				}
-				to = later.StateID
-			}
-			var changes []state.Change
-			if p.After == nil {
-				if changes, err = state.DiffDirectory(ctx, q, from.StateID, to); errors.Is(err, state.ErrTooLong) {
-					return errBadRequest("More changed of the settings, users and applications than a page has, some 8 MB: export both states and compare them.")
-				} else if err != nil {
-					return err
-				}
-			}
-			partners, err := state.DiffPartners(ctx, q, from.StateID, to, after, limit(p.Top)+1)
-			if err != nil {
-				return err
-			}
-			list := DiffList{}
-			partners, list.NextLink = page(x, partners, p.Top, func(c state.Change) string { return c.ID })
-			list.Value, err = entries(append(changes, partners...))
-			result = ok(list)
 			return err
-		})
-		return result, err
+		}
+		var changes []state.Change
+		if p.After == nil {
+			if changes, err = state.DiffDirectory(ctx, q, from, to); errors.Is(err, state.ErrTooLong) {
+				return errBadRequest("The changes of settings, users and applications exceed the limit of 8 MB: export both states and compare the documents.")
+			} else if err != nil {
+				return err
+			}
+		}
+		items, err := diffEntities(ctx, q, from, to, start, limit(p.Top)+1)
+		if err != nil {
+			return err
+		}
+		items, list.NextLink = page(x, items, p.Top, func(c state.Change) string { return c.Entity + " " + c.ID })
+		list.Value, err = entries(append(changes, items...))
+		return err
 	})
+	return list, err
 }
 
-func entries(changes []state.Change) ([]DiffEntry, error) {
-	list := []DiffEntry{}
+// diffStart is the start of a page of changed entities: after an entity of a type.
+type diffStart struct {
+	at    int // index in entity.All
+	after uuid.UUID
+}
+
+// parseDiffStart reads the start of a page: the name of a type and an id.
+func parseDiffStart(after *string) (start diffStart, err error) {
+	if after == nil {
+		return start, nil
+	}
+	name, id, _ := strings.Cut(*after, " ")
+	start.at = slices.IndexFunc(entity.All, func(t *entity.Type) bool { return t.Name == name })
+	known := start.at >= 0
+	if known {
+		start.after, known = entity.All[start.at].ParseKey(id)
+	}
+	if !known {
+		return start, errBadRequest("The parameter after: %q is not from a nextLink.", *after)
+	}
+	return start, nil
+}
+
+// diffEntities lists the entities that differ, set by set, at most limit.
+func diffEntities(ctx context.Context, q *db.Queries, from, to uuid.UUID, start diffStart, limit int64) (all []state.Change, err error) {
+	for _, t := range entity.All[start.at:] {
+		left := limit - int64(len(all))
+		if left == 0 {
+			break
+		}
+		changes, err := state.DiffItems(ctx, q, t, from, to, start.after, left)
+		if err != nil {
+			return nil, err
+		}
+		all, start.after = append(all, changes...), uuid.Nil
+	}
+	return all, nil
+}
+
+// compared returns the two states to compare: of snapshots, or the tenant itself.
+func (x *call) compared(ctx context.Context, q *db.Queries, p api.DiffStatesParams) (from, to uuid.UUID, err error) {
+	earlier, err := findSnapshot(ctx, q, x.tenant.ID, p.From)
+	if err != nil || p.To == nil {
+		return earlier.StateID, x.tenant.ID, err
+	}
+	later, err := findSnapshot(ctx, q, x.tenant.ID, *p.To)
+	return earlier.StateID, later.StateID, err
+}
+
+func entries(changes []state.Change) ([]api.DiffEntry, error) {
+	list := []api.DiffEntry{}
 	for _, c := range changes {
-		e := DiffEntry{Entity: DiffEntryEntity(c.Entity), Id: c.ID, Change: DiffEntryChangeChanged}
+		e := api.DiffEntry{Entity: c.Entity, Id: c.ID, Change: api.DiffEntryChangeChanged}
 		var err error
 		if e.Before, err = raw(c.Before); err != nil {
 			return nil, err
@@ -292,115 +214,20 @@ func entries(changes []state.Change) ([]DiffEntry, error) {
 		}
 		switch {
 		case e.Before == nil:
-			e.Change = DiffEntryChangeAdded
+			e.Change = api.DiffEntryChangeAdded
 		case e.After == nil:
-			e.Change = DiffEntryChangeRemoved
+			e.Change = api.DiffEntryChangeRemoved
 		}
 		list = append(list, e)
 	}
 	return list, nil
 }
 
-func raw(value any) (*State, error) {
+func raw(value any) (*api.State, error) {
 	if value == nil {
 		return nil, nil
 	}
 	text, err := json.Marshal(value)
-	s := State(text)
+	s := api.State(text)
 	return &s, err
-}
-
-// seed finds a seed that the caller may see: a manager their own and those for all.
-func (a *API) seed(x *call, name string) (db.Seed, error) {
-	row, err := a.queries.GetSeed(x.Request.Context(), db.GetSeedParams{Name: name, Manager: x.caller.manager()})
-	return row, orNoSeed(err, name)
-}
-
-func orNoSeed(err error, name string) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = errNotFound("There is no seed %q.", name)
-	}
-	return err
-}
-
-func showSeed(ctx context.Context, q *db.Queries, row db.Seed) (Seed, error) {
-	n, err := counts(ctx, q, row.StateID)
-	return Seed{Name: row.Name, Manager: row.Manager, CreatedDateTime: row.CreatedAt.UTC(), Counts: n}, err
-}
-
-// ListSeeds lists the seeds.
-func (a *API) ListSeeds(c *gin.Context, p ListSeedsParams) {
-	a.answer(c, func(x *call) (answer, error) {
-		ctx := c.Request.Context()
-		rows, err := a.queries.ListSeeds(ctx, db.ListSeedsParams{After: afterText(p.After), Manager: x.caller.manager(), RowLimit: limit(p.Top) + 1})
-		if err != nil {
-			return answer{}, err
-		}
-		list := SeedList{Value: []Seed{}}
-		rows, list.NextLink = page(x, rows, p.Top, func(s db.Seed) string { return s.Name })
-		for _, row := range rows {
-			s, err := showSeed(ctx, a.queries, row)
-			if err != nil {
-				return answer{}, err
-			}
-			list.Value = append(list.Value, s)
-		}
-		return ok(list), nil
-	})
-}
-
-// CreateSeed keeps a document under a name: all of it, or nothing.
-func (a *API) CreateSeed(c *gin.Context, p CreateSeedParams) {
-	a.answer(c, func(x *call) (answer, error) {
-		return a.transfer(x, p.Name, func(ctx context.Context, c *change) (answer, error) {
-			kept, err := state.Importer{Now: x.now, By: x.caller.id}.Import(ctx, c.tx, x.state)
-			if err != nil {
-				return answer{}, err
-			}
-			row := db.Seed{Name: p.Name, StateID: kept, Manager: x.caller.manager(), CreatedAt: x.now}
-			n, err := c.CreateSeed(ctx, db.CreateSeedParams{Name: row.Name, StateID: row.StateID, Manager: row.Manager, CreatedAt: row.CreatedAt})
-			if err != nil || n == 0 {
-				return answer{}, orConflict(err, "There is a seed %q; delete it first, or take another name.", p.Name)
-			}
-			s, err := showSeed(ctx, c.Queries, row)
-			return created(s), err
-		})
-	})
-}
-
-// GetSeed answers a seed.
-func (a *API) GetSeed(c *gin.Context, name Name) {
-	a.answer(c, func(x *call) (answer, error) {
-		row, err := a.seed(x, name)
-		if err != nil {
-			return answer{}, err
-		}
-		s, err := showSeed(c.Request.Context(), a.queries, row)
-		return ok(s), err
-	})
-}
-
-// DeleteSeed removes a seed, and what it kept unless a tenant goes back to that.
-func (a *API) DeleteSeed(c *gin.Context, name Name) {
-	a.answer(c, func(x *call) (answer, error) {
-		return a.change(x, name, func(ctx context.Context, c *change) (answer, error) {
-			kept, err := c.DeleteSeed(ctx, name)
-			if err != nil {
-				return answer{}, orNoSeed(err, name)
-			}
-			_, err = c.DeleteUnusedStates(ctx, []uuid.UUID{kept})
-			return done(), err
-		})
-	})
-}
-
-// ExportSeed answers a seed as a document.
-func (a *API) ExportSeed(c *gin.Context, name Name, p ExportSeedParams) {
-	a.answer(c, func(x *call) (answer, error) {
-		row, err := a.seed(x, name)
-		if err != nil {
-			return answer{}, err
-		}
-		return a.export(x, row.StateID, formatOf(p.Format))
-	})
 }

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -12,7 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
@@ -30,7 +31,7 @@ const document = `{
      "secrets": [{"secret": "portal-secret"}], "roles": ["Some.Role"],
      "consents": [{"userPrincipalName": "ALICE@contoso.example", "scopes": ["User.Read", "DeviceManagementServiceConfig.Read.All"]}, {"scopes": ["openid"]}]}
   ],
-  "partners": [
+  "remoteAssistancePartners": [
     {"displayName": "one", "onboardingUrl": "https://one.example/", "onboardingStatus": "onboarded", "lastConnectionDateTime": "2016-12-31T23:58:36.6670033-08:00"},
     {"id": "0b7c5a34-2d1e-4f6a-9b8c-7d6e5f4a3b2c", "displayName": "two", "onboardingRequestExpiryDateTime": "2030-01-01T00:00:00Z"}
   ]
@@ -47,7 +48,7 @@ func TestDocuments(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	source := json.RawMessage(document)
-	made := c.newTenant(admin.TenantCreate{Credentials: ptr(false), Source: &admin.TenantSource{Document: &source}}).Tenant
+	made := c.newTenant(api.TenantCreate{Credentials: ptr(false), Source: &api.TenantSource{Document: &source}}).Tenant
 	token := decode[struct {
 		AccessToken string `json:"access_token"`
 	}](t, c.want(200, c.signIn(made.Id, uuid.MustParse("5c9e2a34-0f53-4c5b-8a6e-6a1de4f0c2b7"), "portal-secret", "alice@contoso.example", "secret"))).AccessToken
@@ -61,9 +62,9 @@ func TestDocuments(t *testing.T) {
 	checkSchema(t, exported)
 	checkSchema(t, document)
 
-	second := c.newTenant(admin.TenantCreate{}).Tenant.Id
-	counts := decode[admin.StateCounts](t, c.want(200, c.do("PUT", tenantPath(second, "/state"), exported)))
-	if diff := cmp.Diff(admin.StateCounts{Partners: 2, Users: 2, Applications: 1}, counts); diff != "" {
+	second := c.newTenant(api.TenantCreate{}).Tenant.Id
+	counts := decode[api.StateCounts](t, c.want(200, c.do("PUT", tenantPath(second, "/state"), exported)))
+	if diff := cmp.Diff(holding(2, 2, 1), counts); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(exported, c.export(second)); diff != "" {
@@ -73,7 +74,7 @@ func TestDocuments(t *testing.T) {
 	if yaml.header.Get("Content-Type") != "application/yaml" || !strings.Contains(yaml.body, "displayName: one\n") {
 		t.Errorf("%s", yaml.body)
 	}
-	third := c.newTenant(admin.TenantCreate{}).Tenant.Id
+	third := c.newTenant(api.TenantCreate{}).Tenant.Id
 	c.want(200, c.do("PUT", tenantPath(third, "/state"), yaml.body, "Content-Type", "application/yaml"))
 	if diff := cmp.Diff(exported, c.export(third)); diff != "" {
 		t.Errorf("by YAML (-first +second):\n%s", diff)
@@ -88,21 +89,21 @@ func TestHalfValidDocument(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	source := json.RawMessage(document)
-	made := c.newTenant(admin.TenantCreate{Source: &admin.TenantSource{Document: &source}}).Tenant.Id
+	made := c.newTenant(api.TenantCreate{Source: &api.TenantSource{Document: &source}}).Tenant.Id
 	before := c.export(made)
 	var many strings.Builder
-	many.WriteString("{\"version\": 1, \"partners\": [\n")
+	many.WriteString("{\"version\": 1, \"remoteAssistancePartners\": [\n")
 	for range 5000 {
 		many.WriteString("{\"displayName\": \"fine\"},\n")
 	}
 	many.WriteString("{\"displayName\": 1}\n]}")
 	r := c.do("PUT", tenantPath(made, "/state"), many.String())
-	p := decode[admin.Problem](t, r)
-	if r.status != 400 || *p.Pointer != "/partners/5000/displayName" || *p.Line != 5002 {
+	p := decode[api.Problem](t, r)
+	if r.status != 400 || *p.Pointer != "/remoteAssistancePartners/5000/displayName" || *p.Line != 5002 {
 		t.Errorf("%d %s", r.status, r.body)
 	}
 	seed := "half-" + uuid.NewString()
-	c.refused(400, "/partners/5000/displayName", c.do("POST", "/v1/seeds?name="+seed, many.String()))
+	c.refused(400, "/remoteAssistancePartners/5000/displayName", c.do("POST", "/v1/seeds?name="+seed, many.String()))
 	c.refused(404, "", c.do("GET", "/v1/seeds/"+seed, nil))
 	if got := c.export(made); got != before {
 		t.Error("the tenant has changed")
@@ -114,22 +115,22 @@ func TestSeeds(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	name := "seed-" + uuid.NewString()
-	seed := decode[admin.Seed](t, c.want(201, c.do("POST", "/v1/seeds?name="+name, document)))
-	if seed.Counts.Partners != 2 || seed.Counts.Users != 2 {
+	seed := decode[api.Seed](t, c.want(201, c.do("POST", "/v1/seeds?name="+name, document)))
+	if seed.Counts.Entities["remoteAssistancePartners"] != 2 || seed.Counts.Users != 2 {
 		t.Errorf("%+v", seed)
 	}
 	c.refused(409, "", c.do("POST", "/v1/seeds?name="+name, `{"version":1}`))
 	c.refused(400, "", c.do("POST", "/v1/seeds?name=a%20b", `{"version":1}`))
 	c.refused(400, "", c.do("POST", "/v1/seeds?name="+strings.Repeat("x", 101), `{"version":1}`))
-	if got := decode[admin.Seed](t, c.want(200, c.do("GET", "/v1/seeds/"+name, nil))); got != seed {
+	if got := decode[api.Seed](t, c.want(200, c.do("GET", "/v1/seeds/"+name, nil))); !reflect.DeepEqual(got, seed) {
 		t.Errorf("%+v", got)
 	}
-	if list := decode[admin.SeedList](t, c.want(200, c.do("GET", "/v1/seeds?top=1000", nil))); !slices.ContainsFunc(list.Value, func(s admin.Seed) bool { return s.Name == name }) {
+	if list := decode[api.SeedList](t, c.want(200, c.do("GET", "/v1/seeds?top=1000", nil))); !slices.ContainsFunc(list.Value, func(s api.Seed) bool { return s.Name == name }) {
 		t.Errorf("%+v", list)
 	}
 
 	// Tenants made from it outlive it, and still go back to it.
-	made := c.newTenant(admin.TenantCreate{Source: &admin.TenantSource{Seed: &name}})
+	made := c.newTenant(api.TenantCreate{Source: &api.TenantSource{Seed: &name}})
 	token := made.Credentials.AccessToken
 	exported := c.want(200, c.do("GET", "/v1/seeds/"+name+"/state", nil)).body
 	checkSchema(t, exported)
@@ -159,13 +160,13 @@ func TestSeeds(t *testing.T) {
 func TestSnapshots(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	made := c.newTenant(admin.TenantCreate{})
+	made := c.newTenant(api.TenantCreate{})
 	token, path := made.Credentials.AccessToken, tenantPath(made.Tenant.Id)
 	kept := c.createPartner(token, "kept", "onboarding")
 	changed := c.createPartner(token, "changed", "onboarding")
 	c.want(200, c.graph("PATCH", partners+"/"+changed.ID, `{"displayName":"changed once"}`, token))
-	s := decode[admin.Snapshot](t, c.want(201, c.do("POST", path+"/snapshots", admin.SnapshotCreate{Name: "s"})))
-	if s.Counts != (admin.StateCounts{Partners: 2, Users: 1, Applications: 1}) {
+	s := decode[api.Snapshot](t, c.want(201, c.do("POST", path+"/snapshots", api.SnapshotCreate{Name: "s"})))
+	if !reflect.DeepEqual(s.Counts, holding(2, 1, 1)) {
 		t.Errorf("%+v", s)
 	}
 	before, history := c.export(made.Tenant.Id), c.history(made.Tenant.Id)
@@ -173,7 +174,7 @@ func TestSnapshots(t *testing.T) {
 		t.Helper()
 		var got []string
 		for link := path + "/diff?from=s&top=1" + query; link != ""; {
-			list := decode[admin.DiffList](t, c.want(200, c.do("GET", link, nil)))
+			list := decode[api.DiffList](t, c.want(200, c.do("GET", link, nil)))
 			for _, e := range list.Value {
 				got = append(got, fmt.Sprint(e.Entity, " ", e.Change))
 			}
@@ -192,16 +193,16 @@ func TestSnapshots(t *testing.T) {
 	c.want(200, c.graph("PATCH", partners+"/"+changed.ID, `{"displayName":"changed twice"}`, token))
 	c.want(204, c.graph("DELETE", partners+"/"+kept.ID, "", token))
 	c.createPartner(token, "new", "onboarding")
-	c.want(201, c.do("POST", path+"/users", admin.UserCreate{UserPrincipalName: "alice@contoso.example"}))
+	c.want(201, c.do("POST", path+"/users", api.UserCreate{UserPrincipalName: named("alice", made.Tenant.Id)}))
 	c.want(200, c.do("PATCH", path+"/users/"+made.Credentials.UserId.String(), `{"password":"another"}`)) // which revokes the token
 	c.want(204, c.do("DELETE", path+"/applications/"+made.Credentials.ClientId.String(), nil))
-	c.want(201, c.do("POST", path+"/applications", admin.ApplicationCreate{DisplayName: "other"}))
+	c.want(201, c.do("POST", path+"/applications", api.ApplicationCreate{DisplayName: "other"}))
 	c.want(200, c.do("PATCH", path, `{"settings":{"pageSize":3}}`))
-	want := []string{"application added", "application removed", "partner added", "partner changed", "partner removed", "settings changed", "user added", "user changed"}
+	want := []string{"application added", "application removed", "remoteAssistancePartner added", "remoteAssistancePartner changed", "remoteAssistancePartner removed", "settings changed", "user added", "user changed"}
 	if got := diff(""); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	c.want(201, c.do("POST", path+"/snapshots", admin.SnapshotCreate{Name: "t"}))
+	c.want(201, c.do("POST", path+"/snapshots", api.SnapshotCreate{Name: "t"}))
 	if got := diff("&to=t"); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -227,8 +228,8 @@ func TestSnapshots(t *testing.T) {
 	c.want(200, c.graph("GET", partners, "", token))
 
 	// A snapshot is a source of tenants, as a tenant is.
-	for _, source := range []admin.TenantSource{{TenantId: &made.Tenant.Id, Snapshot: ptr("s")}, {TenantId: &made.Tenant.Id}} {
-		copied := c.newTenant(admin.TenantCreate{Credentials: ptr(false), Source: &source})
+	for _, source := range []api.TenantSource{{TenantId: &made.Tenant.Id, Snapshot: ptr("s")}, {TenantId: &made.Tenant.Id}} {
+		copied := c.newTenant(api.TenantCreate{Credentials: ptr(false), Source: &source})
 		if diff := cmp.Diff(before, c.export(copied.Tenant.Id)); diff != "" {
 			t.Errorf("copied (-want +got):\n%s", diff)
 		}
@@ -237,20 +238,20 @@ func TestSnapshots(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 
-	// What is kept is no tenant: nobody finds it.
+	// What is kept isn't a tenant: nobody finds it.
 	for _, id := range c.rows("SELECT state_id::text FROM snapshots WHERE tenant_id = $1", made.Tenant.Id) {
 		c.refused(404, "", c.do("GET", "/v1/tenants/"+id, nil))
 		if r := c.signIn(uuid.MustParse(id), k.ClientId, k.ClientSecret, k.UserPrincipalName, k.Password); !strings.Contains(r.body, "AADSTS90002") {
 			t.Errorf("%s", r.body)
 		}
 	}
-	c.refused(409, "", c.do("POST", path+"/snapshots", admin.SnapshotCreate{Name: "s"}))
+	c.refused(409, "", c.do("POST", path+"/snapshots", api.SnapshotCreate{Name: "s"}))
 	c.refused(400, "/name", c.do("POST", path+"/snapshots", `{"name":"../x"}`))
 	c.refused(404, "", c.do("POST", path+"/snapshots/none/restore", nil))
 	c.refused(404, "", c.do("GET", path+"/diff?from=none", nil))
 	c.refused(404, "", c.do("GET", path+"/diff?from=s&to=none", nil))
 	c.refused(400, "", c.do("GET", path+"/diff", nil))
-	if list := decode[admin.SnapshotList](t, c.want(200, c.do("GET", path+"/snapshots?top=1", nil))); len(list.Value) != 1 || list.NextLink == nil {
+	if list := decode[api.SnapshotList](t, c.want(200, c.do("GET", path+"/snapshots?top=1", nil))); len(list.Value) != 1 || list.NextLink == nil {
 		t.Errorf("%+v", list)
 	}
 	c.want(204, c.do("DELETE", path+"/snapshots/t", nil))
@@ -260,7 +261,7 @@ func TestSnapshots(t *testing.T) {
 // history is every version that a change replaced.
 func (c *client) history(tenant uuid.UUID) []string {
 	c.Helper()
-	return c.rows("SELECT concat_ws(' ', id, version, display_name, onboarding_status, replaced_by_change) FROM remote_assistance_partner_versions WHERE tenant_id = $1 ORDER BY id, version", tenant)
+	return c.rows("SELECT concat_ws(' ', id, version, row ->> 'display_name', row ->> 'onboarding_status', change) FROM entity_versions WHERE tenant_id = $1 ORDER BY id, version", tenant)
 }
 
 // Under load, readers see all of a restore, a reset or an import, or nothing of
@@ -268,9 +269,10 @@ func (c *client) history(tenant uuid.UUID) []string {
 // delete leaves no row, whoever writes meanwhile.
 func TestUnderLoad(t *testing.T) {
 	t.Parallel()
+	testenv.Heavy(t)
 	testenv.Long(t)
 	c := setup(t)
-	made, other := c.newTenant(admin.TenantCreate{}), c.newTenant(admin.TenantCreate{})
+	made, other := c.newTenant(api.TenantCreate{}), c.newTenant(api.TenantCreate{})
 	token, path := made.Credentials.AccessToken, tenantPath(made.Tenant.Id)
 	documentOf := func(name string, n int) string {
 		var b strings.Builder
@@ -278,13 +280,13 @@ func TestUnderLoad(t *testing.T) {
 			fmt.Fprintf(&b, `{"id":"00000000-0000-4000-8000-%012d","displayName":%q},`, i, name)
 		}
 		exported := c.export(made.Tenant.Id)
-		at := strings.Index(exported, `"partners": [`) + len(`"partners": [`)
+		at := strings.Index(exported, `"remoteAssistancePartners": [`) + len(`"remoteAssistancePartners": [`)
 		return exported[:at] + strings.TrimSuffix(b.String(), ",") + "]}"
 	}
 	const n = 300
 	a, b := documentOf("a", n), documentOf("b", n)
 	c.want(200, c.do("PUT", path+"/state", a))
-	c.want(201, c.do("POST", path+"/snapshots", admin.SnapshotCreate{Name: "a"}))
+	c.want(201, c.do("POST", path+"/snapshots", api.SnapshotCreate{Name: "a"}))
 
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
@@ -334,7 +336,7 @@ func TestUnderLoad(t *testing.T) {
 	wg.Wait()
 	// Every partner has its whole history: versions from 1 to the one before its own.
 	if broken := c.rows(`SELECT p.id::text FROM remote_assistance_partners p WHERE p.tenant_id = $1 AND p.version - 1 <>
-		(SELECT count(*) FROM remote_assistance_partner_versions v WHERE v.tenant_id = p.tenant_id AND v.id = p.id)`, made.Tenant.Id); len(broken) != 0 {
+		(SELECT count(*) FROM entity_versions v WHERE v.tenant_id = p.tenant_id AND v.id = p.id)`, made.Tenant.Id); len(broken) != 0 {
 		t.Errorf("without their history: %q", broken)
 	}
 
@@ -348,7 +350,7 @@ func TestUnderLoad(t *testing.T) {
 	c.want(204, c.do("DELETE", path, nil))
 	close(stop)
 	wg.Wait()
-	if left := c.rows("SELECT id::text FROM remote_assistance_partners WHERE tenant_id = $1 UNION SELECT id::text FROM remote_assistance_partner_versions WHERE tenant_id = $1", made.Tenant.Id); len(left) != 0 {
+	if left := c.rows("SELECT id::text FROM remote_assistance_partners WHERE tenant_id = $1 UNION SELECT id::text FROM entity_versions WHERE tenant_id = $1", made.Tenant.Id); len(left) != 0 {
 		t.Errorf("left behind: %q", left)
 	}
 	if got := c.partners(other.Credentials.AccessToken); len(got) != 0 {
@@ -363,8 +365,8 @@ func TestRestoreOfMany(t *testing.T) {
 	testenv.Heavy(t)
 	c := open(t)
 	const n = 40_000
-	many := `{"version":1,"partners":[` + strings.Repeat(`{"displayName":"x"},`, n-1) + `{}]}`
-	one, two := c.newTenant(admin.TenantCreate{}).Tenant.Id, c.newTenant(admin.TenantCreate{}).Tenant.Id
+	many := `{"version":1,"remoteAssistancePartners":[` + strings.Repeat(`{"displayName":"x"},`, n-1) + `{}]}`
+	one, two := c.newTenant(api.TenantCreate{}).Tenant.Id, c.newTenant(api.TenantCreate{}).Tenant.Id
 	c.want(200, c.do("PUT", tenantPath(one, "/state"), many))
 	for _, statement := range []string{"ANALYZE", "ALTER DATABASE " + pgx.Identifier{c.server.Pool().Config().ConnConfig.Database}.Sanitize() + " SET statement_timeout = '60s'"} {
 		if _, err := c.server.Pool().Exec(t.Context(), statement); err != nil {
@@ -373,10 +375,10 @@ func TestRestoreOfMany(t *testing.T) {
 	}
 	c.server.Pool().Reset()
 	c.want(200, c.do("PUT", tenantPath(two, "/state"), many))
-	c.want(201, c.do("POST", tenantPath(two, "/snapshots"), admin.SnapshotCreate{Name: "s"}))
+	c.want(201, c.do("POST", tenantPath(two, "/snapshots"), api.SnapshotCreate{Name: "s"}))
 	c.want(200, c.do("PUT", tenantPath(two, "/state"), many))
-	counts := decode[admin.StateCounts](t, c.want(200, c.do("POST", tenantPath(two, "/snapshots/s/restore"), nil)))
-	if counts.Partners != n {
+	counts := decode[api.StateCounts](t, c.want(200, c.do("POST", tenantPath(two, "/snapshots/s/restore"), nil)))
+	if counts.Entities["remoteAssistancePartners"] != n {
 		t.Errorf("%+v", counts)
 	}
 }
@@ -385,7 +387,7 @@ func TestRestoreOfMany(t *testing.T) {
 func TestExportThatFails(t *testing.T) {
 	t.Parallel()
 	c := open(t)
-	path := tenantPath(c.newTenant(admin.TenantCreate{}).Tenant.Id, "/state")
+	path := tenantPath(c.newTenant(api.TenantCreate{}).Tenant.Id, "/state")
 	if _, err := c.server.Pool().Exec(t.Context(), "ALTER TABLE users RENAME TO gone"); err != nil {
 		t.Fatal(err)
 	}
@@ -399,7 +401,7 @@ func TestExportThatFails(t *testing.T) {
 func TestZeroIDs(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	path := tenantPath(c.newTenant(admin.TenantCreate{}).Tenant.Id, "/state")
+	path := tenantPath(c.newTenant(api.TenantCreate{}).Tenant.Id, "/state")
 	for _, tt := range []struct{ text, pointer string }{
 		{`"users": [{"id": "%s", "userPrincipalName": "a@b.example"}]`, "/users/0/id"},
 		{`"users": [{"userPrincipalName": "a@b.example", "directoryRoles": ["%s"]}]`, "/users/0/directoryRoles/0"},
@@ -407,32 +409,32 @@ func TestZeroIDs(t *testing.T) {
 		{`"applications": [{"servicePrincipalId": "%s", "displayName": "x"}]`, "/applications/0/servicePrincipalId"},
 		{`"applications": [{"displayName": "x", "secrets": [{"id": "%s", "secret": "x"}]}]`, "/applications/0/secrets/0/id"},
 		{`"applications": [{"displayName": "x", "consents": [{"userId": "%s", "scopes": ["x"]}]}]`, "/applications/0/consents/0/userId"},
-		{`"partners": [{}, {"id": "%s"}]`, "/partners/1/id"},
-		{`"partners": [{"createdBy": "%s"}]`, "/partners/0/createdBy"},
+		{`"remoteAssistancePartners": [{}, {"id": "%s"}]`, "/remoteAssistancePartners/1/id"},
+		{`"remoteAssistancePartners": [{"createdBy": "%s"}]`, "/remoteAssistancePartners/0/createdBy"},
 	} {
 		for _, zeros := range []string{uuid.Nil.String(), strings.Repeat("0", 32)} {
 			text := fmt.Sprintf("{\"version\": 1,\n"+tt.text+"}", zeros)
 			r := c.do("PUT", path, text)
 			detail := c.refused(400, tt.pointer, r)
-			if p := decode[admin.Problem](t, r); p.Line == nil || *p.Line != 2 || detail != "line 2, "+tt.pointer+": \""+zeros+"\": no id is all zeros; leave it out" {
+			if p := decode[api.Problem](t, r); p.Line == nil || *p.Line != 2 || detail != "line 2, "+tt.pointer+": \""+zeros+"\": an id can't be all zeros; leave it out" {
 				t.Errorf("%s: %s", text, r.body)
 			}
 		}
 	}
 	for value, want := range map[string]string{`5`: "5: want a GUID", `"x"`: `"x": want a GUID`} {
-		detail := c.refused(400, "/partners/0/id", c.do("PUT", path, `{"version":1,"partners":[{"id":`+value+`}]}`))
-		if want = "line 1, /partners/0/id: " + want; detail != want {
+		detail := c.refused(400, "/remoteAssistancePartners/0/id", c.do("PUT", path, `{"version":1,"remoteAssistancePartners":[{"id":`+value+`}]}`))
+		if want = "line 1, /remoteAssistancePartners/0/id: " + want; detail != want {
 			t.Errorf("%s, want %s", detail, want)
 		}
 	}
-	c.want(200, c.do("PUT", path, `{"version":1,"partners":[{"id":null}]}`))
+	c.want(200, c.do("PUT", path, `{"version":1,"remoteAssistancePartners":[{"id":null}]}`))
 }
 
 // No certificate is none, not a failure.
 func TestNullCertificate(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	path := tenantPath(c.newTenant(admin.TenantCreate{}).Tenant.Id, "/state")
+	path := tenantPath(c.newTenant(api.TenantCreate{}).Tenant.Id, "/state")
 	for _, certificate := range []string{"null", `""`} {
 		c.refused(400, "/applications/0/certificates/0", c.do("PUT", path, `{"version":1,"applications":[{"displayName":"x","certificates":[`+certificate+`]}]}`))
 	}

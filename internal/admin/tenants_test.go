@@ -12,17 +12,17 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
-// One call makes all that a test needs: the token works, and so do the secret and
+// One call makes everything that a test needs: the token works, and so do the secret and
 // the password.
 func TestCreateTenantIsReady(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	made := c.newTenant(admin.TenantCreate{DisplayName: "Contoso"})
+	made := c.newTenant(api.TenantCreate{DisplayName: "Contoso"})
 	if made.Tenant.DisplayName != "Contoso" || made.Tenant.Id != made.Credentials.TenantId || len(made.Tenant.Domains) != 1 {
 		t.Errorf("%+v", made)
 	}
@@ -45,44 +45,44 @@ func TestCreateTenantIsReady(t *testing.T) {
 			t.Errorf("%s: %d %s", grant, r.status, r.body)
 		}
 	}
-	if got := decode[admin.Tenant](t, c.want(200, c.do("GET", tenantPath(made.Tenant.Id), nil))); got.DisplayName != "Contoso" || *got.Settings.PageSize != 1000 {
+	if got := decode[api.Tenant](t, c.want(200, c.do("GET", tenantPath(made.Tenant.Id), nil))); got.DisplayName != "Contoso" || *got.Settings.PageSize != 1000 {
 		t.Errorf("%+v", got)
 	}
 }
 
-// Without credentials there are none, and all else is as it was asked for.
+// A tenant can be made without credentials, and has everything else that was asked for.
 func TestCreateTenantAsAsked(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	id := uuid.New()
-	r := admin.TenantCreate{
+	r := api.TenantCreate{
 		Id: &id, Domain: ptr("Made.Example"), Credentials: ptr(false), TtlSeconds: ptr(int64(3600)), Manager: ptr("somebody"),
-		Settings: &admin.TenantSettings{PageSize: ptr(int32(2)), PermissionRule: ptr(admin.PermissionRuleCurrent), UserPicker: ptr(true)},
+		Settings: &api.TenantSettings{PageSize: ptr(int32(2)), PermissionRule: ptr(api.PermissionRuleCurrent), UserPicker: ptr(true)},
 	}
-	r.Quota = &admin.TenantQuota{}
-	r.Quota.Partners.Set(3)
+	r.Quota = &api.TenantQuota{}
+	r.Quota.Entities.Set(3)
 	made := c.newTenant(r)
 	got := made.Tenant
 	if got.Id != id || got.Domains[0] != "made.example" || made.Credentials != nil || *got.Manager != "somebody" ||
-		*got.Settings.PageSize != 2 || *got.Settings.PermissionRule != admin.PermissionRuleCurrent || !*got.Settings.UserPicker ||
-		got.Quota.Partners.MustGet() != 3 || got.Quota.Users.IsSpecified() || time.Until(*got.ExpiresDateTime) < 50*time.Minute {
+		*got.Settings.PageSize != 2 || *got.Settings.PermissionRule != api.PermissionRuleCurrent || !*got.Settings.UserPicker ||
+		got.Quota.Entities.MustGet() != 3 || got.Quota.Users.IsSpecified() || time.Until(*got.ExpiresDateTime) < 50*time.Minute {
 		t.Errorf("%+v", got)
 	}
-	c.refused(409, "", c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Id: &id}))
-	c.refused(409, "", c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Domain: ptr("made.example")}))
-	c.refused(409, "", c.do("POST", "/v1/tenants", admin.TenantCreate{DisplayName: "x", Id: ptr(uuid.New()), Domain: ptr("MADE.example")}))
+	c.refused(409, "", c.do("POST", "/v1/tenants", api.TenantCreate{DisplayName: "x", Id: &id}))
+	c.refused(409, "", c.do("POST", "/v1/tenants", api.TenantCreate{DisplayName: "x", Domain: ptr("made.example")}))
+	c.refused(409, "", c.do("POST", "/v1/tenants", api.TenantCreate{DisplayName: "x", Id: ptr(uuid.New()), Domain: ptr("MADE.example")}))
 }
 
 func TestUpdateTenant(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	made := c.newTenant(admin.TenantCreate{TtlSeconds: ptr(int64(60))})
+	made := c.newTenant(api.TenantCreate{TtlSeconds: ptr(int64(60))})
 	path := tenantPath(made.Tenant.Id)
-	got := decode[admin.Tenant](t, c.want(200, c.do("PATCH", path, `{"displayName":"other","ttlSeconds":null,"manager":"m","quota":{"requestsPerSecond":7},"settings":{"pageSize":1}}`)))
+	got := decode[api.Tenant](t, c.want(200, c.do("PATCH", path, `{"displayName":"other","ttlSeconds":null,"manager":"m","quota":{"requestsPerSecond":7},"settings":{"pageSize":1}}`)))
 	if got.DisplayName != "other" || got.ExpiresDateTime != nil || *got.Manager != "m" || got.Quota.RequestsPerSecond.MustGet() != 7 || *got.Settings.PageSize != 1 {
 		t.Errorf("%+v", got)
 	}
-	got = decode[admin.Tenant](t, c.want(200, c.do("PATCH", path, `{"manager":null,"keepCredentials":true,"quota":{"requestsPerSecond":null}}`)))
+	got = decode[api.Tenant](t, c.want(200, c.do("PATCH", path, `{"manager":null,"keepCredentials":true,"quota":{"requestsPerSecond":null}}`)))
 	if got.DisplayName != "other" || got.Manager != nil || got.Quota.RequestsPerSecond.IsSpecified() || *got.Settings.PageSize != 1 {
 		t.Errorf("%+v", got)
 	}
@@ -101,39 +101,42 @@ func TestBadTenants(t *testing.T) {
 		body, pointer, want string
 		status, line        int
 	}{
-		{`{}`, "/displayName", "displayName", 400, 1},
-		{`{"displayName":""}`, "/displayName", "length", 400, 1},
-		{"{\n\"displayName\":\"x\",\n\"color\":\"red\"\n}", "/color", "color", 400, 3},
-		{`{"displayName":"x","id":"nobody"}`, "/id", "", 400, 1},
-		{`{"displayName":"x","domain":"a b"}`, "/domain", "a b", 400, 1},
-		{"{\"displayName\":\"x\",\n\"domain\":\"Common\"}", "/domain", `"Common" is the authority of many tenants`, 400, 2},
-		{`{"displayName":"x","domain":"organizations"}`, "/domain", "organizations", 400, 1},
-		{`{"displayName":"x","domain":"consumers"}`, "/domain", "consumers", 400, 1},
-		{`{"displayName":"x","domain":"A8990E1F-ff32-408a-9f8e-78d3b9139b95"}`, "/domain", `"A8990E1F-ff32-408a-9f8e-78d3b9139b95" is a GUID`, 400, 1},
-		{`{"displayName":"x","domain":"a8990e1fff32408a9f8e78d3b9139b95"}`, "/domain", "is a GUID", 400, 1},
-		{`{"displayName":"x","id":"9188040d-6c67-4c5b-b112-36a304b66dad"}`, "/id", "9188040d-6c67-4c5b-b112-36a304b66dad is the tenant of all personal", 400, 1},
-		{`{"displayName":"x","id":"00000000-0000-0000-0000-000000000000"}`, "/id", "", 400, 1},
-		{`{"displayName":"x","ttlSeconds":0}`, "/ttlSeconds", "", 400, 1},
-		{"{\"displayName\":\"x\",\"settings\":\n{\"pageSize\":1001}}", "/settings/pageSize", "", 400, 2},
-		{`{"displayName":"x","source":{}}`, "/source", "one of", 400, 1},
-		{`{"displayName":"x","source":{"seed":"nowhere"}}`, "", "nowhere", 404, 0},
-		{`{"displayName":"x","source":{"tenantId":"00000000-0000-4000-8000-000000000000"}}`, "", "00000000-0000-4000-8000-000000000000", 404, 0},
-		{`{"displayName":"x","source":{"document":{"version":1,"partners":[{},{"color":1}]}}}`, "/source/document/partners/1/color", "unknown", 400, 0},
-		{`{"displayName":"x"`, "", "", 400, 0},
-		{`[]`, "", "", 400, 0},
-		{``, "", "", 400, 0},
+		{body: `{}`, pointer: "/displayName", want: "displayName", status: 400, line: 1},
+		{body: `{"displayName":""}`, pointer: "/displayName", want: "length", status: 400, line: 1},
+		{body: "{\n\"displayName\":\"x\",\n\"color\":\"red\"\n}", pointer: "/color", want: "color", status: 400, line: 3},
+		{body: `{"displayName":"x","id":"nobody"}`, pointer: "/id", status: 400, line: 1},
+		{body: `{"displayName":"x","domain":"a b"}`, pointer: "/domain", want: "a b", status: 400, line: 1},
+		{body: "{\"displayName\":\"x\",\n\"domain\":\"Common\"}", pointer: "/domain", want: `"Common" is the authority of many tenants`, status: 400, line: 2},
+		{body: `{"displayName":"x","domain":"organizations"}`, pointer: "/domain", want: "organizations", status: 400, line: 1},
+		{body: `{"displayName":"x","domain":"consumers"}`, pointer: "/domain", want: "consumers", status: 400, line: 1},
+		{body: `{"displayName":"x","domain":"A8990E1F-ff32-408a-9f8e-78d3b9139b95"}`, pointer: "/domain", want: `"A8990E1F-ff32-408a-9f8e-78d3b9139b95" is a GUID`, status: 400, line: 1},
+		{body: `{"displayName":"x","domain":"a8990e1fff32408a9f8e78d3b9139b95"}`, pointer: "/domain", want: "is a GUID", status: 400, line: 1},
+		{body: `{"displayName":"x","id":"9188040d-6c67-4c5b-b112-36a304b66dad"}`, pointer: "/id", want: "9188040d-6c67-4c5b-b112-36a304b66dad is the tenant of all personal", status: 400, line: 1},
+		{body: `{"displayName":"x","id":"00000000-0000-0000-0000-000000000000"}`, pointer: "/id", status: 400, line: 1},
+		{body: `{"displayName":"x","ttlSeconds":0}`, pointer: "/ttlSeconds", status: 400, line: 1},
+		{body: "{\"displayName\":\"x\",\"settings\":\n{\"pageSize\":1001}}", pointer: "/settings/pageSize", status: 400, line: 2},
+		{body: `{"displayName":"x","source":{}}`, pointer: "/source", want: "one of", status: 400, line: 1},
+		{body: `{"displayName":"x","source":{"seed":"nowhere"}}`, want: "nowhere", status: 404},
+		{body: `{"displayName":"x","source":{"tenantId":"00000000-0000-4000-8000-000000000000"}}`, want: "00000000-0000-4000-8000-000000000000", status: 404},
+		{body: `{"displayName":"x","source":{"document":{"version":1,"remoteAssistancePartners":[{},{"color":1}]}}}`, pointer: "/source/document/remoteAssistancePartners/1/color", want: "unknown", status: 400},
+		{body: `{"displayName":"x"`, status: 400},
+		{body: `[]`, status: 400},
+		{body: ``, status: 400},
 	} {
 		r := c.do("POST", "/v1/tenants", tt.body)
-		p := decode[admin.Problem](t, r)
+		p := decode[api.Problem](t, r)
 		got := ""
 		if p.Pointer != nil {
 			got = *p.Pointer
 		}
-		if r.status != tt.status || got != tt.pointer || !strings.Contains(*p.Detail, tt.want) || tt.line > 0 && (p.Line == nil || *p.Line != tt.line) {
+		if r.status != tt.status || got != tt.pointer || !strings.Contains(*p.Detail, tt.want) {
 			t.Errorf("%s: %d %s, want %d %s", tt.body, r.status, r.body, tt.status, tt.pointer)
 		}
+		if tt.line > 0 && (p.Line == nil || *p.Line != tt.line) {
+			t.Errorf("%s: %s, want line %d", tt.body, r.body, tt.line)
+		}
 	}
-	if detail := c.refused(400, "", c.do("GET", "/v1/tenants?top=0", nil)); detail != "The parameter top: minimum: got 0, want 1" {
+	if detail := c.refused(400, "", c.do("GET", "/v1/tenants?top=0", nil)); detail != "The parameter top: want at least 1" {
 		t.Error(detail)
 	}
 	c.refused(400, "", c.do("GET", "/v1/tenants?color=red", nil))
@@ -142,22 +145,22 @@ func TestBadTenants(t *testing.T) {
 	c.refused(404, "", c.do("GET", tenantPath(uuid.New()), nil))
 	c.refused(404, "", c.do("GET", "/v2/tenants", nil))
 	c.refused(405, "", c.do("PUT", "/v1/tenants", nil))
-	c.refused(413, "", c.do("PATCH", tenantPath(c.newTenant(admin.TenantCreate{}).Tenant.Id), `{"displayName":"`+strings.Repeat("x", 2<<20)+`"}`))
+	c.refused(413, "", c.do("PATCH", tenantPath(c.newTenant(api.TenantCreate{}).Tenant.Id), `{"displayName":"`+strings.Repeat("x", 2<<20)+`"}`))
 }
 
 // A list comes in pages, and a manager sees what is theirs.
 func TestListTenants(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
-	manager := owner.as(admin.AdminRoleManager, t.Name())
+	manager := owner.as(api.AdminRoleManager, t.Name())
 	want := []string{}
 	for range 5 {
-		want = append(want, manager.newTenant(admin.TenantCreate{Credentials: ptr(false)}).Tenant.Id.String())
+		want = append(want, manager.newTenant(api.TenantCreate{Credentials: ptr(false)}).Tenant.Id.String())
 	}
 	slices.Sort(want)
 	var got []string
 	for link := "/v1/tenants?top=2"; link != ""; {
-		list := decode[admin.TenantList](t, manager.want(200, manager.do("GET", link, nil)))
+		list := decode[api.TenantList](t, manager.want(200, manager.do("GET", link, nil)))
 		for _, tenant := range list.Value {
 			got = append(got, tenant.Id.String())
 		}
@@ -171,16 +174,40 @@ func TestListTenants(t *testing.T) {
 	}
 }
 
-// A tenant goes with all that is its own: the ids of all its tables, its domain,
+// A search finds tenants by a part of the name and by the start of the id, as plain text.
+func TestSearchTenants(t *testing.T) {
+	t.Parallel()
+	manager := setup(t).as(api.AdminRoleManager, t.Name())
+	a := manager.newTenant(api.TenantCreate{DisplayName: "Contoso 100%_Test", Credentials: ptr(false)}).Tenant
+	b := manager.newTenant(api.TenantCreate{DisplayName: "Fabrikam", Credentials: ptr(false)}).Tenant
+	for search, want := range map[string][]api.Tenant{
+		"": {a, b}, "CONTOSO": {a}, "0%_t": {a}, "%": {a}, "ikam": {b}, b.Id.String()[:13]: {b}, strings.ToUpper(a.Id.String()): {a}, "nobody": nil, "'": nil,
+	} {
+		list := decode[api.TenantList](t, manager.want(200, manager.do("GET", "/v1/tenants?search="+url.QueryEscape(search), nil)))
+		var got, ids []string
+		for _, found := range list.Value {
+			got = append(got, found.Id.String())
+		}
+		for _, tenant := range want {
+			ids = append(ids, tenant.Id.String())
+		}
+		slices.Sort(ids)
+		if !slices.Equal(got, ids) {
+			t.Errorf("%q finds %q, want %q", search, got, ids)
+		}
+	}
+}
+
+// A tenant goes with everything in it: the ids of all its tables, its domain,
 // what was kept for it. Its tokens are refused, its credentials unknown.
 func TestDeleteTenant(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	made := c.newTenant(admin.TenantCreate{})
+	made := c.newTenant(api.TenantCreate{})
 	token, path := made.Credentials.AccessToken, tenantPath(made.Tenant.Id)
 	id := c.createPartner(token, "a", "onboarding").ID
 	c.want(200, c.graph("PATCH", partners+"/"+id, `{"displayName":"b"}`, token))
-	c.want(201, c.do("POST", path+"/snapshots", admin.SnapshotCreate{Name: "s"}))
+	c.want(201, c.do("POST", path+"/snapshots", api.SnapshotCreate{Name: "s"}))
 	states := c.rows("SELECT state_id::text FROM snapshots WHERE tenant_id = $1", made.Tenant.Id)
 
 	c.want(204, c.do("DELETE", path, nil))
@@ -207,7 +234,7 @@ func TestDeleteTenant(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	made := c.newTenant(admin.TenantCreate{TtlSeconds: ptr(int64(3600))})
+	made := c.newTenant(api.TenantCreate{TtlSeconds: ptr(int64(3600))})
 	c.want(200, c.graph("GET", partners, "", made.Credentials.AccessToken))
 	if _, err := dbtest.Pool(t).Exec(t.Context(), "UPDATE tenants SET expires_at = now() - interval '1 second' WHERE id = $1", made.Tenant.Id); err != nil {
 		t.Fatal(err)
@@ -228,8 +255,8 @@ func TestExpiry(t *testing.T) {
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	r := admin.TenantCreate{Quota: &admin.TenantQuota{}}
-	r.Quota.Partners.Set(3)
+	r := api.TenantCreate{Quota: &api.TenantQuota{}}
+	r.Quota.Entities.Set(3)
 	r.Quota.Users.Set(2)
 	made := c.newTenant(r)
 	token := made.Credentials.AccessToken
@@ -247,8 +274,8 @@ func TestQuota(t *testing.T) {
 	if r := c.graph("POST", partners, `{}`, token); !strings.Contains(r.body, `"code":"quotaLimitReached"`) {
 		t.Errorf("%s", r.body)
 	}
-	c.want(201, c.do("POST", tenantPath(made.Tenant.Id, "/users"), admin.UserCreate{UserPrincipalName: "a@b.example"}))
-	c.refused(409, "", c.do("POST", tenantPath(made.Tenant.Id, "/users"), admin.UserCreate{UserPrincipalName: "b@b.example"}))
+	c.want(201, c.do("POST", tenantPath(made.Tenant.Id, "/users"), api.UserCreate{UserPrincipalName: named("a", made.Tenant.Id)}))
+	c.refused(409, "", c.do("POST", tenantPath(made.Tenant.Id, "/users"), api.UserCreate{UserPrincipalName: named("b", made.Tenant.Id)}))
 
 	c.want(200, c.do("PATCH", tenantPath(made.Tenant.Id), `{"quota":{"requestsPerSecond":2}}`))
 	throttled := 0
@@ -257,6 +284,11 @@ func TestQuota(t *testing.T) {
 			throttled++
 			if r.header.Get("Retry-After") != "1" || !strings.Contains(r.body, "TooManyRequests") {
 				t.Errorf("%v %s", r.header, r.body)
+			}
+			for _, want := range []string{`Url: https://fef.mocktenant.manage.microsoft.com/RemoteAssistance/deviceManagement/remoteAssistancePartners?api-version=2023-10-19`, `\"RetryAfter\": \"1\"`} {
+				if !strings.Contains(r.body, want) {
+					t.Errorf("no %s in %s", want, r.body)
+				}
 			}
 		}
 	}
@@ -273,12 +305,12 @@ func TestQuotaOfStates(t *testing.T) {
 	text := json.RawMessage(document) // two partners, two users
 	seed := "quota-" + uuid.NewString()
 	c.want(201, c.do("POST", "/v1/seeds?name="+seed, document))
-	made := c.newTenant(admin.TenantCreate{Credentials: ptr(false), Source: &admin.TenantSource{Seed: &seed}}).Tenant.Id
+	made := c.newTenant(api.TenantCreate{Credentials: ptr(false), Source: &api.TenantSource{Seed: &seed}}).Tenant.Id
 	path := tenantPath(made)
-	c.want(201, c.do("POST", path+"/snapshots", admin.SnapshotCreate{Name: "s"}))
-	quota := func(partners, users int32) *admin.TenantQuota {
-		q := &admin.TenantQuota{}
-		q.Partners.Set(partners)
+	c.want(201, c.do("POST", path+"/snapshots", api.SnapshotCreate{Name: "s"}))
+	quota := func(partners, users int32) *api.TenantQuota {
+		q := &api.TenantQuota{}
+		q.Entities.Set(partners)
 		q.Users.Set(users)
 		return q
 	}
@@ -288,11 +320,11 @@ func TestQuotaOfStates(t *testing.T) {
 			t.Errorf("%s, want %s", detail, what)
 		}
 	}
-	const partnersOver, usersOver = "would have 2 partners, and its quota is 1", "would have 2 users, and its quota is 1"
+	const partnersOver, usersOver = "would have 2 remote assistance partners, and its quota is 1", "would have 2 users, and its quota is 1"
 
-	for _, source := range []admin.TenantSource{{Document: &text}, {Seed: &seed}, {TenantId: &made}, {TenantId: &made, Snapshot: ptr("s")}} {
+	for _, source := range []api.TenantSource{{Document: &text}, {Seed: &seed}, {TenantId: &made}, {TenantId: &made, Snapshot: ptr("s")}} {
 		id := uuid.New()
-		r := admin.TenantCreate{DisplayName: "x", Id: &id, Credentials: ptr(false), Source: &source}
+		r := api.TenantCreate{DisplayName: "x", Id: &id, Credentials: ptr(false), Source: &source}
 		r.Quota = quota(1, 2)
 		exceeds(partnersOver, c.do("POST", "/v1/tenants", r))
 		r.Quota = quota(2, 1)
@@ -304,20 +336,20 @@ func TestQuotaOfStates(t *testing.T) {
 		c.want(201, c.do("POST", "/v1/tenants", r))
 	}
 
-	c.want(200, c.do("PUT", path+"/state", `{"version":1,"partners":[{"displayName":"now"}]}`))
+	c.want(200, c.do("PUT", path+"/state", `{"version":1,"remoteAssistancePartners":[{"displayName":"now"}]}`))
 	before := c.export(made)
-	c.want(200, c.do("PATCH", path, admin.TenantUpdate{Quota: quota(1, 2)}))
+	c.want(200, c.do("PATCH", path, api.TenantUpdate{Quota: quota(1, 2)}))
 	exceeds(partnersOver, c.do("PUT", path+"/state", document))
 	exceeds(partnersOver, c.do("POST", path+"/snapshots/s/restore", nil))
 	exceeds(partnersOver, c.do("POST", path+"/reset", nil))
-	c.want(200, c.do("PATCH", path, admin.TenantUpdate{Quota: quota(2, 1)}))
+	c.want(200, c.do("PATCH", path, api.TenantUpdate{Quota: quota(2, 1)}))
 	exceeds(usersOver, c.do("PUT", path+"/state", document))
 	exceeds(usersOver, c.do("POST", path+"/snapshots/s/restore", nil))
 	if got := c.export(made); got != before {
 		t.Error("what was refused has changed the tenant")
 	}
 	c.want(200, c.do("POST", path+"/reset", nil)) // which brings no users
-	c.want(200, c.do("PATCH", path, admin.TenantUpdate{Quota: quota(2, 2)}))
+	c.want(200, c.do("PATCH", path, api.TenantUpdate{Quota: quota(2, 2)}))
 	c.want(200, c.do("PUT", path+"/state", document))
 	c.want(200, c.do("POST", path+"/snapshots/s/restore", nil))
 	c.want(200, c.do("POST", path+"/reset", nil))
@@ -329,7 +361,7 @@ func TestIDSeed(t *testing.T) {
 	c := setup(t)
 	var first []string
 	for range 2 {
-		made := c.newTenant(admin.TenantCreate{IdSeed: ptr("fixed")})
+		made := c.newTenant(api.TenantCreate{IdSeed: ptr("fixed")})
 		token := made.Credentials.AccessToken
 		for range 2 {
 			got := []string{
@@ -352,9 +384,9 @@ func TestIDSeed(t *testing.T) {
 func TestIDSeedAfterImport(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	id := func(n int64) string { return db.SeededID("fixed", "partner", n).String() }
-	source := json.RawMessage(`{"version":1,"partners":[{"displayName":"a"},{"displayName":"b"},{"displayName":"c"}]}`)
-	made := c.newTenant(admin.TenantCreate{IdSeed: ptr("fixed"), Source: &admin.TenantSource{Document: &source}})
+	id := func(n int64) string { return db.SeededID("fixed", "remoteAssistancePartner", n).String() }
+	source := json.RawMessage(`{"version":1,"remoteAssistancePartners":[{"displayName":"a"},{"displayName":"b"},{"displayName":"c"}]}`)
+	made := c.newTenant(api.TenantCreate{IdSeed: ptr("fixed"), Source: &api.TenantSource{Document: &source}})
 	token := made.Credentials.AccessToken
 	if got := c.createPartner(token, "d", "onboarding").ID; got != id(4) {
 		t.Errorf("got %s, want %s", got, id(4))
@@ -364,8 +396,8 @@ func TestIDSeedAfterImport(t *testing.T) {
 	}
 
 	exported := c.export(made.Tenant.Id)
-	head, _, _ := strings.Cut(exported, `"partners":`)
-	c.want(200, c.do("PUT", tenantPath(made.Tenant.Id, "/state"), head+`"partners":[{"id":"`+id(2)+`"}]}`))
+	head, _, _ := strings.Cut(exported, `"remoteAssistancePartners":`)
+	c.want(200, c.do("PUT", tenantPath(made.Tenant.Id, "/state"), head+`"remoteAssistancePartners":[{"id":"`+id(2)+`"}]}`))
 	c.want(204, c.graph("DELETE", partners+"/"+id(2), "", token))
 	if got := c.createPartner(token, "e", "onboarding").ID; got != id(3) {
 		t.Errorf("got %s, want %s", got, id(3))
@@ -385,10 +417,10 @@ func TestIDSeedOfApplications(t *testing.T) {
 	c := setup(t)
 	var first []string
 	for range 2 {
-		path := tenantPath(c.newTenant(admin.TenantCreate{IdSeed: ptr("fixed"), Credentials: ptr(false)}).Tenant.Id)
+		path := tenantPath(c.newTenant(api.TenantCreate{IdSeed: ptr("fixed"), Credentials: ptr(false)}).Tenant.Id)
 		var got []string
 		for _, id := range []*uuid.UUID{nil, ptr(uuid.MustParse("5c9e2a34-0f53-4c5b-8a6e-6a1de4f0c2b7")), ptr(uuid.MustParse("6c9e2a34-0f53-4c5b-8a6e-6a1de4f0c2b7"))} {
-			made := decode[admin.ApplicationCreated](t, c.want(201, c.do("POST", path+"/applications", admin.ApplicationCreate{ClientId: id, DisplayName: "Portal"})))
+			made := decode[api.ApplicationCreated](t, c.want(201, c.do("POST", path+"/applications", api.ApplicationCreate{ClientId: id, DisplayName: "Portal"})))
 			if id != nil && made.Application.ClientId != *id {
 				t.Errorf("%s, want %s", made.Application.ClientId, id)
 			}
@@ -403,7 +435,7 @@ func TestIDSeedOfApplications(t *testing.T) {
 		if !slices.Equal(got, first) {
 			t.Errorf("%q, want %q", got, first)
 		}
-		c.refused(409, "", c.do("POST", path+"/applications", admin.ApplicationCreate{DisplayName: "Portal"}))
+		c.refused(409, "", c.do("POST", path+"/applications", api.ApplicationCreate{DisplayName: "Portal"}))
 		twice := `{"servicePrincipalId": "` + first[0] + `", "displayName": "x"}`
 		c.refused(400, "/applications/1/servicePrincipalId", c.do("PUT", path+"/state", `{"version": 1, "applications": [`+twice+`, `+twice+`]}`))
 	}

@@ -3,19 +3,20 @@ package admin
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-func newUser(u db.User) User {
-	user := User{
+func newUser(u db.User) api.User {
+	user := api.User{
 		Id: u.ID, UserPrincipalName: u.UserPrincipalName, DisplayName: u.DisplayName, GivenName: u.GivenName, Surname: u.Surname,
 		Enabled: u.Enabled, MustChangePassword: u.MustChangePassword, DirectoryRoles: u.DirectoryRoles, CreatedDateTime: u.CreatedAt.UTC(),
 	}
@@ -25,29 +26,36 @@ func newUser(u db.User) User {
 	return user
 }
 
-// ListUsers lists the users of a tenant.
-func (a *API) ListUsers(c *gin.Context, id TenantId, p ListUsersParams) {
-	a.answer(c, func(x *call) (answer, error) {
-		after, err := parseAfter(p.After)
-		if err != nil {
-			return answer{}, err
-		}
-		rows, err := a.queries.ListUsers(c.Request.Context(), db.ListUsersParams{TenantID: id, After: after, RowLimit: limit(p.Top) + 1})
-		list := UserList{Value: []User{}}
-		rows, list.NextLink = page(x, rows, p.Top, func(u db.User) string { return u.ID.String() })
-		for _, u := range rows {
-			list.Value = append(list.Value, newUser(u))
-		}
-		return ok(list), err
-	})
+// listUsers lists the users of a tenant.
+func listUsers(ctx context.Context, x *call, p api.ListUsersParams) (list api.UserList, err error) {
+	after, err := parseAfter(p.After)
+	if err != nil {
+		return list, err
+	}
+	if p.UserPrincipalName != nil {
+		return findUsers(ctx, x, *p.UserPrincipalName)
+	}
+	rows, err := x.admin.queries.ListUsers(ctx, db.ListUsersParams{TenantID: x.tenant.ID, After: after, RowLimit: limit(p.Top) + 1})
+	rows, list.NextLink = page(x, rows, p.Top, func(u db.User) string { return u.ID.String() })
+	list.Value = each(rows, newUser)
+	return list, err
 }
 
-// GetUser answers a user.
-func (a *API) GetUser(c *gin.Context, tenant TenantId, id UserId) {
-	a.answer(c, func(*call) (answer, error) {
-		user, err := findUser(c.Request.Context(), a.queries, tenant, id)
-		return ok(newUser(user)), err
-	})
+// findUsers returns the user with a name, if any.
+func findUsers(ctx context.Context, x *call, name string) (api.UserList, error) {
+	user, err := x.admin.queries.GetUserByName(ctx, db.GetUserByNameParams{TenantID: x.tenant.ID, UserPrincipalName: name})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return api.UserList{Value: []api.User{}}, nil
+	}
+	return api.UserList{Value: []api.User{newUser(user)}}, err
+}
+
+// userPath names a user.
+type userPath struct{ UserID uuid.UUID }
+
+func getUser(ctx context.Context, x *call, r userPath) (api.User, error) {
+	user, err := findUser(ctx, x.admin.queries, x.tenant.ID, r.UserID)
+	return newUser(user), err
 }
 
 func findUser(ctx context.Context, q *db.Queries, tenant, id uuid.UUID) (db.User, error) {
@@ -62,8 +70,8 @@ func (c *change) findUser(ctx context.Context, id uuid.UUID) (db.User, error) {
 	return findUser(ctx, c.Queries, c.tenant.ID, id)
 }
 
-// newUserOf begins a user of a tenant, whom tokens of one that had its id before
-// don't help; in one whose ids are to be the same each time, its id comes of its name.
+// newUserOf makes a user of a tenant. Tokens of an earlier user with its id stay invalid.
+// In a tenant with an id seed, its id derives from its name.
 func newUserOf(t db.Tenant, name string, now time.Time) db.CreateUserParams {
 	p := db.CreateUserParams{TenantID: t.ID, ID: uuid.New(), UserPrincipalName: name, DisplayName: name, Enabled: true, TokensValidFrom: &now, CreatedAt: now}
 	if t.IDSeed != nil {
@@ -76,7 +84,7 @@ func newUserOf(t db.Tenant, name string, now time.Time) db.CreateUserParams {
 // createUser creates a user within the tenant's quota.
 func (c *change) createUser(ctx context.Context, p db.CreateUserParams) error {
 	if c.tenant.UserQuota != nil {
-		if err := c.send(ctx); err != nil { // the users that the tenant begins with
+		if err := c.send(ctx); err != nil { // the tenant's initial users
 			return err
 		}
 		n, err := c.CountUsers(ctx, c.tenant.ID)
@@ -88,23 +96,20 @@ func (c *change) createUser(ctx context.Context, p db.CreateUserParams) error {
 		}
 	}
 	_, err := c.later.CreateUser(ctx, p)
-	c.later.OrElse(errConflict("The tenant has a user called %q, or of the id %s.", p.UserPrincipalName, p.ID))
+	c.later.OrElse(errConflict("The tenant has a user called %q, or with the id %s.", p.UserPrincipalName, p.ID))
 	return err
 }
 
-// maxPassword is bcrypt's, in bytes.
-const maxPassword = 72
-
 func checkPassword(password *string) error {
-	if password == nil || len(*password) <= maxPassword {
+	if password == nil || len(*password) <= identity.MaxPassword {
 		return nil
 	}
-	p := errBadRequest("/password: has %d bytes; at most %d bytes are allowed.", len(*password), maxPassword)
+	p := errBadRequest("/password: has %d bytes; at most %d bytes are allowed.", len(*password), identity.MaxPassword)
 	p.pointer = "/password"
 	return p
 }
 
-// passwordOf is a given password, or one that is made, and what is kept of it.
+// passwordOf returns the given or a new password, and its hash.
 func passwordOf(given *string) (password, hash string, err error) {
 	if given == nil {
 		password = newSecret()
@@ -114,107 +119,127 @@ func passwordOf(given *string) (password, hash string, err error) {
 	return *given, hash, err
 }
 
-// CreateUser makes a user.
-func (a *API) CreateUser(c *gin.Context, _ TenantId, _ CreateUserParams) {
-	a.answer(c, func(x *call) (answer, error) {
-		r, err := read[UserCreate](x)
-		if err == nil {
-			err = checkPassword(r.Password)
-		}
-		if err != nil {
-			return answer{}, err
-		}
-		password, hash, err := passwordOf(r.Password)
-		if err != nil {
-			return answer{}, err
-		}
-		return a.change(x, r.UserPrincipalName, func(ctx context.Context, c *change) (answer, error) {
-			p := newUserOf(c.tenant, r.UserPrincipalName, x.now)
-			p.PasswordHash = &hash
-			set(&p.ID, r.Id)
-			set(&p.DisplayName, r.DisplayName)
-			p.GivenName, p.Surname = r.GivenName, r.Surname
-			set(&p.Enabled, r.Enabled)
-			set(&p.MustChangePassword, r.MustChangePassword)
-			set(&p.DirectoryRoles, r.DirectoryRoles)
-			if err := c.createUser(ctx, p); err != nil {
-				return answer{}, err
-			}
-			if err := c.send(ctx); err != nil {
-				return answer{}, err
-			}
-			user, err := c.findUser(ctx, p.ID)
-			return created(UserCreated{User: newUser(user), Password: password}), err
-		})
-	})
+// userCreate is a request to make a user, with the hash of its password.
+type userCreate struct {
+	api.UserCreate
+	hash string
 }
 
-// set takes a value over if it is there.
+// hashPassword hashes the given or a new password.
+func hashPassword(_ context.Context, _ *call, r *userCreate) error {
+	if err := checkPassword(r.Password); err != nil {
+		return err
+	}
+	password, hash, err := passwordOf(r.Password)
+	r.Password, r.hash = &password, hash
+	return err
+}
+
+func createUser(ctx context.Context, c *change, r userCreate) (made api.UserCreated, err error) {
+	c.target = r.UserPrincipalName
+	if err := c.checkDomain(ctx, r.UserPrincipalName); err != nil {
+		return made, err
+	}
+	p := newUserOf(c.tenant, r.UserPrincipalName, c.Now)
+	p.PasswordHash = &r.hash
+	set(&p.ID, r.Id)
+	set(&p.DisplayName, r.DisplayName)
+	p.GivenName, p.Surname = r.GivenName, r.Surname
+	set(&p.Enabled, r.Enabled)
+	set(&p.MustChangePassword, r.MustChangePassword)
+	set(&p.DirectoryRoles, r.DirectoryRoles)
+	if err := c.createUser(ctx, p); err != nil {
+		return made, err
+	}
+	if err := c.send(ctx); err != nil {
+		return made, err
+	}
+	user, err := c.findUser(ctx, p.ID)
+	return api.UserCreated{User: newUser(user), Password: *r.Password}, err
+}
+
+// checkDomain refuses a user name whose domain isn't the tenant's, in Graph's words.
+func (c *change) checkDomain(ctx context.Context, name string) error {
+	domains, err := c.ListDomains(ctx, c.tenant.ID)
+	if err != nil {
+		return err
+	}
+	_, domain, _ := strings.Cut(name, "@")
+	if slices.Contains(domains, strings.ToLower(domain)) {
+		return nil
+	}
+	return c.errAt("/userPrincipalName", "The domain portion of the userPrincipalName property is invalid. You must use one of the verified domain names in your organization: %s, not %q.",
+		strings.Join(domains, ", "), domain)
+}
+
+// set sets a value if it is present.
 func set[T any](value, given *T) {
 	if given != nil {
 		*value = *given
 	}
 }
 
-// UpdateUser changes what the body names.
-func (a *API) UpdateUser(c *gin.Context, _ TenantId, id UserId) {
-	a.answer(c, func(x *call) (answer, error) {
-		r, err := read[UserUpdate](x)
-		if err == nil {
-			err = checkPassword(r.Password)
-		}
-		if err != nil {
-			return answer{}, err
-		}
-		if r.MustChangePassword != nil && r.Password == nil {
-			return answer{}, errBadRequest("/mustChangePassword: comes with a password.")
-		}
-		return a.change(x, id.String(), func(ctx context.Context, c *change) (answer, error) {
-			user, err := c.findUser(ctx, id)
-			if err != nil {
-				return answer{}, err
-			}
-			set(&user.DisplayName, r.DisplayName)
-			set(&user.DirectoryRoles, r.DirectoryRoles)
-			_, err = c.UpdateUser(ctx, db.UpdateUserParams{TenantID: c.tenant.ID, ID: id, DisplayName: user.DisplayName, DirectoryRoles: user.DirectoryRoles})
-			if err == nil && r.Enabled != nil {
-				err = a.identity.SetEnabled(ctx, c.tx, c.tenant.ID, id, *r.Enabled)
-			}
-			if err == nil && r.Password != nil {
-				err = a.identity.SetPassword(ctx, c.tx, c.tenant.ID, id, *r.Password, r.MustChangePassword != nil && *r.MustChangePassword)
-			}
-			if err == nil {
-				user, err = c.findUser(ctx, id)
-			}
-			return ok(newUser(user)), err
-		})
-	})
+// userUpdate is a request to change a user.
+type userUpdate struct {
+	userPath
+	api.UserUpdate
 }
 
-// DeleteUser removes a user, whose tokens are refused from then on.
-func (a *API) DeleteUser(c *gin.Context, _ TenantId, id UserId) {
-	a.answer(c, func(x *call) (answer, error) {
-		return a.change(x, id.String(), func(ctx context.Context, c *change) (answer, error) {
-			if _, err := c.findUser(ctx, id); err != nil {
-				return answer{}, err
-			}
-			if err := c.EndUserSessions(ctx, db.EndUserSessionsParams{TenantID: c.tenant.ID, UserID: id}); err != nil {
-				return answer{}, err
-			}
-			_, err := c.DeleteUser(ctx, db.DeleteUserParams{TenantID: c.tenant.ID, ID: id})
-			return done(), err
-		})
-	})
+func checkUserUpdate(_ context.Context, _ *call, r *userUpdate) error {
+	if r.MustChangePassword != nil && r.Password == nil {
+		return errBadRequest("/mustChangePassword: requires a password.")
+	}
+	return checkPassword(r.Password)
 }
 
-// RevokeSignIns signs a user out everywhere.
-func (a *API) RevokeSignIns(c *gin.Context, _ TenantId, id UserId) {
-	a.answer(c, func(x *call) (answer, error) {
-		return a.change(x, id.String(), func(ctx context.Context, c *change) (answer, error) {
-			if _, err := c.findUser(ctx, id); err != nil {
-				return answer{}, err
-			}
-			return done(), a.identity.RevokeSignIns(ctx, c.tx, c.tenant.ID, id)
-		})
-	})
+// updateUser changes the members that are present.
+func updateUser(ctx context.Context, c *change, r userUpdate) (api.User, error) {
+	user, err := c.findUser(ctx, r.UserID)
+	if err != nil {
+		return api.User{}, err
+	}
+	set(&user.DisplayName, r.DisplayName)
+	set(&user.DirectoryRoles, r.DirectoryRoles)
+	_, err = c.UpdateUser(ctx, db.UpdateUserParams{TenantID: c.tenant.ID, ID: r.UserID, DisplayName: user.DisplayName, DirectoryRoles: user.DirectoryRoles})
+	if err != nil {
+		return api.User{}, err
+	}
+	if err := c.updateSignIn(ctx, r); err != nil {
+		return api.User{}, err
+	}
+	user, err = c.findUser(ctx, r.UserID)
+	return newUser(user), err
+}
+
+// updateSignIn changes a user's password, and whether the user can sign in.
+func (c *change) updateSignIn(ctx context.Context, r userUpdate) error {
+	if r.Enabled != nil {
+		if err := c.admin.identity.SetEnabled(ctx, c.tx, c.tenant.ID, r.UserID, *r.Enabled, c.Now); err != nil {
+			return err
+		}
+	}
+	if r.Password == nil {
+		return nil
+	}
+	return c.admin.identity.SetPassword(ctx, c.tx, c.tenant.ID, r.UserID, *r.Password, r.MustChangePassword != nil && *r.MustChangePassword, c.Now)
+}
+
+// deleteUser removes a user. Its tokens are refused from then on.
+func deleteUser(ctx context.Context, c *change, r userPath) (none, error) {
+	if _, err := c.findUser(ctx, r.UserID); err != nil {
+		return none{}, err
+	}
+	if err := c.EndUserSessions(ctx, db.EndUserSessionsParams{TenantID: c.tenant.ID, UserID: r.UserID}); err != nil {
+		return none{}, err
+	}
+	_, err := c.DeleteUser(ctx, db.DeleteUserParams{TenantID: c.tenant.ID, ID: r.UserID})
+	return none{}, err
+}
+
+// revokeSignIns signs a user out everywhere.
+func revokeSignIns(ctx context.Context, c *change, r userPath) (none, error) {
+	if _, err := c.findUser(ctx, r.UserID); err != nil {
+		return none{}, err
+	}
+	return none{}, c.admin.identity.RevokeSignIns(ctx, c.tx, c.tenant.ID, r.UserID, c.Now)
 }

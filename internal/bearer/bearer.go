@@ -1,7 +1,6 @@
-// Package bearer holds what an access token for Microsoft Graph says, and the
-// reasons for which one is refused: the vocabulary that the authority which
-// issues tokens and the service which is shown them have in common. It neither
-// signs nor verifies.
+// Package bearer defines the content of an access token for Microsoft Graph, and the
+// reasons for refusing one. The authority, which issues tokens, and the services that
+// accept them share these types. The package neither signs nor verifies.
 package bearer
 
 import (
@@ -13,20 +12,20 @@ import (
 	"github.com/google/uuid"
 )
 
-// Why a token is refused. All of them mean 401.
+// Reasons for refusing a token, each of which means 401.
 var (
 	ErrMalformed   = errors.New("not a JSON Web Token")
-	ErrSignature   = errors.New("signed by no key of this authority, or not by RS256")
+	ErrSignature   = errors.New("not signed by this authority with RS256")
 	ErrExpired     = errors.New("expired")
 	ErrNotYetValid = errors.New("not yet valid")
 	ErrAudience    = errors.New("meant for another audience")
 	ErrIssuer      = errors.New("issued by another authority")
-	ErrTenant      = errors.New("of a tenant that does not exist")
-	ErrClaims      = errors.New("lacks a claim, or holds a malformed one")
+	ErrTenant      = errors.New("from a tenant that does not exist")
+	ErrClaims      = errors.New("lacks a claim, or has a malformed one")
 )
 
-// RevokedError refuses a token that was good until what it stands on was taken
-// away: the user signed out or was disabled, or consent was removed.
+// RevokedError refuses a token that was valid until the user signed out or was disabled, or
+// until consent was removed.
 type RevokedError struct {
 	ValidFrom time.Time // tokens issued from then on are good again
 }
@@ -35,8 +34,8 @@ func (e *RevokedError) Error() string {
 	return "issued before " + e.ValidFrom.UTC().Format(time.RFC3339Nano)
 }
 
-// Refused tells whether err says that a token is refused, rather than that it
-// could not be looked at.
+// Refused reports whether err refuses the token. Any other error means that the token
+// couldn't be checked.
 func Refused(err error) bool {
 	var revoked *RevokedError
 	return errors.As(err, &revoked) || slices.ContainsFunc([]error{
@@ -51,42 +50,29 @@ const GraphAppID = "00000003-0000-0000-c000-000000000000"
 // https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
 var ConsumersTenantID = uuid.MustParse("9188040d-6c67-4c5b-b112-36a304b66dad")
 
-// Claims are those claims of an access token by which Graph decides.
+// Claims are the claims of an access token that Graph uses.
 type Claims struct {
 	TenantID uuid.UUID // tid
 	ObjectID uuid.UUID // oid: the user, or the service principal of an app-only token
 	AppID    string    // appid: the client application
-	Scopes   []string  // scp: delegated permissions; none in an app-only token
+	Scopes   []string  // scp: delegated permissions; empty in an app-only token
 	Roles    []string  // roles: application permissions
 	IDType   string    // idtyp: "user" or "app"
 	Audience string    // aud
-
-	// ApplicationPermissions tells whether the tenant lets applications call in
-	// their own name.
-	ApplicationPermissions bool
-
-	PageSize int64 // how many items a page of the tenant's lists holds at most
-
-	// Repeatability is how long a change that is sent again with its
-	// client-request-id is answered as before; 0: it is done again.
-	Repeatability time.Duration
-
-	PartnerQuota *int32  // how many partners the tenant may have; nil: any number
-	RequestRate  *int32  // how many requests a second it may send; nil: any number
-	IDSeed       *string // where the ids of what is created come from; nil: random
+	Expires  time.Time // exp
 }
 
-// AppOnly tells whether an application calls in its own name, with no user.
+// AppOnly reports whether an application calls without a user.
 func (c *Claims) AppOnly() bool { return c.IDType == "app" || len(c.Scopes) == 0 }
 
-// Personal tells whether the user is a personal Microsoft account.
+// Personal reports whether the user has a personal Microsoft account.
 func (c *Claims) Personal() bool { return c.TenantID == ConsumersTenantID }
 
-// HasRole tells whether the token grants one of the application permissions, in
-// any letter case.
+// HasRole reports whether the token grants one of the application permissions, ignoring
+// letter case.
 func (c *Claims) HasRole(roles ...string) bool { return anyFold(c.Roles, roles) }
 
-// HasScope tells whether the token grants one of the scopes, in any letter case.
+// HasScope reports whether the token grants one of the scopes, ignoring letter case.
 func (c *Claims) HasScope(scopes ...string) bool { return anyFold(c.Scopes, scopes) }
 
 func anyFold(granted, wanted []string) bool {

@@ -23,24 +23,24 @@ import (
 	"github.com/mocktenant/mocktenant/client"
 )
 
-// What the ceiling part measures against: the resident memory of the service, and how
-// much longer another tenant's gets may take than when nothing else goes on.
+// Aims of the ceiling part: the service's resident memory, and how much longer another
+// tenant's gets may take than on a quiet service.
 const (
 	ceilingMB    = 512
 	ceilingRatio = 10
 )
 
-// attack is a worst request that a route accepts.
+// attack is a most expensive request that a route accepts.
 type attack struct {
-	route  string // as its router has it: method and path
+	route  string // method and path, as in its router
 	name   string
-	url    string // and body: {n} becomes another number in each request
-	kind   string // of the body; "" is JSON
+	url    string // url and body: {n} becomes another number in each request
+	kind   string // the body's Content-Type; "" is JSON
 	body   string
-	tokens []string // of those who send it, at least one client for each; none: nobody's
+	tokens []string // of the senders, with at least one client for each; empty: sent without a token
 }
 
-// at is the nth request. Long bodies have no number to fill in.
+// at returns the nth request. Long bodies contain no number to fill in.
 func (a attack) at(n int64) (url, body string) {
 	fill := strings.NewReplacer("{n}", strconv.FormatInt(n, 10)).Replace
 	if len(a.body) > 64<<10 {
@@ -49,22 +49,22 @@ func (a attack) at(n int64) (url, body string) {
 	return fill(a.url), fill(a.body)
 }
 
-// ceiling measures what the worst accepted request of each route takes, alone and twenty
-// at once, and what another tenant notices.
+// ceiling measures the cost of the most expensive accepted request of each route, alone and
+// by twenty clients, and its effect on another tenant.
 func (s *subject) ceiling(ctx context.Context, w io.Writer, d time.Duration) error {
 	if err := s.startOnPostgres(ctx, "ceiling"); err != nil {
 		return err
 	}
 	defer s.stop()
-	api, err := client.New(s.adminURL, "")
+	admin, err := client.New(s.adminURL, "")
 	if err != nil {
 		return err
 	}
-	t, err := s.targets(ctx, api)
+	t, err := s.targets(ctx, admin)
 	if err != nil {
 		return err
 	}
-	other, err := s.tenant(ctx, api, "other", nil, 0, 0)
+	other, err := s.tenant(ctx, admin, "other", nil, 0, 0)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (s *subject) ceiling(ctx context.Context, w io.Writer, d time.Duration) err
 	return err
 }
 
-// circumstances writes when, on how busy a machine, and of which version the figures are.
+// circumstances writes the date, the machine's load and the version.
 func (s *subject) circumstances(ctx context.Context, w io.Writer) error {
 	loads, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
@@ -97,11 +97,11 @@ func (s *subject) circumstances(ctx context.Context, w io.Writer) error {
 		return fmt.Errorf("%s version: %w", s.binary, err)
 	}
 	load, _, _ := strings.Cut(string(loads), " ")
-	_, err = fmt.Fprintf(w, "Of %s, at a load average of %s before it began, by %s.\n\n", time.Now().UTC().Format(time.DateOnly), load, strings.TrimSpace(string(version)))
+	_, err = fmt.Fprintf(w, "Measured on %s, at a load average of %s before the start, with %s.\n\n", time.Now().UTC().Format(time.DateOnly), load, strings.TrimSpace(string(version)))
 	return err
 }
 
-// misses are the names of the requests that miss an aim.
+// misses are the requests that miss an aim.
 type misses struct{ memory, ratio names }
 
 type names []string
@@ -149,14 +149,14 @@ func (s *subject) withstand(ctx context.Context, w io.Writer, a attack, probe *p
 	return err
 }
 
-// restart starts the service anew at its addresses, so that nothing is left of what came
-// before.
+// restart restarts the service at its addresses, so that earlier requests don't affect the
+// next ones.
 func (s *subject) restart(ctx context.Context) error {
 	s.stopService()
 	return s.startService(ctx, "DATABASE_URL="+s.postgres.DatabaseURL(), "MOCKTENANT_HTTP_ADDR="+s.address(), "MOCKTENANT_ADMIN_ADDR="+strings.TrimPrefix(s.adminURL, "http://"))
 }
 
-// strike sends a request over and over, by so many clients, and counts the answers.
+// strike sends a request repeatedly from this many clients, and counts the answers.
 func (s *subject) strike(ctx context.Context, a attack, clients int, d time.Duration, answers map[int]int) error {
 	end := time.Now().Add(d)
 	method, _, _ := strings.Cut(a.route, " ")
@@ -184,7 +184,7 @@ func (s *subject) strike(ctx context.Context, a attack, clients int, d time.Dura
 	return all.Wait()
 }
 
-// direct follows no redirect: those of the authority lead to applications.
+// direct follows no redirects, because those of the authority lead to applications.
 var direct = http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
 func send(ctx context.Context, method, url, token, kind, body string) (status int, err error) {
@@ -208,10 +208,10 @@ func send(ctx context.Context, method, url, token, kind, body string) (status in
 // prober is another tenant, which reads now and then.
 type prober struct{ url, token string }
 
-// refusedRead is as how long a read counts that got no answer, or was refused.
+// refusedRead is the latency that counts for a read that was refused or not answered.
 const refusedRead = 10 * time.Second
 
-// during returns the 99th percentile of its latencies while something is done.
+// during returns the 99th percentile of its latencies while do runs.
 func (p *prober) during(ctx context.Context, do func() error) (time.Duration, error) {
 	done := make(chan error, 1)
 	go func() { done <- do() }()

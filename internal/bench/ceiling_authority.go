@@ -11,8 +11,8 @@ import (
 
 const formType = "application/x-www-form-urlencoded"
 
-// authorityAttacks are the worst requests that the authority accepts: forms have up to
-// 64 KiB, queries as much as a page repeats.
+// authorityAttacks are the most expensive requests that the authority accepts: forms of up
+// to 64 KiB, and queries as long as a page repeats.
 func (t targets) authorityAttacks() []attack {
 	client := map[string]string{"client_id": clientID, "client_secret": secret}
 	scope := map[string]string{"scope": "https://graph.microsoft.com/.default offline_access openid"}
@@ -23,10 +23,10 @@ func (t targets) authorityAttacks() []attack {
 	at := t.url + "/" + t.full.id
 	const oauth2 = "/:tenant/oauth2"
 	post := func(route, name, path string, parts ...map[string]string) attack {
-		return attack{"POST " + route, name, at + path, formType, longForm(parts...), nil}
+		return attack{route: "POST " + route, name: name, url: at + path, kind: formType, body: longForm(parts...)}
 	}
 	get := func(route, name, path string, parts ...map[string]string) attack {
-		return attack{"GET " + route, name, at + path + "?" + form(parts...).Encode(), formType, "", nil}
+		return attack{route: "GET " + route, name: name, url: at + path + "?" + form(parts...).Encode(), kind: formType}
 	}
 	return []attack{
 		post(oauth2+"/v2.0/token", "client_credentials, 64 KB", "/oauth2/v2.0/token", client, map[string]string{"scope": "https://graph.microsoft.com/.default"}, map[string]string{"grant_type": "client_credentials"}),
@@ -42,7 +42,7 @@ func (t targets) authorityAttacks() []attack {
 	}
 }
 
-// form has the parameters of all parts.
+// form merges the parameters of all parts.
 func form(parts ...map[string]string) url.Values {
 	all := url.Values{}
 	for _, part := range parts {
@@ -53,7 +53,7 @@ func form(parts ...map[string]string) url.Values {
 	return all
 }
 
-// longForm is a form with parameters that nobody knows, up to what a form may have.
+// longForm is a form filled up to the size limit with unknown parameters.
 func longForm(parts ...map[string]string) string {
 	const most, each = 64<<10 - 256, 4 << 10
 	text := form(parts...).Encode()

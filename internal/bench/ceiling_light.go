@@ -2,31 +2,33 @@
 
 package main
 
-// light are the routes of which no worst request is measured, by the reason.
+// light are the routes without a measured worst request, by reason.
 var light = map[string][]string{
 	"answers a constant of a few kilobytes": {
 		"GET /v1.0", "GET /:tenant/.well-known/openid-configuration", "GET /:tenant/v2.0/.well-known/openid-configuration",
 		"GET /:tenant/discovery/instance", "GET /:tenant/discovery/keys", "GET /:tenant/discovery/v2.0/keys", "GET /error",
 		"GET /openapi.yaml", "GET /schemas/state-v1.json", "GET /debug/pprof/", "GET /metrics", "GET /v1/reports", "GET /v1/whoami",
 	},
-	"has the handler of the same path under v2.0, or without it": {
+	"has the same handler as the path with v2.0, or without it": {
 		"GET /:tenant/oauth2/authorize", "POST /:tenant/oauth2/authorize", "GET /:tenant/oauth2/logout", "POST /:tenant/oauth2/logout",
 		"POST /:tenant/oauth2/token", "POST /:tenant/oauth2/devicecode", "GET /:tenant/v2.0/adminconsent", "POST /:tenant/v2.0/adminconsent",
 	},
-	"takes a form as authorize's, and shows a page as small": {"GET /:tenant/oauth2/deviceauth", "POST /:tenant/oauth2/deviceauth"},
+	"takes a form like authorize's, and shows a page as small": {"GET /:tenant/oauth2/deviceauth", "POST /:tenant/oauth2/deviceauth"},
 	"reads one row, or finds none": {
 		"GET /:tenant/userrealm/:upn", "GET /oidc/userinfo", "POST /oidc/userinfo",
 		"GET /v1.0/deviceManagement/remoteAssistancePartners/:id/:property/$value", "GET /v1/seeds/:name", "GET /v1/tenants/:tenantId",
-		"GET /v1/tenants/:tenantId/partners/:partnerId",
+		"GET /v1/tenants/:tenantId/entities/:entitySet/:entityId", "GET /v1/tenants/:tenantId/clock",
 		"GET /v1/tenants/:tenantId/snapshots/:name", "GET /v1/tenants/:tenantId/users/:userId", "GET /v1/tenants/:tenantId/applications/:clientId",
 	},
-	"lists rows smaller than a partner, up to as many": {"GET /v1/keys", "GET /v1/report-logins", "GET /v1/seeds", "GET /v1/tenants/:tenantId/users"},
-	"acts as disconnect does":                          {"POST /v1.0/deviceManagement/remoteAssistancePartners/:id/beginOnboarding", "POST /v1/tenants/:tenantId/partners/:partnerId/:action"},
+	"lists rows smaller than a partner, up to as many":               {"GET /v1/keys", "GET /v1/report-logins", "GET /v1/seeds", "GET /v1/tenants/:tenantId/users", "GET /v1/tenants/:tenantId/faults", "GET /v1/scenarios"},
+	"reads pages of 200 requests, and keeps as many as a page shows": {"GET /v1/tenants/:tenantId/requests", "GET /v1/requests", "POST /v1/tenants/:tenantId/requests/verify"},
+	"acts as disconnect does":                                        {"POST /v1.0/deviceManagement/remoteAssistancePartners/:id/beginOnboarding", "POST /v1/tenants/:tenantId/entities/:entitySet/:entityId/:action"},
 	"takes no body, and removes rows within Postgres": {
 		"DELETE /v1.0/deviceManagement/remoteAssistancePartners/:id", "DELETE /v1/keys/:keyId", "DELETE /v1/report-logins/:login", "DELETE /v1/seeds/:name",
 		"DELETE /v1/tenants/:tenantId", "DELETE /v1/tenants/:tenantId/applications/:clientId",
 		"DELETE /v1/tenants/:tenantId/applications/:clientId/certificates/:credentialId", "DELETE /v1/tenants/:tenantId/applications/:clientId/consents",
 		"DELETE /v1/tenants/:tenantId/applications/:clientId/federatedCredentials/:credentialId", "DELETE /v1/tenants/:tenantId/applications/:clientId/secrets/:secretId",
+		"DELETE /v1/requests", "DELETE /v1/tenants/:tenantId/requests", "DELETE /v1/tenants/:tenantId/clock", "DELETE /v1/tenants/:tenantId/faults/:faultId", "DELETE /v1/tenants/:tenantId/scenarios/:scenario",
 		"DELETE /v1/tenants/:tenantId/snapshots/:name", "DELETE /v1/tenants/:tenantId/users/:userId",
 		"POST /v1/tenants/:tenantId/users/:userId/revokeSignIns", "POST /v1/report-logins/:login/rotate",
 	},
@@ -34,5 +36,6 @@ var light = map[string][]string{
 		"PATCH /v1/tenants/:tenantId/users/:userId", "POST /v1/keys", "POST /v1/report-logins", "POST /v1/tenants/:tenantId/applications/:clientId/certificates",
 		"POST /v1/tenants/:tenantId/applications/:clientId/consents", "POST /v1/tenants/:tenantId/applications/:clientId/federatedCredentials",
 		"POST /v1/tenants/:tenantId/applications/:clientId/secrets", "POST /v1/tenants/:tenantId/tokens",
+		"POST /v1/tenants/:tenantId/faults", "POST /v1/tenants/:tenantId/scenarios", "PATCH /v1/tenants/:tenantId/faults/:faultId", "PUT /v1/tenants/:tenantId/clock",
 	},
 }

@@ -5,19 +5,22 @@ package main
 import (
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gin-gonic/gin"
 
-	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/entity"
 	"github.com/mocktenant/mocktenant/internal/graph"
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-// Every route of every front has its worst request measured, or a reason why not.
+// Every route of every front has a measured worst request, or a reason why not.
 func TestCeilingKnowsEveryRoute(t *testing.T) {
 	routes, known, heavy := routes(), map[string]bool{}, map[string]bool{}
 	for _, a := range slices.Concat(targets{}.graphAttacks(), targets{}.authorityAttacks(), targets{}.administrationAttacks()) {
@@ -32,13 +35,13 @@ func TestCeilingKnowsEveryRoute(t *testing.T) {
 		}
 	}
 	for _, route := range slices.Sorted(maps.Keys(routes)) {
-		if !known[route] {
-			t.Errorf("%s: say in internal/bench what its worst request is, or why it has none", route)
+		if !known[route] && !ofAnotherSet(route) {
+			t.Errorf("%s: add its worst request to internal/bench, or the reason why it has none", route)
 		}
 	}
 	for _, route := range slices.Sorted(maps.Keys(known)) {
 		if !routes[route] {
-			t.Errorf("%s: no router has it", route)
+			t.Errorf("%s: not in any router", route)
 		}
 	}
 	if len(heavy) < 20 {
@@ -46,8 +49,14 @@ func TestCeilingKnowsEveryRoute(t *testing.T) {
 	}
 }
 
-// routes are those of all fronts, as the routers print them. HEAD comes with each GET of
-// Graph, and beta has v1.0's handlers.
+// ofAnotherSet reports whether a route belongs to a set of Graph that isn't measured: the
+// same code serves all of them.
+func ofAnotherSet(route string) bool {
+	return slices.ContainsFunc(entity.All[1:], func(t *entity.Type) bool { return strings.Contains(route, "/v1.0/"+t.Set) })
+}
+
+// routes returns the routes of all fronts as the routers print them, the administration's as its contract does. HEAD routes are left
+// out because they belong to Graph's GET routes, and beta because it has v1.0's handlers.
 func routes() map[string]bool {
 	all := map[string]bool{}
 	defer func(mode string, to io.Writer, f func(string, string, string, int)) {
@@ -63,6 +72,16 @@ func routes() map[string]bool {
 	}
 	graph.New(graph.Config{Store: &db.Store{}})
 	new(identity.Provider).Handler()
-	admin.RegisterHandlers(gin.New(), (*admin.API)(nil))
+	administration, err := openapi3.NewLoader().LoadFromData(api.OpenAPI)
+	if err != nil {
+		panic(err)
+	}
+	for path, item := range administration.Paths.Map() {
+		for method := range item.Operations() {
+			all[method+" "+braces.ReplaceAllString(path, ":$1")] = true
+		}
+	}
 	return all
 }
+
+var braces = regexp.MustCompile(`\{(\w+)\}`)

@@ -16,11 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// load lets clients send the requests over and over, in turn, each when its last
-// one was answered, and wants the status. It speaks HTTP/1.1 over bare connections,
-// all of one thread as in pgbench and wrk: so the clients, on the same processors,
-// cost little beside what is measured. Clients are spread over the addresses; the
-// requests name one host, which is all the same to the service.
+// load lets clients send the requests in turn, each as soon as its previous one was
+// answered, and expects the status. Like pgbench and wrk, it uses bare connections, all
+// from one thread: the clients share the processors with what is measured, so they must
+// cost little. It speaks HTTP/1.1. Clients are spread over the addresses; all requests name
+// one host, which the service ignores.
 func load(ctx context.Context, addresses []string, requests [][]byte, status, clients int, d time.Duration) (f figures, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -45,20 +45,20 @@ func load(ctx context.Context, addresses []string, requests [][]byte, status, cl
 
 type loader struct {
 	requests  [][]byte
-	want      []byte // how an answer begins
+	want      []byte // the expected beginning of an answer
 	epoll     int
-	clients   map[int32]*connection // by descriptor
+	clients   map[int32]*connection // by file descriptor
 	buffer    []byte
 	latencies []time.Duration
 }
 
-// connection is that of one client, and what it waits for.
+// connection is a client's connection and the state of its pending answer.
 type connection struct {
 	fd   int
-	next int // of the requests, the one to send
+	next int // index of the next request to send
 	sent time.Time
-	head []byte // of the answer, as much as came of one whose head is not whole
-	left int    // bytes to come of the answer's body
+	head []byte // the part of an answer's head received so far
+	left int    // bytes of the answer's body still to receive
 }
 
 func (l *loader) connect(address string, first int) error {
@@ -84,7 +84,7 @@ func (l *loader) disconnect() {
 	}
 }
 
-// run lets all clients send until the end, and awaits what is then under way.
+// run lets all clients send until end, then waits for the pending answers.
 func (l *loader) run(ctx context.Context, end time.Time) error {
 	for _, c := range l.clients {
 		if err := l.send(c); err != nil {
@@ -123,9 +123,9 @@ func (l *loader) run(ctx context.Context, end time.Time) error {
 	return nil
 }
 
-// wait waits for events. It keeps from Go's scheduler that it may take long: the
-// scheduler would give the thread's place to others, of whom there are none, and have
-// it wait for another place, time and again.
+// wait waits for events. It blocks without telling Go's scheduler, which would otherwise
+// hand the thread's place to other goroutines, which don't exist, and make this one wait to
+// get it back each time.
 func (l *loader) wait(events []unix.EpollEvent) (int, error) {
 	const milliseconds = 1000
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), milliseconds, 0, 0)
@@ -144,13 +144,13 @@ func (l *loader) send(c *connection) error {
 	c.sent = time.Now()
 	n, err := unix.Write(c.fd, request)
 	if err == nil && n < len(request) {
-		err = fmt.Errorf("%d bytes of %d were written", n, len(request))
+		err = fmt.Errorf("wrote %d of %d bytes", n, len(request))
 	}
 	return err
 }
 
-// receive reads what has come, and tells whether that was the last of an answer,
-// whose length must be given.
+// receive reads the bytes that have arrived and reports whether they complete an answer,
+// which must have a Content-Length.
 func (l *loader) receive(c *connection) (answered bool, err error) {
 	n, err := unix.Read(c.fd, l.buffer)
 	if err != nil {
@@ -177,7 +177,7 @@ func (l *loader) receive(c *connection) (answered bool, err error) {
 	}
 	_, rest, ok := bytes.Cut(head, []byte("\r\nContent-Length: "))
 	if !ok {
-		return false, fmt.Errorf("an answer has no Content-Length: %q", head)
+		return false, fmt.Errorf("answer without Content-Length: %q", head)
 	}
 	value, _, _ := bytes.Cut(rest, []byte("\r\n"))
 	if c.left, err = strconv.Atoi(string(value)); err != nil {
@@ -186,11 +186,11 @@ func (l *loader) receive(c *connection) (answered bool, err error) {
 	return c.took(len(body))
 }
 
-// took tells whether n more bytes were the last of the answer.
+// took reports whether n more bytes complete the answer.
 func (c *connection) took(n int) (bool, error) {
 	c.left -= n
 	if c.left < 0 {
-		return false, fmt.Errorf("%d bytes too many came", -c.left)
+		return false, fmt.Errorf("received %d bytes too many", -c.left)
 	}
 	return c.left == 0, nil
 }

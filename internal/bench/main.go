@@ -1,14 +1,13 @@
 //go:build linux
 
-// Command bench measures the service beside its yardstick: pgbench, sending the
-// same statements to the same Postgres with the same number of clients, with no
-// HTTP, no token and no JSON. It prints Markdown; -write puts that into
-// docs/performance.md, and plots beside it. -only measures a part alone: starts, loads,
-// rows, replicas, tenants or ceiling.
+// Command bench compares the service with pgbench, which sends the same statements to the
+// same Postgres with the same number of clients, but without HTTP, tokens and JSON. It
+// prints Markdown; -write puts that into docs/performance.md, with plots. -only measures a
+// single part: starts, loads, rows, replicas, tenants, teams, control or ceiling.
 //
 //	go run ./internal/bench -write
 //
-// It needs Linux and pgbench. Both sides take turns, and each figure is the median of
+// It requires Linux and pgbench. Both sides take turns, and each figure is the median of
 // the rounds.
 package main
 
@@ -36,13 +35,13 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	rounds := flag.Int("rounds", 5, "how often each case runs")
+	rounds := flag.Int("rounds", 5, "how many times each case runs")
 	seconds := flag.Int("seconds", 3, "how long each run takes")
 	write := flag.Bool("write", false, "put the result into docs/performance.md")
-	only := flag.String("only", "", "measure this part alone: starts, loads, rows, replicas, tenants or ceiling")
-	binary := flag.String("binary", "", "measure this program; none: build it from here")
+	only := flag.String("only", "", "measure only this part: starts, loads, rows, replicas, tenants, teams, control or ceiling")
+	binary := flag.String("binary", "", "the program to measure; if empty, one is built from here")
 	profiles := flag.String("profile", "", "write profiles of the loads into this directory")
-	requests := flag.String("requests", "", "of the ceiling, measure the requests alone whose names this regular expression matches; they aren't written")
+	requests := flag.String("requests", "", "for the ceiling, measure only requests whose names match this regular expression, without writing the result")
 	flag.Parse()
 
 	names, err := regexp.Compile(*requests)
@@ -65,6 +64,8 @@ func run(ctx context.Context) error {
 		{"rows", func(ctx context.Context, w io.Writer) error { return s.rows(ctx, w, *rounds, d) }},
 		{"replicas", func(ctx context.Context, w io.Writer) error { return s.replicas(ctx, w, *rounds, d) }},
 		{"tenants", func(ctx context.Context, w io.Writer) error { return s.tenants(ctx, w, *rounds, d) }},
+		{"teams", func(ctx context.Context, w io.Writer) error { return s.teams(ctx, w, *rounds, d) }},
+		{"control", func(ctx context.Context, w io.Writer) error { return s.control(ctx, w, *rounds, d) }},
 		{"ceiling", func(ctx context.Context, w io.Writer) error { return s.ceiling(ctx, w, d) }},
 	}
 	for _, part := range parts {
@@ -90,7 +91,7 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// replaceSection puts text between a part's markers in a file.
+// replaceSection replaces the text between a part's markers in a file.
 func replaceSection(file, part, text string) error {
 	begin, end := "<!-- bench "+part+" -->\n", "<!-- /bench "+part+" -->"
 	old, err := os.ReadFile(file)
@@ -105,16 +106,16 @@ func replaceSection(file, part, text string) error {
 	return os.WriteFile(file, []byte(head+begin+text+end+tail), 0o644)
 }
 
-// figures are those of one run.
+// figures are the results of one run.
 type figures struct {
 	perSecond float64
 	p50, p99  time.Duration
 
-	// What a request took of the processors, in microseconds, if that was measured.
+	// Processor time for a request, in microseconds, if it was measured.
 	service, postgres float64
 }
 
-// summarize takes the latencies of all requests of a run.
+// summarize returns the figures for the latencies of all requests of a run.
 func summarize(latencies []time.Duration, took time.Duration) figures {
 	if len(latencies) == 0 {
 		return figures{}
@@ -123,14 +124,14 @@ func summarize(latencies []time.Duration, took time.Duration) figures {
 	return figures{perSecond: float64(len(latencies)) / took.Seconds(), p50: latencies[len(latencies)/2], p99: latencies[len(latencies)*99/100]}
 }
 
-// median is each field's own.
+// median returns each field's median.
 func median(runs []figures) figures {
 	return figures{
-		middle(each(runs, func(f figures) float64 { return f.perSecond })),
-		middle(each(runs, func(f figures) time.Duration { return f.p50 })),
-		middle(each(runs, func(f figures) time.Duration { return f.p99 })),
-		middle(each(runs, func(f figures) float64 { return f.service })),
-		middle(each(runs, func(f figures) float64 { return f.postgres })),
+		perSecond: middle(each(runs, func(f figures) float64 { return f.perSecond })),
+		p50:       middle(each(runs, func(f figures) time.Duration { return f.p50 })),
+		p99:       middle(each(runs, func(f figures) time.Duration { return f.p99 })),
+		service:   middle(each(runs, func(f figures) float64 { return f.service })),
+		postgres:  middle(each(runs, func(f figures) float64 { return f.postgres })),
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// pgbench runs scripts, each as often as the others, with prepared statements and
-// returns its rate and the 99th percentile of its transactions.
+// pgbench runs the scripts equally often, with prepared statements. It returns the rate and
+// the 99th percentile of the transactions.
 func pgbench(ctx context.Context, url string, scripts []string, clients int, d time.Duration, variables ...string) (figures, error) {
 	dir, err := os.MkdirTemp("", "mocktenant-pgbench-")
 	if err != nil {

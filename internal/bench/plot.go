@@ -9,13 +9,13 @@ import (
 	"github.com/go-analyze/charts"
 )
 
-// plots is where they are written, below the page that shows them.
+// plots is the folder for plots, below the page that shows them.
 const plots = "docs/plots"
 
-// plot is a picture of lines over the same values of x.
+// plot is a chart of lines over the same x values.
 type plot struct {
 	name, title, x, y string
-	labels            []string // the values of x
+	labels            []string // of the x values
 	lines             []line
 }
 
@@ -24,7 +24,7 @@ type line struct {
 	values []float64
 }
 
-// link shows the plot in docs/performance.md.
+// link returns the Markdown that shows the plot in docs/performance.md.
 func (p plot) link() string {
 	return "![" + p.title + "](" + filepath.Base(plots) + "/" + p.name + ".svg)\n"
 }

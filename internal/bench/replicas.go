@@ -15,7 +15,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// replicas measures several processes of the service on one Postgres. The clients are
+// replicas measures several processes of the service on one Postgres, with the clients
 // spread over them.
 func (s *subject) replicas(ctx context.Context, w io.Writer, rounds int, d time.Duration) error {
 	const clients = 32
@@ -71,6 +71,6 @@ func (s *subject) replicas(ctx context.Context, w io.Writer, rounds int, d time.
 		_, _ = fmt.Fprintln(w)
 	}
 	s.pictures = append(s.pictures, picture)
-	_, err = fmt.Fprintf(w, "\nThe tenant is one, %s.\n\n%s", server.DemoTenantID, picture.link())
+	_, err = fmt.Fprintf(w, "\nOne tenant, %s.\n\n%s", server.DemoTenantID, picture.link())
 	return err
 }

@@ -17,10 +17,10 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// sizes are how many partners the tenant has, one after the other.
+// sizes are the numbers of partners that the tenant has, in turn.
 var sizes = []int{1_000, 10_000, 100_000, 1_000_000, 5_000_000}
 
-// rows measures what one client waits for, however many partners there are.
+// rows measures a single client's latency for a growing number of partners.
 func (s *subject) rows(ctx context.Context, w io.Writer, rounds int, d time.Duration) error {
 	if err := s.startOnPostgres(ctx, "rows"); err != nil {
 		return err
@@ -35,7 +35,7 @@ func (s *subject) rows(ctx context.Context, w io.Writer, rounds int, d time.Dura
 		if err := s.fill(ctx, n); err != nil {
 			return err
 		}
-		far, err := s.next(ctx, partnersPath+fmt.Sprintf("?$top=100&$skip=%d", min(n, 100_000)-200)) // the page before the thousandth, or the last but one
+		far, err := s.next(ctx, partnersPath+fmt.Sprintf("?$top=100&$skip=%d", min(n, 100_000)-200)) // the page before the thousandth, or before the last
 		if err != nil {
 			return err
 		}
@@ -48,11 +48,11 @@ func (s *subject) rows(ctx context.Context, w io.Writer, rounds int, d time.Dura
 			method, path, body string
 			status             int
 		}{
-			{"GET", partnersPath + "/" + ids[0], "", 200},
-			{"GET", partnersPath + "?$top=100", "", 200},
-			{"GET", far, "", 200},
-			{"GET", partnersPath + "/$count", "", 200},
-			{"POST", partnersPath, partner, 201},
+			{method: "GET", path: partnersPath + "/" + ids[0], status: 200},
+			{method: "GET", path: partnersPath + "?$top=100", status: 200},
+			{method: "GET", path: far, status: 200},
+			{method: "GET", path: partnersPath + "/$count", status: 200},
+			{method: "POST", path: partnersPath, body: partner, status: 201},
 		} {
 			var runs []figures
 			for range rounds {
@@ -70,7 +70,7 @@ func (s *subject) rows(ctx context.Context, w io.Writer, rounds int, d time.Dura
 			picture.lines[i].values = append(picture.lines[i].values, p50[i])
 		}
 	}
-	_, err := fmt.Fprintf(w, "\nPage 1,000 of a small tenant is its last but one.\n\n")
+	_, err := fmt.Fprintf(w, "\nFor a small tenant, page 1,000 means its last page but one.\n\n")
 	s.pictures = append(s.pictures, picture)
 	if err == nil {
 		_, err = fmt.Fprint(w, picture.link())
@@ -78,26 +78,21 @@ func (s *subject) rows(ctx context.Context, w io.Writer, rounds int, d time.Dura
 	return err
 }
 
-// fill makes the tenant have so many partners.
+// fill creates partners until the tenant has n.
 func (s *subject) fill(ctx context.Context, n int) error {
 	conn, err := pgx.Connect(ctx, s.postgres.DatabaseURL())
 	if err != nil {
 		return err
 	}
 	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, `
-		INSERT INTO remote_assistance_partners (tenant_id, id, display_name, onboarding_url, onboarding_status,
-			last_connection_at, last_connection_100ns, last_connection_offset, request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by)
-		SELECT $1, gen_random_uuid(), 'Partner ' || i, 'https://example.com/onboardingUrl/' || i, 'onboarding',
-			'2016-12-31T23:58:36.667003-08:00', 3, -480, '0001-01-01T00:00:00Z', 0, 0, now(), $1
-		FROM generate_series((SELECT count(*) FROM remote_assistance_partners WHERE tenant_id = $1) + 1, $2::bigint) AS i`, server.DemoTenantID, n)
+	_, err = conn.Exec(ctx, fill(), server.DemoTenantID, n)
 	if err == nil {
-		_, err = conn.Exec(ctx, "VACUUM ANALYZE remote_assistance_partners") // what autovacuum would do within a minute
+		_, err = conn.Exec(ctx, "VACUUM ANALYZE remote_assistance_partners") // as autovacuum would within a minute
 	}
 	return err
 }
 
-// next is the path and query of the page behind another.
+// next returns the path and query of the page that follows another.
 func (s *subject) next(ctx context.Context, path string) (string, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
 	if err != nil {
@@ -116,7 +111,7 @@ func (s *subject) next(ctx context.Context, path string) (string, error) {
 		return "", err
 	}
 	if list.NextLink == "" {
-		return "", fmt.Errorf("%s: %s, and no page behind it", path, response.Status)
+		return "", fmt.Errorf("%s: %s, and no next page", path, response.Status)
 	}
 	return strings.TrimPrefix(list.NextLink, s.url), nil
 }

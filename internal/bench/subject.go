@@ -33,41 +33,6 @@ const (
 
 	partner = `{"@odata.type":"#microsoft.graph.remoteAssistancePartner","displayName":"Display Name value","onboardingUrl":"https://example.com/onboardingUrl/","onboardingStatus":"onboarding","lastConnectionDateTime":"2016-12-31T23:58:36.6670033-08:00"}`
 
-	// insert is CreateRemoteAssistancePartner of queries/, with ids as they
-	// come from UUIDv7: each behind the last.
-	insert = `\set n :n + 1
-INSERT INTO remote_assistance_partners (
-    tenant_id, id, display_name, onboarding_url, onboarding_status,
-    last_connection_at, last_connection_100ns, last_connection_offset,
-    request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by
-) VALUES (
-    'TENANT', format('018f0000-0000-7000-8000-%s%s', lpad(to_hex(:client_id::int), 4, '0'), lpad(to_hex(:n::bigint), 8, '0'))::uuid,
-    'Display Name value', 'https://example.com/onboardingUrl/', 'onboarding',
-    '2016-12-31T23:58:36.667003-08:00', 3, -480, '0001-01-01T00:00:00Z', 0, 0, '2026-01-01T00:00:00Z', 'TENANT'
-) RETURNING *;
-`
-	// update is UpdateRemoteAssistancePartner of queries/, of a name.
-	update = `WITH replaced AS (
-    SELECT p.* FROM remote_assistance_partners AS p WHERE p.tenant_id = :tenant AND p.id = :id FOR UPDATE
-), kept AS (
-    INSERT INTO remote_assistance_partner_versions (
-        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-        last_connection_at, last_connection_100ns, last_connection_offset,
-        request_expiry_at, request_expiry_100ns, request_expiry_offset,
-        created_at, created_by, replaced_by_change, replaced_at, replaced_by
-    )
-    SELECT
-        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-        last_connection_at, last_connection_100ns, last_connection_offset,
-        request_expiry_at, request_expiry_100ns, request_expiry_offset,
-        created_at, created_by, 'update', '2026-01-01T00:00:00Z', :tenant
-    FROM replaced
-)
-UPDATE remote_assistance_partners AS p SET version = p.version + 1, display_name = 'Another name'
-FROM replaced
-WHERE p.tenant_id = :tenant AND p.id = :id AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
-RETURNING p.*;
-`
 	selectOne  = "SELECT * FROM remote_assistance_partners WHERE tenant_id = :tenant AND id = :id;\n"
 	selectPage = "SELECT * FROM remote_assistance_partners WHERE tenant_id = :tenant AND id > :after ORDER BY id LIMIT 101 OFFSET 0;\n"
 )
@@ -80,23 +45,23 @@ type subject struct {
 	service  *exec.Cmd
 
 	postmaster int            // its process id
-	profiles   string         // where they go; "": none are made
-	requests   *regexp.Regexp // names of those that the ceiling measures
-	pictures   []plot         // of the part that is measured
-	variables  []string       // of pgbench's scripts, which sends them as parameters
+	profiles   string         // the folder for profiles; "" makes none
+	requests   *regexp.Regexp // names of the requests that the ceiling measures
+	pictures   []plot         // of the part being measured
+	variables  []string       // of pgbench's scripts, sent as parameters
 	url        string
 	adminURL   string
 	token      string
-	sent       atomic.Int64 // requests of the ceiling, each with another number
+	sent       atomic.Int64 // number of the ceiling's requests so far
 }
 
-// newSubject builds the service, unless a binary is given.
+// newSubject builds the service, unless binary is given.
 func newSubject(ctx context.Context, binary string) (*subject, error) {
 	dir, err := os.MkdirTemp("", "mocktenant-bench-")
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(dir, 0o711); err != nil { // Postgres of root runs as another user
+	if err := os.Chmod(dir, 0o711); err != nil { // root's Postgres runs as another user
 		return nil, err
 	}
 	s := &subject{dir: dir, binary: filepath.Join(dir, "mocktenant")}
@@ -136,10 +101,10 @@ func (s *subject) stop() {
 	}
 }
 
-// starts measures from the start of the process to the first 201: on a data directory
-// of its own, twice, and on a Postgres that runs.
+// starts measures the time from the start of the process to the first 201: twice on its own
+// data directory, and once on a running Postgres.
 func (s *subject) starts(ctx context.Context, w io.Writer) (err error) {
-	if err := s.startOnPostgres(ctx, "starts"); err != nil { // it migrates
+	if err := s.startOnPostgres(ctx, "starts"); err != nil { // this migrates the database
 		return err
 	}
 	defer s.stop()
@@ -162,12 +127,12 @@ func (s *subject) starts(ctx context.Context, w io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "| start to first 201 | ms, median of 5 |\n|---|---|\n| fresh data directory | %d |\n| kept data directory | %d |\n| on a Postgres that runs | %d |\n\nBinary: %.1f MB (stripped).\n\n",
+	_, err = fmt.Fprintf(w, "| start to first 201 | ms, median of 5 |\n|---|---|\n| fresh data directory | %d |\n| kept data directory | %d |\n| on a running Postgres | %d |\n\nBinary: %.1f MB (stripped).\n\n",
 		middle(fresh).Milliseconds(), middle(kept).Milliseconds(), middle(running).Milliseconds(), float64(info.Size())/1e6)
 	return err
 }
 
-// firstCreate starts the service, and stops it when it has created a partner.
+// firstCreate starts the service, and stops it after it has created a partner.
 func (s *subject) firstCreate(ctx context.Context, setting string) (time.Duration, error) {
 	start := time.Now()
 	if err := s.startService(ctx, setting); err != nil {
@@ -178,7 +143,7 @@ func (s *subject) firstCreate(ctx context.Context, setting string) (time.Duratio
 	return time.Since(start), err
 }
 
-// loads measures each kind of work beside pgbench.
+// loads measures each kind of work next to pgbench.
 func (s *subject) loads(ctx context.Context, w io.Writer, rounds int, d time.Duration) (err error) {
 	if err := s.startOnPostgres(ctx, "load"); err != nil {
 		return err
@@ -240,15 +205,15 @@ func (s *subject) loads(ctx context.Context, w io.Writer, rounds int, d time.Dur
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(w, "\nOf a request's processor time, service µs and Postgres µs are those of the service and of its sessions.\n")
-	_, err = fmt.Fprintf(w, "Resident memory of the service: %.0f MB idle, %.0f of them its own and not the program's file; %.0f MB at its most.\n\n", idle, own, busy)
+	_, _ = fmt.Fprintf(w, "\nService µs and Postgres µs are the processor time of a request in the service and in its Postgres sessions.\n")
+	_, err = fmt.Fprintf(w, "Resident memory of the service: %.0f MB idle, of which %.0f MB aren't mapped from the program's file; %.0f MB at peak.\n\n", idle, own, busy)
 	for _, p := range s.pictures {
 		_, _ = fmt.Fprint(w, p.link())
 	}
 	return err
 }
 
-// work is what a load does: the requests, and the same as pgbench's scripts.
+// work is the content of a load: the requests, and the same as pgbench scripts.
 type work struct {
 	name     string
 	scripts  []string
@@ -256,9 +221,9 @@ type work struct {
 	status   int
 }
 
-// read is how many partners gets choose from, and lists how many pages, each by a
-// script of its own: so pgbench has no key to compute, and sends it as a parameter, as
-// we do.
+// read is the number of partners that gets choose from and of pages that lists choose from.
+// Each has its own script, so that pgbench computes no key and, like the service, sends it
+// as a parameter.
 const read = 64
 
 func (s *subject) works(ctx context.Context) ([]work, error) {
@@ -275,7 +240,7 @@ func (s *subject) works(ctx context.Context) ([]work, error) {
 	}
 	patch := work{name: "patch", status: 200}
 	for i, id := range ids {
-		patch.scripts = append(patch.scripts, strings.ReplaceAll(update, ":id", fmt.Sprint(":id", i)))
+		patch.scripts = append(patch.scripts, strings.ReplaceAll(update(), ":id", fmt.Sprint(":id", i)))
 		patch.requests = append(patch.requests, s.request("PATCH", partnersPath+"/"+id, `{"displayName":"Another name"}`))
 	}
 	pages := work{name: "list of 100", status: 200}
@@ -289,15 +254,15 @@ func (s *subject) works(ctx context.Context) ([]work, error) {
 		pages.requests = append(pages.requests, s.request("GET", link, ""))
 	}
 	return []work{
-		{"create", []string{strings.ReplaceAll(insert, "TENANT", server.DemoTenantID.String())}, [][]byte{s.request("POST", partnersPath, partner)}, 201},
+		{name: "create", scripts: []string{insert(server.DemoTenantID.String())}, requests: [][]byte{s.request("POST", partnersPath, partner)}, status: 201},
 		get,
 		patch,
 		pages,
-		{"one list of 100", pages.scripts[:1], pages.requests[:1], 200},
+		{name: "one list of 100", scripts: pages.scripts[:1], requests: pages.requests[:1], status: 200},
 	}, nil
 }
 
-// createPages creates as many partners as the pages that are read hold.
+// createPages creates enough partners for the pages that are read.
 func (s *subject) createPages(ctx context.Context) error {
 	for created := 0; created <= read*100; {
 		f, err := load(ctx, []string{s.address()}, [][]byte{s.request("POST", partnersPath, partner)}, 201, 16, 100*time.Millisecond)
@@ -309,8 +274,8 @@ func (s *subject) createPages(ctx context.Context) error {
 	return nil
 }
 
-// pages follows the links of a list, and returns those of its pages but the first,
-// and of each the id behind which it starts.
+// pages follows the links of a list. It returns the link of every page but the first, and
+// the id after which each page starts.
 func (s *subject) pages(ctx context.Context) (links, after []string, err error) {
 	for next := s.url + partnersPath + "?$top=100"; len(links) < read; {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, next, nil)
@@ -332,7 +297,7 @@ func (s *subject) pages(ctx context.Context) (links, after []string, err error) 
 			return nil, nil, err
 		}
 		if len(page.Value) == 0 || page.NextLink == "" {
-			return nil, nil, fmt.Errorf("%s: %s, and no further page", next, response.Status)
+			return nil, nil, fmt.Errorf("%s: %s, and no next page", next, response.Status)
 		}
 		next = page.NextLink
 		links, after = append(links, strings.TrimPrefix(next, s.url)), append(after, page.Value[len(page.Value)-1].ID)
@@ -340,7 +305,7 @@ func (s *subject) pages(ctx context.Context) (links, after []string, err error) 
 	return links, after, nil
 }
 
-// load lets clients work, and tells what each request took of the processors.
+// load runs the work and measures the processor time of each request.
 func (s *subject) load(ctx context.Context, work work, clients int, d time.Duration) (figures, error) {
 	var profiled errgroup.Group
 	if s.profiles != "" && clients == profiledClients {
@@ -360,12 +325,12 @@ func (s *subject) load(ctx context.Context, work work, clients int, d time.Durat
 	return f, profiled.Wait()
 }
 
-// profiledClients is by how many clients the load is that is profiled.
+// profiledClients is the number of clients of the load that is profiled.
 const profiledClients = 32
 
 // profile writes a profile of the service, for go tool pprof.
 func (s *subject) profile(ctx context.Context, kind, work string, d time.Duration) error {
-	seconds := max(1, int(d.Seconds())-1) // it ends before the load does
+	seconds := max(1, int(d.Seconds())-1) // so that it ends before the load does
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/debug/pprof/%s?seconds=%d", s.adminURL, kind, seconds), nil)
 	if err != nil {
 		return err
@@ -385,17 +350,17 @@ func (s *subject) profile(ctx context.Context, kind, work string, d time.Duratio
 	return os.WriteFile(filepath.Join(s.profiles, strings.ReplaceAll(work, " ", "-")+"."+kind), body, 0o644)
 }
 
-// processorTime is what the service and the sessions of its Postgres, those that have
-// ended too, have taken of the processors so far.
+// processorTime returns the processor time used so far by the service, and by the sessions
+// of its Postgres, ended ones included.
 func (s *subject) processorTime() (service, postgres time.Duration) {
 	all, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range all {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			continue // it has ended
+			continue // the process has ended
 		}
 		_, rest, _ := strings.Cut(string(text), ") ")
-		fields := strings.Fields(rest) // from the third on: proc(5)
+		fields := strings.Fields(rest) // from the third field on: proc(5)
 		user, _ := strconv.Atoi(fields[11])
 		system, _ := strconv.Atoi(fields[12])
 		took := time.Duration(user+system) * time.Second / ticks
@@ -413,7 +378,7 @@ func (s *subject) processorTime() (service, postgres time.Duration) {
 	return service, postgres
 }
 
-// ticks is how many make a second in /proc: on Linux, always so many.
+// ticks is the number of ticks per second in /proc, which is constant on Linux.
 const ticks = 100
 
 var printed = regexp.MustCompile(`(?s)serves Microsoft Graph at (http://\S+).*  admin  (http://\S+).*Authorization: Bearer ([^']+)'`)
@@ -467,7 +432,7 @@ func request(host, token, method, path, body string) []byte {
 		method, path, host, token, len(body), body)
 }
 
-// ids are those of the first partners.
+// ids returns the ids of the first n partners.
 func (s *subject) ids(ctx context.Context, n int) ([]string, error) {
 	conn, err := pgx.Connect(ctx, s.postgres.DatabaseURL())
 	if err != nil {
@@ -480,12 +445,12 @@ func (s *subject) ids(ctx context.Context, n int) ([]string, error) {
 	}
 	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err == nil && len(ids) < n {
-		err = fmt.Errorf("%d partners were created, want %d", len(ids), n)
+		err = fmt.Errorf("got %d partners, want %d", len(ids), n)
 	}
 	return ids, err
 }
 
-// postmasterID is the process whose children are the sessions.
+// postmasterID returns the process whose children are the sessions.
 func (s *subject) postmasterID(ctx context.Context) (int, error) {
 	conn, err := pgx.Connect(ctx, s.postgres.DatabaseURL())
 	if err != nil {
@@ -500,7 +465,7 @@ func (s *subject) postmasterID(ctx context.Context) (int, error) {
 	return strconv.Atoi(first)
 }
 
-// analyze does now what autovacuum would do within a minute.
+// analyze does what autovacuum would do within a minute.
 func (s *subject) analyze(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, s.postgres.DatabaseURL())
 	if err != nil {
@@ -511,8 +476,8 @@ func (s *subject) analyze(ctx context.Context) error {
 	return err
 }
 
-// resident is the memory of the service, in MB: VmRSS, now, RssAnon, what of it is no
-// file's, or VmHWM, at its most so far.
+// resident returns a memory figure of the service in MB: VmRSS (now), RssAnon (the part
+// that isn't mapped from a file) or VmHWM (the peak so far).
 func (s *subject) resident(field string) (float64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.service.Process.Pid))
 	if err != nil {

@@ -15,10 +15,11 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/client"
 )
 
-// many is how many tenants live at the same time.
+// many is how many tenants exist at the same time.
 const many = 1000
 
 // tenants measures what administration costs, and what many tenants cost.
@@ -27,14 +28,14 @@ func (s *subject) tenants(ctx context.Context, w io.Writer, rounds int, d time.D
 		return err
 	}
 	defer s.stop()
-	api, err := client.New(s.adminURL, "")
+	admin, err := client.New(s.adminURL, "")
 	if err != nil {
 		return err
 	}
 	for _, measure := range []func() error{
 		func() error { return s.creations(ctx, w, rounds, d) },
-		func() error { return states(ctx, w, api, rounds) },
-		func() error { return s.crowd(ctx, w, api, rounds, d) },
+		func() error { return states(ctx, w, admin, rounds) },
+		func() error { return s.crowd(ctx, w, admin, rounds, d) },
 	} {
 		if err := measure(); err != nil {
 			return err
@@ -43,12 +44,12 @@ func (s *subject) tenants(ctx context.Context, w io.Writer, rounds int, d time.D
 	return nil
 }
 
-// creations measures tenants with a user, an application and a token.
+// creations measures creating tenants with a user, an application and a token.
 func (s *subject) creations(ctx context.Context, w io.Writer, rounds int, d time.Duration) error {
 	_, _ = fmt.Fprintf(w, "| tenant with user, application and token | tenants/s | p50 ms | p99 ms |\n|---|---|---|---|\n")
 	host := strings.TrimPrefix(s.adminURL, "http://")
 	create := request(host, "", "POST", "/v1/tenants", `{"displayName":"bench"}`)
-	create = bytes.Replace(create, []byte("Authorization: Bearer \r\n"), nil, 1) // no key, no need of one
+	create = bytes.Replace(create, []byte("Authorization: Bearer \r\n"), nil, 1) // no key is needed
 	for _, clients := range []int{1, 8} {
 		var runs []figures
 		for range rounds {
@@ -64,10 +65,10 @@ func (s *subject) creations(ctx context.Context, w io.Writer, rounds int, d time
 	return nil
 }
 
-// document is a state of n partners.
+// document returns a state document with n partners.
 func document(n int) string {
 	var b strings.Builder
-	b.WriteString(`{"version":1,"partners":[`)
+	b.WriteString(`{"version":1,"remoteAssistancePartners":[`)
 	for i := range n {
 		if i > 0 {
 			b.WriteByte(',')
@@ -78,14 +79,14 @@ func document(n int) string {
 	return b.String()
 }
 
-// states measures what is done to all that a tenant holds.
-func states(ctx context.Context, w io.Writer, api *client.Client, rounds int) error {
+// states measures the operations on a tenant's whole state.
+func states(ctx context.Context, w io.Writer, admin *client.Client, rounds int) error {
 	_, _ = fmt.Fprintf(w, "\n| a tenant of | import ms | rows/s | export ms | rows/s | snapshot ms | restore ms | reset ms | delete ms |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, n := range []int{10, 1000, 100_000} {
 		body := document(n)
 		took := map[string][]time.Duration{}
 		for range rounds {
-			if err := lifetime(ctx, api, body, took); err != nil {
+			if err := lifetime(ctx, admin, body, took); err != nil {
 				return err
 			}
 		}
@@ -97,10 +98,10 @@ func states(ctx context.Context, w io.Writer, api *client.Client, rounds int) er
 	return nil
 }
 
-// lifetime does everything once to a tenant. What is restored has the same number
-// of partners, of which none is as it was; what is reset goes back to no partners.
-func lifetime(ctx context.Context, api *client.Client, body string, took map[string][]time.Duration) error {
-	made, err := client.Read[client.TenantCreated](api.CreateTenant(ctx, nil, client.TenantCreate{DisplayName: "bench"}))
+// lifetime runs each operation once on a tenant. Before a restore, every partner is changed
+// but their number stays; a reset goes back to no partners.
+func lifetime(ctx context.Context, admin *client.Client, body string, took map[string][]time.Duration) error {
+	made, err := client.Read[api.TenantCreated](admin.CreateTenant(ctx, nil, api.TenantCreate{DisplayName: "bench"}))
 	if err != nil {
 		return err
 	}
@@ -110,19 +111,19 @@ func lifetime(ctx context.Context, api *client.Client, body string, took map[str
 		do   func() error
 	}{
 		{"import", func() error {
-			return client.Done(api.ImportTenantWithBody(ctx, id, "application/json", strings.NewReader(body)))
+			return client.Done(admin.ImportTenant(ctx, id, "application/json", strings.NewReader(body)))
 		}},
-		{"export", func() error { return client.Done(api.ExportTenant(ctx, id, nil)) }},
+		{"export", func() error { return client.Done(admin.ExportTenant(ctx, id, nil)) }},
 		{"snapshot", func() error {
-			return client.Done(api.CreateSnapshot(ctx, id, nil, client.SnapshotCreate{Name: "bench"}))
+			return client.Done(admin.CreateSnapshot(ctx, id, nil, api.SnapshotCreate{Name: "bench"}))
 		}},
 		{"", func() error {
-			return client.Done(api.ImportTenantWithBody(ctx, id, "application/json", strings.NewReader(strings.ReplaceAll(body, "Partner", "Other"))))
+			return client.Done(admin.ImportTenant(ctx, id, "application/json", strings.NewReader(strings.ReplaceAll(body, "Partner", "Other"))))
 		}},
-		{"restore", func() error { return client.Done(api.RestoreSnapshot(ctx, id, "bench")) }},
-		{"reset", func() error { return client.Done(api.ResetTenant(ctx, id)) }},
-		{"", func() error { return client.Done(api.RestoreSnapshot(ctx, id, "bench")) }},
-		{"delete", func() error { return client.Done(api.DeleteTenant(ctx, id)) }},
+		{"restore", func() error { return client.Done(admin.RestoreSnapshot(ctx, id, "bench")) }},
+		{"reset", func() error { return client.Done(admin.ResetTenant(ctx, id)) }},
+		{"", func() error { return client.Done(admin.RestoreSnapshot(ctx, id, "bench")) }},
+		{"delete", func() error { return client.Done(admin.DeleteTenant(ctx, id)) }},
 	} {
 		start := time.Now()
 		if err := step.do(); err != nil {
@@ -133,8 +134,8 @@ func lifetime(ctx context.Context, api *client.Client, body string, took map[str
 	return nil
 }
 
-// crowd measures many tenants that are used at the same time, beside one.
-func (s *subject) crowd(ctx context.Context, w io.Writer, api *client.Client, rounds int, d time.Duration) error {
+// crowd measures many tenants used at the same time, compared with one.
+func (s *subject) crowd(ctx context.Context, w io.Writer, admin *client.Client, rounds int, d time.Duration) error {
 	size, err := s.databaseSize(ctx)
 	if err != nil {
 		return err
@@ -144,10 +145,10 @@ func (s *subject) crowd(ctx context.Context, w io.Writer, api *client.Client, ro
 		return err
 	}
 	var tokens []string
-	id := uuid.NewString() // the same in all of them
-	start := json.RawMessage(`{"version":1,"partners":[{"id":"` + id + `","displayName":"Partner"}]}`)
+	id := uuid.NewString() // the same in all tenants
+	start := json.RawMessage(`{"version":1,"remoteAssistancePartners":[{"id":"` + id + `","displayName":"Partner"}]}`)
 	for range many {
-		made, err := client.Read[client.TenantCreated](api.CreateTenant(ctx, nil, client.TenantCreate{DisplayName: "bench", Source: &client.TenantSource{Document: &start}}))
+		made, err := client.Read[api.TenantCreated](admin.CreateTenant(ctx, nil, api.TenantCreate{DisplayName: "bench", Source: &api.TenantSource{Document: &start}}))
 		if err != nil {
 			return err
 		}
@@ -162,9 +163,9 @@ func (s *subject) crowd(ctx context.Context, w io.Writer, api *client.Client, ro
 		name, method, path, body string
 		status                   int
 	}{
-		{"create", "POST", partnersPath, partner, 201},
-		{"get", "GET", partnersPath + "/" + id, "", 200},
-		{"list of 10", "GET", partnersPath + "?$top=10", "", 200},
+		{name: "create", method: "POST", path: partnersPath, body: partner, status: 201},
+		{name: "get", method: "GET", path: partnersPath + "/" + id, status: 200},
+		{name: "list of 10", method: "GET", path: partnersPath + "?$top=10", status: 200},
 	}
 	picture := plot{name: "tenants", title: "Throughput over tenants used at the same time, 32 clients", x: "tenants", y: "a second"}
 	for _, work := range works {
@@ -173,8 +174,8 @@ func (s *subject) crowd(ctx context.Context, w io.Writer, api *client.Client, ro
 	}
 	_, _ = fmt.Fprintf(w, "\n|---|%s\n", strings.Repeat("---|---|", len(works)))
 	numbers := []int{1, 10, 100, many}
-	runs := map[[2]int][]figures{} // by number and work
-	for range rounds {             // each in turn, so that all have the same weather
+	runs := map[[2]int][]figures{} // by number of tenants and work
+	for range rounds {             // in turn, so that all see the same conditions
 		for i, n := range numbers {
 			for j, work := range works {
 				var all [][]byte

@@ -1,7 +1,6 @@
-// Package certs makes the certificates by which the service speaks TLS: an
-// authority that is made once and kept in the database, and a leaf that each
-// process makes for itself and renews before it ends. Or it reads a certificate
-// of the user's own from files.
+// Package certs makes the certificates with which the service speaks TLS: an authority that
+// is made once and kept in the database, and a leaf that each process issues for itself and
+// renews before it expires. It also reads a user's own certificate from files.
 package certs
 
 import (
@@ -31,12 +30,12 @@ const (
 	authorityName  = "tls" // in the database
 	authorityYears = 10
 
-	// A leaf lives shorter than the 398 days that clients allow at most, and is
-	// renewed while a third of that is left.
+	// A leaf's lifetime is shorter than the 398 days that clients accept. It is renewed
+	// when a third of it is left.
 	leafLifetime = 90 * 24 * time.Hour
 	leafRenewal  = leafLifetime / 3
 
-	// skew is how far the clock of a client may be behind.
+	// skew is how far a client's clock may lag.
 	skew = time.Hour
 )
 
@@ -49,7 +48,7 @@ var MicrosoftHosts = []string{
 	"microsoftgraph.chinacloudapi.cn", "login.chinacloudapi.cn", "login.partner.microsoftonline.cn",
 }
 
-// MissingHosts returns those of the hosts that a certificate doesn't name.
+// MissingHosts returns the hosts that the certificate doesn't name.
 func MissingHosts(certificate *x509.Certificate, hosts []string) []string {
 	return slices.DeleteFunc(slices.Clone(hosts), func(host string) bool { return certificate.VerifyHostname(host) == nil })
 }
@@ -59,17 +58,16 @@ type Authority struct {
 	certificate *x509.Certificate
 	key         crypto.Signer
 
-	// Renewed says that Open has made it in place of one that couldn't name all hosts:
-	// clients must be told to trust this one.
+	// Renewed reports that Open made this authority because the previous one couldn't name
+	// all hosts: tell clients to trust it.
 	Renewed bool
 }
 
-// Open returns the authority that the database keeps, after making one if there is
-// none, or none that can name all the hosts. A new one may name these, the wanted ones,
-// which make nobody renew one, and what networks call their own, and nothing else: its
-// key is worth little to who steals it. One that an earlier version made may name
-// anything; it stays, as clients trust it. Processes that do so at the same moment get
-// the same one.
+// Open returns the authority in the database. It makes one if the database has none, or
+// none that can name all hosts. A new one is constrained to hosts, wanted and private
+// networks, so its key is worth little to a thief; a missing wanted host alone doesn't
+// cause a renewal. An authority from an earlier version is unconstrained, and stays because
+// clients trust it. Concurrent processes get the same one.
 func Open(ctx context.Context, q *db.Queries, hosts, wanted []string, now time.Time) (*Authority, error) {
 	a, err := Find(ctx, q)
 	renewed := false
@@ -89,7 +87,7 @@ func Open(ctx context.Context, q *db.Queries, hosts, wanted []string, now time.T
 		if err != nil {
 			return nil, fmt.Errorf("open the certificate authority: %w", err)
 		}
-		a, err = Find(ctx, q) // which another process may have made
+		a, err = Find(ctx, q) // another process may have made it
 	}
 	if err == nil && !a.permitsAll(hosts) {
 		err = fmt.Errorf("open the certificate authority: other services on this database renew it for other hosts: %v", hosts)
@@ -97,7 +95,7 @@ func Open(ctx context.Context, q *db.Queries, hosts, wanted []string, now time.T
 	return a, err
 }
 
-// create makes an authority, unless another process has.
+// create makes an authority, unless another process already has.
 func create(ctx context.Context, q *db.Queries, hosts []string, now time.Time) error {
 	c, key, err := newAuthority(permit(x509.Certificate{}, hosts), now)
 	if err != nil {
@@ -106,9 +104,9 @@ func create(ctx context.Context, q *db.Queries, hosts []string, now time.Time) e
 	return q.CreateCertificateAuthority(ctx, db.CreateCertificateAuthorityParams{Name: authorityName, Certificate: c, PrivateKey: key, CreatedAt: now})
 }
 
-// renew replaces the authority, unless another process has, by one that may name more
-// hosts. It has another key and another name, or clients that trust both would mix them
-// up.
+// renew replaces the authority, unless another process already has, by one that may name
+// more hosts. It has a new key and a new name because clients that trust both would
+// otherwise mix them up.
 func (a *Authority) renew(ctx context.Context, q *db.Queries, hosts []string, now time.Time) error {
 	c, key, err := newAuthority(permit(*a.certificate, hosts), now)
 	if err != nil {
@@ -119,8 +117,8 @@ func (a *Authority) renew(ctx context.Context, q *db.Queries, hosts []string, no
 	})
 }
 
-// Find returns the authority that the database keeps; pgx.ErrNoRows, wrapped, if
-// there is none.
+// Find returns the authority in the database, or an error that wraps pgx.ErrNoRows if it
+// has none.
 func Find(ctx context.Context, q *db.Queries) (*Authority, error) {
 	row, err := q.GetCertificateAuthority(ctx, authorityName)
 	if err != nil {
@@ -152,7 +150,8 @@ func newAuthority(c constraints, now time.Time) (certificate, private []byte, er
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial,
-		// Its serial number in the name, or clients that trust two would mix them up.
+		// The serial number is part of the name because clients that trust two authorities
+		// would otherwise mix them up.
 		Subject:   pkix.Name{CommonName: "mocktenant test CA " + serial.Text(36)[:8], Organization: []string{"mocktenant"}},
 		NotBefore: now.Add(-skew), NotAfter: now.AddDate(authorityYears, 0, 0),
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
@@ -178,21 +177,21 @@ func newKey() (*ecdsa.PrivateKey, *big.Int, error) {
 	return key, serial.SetBit(serial, 126, 1), nil
 }
 
-// PEM is the authority's certificate, for clients to trust.
+// PEM returns the authority's certificate, for clients to trust.
 func (a *Authority) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
 }
 
-// Certificates returns what serves as tls.Config.GetCertificate: a certificate
-// for all the hosts, names and addresses, made at once and renewed in time by
-// the clock now.
+// Certificates returns a function for tls.Config.GetCertificate. Its certificate names all
+// the hosts (names and addresses), is made now, and is renewed in time according to the
+// clock now.
 func (a *Authority) Certificates(hosts []string, now func() time.Time) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
 	l := &leaf{authority: a, hosts: hosts, now: now}
 	_, err := l.get(nil)
 	return l.get, err
 }
 
-// leaf is the certificate of this process.
+// leaf is this process's certificate.
 type leaf struct {
 	authority *Authority
 	hosts     []string

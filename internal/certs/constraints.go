@@ -7,22 +7,22 @@ import (
 	"strings"
 )
 
-// ownDomains are the domains that nobody can own on the internet, and ownNetworks the
-// addresses. Sources: RFC 6761 and 6762, RFC 8375, ICANN's resolution 2024.07.29.06,
-// RFC 1918, 3927, 4193 and 4291.
+// ownDomains and ownNetworks are the domains and addresses that nobody can own on the
+// internet. Sources: RFC 6761 and 6762, RFC 8375, ICANN's resolution 2024.07.29.06, RFC
+// 1918, 3927, 4193 and 4291.
 var (
 	ownDomains  = []string{"localhost", "test", "example", "invalid", "local", "internal", "home.arpa"}
 	ownNetworks = []string{"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "::1/128", "fc00::/7", "fe80::/10"}
 )
 
-// constraints are what an authority may name: domains, with all below them, and
+// constraints list what an authority may name: domains, including everything below them, and
 // addresses. Source: RFC 5280, section 4.2.1.10.
 type constraints struct {
 	domains   []string
 	addresses []*net.IPNet
 }
 
-// permit returns the constraints of an authority and, besides, hosts.
+// permit returns the constraints of the authority's certificate, extended to hosts.
 func permit(of x509.Certificate, hosts []string) constraints {
 	c := constraints{slices.Clone(of.PermittedDNSDomains), slices.Clone(of.PermittedIPRanges)}
 	if len(c.domains) == 0 {
@@ -30,7 +30,7 @@ func permit(of x509.Certificate, hosts []string) constraints {
 		for _, network := range ownNetworks {
 			_, addresses, err := net.ParseCIDR(network)
 			if err != nil {
-				panic(err) // they are good
+				panic(err) // the constants are valid
 			}
 			c.addresses = append(c.addresses, addresses)
 		}
@@ -58,8 +58,7 @@ func (c constraints) permits(host string) bool {
 	return slices.ContainsFunc(c.domains, func(domain string) bool { return host == domain || strings.HasSuffix(host, "."+domain) })
 }
 
-// Permits tells whether the authority's certificates may name a host, a name or an
-// address.
+// Permits reports whether the authority may issue certificates for a host name or address.
 func (a *Authority) Permits(host string) bool {
 	domains, addresses := a.certificate.PermittedDNSDomains, a.certificate.PermittedIPRanges
 	return len(domains) == 0 && len(addresses) == 0 || constraints{domains, addresses}.permits(host)

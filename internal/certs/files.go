@@ -8,12 +8,13 @@ import (
 	"time"
 )
 
-// checkPause is the least time between two looks at the files.
+// checkPause is the minimum time between two checks of the files.
 const checkPause = time.Second
 
-// FromFiles returns what serves as tls.Config.GetCertificate: the certificate in
-// two PEM files, read again when they change. It fails if they can't be read
-// now; if they can't later, the last good one serves on and failed is told.
+// FromFiles returns a function for tls.Config.GetCertificate that serves the certificate in
+// two PEM files and reads them again when they change. FromFiles fails if it can't read
+// them now; after a later failure, the function calls failed and keeps serving the last
+// good certificate.
 func FromFiles(certificate, key string, failed func(error)) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
 	f := &files{certificate: certificate, key: key, failed: failed}
 	f.version = f.stat()
@@ -54,7 +55,7 @@ func (f *files) load() error {
 	return nil
 }
 
-// stat is when the files were last changed.
+// stat returns when each file was last changed.
 func (f *files) stat() (version [2]time.Time) {
 	for i, name := range []string{f.certificate, f.key} {
 		if info, err := os.Stat(name); err == nil {

@@ -1,15 +1,14 @@
-// Package cors lets pages of other origins call a front.
+// Package cors lets pages from other origins call a front.
 package cors
 
 import "net/http"
 
-// Allow lets the page that sent r read the answer, and of the answer's headers those
-// that are exposed. It returns true if r only asks whether such a call is allowed: then
-// it has answered. A front asks before it authenticates, since a preflight has no token.
+// Allow lets the page that sent r read the answer and those of its headers that are listed
+// in exposed. It returns true if r is a preflight request, which it has then answered. A
+// front calls Allow before it authenticates, because a preflight has no token.
 //
-// Every origin is allowed, as at Microsoft Graph and Entra, and none by its cookies:
-// what a page may do depends on its token alone.
-// https://fetch.spec.whatwg.org/#http-cors-protocol
+// Every origin is allowed, as in Microsoft Graph and Entra, but without cookies: what a
+// page may do depends only on its token. https://fetch.spec.whatwg.org/#http-cors-protocol
 func Allow(w http.ResponseWriter, r *http.Request, exposed string) (preflight bool) {
 	if r.Header.Get("Origin") == "" {
 		return false

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,6 +22,9 @@ func (q *Queries) AdminKeysExist(ctx context.Context) (bool, error) {
 	row := q.db.QueryRow(ctx, adminKeysExist)
 	var exists bool
 	err := row.Scan(&exists)
+	if err != nil {
+		err = fmt.Errorf("query AdminKeysExist: %w", err)
+	}
 	return exists, err
 }
 
@@ -50,7 +54,7 @@ func (q *Queries) CreateAdminKey(ctx context.Context, arg CreateAdminKeyParams) 
 		arg.ExpiresAt,
 	)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query CreateAdminKey: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -71,6 +75,9 @@ func (q *Queries) GetAdminKey(ctx context.Context, hash []byte) (AdminKey, error
 		&i.ExpiresAt,
 		&i.RevokedAt,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetAdminKey: %w", err)
+	}
 	return i, err
 }
 
@@ -84,6 +91,9 @@ func (q *Queries) GoodAdminKeyExists(ctx context.Context, now *time.Time) (bool,
 	row := q.db.QueryRow(ctx, goodAdminKeyExists, now)
 	var exists bool
 	err := row.Scan(&exists)
+	if err != nil {
+		err = fmt.Errorf("query GoodAdminKeyExists: %w", err)
+	}
 	return exists, err
 }
 
@@ -102,7 +112,7 @@ type ListAdminKeysParams struct {
 func (q *Queries) ListAdminKeys(ctx context.Context, arg ListAdminKeysParams) ([]AdminKey, error) {
 	rows, err := q.db.Query(ctx, listAdminKeys, arg.After, arg.RowLimit)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListAdminKeys: %w", err)
 	}
 	defer rows.Close()
 	var items []AdminKey
@@ -117,12 +127,12 @@ func (q *Queries) ListAdminKeys(ctx context.Context, arg ListAdminKeysParams) ([
 			&i.ExpiresAt,
 			&i.RevokedAt,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListAdminKeys: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListAdminKeys: %w", err)
 	}
 	return items, nil
 }
@@ -139,7 +149,7 @@ type RevokeAdminKeyParams struct {
 func (q *Queries) RevokeAdminKey(ctx context.Context, arg RevokeAdminKeyParams) (int64, error) {
 	result, err := q.db.Exec(ctx, revokeAdminKey, arg.RevokedAt, arg.ID)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query RevokeAdminKey: %w", err)
 	}
 	return result.RowsAffected(), nil
 }

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,30 +21,38 @@ func (q *Queries) CountTenants(ctx context.Context) (int64, error) {
 	row := q.db.QueryRow(ctx, countTenants)
 	var count int64
 	err := row.Scan(&count)
+	if err != nil {
+		err = fmt.Errorf("query CountTenants: %w", err)
+	}
 	return count, err
 }
 
 const deleteUnusedStates = `-- name: DeleteUnusedStates :execrows
+WITH used AS MATERIALIZED (
+    SELECT s.state_id FROM snapshots AS s WHERE s.state_id = ANY ($1::uuid[])
+    UNION ALL
+    SELECT s.state_id FROM seeds AS s WHERE s.state_id = ANY ($1::uuid[])
+    UNION ALL
+    SELECT o.origin_id FROM tenants AS o WHERE o.origin_id = ANY ($1::uuid[])
+)
 DELETE FROM tenants AS t
 WHERE t.id = ANY ($1::uuid[]) AND t.kind = 'state'
-    AND NOT EXISTS (SELECT FROM snapshots AS s WHERE s.state_id = t.id)
-    AND NOT EXISTS (SELECT FROM seeds AS s WHERE s.state_id = t.id)
-    AND NOT EXISTS (SELECT FROM tenants AS o WHERE o.origin_id = t.id)
+    AND NOT EXISTS (SELECT FROM used WHERE used.state_id = t.id)
 `
 
-// A state gets used only by who holds what names it, LockSeed or LockSnapshot; once
-// that is gone, all that use the state are seen here. So this must be a statement
-// after the one that removed the name, in a transaction that reads what is committed.
+// Only a holder of what names a state, LockSeed or LockSnapshot, makes new uses of it; once
+// the name is gone, this statement sees all uses. So it must come after the statement that
+// removed the name, in a transaction that reads what is committed.
 func (q *Queries) DeleteUnusedStates(ctx context.Context, stateIds []uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteUnusedStates, stateIds)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteUnusedStates: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
 
 const getManagedTenant = `-- name: GetManagedTenant :one
-SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made, repeatability_seconds FROM tenants
+SELECT id, display_name, kind, permission_rule, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants
 WHERE id = $1 AND kind = 'tenant'
     AND ($2::text IS NULL OR manager = $2)
     AND (expires_at IS NULL OR expires_at > $3)
@@ -62,21 +71,31 @@ func (q *Queries) GetManagedTenant(ctx context.Context, arg GetManagedTenantPara
 	err := row.Scan(
 		&i.ID,
 		&i.DisplayName,
-		&i.CreatedAt,
+		&i.Kind,
 		&i.PermissionRule,
 		&i.UserPicker,
 		&i.PageSize,
-		&i.Kind,
+		&i.RepeatabilitySeconds,
 		&i.ExpiresAt,
 		&i.Manager,
 		&i.OriginID,
-		&i.PartnerQuota,
+		&i.EntityQuota,
 		&i.UserQuota,
 		&i.RequestRate,
 		&i.IDSeed,
 		&i.IdsMade,
-		&i.RepeatabilitySeconds,
+		&i.CreatedAt,
+		&i.ClockFrom,
+		&i.ClockAt,
+		&i.ClockRate,
+		&i.FaultsVersion,
+		&i.Throttling,
+		&i.JournalLimit,
+		&i.JournalSeconds,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetManagedTenant: %w", err)
+	}
 	return i, err
 }
 
@@ -94,19 +113,19 @@ type ListDomainsOfRow struct {
 func (q *Queries) ListDomainsOf(ctx context.Context, tenantIds []uuid.UUID) ([]ListDomainsOfRow, error) {
 	rows, err := q.db.Query(ctx, listDomainsOf, tenantIds)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListDomainsOf: %w", err)
 	}
 	defer rows.Close()
 	var items []ListDomainsOfRow
 	for rows.Next() {
 		var i ListDomainsOfRow
 		if err := rows.Scan(&i.TenantID, &i.Name); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListDomainsOf: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListDomainsOf: %w", err)
 	}
 	return items, nil
 }
@@ -126,19 +145,19 @@ type ListExpiredTenantsParams struct {
 func (q *Queries) ListExpiredTenants(ctx context.Context, arg ListExpiredTenantsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listExpiredTenants, arg.Now, arg.RowLimit)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListExpiredTenants: %w", err)
 	}
 	defer rows.Close()
 	var items []uuid.UUID
 	for rows.Next() {
 		var id uuid.UUID
 		if err := rows.Scan(&id); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListExpiredTenants: %w", err)
 		}
 		items = append(items, id)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListExpiredTenants: %w", err)
 	}
 	return items, nil
 }
@@ -159,51 +178,60 @@ type ListRedirectURIsOfClientParams struct {
 func (q *Queries) ListRedirectURIsOfClient(ctx context.Context, arg ListRedirectURIsOfClientParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, listRedirectURIsOfClient, arg.ClientID, arg.Now)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListRedirectURIsOfClient: %w", err)
 	}
 	defer rows.Close()
 	var items []string
 	for rows.Next() {
 		var redirect_uri string
 		if err := rows.Scan(&redirect_uri); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListRedirectURIsOfClient: %w", err)
 		}
 		items = append(items, redirect_uri)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListRedirectURIsOfClient: %w", err)
 	}
 	return items, nil
 }
 
 const listTenants = `-- name: ListTenants :many
 
-SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made, repeatability_seconds FROM tenants
+SELECT id, display_name, kind, permission_rule, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants
 WHERE kind = 'tenant' AND id > $1
-    AND ($2::text IS NULL OR manager = $2)
-    AND (expires_at IS NULL OR expires_at > $3)
+    AND ($2::text IS NULL OR lower(display_name) = lower($2) OR id = $3::uuid)
+    AND (strpos(lower(display_name), lower($4::text)) > 0 OR starts_with(id::text, lower($4::text)))
+    AND ($5::text IS NULL OR manager = $5)
+    AND (expires_at IS NULL OR expires_at > $6)
 ORDER BY id
-LIMIT $4::bigint
+LIMIT $7::bigint
 `
 
 type ListTenantsParams struct {
-	After    uuid.UUID
-	Manager  *string
-	Now      *time.Time
-	RowLimit int64
+	After          uuid.UUID
+	Name           *string
+	DomainTenantID *uuid.UUID
+	Search         string
+	Manager        *string
+	Now            *time.Time
+	RowLimit       int64
 }
 
 // What is of all tenants: for administrators, and for the sweep.
-// All, or those of one manager.
+// All, or those of one manager; all, or those of a name and the one of a domain; those whose
+// name contains a text or whose id begins with it, as all do with ”.
 func (q *Queries) ListTenants(ctx context.Context, arg ListTenantsParams) ([]Tenant, error) {
 	rows, err := q.db.Query(ctx, listTenants,
 		arg.After,
+		arg.Name,
+		arg.DomainTenantID,
+		arg.Search,
 		arg.Manager,
 		arg.Now,
 		arg.RowLimit,
 	)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListTenants: %w", err)
 	}
 	defer rows.Close()
 	var items []Tenant
@@ -212,37 +240,49 @@ func (q *Queries) ListTenants(ctx context.Context, arg ListTenantsParams) ([]Ten
 		if err := rows.Scan(
 			&i.ID,
 			&i.DisplayName,
-			&i.CreatedAt,
+			&i.Kind,
 			&i.PermissionRule,
 			&i.UserPicker,
 			&i.PageSize,
-			&i.Kind,
+			&i.RepeatabilitySeconds,
 			&i.ExpiresAt,
 			&i.Manager,
 			&i.OriginID,
-			&i.PartnerQuota,
+			&i.EntityQuota,
 			&i.UserQuota,
 			&i.RequestRate,
 			&i.IDSeed,
 			&i.IdsMade,
-			&i.RepeatabilitySeconds,
+			&i.CreatedAt,
+			&i.ClockFrom,
+			&i.ClockAt,
+			&i.ClockRate,
+			&i.FaultsVersion,
+			&i.Throttling,
+			&i.JournalLimit,
+			&i.JournalSeconds,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListTenants: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListTenants: %w", err)
 	}
 	return items, nil
 }
 
 const listUnusedStates = `-- name: ListUnusedStates :many
+WITH used AS MATERIALIZED (
+    SELECT s.state_id FROM snapshots AS s
+    UNION ALL
+    SELECT s.state_id FROM seeds AS s
+    UNION ALL
+    SELECT o.origin_id FROM tenants AS o WHERE o.origin_id IS NOT NULL
+)
 SELECT t.id FROM tenants AS t
 WHERE t.kind = 'state' AND t.created_at < $1
-    AND NOT EXISTS (SELECT FROM snapshots AS s WHERE s.state_id = t.id)
-    AND NOT EXISTS (SELECT FROM seeds AS s WHERE s.state_id = t.id)
-    AND NOT EXISTS (SELECT FROM tenants AS o WHERE o.origin_id = t.id)
+    AND NOT EXISTS (SELECT FROM used WHERE used.state_id = t.id)
 ORDER BY t.id
 LIMIT $2::bigint
 `
@@ -252,30 +292,30 @@ type ListUnusedStatesParams struct {
 	RowLimit   int64
 }
 
-// States that neither a snapshot nor a seed names, and no tenant goes back to;
-// young ones may be about to be named.
+// States that neither a snapshot nor a seed names, and that no tenant returns to. Young ones
+// may soon be named.
 func (q *Queries) ListUnusedStates(ctx context.Context, arg ListUnusedStatesParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listUnusedStates, arg.MadeBefore, arg.RowLimit)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListUnusedStates: %w", err)
 	}
 	defer rows.Close()
 	var items []uuid.UUID
 	for rows.Next() {
 		var id uuid.UUID
 		if err := rows.Scan(&id); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListUnusedStates: %w", err)
 		}
 		items = append(items, id)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListUnusedStates: %w", err)
 	}
 	return items, nil
 }
 
 const lockManagedTenant = `-- name: LockManagedTenant :one
-SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made, repeatability_seconds FROM tenants
+SELECT id, display_name, kind, permission_rule, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants
 WHERE id = $1 AND kind = 'tenant'
     AND ($2::text IS NULL OR manager = $2)
     AND (expires_at IS NULL OR expires_at > $3)
@@ -295,21 +335,31 @@ func (q *Queries) LockManagedTenant(ctx context.Context, arg LockManagedTenantPa
 	err := row.Scan(
 		&i.ID,
 		&i.DisplayName,
-		&i.CreatedAt,
+		&i.Kind,
 		&i.PermissionRule,
 		&i.UserPicker,
 		&i.PageSize,
-		&i.Kind,
+		&i.RepeatabilitySeconds,
 		&i.ExpiresAt,
 		&i.Manager,
 		&i.OriginID,
-		&i.PartnerQuota,
+		&i.EntityQuota,
 		&i.UserQuota,
 		&i.RequestRate,
 		&i.IDSeed,
 		&i.IdsMade,
-		&i.RepeatabilitySeconds,
+		&i.CreatedAt,
+		&i.ClockFrom,
+		&i.ClockAt,
+		&i.ClockRate,
+		&i.FaultsVersion,
+		&i.Throttling,
+		&i.JournalLimit,
+		&i.JournalSeconds,
 	)
+	if err != nil {
+		err = fmt.Errorf("query LockManagedTenant: %w", err)
+	}
 	return i, err
 }
 
@@ -324,5 +374,8 @@ SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('ena
 // be compiled, for 40 ms.
 func (q *Queries) PlanForMany(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, planForMany)
-	return err
+	if err != nil {
+		return fmt.Errorf("query PlanForMany: %w", err)
+	}
+	return nil
 }

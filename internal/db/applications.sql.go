@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -63,7 +64,7 @@ func (q *Queries) CreateApplication(ctx context.Context, arg CreateApplicationPa
 		arg.CreatedAt,
 	)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query CreateApplication: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -90,7 +91,10 @@ func (q *Queries) CreateApplicationCertificate(ctx context.Context, arg CreateAp
 		arg.Certificate,
 		arg.CreatedAt,
 	)
-	return err
+	if err != nil {
+		return fmt.Errorf("query CreateApplicationCertificate: %w", err)
+	}
+	return nil
 }
 
 const createApplicationSecret = `-- name: CreateApplicationSecret :exec
@@ -119,7 +123,10 @@ func (q *Queries) CreateApplicationSecret(ctx context.Context, arg CreateApplica
 		arg.CreatedAt,
 		arg.ExpiresAt,
 	)
-	return err
+	if err != nil {
+		return fmt.Errorf("query CreateApplicationSecret: %w", err)
+	}
+	return nil
 }
 
 const deleteApplication = `-- name: DeleteApplication :execrows
@@ -138,7 +145,7 @@ type DeleteApplicationParams struct {
 func (q *Queries) DeleteApplication(ctx context.Context, arg DeleteApplicationParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteApplication, arg.TenantID, arg.ClientID)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteApplication: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -157,7 +164,7 @@ type DeleteApplicationCertificateParams struct {
 func (q *Queries) DeleteApplicationCertificate(ctx context.Context, arg DeleteApplicationCertificateParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteApplicationCertificate, arg.TenantID, arg.ClientID, arg.ID)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteApplicationCertificate: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -176,13 +183,13 @@ type DeleteApplicationSecretParams struct {
 func (q *Queries) DeleteApplicationSecret(ctx context.Context, arg DeleteApplicationSecretParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteApplicationSecret, arg.TenantID, arg.ClientID, arg.ID)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteApplicationSecret: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
 
 const getApplication = `-- name: GetApplication :one
-SELECT tenant_id, client_id, service_principal_id, display_name, created_at, public_client, public_client_flows, redirect_uris, exposed_scopes, required_scopes, required_roles, tokens_valid_from, spa_redirect_uris, public_client_redirect_uris FROM applications
+SELECT tenant_id, client_id, service_principal_id, display_name, public_client, public_client_flows, redirect_uris, spa_redirect_uris, public_client_redirect_uris, exposed_scopes, required_scopes, required_roles, tokens_valid_from, created_at FROM applications
 WHERE tenant_id = $1 AND client_id = $2
 `
 
@@ -199,17 +206,20 @@ func (q *Queries) GetApplication(ctx context.Context, arg GetApplicationParams) 
 		&i.ClientID,
 		&i.ServicePrincipalID,
 		&i.DisplayName,
-		&i.CreatedAt,
 		&i.PublicClient,
 		&i.PublicClientFlows,
 		&i.RedirectUris,
+		&i.SpaRedirectUris,
+		&i.PublicClientRedirectUris,
 		&i.ExposedScopes,
 		&i.RequiredScopes,
 		&i.RequiredRoles,
 		&i.TokensValidFrom,
-		&i.SpaRedirectUris,
-		&i.PublicClientRedirectUris,
+		&i.CreatedAt,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetApplication: %w", err)
+	}
 	return i, err
 }
 
@@ -227,7 +237,7 @@ type ListApplicationCertificatesParams struct {
 func (q *Queries) ListApplicationCertificates(ctx context.Context, arg ListApplicationCertificatesParams) ([]ApplicationCertificate, error) {
 	rows, err := q.db.Query(ctx, listApplicationCertificates, arg.TenantID, arg.ClientID)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListApplicationCertificates: %w", err)
 	}
 	defer rows.Close()
 	var items []ApplicationCertificate
@@ -240,12 +250,12 @@ func (q *Queries) ListApplicationCertificates(ctx context.Context, arg ListAppli
 			&i.Certificate,
 			&i.CreatedAt,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListApplicationCertificates: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListApplicationCertificates: %w", err)
 	}
 	return items, nil
 }
@@ -264,7 +274,7 @@ type ListApplicationSecretsParams struct {
 func (q *Queries) ListApplicationSecrets(ctx context.Context, arg ListApplicationSecretsParams) ([]ApplicationSecret, error) {
 	rows, err := q.db.Query(ctx, listApplicationSecrets, arg.TenantID, arg.ClientID)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListApplicationSecrets: %w", err)
 	}
 	defer rows.Close()
 	var items []ApplicationSecret
@@ -279,33 +289,41 @@ func (q *Queries) ListApplicationSecrets(ctx context.Context, arg ListApplicatio
 			&i.CreatedAt,
 			&i.ExpiresAt,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListApplicationSecrets: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListApplicationSecrets: %w", err)
 	}
 	return items, nil
 }
 
 const listApplications = `-- name: ListApplications :many
-SELECT tenant_id, client_id, service_principal_id, display_name, created_at, public_client, public_client_flows, redirect_uris, exposed_scopes, required_scopes, required_roles, tokens_valid_from, spa_redirect_uris, public_client_redirect_uris FROM applications
+SELECT tenant_id, client_id, service_principal_id, display_name, public_client, public_client_flows, redirect_uris, spa_redirect_uris, public_client_redirect_uris, exposed_scopes, required_scopes, required_roles, tokens_valid_from, created_at FROM applications
 WHERE tenant_id = $1 AND client_id > $2
+    AND ($3::text IS NULL OR lower(display_name) = lower($3))
 ORDER BY client_id
-LIMIT $3::bigint
+LIMIT $4::bigint
 `
 
 type ListApplicationsParams struct {
-	TenantID uuid.UUID
-	After    uuid.UUID
-	RowLimit int64
+	TenantID    uuid.UUID
+	After       uuid.UUID
+	DisplayName *string
+	RowLimit    int64
 }
 
+// All, or those of a name.
 func (q *Queries) ListApplications(ctx context.Context, arg ListApplicationsParams) ([]Application, error) {
-	rows, err := q.db.Query(ctx, listApplications, arg.TenantID, arg.After, arg.RowLimit)
+	rows, err := q.db.Query(ctx, listApplications,
+		arg.TenantID,
+		arg.After,
+		arg.DisplayName,
+		arg.RowLimit,
+	)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListApplications: %w", err)
 	}
 	defer rows.Close()
 	var items []Application
@@ -316,23 +334,23 @@ func (q *Queries) ListApplications(ctx context.Context, arg ListApplicationsPara
 			&i.ClientID,
 			&i.ServicePrincipalID,
 			&i.DisplayName,
-			&i.CreatedAt,
 			&i.PublicClient,
 			&i.PublicClientFlows,
 			&i.RedirectUris,
+			&i.SpaRedirectUris,
+			&i.PublicClientRedirectUris,
 			&i.ExposedScopes,
 			&i.RequiredScopes,
 			&i.RequiredRoles,
 			&i.TokensValidFrom,
-			&i.SpaRedirectUris,
-			&i.PublicClientRedirectUris,
+			&i.CreatedAt,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListApplications: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListApplications: %w", err)
 	}
 	return items, nil
 }
@@ -351,7 +369,7 @@ type ListCertificatesOfParams struct {
 func (q *Queries) ListCertificatesOf(ctx context.Context, arg ListCertificatesOfParams) ([]ApplicationCertificate, error) {
 	rows, err := q.db.Query(ctx, listCertificatesOf, arg.TenantID, arg.ClientIds)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListCertificatesOf: %w", err)
 	}
 	defer rows.Close()
 	var items []ApplicationCertificate
@@ -364,12 +382,12 @@ func (q *Queries) ListCertificatesOf(ctx context.Context, arg ListCertificatesOf
 			&i.Certificate,
 			&i.CreatedAt,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListCertificatesOf: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListCertificatesOf: %w", err)
 	}
 	return items, nil
 }
@@ -384,19 +402,19 @@ WHERE tenant_id = $1
 func (q *Queries) ListRedirectURIs(ctx context.Context, tenantID uuid.UUID) ([]string, error) {
 	rows, err := q.db.Query(ctx, listRedirectURIs, tenantID)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListRedirectURIs: %w", err)
 	}
 	defer rows.Close()
 	var items []string
 	for rows.Next() {
 		var redirect_uri string
 		if err := rows.Scan(&redirect_uri); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListRedirectURIs: %w", err)
 		}
 		items = append(items, redirect_uri)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListRedirectURIs: %w", err)
 	}
 	return items, nil
 }
@@ -415,7 +433,7 @@ type ListSecretsOfParams struct {
 func (q *Queries) ListSecretsOf(ctx context.Context, arg ListSecretsOfParams) ([]ApplicationSecret, error) {
 	rows, err := q.db.Query(ctx, listSecretsOf, arg.TenantID, arg.ClientIds)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListSecretsOf: %w", err)
 	}
 	defer rows.Close()
 	var items []ApplicationSecret
@@ -430,12 +448,12 @@ func (q *Queries) ListSecretsOf(ctx context.Context, arg ListSecretsOfParams) ([
 			&i.CreatedAt,
 			&i.ExpiresAt,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListSecretsOf: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListSecretsOf: %w", err)
 	}
 	return items, nil
 }
@@ -475,7 +493,7 @@ func (q *Queries) UpdateApplication(ctx context.Context, arg UpdateApplicationPa
 		arg.ClientID,
 	)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query UpdateApplication: %w", err)
 	}
 	return result.RowsAffected(), nil
 }

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,7 +44,10 @@ func (q *Queries) CreateAuditEntry(ctx context.Context, arg CreateAuditEntryPara
 		arg.Status,
 		arg.Address,
 	)
-	return err
+	if err != nil {
+		return fmt.Errorf("query CreateAuditEntry: %w", err)
+	}
+	return nil
 }
 
 const deleteOldDenials = `-- name: DeleteOldDenials :execrows
@@ -65,7 +69,7 @@ type DeleteOldDenialsParams struct {
 func (q *Queries) DeleteOldDenials(ctx context.Context, arg DeleteOldDenialsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteOldDenials, arg.Before, arg.Keep)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteOldDenials: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -73,21 +77,35 @@ func (q *Queries) DeleteOldDenials(ctx context.Context, arg DeleteOldDenialsPara
 const listAuditEntries = `-- name: ListAuditEntries :many
 SELECT id, at, key_id, key_name, action, tenant_id, target, outcome, status, address, count FROM audit_entries
 WHERE id < $1 AND ($2::uuid IS NULL OR tenant_id = $2)
+    AND ($3::text IS NULL OR lower(key_name) = lower($3)
+        OR lower(target) = lower($3) OR starts_with(lower(target), lower($3) || ' '))
+    AND ($4::timestamptz IS NULL OR at >= $4)
+    AND ($5::timestamptz IS NULL OR at < $5)
 ORDER BY id DESC
-LIMIT $3::bigint
+LIMIT $6::bigint
 `
 
 type ListAuditEntriesParams struct {
 	Before   uuid.UUID
 	TenantID *uuid.UUID
+	Who      *string
+	Since    *time.Time
+	Until    *time.Time
 	RowLimit int64
 }
 
-// The latest first.
+// The latest first: all, or those of a tenant, by or about somebody, and of a time.
 func (q *Queries) ListAuditEntries(ctx context.Context, arg ListAuditEntriesParams) ([]AuditEntry, error) {
-	rows, err := q.db.Query(ctx, listAuditEntries, arg.Before, arg.TenantID, arg.RowLimit)
+	rows, err := q.db.Query(ctx, listAuditEntries,
+		arg.Before,
+		arg.TenantID,
+		arg.Who,
+		arg.Since,
+		arg.Until,
+		arg.RowLimit,
+	)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListAuditEntries: %w", err)
 	}
 	defer rows.Close()
 	var items []AuditEntry
@@ -106,12 +124,12 @@ func (q *Queries) ListAuditEntries(ctx context.Context, arg ListAuditEntriesPara
 			&i.Address,
 			&i.Count,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListAuditEntries: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListAuditEntries: %w", err)
 	}
 	return items, nil
 }
@@ -130,5 +148,8 @@ type SetAuditCountsParams struct {
 // Says of entries how many calls they count.
 func (q *Queries) SetAuditCounts(ctx context.Context, arg SetAuditCountsParams) error {
 	_, err := q.db.Exec(ctx, setAuditCounts, arg.Ids, arg.Counts)
-	return err
+	if err != nil {
+		return fmt.Errorf("query SetAuditCounts: %w", err)
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,11 +51,14 @@ func (q *Queries) CreateAuthorizationCode(ctx context.Context, arg CreateAuthori
 		arg.CreatedAt,
 		arg.ExpiresAt,
 	)
-	return err
+	if err != nil {
+		return fmt.Errorf("query CreateAuthorizationCode: %w", err)
+	}
+	return nil
 }
 
 const getAuthorizationCode = `-- name: GetAuthorizationCode :one
-SELECT tenant_id, hash, family_id, client_id, user_id, redirect_uri, scope, nonce, code_challenge, created_at, expires_at, redeemed_at, redirect_type FROM authorization_codes
+SELECT tenant_id, hash, family_id, client_id, user_id, redirect_uri, redirect_type, scope, nonce, code_challenge, created_at, expires_at, redeemed_at FROM authorization_codes
 WHERE tenant_id = $1 AND hash = $2
 `
 
@@ -73,14 +77,17 @@ func (q *Queries) GetAuthorizationCode(ctx context.Context, arg GetAuthorization
 		&i.ClientID,
 		&i.UserID,
 		&i.RedirectUri,
+		&i.RedirectType,
 		&i.Scope,
 		&i.Nonce,
 		&i.CodeChallenge,
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.RedeemedAt,
-		&i.RedirectType,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetAuthorizationCode: %w", err)
+	}
 	return i, err
 }
 
@@ -126,5 +133,8 @@ func (q *Queries) RedeemAuthorizationCode(ctx context.Context, arg RedeemAuthori
 	)
 	var count int64
 	err := row.Scan(&count)
+	if err != nil {
+		err = fmt.Errorf("query RedeemAuthorizationCode: %w", err)
+	}
 	return count, err
 }

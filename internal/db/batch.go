@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Batch gathers changes, to be sent together in one round trip: it has the queries
-// that return no rows, each of which seems to have changed one until Send.
+// Batch queues changes and sends them in one round trip. It has the queries that
+// return no rows; until Send, each of them reports one changed row.
 //
 //	b := db.NewBatch()
 //	_, _ = b.CreateUser(ctx, user)
@@ -28,7 +28,7 @@ func NewBatch() *Batch {
 	return b
 }
 
-// OrElse makes Send fail with err if what was called last changes no row.
+// OrElse makes Send fail with err if the query called last changes no row.
 func (b *Batch) OrElse(err error) {
 	queries := b.batch.QueuedQueries
 	queries[len(queries)-1].Exec(func(tag pgconn.CommandTag) error {
@@ -39,8 +39,8 @@ func (b *Batch) OrElse(err error) {
 	})
 }
 
-// Send makes the changes, in their order, and leaves the Batch empty. They are made
-// whole only in a transaction, which is to be rolled back if Send fails.
+// Send makes the changes in order and empties the Batch. They are atomic only in a
+// transaction, which the caller must roll back if Send fails.
 func (b *Batch) Send(ctx context.Context, tx pgx.Tx) error {
 	if b.batch.Len() == 0 {
 		return nil
@@ -48,20 +48,24 @@ func (b *Batch) Send(ctx context.Context, tx pgx.Tx) error {
 	batch := b.batch
 	b.batch, b.fault = &pgx.Batch{}, nil
 	err := tx.SendBatch(ctx, batch).Close()
-	if b.fault != nil { // what fails after it may fail because of it
+	if b.fault != nil { // later failures may result from this one
 		return b.fault
 	}
 	return err
 }
 
-// queue takes statements in.
+// queue collects statements in its Batch.
 type queue struct{ *Batch }
 
-var errInBatch = errors.New("a batch has no queries that return rows")
+var errInBatch = errors.New("a batch takes only queries that return no rows")
 
 func (q queue) Exec(_ context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	q.batch.Queue(sql, args...)
 	return pgconn.NewCommandTag("UPDATE 1"), nil
+}
+
+func (q queue) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error) {
+	return 0, errInBatch
 }
 
 func (q queue) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, errInBatch }

@@ -8,21 +8,22 @@ import (
 )
 
 const (
-	// cancelTimeout is how long a statement whose request ended has to hear that it is
-	// cancelled; then its connection is given up.
+	// cancelTimeout is how long a statement may take to notice that it was canceled. After
+	// that, its connection is closed.
 	cancelTimeout = 500 * time.Millisecond
 
 	// messageTimeout is how long the cancel message itself may take.
 	messageTimeout = 2 * time.Second
 
-	// cancelPause lets a message that has arrived reach its statement, rather than the
-	// next one on the connection.
+	// cancelPause gives a delivered cancel message time to reach its statement. Without the
+	// pause, it could hit the next statement on the connection.
 	cancelPause = 100 * time.Millisecond
 )
 
-// canceller cancels a statement by Postgres's cancel message when its context ends. It
-// does as pgconn.CancelRequestContextWatcherHandler, but never hangs up on a message
-// that is under way: PgBouncer 1.18 ends with its client ("bad client state").
+// canceller cancels a statement with Postgres's cancel message when its context ends. It
+// works like pgconn.CancelRequestContextWatcherHandler, but never closes the connection
+// before the message is answered: PgBouncer 1.18 fails when its client hangs up ("bad
+// client state").
 type canceller struct {
 	conn *pgconn.PgConn
 	sent chan struct{}
@@ -36,12 +37,12 @@ func (c *canceller) HandleCancel(context.Context) {
 		defer close(c.sent)
 		ctx, cancel := context.WithTimeout(context.Background(), messageTimeout)
 		defer cancel()
-		_ = c.conn.CancelRequest(ctx) // in vain, the deadline ends the statement
+		_ = c.conn.CancelRequest(ctx) // if this fails, the deadline ends the statement
 		<-time.After(cancelPause)
 	}()
 }
 
-// HandleUnwatchAfterCancel waits until the message was sent.
+// HandleUnwatchAfterCancel waits until the message is sent.
 func (c *canceller) HandleUnwatchAfterCancel() {
 	<-c.sent
 	_ = c.conn.Conn().SetDeadline(time.Time{})

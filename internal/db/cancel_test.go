@@ -17,14 +17,14 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
-// cancelCode begins the message that cancels a statement, behind its length.
+// cancelCode begins the message that cancels a statement, after its length.
 // https://www.postgresql.org/docs/current/protocol-message-formats.html
 const cancelCode = 80877102
 
-// The client of a cancel message waits for its end: one that hangs up ends PgBouncer 1.18.
+// The client waits for the end of its cancel message: hanging up early ends PgBouncer 1.18.
 func TestCancelMessageIsDelivered(t *testing.T) {
 	t.Parallel()
-	config, err := pgx.ParseConfig(dbtest.NewDatabase(t))
+	config, err := pgx.ParseConfig(dbtest.NewEmptyDatabase(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,8 +60,8 @@ func TestCancelMessageIsDelivered(t *testing.T) {
 	}
 }
 
-// relay passes connections on to the server. It tells of the first cancel message whether
-// its client hangs up though the statement has ended, and ends it when it is answered.
+// relay passes connections on to the server. It reports whether the client of the first
+// cancel message hangs up before the answer although the statement has ended.
 func relay(listener net.Listener, server *pgx.ConnConfig, answered chan struct{}, hungUp chan bool) {
 	network, address := "tcp", net.JoinHostPort(server.Host, fmt.Sprint(server.Port))
 	if server.Host[0] == '/' {
@@ -89,10 +89,10 @@ func relay(listener net.Listener, server *pgx.ConnConfig, answered chan struct{}
 				_, _ = io.Copy(client, backend)
 				return
 			}
-			rest := make([]byte, 8) // whose statement it is
+			rest := make([]byte, 8) // the process whose statement it cancels
 			_, _ = io.ReadFull(client, rest)
 			_, _ = backend.Write(rest)
-			_, _ = io.Copy(io.Discard, backend) // until the server has heard it
+			_, _ = io.Copy(io.Discard, backend) // returns once the server has read it
 			_ = client.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
 			_, err := client.Read(begin)
 			hungUp <- !errors.Is(err, os.ErrDeadlineExceeded)

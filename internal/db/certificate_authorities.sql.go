@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -31,7 +32,10 @@ func (q *Queries) CreateCertificateAuthority(ctx context.Context, arg CreateCert
 		arg.PrivateKey,
 		arg.CreatedAt,
 	)
-	return err
+	if err != nil {
+		return fmt.Errorf("query CreateCertificateAuthority: %w", err)
+	}
+	return nil
 }
 
 const getCertificateAuthority = `-- name: GetCertificateAuthority :one
@@ -48,6 +52,9 @@ func (q *Queries) GetCertificateAuthority(ctx context.Context, name string) (Cer
 		&i.PrivateKey,
 		&i.CreatedAt,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetCertificateAuthority: %w", err)
+	}
 	return i, err
 }
 
@@ -73,5 +80,8 @@ func (q *Queries) RenewCertificateAuthority(ctx context.Context, arg RenewCertif
 		arg.Name,
 		arg.Former,
 	)
-	return err
+	if err != nil {
+		return fmt.Errorf("query RenewCertificateAuthority: %w", err)
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -55,5 +56,8 @@ func (q *Queries) UseClientAssertion(ctx context.Context, arg UseClientAssertion
 	)
 	var i UseClientAssertionRow
 	err := row.Scan(&i.Room, &i.Used)
+	if err != nil {
+		err = fmt.Errorf("query UseClientAssertion: %w", err)
+	}
 	return i, err
 }

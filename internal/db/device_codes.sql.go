@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,15 +17,15 @@ const countPendingDeviceCodes = `-- name: CountPendingDeviceCodes :one
 SELECT
     (SELECT count(*) FROM (
         SELECT FROM device_codes AS c
-        WHERE c.status = 'pending' AND c.address = $1 AND c.expires_at > $2 LIMIT $3::bigint
+        WHERE c.status = 'pending' AND c.address = $1 AND c.kept_until > $2 LIMIT $3::bigint
     ) AS a) AS of_address,
     (SELECT count(*) FROM (
         SELECT FROM device_codes AS c
-        WHERE c.status = 'pending' AND c.authority = $4 AND c.client_id = $5 AND c.expires_at > $2 LIMIT $6::bigint
+        WHERE c.status = 'pending' AND c.authority = $4 AND c.client_id = $5 AND c.kept_until > $2 LIMIT $6::bigint
     ) AS b) AS of_client,
     (SELECT count(*) FROM (
         SELECT FROM device_codes AS c
-        WHERE c.status = 'pending' AND c.authority = $4 AND c.expires_at > $2 LIMIT $7::bigint
+        WHERE c.status = 'pending' AND c.authority = $4 AND c.kept_until > $2 LIMIT $7::bigint
     ) AS d) AS of_authority
 `
 
@@ -58,12 +59,15 @@ func (q *Queries) CountPendingDeviceCodes(ctx context.Context, arg CountPendingD
 	)
 	var i CountPendingDeviceCodesRow
 	err := row.Scan(&i.OfAddress, &i.OfClient, &i.OfAuthority)
+	if err != nil {
+		err = fmt.Errorf("query CountPendingDeviceCodes: %w", err)
+	}
 	return i, err
 }
 
 const createDeviceCode = `-- name: CreateDeviceCode :execrows
-INSERT INTO device_codes (hash, user_code, authority, client_id, scope, address, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO device_codes (hash, user_code, authority, client_id, scope, address, created_at, expires_at, kept_until)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT DO NOTHING
 `
 
@@ -76,6 +80,7 @@ type CreateDeviceCodeParams struct {
 	Address   string
 	CreatedAt time.Time
 	ExpiresAt time.Time
+	KeptUntil time.Time
 }
 
 // Does nothing if the user code is another's.
@@ -89,9 +94,10 @@ func (q *Queries) CreateDeviceCode(ctx context.Context, arg CreateDeviceCodePara
 		arg.Address,
 		arg.CreatedAt,
 		arg.ExpiresAt,
+		arg.KeptUntil,
 	)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query CreateDeviceCode: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -118,13 +124,13 @@ func (q *Queries) DecideDeviceCode(ctx context.Context, arg DecideDeviceCodePara
 		arg.Hash,
 	)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DecideDeviceCode: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
 
 const getDeviceCode = `-- name: GetDeviceCode :one
-SELECT hash, user_code, authority, client_id, scope, status, tenant_id, user_id, decided_at, created_at, expires_at, address FROM device_codes
+SELECT hash, user_code, authority, client_id, scope, address, status, tenant_id, user_id, decided_at, created_at, expires_at, kept_until FROM device_codes
 WHERE hash = $1
 `
 
@@ -137,19 +143,23 @@ func (q *Queries) GetDeviceCode(ctx context.Context, hash []byte) (DeviceCode, e
 		&i.Authority,
 		&i.ClientID,
 		&i.Scope,
+		&i.Address,
 		&i.Status,
 		&i.TenantID,
 		&i.UserID,
 		&i.DecidedAt,
 		&i.CreatedAt,
 		&i.ExpiresAt,
-		&i.Address,
+		&i.KeptUntil,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetDeviceCode: %w", err)
+	}
 	return i, err
 }
 
 const getDeviceCodeByUserCode = `-- name: GetDeviceCodeByUserCode :one
-SELECT hash, user_code, authority, client_id, scope, status, tenant_id, user_id, decided_at, created_at, expires_at, address FROM device_codes
+SELECT hash, user_code, authority, client_id, scope, address, status, tenant_id, user_id, decided_at, created_at, expires_at, kept_until FROM device_codes
 WHERE user_code = $1
 `
 
@@ -162,14 +172,18 @@ func (q *Queries) GetDeviceCodeByUserCode(ctx context.Context, userCode string) 
 		&i.Authority,
 		&i.ClientID,
 		&i.Scope,
+		&i.Address,
 		&i.Status,
 		&i.TenantID,
 		&i.UserID,
 		&i.DecidedAt,
 		&i.CreatedAt,
 		&i.ExpiresAt,
-		&i.Address,
+		&i.KeptUntil,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetDeviceCodeByUserCode: %w", err)
+	}
 	return i, err
 }
 
@@ -215,5 +229,8 @@ func (q *Queries) RedeemDeviceCode(ctx context.Context, arg RedeemDeviceCodePara
 	)
 	var count int64
 	err := row.Scan(&count)
+	if err != nil {
+		err = fmt.Errorf("query RedeemDeviceCode: %w", err)
+	}
 	return count, err
 }

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,7 +29,7 @@ type CreateDomainParams struct {
 func (q *Queries) CreateDomain(ctx context.Context, arg CreateDomainParams) (int64, error) {
 	result, err := q.db.Exec(ctx, createDomain, arg.Name, arg.TenantID, arg.CreatedAt)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query CreateDomain: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -42,6 +43,9 @@ func (q *Queries) GetDomain(ctx context.Context, name string) (Domain, error) {
 	row := q.db.QueryRow(ctx, getDomain, name)
 	var i Domain
 	err := row.Scan(&i.Name, &i.TenantID, &i.CreatedAt)
+	if err != nil {
+		err = fmt.Errorf("query GetDomain: %w", err)
+	}
 	return i, err
 }
 
@@ -54,19 +58,19 @@ ORDER BY created_at, name
 func (q *Queries) ListDomains(ctx context.Context, tenantID uuid.UUID) ([]string, error) {
 	rows, err := q.db.Query(ctx, listDomains, tenantID)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListDomains: %w", err)
 	}
 	defer rows.Close()
 	var items []string
 	for rows.Next() {
 		var name string
 		if err := rows.Scan(&name); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListDomains: %w", err)
 		}
 		items = append(items, name)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListDomains: %w", err)
 	}
 	return items, nil
 }

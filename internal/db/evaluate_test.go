@@ -1,6 +1,7 @@
 package db_test
 
 import (
+	"cmp"
 	"math"
 	"math/big"
 	"slices"
@@ -8,14 +9,14 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/entity"
 	"github.com/mocktenant/mocktenant/internal/odata"
 )
 
-// evaluate computes an expression for a partner as OData 4.01 defines it, in
+// evaluate computes an expression for a row as OData 4.01 defines it, in
 // plain Go: the oracle that the SQL is held against. A result is nil for null,
 // bool, string, int64 (ticks, too), *big.Rat of a Decimal, or float64.
-func evaluate(e *odata.Expr, p *db.RemoteAssistancePartner) any {
+func evaluate(e *odata.Expr, p *record) any {
 	switch e.Op {
 	case "literal":
 		return literalValue(e)
@@ -64,48 +65,32 @@ func literalValue(e *odata.Expr) any {
 	}
 }
 
-func propertyValue(name string, p *db.RemoteAssistancePartner) any {
-	text := func(s *string) any {
-		if s == nil {
-			return nil
-		}
-		return *s
+func propertyValue(name string, p *record) any {
+	if name == "id" {
+		return p.Type.Key(p.Head.ID, func(property int) entity.Value { return p.Values[property] })
 	}
-	switch name {
-	case "id":
-		return p.ID.String()
-	case "displayName":
-		return text(p.DisplayName)
-	case "onboardingUrl":
-		return text(p.OnboardingUrl)
-	case "onboardingStatus":
-		return string(p.OnboardingStatus)
-	case "lastConnectionDateTime":
-		return odata.Ticks(db.JoinTime(p.LastConnectionAt, p.LastConnection100ns, 0))
-	case "onboardingRequestExpiryDateTime":
-		return odata.Ticks(db.JoinTime(p.RequestExpiryAt, p.RequestExpiry100ns, 0))
+	v := p.value(name)
+	if v.Null {
+		return nil
 	}
-	panic("no value of the property " + name)
+	return kinds[p.Type.Properties[p.Type.Index(name)].Kind].evaluated(v)
 }
 
-// offset is the zone of a date, in minutes: that of what it was computed from.
-func offset(e *odata.Expr, p *db.RemoteAssistancePartner) int64 {
-	switch {
-	case e.Op == "literal":
+// offset returns the time zone of a date in minutes, taken from the date that it was
+// computed from.
+func offset(e *odata.Expr, p *record) int64 {
+	switch e.Op {
+	case "literal":
 		_, seconds := e.Value.(time.Time).Zone()
 		return int64(seconds / 60)
-	case e.Op == "add", e.Op == "sub":
+	case "add", "sub":
 		return offset(e.Args[0], p)
-	case e.Name == "lastConnectionDateTime":
-		return int64(p.LastConnectionOffset)
-	case e.Name == "onboardingRequestExpiryDateTime":
-		return int64(p.RequestExpiryOffset)
 	}
-	panic("no offset of " + e.String())
+	return int64(p.value(e.Name).Offset)
 }
 
 func logic(op string, x, y any) any {
-	decided := op == "or" // the value that decides by itself
+	decided := op == "or" // this value decides the result alone
 	if x == decided || y == decided {
 		return decided
 	}
@@ -122,7 +107,7 @@ func equal(x *odata.Expr, a, b any) bool {
 	return compare(x, a, b) == 0
 }
 
-// compare returns -1, 0, 1, or 2 if there is no order (NaN).
+// compare returns -1, 0 or 1, or 2 if the values have no order (NaN).
 func compare(x *odata.Expr, a, b any) int {
 	switch v := a.(type) {
 	case bool:
@@ -132,7 +117,8 @@ func compare(x *odata.Expr, a, b any) int {
 		return 1
 	case string:
 		if x.Type == odata.Enum || x.Enum != nil {
-			return slices.Index(x.Enum.Members, v) - slices.Index(x.Enum.Members, b.(string))
+			members := allMembers(x.Enum)
+			return cmp.Compare(slices.Index(members, v), slices.Index(members, b.(string)))
 		}
 		return strings.Compare(v, b.(string))
 	}
@@ -149,6 +135,18 @@ func compare(x *odata.Expr, a, b any) int {
 		return 2
 	}
 	return toRat(a).Cmp(toRat(b))
+}
+
+// allMembers are those of an enumeration in beta: v1.0 compares by what is kept.
+func allMembers(enum *odata.EnumType) []string {
+	for _, t := range entity.All {
+		for _, p := range t.Properties {
+			if p.EnumV1 == enum {
+				return p.Enum.Members
+			}
+		}
+	}
+	return enum.Members
 }
 
 func isFloat(v any) bool { _, ok := v.(float64); return ok }
@@ -171,8 +169,8 @@ func toFloat(v any) float64 {
 	return f
 }
 
-// apply is an operator or a function of arguments none of which is null.
-func apply(e *odata.Expr, args []any, p *db.RemoteAssistancePartner) any {
+// apply computes an operator or a function whose arguments aren't null.
+func apply(e *odata.Expr, args []any, p *record) any {
 	switch e.Op {
 	case "gt", "ge", "lt", "le":
 		c := compare(e.Args[0], args[0], args[1])
@@ -257,7 +255,7 @@ func arithmetic(e *odata.Expr, args []any) any {
 	return n
 }
 
-// sinceMidnight is what ticks have behind the last midnight.
+// sinceMidnight returns the ticks since the last midnight.
 func sinceMidnight(ticks int64) int64 { return ((ticks % 864000000000) + 864000000000) % 864000000000 }
 
 func rounded(e *odata.Expr, v any) any {
@@ -265,7 +263,7 @@ func rounded(e *odata.Expr, v any) any {
 		return map[string]float64{"round": math.Round(f), "floor": math.Floor(f), "ceiling": math.Ceil(f)}[e.Op]
 	}
 	r := toRat(v)
-	floor := new(big.Int).Div(r.Num(), r.Denom()) // Euclidean: down, for a positive denominator
+	floor := new(big.Int).Div(r.Num(), r.Denom()) // Euclidean division rounds down for a positive denominator
 	whole := new(big.Rat).SetInt(floor)
 	rest := new(big.Rat).Sub(r, whole)
 	up := new(big.Rat).Add(whole, big.NewRat(1, 1))

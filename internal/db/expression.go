@@ -11,64 +11,101 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/mocktenant/mocktenant/internal/entity"
 	"github.com/mocktenant/mocktenant/internal/odata"
 )
 
-// column says how a property is read in SQL, from the table as p.
+// column describes how SQL reads a property from the table p.
 type column struct {
-	sql      string // as the type that sqlTypes names
+	sql      string
+	sqlType  string
 	nullable bool
-
-	// Of a date: the columns that hold it, which an index knows.
-	at, hundredNs, offset string
+	offset   string // for a date: the column of its offset
 }
 
-// partnerColumns are the only names that get from a query into SQL.
-var partnerColumns = map[string]column{
-	"id":                              {sql: `(p.id::text COLLATE "C")`},
-	"displayName":                     {sql: "p.display_name", nullable: true},
-	"onboardingUrl":                   {sql: "p.onboarding_url", nullable: true},
-	"onboardingStatus":                {sql: "p.onboarding_status"},
-	"lastConnectionDateTime":          dateColumn("last_connection"),
-	"onboardingRequestExpiryDateTime": dateColumn("request_expiry"),
-}
-
-func dateColumn(name string) column {
-	c := column{at: "p." + name + "_at", hundredNs: "p." + name + "_100ns", offset: "p." + name + "_offset"}
-	// A numeric, so exact; extract of a timestamptz counts from 1970.
-	c.sql = fmt.Sprintf("((extract(epoch FROM %s) * 10000000)::bigint + %s)", c.at, c.hundredNs)
+// column returns the column of a property. Names from a query reach the SQL only through
+// it.
+func (b *sqlBuilder) column(name string) column {
+	if name == "id" {
+		return column{sql: "(" + b.idText() + ` COLLATE "C")`, sqlType: "text"}
+	}
+	p := &b.set.Type().Properties[b.set.Type().Index(name)]
+	c := column{sql: "p." + p.Columns()[0], nullable: p.Nullable}
+	switch p.Kind {
+	case entity.EnumKind:
+		c.sqlType = p.EnumSQL
+	case entity.StringsKind: // only any and all read it
+	case entity.DateKind:
+		c.sqlType, c.offset = "bigint", "p."+p.Columns()[1]
+	default:
+		t, _ := p.EDM()
+		c.sqlType = sqlTypes[t]
+	}
 	return c
 }
 
-// sqlTypes are the types in which expressions are computed. What has to do with
-// time is counted in ticks of 100 ns.
+// idText is the SQL of an id as text. The id of a numbered entity is the number in its last
+// twelve digits.
+func (b *sqlBuilder) idText() string {
+	if b.set.Type().Keys == entity.ComposedKeys {
+		return "(" + b.plainColumn(b.set.Type().ParentID) + "::text || '_' || " + b.plainColumn(b.set.Type().KeyPart) + ")"
+	}
+	if b.set.Type().Keys == entity.CounterKeys {
+		return "('x' || right(p.id::text, 12))::bit(48)::bigint::text"
+	}
+	return "p.id::text"
+}
+
+// plainColumn is the column of a property.
+func (b *sqlBuilder) plainColumn(name string) string {
+	t := b.set.Type()
+	return "p." + t.Properties[t.Index(name)].Column
+}
+
+// sqlTypes are the types in which expressions are computed. Dates, times and durations are
+// counted in ticks of 100 ns.
 var sqlTypes = map[odata.Type]string{
-	odata.Null: "text", odata.Boolean: "boolean", odata.String: "text", odata.Enum: "onboarding_status", odata.Guid: "uuid",
+	odata.Null: "text", odata.Boolean: "boolean", odata.String: "text", odata.Guid: "uuid",
 	odata.Int64: "bigint", odata.Decimal: "numeric", odata.Double: "float8",
 	odata.Date: "bigint", odata.TimeOfDay: "bigint", odata.DateTimeOffset: "bigint", odata.Duration: "bigint",
 }
 
-// ticksPerDay is a day in ticks of 100 ns.
-const ticksPerDay = 24 * 60 * 60 * odata.TicksPerSecond
-
-// whiteSpace is what Unicode takes for white space, which trim removes.
-const whiteSpace = "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
-
-// maxStatement bounds the SQL and the parameters of one statement, in bytes. No
-// expression comes near it, as each operand is written once; it is there for one that
-// would after all. Postgres takes some hundred times as much to plan a statement.
-const maxStatement = 256 << 10
-
-// sqlBuilder writes SQL whose every value is a parameter. Each operand is written once:
-// what is written twice doubles with each level of nesting.
-type sqlBuilder struct {
-	ctx  context.Context // of the request
-	args []any
-	size int   // of the parameters, in bytes
-	err  error // once there is one, the SQL is worth nothing
+// sqlType returns the SQL type in which an expression is computed.
+func (b *sqlBuilder) sqlType(e *odata.Expr) string {
+	if e.Type == odata.Enum {
+		return b.enumType(e.Enum)
+	}
+	return sqlTypes[e.Type]
 }
 
-// arg adds a parameter and returns how the SQL names it.
+// enumType returns the Postgres type of an enumeration.
+func (b *sqlBuilder) enumType(enum *odata.EnumType) string {
+	properties := b.set.Type().Properties
+	return properties[slices.IndexFunc(properties, func(p entity.Property) bool { return enum != nil && (p.Enum == enum || p.EnumV1 == enum) })].EnumSQL
+}
+
+// ticksPerDay is the length of a day in ticks of 100 ns.
+const ticksPerDay = 24 * 60 * 60 * odata.TicksPerSecond
+
+// whiteSpace lists Unicode's white space, which the function trim removes.
+const whiteSpace = "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+
+// maxStatement bounds the SQL and the parameters of one statement, in bytes. No expression
+// should come near it, because each operand is written once; it is a safeguard. Postgres
+// needs about 100 bytes of memory per byte of SQL to plan a statement.
+const maxStatement = 256 << 10
+
+// sqlBuilder writes SQL in which every value is a parameter. It writes each operand once:
+// an operand written twice would double the SQL at each level of nesting.
+type sqlBuilder struct {
+	ctx  context.Context // the request's
+	set  Set
+	args []any
+	size int   // bytes in the parameters
+	err  error // if set, the SQL is worthless
+}
+
+// arg adds a parameter and returns its name in the SQL.
 func (b *sqlBuilder) arg(value any, sqlType string) string {
 	b.args = append(b.args, value)
 	b.size += len("2006-01-02 15:04:05.999999Z")
@@ -82,14 +119,14 @@ func (b *sqlBuilder) arg(value any, sqlType string) string {
 	return text
 }
 
-// bounded returns the SQL of an expression, or nothing, if it is too long or nobody
-// waits for it any more; then there is an error.
+// bounded returns the SQL of an expression. If the SQL is too long or the request has
+// ended, it returns nothing and sets the error.
 func (b *sqlBuilder) bounded(text string) string {
 	if b.err == nil {
 		b.err = b.ctx.Err()
 	}
 	if n := len(text) + b.size; b.err == nil && n > maxStatement {
-		b.err = &odata.Error{Option: odata.Filter, Message: fmt.Sprintf("The query takes a statement of more than %d bytes. Ask for less at once.", maxStatement)}
+		b.err = &odata.Error{Option: odata.Filter, Message: fmt.Sprintf("The query needs a statement of more than %d bytes. Make the query shorter.", maxStatement)}
 	}
 	if b.err != nil {
 		return ""
@@ -97,16 +134,16 @@ func (b *sqlBuilder) bounded(text string) string {
 	return text
 }
 
-// once names values that result then uses as often as it likes, as v.name. It makes
-// OFFSET 0 keep them apart: otherwise the planner copies each to wherever it is used,
-// which doubles just as text does.
+// once names values, so that result can use each of them any number of times as v.name.
+// OFFSET 0 keeps the planner from copying the values into every use, which would double the
+// work like a second copy in the text.
 func once(values, result string) string {
 	return "(SELECT " + result + " FROM (SELECT " + values + " OFFSET 0) AS v)"
 }
 
-// condition is a Boolean expression where null counts as false: at the top, and
-// below "and" and "or" from there. Comparisons are written so that an index
-// can serve.
+// condition writes a Boolean expression in which null counts as false: the top level, and
+// every operand of "and" and "or" directly below. It writes comparisons in a form that can
+// use an index.
 func (b *sqlBuilder) condition(e *odata.Expr) string {
 	if b.bounded("?") == "" {
 		return ""
@@ -128,8 +165,8 @@ func (b *sqlBuilder) condition(e *odata.Expr) string {
 	return b.typed(e, odata.Boolean)
 }
 
-// equal compares by "=" where one side is a value that isn't null, which comes to
-// the same where null counts as false.
+// equal compares with "=" if one side is a value other than null. The result differs from
+// OData's only where null counts as false anyway.
 func (b *sqlBuilder) equal(x, y *odata.Expr) string {
 	if x.Op != "literal" && y.Op != "literal" || x.Type == odata.Null || y.Type == odata.Null {
 		return b.distinct(x, y)
@@ -138,7 +175,7 @@ func (b *sqlBuilder) equal(x, y *odata.Expr) string {
 	return "(" + left + " = " + right + ")"
 }
 
-// indexed compares a property with a literal by the columns that an index knows.
+// indexed compares a property with a literal through indexed columns.
 func (b *sqlBuilder) indexed(e *odata.Expr) (string, bool) {
 	property, literal := e.Args[0], e.Args[1]
 	operator := map[string]string{"eq": "=", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}[e.Op]
@@ -149,21 +186,19 @@ func (b *sqlBuilder) indexed(e *odata.Expr) (string, bool) {
 	if property.Op != "property" || literal.Op != "literal" {
 		return "", false
 	}
-	c := partnerColumns[property.Name]
 	switch v := literal.Value.(type) {
 	case time.Time:
-		at, hundredNs, _ := SplitTime(v)
-		return fmt.Sprintf("((%s, %s) %s (%s, %s))", c.at, c.hundredNs, operator, b.arg(at, "timestamptz"), b.arg(hundredNs, "smallint")), true
+		return "(" + b.column(property.Name).sql + " " + operator + " " + b.arg(odata.Ticks(v), "bigint") + ")", true
 	case string:
-		if id, ok := canonical(v); ok && property.Name == "id" && e.Op == "eq" {
+		if id, ok := b.canonical(v); ok && property.Name == "id" && e.Op == "eq" {
 			return "(p.id = " + b.arg(id, "uuid") + ")", true
 		}
 	}
 	return "", false
 }
 
-// value is an expression exactly as OData defines it: equality and order are
-// true or false, also of null; logic and functions may be null.
+// value writes an expression with OData's exact results: equality and order are true or
+// false even for null; logic and functions may return null.
 func (b *sqlBuilder) value(e *odata.Expr) string {
 	if b.bounded("?") == "" {
 		return ""
@@ -172,14 +207,14 @@ func (b *sqlBuilder) value(e *odata.Expr) string {
 }
 
 func (b *sqlBuilder) write(e *odata.Expr) string {
-	if e.Type == odata.Null { // whatever is computed of nothing but null
+	if e.Type == odata.Null { // computed from null alone
 		return null(odata.Null)
 	}
 	switch e.Op {
 	case "literal":
 		return b.literal(e, e.Type)
 	case "property":
-		return partnerColumns[e.Name].sql
+		return b.column(e.Name).sql
 	case "and", "or":
 		x, y := b.typed(e.Args[0], odata.Boolean), b.typed(e.Args[1], odata.Boolean)
 		return "(" + x + " " + strings.ToUpper(e.Op) + " " + y + ")"
@@ -203,8 +238,8 @@ func (b *sqlBuilder) write(e *odata.Expr) string {
 	return b.function(e)
 }
 
-// distinct tells whether any two operands are equal. Null equals null; NaN, which
-// Postgres takes for equal to itself, nothing.
+// distinct reports whether two operands differ. Null equals null. NaN equals nothing in
+// OData, although Postgres considers it equal to itself.
 func (b *sqlBuilder) distinct(x, y *odata.Expr) string {
 	left, right := b.operands(x, y)
 	switch {
@@ -223,8 +258,8 @@ func (b *sqlBuilder) ordered(e *odata.Expr) string {
 	return "(" + x + " " + map[string]string{"gt": ">", "ge": ">=", "lt": "<", "le": "<="}[e.Op] + " " + y + ")"
 }
 
-// numbers writes two operands with null for NaN, which Postgres takes for greater than
-// all numbers: it compares to nothing.
+// numbers writes two operands with null instead of NaN. Postgres sorts NaN after all
+// numbers; in OData it compares to nothing.
 func (b *sqlBuilder) numbers(x, y *odata.Expr) (left, right string) {
 	left, right = b.operands(x, y)
 	if x.Type == odata.Double {
@@ -236,8 +271,8 @@ func (b *sqlBuilder) numbers(x, y *odata.Expr) (left, right string) {
 	return left, right
 }
 
-// in tells whether a value is in a list of literals. Null is where null is listed. As a
-// condition it may be null for false, and has the form that an index serves.
+// in writes whether a value is in a list of literals. Null is in the list if null is
+// listed. As a condition, the SQL may be null instead of false and can use an index.
 func (b *sqlBuilder) in(e *odata.Expr, condition bool) string {
 	x := e.Args[0]
 	if text, ok := b.indexedIn(x, e.Args[1:]); ok {
@@ -266,7 +301,8 @@ func (b *sqlBuilder) in(e *odata.Expr, condition bool) string {
 	return "(" + text + " IS TRUE)"
 }
 
-// listed tells whether a value is in one of the lists of several types; null of null.
+// listed writes whether a value is in one of several lists, one per type. It is null for
+// null.
 func (b *sqlBuilder) listed(x *odata.Expr, types []odata.Type, lists map[odata.Type][]string) string {
 	if len(types) == 1 {
 		return "(" + b.typed(x, types[0]) + " IN (" + strings.Join(lists[types[0]], ", ") + "))"
@@ -278,8 +314,8 @@ func (b *sqlBuilder) listed(x *odata.Expr, types []odata.Type, lists map[odata.T
 	return once(b.value(x)+" AS x", strings.Join(any, " OR "))
 }
 
-// lists are the values of a list but null and NaN, by the type in which each is compared
-// with x, and these types in the order in which they occur.
+// lists returns the values of a list, without null and NaN, by the type in which each is
+// compared with x. It also returns these types in the order in which they first occur.
 func (b *sqlBuilder) lists(x *odata.Expr, items []*odata.Expr) (types []odata.Type, lists map[odata.Type][]string) {
 	lists = map[odata.Type][]string{}
 	for _, item := range items {
@@ -295,43 +331,35 @@ func (b *sqlBuilder) lists(x *odata.Expr, items []*odata.Expr) (types []odata.Ty
 	return types, lists
 }
 
-// indexedIn compares a property that is never null with a list, by the columns that an
-// index knows.
+// indexedIn compares the id with a list through an indexed column.
 func (b *sqlBuilder) indexedIn(x *odata.Expr, items []*odata.Expr) (string, bool) {
-	if x.Op != "property" || x.Name != "id" && partnerColumns[x.Name].at == "" {
+	if x.Op != "property" || x.Name != "id" || b.set.Type().Keys == entity.ComposedKeys {
 		return "", false
 	}
 	var list []string
 	for _, item := range items {
-		switch v := item.Value.(type) {
-		case time.Time:
-			at, hundredNs, _ := SplitTime(v)
-			list = append(list, "("+b.arg(at, "timestamptz")+", "+b.arg(hundredNs, "smallint")+")")
-		case string:
-			if id, ok := canonical(v); ok { // no other text is an id
+		if v, ok := item.Value.(string); ok {
+			if id, ok := b.canonical(v); ok { // any other text isn't an id
 				list = append(list, b.arg(id, "uuid"))
 			}
 		}
 	}
-	switch c := partnerColumns[x.Name]; {
-	case len(list) == 0:
+	if len(list) == 0 {
 		return "FALSE", true
-	case x.Name == "id":
-		return "(p.id IN (" + strings.Join(list, ", ") + "))", true
-	default:
-		return "((" + c.at + ", " + c.hundredNs + ") IN (" + strings.Join(list, ", ") + "))", true
 	}
+	return "(p.id IN (" + strings.Join(list, ", ") + "))", true
 }
 
-// canonical reads an id as the service writes it.
-func canonical(text string) (uuid.UUID, bool) {
-	id, err := uuid.Parse(text)
-	return id, err == nil && id.String() == text
+// canonical reads an id in the form in which the service writes it.
+func (b *sqlBuilder) canonical(text string) (uuid.UUID, bool) {
+	t := b.set.Type()
+	id, ok := t.ParseKey(text)
+	return id, ok && t.KeyText(id) == text
 }
 
 func double(x, y *odata.Expr) bool { return x.Type == odata.Double || y.Type == odata.Double }
 
-// operands writes two operands in the type that both have.
+// operands writes two operands in their common type.
 func (b *sqlBuilder) operands(x, y *odata.Expr) (left, right string) {
 	t := common(x.Type, y.Type)
 	return b.typed(x, t), b.typed(y, t)
@@ -348,7 +376,7 @@ func common(a, c odata.Type) odata.Type {
 	return a
 }
 
-// typed writes an expression as a type: null becomes one of it, a number is
+// typed writes an expression as a type: null becomes a null of that type, and a number is
 // promoted to it.
 func (b *sqlBuilder) typed(e *odata.Expr, t odata.Type) string {
 	if e.Type == odata.Null {
@@ -365,7 +393,10 @@ func (b *sqlBuilder) typed(e *odata.Expr, t odata.Type) string {
 }
 
 func null(t odata.Type) string {
-	if sqlTypes[t] == "text" {
+	switch {
+	case t == odata.Enum: // Postgres infers the type from the other operand
+		return "NULL"
+	case sqlTypes[t] == "text":
 		return `(NULL::text COLLATE "C")`
 	}
 	return "NULL::" + sqlTypes[t]
@@ -376,7 +407,7 @@ func (b *sqlBuilder) literal(e *odata.Expr, t odata.Type) string {
 	case time.Time:
 		return b.arg(odata.Ticks(v), "bigint")
 	default:
-		text := b.arg(v, sqlTypes[e.Type])
+		text := b.arg(v, b.sqlType(e))
 		if e.Type != t && (t == odata.Decimal || t == odata.Double) {
 			text += "::" + sqlTypes[t]
 		}
@@ -389,7 +420,7 @@ func (b *sqlBuilder) arithmetic(e *odata.Expr) string {
 	var left, right string
 	if e.Type == odata.Int64 || e.Type == odata.Decimal || e.Type == odata.Double {
 		left, right = b.typed(x, e.Type), b.typed(y, e.Type)
-	} else { // all in ticks, and numbers of them
+	} else { // dates and times in ticks, or numbers
 		left, right = b.typed(x, odata.Int64), b.typed(y, odata.Int64)
 	}
 	operator := map[string]string{"add": "+", "sub": "-", "mul": "*", "div": "/", "divby": "/", "mod": "%"}[e.Op]
@@ -400,20 +431,20 @@ func (b *sqlBuilder) arithmetic(e *odata.Expr) string {
 	return text
 }
 
-// wholeDays cuts ticks down to midnight.
+// wholeDays rounds ticks down to midnight.
 func wholeDays(ticks string) string {
 	return fmt.Sprintf("(floor((%s)::numeric / %d) * %[2]d)::bigint", ticks, ticksPerDay)
 }
 
 func (b *sqlBuilder) cast(e *odata.Expr) string {
-	text := "(" + b.value(e.Args[0]) + ")::" + sqlTypes[e.Type]
+	text := "(" + b.value(e.Args[0]) + ")::" + b.sqlType(e)
 	if e.Type == odata.String {
 		return "(" + text + ` COLLATE "C")`
 	}
 	return text
 }
 
-// Parts of ticks t, of an instant or of a day.
+// These extract parts of v.t, the ticks of a point in time or of a day.
 var (
 	dayNumber = fmt.Sprintf("floor(v.t::numeric / %d)", ticksPerDay)
 	timeOfDay = fmt.Sprintf("(v.t - (%s * %d)::bigint)", dayNumber, ticksPerDay)
@@ -431,7 +462,7 @@ var (
 	}
 )
 
-// function is a canonical function of arguments that fit.
+// function writes a canonical function. The parser has checked its arguments.
 func (b *sqlBuilder) function(e *odata.Expr) string {
 	if part, ok := dateParts[e.Op]; ok {
 		return once(b.typed(e.Args[0], odata.Int64)+" AS t", part)
@@ -468,11 +499,11 @@ func (b *sqlBuilder) function(e *odata.Expr) string {
 	case "trim":
 		return "btrim(" + args[0] + ", " + b.arg(whiteSpace, "text") + ")"
 	}
-	panic("no SQL for the function " + e.Op) // the parser knows no other
+	panic("no SQL for the function " + e.Op) // the parser accepts no other
 }
 
-// substring counts from 0, from the end where the start is negative, and takes
-// nothing where the length is.
+// substring counts from 0. A negative start counts from the end; a negative length returns
+// an empty text.
 func (b *sqlBuilder) substring(e *odata.Expr) string {
 	fields := b.typed(e.Args[0], odata.String) + " AS s, " + b.typed(e.Args[1], odata.Int64) + " AS n"
 	known, length := "v.n IS NOT NULL", ""
@@ -485,8 +516,8 @@ func (b *sqlBuilder) substring(e *odata.Expr) string {
 	return once(fields, "CASE WHEN "+known+" THEN substr(v.s, "+start+length+") END")
 }
 
-// rounded is round, floor or ceiling; a half goes away from zero, which float8
-// does not do by itself.
+// rounded writes round, floor or ceiling. round takes a half away from zero; Postgres
+// rounds a float8 half to even.
 func (b *sqlBuilder) rounded(e *odata.Expr) string {
 	x := b.typed(e.Args[0], e.Type)
 	switch {
@@ -498,7 +529,7 @@ func (b *sqlBuilder) rounded(e *odata.Expr) string {
 	return e.Op + "(" + x + ")"
 }
 
-// offset is the zone in which a date was given, in minutes.
+// offset is the time zone in which a date was given, in minutes.
 func (b *sqlBuilder) offset(e *odata.Expr) string {
 	switch v := e.Value.(type) {
 	case time.Time:
@@ -507,7 +538,7 @@ func (b *sqlBuilder) offset(e *odata.Expr) string {
 	}
 	switch e.Op {
 	case "property":
-		return partnerColumns[e.Name].offset + "::bigint"
+		return b.column(e.Name).offset + "::bigint"
 	case "add", "sub":
 		return "(CASE WHEN " + b.value(e.Args[1]) + " IS NOT NULL THEN " + b.offset(e.Args[0]) + " END)"
 	}

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -46,7 +47,7 @@ func (q *Queries) CreateFederatedCredential(ctx context.Context, arg CreateFeder
 		arg.CreatedAt,
 	)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query CreateFederatedCredential: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -65,7 +66,7 @@ type DeleteFederatedCredentialParams struct {
 func (q *Queries) DeleteFederatedCredential(ctx context.Context, arg DeleteFederatedCredentialParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteFederatedCredential, arg.TenantID, arg.ClientID, arg.ID)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteFederatedCredential: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -84,7 +85,7 @@ type ListFederatedCredentialsOfParams struct {
 func (q *Queries) ListFederatedCredentialsOf(ctx context.Context, arg ListFederatedCredentialsOfParams) ([]ApplicationFederatedCredential, error) {
 	rows, err := q.db.Query(ctx, listFederatedCredentialsOf, arg.TenantID, arg.ClientIds)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListFederatedCredentialsOf: %w", err)
 	}
 	defer rows.Close()
 	var items []ApplicationFederatedCredential
@@ -102,12 +103,12 @@ func (q *Queries) ListFederatedCredentialsOf(ctx context.Context, arg ListFedera
 			&i.KeySet,
 			&i.CreatedAt,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListFederatedCredentialsOf: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListFederatedCredentialsOf: %w", err)
 	}
 	return items, nil
 }

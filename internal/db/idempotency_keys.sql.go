@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -27,7 +28,7 @@ type CreateIdempotencyKeyParams struct {
 func (q *Queries) CreateIdempotencyKey(ctx context.Context, arg CreateIdempotencyKeyParams) (int64, error) {
 	result, err := q.db.Exec(ctx, createIdempotencyKey, arg.Hash, arg.RequestHash, arg.CreatedAt)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query CreateIdempotencyKey: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -45,6 +46,9 @@ func (q *Queries) GetIdempotencyKey(ctx context.Context, hash []byte) (Idempoten
 		&i.Answer,
 		&i.CreatedAt,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetIdempotencyKey: %w", err)
+	}
 	return i, err
 }
 
@@ -60,5 +64,8 @@ type SetIdempotentAnswerParams struct {
 
 func (q *Queries) SetIdempotentAnswer(ctx context.Context, arg SetIdempotentAnswerParams) error {
 	_, err := q.db.Exec(ctx, setIdempotentAnswer, arg.RequestHash, arg.Answer, arg.Hash)
-	return err
+	if err != nil {
+		return fmt.Errorf("query SetIdempotentAnswer: %w", err)
+	}
+	return nil
 }

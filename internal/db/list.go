@@ -1,73 +1,78 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/mocktenant/mocktenant/internal/entity"
 	"github.com/mocktenant/mocktenant/internal/odata"
 )
 
-// ListParams says which partners of a tenant are wanted, and in which order.
+// ListParams selects entities of a tenant and sets their order.
 type ListParams struct {
 	TenantID uuid.UUID
-	Filter   *odata.Expr // nil: all
-	OrderBy  []odata.Key // ties, and everything if it is empty, by id
-	After    *Position   // nil: from the start
+	Filter   *odata.Expr // nil selects all
+	OrderBy  []odata.Key // ties are ordered by id
+	After    *Position   // nil lists from the start
 	Skip     int64
 	Limit    int64
+	AsOf     time.Time // lists the entities of that time; zero means now
+	ID       uuid.UUID // lists one entity; zero means all
+
+	// Parents lists the entities that these contain; nil means all.
+	Parents []uuid.UUID
 }
 
-// Position is a place in a list: the last partner before it, by its keys and its
-// id. A key is its text in Postgres, nil for null.
+// Position is a place in a list, given by the keys and the id of the last entity before it.
+// A key is its text in Postgres, or nil for null.
 type Position struct {
 	Keys []*string
 	ID   uuid.UUID
 }
 
-// Listed is a partner of a list, good until the next one.
+// Listed is an entity in a list. It is valid until the next one is read.
 type Listed struct {
-	RemoteAssistancePartner
-	reader *partnerReader
+	Row
+	reader *reader
 }
 
-// Keys are the partner's in the order of the list.
+// Keys returns the entity's keys in the order of the list.
 func (l *Listed) Keys() (keys []*string, err error) {
-	r := l.reader
-	if r.columns == partnerWidth { // it is listed by id
+	r, own := l.reader, l.reader.own
+	if r.columns == own { // the order is by id
 		return nil, nil
 	}
-	field := r.rows.FieldDescriptions()[partnerWidth]
-	err = r.rows.Conn().TypeMap().Scan(field.DataTypeOID, field.Format, r.rows.RawValues()[partnerWidth], &keys)
+	field := r.rows.FieldDescriptions()[own]
+	err = r.rows.Conn().TypeMap().Scan(field.DataTypeOID, field.Format, r.rows.RawValues()[own], &keys)
 	return keys, err
 }
 
-// ErrPosition says that a position is of another order.
+// ErrPosition says that a position belongs to a different order.
 var ErrPosition = errors.New("the position does not fit the order")
 
-// ListPartners calls each for the partners wanted, one after the other as they
-// come from the database, until it returns an error, which is returned. An
-// expression that can't be computed for one of them (a division by zero, a number
-// out of range) is an *odata.Error; ErrPosition is returned as it is.
-func (q *Queries) ListPartners(ctx context.Context, p ListParams, each func(*Listed) error) error {
-	b := &sqlBuilder{ctx: ctx}
-	text, err := b.list(p)
+// List calls each for every entity that p selects, in order, while they arrive from the
+// database. It stops at the first error of each and returns it. If an expression can't be
+// evaluated for an entity (a division by zero, a number out of range), List returns an
+// *odata.Error; for a position of a different order, ErrPosition.
+func (q *Queries) List(ctx context.Context, set Set, p ListParams, each func(*Listed) error) error {
+	rows, err := q.list(ctx, set, p)
 	if err != nil {
 		return err
 	}
-	rows, err := q.db.Query(ctx, text, b.args...)
-	if err != nil {
-		return explain(err)
-	}
 	defer rows.Close()
-	one := Listed{reader: &partnerReader{rows: rows, texts: new([2]string), borrows: true}}
+	row, r := set.newRow(), &reader{rows: rows, borrow: true}
+	one := Listed{Row: row, reader: r}
 	for rows.Next() {
-		if err := one.reader.read(&one.RemoteAssistancePartner); err != nil {
+		if err := r.read(row); err != nil {
 			return err
 		}
 		if err := each(&one); err != nil {
@@ -77,10 +82,36 @@ func (q *Queries) ListPartners(ctx context.Context, p ListParams, each func(*Lis
 	return explain(rows.Err())
 }
 
-// CountPartners counts the partners that a filter wants.
-func (q *Queries) CountPartners(ctx context.Context, tenant uuid.UUID, filter *odata.Expr) (n int64, err error) {
-	b := &sqlBuilder{ctx: ctx}
-	text := "-- name: CountPartners :one\nSELECT count(*) FROM remote_assistance_partners AS p WHERE " + b.where(tenant, filter)
+func (q *Queries) list(ctx context.Context, set Set, p ListParams) (pgx.Rows, error) {
+	b := &sqlBuilder{ctx: ctx, set: set}
+	text, err := b.list(p)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := q.db.Query(ctx, text, b.args...)
+	return rows, explain(err)
+}
+
+// GetAsOf returns an entity as of a time. It returns pgx.ErrNoRows if the entity didn't
+// exist then.
+func (q *Queries) GetAsOf(ctx context.Context, set Set, k Key, at time.Time) (Row, error) {
+	rows, err := q.list(ctx, set, ListParams{TenantID: k.TenantID, ID: k.ID, Limit: 1, AsOf: at})
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return nil, cmp.Or(rows.Err(), pgx.ErrNoRows)
+	}
+	row := set.newRow()
+	return row, (&reader{rows: rows}).read(row)
+}
+
+// CountFiltered counts the entities that match a filter, or all if it is nil, as of a time
+// (see ListParams.AsOf), in the given parents, or anywhere without any.
+func (q *Queries) CountFiltered(ctx context.Context, set Set, tenant uuid.UUID, filter *odata.Expr, at time.Time, parents ...uuid.UUID) (n int64, err error) {
+	b := &sqlBuilder{ctx: ctx, set: set}
+	text := "-- name: Count" + many(set) + " :one\nSELECT count(*) FROM " + b.source(tenant, at) + " WHERE " + b.where(tenant, filter, parents)
 	if b.err != nil {
 		return 0, b.err
 	}
@@ -88,17 +119,41 @@ func (q *Queries) CountPartners(ctx context.Context, tenant uuid.UUID, filter *o
 	return n, explain(err)
 }
 
-// where is the condition of a filter, if there is one, in a tenant.
-func (b *sqlBuilder) where(tenant uuid.UUID, filter *odata.Expr) string {
+// source returns the table or, as of a time, its rows at that time: rows that haven't
+// changed since and, of every other entity, the first version that was replaced later.
+func (b *sqlBuilder) source(tenant uuid.UUID, at time.Time) string {
+	table := b.set.Type().Table
+	if at.IsZero() {
+		return table + " AS p"
+	}
+	tenantArg, atArg, entity := b.arg(tenant, "uuid"), b.arg(at, "timestamptz"), "'"+b.set.Type().Name+"'"
+	return fmt.Sprintf(`(
+    SELECT t.* FROM %[1]s AS t WHERE t.tenant_id = %[2]s AND t.created_at <= %[3]s
+    AND NOT EXISTS (SELECT FROM entity_versions AS v WHERE v.tenant_id = %[2]s AND v.entity = %[4]s AND v.id = t.id AND v.changed_at > %[3]s)
+    UNION ALL
+    SELECT r.* FROM (
+        SELECT DISTINCT ON (v.id) v.* FROM entity_versions AS v
+        WHERE v.tenant_id = %[2]s AND v.entity = %[4]s AND v.changed_at > %[3]s ORDER BY v.id, v.version
+    ) AS v
+    CROSS JOIN LATERAL jsonb_populate_record(NULL::%[1]s, v.row || jsonb_build_object('tenant_id', v.tenant_id, 'id', v.id, 'version', v.version)) AS r
+    WHERE r.created_at <= %[3]s
+) AS p`, table, tenantArg, atArg, entity)
+}
+
+// where returns the condition for a tenant, a filter and parents; the last two may be nil.
+func (b *sqlBuilder) where(tenant uuid.UUID, filter *odata.Expr, parents []uuid.UUID) string {
 	text := "p.tenant_id = " + b.arg(tenant, "uuid")
+	if set, ok := b.set.(childSet); ok && parents != nil {
+		text += " AND p." + set.parentColumn() + " = ANY (" + b.arg(parents, "uuid[]") + ")"
+	}
 	if filter != nil {
 		text += " AND " + b.condition(filter)
 	}
 	return text
 }
 
-// explain tells what an expression did wrong (SQLSTATE classes 22, data exception, and
-// 54, program limit exceeded) from all other failures.
+// explain turns a failed evaluation (SQLSTATE classes 22, data exception, and 54, program
+// limit exceeded) into an *odata.Error. It returns other errors unchanged.
 func explain(err error) error {
 	var refusal *pgconn.PgError
 	if errors.As(err, &refusal) && (strings.HasPrefix(refusal.Code, "22") || strings.HasPrefix(refusal.Code, "54")) {
@@ -107,31 +162,37 @@ func explain(err error) error {
 	return err
 }
 
-// partnerColumnList is what sqlc made of a "*": the columns that the struct has,
-// also while a newer program has added one.
-var partnerColumnList = func() string {
-	_, list, _ := strings.Cut(listRemoteAssistancePartners, "SELECT ")
+// columnList returns the columns that sqlc expanded "*" to, those of the struct. A newer
+// program may have added columns to the table.
+func columnList(set Set) string {
+	_, list, _ := strings.Cut(set.listQuery(), "SELECT ")
 	list, _, _ = strings.Cut(list, " FROM ")
 	return list
-}()
+}
 
-// maxRepeated is how long the condition of a list may be, in bytes, to be repeated for
-// each range of a page.
+// many returns the name of the set in the names of queries.
+func many(set Set) string {
+	name := set.Type().SetName()
+	return strings.ToUpper(name[:1]) + name[1:]
+}
+
+// maxRepeated is how long a list's condition may be, in bytes, to be written once for each
+// range of a page.
 const maxRepeated = 8 << 10
 
-// apart is a source of partners on which the condition is met, with the keys as columns
-// of their own, which the keys then name. So both are written, and computed, once, and
-// no index serves the order; none would that of a computed key.
-func (b *sqlBuilder) apart(keys []key, where string) string {
+// apart returns a subquery that applies the condition and has the keys as columns, which
+// the outer query then uses. So the condition and the keys are written and computed once.
+// No index serves the order; none could serve computed keys.
+func (b *sqlBuilder) apart(keys []key, source, where string) string {
 	columns := ""
 	for i := range keys {
 		columns += fmt.Sprintf(", %s AS key%d", keys[i].sql, i)
 		keys[i].sql = fmt.Sprintf("p.key%d", i)
 	}
-	return "(SELECT " + partnerColumnList + columns + " FROM remote_assistance_partners AS p WHERE " + where + " OFFSET 0) AS p"
+	return "(SELECT " + columnList(b.set) + columns + " FROM " + source + " WHERE " + where + " OFFSET 0) AS p"
 }
 
-// key is a part of the order: SQL, the type of its text, whether it may be null.
+// key is one part of the order: its SQL, the type of its text, and whether it can be null.
 type key struct {
 	sql, sqlType string
 	nullable     bool
@@ -139,8 +200,8 @@ type key struct {
 	computed     bool
 }
 
-// direction puts null first ascending and last descending. Where there is no
-// null, it is not named: so an index serves, in both directions.
+// direction sorts null first in ascending and last in descending order. A key that can't be
+// null needs no NULLS clause, so that an index can serve both directions.
 func (k key) direction() string {
 	switch {
 	case k.descending && k.nullable:
@@ -153,8 +214,8 @@ func (k key) direction() string {
 	return ""
 }
 
-// tie is the order of partners whose keys are alike: by id, in the direction of
-// the last key, in which an index runs.
+// tie orders entities with equal keys by id, in the direction of the last key, so that an
+// index can serve the order.
 func tie(keys []key) string {
 	if len(keys) > 0 && keys[len(keys)-1].descending {
 		return "p.id DESC"
@@ -163,21 +224,24 @@ func tie(keys []key) string {
 }
 
 func (b *sqlBuilder) list(p ListParams) (string, error) {
-	if p.Filter == nil && len(p.OrderBy) == 0 { // nearly all
+	if p.Filter == nil && len(p.OrderBy) == 0 && p.AsOf.IsZero() && p.Parents == nil { // the usual case
 		var after uuid.UUID
 		if p.After != nil {
 			after = p.After.ID
 		}
 		b.args = []any{p.TenantID, after, p.Skip, p.Limit}
-		return listRemoteAssistancePartners, nil
+		return b.set.listQuery(), nil
 	}
-	where, keys := b.where(p.TenantID, p.Filter), b.keys(p.OrderBy)
+	where, keys := b.where(p.TenantID, p.Filter, p.Parents), b.keys(p.OrderBy)
 	if b.err != nil {
 		return "", b.err
 	}
-	source := "remote_assistance_partners AS p"
+	if p.ID != uuid.Nil {
+		where += " AND p.id = " + b.arg(p.ID, "uuid")
+	}
+	source, list := b.source(p.TenantID, p.AsOf), columnList(b.set)
 	if len(where) > maxRepeated || slices.ContainsFunc(keys, func(k key) bool { return k.computed }) {
-		source, where = b.apart(keys, where), "TRUE"
+		source, where = b.apart(keys, source, where), "TRUE"
 	}
 	ranges := []string{"TRUE"}
 	if p.After != nil {
@@ -202,14 +266,14 @@ func (b *sqlBuilder) list(p ListParams) (string, error) {
 	var selects []string
 	for i, r := range ranges {
 		selects = append(selects, fmt.Sprintf("(SELECT %s, ARRAY[%s]::text[] AS keys, %d AS range%s FROM %s WHERE %s AND %s ORDER BY %s LIMIT %s + %s)",
-			partnerColumnList, strings.Join(texts, ", "), i, columns, source, where, r, inner+tie(keys), limit, skip))
+			list, strings.Join(texts, ", "), i, columns, source, where, r, inner+tie(keys), limit, skip))
 	}
-	return fmt.Sprintf("-- name: ListPartners :many\nSELECT %s, keys FROM (%s) AS p ORDER BY %s LIMIT %s OFFSET %s",
-		partnerColumnList, strings.Join(selects, " UNION ALL "), outer+tie(keys), limit, skip), nil
+	return fmt.Sprintf("-- name: List%s :many\nSELECT %s, keys FROM (%s) AS p ORDER BY %s LIMIT %s OFFSET %s",
+		many(b.set), list, strings.Join(selects, " UNION ALL "), outer+tie(keys), limit, skip), nil
 }
 
-// keys are the columns of an order. A date takes two, as its index has them. What comes
-// for a second time, or behind the id, orders nothing.
+// keys returns the columns of an order. It skips keys that order nothing: those that repeat
+// an earlier key or follow the id.
 func (b *sqlBuilder) keys(order []odata.Key) []key {
 	var keys []key
 	seen := map[string]bool{}
@@ -219,25 +283,23 @@ func (b *sqlBuilder) keys(order []odata.Key) []key {
 			continue
 		}
 		seen[name] = true
-		c := partnerColumns[o.Expr.Name]
 		switch {
 		case o.Expr.Op != "property":
-			keys = append(keys, key{b.value(o.Expr), sqlTypes[o.Expr.Type], true, o.Descending, true})
-		case c.at != "":
-			keys = append(keys, key{c.at, "timestamptz", false, o.Descending, false}, key{c.hundredNs, "smallint", false, o.Descending, false})
-		case name == "id":
-			keys = append(keys, key{"p.id", "uuid", false, o.Descending, false})
+			keys = append(keys, key{sql: b.value(o.Expr), sqlType: b.sqlType(o.Expr), nullable: true, descending: o.Descending, computed: true})
+		case name == "id" && b.set.Type().Keys != entity.ComposedKeys:
+			keys = append(keys, key{sql: "p.id", sqlType: "uuid", descending: o.Descending})
 		default:
-			keys = append(keys, key{c.sql, sqlTypes[o.Expr.Type], c.nullable, o.Descending, false})
+			c := b.column(o.Expr.Name)
+			keys = append(keys, key{sql: c.sql, sqlType: c.sqlType, nullable: c.nullable, descending: o.Descending, computed: name == "id"})
 		}
 	}
 	return keys
 }
 
-// after is what comes behind a position, in ranges that follow each other: as
-// late in all keys and behind it by id; as late in all but the last key and later
-// in that, and so on. An index starts where a range does. Null comes before all
-// else ascending, and behind it descending (Protocol 11.2.6.2).
+// after writes what follows a position as consecutive ranges: equal in all keys with a
+// greater id; then equal in all keys except the last, and later in that; and so on. An
+// index scan can start at each range. Null sorts first in ascending and last in descending
+// order (Protocol 11.2.6.2).
 func (b *sqlBuilder) after(keys []key, at []*string, id string) []string {
 	if len(keys) == 0 {
 		return []string{id}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,46 +20,64 @@ import (
 	"github.com/mocktenant/mocktenant/migrations"
 )
 
-// How a replica waits for another one that is migrating: a look each 100 ms,
-// for a minute. The lock is a row, not an advisory lock, so that it also holds
-// behind a connection pooler and on a distributed Postgres.
+// A replica that finds another one migrating looks every 100 ms, for a minute. The lock is
+// a row instead of an advisory lock, so that it also works through a connection pooler and
+// on a distributed Postgres.
 const (
 	migrateRetry = 100 * time.Millisecond
 	migrateTries = 600
 )
 
-// Where it is kept which migrations are applied, and the lock on it. The names are
-// ours: goose's own, of which other applications of the same database have theirs,
-// would mix the two histories.
+// Goose records the applied migrations and its lock in these tables. They have our own
+// names, because goose's default names may belong to another application.
 const (
-	versionTable     = "mocktenant_migrations"
-	versionLockTable = "mocktenant_migrations_lock"
+	versionTable     = "mocktenant_schema_versions"
+	versionLockTable = versionTable + "_lock"
 )
 
-// MigrationStatus is one migration and when it was applied; nil if it wasn't.
+// MigrationStatus is one migration and when it was applied, or nil if it wasn't.
 type MigrationStatus struct {
 	Version   int64
 	Name      string
 	AppliedAt *time.Time
 }
 
-// MigrateUp applies the migrations that the database lacks. Any number of
-// processes may call it at once: one works, the others wait. A newer program's schema
-// is left as it is: this one serves on it.
+// MigrateUp applies the missing migrations. If the database is distributed, it also
+// distributes their tables. Any number of processes may call it at once: one works, the
+// others wait. It leaves a newer program's schema unchanged, because this program can use
+// it. It returns ErrFormerSchema for a database that a development version made, and
+// ErrMissingMigration for one that lacks an earlier migration.
 func MigrateUp(ctx context.Context, pool *Pool, log *slog.Logger) error {
-	// Most starts find nothing to do and need no lock.
+	if err := migrateIfNeeded(ctx, pool, log); err != nil {
+		return err
+	}
+	if err := shutDatabase(ctx, pool); err != nil {
+		return err
+	}
+	if d, err := readDistribution(ctx, pool); err != nil || !d.begun() {
+		return err
+	}
+	return Distribute(ctx, pool, log) // the new tables
+}
+
+func migrateIfNeeded(ctx context.Context, pool *Pool, log *slog.Logger) error {
 	have, want, err := Revision(ctx, pool)
-	if err == nil {
-		if err := checkOrder(ctx, pool, have); err != nil {
-			return err
-		}
+	if err != nil { // the table of versions doesn't exist yet
+		return migrateUp(ctx, pool, log)
 	}
-	if err == nil && have > want {
-		log.Warn("the schema is newer than this program, which serves on it all the same; migrate down only by the program that made it", "have", have, "want", want)
+	if err := checkOrder(ctx, pool, have); err != nil {
+		return err
 	}
-	if err == nil && have >= want {
-		return nil
+	if have < want {
+		return migrateUp(ctx, pool, log)
 	}
+	if have > want {
+		log.Warn("the schema is newer than this program, which uses it anyway; run migrate down only with the program that made it", "have", have, "want", want)
+	}
+	return nil // usually nothing is pending, and no lock is needed
+}
+
+func migrateUp(ctx context.Context, pool *Pool, log *slog.Logger) error {
 	return withGoose(ctx, pool, func(p *goose.Provider) error {
 		done, err := p.Up(ctx)
 		for _, m := range done {
@@ -68,13 +87,12 @@ func MigrateUp(ctx context.Context, pool *Pool, log *slog.Logger) error {
 	})
 }
 
-// ErrMissingMigration says that the schema lacks a migration that comes before the one
-// that it is at.
+// ErrMissingMigration says that the schema lacks a migration before its last one.
 var ErrMissingMigration = errors.New("the schema lacks a migration that comes before its last")
 
-// checkOrder returns ErrMissingMigration unless all migrations up to a version are
-// applied. Each is written, and tried, on what those before it made; only a program that
-// was never released has applied a later one without it.
+// checkOrder returns ErrMissingMigration unless all migrations up to a version are applied.
+// Each migration is written and tested against the result of those before it. Only an
+// unreleased program has applied a later one first.
 func checkOrder(ctx context.Context, pool *Pool, have int64) error {
 	known, err := knownRevisions()
 	if err != nil {
@@ -86,16 +104,16 @@ func checkOrder(ctx context.Context, pool *Pool, have int64) error {
 		return fmt.Errorf("read the applied migrations: %w", err)
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("%w: it is at migration %d, without %v; a development version made it: export its tenants by that one, and import them into a new database", ErrMissingMigration, have, missing)
+		return fmt.Errorf("%w: it is at migration %d, without %v; a development version made it: export its tenants with that version, and import them into a new database", ErrMissingMigration, have, missing)
 	}
 	return nil
 }
 
-// ErrNewerSchema says that the schema is a newer program's.
+// ErrNewerSchema says that a newer program made the schema.
 var ErrNewerSchema = errors.New("the schema is newer than this program")
 
-// MigrateDown takes the last applied migration back, with all data in what it
-// made. Returns false if none is applied, ErrNewerSchema if this program doesn't know
+// MigrateDown reverts the last applied migration and deletes all data in what it made. It
+// returns false if no migration is applied, and ErrNewerSchema if this program doesn't know
 // the last one.
 func MigrateDown(ctx context.Context, pool *Pool, log *slog.Logger) (bool, error) {
 	down := false
@@ -105,7 +123,7 @@ func MigrateDown(ctx context.Context, pool *Pool, log *slog.Logger) (bool, error
 			return err
 		}
 		if want, err := wantedRevision(); err != nil || version > want {
-			return errors.Join(err, fmt.Errorf("%w: it is at migration %d, and this program knows those up to %d; take it back by the program that made it", ErrNewerSchema, version, want))
+			return errors.Join(err, fmt.Errorf("%w: it is at migration %d, and this program knows up to %d; revert it with the program that made it", ErrNewerSchema, version, want))
 		}
 		m, err := p.Down(ctx)
 		if err != nil {
@@ -118,48 +136,57 @@ func MigrateDown(ctx context.Context, pool *Pool, log *slog.Logger) (bool, error
 	return down, err
 }
 
-// Migrations lists every migration that this program knows, oldest first, and behind
-// them, without a name, those that a newer one applied.
+// Migrations lists every migration that this program knows, oldest first, followed by the
+// unknown ones that a newer program applied, which have no name. It changes nothing,
+// whereas goose would create its table.
 func Migrations(ctx context.Context, pool *Pool) ([]MigrationStatus, error) {
-	var list []MigrationStatus
-	err := withGoose(ctx, pool, func(p *goose.Provider) error {
-		all, err := p.Status(ctx)
-		for _, m := range all {
-			s := MigrationStatus{Version: m.Source.Version, Name: m.Source.Path}
-			if m.State == goose.StateApplied {
-				s.AppliedAt = &m.AppliedAt
-			}
-			list = append(list, s)
+	if err := refuseFormer(ctx, pool); err != nil {
+		return nil, err
+	}
+	list, err := KnownMigrations()
+	if err != nil {
+		return nil, err
+	}
+	var made bool
+	err = pool.QueryRow(ctx, "-- name: HasMigrations :one\nSELECT to_regclass($1) IS NOT NULL", versionTable).Scan(&made)
+	if err != nil || !made {
+		return list, err
+	}
+	rows, err := pool.Query(ctx, "-- name: AppliedMigrations :many\nSELECT version_id, max(tstamp) FROM "+versionTable+" WHERE version_id > 0 GROUP BY version_id ORDER BY version_id")
+	if err != nil {
+		return nil, err
+	}
+	var version int64
+	var at time.Time
+	_, err = pgx.ForEachRow(rows, []any{&version, &at}, func() error {
+		applied := at
+		i := slices.IndexFunc(list, func(m MigrationStatus) bool { return m.Version == version })
+		if i < 0 {
+			i, list = len(list), append(list, MigrationStatus{Version: version})
 		}
-		if err != nil {
-			return err
-		}
-		newer, err := newerMigrations(ctx, pool)
-		list = append(list, newer...)
-		return err
+		list[i].AppliedAt = &applied
+		return nil
 	})
 	return list, err
 }
 
-func newerMigrations(ctx context.Context, pool *Pool) ([]MigrationStatus, error) {
-	want, err := wantedRevision()
+// KnownMigrations lists every migration that this program knows, oldest first, all marked
+// as not applied.
+func KnownMigrations() ([]MigrationStatus, error) {
+	known, err := knownRevisions()
 	if err != nil {
 		return nil, err
 	}
-	rows, err := pool.Query(ctx, "-- name: NewerMigrations :many\nSELECT version_id, tstamp FROM "+versionTable+" WHERE version_id > $1 ORDER BY version_id", want)
-	if err != nil {
-		return nil, err
+	files, err := fs.Glob(migrations.FS, "*.sql") // in goose's order
+	list := make([]MigrationStatus, len(files))
+	for i, file := range files {
+		list[i] = MigrationStatus{Version: known[i], Name: file}
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (m MigrationStatus, err error) {
-		var at time.Time
-		err = row.Scan(&m.Version, &at)
-		m.AppliedAt = &at
-		return m, err
-	})
+	return list, err
 }
 
-// Revision returns the migration that the database is at, 0 before the first,
-// and the one that this program wants.
+// Revision returns the migration that the database is at, 0 if none is applied, and the one
+// that this program needs.
 func Revision(ctx context.Context, q DBTX) (have, want int64, err error) {
 	if want, err = wantedRevision(); err != nil {
 		return 0, 0, err
@@ -171,14 +198,14 @@ func Revision(ctx context.Context, q DBTX) (have, want int64, err error) {
 	return have, want, nil
 }
 
-// SchemaHash is of the migrations that this program knows, as 16 hexadecimal
-// digits: another schema, another hash.
+// SchemaHash returns a hash of the migrations that this program knows, as 16 hexadecimal
+// digits.
 func SchemaHash() string {
 	hash := sha256.New()
 	_, _ = fmt.Fprintln(hash, versionTable)
-	files, _ := fs.Glob(migrations.FS, "*.sql") // the pattern is good
+	files, _ := fs.Glob(migrations.FS, "*.sql") // the pattern is valid
 	for _, name := range files {
-		text, _ := fs.ReadFile(migrations.FS, name) // it is embedded
+		text, _ := fs.ReadFile(migrations.FS, name) // the file is embedded
 		_, _ = fmt.Fprintf(hash, "%s %d\n%s", name, len(text), text)
 	}
 	return hex.EncodeToString(hash.Sum(nil)[:8])
@@ -192,7 +219,7 @@ func wantedRevision() (int64, error) {
 	return known[len(known)-1], nil
 }
 
-// knownRevisions are those of the migrations that this program has, oldest first.
+// knownRevisions returns the numbers of the migrations that this program has, oldest first.
 func knownRevisions() ([]int64, error) {
 	files, err := fs.Glob(migrations.FS, "*.sql")
 	if err != nil || len(files) == 0 {
@@ -207,7 +234,12 @@ func knownRevisions() ([]int64, error) {
 	return known, nil
 }
 
+// withGoose calls f with goose's provider for the database. It returns ErrFormerSchema if a
+// development version made the database.
 func withGoose(ctx context.Context, pool *Pool, f func(*goose.Provider) error) error {
+	if err := refuseFormer(ctx, pool); err != nil {
+		return err
+	}
 	locker, err := lock.NewPostgresTableLocker(lock.WithTableName(versionLockTable), lock.WithTableLockTimeout(migrateRetry, migrateTries))
 	if err != nil {
 		return err
@@ -218,7 +250,7 @@ func withGoose(ctx context.Context, pool *Pool, f func(*goose.Provider) error) e
 	}
 	sql := stdlib.OpenDBFromPool(pool.Pool)
 	defer func() { _ = sql.Close() }()
-	provider, err := goose.NewProvider("", sql, migrations.FS, goose.WithStore(versions{store.(database.StoreExtender)}),
+	provider, err := goose.NewProvider("", sql, migrations.FS, goose.WithStore(store),
 		goose.WithLocker(locker), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
@@ -229,33 +261,54 @@ func withGoose(ctx context.Context, pool *Pool, f func(*goose.Provider) error) e
 	return ctx.Err()
 }
 
-// versions is goose's store of versions, in a table of ours.
-type versions struct{ database.StoreExtender }
+// ErrFormerSchema says that a development version with different migrations made the
+// database. Its migrations have the same numbers as today's, so nothing is changed.
+var ErrFormerSchema = errors.New("a development version of mocktenant made this database's schema, which this version doesn't change: " +
+	"export each tenant with the program that made it (mocktenant export TENANT -f FILE), and import it into a new database (mocktenant tenant create --id TENANT --display-name NAME --file FILE)")
 
-// carryOver takes over what earlier programs kept in goose's own table. That it is our
-// history, and not another application's, is told by the tables that our first
-// migration made; and of a table that both wrote to, our versions are taken alone. The
-// old table stays: it may be another's too, and earlier programs still look at it.
-const carryOver = `INSERT INTO ` + versionTable + ` (version_id, is_applied, tstamp)
-SELECT version_id, true, max(tstamp) FROM goose_db_version
-WHERE is_applied AND version_id = ANY ($1::bigint[]) GROUP BY version_id ORDER BY version_id`
-
-const hasOurHistory = `SELECT to_regclass('goose_db_version') IS NOT NULL AND count(*) = 3 FROM information_schema.columns
-WHERE table_schema = current_schema() AND (table_name, column_name) IN
+// isFormer looks for our tables without our table of versions. It reads a single snapshot
+// of the catalog, because another process may be migrating; that process makes the table of
+// versions first.
+const isFormer = `-- name: IsFormerSchema :one
+SELECT count(*) = 3 AND NOT EXISTS (
+    SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relname = '` + versionTable + `'
+) FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+WHERE c.relnamespace = current_schema()::regnamespace AND (c.relname, a.attname) IN
     (('users', 'user_principal_name'), ('applications', 'service_principal_id'), ('signing_keys', 'private_key'))`
 
-// CreateVersionTable makes the table. It runs in a transaction, under the lock.
-func (v versions) CreateVersionTable(ctx context.Context, tx database.DBTxConn) error {
-	if err := v.StoreExtender.CreateVersionTable(ctx, tx); err != nil {
-		return err
+// refuseFormer returns ErrFormerSchema for a database that a development version made.
+func refuseFormer(ctx context.Context, pool *Pool) error {
+	var former bool
+	if err := pool.QueryRow(ctx, isFormer).Scan(&former); err != nil {
+		return fmt.Errorf("read the catalog: %w", err)
 	}
-	var ours bool
-	if err := tx.QueryRowContext(ctx, hasOurHistory).Scan(&ours); err != nil || !ours {
-		return err
+	if former {
+		return ErrFormerSchema
 	}
-	known, err := knownRevisions()
-	if err == nil {
-		_, err = tx.ExecContext(ctx, carryOver, known)
+	return nil
+}
+
+// shutDatabase revokes the public privilege to make temporary tables, as a migration did
+// before. A dump doesn't include this, so in a restored database report logins could make
+// temporary tables. Without the right to revoke, nothing changes. A lock admits one process
+// at a time, because concurrent changes of the database's catalog row fail.
+func shutDatabase(ctx context.Context, pool *Pool) error {
+	const isOpen = `-- name: DatabaseIsOpen :one
+SELECT has_database_privilege('public', oid, 'TEMPORARY') AND pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = current_database()`
+	const shut = `DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$`
+	var open bool
+	err := pool.QueryRow(ctx, isOpen).Scan(&open)
+	if err == nil && open {
+		err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, "LOCK TABLE "+versionTable+" IN EXCLUSIVE MODE"); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, shut)
+			return err
+		})
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("revoke temporary tables of the database: %w", err)
+	}
+	return nil
 }

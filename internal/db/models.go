@@ -196,6 +196,280 @@ func AllDeviceCodeStatusValues() []DeviceCodeStatus {
 	}
 }
 
+type DevicePlatformType string
+
+const (
+	DevicePlatformTypeAndroid                            DevicePlatformType = "android"
+	DevicePlatformTypeAndroidForWork                     DevicePlatformType = "androidForWork"
+	DevicePlatformTypeIOS                                DevicePlatformType = "iOS"
+	DevicePlatformTypeMacOS                              DevicePlatformType = "macOS"
+	DevicePlatformTypeWindowsPhone81                     DevicePlatformType = "windowsPhone81"
+	DevicePlatformTypeWindows81AndLater                  DevicePlatformType = "windows81AndLater"
+	DevicePlatformTypeWindows10AndLater                  DevicePlatformType = "windows10AndLater"
+	DevicePlatformTypeAndroidWorkProfile                 DevicePlatformType = "androidWorkProfile"
+	DevicePlatformTypeUnknown                            DevicePlatformType = "unknown"
+	DevicePlatformTypeAndroidAOSP                        DevicePlatformType = "androidAOSP"
+	DevicePlatformTypeAndroidMobileApplicationManagement DevicePlatformType = "androidMobileApplicationManagement"
+	DevicePlatformTypeIOSMobileApplicationManagement     DevicePlatformType = "iOSMobileApplicationManagement"
+	DevicePlatformTypeUnknownFutureValue                 DevicePlatformType = "unknownFutureValue"
+	DevicePlatformTypeWindowsMobileApplicationManagement DevicePlatformType = "windowsMobileApplicationManagement"
+)
+
+func (e *DevicePlatformType) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = DevicePlatformType(s)
+	case string:
+		*e = DevicePlatformType(s)
+	default:
+		return fmt.Errorf("unsupported scan type for DevicePlatformType: %T", src)
+	}
+	return nil
+}
+
+type NullDevicePlatformType struct {
+	DevicePlatformType DevicePlatformType
+	Valid              bool // Valid is true if DevicePlatformType is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullDevicePlatformType) Scan(value interface{}) error {
+	if value == nil {
+		ns.DevicePlatformType, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.DevicePlatformType.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullDevicePlatformType) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.DevicePlatformType), nil
+}
+
+func (e DevicePlatformType) Valid() bool {
+	switch e {
+	case DevicePlatformTypeAndroid,
+		DevicePlatformTypeAndroidForWork,
+		DevicePlatformTypeIOS,
+		DevicePlatformTypeMacOS,
+		DevicePlatformTypeWindowsPhone81,
+		DevicePlatformTypeWindows81AndLater,
+		DevicePlatformTypeWindows10AndLater,
+		DevicePlatformTypeAndroidWorkProfile,
+		DevicePlatformTypeUnknown,
+		DevicePlatformTypeAndroidAOSP,
+		DevicePlatformTypeAndroidMobileApplicationManagement,
+		DevicePlatformTypeIOSMobileApplicationManagement,
+		DevicePlatformTypeUnknownFutureValue,
+		DevicePlatformTypeWindowsMobileApplicationManagement:
+		return true
+	}
+	return false
+}
+
+func AllDevicePlatformTypeValues() []DevicePlatformType {
+	return []DevicePlatformType{
+		DevicePlatformTypeAndroid,
+		DevicePlatformTypeAndroidForWork,
+		DevicePlatformTypeIOS,
+		DevicePlatformTypeMacOS,
+		DevicePlatformTypeWindowsPhone81,
+		DevicePlatformTypeWindows81AndLater,
+		DevicePlatformTypeWindows10AndLater,
+		DevicePlatformTypeAndroidWorkProfile,
+		DevicePlatformTypeUnknown,
+		DevicePlatformTypeAndroidAOSP,
+		DevicePlatformTypeAndroidMobileApplicationManagement,
+		DevicePlatformTypeIOSMobileApplicationManagement,
+		DevicePlatformTypeUnknownFutureValue,
+		DevicePlatformTypeWindowsMobileApplicationManagement,
+	}
+}
+
+type FilterManagementType string
+
+const (
+	FilterManagementTypeDevices            FilterManagementType = "devices"
+	FilterManagementTypeApps               FilterManagementType = "apps"
+	FilterManagementTypeUnknownFutureValue FilterManagementType = "unknownFutureValue"
+)
+
+func (e *FilterManagementType) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = FilterManagementType(s)
+	case string:
+		*e = FilterManagementType(s)
+	default:
+		return fmt.Errorf("unsupported scan type for FilterManagementType: %T", src)
+	}
+	return nil
+}
+
+type NullFilterManagementType struct {
+	FilterManagementType FilterManagementType
+	Valid                bool // Valid is true if FilterManagementType is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullFilterManagementType) Scan(value interface{}) error {
+	if value == nil {
+		ns.FilterManagementType, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.FilterManagementType.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullFilterManagementType) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.FilterManagementType), nil
+}
+
+func (e FilterManagementType) Valid() bool {
+	switch e {
+	case FilterManagementTypeDevices,
+		FilterManagementTypeApps,
+		FilterManagementTypeUnknownFutureValue:
+		return true
+	}
+	return false
+}
+
+func AllFilterManagementTypeValues() []FilterManagementType {
+	return []FilterManagementType{
+		FilterManagementTypeDevices,
+		FilterManagementTypeApps,
+		FilterManagementTypeUnknownFutureValue,
+	}
+}
+
+type JournalGapKind string
+
+const (
+	JournalGapKindDropped JournalGapKind = "dropped"
+	JournalGapKindRemoved JournalGapKind = "removed"
+)
+
+func (e *JournalGapKind) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = JournalGapKind(s)
+	case string:
+		*e = JournalGapKind(s)
+	default:
+		return fmt.Errorf("unsupported scan type for JournalGapKind: %T", src)
+	}
+	return nil
+}
+
+type NullJournalGapKind struct {
+	JournalGapKind JournalGapKind
+	Valid          bool // Valid is true if JournalGapKind is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullJournalGapKind) Scan(value interface{}) error {
+	if value == nil {
+		ns.JournalGapKind, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.JournalGapKind.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullJournalGapKind) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.JournalGapKind), nil
+}
+
+func (e JournalGapKind) Valid() bool {
+	switch e {
+	case JournalGapKindDropped,
+		JournalGapKindRemoved:
+		return true
+	}
+	return false
+}
+
+func AllJournalGapKindValues() []JournalGapKind {
+	return []JournalGapKind{
+		JournalGapKindDropped,
+		JournalGapKindRemoved,
+	}
+}
+
+type NdesConnectorState string
+
+const (
+	NdesConnectorStateNone     NdesConnectorState = "none"
+	NdesConnectorStateActive   NdesConnectorState = "active"
+	NdesConnectorStateInactive NdesConnectorState = "inactive"
+)
+
+func (e *NdesConnectorState) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = NdesConnectorState(s)
+	case string:
+		*e = NdesConnectorState(s)
+	default:
+		return fmt.Errorf("unsupported scan type for NdesConnectorState: %T", src)
+	}
+	return nil
+}
+
+type NullNdesConnectorState struct {
+	NdesConnectorState NdesConnectorState
+	Valid              bool // Valid is true if NdesConnectorState is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullNdesConnectorState) Scan(value interface{}) error {
+	if value == nil {
+		ns.NdesConnectorState, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.NdesConnectorState.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullNdesConnectorState) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.NdesConnectorState), nil
+}
+
+func (e NdesConnectorState) Valid() bool {
+	switch e {
+	case NdesConnectorStateNone,
+		NdesConnectorStateActive,
+		NdesConnectorStateInactive:
+		return true
+	}
+	return false
+}
+
+func AllNdesConnectorStateValues() []NdesConnectorState {
+	return []NdesConnectorState{
+		NdesConnectorStateNone,
+		NdesConnectorStateActive,
+		NdesConnectorStateInactive,
+	}
+}
+
 type OnboardingStatus string
 
 const (
@@ -257,79 +531,134 @@ func AllOnboardingStatusValues() []OnboardingStatus {
 	}
 }
 
-type PartnerChange string
+type PartnerAppType string
 
 const (
-	PartnerChangeUpdate            PartnerChange = "update"
-	PartnerChangeBeginOnboarding   PartnerChange = "beginOnboarding"
-	PartnerChangeDisconnect        PartnerChange = "disconnect"
-	PartnerChangeDelete            PartnerChange = "delete"
-	PartnerChangeConfirmOnboarding PartnerChange = "confirmOnboarding"
-	PartnerChangeRefuseOnboarding  PartnerChange = "refuseOnboarding"
-	PartnerChangeExpireOnboarding  PartnerChange = "expireOnboarding"
-	PartnerChangeHeartbeat         PartnerChange = "heartbeat"
+	PartnerAppTypeUnknown         PartnerAppType = "unknown"
+	PartnerAppTypeSingleTenantApp PartnerAppType = "singleTenantApp"
+	PartnerAppTypeMultiTenantApp  PartnerAppType = "multiTenantApp"
 )
 
-func (e *PartnerChange) Scan(src interface{}) error {
+func (e *PartnerAppType) Scan(src interface{}) error {
 	switch s := src.(type) {
 	case []byte:
-		*e = PartnerChange(s)
+		*e = PartnerAppType(s)
 	case string:
-		*e = PartnerChange(s)
+		*e = PartnerAppType(s)
 	default:
-		return fmt.Errorf("unsupported scan type for PartnerChange: %T", src)
+		return fmt.Errorf("unsupported scan type for PartnerAppType: %T", src)
 	}
 	return nil
 }
 
-type NullPartnerChange struct {
-	PartnerChange PartnerChange
-	Valid         bool // Valid is true if PartnerChange is not NULL
+type NullPartnerAppType struct {
+	PartnerAppType PartnerAppType
+	Valid          bool // Valid is true if PartnerAppType is not NULL
 }
 
 // Scan implements the Scanner interface.
-func (ns *NullPartnerChange) Scan(value interface{}) error {
+func (ns *NullPartnerAppType) Scan(value interface{}) error {
 	if value == nil {
-		ns.PartnerChange, ns.Valid = "", false
+		ns.PartnerAppType, ns.Valid = "", false
 		return nil
 	}
 	ns.Valid = true
-	return ns.PartnerChange.Scan(value)
+	return ns.PartnerAppType.Scan(value)
 }
 
 // Value implements the driver Valuer interface.
-func (ns NullPartnerChange) Value() (driver.Value, error) {
+func (ns NullPartnerAppType) Value() (driver.Value, error) {
 	if !ns.Valid {
 		return nil, nil
 	}
-	return string(ns.PartnerChange), nil
+	return string(ns.PartnerAppType), nil
 }
 
-func (e PartnerChange) Valid() bool {
+func (e PartnerAppType) Valid() bool {
 	switch e {
-	case PartnerChangeUpdate,
-		PartnerChangeBeginOnboarding,
-		PartnerChangeDisconnect,
-		PartnerChangeDelete,
-		PartnerChangeConfirmOnboarding,
-		PartnerChangeRefuseOnboarding,
-		PartnerChangeExpireOnboarding,
-		PartnerChangeHeartbeat:
+	case PartnerAppTypeUnknown,
+		PartnerAppTypeSingleTenantApp,
+		PartnerAppTypeMultiTenantApp:
 		return true
 	}
 	return false
 }
 
-func AllPartnerChangeValues() []PartnerChange {
-	return []PartnerChange{
-		PartnerChangeUpdate,
-		PartnerChangeBeginOnboarding,
-		PartnerChangeDisconnect,
-		PartnerChangeDelete,
-		PartnerChangeConfirmOnboarding,
-		PartnerChangeRefuseOnboarding,
-		PartnerChangeExpireOnboarding,
-		PartnerChangeHeartbeat,
+func AllPartnerAppTypeValues() []PartnerAppType {
+	return []PartnerAppType{
+		PartnerAppTypeUnknown,
+		PartnerAppTypeSingleTenantApp,
+		PartnerAppTypeMultiTenantApp,
+	}
+}
+
+type PartnerTenantState string
+
+const (
+	PartnerTenantStateUnknown      PartnerTenantState = "unknown"
+	PartnerTenantStateUnavailable  PartnerTenantState = "unavailable"
+	PartnerTenantStateEnabled      PartnerTenantState = "enabled"
+	PartnerTenantStateTerminated   PartnerTenantState = "terminated"
+	PartnerTenantStateRejected     PartnerTenantState = "rejected"
+	PartnerTenantStateUnresponsive PartnerTenantState = "unresponsive"
+)
+
+func (e *PartnerTenantState) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = PartnerTenantState(s)
+	case string:
+		*e = PartnerTenantState(s)
+	default:
+		return fmt.Errorf("unsupported scan type for PartnerTenantState: %T", src)
+	}
+	return nil
+}
+
+type NullPartnerTenantState struct {
+	PartnerTenantState PartnerTenantState
+	Valid              bool // Valid is true if PartnerTenantState is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullPartnerTenantState) Scan(value interface{}) error {
+	if value == nil {
+		ns.PartnerTenantState, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.PartnerTenantState.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullPartnerTenantState) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.PartnerTenantState), nil
+}
+
+func (e PartnerTenantState) Valid() bool {
+	switch e {
+	case PartnerTenantStateUnknown,
+		PartnerTenantStateUnavailable,
+		PartnerTenantStateEnabled,
+		PartnerTenantStateTerminated,
+		PartnerTenantStateRejected,
+		PartnerTenantStateUnresponsive:
+		return true
+	}
+	return false
+}
+
+func AllPartnerTenantStateValues() []PartnerTenantState {
+	return []PartnerTenantState{
+		PartnerTenantStateUnknown,
+		PartnerTenantStateUnavailable,
+		PartnerTenantStateEnabled,
+		PartnerTenantStateTerminated,
+		PartnerTenantStateRejected,
+		PartnerTenantStateUnresponsive,
 	}
 }
 
@@ -452,11 +781,70 @@ func AllRedirectUriTypeValues() []RedirectUriType {
 	}
 }
 
+type RemoteAssistanceState string
+
+const (
+	RemoteAssistanceStateDisabled RemoteAssistanceState = "disabled"
+	RemoteAssistanceStateEnabled  RemoteAssistanceState = "enabled"
+)
+
+func (e *RemoteAssistanceState) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = RemoteAssistanceState(s)
+	case string:
+		*e = RemoteAssistanceState(s)
+	default:
+		return fmt.Errorf("unsupported scan type for RemoteAssistanceState: %T", src)
+	}
+	return nil
+}
+
+type NullRemoteAssistanceState struct {
+	RemoteAssistanceState RemoteAssistanceState
+	Valid                 bool // Valid is true if RemoteAssistanceState is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullRemoteAssistanceState) Scan(value interface{}) error {
+	if value == nil {
+		ns.RemoteAssistanceState, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.RemoteAssistanceState.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullRemoteAssistanceState) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.RemoteAssistanceState), nil
+}
+
+func (e RemoteAssistanceState) Valid() bool {
+	switch e {
+	case RemoteAssistanceStateDisabled,
+		RemoteAssistanceStateEnabled:
+		return true
+	}
+	return false
+}
+
+func AllRemoteAssistanceStateValues() []RemoteAssistanceState {
+	return []RemoteAssistanceState{
+		RemoteAssistanceStateDisabled,
+		RemoteAssistanceStateEnabled,
+	}
+}
+
 type TenantKind string
 
 const (
-	TenantKindTenant TenantKind = "tenant"
-	TenantKindState  TenantKind = "state"
+	TenantKindTenant  TenantKind = "tenant"
+	TenantKindState   TenantKind = "state"
+	TenantKindService TenantKind = "service"
 )
 
 func (e *TenantKind) Scan(src interface{}) error {
@@ -497,7 +885,8 @@ func (ns NullTenantKind) Value() (driver.Value, error) {
 func (e TenantKind) Valid() bool {
 	switch e {
 	case TenantKindTenant,
-		TenantKindState:
+		TenantKindState,
+		TenantKindService:
 		return true
 	}
 	return false
@@ -507,6 +896,80 @@ func AllTenantKindValues() []TenantKind {
 	return []TenantKind{
 		TenantKindTenant,
 		TenantKindState,
+		TenantKindService,
+	}
+}
+
+type ThreatPartnerState string
+
+const (
+	ThreatPartnerStateUnavailable        ThreatPartnerState = "unavailable"
+	ThreatPartnerStateAvailable          ThreatPartnerState = "available"
+	ThreatPartnerStateEnabled            ThreatPartnerState = "enabled"
+	ThreatPartnerStateUnresponsive       ThreatPartnerState = "unresponsive"
+	ThreatPartnerStateNotSetUp           ThreatPartnerState = "notSetUp"
+	ThreatPartnerStateError              ThreatPartnerState = "error"
+	ThreatPartnerStateUnknownFutureValue ThreatPartnerState = "unknownFutureValue"
+)
+
+func (e *ThreatPartnerState) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = ThreatPartnerState(s)
+	case string:
+		*e = ThreatPartnerState(s)
+	default:
+		return fmt.Errorf("unsupported scan type for ThreatPartnerState: %T", src)
+	}
+	return nil
+}
+
+type NullThreatPartnerState struct {
+	ThreatPartnerState ThreatPartnerState
+	Valid              bool // Valid is true if ThreatPartnerState is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullThreatPartnerState) Scan(value interface{}) error {
+	if value == nil {
+		ns.ThreatPartnerState, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.ThreatPartnerState.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullThreatPartnerState) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.ThreatPartnerState), nil
+}
+
+func (e ThreatPartnerState) Valid() bool {
+	switch e {
+	case ThreatPartnerStateUnavailable,
+		ThreatPartnerStateAvailable,
+		ThreatPartnerStateEnabled,
+		ThreatPartnerStateUnresponsive,
+		ThreatPartnerStateNotSetUp,
+		ThreatPartnerStateError,
+		ThreatPartnerStateUnknownFutureValue:
+		return true
+	}
+	return false
+}
+
+func AllThreatPartnerStateValues() []ThreatPartnerState {
+	return []ThreatPartnerState{
+		ThreatPartnerStateUnavailable,
+		ThreatPartnerStateAvailable,
+		ThreatPartnerStateEnabled,
+		ThreatPartnerStateUnresponsive,
+		ThreatPartnerStateNotSetUp,
+		ThreatPartnerStateError,
+		ThreatPartnerStateUnknownFutureValue,
 	}
 }
 
@@ -532,16 +995,16 @@ type Application struct {
 	ClientID                 uuid.UUID
 	ServicePrincipalID       uuid.UUID
 	DisplayName              string
-	CreatedAt                time.Time
 	PublicClient             bool
 	PublicClientFlows        bool
 	RedirectUris             []string
+	SpaRedirectUris          []string
+	PublicClientRedirectUris []string
 	ExposedScopes            []string
 	RequiredScopes           []string
 	RequiredRoles            []string
 	TokensValidFrom          time.Time
-	SpaRedirectUris          []string
-	PublicClientRedirectUris []string
+	CreatedAt                time.Time
 }
 
 type ApplicationCertificate struct {
@@ -596,13 +1059,13 @@ type AuthorizationCode struct {
 	ClientID      uuid.UUID
 	UserID        uuid.UUID
 	RedirectUri   string
+	RedirectType  RedirectUriType
 	Scope         string
 	Nonce         *string
 	CodeChallenge *string
 	CreatedAt     time.Time
 	ExpiresAt     time.Time
 	RedeemedAt    *time.Time
-	RedirectType  RedirectUriType
 }
 
 type CertificateAuthority struct {
@@ -619,19 +1082,90 @@ type ClientAssertion struct {
 	ExpiresAt time.Time
 }
 
+type ComplianceManagementPartner struct {
+	TenantID            uuid.UUID
+	ID                  uuid.UUID
+	Version             int64
+	LastHeartbeatTicks  int64
+	LastHeartbeatOffset int16
+	PartnerState        PartnerTenantState
+	DisplayName         *string
+	MacOsOnboarded      bool
+	LinuxOnboarded      bool
+	AndroidOnboarded    bool
+	IosOnboarded        bool
+	MacOsAssignments    []byte
+	LinuxAssignments    []byte
+	AndroidAssignments  []byte
+	IosAssignments      []byte
+	CreatedAt           time.Time
+	CreatedBy           uuid.UUID
+}
+
+type DeviceAndAppManagementAssignmentFilter struct {
+	TenantID           uuid.UUID
+	ID                 uuid.UUID
+	Version            int64
+	GraphCreatedTicks  int64
+	GraphCreatedOffset int16
+	LastModifiedTicks  int64
+	LastModifiedOffset int16
+	DisplayName        string
+	Description        *string
+	Platform           DevicePlatformType
+	Rule               string
+	RoleScopeTagIds    []byte
+	ManagementType     FilterManagementType
+	Payloads           []byte
+	CreatedAt          time.Time
+	CreatedBy          uuid.UUID
+}
+
+type DeviceCategory struct {
+	TenantID        uuid.UUID
+	ID              uuid.UUID
+	Version         int64
+	DisplayName     *string
+	Description     *string
+	RoleScopeTagIds []byte
+	CreatedAt       time.Time
+	CreatedBy       uuid.UUID
+}
+
 type DeviceCode struct {
 	Hash      []byte
 	UserCode  string
 	Authority string
 	ClientID  uuid.UUID
 	Scope     string
+	Address   string
 	Status    DeviceCodeStatus
 	TenantID  *uuid.UUID
 	UserID    *uuid.UUID
 	DecidedAt *time.Time
 	CreatedAt time.Time
 	ExpiresAt time.Time
-	Address   string
+	KeptUntil time.Time
+}
+
+type DeviceManagementPartner struct {
+	TenantID                  uuid.UUID
+	ID                        uuid.UUID
+	Version                   int64
+	LastHeartbeatTicks        int64
+	LastHeartbeatOffset       int16
+	PartnerState              PartnerTenantState
+	PartnerAppType            PartnerAppType
+	SingleTenantAppID         *string
+	DisplayName               *string
+	IsConfigured              bool
+	DevicesRemovedTicks       *int64
+	DevicesRemovedOffset      *int16
+	DevicesNonCompliantTicks  *int64
+	DevicesNonCompliantOffset *int16
+	GroupsRequiringEnrollment []byte
+	CreatedAt                 time.Time
+	CreatedBy                 uuid.UUID
 }
 
 type Domain struct {
@@ -640,11 +1174,153 @@ type Domain struct {
 	CreatedAt time.Time
 }
 
+type EntityVersion struct {
+	TenantID  uuid.UUID
+	Entity    string
+	ID        uuid.UUID
+	Version   int64
+	Row       []byte
+	Change    string
+	ChangedAt time.Time
+	ChangedBy uuid.UUID
+}
+
+type Fault struct {
+	TenantID    uuid.UUID
+	ID          uuid.UUID
+	Rule        []byte
+	Skip        int64
+	Every       int64
+	Times       *int64
+	Probability float64
+	Seed        int64
+	Scenario    *string
+	Matched     int64
+	Fired       int64
+	CreatedAt   time.Time
+}
+
 type IdempotencyKey struct {
 	Hash        []byte
 	RequestHash []byte
 	Answer      []byte
 	CreatedAt   time.Time
+}
+
+type JournalEntry struct {
+	TenantID         uuid.UUID
+	ID               uuid.UUID
+	At               time.Time
+	TookMicroseconds int64
+	Front            string
+	Method           string
+	Url              string
+	Path             string
+	Route            string
+	Status           int32
+	RequestID        string
+	ClientRequestID  string
+	BatchID          *uuid.UUID
+	BatchItem        *string
+	UserID           *uuid.UUID
+	Application      string
+	TokenExpiresAt   *time.Time
+	Fault            string
+	Address          string
+	RequestHeaders   []byte
+	RequestBody      string
+	RequestSize      int64
+	ResponseHeaders  []byte
+	ResponseBody     string
+	ResponseSize     int64
+}
+
+type JournalGap struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+	Kind     JournalGapKind
+	Count    int64
+	SinceAt  time.Time
+	UntilAt  time.Time
+	UntilID  uuid.UUID
+}
+
+type LocalizedNotificationMessage struct {
+	TenantID           uuid.UUID
+	ID                 uuid.UUID
+	Version            int64
+	TemplateID         uuid.UUID
+	LastModifiedTicks  int64
+	LastModifiedOffset int16
+	Locale             string
+	Subject            string
+	MessageTemplate    string
+	IsDefault          bool
+	CreatedAt          time.Time
+	CreatedBy          uuid.UUID
+}
+
+type MobileThreatDefenseConnector struct {
+	TenantID                       uuid.UUID
+	ID                             uuid.UUID
+	Version                        int64
+	LastHeartbeatTicks             int64
+	LastHeartbeatOffset            int16
+	PartnerState                   ThreatPartnerState
+	AndroidMamEnabled              bool
+	IosMamEnabled                  bool
+	WindowsMamEnabled              bool
+	AndroidEnabled                 bool
+	IosEnabled                     bool
+	WindowsEnabled                 bool
+	MacEnabled                     bool
+	AndroidBlockedOnMissingData    bool
+	IosBlockedOnMissingData        bool
+	WindowsBlockedOnMissingData    bool
+	MacBlockedOnMissingData        bool
+	UnsupportedOsBlocked           bool
+	UnresponsivenessThreshold      int64
+	CollectIosApps                 bool
+	CollectIosPersonalApps         bool
+	CollectIosCertificates         bool
+	CollectIosPersonalCertificates bool
+	DefenderAttachEnabled          bool
+	GrantPartnerRole               bool
+	LaunchOnSetup                  bool
+	CreatedAt                      time.Time
+	CreatedBy                      uuid.UUID
+}
+
+type NdesConnector struct {
+	TenantID             uuid.UUID
+	ID                   uuid.UUID
+	Version              int64
+	LastConnectionTicks  int64
+	LastConnectionOffset int16
+	State                NdesConnectorState
+	DisplayName          *string
+	MachineName          *string
+	EnrolledTicks        int64
+	EnrolledOffset       int16
+	RoleScopeTagIds      []byte
+	ConnectorVersion     *string
+	CreatedAt            time.Time
+	CreatedBy            uuid.UUID
+}
+
+type NotificationMessageTemplate struct {
+	TenantID           uuid.UUID
+	ID                 uuid.UUID
+	Version            int64
+	LastModifiedTicks  int64
+	LastModifiedOffset int16
+	DisplayName        string
+	Description        *string
+	DefaultLocale      *string
+	BrandingOptions    int64
+	RoleScopeTagIds    []byte
+	CreatedAt          time.Time
+	CreatedBy          uuid.UUID
 }
 
 type PermissionGrant struct {
@@ -661,11 +1337,11 @@ type RefreshToken struct {
 	FamilyID     uuid.UUID
 	ClientID     uuid.UUID
 	UserID       uuid.UUID
+	RedirectType RedirectUriType
 	Scope        string
 	CreatedAt    time.Time
 	ExpiresAt    time.Time
 	RedeemedAt   *time.Time
-	RedirectType RedirectUriType
 }
 
 type RemoteAssistancePartner struct {
@@ -675,34 +1351,23 @@ type RemoteAssistancePartner struct {
 	DisplayName          *string
 	OnboardingUrl        *string
 	OnboardingStatus     OnboardingStatus
-	LastConnectionAt     time.Time
-	LastConnection100ns  int16
+	LastConnectionTicks  int64
 	LastConnectionOffset int16
-	RequestExpiryAt      time.Time
-	RequestExpiry100ns   int16
+	RequestExpiryTicks   int64
 	RequestExpiryOffset  int16
 	CreatedAt            time.Time
 	CreatedBy            uuid.UUID
 }
 
-type RemoteAssistancePartnerVersion struct {
-	TenantID             uuid.UUID
-	ID                   uuid.UUID
-	Version              int64
-	DisplayName          *string
-	OnboardingUrl        *string
-	OnboardingStatus     OnboardingStatus
-	LastConnectionAt     time.Time
-	LastConnection100ns  int16
-	LastConnectionOffset int16
-	RequestExpiryAt      time.Time
-	RequestExpiry100ns   int16
-	RequestExpiryOffset  int16
-	CreatedAt            time.Time
-	CreatedBy            uuid.UUID
-	ReplacedByChange     PartnerChange
-	ReplacedAt           time.Time
-	ReplacedBy           uuid.UUID
+type RemoteAssistanceSettings struct {
+	TenantID              uuid.UUID
+	ID                    uuid.UUID
+	Version               int64
+	RemoteAssistanceState RemoteAssistanceState
+	AllowUnenrolled       bool
+	BlockChat             bool
+	CreatedAt             time.Time
+	CreatedBy             uuid.UUID
 }
 
 type RepeatableRequest struct {
@@ -714,88 +1379,1082 @@ type RepeatableRequest struct {
 	CreatedAt time.Time
 }
 
+type Replica struct {
+	ID           uuid.UUID
+	Acknowledged int64
+}
+
+type ReportAssignmentFilter struct {
+	TenantID      uuid.UUID
+	EntitySet     string
+	ID            uuid.UUID
+	Version       int64
+	Row           []byte
+	DisplayName   interface{}
+	Status        *string
+	CreatedAt     time.Time
+	CreatedBy     uuid.UUID
+	EndedByChange string
+	EndedAt       time.Time
+	EndedBy       uuid.UUID
+}
+
+type ReportChange struct {
+	TenantID        *uuid.UUID
+	EntitySet       *string
+	EntityID        *uuid.UUID
+	EntityCreatedAt *time.Time
+	Version         *int64
+	Change          interface{}
+	ChangedAt       interface{}
+	ChangedBy       interface{}
+	ChangedByName   string
+	DisplayName     *string
+	BeforeStatus    interface{}
+	AfterStatus     *string
+	BeforeRow       interface{}
+	AfterRow        []byte
+}
+
+type ReportComplianceManagementPartner struct {
+	TenantID      uuid.UUID
+	EntitySet     string
+	ID            uuid.UUID
+	Version       int64
+	Row           []byte
+	DisplayName   interface{}
+	Status        interface{}
+	CreatedAt     time.Time
+	CreatedBy     uuid.UUID
+	EndedByChange string
+	EndedAt       time.Time
+	EndedBy       uuid.UUID
+}
+
+type ReportDeviceCategory struct {
+	TenantID      uuid.UUID
+	EntitySet     string
+	ID            uuid.UUID
+	Version       int64
+	Row           []byte
+	DisplayName   interface{}
+	Status        *string
+	CreatedAt     time.Time
+	CreatedBy     uuid.UUID
+	EndedByChange string
+	EndedAt       time.Time
+	EndedBy       uuid.UUID
+}
+
+type ReportDeviceManagementPartner struct {
+	TenantID      uuid.UUID
+	EntitySet     string
+	ID            uuid.UUID
+	Version       int64
+	Row           []byte
+	DisplayName   interface{}
+	Status        interface{}
+	CreatedAt     time.Time
+	CreatedBy     uuid.UUID
+	EndedByChange string
+	EndedAt       time.Time
+	EndedBy       uuid.UUID
+}
+
+type ReportLocalizedNotificationMessage struct {
+	TenantID      uuid.UUID
+	EntitySet     string
+	ID            uuid.UUID
+	Version       int64
+	Row           []byte
+	DisplayName   *string
+	Status        *string
+	CreatedAt     time.Time
+	CreatedBy     uuid.UUID
+	EndedByChange string
+	EndedAt       time.Time
+	EndedBy       uuid.UUID
+}
+
 type ReportLogin struct {
 	TenantID  uuid.UUID
 	LoginName string
 	Label     *string
+	Manager   *string
 	CreatedAt time.Time
 	ExpiresAt *time.Time
-	Manager   *string
 }
 
-type ReportPartnerState struct {
-	TenantID             uuid.UUID
-	ID                   uuid.UUID
-	Version              int64
-	DisplayName          *string
-	OnboardingUrl        *string
-	OnboardingStatus     string
-	LastConnectionAt     bool
-	LastConnectionOffset int16
-	RequestExpiryAt      bool
-	RequestExpiryOffset  int16
-	CreatedAt            time.Time
-	CreatedBy            uuid.UUID
-	EndedByChange        string
-	EndedAt              time.Time
-	EndedBy              uuid.UUID
+type ReportMobileThreatDefenseConnector struct {
+	TenantID      uuid.UUID
+	EntitySet     string
+	ID            uuid.UUID
+	Version       int64
+	Row           []byte
+	DisplayName   *string
+	Status        interface{}
+	CreatedAt     time.Time
+	CreatedBy     uuid.UUID
+	EndedByChange string
+	EndedAt       time.Time
+	EndedBy       uuid.UUID
+}
+
+type ReportNdesConnector struct {
+	TenantID      uuid.UUID
+	EntitySet     string
+	ID            uuid.UUID
+	Version       int64
+	Row           []byte
+	DisplayName   interface{}
+	Status        interface{}
+	CreatedAt     time.Time
+	CreatedBy     uuid.UUID
+	EndedByChange string
+	EndedAt       time.Time
+	EndedBy       uuid.UUID
+}
+
+type ReportNotificationMessageTemplate struct {
+	TenantID      uuid.UUID
+	EntitySet     string
+	ID            uuid.UUID
+	Version       int64
+	Row           []byte
+	DisplayName   interface{}
+	Status        *string
+	CreatedAt     time.Time
+	CreatedBy     uuid.UUID
+	EndedByChange string
+	EndedAt       time.Time
+	EndedBy       uuid.UUID
+}
+
+type ReportRemoteAssistancePartner struct {
+	TenantID      uuid.UUID
+	EntitySet     string
+	ID            uuid.UUID
+	Version       int64
+	Row           []byte
+	DisplayName   interface{}
+	Status        interface{}
+	CreatedAt     time.Time
+	CreatedBy     uuid.UUID
+	EndedByChange string
+	EndedAt       time.Time
+	EndedBy       uuid.UUID
+}
+
+type ReportRemoteAssistanceSetting struct {
+	TenantID      uuid.UUID
+	EntitySet     string
+	ID            uuid.UUID
+	Version       int64
+	Row           []byte
+	DisplayName   *string
+	Status        *string
+	CreatedAt     time.Time
+	CreatedBy     uuid.UUID
+	EndedByChange string
+	EndedAt       time.Time
+	EndedBy       uuid.UUID
+}
+
+type ReportRoleScopeTag struct {
+	TenantID      uuid.UUID
+	EntitySet     string
+	ID            uuid.UUID
+	Version       int64
+	Row           []byte
+	DisplayName   interface{}
+	Status        *string
+	CreatedAt     time.Time
+	CreatedBy     uuid.UUID
+	EndedByChange string
+	EndedAt       time.Time
+	EndedBy       uuid.UUID
+}
+
+type ReportState struct {
+	TenantID      uuid.UUID
+	EntitySet     string
+	ID            uuid.UUID
+	Version       int64
+	Row           []byte
+	DisplayName   interface{}
+	Status        interface{}
+	CreatedAt     time.Time
+	CreatedBy     uuid.UUID
+	EndedByChange string
+	EndedAt       time.Time
+	EndedBy       uuid.UUID
+}
+
+type ReportStatus struct {
+	EntitySet *string
+	Status    *string
 }
 
 type ReportTenant struct {
 	TenantID uuid.UUID
 }
 
-type ReportingApplication struct {
-	TenantID           uuid.UUID
-	ClientID           uuid.UUID
-	ServicePrincipalID uuid.UUID
-	DisplayName        string
-	PublicClient       bool
-	RedirectUris       interface{}
-	CreatedAt          time.Time
+type ReportTermsAndCondition struct {
+	TenantID      uuid.UUID
+	EntitySet     string
+	ID            uuid.UUID
+	Version       int64
+	Row           []byte
+	DisplayName   interface{}
+	Status        *string
+	CreatedAt     time.Time
+	CreatedBy     uuid.UUID
+	EndedByChange string
+	EndedAt       time.Time
+	EndedBy       uuid.UUID
 }
 
-// How long ago each partner connected, one row per partner.
-type ReportingConnectionStaleness struct {
+// The administrators who changed something in the tenant: by the partner's side, or by an import.
+type ReportingAdministrator struct {
+	// The tenant.
+	TenantID *uuid.UUID
+	// The id of the key, as in changed_by and created_by.
+	ID uuid.UUID
+	// The name of the key.
+	Name string
+	// reader, manager or owner.
+	Role string
+}
+
+// The applications, without their secrets.
+type ReportingApplication struct {
 	// The tenant.
 	TenantID uuid.UUID
-	// The partner's id in Graph.
-	PartnerID uuid.UUID
+	// The application's (client) id.
+	ClientID uuid.UUID
+	// The object id of its service principal in the tenant.
+	ServicePrincipalID uuid.UUID
+	// The name that is shown.
+	DisplayName string
+	// Whether it has no secret to prove itself by.
+	PublicClient bool
+	// Where its users may come back to after they signed in.
+	RedirectUris interface{}
+	// When it was created.
+	CreatedAt time.Time
+}
+
+// The current assignmentFilters, one row each.
+type ReportingAssignmentFilter struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The id in Graph.
+	ID uuid.UUID
+	// Counts the entity's changes, from 1 when it was created.
+	Version int64
+	// Graph's createdDateTime, cut to the microsecond; null if it isn't set.
+	GraphCreatedAt time.Time
+	// The offset in which Graph writes it, in minutes east of UTC.
+	GraphCreatedOffsetMinutes int16
+	// Graph's lastModifiedDateTime, cut to the microsecond; null if it isn't set.
+	LastModifiedAt time.Time
+	// The offset in which Graph writes it, in minutes east of UTC.
+	LastModifiedOffsetMinutes int16
+	// Graph's displayName.
+	DisplayName string
+	// Graph's description; null if it has none.
+	Description *string
+	// Graph's platform: android, androidForWork, iOS, macOS, windowsPhone81, windows81AndLater, windows10AndLater, androidWorkProfile, unknown, androidAOSP, androidMobileApplicationManagement, iOSMobileApplicationManagement, unknownFutureValue or windowsMobileApplicationManagement.
+	Platform string
+	// Graph's rule.
+	Rule string
+	// Graph's roleScopeTags.
+	RoleScopeTagIds []byte
+	// Graph's assignmentFilterManagementType: devices, apps or unknownFutureValue.
+	ManagementType string
+	// Graph's payloads; null if it has none.
+	Payloads []byte
+	// When it was created.
+	CreatedAt time.Time
+	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
+	CreatedBy uuid.UUID
+}
+
+// Every change of every entity, also of deleted ones: one row per version, and one for the deletion. The view of a set, such as remote_assistance_partner_changes, has the values too.
+type ReportingChange struct {
+	// The tenant.
+	TenantID *uuid.UUID
+	// The set in Graph, such as remoteAssistancePartners.
+	EntitySet *string
+	// The entity's id.
+	EntityID *uuid.UUID
+	// When the entity was created; it distinguishes two entities that had the same id, one after the other.
+	EntityCreatedAt *time.Time
+	// The version that the change made, from 1; a delete has the number that the next version would have had.
+	Version *int64
+	// How: create, update, delete, or the name of an action. More may come.
+	Change interface{}
+	// When.
+	ChangedAt interface{}
+	// Who: the object id of a user or of an application's service principal, or the id of an administrator's key.
+	ChangedBy interface{}
+	// The user's principal name, the application's display name or the name of the administrator's key, as it is now; null if the tenant no longer has such a user or application.
+	ChangedByName string
+	// The entity's displayName after the change, of a delete before it; null if it has none.
+	DisplayName *string
+	// The status before the change; null in a create, and if the set's entities have no status.
+	BeforeStatus interface{}
+	// The status after the change; null in a delete, and if the set's entities have no status.
+	AfterStatus *string
+}
+
+// The current complianceManagementPartners, one row each.
+type ReportingComplianceManagementPartner struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The id in Graph.
+	ID uuid.UUID
+	// Counts the entity's changes, from 1 when it was created.
+	Version int64
+	// Graph's lastHeartbeatDateTime, cut to the microsecond; null if it isn't set.
+	LastHeartbeatAt time.Time
+	// The offset in which Graph writes it, in minutes east of UTC.
+	LastHeartbeatOffsetMinutes int16
+	// Graph's partnerState: unknown, unavailable, enabled, terminated, rejected or unresponsive.
+	PartnerState string
 	// Graph's displayName; null if it has none.
 	DisplayName *string
-	// Graph's onboardingStatus: notOnboarded, onboarding or onboarded.
-	OnboardingStatus string
-	// When it last connected; null if never.
-	LastConnectionAt bool
-	// The time since then; null if it never connected, negative if that lies ahead.
-	StaleFor int32
-	// never, or within the last day, week (7 days) or month (30 days), or older.
-	Staleness string
+	// Graph's macOsOnboarded.
+	MacOsOnboarded bool
+	// Beta's linuxOnboarded.
+	LinuxOnboarded bool
+	// Graph's androidOnboarded.
+	AndroidOnboarded bool
+	// Graph's iosOnboarded.
+	IosOnboarded bool
+	// Graph's macOsEnrollmentAssignments; null if it has none.
+	MacOsAssignments []byte
+	// Beta's linuxEnrollmentAssignments; null if it has none.
+	LinuxAssignments []byte
+	// Graph's androidEnrollmentAssignments; null if it has none.
+	AndroidAssignments []byte
+	// Graph's iosEnrollmentAssignments; null if it has none.
+	IosAssignments []byte
+	// When it was created.
+	CreatedAt time.Time
+	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
+	CreatedBy uuid.UUID
 }
 
-// How far partners got, deleted ones too: four rows per tenant.
-type ReportingOnboardingFunnel struct {
+// Every change of complianceManagementPartners, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+type ReportingComplianceManagementPartnerChange struct {
 	// The tenant.
-	TenantID uuid.UUID
-	// The step's number, 1 to 4.
-	Step int16
-	// created; onboarding: was ever onboarding or beyond; onboarded: was ever onboarded; stillOnboarded: is so now.
-	StepName string
-	// How many partners reached the step.
-	Partners int64
-	// Their share of all that were created, 0 to 1; null if none was.
-	Share int32
-	// The median time from a partner's creation until it first reached the step, for stillOnboarded until it last did; null if none did.
-	MedianTime float64
+	TenantID *uuid.UUID
+	// The id in Graph.
+	EntityID *uuid.UUID
+	// When the entity was created; see changes.
+	EntityCreatedAt *time.Time
+	// The version that the change made; see changes.
+	Version *int64
+	// How: create, update, delete, heartbeat. More may come.
+	Change interface{}
+	// When.
+	ChangedAt interface{}
+	// Who; see changes.
+	ChangedBy interface{}
+	// The name of that user, application or key; see changes.
+	ChangedByName string
+	// As last_heartbeat_at, before the change.
+	BeforeLastHeartbeatAt time.Time
+	// As last_heartbeat_at, after the change.
+	AfterLastHeartbeatAt time.Time
+	// As last_heartbeat_offset_minutes, before the change.
+	BeforeLastHeartbeatOffsetMinutes interface{}
+	// As last_heartbeat_offset_minutes, after the change.
+	AfterLastHeartbeatOffsetMinutes interface{}
+	// As partner_state, before the change.
+	BeforePartnerState string
+	// As partner_state, after the change.
+	AfterPartnerState string
+	// As display_name, before the change.
+	BeforeDisplayName interface{}
+	// As display_name, after the change.
+	AfterDisplayName interface{}
+	// As mac_os_onboarded, before the change.
+	BeforeMacOsOnboarded interface{}
+	// As mac_os_onboarded, after the change.
+	AfterMacOsOnboarded interface{}
+	// As linux_onboarded, before the change.
+	BeforeLinuxOnboarded interface{}
+	// As linux_onboarded, after the change.
+	AfterLinuxOnboarded interface{}
+	// As android_onboarded, before the change.
+	BeforeAndroidOnboarded interface{}
+	// As android_onboarded, after the change.
+	AfterAndroidOnboarded interface{}
+	// As ios_onboarded, before the change.
+	BeforeIosOnboarded interface{}
+	// As ios_onboarded, after the change.
+	AfterIosOnboarded interface{}
+	// As mac_os_assignments, before the change.
+	BeforeMacOsAssignments interface{}
+	// As mac_os_assignments, after the change.
+	AfterMacOsAssignments interface{}
+	// As linux_assignments, before the change.
+	BeforeLinuxAssignments interface{}
+	// As linux_assignments, after the change.
+	AfterLinuxAssignments interface{}
+	// As android_assignments, before the change.
+	BeforeAndroidAssignments interface{}
+	// As android_assignments, after the change.
+	AfterAndroidAssignments interface{}
+	// As ios_assignments, before the change.
+	BeforeIosAssignments interface{}
+	// As ios_assignments, after the change.
+	AfterIosAssignments interface{}
 }
 
-// The remote assistance partners as they are now, one row each.
-type ReportingPartner struct {
+// Every change of assignmentFilters, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+type ReportingDeviceAndAppManagementAssignmentFilterChange struct {
+	// The tenant.
+	TenantID *uuid.UUID
+	// The id in Graph.
+	EntityID *uuid.UUID
+	// When the entity was created; see changes.
+	EntityCreatedAt *time.Time
+	// The version that the change made; see changes.
+	Version *int64
+	// How: create, update, delete. More may come.
+	Change interface{}
+	// When.
+	ChangedAt interface{}
+	// Who; see changes.
+	ChangedBy interface{}
+	// The name of that user, application or key; see changes.
+	ChangedByName string
+	// As graph_created_at, before the change.
+	BeforeGraphCreatedAt time.Time
+	// As graph_created_at, after the change.
+	AfterGraphCreatedAt time.Time
+	// As graph_created_offset_minutes, before the change.
+	BeforeGraphCreatedOffsetMinutes interface{}
+	// As graph_created_offset_minutes, after the change.
+	AfterGraphCreatedOffsetMinutes interface{}
+	// As last_modified_at, before the change.
+	BeforeLastModifiedAt time.Time
+	// As last_modified_at, after the change.
+	AfterLastModifiedAt time.Time
+	// As last_modified_offset_minutes, before the change.
+	BeforeLastModifiedOffsetMinutes interface{}
+	// As last_modified_offset_minutes, after the change.
+	AfterLastModifiedOffsetMinutes interface{}
+	// As display_name, before the change.
+	BeforeDisplayName interface{}
+	// As display_name, after the change.
+	AfterDisplayName interface{}
+	// As description, before the change.
+	BeforeDescription interface{}
+	// As description, after the change.
+	AfterDescription interface{}
+	// As platform, before the change.
+	BeforePlatform string
+	// As platform, after the change.
+	AfterPlatform string
+	// As rule, before the change.
+	BeforeRule interface{}
+	// As rule, after the change.
+	AfterRule interface{}
+	// As role_scope_tag_ids, before the change.
+	BeforeRoleScopeTagIds interface{}
+	// As role_scope_tag_ids, after the change.
+	AfterRoleScopeTagIds interface{}
+	// As management_type, before the change.
+	BeforeManagementType string
+	// As management_type, after the change.
+	AfterManagementType string
+	// As payloads, before the change.
+	BeforePayloads interface{}
+	// As payloads, after the change.
+	AfterPayloads interface{}
+}
+
+// The current deviceCategories, one row each.
+type ReportingDeviceCategory struct {
 	// The tenant.
 	TenantID uuid.UUID
-	// The partner's id in Graph.
+	// The id in Graph.
 	ID uuid.UUID
-	// Counts the partner's changes, from 1 when it was created.
+	// Counts the entity's changes, from 1 when it was created.
+	Version int64
+	// Graph's displayName; null if it has none.
+	DisplayName *string
+	// Graph's description; null if it has none.
+	Description *string
+	// Beta's roleScopeTagIds.
+	RoleScopeTagIds []byte
+	// When it was created.
+	CreatedAt time.Time
+	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
+	CreatedBy uuid.UUID
+}
+
+// Every change of deviceCategories, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+type ReportingDeviceCategoryChange struct {
+	// The tenant.
+	TenantID *uuid.UUID
+	// The id in Graph.
+	EntityID *uuid.UUID
+	// When the entity was created; see changes.
+	EntityCreatedAt *time.Time
+	// The version that the change made; see changes.
+	Version *int64
+	// How: create, update, delete. More may come.
+	Change interface{}
+	// When.
+	ChangedAt interface{}
+	// Who; see changes.
+	ChangedBy interface{}
+	// The name of that user, application or key; see changes.
+	ChangedByName string
+	// As display_name, before the change.
+	BeforeDisplayName interface{}
+	// As display_name, after the change.
+	AfterDisplayName interface{}
+	// As description, before the change.
+	BeforeDescription interface{}
+	// As description, after the change.
+	AfterDescription interface{}
+	// As role_scope_tag_ids, before the change.
+	BeforeRoleScopeTagIds interface{}
+	// As role_scope_tag_ids, after the change.
+	AfterRoleScopeTagIds interface{}
+}
+
+// The current deviceManagementPartners, one row each.
+type ReportingDeviceManagementPartner struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The id in Graph.
+	ID uuid.UUID
+	// Counts the entity's changes, from 1 when it was created.
+	Version int64
+	// Graph's lastHeartbeatDateTime, cut to the microsecond; null if it isn't set.
+	LastHeartbeatAt time.Time
+	// The offset in which Graph writes it, in minutes east of UTC.
+	LastHeartbeatOffsetMinutes int16
+	// Graph's partnerState: unknown, unavailable, enabled, terminated, rejected or unresponsive.
+	PartnerState string
+	// Graph's partnerAppType: unknown, singleTenantApp or multiTenantApp.
+	PartnerAppType string
+	// Graph's singleTenantAppId; null if it has none.
+	SingleTenantAppID *string
+	// Graph's displayName; null if it has none.
+	DisplayName *string
+	// Graph's isConfigured.
+	IsConfigured bool
+	// Graph's whenPartnerDevicesWillBeRemovedDateTime, cut to the microsecond; null if it isn't set.
+	DevicesRemovedAt time.Time
+	// The offset in which Graph writes it, in minutes east of UTC.
+	DevicesRemovedOffsetMinutes *int16
+	// Graph's whenPartnerDevicesWillBeMarkedAsNonCompliantDateTime, cut to the microsecond; null if it isn't set.
+	DevicesNonCompliantAt time.Time
+	// The offset in which Graph writes it, in minutes east of UTC.
+	DevicesNonCompliantOffsetMinutes *int16
+	// Graph's groupsRequiringPartnerEnrollment; null if it has none.
+	GroupsRequiringEnrollment []byte
+	// When it was created.
+	CreatedAt time.Time
+	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
+	CreatedBy uuid.UUID
+}
+
+// Every change of deviceManagementPartners, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+type ReportingDeviceManagementPartnerChange struct {
+	// The tenant.
+	TenantID *uuid.UUID
+	// The id in Graph.
+	EntityID *uuid.UUID
+	// When the entity was created; see changes.
+	EntityCreatedAt *time.Time
+	// The version that the change made; see changes.
+	Version *int64
+	// How: create, update, delete, terminate, heartbeat. More may come.
+	Change interface{}
+	// When.
+	ChangedAt interface{}
+	// Who; see changes.
+	ChangedBy interface{}
+	// The name of that user, application or key; see changes.
+	ChangedByName string
+	// As last_heartbeat_at, before the change.
+	BeforeLastHeartbeatAt time.Time
+	// As last_heartbeat_at, after the change.
+	AfterLastHeartbeatAt time.Time
+	// As last_heartbeat_offset_minutes, before the change.
+	BeforeLastHeartbeatOffsetMinutes interface{}
+	// As last_heartbeat_offset_minutes, after the change.
+	AfterLastHeartbeatOffsetMinutes interface{}
+	// As partner_state, before the change.
+	BeforePartnerState string
+	// As partner_state, after the change.
+	AfterPartnerState string
+	// As partner_app_type, before the change.
+	BeforePartnerAppType string
+	// As partner_app_type, after the change.
+	AfterPartnerAppType string
+	// As single_tenant_app_id, before the change.
+	BeforeSingleTenantAppID interface{}
+	// As single_tenant_app_id, after the change.
+	AfterSingleTenantAppID interface{}
+	// As display_name, before the change.
+	BeforeDisplayName interface{}
+	// As display_name, after the change.
+	AfterDisplayName interface{}
+	// As is_configured, before the change.
+	BeforeIsConfigured interface{}
+	// As is_configured, after the change.
+	AfterIsConfigured interface{}
+	// As devices_removed_at, before the change.
+	BeforeDevicesRemovedAt time.Time
+	// As devices_removed_at, after the change.
+	AfterDevicesRemovedAt time.Time
+	// As devices_removed_offset_minutes, before the change.
+	BeforeDevicesRemovedOffsetMinutes interface{}
+	// As devices_removed_offset_minutes, after the change.
+	AfterDevicesRemovedOffsetMinutes interface{}
+	// As devices_non_compliant_at, before the change.
+	BeforeDevicesNonCompliantAt time.Time
+	// As devices_non_compliant_at, after the change.
+	AfterDevicesNonCompliantAt time.Time
+	// As devices_non_compliant_offset_minutes, before the change.
+	BeforeDevicesNonCompliantOffsetMinutes interface{}
+	// As devices_non_compliant_offset_minutes, after the change.
+	AfterDevicesNonCompliantOffsetMinutes interface{}
+	// As groups_requiring_enrollment, before the change.
+	BeforeGroupsRequiringEnrollment interface{}
+	// As groups_requiring_enrollment, after the change.
+	AfterGroupsRequiringEnrollment interface{}
+}
+
+// The current localizedNotificationMessages, one row each.
+type ReportingLocalizedNotificationMessage struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The id in Graph.
+	ID uuid.UUID
+	// Counts the entity's changes, from 1 when it was created.
+	Version int64
+	// The template of the message.
+	TemplateID uuid.UUID
+	// Graph's lastModifiedDateTime, cut to the microsecond; null if it isn't set.
+	LastModifiedAt time.Time
+	// The offset in which Graph writes it, in minutes east of UTC.
+	LastModifiedOffsetMinutes int16
+	// Graph's locale.
+	Locale string
+	// Graph's subject.
+	Subject string
+	// Graph's messageTemplate.
+	MessageTemplate string
+	// Graph's isDefault.
+	IsDefault bool
+	// When it was created.
+	CreatedAt time.Time
+	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
+	CreatedBy uuid.UUID
+}
+
+// Every change of localizedNotificationMessages, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+type ReportingLocalizedNotificationMessageChange struct {
+	// The tenant.
+	TenantID *uuid.UUID
+	// The id in Graph.
+	EntityID *uuid.UUID
+	// When the entity was created; see changes.
+	EntityCreatedAt *time.Time
+	// The version that the change made; see changes.
+	Version *int64
+	// How: create, update, delete. More may come.
+	Change interface{}
+	// When.
+	ChangedAt interface{}
+	// Who; see changes.
+	ChangedBy interface{}
+	// The name of that user, application or key; see changes.
+	ChangedByName string
+	// As template_id, before the change.
+	BeforeTemplateID interface{}
+	// As template_id, after the change.
+	AfterTemplateID interface{}
+	// As last_modified_at, before the change.
+	BeforeLastModifiedAt time.Time
+	// As last_modified_at, after the change.
+	AfterLastModifiedAt time.Time
+	// As last_modified_offset_minutes, before the change.
+	BeforeLastModifiedOffsetMinutes interface{}
+	// As last_modified_offset_minutes, after the change.
+	AfterLastModifiedOffsetMinutes interface{}
+	// As locale, before the change.
+	BeforeLocale interface{}
+	// As locale, after the change.
+	AfterLocale interface{}
+	// As subject, before the change.
+	BeforeSubject interface{}
+	// As subject, after the change.
+	AfterSubject interface{}
+	// As message_template, before the change.
+	BeforeMessageTemplate interface{}
+	// As message_template, after the change.
+	AfterMessageTemplate interface{}
+	// As is_default, before the change.
+	BeforeIsDefault interface{}
+	// As is_default, after the change.
+	AfterIsDefault interface{}
+}
+
+// The current mobileThreatDefenseConnectors, one row each.
+type ReportingMobileThreatDefenseConnector struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The id in Graph.
+	ID uuid.UUID
+	// Counts the entity's changes, from 1 when it was created.
+	Version int64
+	// Graph's lastHeartbeatDateTime, cut to the microsecond; null if it isn't set.
+	LastHeartbeatAt time.Time
+	// The offset in which Graph writes it, in minutes east of UTC.
+	LastHeartbeatOffsetMinutes int16
+	// Graph's partnerState: unavailable, available, enabled, unresponsive, notSetUp, error or unknownFutureValue.
+	PartnerState string
+	// Graph's androidMobileApplicationManagementEnabled.
+	AndroidMamEnabled bool
+	// Graph's iosMobileApplicationManagementEnabled.
+	IosMamEnabled bool
+	// Beta's windowsMobileApplicationManagementEnabled.
+	WindowsMamEnabled bool
+	// Graph's androidEnabled.
+	AndroidEnabled bool
+	// Graph's iosEnabled.
+	IosEnabled bool
+	// Graph's windowsEnabled.
+	WindowsEnabled bool
+	// Beta's macEnabled.
+	MacEnabled bool
+	// Graph's androidDeviceBlockedOnMissingPartnerData.
+	AndroidBlockedOnMissingData bool
+	// Graph's iosDeviceBlockedOnMissingPartnerData.
+	IosBlockedOnMissingData bool
+	// Graph's windowsDeviceBlockedOnMissingPartnerData.
+	WindowsBlockedOnMissingData bool
+	// Beta's macDeviceBlockedOnMissingPartnerData.
+	MacBlockedOnMissingData bool
+	// Graph's partnerUnsupportedOsVersionBlocked.
+	UnsupportedOsBlocked bool
+	// Graph's partnerUnresponsivenessThresholdInDays.
+	UnresponsivenessThreshold int64
+	// Graph's allowPartnerToCollectIOSApplicationMetadata.
+	CollectIosApps bool
+	// Graph's allowPartnerToCollectIOSPersonalApplicationMetadata.
+	CollectIosPersonalApps bool
+	// Beta's allowPartnerToCollectIosCertificateMetadata.
+	CollectIosCertificates bool
+	// Beta's allowPartnerToCollectIosPersonalCertificateMetadata.
+	CollectIosPersonalCertificates bool
+	// Graph's microsoftDefenderForEndpointAttachEnabled.
+	DefenderAttachEnabled bool
+	// Beta's grantMobileThreatDefensePartnerRole.
+	GrantPartnerRole bool
+	// Beta's launchMobileThreatDefensePartnerOnSetupEnabled.
+	LaunchOnSetup bool
+	// When it was created.
+	CreatedAt time.Time
+	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
+	CreatedBy uuid.UUID
+}
+
+// Every change of mobileThreatDefenseConnectors, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+type ReportingMobileThreatDefenseConnectorChange struct {
+	// The tenant.
+	TenantID *uuid.UUID
+	// The id in Graph.
+	EntityID *uuid.UUID
+	// When the entity was created; see changes.
+	EntityCreatedAt *time.Time
+	// The version that the change made; see changes.
+	Version *int64
+	// How: create, update, delete, heartbeat. More may come.
+	Change interface{}
+	// When.
+	ChangedAt interface{}
+	// Who; see changes.
+	ChangedBy interface{}
+	// The name of that user, application or key; see changes.
+	ChangedByName string
+	// As last_heartbeat_at, before the change.
+	BeforeLastHeartbeatAt time.Time
+	// As last_heartbeat_at, after the change.
+	AfterLastHeartbeatAt time.Time
+	// As last_heartbeat_offset_minutes, before the change.
+	BeforeLastHeartbeatOffsetMinutes interface{}
+	// As last_heartbeat_offset_minutes, after the change.
+	AfterLastHeartbeatOffsetMinutes interface{}
+	// As partner_state, before the change.
+	BeforePartnerState string
+	// As partner_state, after the change.
+	AfterPartnerState string
+	// As android_mam_enabled, before the change.
+	BeforeAndroidMamEnabled interface{}
+	// As android_mam_enabled, after the change.
+	AfterAndroidMamEnabled interface{}
+	// As ios_mam_enabled, before the change.
+	BeforeIosMamEnabled interface{}
+	// As ios_mam_enabled, after the change.
+	AfterIosMamEnabled interface{}
+	// As windows_mam_enabled, before the change.
+	BeforeWindowsMamEnabled interface{}
+	// As windows_mam_enabled, after the change.
+	AfterWindowsMamEnabled interface{}
+	// As android_enabled, before the change.
+	BeforeAndroidEnabled interface{}
+	// As android_enabled, after the change.
+	AfterAndroidEnabled interface{}
+	// As ios_enabled, before the change.
+	BeforeIosEnabled interface{}
+	// As ios_enabled, after the change.
+	AfterIosEnabled interface{}
+	// As windows_enabled, before the change.
+	BeforeWindowsEnabled interface{}
+	// As windows_enabled, after the change.
+	AfterWindowsEnabled interface{}
+	// As mac_enabled, before the change.
+	BeforeMacEnabled interface{}
+	// As mac_enabled, after the change.
+	AfterMacEnabled interface{}
+	// As android_blocked_on_missing_data, before the change.
+	BeforeAndroidBlockedOnMissingData interface{}
+	// As android_blocked_on_missing_data, after the change.
+	AfterAndroidBlockedOnMissingData interface{}
+	// As ios_blocked_on_missing_data, before the change.
+	BeforeIosBlockedOnMissingData interface{}
+	// As ios_blocked_on_missing_data, after the change.
+	AfterIosBlockedOnMissingData interface{}
+	// As windows_blocked_on_missing_data, before the change.
+	BeforeWindowsBlockedOnMissingData interface{}
+	// As windows_blocked_on_missing_data, after the change.
+	AfterWindowsBlockedOnMissingData interface{}
+	// As mac_blocked_on_missing_data, before the change.
+	BeforeMacBlockedOnMissingData interface{}
+	// As mac_blocked_on_missing_data, after the change.
+	AfterMacBlockedOnMissingData interface{}
+	// As unsupported_os_blocked, before the change.
+	BeforeUnsupportedOsBlocked interface{}
+	// As unsupported_os_blocked, after the change.
+	AfterUnsupportedOsBlocked interface{}
+	// As unresponsiveness_threshold, before the change.
+	BeforeUnresponsivenessThreshold interface{}
+	// As unresponsiveness_threshold, after the change.
+	AfterUnresponsivenessThreshold interface{}
+	// As collect_ios_apps, before the change.
+	BeforeCollectIosApps interface{}
+	// As collect_ios_apps, after the change.
+	AfterCollectIosApps interface{}
+	// As collect_ios_personal_apps, before the change.
+	BeforeCollectIosPersonalApps interface{}
+	// As collect_ios_personal_apps, after the change.
+	AfterCollectIosPersonalApps interface{}
+	// As collect_ios_certificates, before the change.
+	BeforeCollectIosCertificates interface{}
+	// As collect_ios_certificates, after the change.
+	AfterCollectIosCertificates interface{}
+	// As collect_ios_personal_certificates, before the change.
+	BeforeCollectIosPersonalCertificates interface{}
+	// As collect_ios_personal_certificates, after the change.
+	AfterCollectIosPersonalCertificates interface{}
+	// As defender_attach_enabled, before the change.
+	BeforeDefenderAttachEnabled interface{}
+	// As defender_attach_enabled, after the change.
+	AfterDefenderAttachEnabled interface{}
+	// As grant_partner_role, before the change.
+	BeforeGrantPartnerRole interface{}
+	// As grant_partner_role, after the change.
+	AfterGrantPartnerRole interface{}
+	// As launch_on_setup, before the change.
+	BeforeLaunchOnSetup interface{}
+	// As launch_on_setup, after the change.
+	AfterLaunchOnSetup interface{}
+}
+
+// The current ndesConnectors, one row each.
+type ReportingNdesConnector struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The id in Graph.
+	ID uuid.UUID
+	// Counts the entity's changes, from 1 when it was created.
+	Version int64
+	// Graph's lastConnectionDateTime, cut to the microsecond; null if it isn't set.
+	LastConnectionAt time.Time
+	// The offset in which Graph writes it, in minutes east of UTC.
+	LastConnectionOffsetMinutes int16
+	// Graph's state: none, active or inactive.
+	State string
+	// Graph's displayName; null if it has none.
+	DisplayName *string
+	// Graph's machineName; null if it has none.
+	MachineName *string
+	// Graph's enrolledDateTime, cut to the microsecond; null if it isn't set.
+	EnrolledAt time.Time
+	// The offset in which Graph writes it, in minutes east of UTC.
+	EnrolledOffsetMinutes int16
+	// Graph's roleScopeTagIds.
+	RoleScopeTagIds []byte
+	// Graph's connectorVersion; null if it has none.
+	ConnectorVersion *string
+	// When it was created.
+	CreatedAt time.Time
+	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
+	CreatedBy uuid.UUID
+}
+
+// Every change of ndesConnectors, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+type ReportingNdesConnectorChange struct {
+	// The tenant.
+	TenantID *uuid.UUID
+	// The id in Graph.
+	EntityID *uuid.UUID
+	// When the entity was created; see changes.
+	EntityCreatedAt *time.Time
+	// The version that the change made; see changes.
+	Version *int64
+	// How: create, update, delete, heartbeat. More may come.
+	Change interface{}
+	// When.
+	ChangedAt interface{}
+	// Who; see changes.
+	ChangedBy interface{}
+	// The name of that user, application or key; see changes.
+	ChangedByName string
+	// As last_connection_at, before the change.
+	BeforeLastConnectionAt time.Time
+	// As last_connection_at, after the change.
+	AfterLastConnectionAt time.Time
+	// As last_connection_offset_minutes, before the change.
+	BeforeLastConnectionOffsetMinutes interface{}
+	// As last_connection_offset_minutes, after the change.
+	AfterLastConnectionOffsetMinutes interface{}
+	// As state, before the change.
+	BeforeState string
+	// As state, after the change.
+	AfterState string
+	// As display_name, before the change.
+	BeforeDisplayName interface{}
+	// As display_name, after the change.
+	AfterDisplayName interface{}
+	// As machine_name, before the change.
+	BeforeMachineName interface{}
+	// As machine_name, after the change.
+	AfterMachineName interface{}
+	// As enrolled_at, before the change.
+	BeforeEnrolledAt time.Time
+	// As enrolled_at, after the change.
+	AfterEnrolledAt time.Time
+	// As enrolled_offset_minutes, before the change.
+	BeforeEnrolledOffsetMinutes interface{}
+	// As enrolled_offset_minutes, after the change.
+	AfterEnrolledOffsetMinutes interface{}
+	// As role_scope_tag_ids, before the change.
+	BeforeRoleScopeTagIds interface{}
+	// As role_scope_tag_ids, after the change.
+	AfterRoleScopeTagIds interface{}
+	// As connector_version, before the change.
+	BeforeConnectorVersion interface{}
+	// As connector_version, after the change.
+	AfterConnectorVersion interface{}
+}
+
+// The current notificationMessageTemplates, one row each.
+type ReportingNotificationMessageTemplate struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The id in Graph.
+	ID uuid.UUID
+	// Counts the entity's changes, from 1 when it was created.
+	Version int64
+	// Graph's lastModifiedDateTime, cut to the microsecond; null if it isn't set.
+	LastModifiedAt time.Time
+	// The offset in which Graph writes it, in minutes east of UTC.
+	LastModifiedOffsetMinutes int16
+	// Graph's displayName.
+	DisplayName string
+	// Beta's description; null if it has none.
+	Description *string
+	// Graph's defaultLocale; null if it has none.
+	DefaultLocale *string
+	// Graph's brandingOptions: the sum of 1 (includeCompanyLogo), 2 (includeCompanyName), 4 (includeContactInformation), 8 (includeCompanyPortalLink), 16 (includeDeviceDetails), 32 (unknownFutureValue).
+	BrandingOptions int64
+	// Graph's roleScopeTagIds.
+	RoleScopeTagIds []byte
+	// When it was created.
+	CreatedAt time.Time
+	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
+	CreatedBy uuid.UUID
+}
+
+// Every change of notificationMessageTemplates, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+type ReportingNotificationMessageTemplateChange struct {
+	// The tenant.
+	TenantID *uuid.UUID
+	// The id in Graph.
+	EntityID *uuid.UUID
+	// When the entity was created; see changes.
+	EntityCreatedAt *time.Time
+	// The version that the change made; see changes.
+	Version *int64
+	// How: create, update, delete, sendTestMessage. More may come.
+	Change interface{}
+	// When.
+	ChangedAt interface{}
+	// Who; see changes.
+	ChangedBy interface{}
+	// The name of that user, application or key; see changes.
+	ChangedByName string
+	// As last_modified_at, before the change.
+	BeforeLastModifiedAt time.Time
+	// As last_modified_at, after the change.
+	AfterLastModifiedAt time.Time
+	// As last_modified_offset_minutes, before the change.
+	BeforeLastModifiedOffsetMinutes interface{}
+	// As last_modified_offset_minutes, after the change.
+	AfterLastModifiedOffsetMinutes interface{}
+	// As display_name, before the change.
+	BeforeDisplayName interface{}
+	// As display_name, after the change.
+	AfterDisplayName interface{}
+	// As description, before the change.
+	BeforeDescription interface{}
+	// As description, after the change.
+	AfterDescription interface{}
+	// As default_locale, before the change.
+	BeforeDefaultLocale interface{}
+	// As default_locale, after the change.
+	AfterDefaultLocale interface{}
+	// As branding_options, before the change.
+	BeforeBrandingOptions interface{}
+	// As branding_options, after the change.
+	AfterBrandingOptions interface{}
+	// As role_scope_tag_ids, before the change.
+	BeforeRoleScopeTagIds interface{}
+	// As role_scope_tag_ids, after the change.
+	AfterRoleScopeTagIds interface{}
+}
+
+// The current remoteAssistancePartners, one row each.
+type ReportingRemoteAssistancePartner struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The id in Graph.
+	ID uuid.UUID
+	// Counts the entity's changes, from 1 when it was created.
 	Version int64
 	// Graph's displayName; null if it has none.
 	DisplayName *string
@@ -803,92 +2462,446 @@ type ReportingPartner struct {
 	OnboardingUrl *string
 	// Graph's onboardingStatus: notOnboarded, onboarding or onboarded.
 	OnboardingStatus string
-	// Graph's lastConnectionDateTime, cut to the microsecond; null if it never connected (0001-01-01T00:00:00Z in Graph).
-	LastConnectionAt bool
+	// Graph's lastConnectionDateTime, cut to the microsecond; null if it isn't set.
+	LastConnectionAt time.Time
 	// The offset in which Graph writes it, in minutes east of UTC.
 	LastConnectionOffsetMinutes int16
-	// Beta's onboardingRequestExpiryDateTime, cut to the microsecond; null if there is no request (0001-01-01T00:00:00Z in Graph).
-	RequestExpiryAt bool
+	// Beta's onboardingRequestExpiryDateTime, cut to the microsecond; null if it isn't set.
+	RequestExpiryAt time.Time
 	// The offset in which Graph writes it, in minutes east of UTC.
 	RequestExpiryOffsetMinutes int16
 	// When it was created.
 	CreatedAt time.Time
-	// Who created it: the object id of a user, or of an application's service principal.
+	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
 	CreatedBy uuid.UUID
 }
 
-// Every change of every partner, also of deleted ones: one row per version, and one for the deletion. What was before is null in a create, what is after in a delete.
-type ReportingPartnerChange struct {
+// Every change of remoteAssistancePartners, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+type ReportingRemoteAssistancePartnerChange struct {
 	// The tenant.
-	TenantID uuid.UUID
-	// The partner's id in Graph.
-	PartnerID uuid.UUID
-	// When the partner was created; it tells apart two partners that had the same id, one after the other.
-	PartnerCreatedAt time.Time
-	// The version that the change made, from 1; a delete has the number that the next version would have had.
-	Version int64
-	// How: create, update, beginOnboarding, disconnect, delete; or, by the partner's side, confirmOnboarding, refuseOnboarding, expireOnboarding, heartbeat. More may come.
+	TenantID *uuid.UUID
+	// The id in Graph.
+	EntityID *uuid.UUID
+	// When the entity was created; see changes.
+	EntityCreatedAt *time.Time
+	// The version that the change made; see changes.
+	Version *int64
+	// How: create, update, delete, beginOnboarding, disconnect, confirmOnboarding, refuseOnboarding, expireOnboarding, heartbeat. More may come.
 	Change interface{}
 	// When.
 	ChangedAt interface{}
-	// Who: the object id of a user, or of an application's service principal; of the partner's side, the id of an administrator's key.
+	// Who; see changes.
 	ChangedBy interface{}
-	// The user's principal name or the application's display name, as it is now; null if the tenant has no such user or application (any more).
+	// The name of that user, application or key; see changes.
 	ChangedByName string
-	// displayName before the change.
+	// As display_name, before the change.
 	BeforeDisplayName interface{}
-	// displayName after the change.
-	AfterDisplayName *string
-	// onboardingUrl before the change.
+	// As display_name, after the change.
+	AfterDisplayName interface{}
+	// As onboarding_url, before the change.
 	BeforeOnboardingUrl interface{}
-	// onboardingUrl after the change.
-	AfterOnboardingUrl *string
-	// onboardingStatus before the change.
-	BeforeOnboardingStatus interface{}
-	// onboardingStatus after the change.
+	// As onboarding_url, after the change.
+	AfterOnboardingUrl interface{}
+	// As onboarding_status, before the change.
+	BeforeOnboardingStatus string
+	// As onboarding_status, after the change.
 	AfterOnboardingStatus string
-	// lastConnectionDateTime before the change; null also if it never connected.
-	BeforeLastConnectionAt interface{}
-	// lastConnectionDateTime after the change; null also if it never connected.
-	AfterLastConnectionAt bool
-	// The offset of lastConnectionDateTime before the change, in minutes east of UTC.
+	// As last_connection_at, before the change.
+	BeforeLastConnectionAt time.Time
+	// As last_connection_at, after the change.
+	AfterLastConnectionAt time.Time
+	// As last_connection_offset_minutes, before the change.
 	BeforeLastConnectionOffsetMinutes interface{}
-	// The offset of lastConnectionDateTime after the change, in minutes east of UTC.
-	AfterLastConnectionOffsetMinutes int16
-	// onboardingRequestExpiryDateTime before the change; null also if there was no request.
-	BeforeRequestExpiryAt interface{}
-	// onboardingRequestExpiryDateTime after the change; null also if there is no request.
-	AfterRequestExpiryAt bool
-	// The offset of onboardingRequestExpiryDateTime before the change, in minutes east of UTC.
+	// As last_connection_offset_minutes, after the change.
+	AfterLastConnectionOffsetMinutes interface{}
+	// As request_expiry_at, before the change.
+	BeforeRequestExpiryAt time.Time
+	// As request_expiry_at, after the change.
+	AfterRequestExpiryAt time.Time
+	// As request_expiry_offset_minutes, before the change.
 	BeforeRequestExpiryOffsetMinutes interface{}
-	// The offset of onboardingRequestExpiryDateTime after the change, in minutes east of UTC.
-	AfterRequestExpiryOffsetMinutes int16
+	// As request_expiry_offset_minutes, after the change.
+	AfterRequestExpiryOffsetMinutes interface{}
 }
 
-// How many partners were in each status at the end of each day (UTC), from the first partner's day to today, whose count is that of now.
+// How far remote assistance partners got, deleted ones included: four rows per tenant.
+type ReportingRemoteAssistancePartnerFunnel struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The step's number, 1 to 4.
+	Step int16
+	// created; onboarding: was ever onboarding or beyond; onboarded: was ever onboarded; stillOnboarded: is so now.
+	StepName string
+	// How many reached the step.
+	Reached int64
+	// Their share of those created, 0 to 1; null if none was.
+	Share int32
+	// The median time from the creation until the step was first reached, for stillOnboarded until it last was; null if none did.
+	MedianTime float64
+}
+
+// How long ago each remote assistance partner connected, one row each.
+type ReportingRemoteAssistancePartnerStaleness struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The id in Graph.
+	ID uuid.UUID
+	// Graph's displayName; null if it has none.
+	DisplayName *string
+	// Graph's onboardingStatus: notOnboarded, onboarding or onboarded.
+	OnboardingStatus string
+	// When it last connected; null if never.
+	LastConnectionAt time.Time
+	// The time since then; null if it never connected, negative if that lies ahead.
+	StaleFor int32
+	// never, or within the last day, week (7 days) or month (30 days), or older.
+	Staleness string
+}
+
+// The current remoteAssistanceSettings, one row each.
+type ReportingRemoteAssistanceSetting struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The id in Graph.
+	ID uuid.UUID
+	// Counts the entity's changes, from 1 when it was created.
+	Version int64
+	// Graph's remoteAssistanceState: disabled or enabled.
+	RemoteAssistanceState string
+	// Graph's allowSessionsToUnenrolledDevices.
+	AllowUnenrolled bool
+	// Graph's blockChat.
+	BlockChat bool
+	// When it was created.
+	CreatedAt time.Time
+	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
+	CreatedBy uuid.UUID
+}
+
+// Every change of remoteAssistanceSettings, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+type ReportingRemoteAssistanceSettingsChange struct {
+	// The tenant.
+	TenantID *uuid.UUID
+	// The id in Graph.
+	EntityID *uuid.UUID
+	// When the entity was created; see changes.
+	EntityCreatedAt *time.Time
+	// The version that the change made; see changes.
+	Version *int64
+	// How: create, update, delete. More may come.
+	Change interface{}
+	// When.
+	ChangedAt interface{}
+	// Who; see changes.
+	ChangedBy interface{}
+	// The name of that user, application or key; see changes.
+	ChangedByName string
+	// As remote_assistance_state, before the change.
+	BeforeRemoteAssistanceState string
+	// As remote_assistance_state, after the change.
+	AfterRemoteAssistanceState string
+	// As allow_unenrolled, before the change.
+	BeforeAllowUnenrolled interface{}
+	// As allow_unenrolled, after the change.
+	AfterAllowUnenrolled interface{}
+	// As block_chat, before the change.
+	BeforeBlockChat interface{}
+	// As block_chat, after the change.
+	AfterBlockChat interface{}
+}
+
+// The request journal: what clients sent and what they got, without secrets. Requests of a $batch are rows too.
+type ReportingRequest struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The entry's id; ids are in the order in which requests came.
+	ID uuid.UUID
+	// When it came, by the tenant's clock.
+	At time.Time
+	// How long the answer took.
+	Took pgtype.Interval
+	// graph or authority.
+	Front string
+	// The method, in capital letters.
+	Method string
+	// The URL as the client sent it.
+	Url string
+	// The path in the one spelling that is routed.
+	Path string
+	// The route; empty if no route has this path.
+	Route string
+	// The answer's status; 0 if the connection was cut instead.
+	Status int32
+	// The answer's request-id, or the authority's trace id.
+	RequestID string
+	// The client's own id of the request, or the correlation id.
+	ClientRequestID string
+	// The id of the $batch that the request was part of; null otherwise.
+	BatchID *uuid.UUID
+	// Its id in the $batch.
+	BatchItem *string
+	// The object id in the token; null without one.
+	UserID *uuid.UUID
+	// The client id in the token or in the form; null without one.
+	Application bool
+	// When the token expires; null without one.
+	TokenExpiresAt *time.Time
+	// The rule that made the request fail on purpose; null if none did.
+	Fault bool
+	// The client's address.
+	Address string
+	// The request's headers, with secrets masked.
+	RequestHeaders []byte
+	// The request's body, unpacked, with secrets masked, as much as is kept.
+	RequestBody string
+	// The size of the whole body, in bytes, as far as the service read it.
+	RequestSize int64
+	// The answer's headers, with secrets masked.
+	ResponseHeaders []byte
+	// The answer's body, with secrets masked, as much as is kept.
+	ResponseBody string
+	// The size of the whole body, in bytes.
+	ResponseSize int64
+}
+
+// What the request journal lacks.
+type ReportingRequestGap struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// dropped: too many came to record them; removed: the journal keeps no more, or no longer.
+	Kind string
+	// How many requests.
+	Count int64
+	// When the first of them came, by the tenant's clock.
+	SinceAt time.Time
+	// When the last of them came.
+	UntilAt time.Time
+}
+
+// The current roleScopeTags, one row each.
+type ReportingRoleScopeTag struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The id in Graph.
+	ID uuid.UUID
+	// Counts the entity's changes, from 1 when it was created.
+	Version int64
+	// Graph's displayName; null if it has none.
+	DisplayName *string
+	// Graph's description; null if it has none.
+	Description *string
+	// Graph's isBuiltIn.
+	IsBuiltIn bool
+	// When it was created.
+	CreatedAt time.Time
+	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
+	CreatedBy uuid.UUID
+}
+
+// Every change of roleScopeTags, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+type ReportingRoleScopeTagChange struct {
+	// The tenant.
+	TenantID *uuid.UUID
+	// The id in Graph.
+	EntityID *uuid.UUID
+	// When the entity was created; see changes.
+	EntityCreatedAt *time.Time
+	// The version that the change made; see changes.
+	Version *int64
+	// How: create, update, delete. More may come.
+	Change interface{}
+	// When.
+	ChangedAt interface{}
+	// Who; see changes.
+	ChangedBy interface{}
+	// The name of that user, application or key; see changes.
+	ChangedByName string
+	// As display_name, before the change.
+	BeforeDisplayName interface{}
+	// As display_name, after the change.
+	AfterDisplayName interface{}
+	// As description, before the change.
+	BeforeDescription interface{}
+	// As description, after the change.
+	AfterDescription interface{}
+	// As is_built_in, before the change.
+	BeforeIsBuiltIn interface{}
+	// As is_built_in, after the change.
+	AfterIsBuiltIn interface{}
+}
+
+// The users who are signed in, one row per browser.
+type ReportingSignIn struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The user's object id.
+	UserID uuid.UUID
+	// When the user signed in.
+	SignedInAt time.Time
+	// When the sign-in ends by itself.
+	ExpiresAt time.Time
+}
+
+// How many entities were in each status at the end of each day (UTC), from the day of a set's first entity to today, whose count is the current one.
 type ReportingStatusByDay struct {
 	// The tenant.
-	TenantID uuid.UUID
+	TenantID *uuid.UUID
+	// The set in Graph, such as remoteAssistancePartners.
+	EntitySet *string
 	// The day, in UTC.
 	Day pgtype.Date
-	// notOnboarded, onboarding or onboarded.
-	OnboardingStatus string
-	// How many partners; 0 is there, too.
-	Partners int64
+	// The status, such as onboarding.
+	Status *string
+	// How many entities, 0 included.
+	Entities int64
 }
 
-// How long each partner, deleted ones too, stayed in each status: one row per stay. Changes that leave the status alone end no stay.
-type ReportingTimeInStatus struct {
+// The tenants, one row each.
+type ReportingTenant struct {
 	// The tenant.
 	TenantID uuid.UUID
-	// The partner's id in Graph.
-	PartnerID uuid.UUID
-	// When the partner was created; see partner_changes.
-	PartnerCreatedAt time.Time
-	// Counts the partner's stays, from 1.
+	// The name that is shown.
+	DisplayName string
+	// Its domains.
+	Domains interface{}
+	// The name of the keys that manage it; null: owners alone do.
+	Manager *string
+	// seed: only users manage remote assistance partners, as documented in 2018; current: applications may too.
+	PermissionRule string
+	// When it was created.
+	CreatedAt time.Time
+	// When it goes; null: never.
+	ExpiresAt *time.Time
+	// When a reset, a restored snapshot or an import last replaced the entities and their history, within a year; null if none did.
+	ReplacedAt interface{}
+}
+
+// The current termsAndConditions, one row each.
+type ReportingTermsAndCondition struct {
+	// The tenant.
+	TenantID uuid.UUID
+	// The id in Graph.
+	ID uuid.UUID
+	// Counts the entity's changes, from 1 when it was created.
+	Version int64
+	// Graph's createdDateTime, cut to the microsecond; null if it isn't set.
+	GraphCreatedAt time.Time
+	// The offset in which Graph writes it, in minutes east of UTC.
+	GraphCreatedOffsetMinutes int16
+	// Beta's modifiedDateTime, cut to the microsecond; null if it isn't set.
+	ModifiedAt time.Time
+	// The offset in which Graph writes it, in minutes east of UTC.
+	ModifiedOffsetMinutes int16
+	// Graph's lastModifiedDateTime, cut to the microsecond; null if it isn't set.
+	LastModifiedAt time.Time
+	// The offset in which Graph writes it, in minutes east of UTC.
+	LastModifiedOffsetMinutes int16
+	// Graph's displayName.
+	DisplayName string
+	// Graph's description; null if it has none.
+	Description *string
+	// Graph's title; null if it has none.
+	Title *string
+	// Graph's bodyText; null if it has none.
+	BodyText *string
+	// Graph's acceptanceStatement; null if it has none.
+	AcceptanceStatement *string
+	// Graph's version.
+	TermsVersion int64
+	// Beta's roleScopeTagIds.
+	RoleScopeTagIds []byte
+	// When it was created.
+	CreatedAt time.Time
+	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
+	CreatedBy uuid.UUID
+}
+
+// Every change of termsAndConditions, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+type ReportingTermsAndConditionsChange struct {
+	// The tenant.
+	TenantID *uuid.UUID
+	// The id in Graph.
+	EntityID *uuid.UUID
+	// When the entity was created; see changes.
+	EntityCreatedAt *time.Time
+	// The version that the change made; see changes.
+	Version *int64
+	// How: create, update, delete. More may come.
+	Change interface{}
+	// When.
+	ChangedAt interface{}
+	// Who; see changes.
+	ChangedBy interface{}
+	// The name of that user, application or key; see changes.
+	ChangedByName string
+	// As graph_created_at, before the change.
+	BeforeGraphCreatedAt time.Time
+	// As graph_created_at, after the change.
+	AfterGraphCreatedAt time.Time
+	// As graph_created_offset_minutes, before the change.
+	BeforeGraphCreatedOffsetMinutes interface{}
+	// As graph_created_offset_minutes, after the change.
+	AfterGraphCreatedOffsetMinutes interface{}
+	// As modified_at, before the change.
+	BeforeModifiedAt time.Time
+	// As modified_at, after the change.
+	AfterModifiedAt time.Time
+	// As modified_offset_minutes, before the change.
+	BeforeModifiedOffsetMinutes interface{}
+	// As modified_offset_minutes, after the change.
+	AfterModifiedOffsetMinutes interface{}
+	// As last_modified_at, before the change.
+	BeforeLastModifiedAt time.Time
+	// As last_modified_at, after the change.
+	AfterLastModifiedAt time.Time
+	// As last_modified_offset_minutes, before the change.
+	BeforeLastModifiedOffsetMinutes interface{}
+	// As last_modified_offset_minutes, after the change.
+	AfterLastModifiedOffsetMinutes interface{}
+	// As display_name, before the change.
+	BeforeDisplayName interface{}
+	// As display_name, after the change.
+	AfterDisplayName interface{}
+	// As description, before the change.
+	BeforeDescription interface{}
+	// As description, after the change.
+	AfterDescription interface{}
+	// As title, before the change.
+	BeforeTitle interface{}
+	// As title, after the change.
+	AfterTitle interface{}
+	// As body_text, before the change.
+	BeforeBodyText interface{}
+	// As body_text, after the change.
+	AfterBodyText interface{}
+	// As acceptance_statement, before the change.
+	BeforeAcceptanceStatement interface{}
+	// As acceptance_statement, after the change.
+	AfterAcceptanceStatement interface{}
+	// As terms_version, before the change.
+	BeforeTermsVersion interface{}
+	// As terms_version, after the change.
+	AfterTermsVersion interface{}
+	// As role_scope_tag_ids, before the change.
+	BeforeRoleScopeTagIds interface{}
+	// As role_scope_tag_ids, after the change.
+	AfterRoleScopeTagIds interface{}
+}
+
+// How long each entity that has a status stayed in each one, deleted entities included: one row per stay. A change that leaves the status alone ends no stay.
+type ReportingTimeInStatus struct {
+	// The tenant.
+	TenantID *uuid.UUID
+	// The set in Graph, such as remoteAssistancePartners.
+	EntitySet *string
+	// The entity's id.
+	EntityID *uuid.UUID
+	// When the entity was created; see changes.
+	EntityCreatedAt *time.Time
+	// Counts the entity's stays, from 1.
 	Stay int64
-	// notOnboarded, onboarding or onboarded.
-	OnboardingStatus string
+	// The status, such as onboarding.
+	Status *string
 	// When the stay began.
 	FromAt interface{}
 	// When it ended, by a change of status or the deletion; null if it lasts.
@@ -919,12 +2932,23 @@ type ReportingUser struct {
 	CreatedAt time.Time
 }
 
+type RoleScopeTag struct {
+	TenantID    uuid.UUID
+	ID          uuid.UUID
+	Version     int64
+	DisplayName *string
+	Description *string
+	IsBuiltIn   bool
+	CreatedAt   time.Time
+	CreatedBy   uuid.UUID
+}
+
 type Seed struct {
 	Name      string
 	StateID   uuid.UUID
-	CreatedAt time.Time
-	Digest    []byte
 	Manager   *string
+	Digest    []byte
+	CreatedAt time.Time
 }
 
 type ServiceSecret struct {
@@ -944,8 +2968,8 @@ type Session struct {
 type SigningKey struct {
 	Kid         string
 	PrivateKey  []byte
-	CreatedAt   time.Time
 	Certificate []byte
+	CreatedAt   time.Time
 }
 
 type Snapshot struct {
@@ -958,20 +2982,58 @@ type Snapshot struct {
 type Tenant struct {
 	ID                   uuid.UUID
 	DisplayName          string
-	CreatedAt            time.Time
+	Kind                 TenantKind
 	PermissionRule       PermissionRule
 	UserPicker           bool
 	PageSize             int32
-	Kind                 TenantKind
+	RepeatabilitySeconds int32
 	ExpiresAt            *time.Time
 	Manager              *string
 	OriginID             *uuid.UUID
-	PartnerQuota         *int32
+	EntityQuota          *int32
 	UserQuota            *int32
 	RequestRate          *int32
 	IDSeed               *string
 	IdsMade              int64
-	RepeatabilitySeconds int32
+	CreatedAt            time.Time
+	ClockFrom            *time.Time
+	ClockAt              *time.Time
+	ClockRate            float64
+	FaultsVersion        int64
+	Throttling           []byte
+	JournalLimit         int32
+	JournalSeconds       int32
+}
+
+type TermsAndConditions struct {
+	TenantID            uuid.UUID
+	ID                  uuid.UUID
+	Version             int64
+	GraphCreatedTicks   int64
+	GraphCreatedOffset  int16
+	ModifiedTicks       int64
+	ModifiedOffset      int16
+	LastModifiedTicks   int64
+	LastModifiedOffset  int16
+	DisplayName         string
+	Description         *string
+	Title               *string
+	BodyText            *string
+	AcceptanceStatement *string
+	TermsVersion        int64
+	RoleScopeTagIds     []byte
+	CreatedAt           time.Time
+	CreatedBy           uuid.UUID
+}
+
+type Throttle struct {
+	TenantID     uuid.UUID
+	Scope        string
+	Begun        time.Time
+	Used         int64
+	Granted      int64
+	BlockedUntil *time.Time
+	Wait         int64
 }
 
 type User struct {
@@ -979,7 +3041,6 @@ type User struct {
 	ID                 uuid.UUID
 	UserPrincipalName  string
 	DisplayName        string
-	CreatedAt          time.Time
 	GivenName          *string
 	Surname            *string
 	PasswordHash       *string
@@ -989,4 +3050,5 @@ type User struct {
 	FailedSignIns      int32
 	LockedUntil        time.Time
 	TokensValidFrom    time.Time
+	CreatedAt          time.Time
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,19 +16,19 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// maxConns is how many connections a pool opens at most, unless the URL says
-// pool_max_conns. Measured: fewer starve 32 clients, more gain nothing.
+// maxConns is how many connections a pool opens at most, unless the URL sets
+// pool_max_conns. Measured: with fewer, 32 clients wait for connections; more bring
+// nothing.
 const maxConns = 32
 
-// minVersion is the oldest server that is supported, as server_version_num.
+// minVersion is the oldest supported server, as server_version_num.
 const minVersion = 150000
 
-// Open connects to the Postgres at url (a URL or a keyword=value string, as
-// libpq reads them) and returns a pool. A server that can't be reached yet is
-// awaited for as long as wait says, each try logged; what waiting can't mend (a
-// wrong password, an unknown database, a server older than 15, another encoding
-// than UTF8, a pooler that loses prepared statements) fails at once. A tracer, if
-// there is one, is told of every query.
+// Open connects to the Postgres at url, a URL or a keyword=value string as in libpq, and
+// returns a pool. It waits up to wait for an unreachable server. It fails at once on errors
+// that waiting can't cure: a wrong password, an unknown database, a server older than 15,
+// an encoding other than UTF8, a pooler that loses prepared statements. A tracer other than
+// nil sees every query.
 func Open(ctx context.Context, url string, wait time.Duration, log *slog.Logger, tracer ...pgx.QueryTracer) (*Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -65,15 +66,22 @@ func Open(ctx context.Context, url string, wait time.Duration, log *slog.Logger,
 	return newPool(pool), nil
 }
 
+// logPause is the time between log lines about a database that isn't up.
+const logPause = 10 * time.Second
+
 func await(ctx context.Context, pool *pgxpool.Pool, wait time.Duration, log *slog.Logger) error {
 	const pause = 500 * time.Millisecond
 	deadline := time.Now().Add(wait)
+	var logged time.Time
 	for {
 		err := check(ctx, pool)
 		if err == nil || !errors.Is(Classify(err), ErrUnavailable) || time.Now().Add(pause).After(deadline) {
 			return err
 		}
-		log.Warn("waiting for the database", "error", err, "seconds_left", int(time.Until(deadline).Seconds()))
+		if time.Since(logged) >= logPause {
+			logged = time.Now()
+			log.Warn("waiting for the database", "error", err, "left", time.Until(deadline).Round(time.Second))
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -82,57 +90,73 @@ func await(ctx context.Context, pool *pgxpool.Pool, wait time.Duration, log *slo
 	}
 }
 
-// check refuses a server that the service can't use, by name.
+// check refuses a server that the service can't use, and says why.
 func check(ctx context.Context, pool *pgxpool.Pool) error {
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
-		return fmt.Errorf("reach the database: %w", err)
+		return connectError{err}
 	}
 	defer conn.Release()
 	var version int
 	var encoding string
 	var backend uint32
-	// By the simple protocol, since it isn't known yet whether others work.
+	// Use the simple protocol, because it isn't known yet whether others work.
 	err = conn.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), pg_backend_pid()",
 		pgx.QueryExecModeSimpleProtocol).Scan(&version, &encoding, &backend)
 	switch {
 	case err != nil:
-		return fmt.Errorf("reach the database: %w", err)
+		return connectError{err}
 	case version < minVersion:
 		return fmt.Errorf("the database server is Postgres %d.%d; 15 or later is needed", version/10000, version%10000)
 	case encoding != "UTF8":
-		return fmt.Errorf("the database %q has the encoding %s; UTF8 is needed: make one by CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0",
+		return fmt.Errorf("the database %q has the encoding %s; UTF8 is needed: make one with CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0",
 			conn.Conn().Config().Database, encoding)
-	case backend != conn.Conn().PgConn().PID(): // a pooler answers for the server
+	case backend != conn.Conn().PgConn().PID(): // a pooler answers instead of the server
 		return checkPooler(ctx, conn.Conn().Config())
 	}
 	return nil
 }
 
-// Writable tells whether the server takes changes: a standby doesn't, nor one that was
-// set read-only.
+// connectError returns an error of pgx in one line. pgx writes a line for each address that
+// it tried, some of them twice.
+type connectError struct{ error }
+
+func (e connectError) Unwrap() error { return e.error }
+
+func (e connectError) Error() string {
+	var tried []string
+	for line := range strings.SplitSeq(e.error.Error(), "\n") {
+		if line = strings.TrimSpace(line); !slices.Contains(tried, line) {
+			tried = append(tried, line)
+		}
+	}
+	return "reach the database: " + strings.Join(tried, " ")
+}
+
+// Writable reports whether the server accepts changes. A standby doesn't, nor does a server
+// that was set to read-only.
 func Writable(ctx context.Context, q DBTX) (writable bool, err error) {
 	err = q.QueryRow(ctx, "-- name: Writable :one\nSELECT NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean").Scan(&writable)
 	return writable, err
 }
 
-// poolerTries is how often checkPooler looks: a pooler that is busy with others may
-// give each connection another server's connection by chance.
+// poolerTries is how often checkPooler tries. A busy pooler may happen to give each of its
+// connections a different server connection.
 const poolerTries = 5
 
-// checkPooler refuses a pooler that gives the server's connections from hand to hand
-// (pooling by transaction or statement), if the service would miss there what it
-// prepared before. Two connections at the same time show it.
+// checkPooler refuses a pooler that shares server connections among clients (transaction or
+// statement pooling) if the service would lose its prepared statements there. It detects
+// this with two connections at the same time.
 func checkPooler(ctx context.Context, config *pgx.ConnConfig) error {
 	mode := config.DefaultQueryExecMode
 	if mode != pgx.QueryExecModeCacheStatement && mode != pgx.QueryExecModeDescribeExec {
-		return nil // nothing is prepared for later
+		return nil // the service prepares nothing in this mode
 	}
 	var two [2]*pgx.Conn
 	for i := range two {
 		conn, err := pgx.ConnectConfig(ctx, config)
 		if err != nil {
-			return fmt.Errorf("reach the database: %w", err)
+			return connectError{err}
 		}
 		defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 		two[i] = conn
@@ -143,16 +167,16 @@ func checkPooler(ctx context.Context, config *pgx.ConnConfig) error {
 			return fmt.Errorf("try the pooler of the database: %w", err)
 		}
 		if lost {
-			return fmt.Errorf("the pooler at %s:%d doesn't keep what default_query_exec_mode=%s prepares: "+
-				"add default_query_exec_mode=cache_describe to the database URL, or pool by session, or (PgBouncer 1.21 or later, for cache_statement) set max_prepared_statements", config.Host, config.Port, mode)
+			return fmt.Errorf("the pooler at %s:%d loses the statements that default_query_exec_mode=%s prepares: "+
+				"add default_query_exec_mode=cache_describe to the database URL, or use session pooling, or (PgBouncer 1.21 or later, for cache_statement) set max_prepared_statements", config.Host, config.Port, mode)
 		}
 	}
 	return nil
 }
 
-// losesStatements tells whether two connections meet on the server. A statement with a
-// name is then there twice, unless the pooler knows whose it is; of the one without a
-// name no pooler knows.
+// losesStatements reports whether two connections share a server connection and see each
+// other's statements. Then a named statement already exists when the second one prepares
+// it, unless the pooler tracks whose it is. No pooler tracks unnamed statements.
 func losesStatements(ctx context.Context, two [2]*pgx.Conn, mode pgx.QueryExecMode) (bool, error) {
 	name := "mocktenant_" + rand.Text()
 	var backends [2]uint32
@@ -173,7 +197,7 @@ func losesStatements(ctx context.Context, two [2]*pgx.Conn, mode pgx.QueryExecMo
 	return mode == pgx.QueryExecModeDescribeExec && backends[0] == backends[1], nil
 }
 
-// refusedLogin tells whether the server answered and would not let us in.
+// refusedLogin reports whether the server answered and refused the login.
 func refusedLogin(err error) bool {
 	var refusal *pgconn.PgError
 	if !errors.As(err, &refusal) {

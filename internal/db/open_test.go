@@ -13,11 +13,12 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
-// Text is UTF-8 or nothing: a database of another encoding is refused by its name, and
-// what the URL says of the client's encoding isn't followed.
+// Texts are always UTF-8: a database with another encoding is refused by name, and a client
+// encoding in the URL is ignored.
 func TestOpenWantsUTF8(t *testing.T) {
 	t.Parallel()
-	// The throw-away server has none; only from one of this name another encoding is made.
+	// The throw-away server has no template0, and only a template with this name allows
+	// another encoding.
 	var taken *pgconn.PgError
 	if _, err := dbtest.Pool(t).Exec(t.Context(), "CREATE DATABASE template0 TEMPLATE template1"); err != nil && (!errors.As(err, &taken) || taken.Code != "42P04") {
 		t.Fatal(err)
@@ -37,16 +38,15 @@ func TestOpenWantsUTF8(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	pool := open(t, dbtest.NewDatabase(t)+" client_encoding=LATIN1")
+	pool := open(t, dbtest.NewEmptyDatabase(t)+" client_encoding=LATIN1")
 	var text string
 	if err := pool.QueryRow(t.Context(), "SELECT $1::text || current_setting('client_encoding')", "ž€").Scan(&text); err != nil || text != "ž€UTF8" {
 		t.Errorf("%q, %v", text, err)
 	}
 }
 
-// Behind a pooler that gives the server's connections from hand to hand, a start is
-// refused, with the way out, where statements would be lost; where none is kept, all is
-// well.
+// Behind a pooler that shares server connections, a start is refused with a remedy in the
+// modes that would lose prepared statements, and succeeds in the others.
 func TestOpenBehindAPooler(t *testing.T) {
 	t.Parallel()
 	url := dbtest.PgBouncer(t, dbtest.Pool(t).Config().ConnConfig.Database)

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,7 +33,10 @@ func (q *Queries) GrantRoles(ctx context.Context, arg GrantRolesParams) error {
 		arg.Roles,
 		arg.CreatedAt,
 	)
-	return err
+	if err != nil {
+		return fmt.Errorf("query GrantRoles: %w", err)
+	}
+	return nil
 }
 
 const grantScopes = `-- name: GrantScopes :exec
@@ -59,7 +63,10 @@ func (q *Queries) GrantScopes(ctx context.Context, arg GrantScopesParams) error 
 		arg.Scopes,
 		arg.CreatedAt,
 	)
-	return err
+	if err != nil {
+		return fmt.Errorf("query GrantScopes: %w", err)
+	}
+	return nil
 }
 
 const listGrantedRoles = `-- name: ListGrantedRoles :many
@@ -76,19 +83,19 @@ type ListGrantedRolesParams struct {
 func (q *Queries) ListGrantedRoles(ctx context.Context, arg ListGrantedRolesParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, listGrantedRoles, arg.TenantID, arg.ClientID)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListGrantedRoles: %w", err)
 	}
 	defer rows.Close()
 	var items []string
 	for rows.Next() {
 		var role string
 		if err := rows.Scan(&role); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListGrantedRoles: %w", err)
 		}
 		items = append(items, role)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListGrantedRoles: %w", err)
 	}
 	return items, nil
 }
@@ -110,19 +117,19 @@ type ListGrantedScopesParams struct {
 func (q *Queries) ListGrantedScopes(ctx context.Context, arg ListGrantedScopesParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, listGrantedScopes, arg.TenantID, arg.ClientID, arg.PrincipalID)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListGrantedScopes: %w", err)
 	}
 	defer rows.Close()
 	var items []string
 	for rows.Next() {
 		var scope string
 		if err := rows.Scan(&scope); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListGrantedScopes: %w", err)
 		}
 		items = append(items, scope)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListGrantedScopes: %w", err)
 	}
 	return items, nil
 }
@@ -141,7 +148,7 @@ type ListGrantsOfParams struct {
 func (q *Queries) ListGrantsOf(ctx context.Context, arg ListGrantsOfParams) ([]PermissionGrant, error) {
 	rows, err := q.db.Query(ctx, listGrantsOf, arg.TenantID, arg.ClientIds)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListGrantsOf: %w", err)
 	}
 	defer rows.Close()
 	var items []PermissionGrant
@@ -154,12 +161,12 @@ func (q *Queries) ListGrantsOf(ctx context.Context, arg ListGrantsOfParams) ([]P
 			&i.Scope,
 			&i.CreatedAt,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListGrantsOf: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListGrantsOf: %w", err)
 	}
 	return items, nil
 }
@@ -178,7 +185,7 @@ type ListRolesOfParams struct {
 func (q *Queries) ListRolesOf(ctx context.Context, arg ListRolesOfParams) ([]AppRoleAssignment, error) {
 	rows, err := q.db.Query(ctx, listRolesOf, arg.TenantID, arg.ClientIds)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListRolesOf: %w", err)
 	}
 	defer rows.Close()
 	var items []AppRoleAssignment
@@ -190,12 +197,12 @@ func (q *Queries) ListRolesOf(ctx context.Context, arg ListRolesOfParams) ([]App
 			&i.Role,
 			&i.CreatedAt,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListRolesOf: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListRolesOf: %w", err)
 	}
 	return items, nil
 }
@@ -224,5 +231,8 @@ type RemoveConsentParams struct {
 // Takes all permissions of an application away, with what it got by them.
 func (q *Queries) RemoveConsent(ctx context.Context, arg RemoveConsentParams) error {
 	_, err := q.db.Exec(ctx, removeConsent, arg.TenantID, arg.ClientID, arg.TokensValidFrom)
-	return err
+	if err != nil {
+		return fmt.Errorf("query RemoveConsent: %w", err)
+	}
+	return nil
 }

@@ -12,34 +12,34 @@ import (
 )
 
 const (
-	// roomTimeout is how long a call without a deadline waits for a connection where the
-	// server has no room for another.
+	// roomTimeout is how long a call without a deadline waits when the server refuses
+	// another connection.
 	roomTimeout = 10 * time.Second
 
-	// connectPause is the time between two tries to open a connection there: each costs
-	// the server a process, and a line in its log.
+	// connectPause is the time between attempts to open a connection on a full server. Each
+	// attempt costs the server a process and a line in its log.
 	connectPause = 100 * time.Millisecond
 
-	// idlePause is the time between two looks for a connection that became free.
+	// idlePause is the time between checks for an idle connection.
 	idlePause = 5 * time.Millisecond
 )
 
-// errNoRoom is the error of a call whose time passed while it waited for a connection.
+// errNoRoom says that a call's time ran out while it waited for a connection.
 var errNoRoom = fmt.Errorf("%w: the server has no room for another connection, and none became free in time", ErrUnavailable)
 
-// Pool is a pool of connections. Where the server has no room for another one (SQLSTATE
-// 53300), a call waits for a connection that becomes free, as long as its context lives.
-// That is true of the methods defined here; those that pgxpool adds don't wait.
+// Pool is a pool of connections. When the server has no room for another connection
+// (SQLSTATE 53300), a call waits for one to become idle, until its context ends. Only the
+// methods defined here wait; those promoted from pgxpool.Pool don't.
 type Pool struct {
 	*pgxpool.Pool
 
-	first   chan struct{} // of one: taken by the first of the calls that wait
-	refused time.Time     // when the server last had no room; the first call's
+	first   chan struct{} // holds one token, taken by the first call in line
+	refused time.Time     // when the server last had no room; owned by the first call
 }
 
 func newPool(pool *pgxpool.Pool) *Pool { return &Pool{Pool: pool, first: make(chan struct{}, 1)} }
 
-// Acquire returns a connection, which must be released.
+// Acquire returns a connection, which the caller must release.
 func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	if len(p.first) == 0 {
 		conn, err := p.Pool.Acquire(ctx)
@@ -50,8 +50,8 @@ func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	return p.await(ctx)
 }
 
-// await waits for a connection. Calls get theirs in the order that they came: one asks
-// the server and the pool, the others wait for it.
+// await waits for a connection. Calls are served in the order of arrival: the first asks
+// the server and the pool, and the others wait for their turn.
 func (p *Pool) await(ctx context.Context) (*pgxpool.Conn, error) {
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
@@ -102,7 +102,7 @@ func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 	return conn.Exec(ctx, sql, args...)
 }
 
-// Query executes a statement that returns rows, which must be closed.
+// Query executes a statement that returns rows, which the caller must close.
 func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	conn, err := p.Acquire(ctx)
 	if err != nil {
@@ -116,7 +116,17 @@ func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 	return &pooledRows{rows, conn}, nil
 }
 
-// pooledRows release their connection when they end.
+// CopyFrom copies rows into a table.
+func (p *Pool) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
+	conn, err := p.Acquire(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Release()
+	return conn.CopyFrom(ctx, table, columns, rows)
+}
+
+// pooledRows releases its connection when it is closed.
 type pooledRows struct {
 	pgx.Rows
 	conn *pgxpool.Conn
@@ -135,7 +145,7 @@ func (r *pooledRows) Next() bool {
 	return more
 }
 
-// QueryRow executes a statement that returns a row, which must be scanned.
+// QueryRow executes a statement that returns a row, which the caller must scan.
 func (p *Pool) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	conn, err := p.Acquire(ctx)
 	if err != nil {
@@ -159,10 +169,10 @@ type failedRow struct{ err error }
 
 func (r failedRow) Scan(...any) error { return r.err }
 
-// Begin begins a transaction, which must be committed or rolled back.
+// Begin begins a transaction, which the caller must commit or roll back.
 func (p *Pool) Begin(ctx context.Context) (pgx.Tx, error) { return p.BeginTx(ctx, pgx.TxOptions{}) }
 
-// BeginTx does as Begin, with options.
+// BeginTx works like Begin, with options.
 func (p *Pool) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
 	conn, err := p.Acquire(ctx)
 	if err != nil {

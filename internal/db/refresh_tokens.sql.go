@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,7 +40,10 @@ func (q *Queries) CreateRefreshToken(ctx context.Context, arg CreateRefreshToken
 		arg.CreatedAt,
 		arg.ExpiresAt,
 	)
-	return err
+	if err != nil {
+		return fmt.Errorf("query CreateRefreshToken: %w", err)
+	}
+	return nil
 }
 
 const deleteRefreshTokenFamily = `-- name: DeleteRefreshTokenFamily :execrows
@@ -55,13 +59,13 @@ type DeleteRefreshTokenFamilyParams struct {
 func (q *Queries) DeleteRefreshTokenFamily(ctx context.Context, arg DeleteRefreshTokenFamilyParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteRefreshTokenFamily, arg.TenantID, arg.FamilyID)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteRefreshTokenFamily: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
 
 const getRefreshToken = `-- name: GetRefreshToken :one
-SELECT tenant_id, hash, family_id, client_id, user_id, scope, created_at, expires_at, redeemed_at, redirect_type FROM refresh_tokens
+SELECT tenant_id, hash, family_id, client_id, user_id, redirect_type, scope, created_at, expires_at, redeemed_at FROM refresh_tokens
 WHERE tenant_id = $1 AND hash = $2
 `
 
@@ -79,12 +83,15 @@ func (q *Queries) GetRefreshToken(ctx context.Context, arg GetRefreshTokenParams
 		&i.FamilyID,
 		&i.ClientID,
 		&i.UserID,
+		&i.RedirectType,
 		&i.Scope,
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.RedeemedAt,
-		&i.RedirectType,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetRefreshToken: %w", err)
+	}
 	return i, err
 }
 
@@ -130,7 +137,7 @@ func (q *Queries) RedeemRefreshToken(ctx context.Context, arg RedeemRefreshToken
 		arg.LeewayBegins,
 	)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query RedeemRefreshToken: %w", err)
 	}
 	return result.RowsAffected(), nil
 }

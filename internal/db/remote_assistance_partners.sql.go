@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,36 +15,26 @@ import (
 
 const actOnRemoteAssistancePartner = `-- name: ActOnRemoteAssistancePartner :one
 WITH before AS (
-    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_at, p.last_connection_100ns, p.last_connection_offset, p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by FROM remote_assistance_partners AS p
+    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by FROM remote_assistance_partners AS p
     WHERE p.tenant_id = $1 AND p.id = $2
     FOR UPDATE
 ), kept AS (
-    INSERT INTO remote_assistance_partner_versions (
-        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-        last_connection_at, last_connection_100ns, last_connection_offset,
-        request_expiry_at, request_expiry_100ns, request_expiry_offset,
-        created_at, created_by, replaced_by_change, replaced_at, replaced_by
-    )
-    SELECT
-        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-        last_connection_at, last_connection_100ns, last_connection_offset,
-        request_expiry_at, request_expiry_100ns, request_expiry_offset,
-        created_at, created_by, $3::partner_change, $4, $5
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
+    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by),
+        $3, $4, $5
     FROM before
-    WHERE before.onboarding_status::text = $6::text
+    WHERE before.onboarding_status = ANY (string_to_array($6::text, ',')::onboarding_status[])
 ), changed AS (
     UPDATE remote_assistance_partners AS p SET
         version = p.version + 1,
-        onboarding_status = $7,
-        last_connection_at = CASE WHEN $8::boolean THEN $9 ELSE p.last_connection_at END,
-        last_connection_100ns = CASE WHEN $8 THEN $10 ELSE p.last_connection_100ns END,
-        last_connection_offset = CASE WHEN $8 THEN $11 ELSE p.last_connection_offset END,
-        request_expiry_at = CASE WHEN $12::boolean THEN $13 ELSE p.request_expiry_at END,
-        request_expiry_100ns = CASE WHEN $12 THEN $14 ELSE p.request_expiry_100ns END,
-        request_expiry_offset = CASE WHEN $12 THEN $15 ELSE p.request_expiry_offset END
+        onboarding_status = CASE WHEN $7::boolean THEN $8 ELSE p.onboarding_status END,
+        last_connection_ticks = CASE WHEN $9::boolean THEN $10 ELSE p.last_connection_ticks END,
+    last_connection_offset = CASE WHEN $9 THEN $11 ELSE p.last_connection_offset END,
+        request_expiry_ticks = CASE WHEN $12::boolean THEN $13 ELSE p.request_expiry_ticks END,
+    request_expiry_offset = CASE WHEN $12 THEN $14 ELSE p.request_expiry_offset END
     FROM before
     WHERE p.tenant_id = $1 AND p.id = $2 AND p.tenant_id = before.tenant_id AND p.id = before.id
-        AND before.onboarding_status::text = $6::text
+        AND before.onboarding_status = ANY (string_to_array($6, ',')::onboarding_status[])
 )
 SELECT onboarding_status FROM before
 `
@@ -51,23 +42,22 @@ SELECT onboarding_status FROM before
 type ActOnRemoteAssistancePartnerParams struct {
 	TenantID             uuid.UUID
 	ID                   uuid.UUID
-	Change               PartnerChange
+	Change               string
 	ChangedAt            time.Time
 	ChangedBy            uuid.UUID
-	FromStatus           string
-	ToStatus             OnboardingStatus
+	FromStates           string
+	SetOnboardingStatus  bool
+	OnboardingStatus     OnboardingStatus
 	SetLastConnection    bool
-	LastConnectionAt     time.Time
-	LastConnection100ns  int16
+	LastConnectionTicks  int64
 	LastConnectionOffset int16
 	SetRequestExpiry     bool
-	RequestExpiryAt      time.Time
-	RequestExpiry100ns   int16
+	RequestExpiryTicks   int64
 	RequestExpiryOffset  int16
 }
 
-// What the partner's side does: it changes only what is in the status that it is
-// to be in. Returns what it was before.
+// Sets what has a set_ that is true, if the entity is in one of the states, which are
+// separated by commas. Returns the state before.
 func (q *Queries) ActOnRemoteAssistancePartner(ctx context.Context, arg ActOnRemoteAssistancePartnerParams) (OnboardingStatus, error) {
 	row := q.db.QueryRow(ctx, actOnRemoteAssistancePartner,
 		arg.TenantID,
@@ -75,78 +65,21 @@ func (q *Queries) ActOnRemoteAssistancePartner(ctx context.Context, arg ActOnRem
 		arg.Change,
 		arg.ChangedAt,
 		arg.ChangedBy,
-		arg.FromStatus,
-		arg.ToStatus,
+		arg.FromStates,
+		arg.SetOnboardingStatus,
+		arg.OnboardingStatus,
 		arg.SetLastConnection,
-		arg.LastConnectionAt,
-		arg.LastConnection100ns,
+		arg.LastConnectionTicks,
 		arg.LastConnectionOffset,
 		arg.SetRequestExpiry,
-		arg.RequestExpiryAt,
-		arg.RequestExpiry100ns,
+		arg.RequestExpiryTicks,
 		arg.RequestExpiryOffset,
 	)
 	var onboarding_status OnboardingStatus
 	err := row.Scan(&onboarding_status)
-	return onboarding_status, err
-}
-
-const beginOnboardingRemoteAssistancePartner = `-- name: BeginOnboardingRemoteAssistancePartner :one
-WITH before AS (
-    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_at, p.last_connection_100ns, p.last_connection_offset, p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by FROM remote_assistance_partners AS p
-    WHERE p.tenant_id = $1 AND p.id = $2
-    FOR UPDATE
-), kept AS (
-    INSERT INTO remote_assistance_partner_versions (
-        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-        last_connection_at, last_connection_100ns, last_connection_offset,
-        request_expiry_at, request_expiry_100ns, request_expiry_offset,
-        created_at, created_by, replaced_by_change, replaced_at, replaced_by
-    )
-    SELECT
-        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-        last_connection_at, last_connection_100ns, last_connection_offset,
-        request_expiry_at, request_expiry_100ns, request_expiry_offset,
-        created_at, created_by, 'beginOnboarding', $3, $4
-    FROM before
-    WHERE before.onboarding_status = 'notOnboarded'
-), changed AS (
-    UPDATE remote_assistance_partners AS p SET
-        version = p.version + 1,
-        onboarding_status = 'onboarding',
-        request_expiry_at = $5,
-        request_expiry_100ns = $6,
-        request_expiry_offset = $7
-    FROM before
-    WHERE p.tenant_id = $1 AND p.id = $2 AND p.tenant_id = before.tenant_id AND p.id = before.id
-        AND before.onboarding_status = 'notOnboarded'
-)
-SELECT onboarding_status FROM before
-`
-
-type BeginOnboardingRemoteAssistancePartnerParams struct {
-	TenantID            uuid.UUID
-	ID                  uuid.UUID
-	ChangedAt           time.Time
-	ChangedBy           uuid.UUID
-	RequestExpiryAt     time.Time
-	RequestExpiry100ns  int16
-	RequestExpiryOffset int16
-}
-
-// Returns the status before; it changes only from notOnboarded.
-func (q *Queries) BeginOnboardingRemoteAssistancePartner(ctx context.Context, arg BeginOnboardingRemoteAssistancePartnerParams) (OnboardingStatus, error) {
-	row := q.db.QueryRow(ctx, beginOnboardingRemoteAssistancePartner,
-		arg.TenantID,
-		arg.ID,
-		arg.ChangedAt,
-		arg.ChangedBy,
-		arg.RequestExpiryAt,
-		arg.RequestExpiry100ns,
-		arg.RequestExpiryOffset,
-	)
-	var onboarding_status OnboardingStatus
-	err := row.Scan(&onboarding_status)
+	if err != nil {
+		err = fmt.Errorf("query ActOnRemoteAssistancePartner: %w", err)
+	}
 	return onboarding_status, err
 }
 
@@ -156,64 +89,68 @@ WITH wanted AS (
         unnest($1::uuid[]) AS tenant_id,
         unnest($2::uuid[]) AS id,
         unnest($3::text[]) AS change,
-        unnest($4::timestamptz[]) AS changed_at,
-        unnest($5::uuid[]) AS changed_by,
-        unnest($6::timestamptz[]) AS expiry_at,
-        unnest($7::smallint[]) AS expiry_100ns,
-        unnest($8::smallint[]) AS expiry_offset
+        string_to_array(unnest($4::text[]), ',')::onboarding_status[] AS from_states,
+        unnest($5::boolean[]) AS set_onboarding_status,
+        nullif(unnest($6::text[]), '')::onboarding_status AS onboarding_status,
+        unnest($7::boolean[]) AS set_last_connection,
+        unnest($8::bigint[]) AS last_connection_ticks,
+        unnest($9::smallint[]) AS last_connection_offset,
+        unnest($10::boolean[]) AS set_request_expiry,
+        unnest($11::bigint[]) AS request_expiry_ticks,
+        unnest($12::smallint[]) AS request_expiry_offset,
+        unnest($13::timestamptz[]) AS changed_at,
+        unnest($14::uuid[]) AS changed_by
 ), before AS (
     SELECT
-        p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_at, p.last_connection_100ns, p.last_connection_offset, p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by, w.change::partner_change AS change, w.changed_at, w.changed_by, w.expiry_at, w.expiry_100ns, w.expiry_offset,
-        CASE w.change
-            WHEN 'beginOnboarding' THEN p.onboarding_status = 'notOnboarded'
-            WHEN 'disconnect' THEN p.onboarding_status <> 'notOnboarded'
-            WHEN 'delete' THEN true
-        END AS applies
+        p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, w.change, w.changed_at, w.changed_by, CASE WHEN w.change = 'delete' THEN 'delete' ELSE 'act' END AS kind,
+        w.set_onboarding_status, w.onboarding_status AS to_onboarding_status,
+        w.set_last_connection, w.last_connection_ticks AS to_last_connection_ticks, w.last_connection_offset AS to_last_connection_offset,
+        w.set_request_expiry, w.request_expiry_ticks AS to_request_expiry_ticks, w.request_expiry_offset AS to_request_expiry_offset,
+        w.change = 'delete' OR p.onboarding_status = ANY (w.from_states) AS applies
     FROM wanted AS w
     CROSS JOIN LATERAL (
-        SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_at, r.last_connection_100ns, r.last_connection_offset, r.request_expiry_at, r.request_expiry_100ns, r.request_expiry_offset, r.created_at, r.created_by FROM remote_assistance_partners AS r
+        SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by FROM remote_assistance_partners AS r
         WHERE r.tenant_id = w.tenant_id AND r.id = w.id
         FOR UPDATE SKIP LOCKED
     ) AS p
 ), kept AS (
-    INSERT INTO remote_assistance_partner_versions (
-        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-        last_connection_at, last_connection_100ns, last_connection_offset,
-        request_expiry_at, request_expiry_100ns, request_expiry_offset,
-        created_at, created_by, replaced_by_change, replaced_at, replaced_by
-    )
-    SELECT
-        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-        last_connection_at, last_connection_100ns, last_connection_offset,
-        request_expiry_at, request_expiry_100ns, request_expiry_offset,
-        created_at, created_by, change, changed_at, changed_by
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
+    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by),
+        change, changed_at, changed_by
     FROM before
     WHERE applies
 ), changed AS (
     UPDATE remote_assistance_partners AS p SET
         version = p.version + 1,
-        onboarding_status = (CASE b.change WHEN 'beginOnboarding' THEN 'onboarding' ELSE 'notOnboarded' END)::onboarding_status,
-        request_expiry_at = b.expiry_at,
-        request_expiry_100ns = b.expiry_100ns,
-        request_expiry_offset = b.expiry_offset
+        onboarding_status = CASE WHEN NOT b.set_onboarding_status THEN p.onboarding_status ELSE b.to_onboarding_status END,
+        last_connection_ticks = CASE WHEN NOT b.set_last_connection THEN p.last_connection_ticks ELSE b.to_last_connection_ticks END,
+        last_connection_offset = CASE WHEN NOT b.set_last_connection THEN p.last_connection_offset ELSE b.to_last_connection_offset END,
+        request_expiry_ticks = CASE WHEN NOT b.set_request_expiry THEN p.request_expiry_ticks ELSE b.to_request_expiry_ticks END,
+        request_expiry_offset = CASE WHEN NOT b.set_request_expiry THEN p.request_expiry_offset ELSE b.to_request_expiry_offset END
     FROM before AS b
-    WHERE p.tenant_id = b.tenant_id AND p.id = b.id AND b.applies AND b.change IN ('beginOnboarding', 'disconnect')
+    WHERE p.tenant_id = b.tenant_id AND p.id = b.id AND b.applies AND b.kind = 'act'
 ), deleted AS (
     DELETE FROM remote_assistance_partners AS p USING before AS b
-    WHERE p.tenant_id = b.tenant_id AND p.id = b.id AND b.change = 'delete'
+    WHERE p.tenant_id = b.tenant_id AND p.id = b.id AND b.kind = 'delete'
 )
 SELECT tenant_id, id, onboarding_status FROM before
 `
 
 type ChangeRemoteAssistancePartnersParams struct {
-	TenantIds             []uuid.UUID
-	Ids                   []uuid.UUID
-	Changes               []string
-	ChangedAt             []time.Time
-	ChangedBy             []uuid.UUID
-	RequestExpiriesAt     []time.Time
-	RequestExpiries100ns  []int16
-	RequestExpiriesOffset []int16
+	TenantIds            []uuid.UUID
+	Ids                  []uuid.UUID
+	Changes              []string
+	FromStates           []string
+	SetOnboardingStatus  []bool
+	OnboardingStatus     []string
+	SetLastConnection    []bool
+	LastConnectionTicks  []int64
+	LastConnectionOffset []int16
+	SetRequestExpiry     []bool
+	RequestExpiryTicks   []int64
+	RequestExpiryOffset  []int16
+	ChangedAt            []time.Time
+	ChangedBy            []uuid.UUID
 }
 
 type ChangeRemoteAssistancePartnersRow struct {
@@ -222,70 +159,199 @@ type ChangeRemoteAssistancePartnersRow struct {
 	OnboardingStatus OnboardingStatus
 }
 
-// What the three above do, many at once, of any tenants, none of them twice; in no
-// promised order, and none for what isn't there or is being changed by another: it
-// waits for nobody. The element i of each array is of partner i. Each is looked up by
-// its key, however few the planner believes there are: of a kind, it expects one.
+// Deletes, and does what ActOnRemoteAssistancePartner does, many at once, of any tenants, none of them
+// twice; the rows come in any order, none for what doesn't exist or is locked: the
+// statement waits for nobody. Element i of each array belongs to entity i. The planner
+// expects few of a kind, and so looks each up by its key.
 func (q *Queries) ChangeRemoteAssistancePartners(ctx context.Context, arg ChangeRemoteAssistancePartnersParams) ([]ChangeRemoteAssistancePartnersRow, error) {
 	rows, err := q.db.Query(ctx, changeRemoteAssistancePartners,
 		arg.TenantIds,
 		arg.Ids,
 		arg.Changes,
+		arg.FromStates,
+		arg.SetOnboardingStatus,
+		arg.OnboardingStatus,
+		arg.SetLastConnection,
+		arg.LastConnectionTicks,
+		arg.LastConnectionOffset,
+		arg.SetRequestExpiry,
+		arg.RequestExpiryTicks,
+		arg.RequestExpiryOffset,
 		arg.ChangedAt,
 		arg.ChangedBy,
-		arg.RequestExpiriesAt,
-		arg.RequestExpiries100ns,
-		arg.RequestExpiriesOffset,
 	)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ChangeRemoteAssistancePartners: %w", err)
 	}
 	defer rows.Close()
 	var items []ChangeRemoteAssistancePartnersRow
 	for rows.Next() {
 		var i ChangeRemoteAssistancePartnersRow
 		if err := rows.Scan(&i.TenantID, &i.ID, &i.OnboardingStatus); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ChangeRemoteAssistancePartners: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ChangeRemoteAssistancePartners: %w", err)
 	}
 	return items, nil
 }
 
-const countPartnersUpTo = `-- name: CountPartnersUpTo :one
+const changeRemoteAssistancePartnersOfTenant = `-- name: ChangeRemoteAssistancePartnersOfTenant :many
+WITH wanted AS (
+    SELECT
+        unnest($1::uuid[]) AS id,
+        unnest($2::text[]) AS change,
+        string_to_array(unnest($3::text[]), ',')::onboarding_status[] AS from_states,
+        unnest($4::boolean[]) AS set_onboarding_status,
+        nullif(unnest($5::text[]), '')::onboarding_status AS onboarding_status,
+        unnest($6::boolean[]) AS set_last_connection,
+        unnest($7::bigint[]) AS last_connection_ticks,
+        unnest($8::smallint[]) AS last_connection_offset,
+        unnest($9::boolean[]) AS set_request_expiry,
+        unnest($10::bigint[]) AS request_expiry_ticks,
+        unnest($11::smallint[]) AS request_expiry_offset,
+        unnest($12::timestamptz[]) AS changed_at,
+        unnest($13::uuid[]) AS changed_by
+), before AS (
+    SELECT
+        p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, w.change, w.changed_at, w.changed_by, CASE WHEN w.change = 'delete' THEN 'delete' ELSE 'act' END AS kind,
+        w.set_onboarding_status, w.onboarding_status AS to_onboarding_status,
+        w.set_last_connection, w.last_connection_ticks AS to_last_connection_ticks, w.last_connection_offset AS to_last_connection_offset,
+        w.set_request_expiry, w.request_expiry_ticks AS to_request_expiry_ticks, w.request_expiry_offset AS to_request_expiry_offset,
+        w.change = 'delete' OR p.onboarding_status = ANY (w.from_states) AS applies
+    FROM wanted AS w
+    CROSS JOIN LATERAL (
+        SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by FROM remote_assistance_partners AS r
+        WHERE r.tenant_id = $14 AND r.id = w.id
+        FOR UPDATE SKIP LOCKED
+    ) AS p
+), kept AS (
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
+    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by),
+        change, changed_at, changed_by
+    FROM before
+    WHERE applies
+), changed AS (
+    UPDATE remote_assistance_partners AS p SET
+        version = p.version + 1,
+        onboarding_status = CASE WHEN NOT b.set_onboarding_status THEN p.onboarding_status ELSE b.to_onboarding_status END,
+        last_connection_ticks = CASE WHEN NOT b.set_last_connection THEN p.last_connection_ticks ELSE b.to_last_connection_ticks END,
+        last_connection_offset = CASE WHEN NOT b.set_last_connection THEN p.last_connection_offset ELSE b.to_last_connection_offset END,
+        request_expiry_ticks = CASE WHEN NOT b.set_request_expiry THEN p.request_expiry_ticks ELSE b.to_request_expiry_ticks END,
+        request_expiry_offset = CASE WHEN NOT b.set_request_expiry THEN p.request_expiry_offset ELSE b.to_request_expiry_offset END
+    FROM before AS b
+    WHERE p.tenant_id = $14 AND p.id = b.id AND b.applies AND b.kind = 'act'
+), deleted AS (
+    DELETE FROM remote_assistance_partners AS p USING before AS b
+    WHERE p.tenant_id = $14 AND p.id = b.id AND b.kind = 'delete'
+)
+SELECT tenant_id, id, onboarding_status FROM before
+`
+
+type ChangeRemoteAssistancePartnersOfTenantParams struct {
+	Ids                  []uuid.UUID
+	Changes              []string
+	FromStates           []string
+	SetOnboardingStatus  []bool
+	OnboardingStatus     []string
+	SetLastConnection    []bool
+	LastConnectionTicks  []int64
+	LastConnectionOffset []int16
+	SetRequestExpiry     []bool
+	RequestExpiryTicks   []int64
+	RequestExpiryOffset  []int16
+	ChangedAt            []time.Time
+	ChangedBy            []uuid.UUID
+	TenantID             uuid.UUID
+}
+
+type ChangeRemoteAssistancePartnersOfTenantRow struct {
+	TenantID         uuid.UUID
+	ID               uuid.UUID
+	OnboardingStatus OnboardingStatus
+}
+
+// Deletes, and does what ActOnRemoteAssistancePartner does, many at once, of one tenant, none of them
+// twice; the rows come in any order, none for what doesn't exist or is locked: the
+// statement waits for nobody. Element i of each array belongs to entity i. The planner
+// expects few of a kind, and so looks each up by its key.
+func (q *Queries) ChangeRemoteAssistancePartnersOfTenant(ctx context.Context, arg ChangeRemoteAssistancePartnersOfTenantParams) ([]ChangeRemoteAssistancePartnersOfTenantRow, error) {
+	rows, err := q.db.Query(ctx, changeRemoteAssistancePartnersOfTenant,
+		arg.Ids,
+		arg.Changes,
+		arg.FromStates,
+		arg.SetOnboardingStatus,
+		arg.OnboardingStatus,
+		arg.SetLastConnection,
+		arg.LastConnectionTicks,
+		arg.LastConnectionOffset,
+		arg.SetRequestExpiry,
+		arg.RequestExpiryTicks,
+		arg.RequestExpiryOffset,
+		arg.ChangedAt,
+		arg.ChangedBy,
+		arg.TenantID,
+	)
+	if err != nil {
+		return nil, fmt.Errorf("query ChangeRemoteAssistancePartnersOfTenant: %w", err)
+	}
+	defer rows.Close()
+	var items []ChangeRemoteAssistancePartnersOfTenantRow
+	for rows.Next() {
+		var i ChangeRemoteAssistancePartnersOfTenantRow
+		if err := rows.Scan(&i.TenantID, &i.ID, &i.OnboardingStatus); err != nil {
+			return nil, fmt.Errorf("query ChangeRemoteAssistancePartnersOfTenant: %w", err)
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("query ChangeRemoteAssistancePartnersOfTenant: %w", err)
+	}
+	return items, nil
+}
+
+const countRemoteAssistancePartners = `-- name: CountRemoteAssistancePartners :one
+SELECT count(*) FROM remote_assistance_partners AS p WHERE p.tenant_id = $1
+`
+
+func (q *Queries) CountRemoteAssistancePartners(ctx context.Context, tenantID uuid.UUID) (int64, error) {
+	row := q.db.QueryRow(ctx, countRemoteAssistancePartners, tenantID)
+	var count int64
+	err := row.Scan(&count)
+	if err != nil {
+		err = fmt.Errorf("query CountRemoteAssistancePartners: %w", err)
+	}
+	return count, err
+}
+
+const countRemoteAssistancePartnersUpTo = `-- name: CountRemoteAssistancePartnersUpTo :one
 SELECT count(*) FROM (
     SELECT FROM remote_assistance_partners AS p WHERE p.tenant_id = $1 LIMIT $2::bigint
 ) AS p
 `
 
-type CountPartnersUpToParams struct {
+type CountRemoteAssistancePartnersUpToParams struct {
 	TenantID uuid.UUID
 	Most     int64
 }
 
-func (q *Queries) CountPartnersUpTo(ctx context.Context, arg CountPartnersUpToParams) (int64, error) {
-	row := q.db.QueryRow(ctx, countPartnersUpTo, arg.TenantID, arg.Most)
+func (q *Queries) CountRemoteAssistancePartnersUpTo(ctx context.Context, arg CountRemoteAssistancePartnersUpToParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countRemoteAssistancePartnersUpTo, arg.TenantID, arg.Most)
 	var count int64
 	err := row.Scan(&count)
+	if err != nil {
+		err = fmt.Errorf("query CountRemoteAssistancePartnersUpTo: %w", err)
+	}
 	return count, err
 }
 
 const createRemoteAssistancePartner = `-- name: CreateRemoteAssistancePartner :one
-INSERT INTO remote_assistance_partners (
-    tenant_id, id, display_name, onboarding_url, onboarding_status,
-    last_connection_at, last_connection_100ns, last_connection_offset,
-    request_expiry_at, request_expiry_100ns, request_expiry_offset,
-    created_at, created_by
-) VALUES (
-    $1, $2, $3, $4, $5,
-    $6, $7, $8,
-    $9, $10, $11,
-    $12, $13
-)
-RETURNING tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_at, last_connection_100ns, last_connection_offset, request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by
+
+INSERT INTO remote_assistance_partners (tenant_id, id, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+RETURNING tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by
 `
 
 type CreateRemoteAssistancePartnerParams struct {
@@ -294,16 +360,15 @@ type CreateRemoteAssistancePartnerParams struct {
 	DisplayName          *string
 	OnboardingUrl        *string
 	OnboardingStatus     OnboardingStatus
-	LastConnectionAt     time.Time
-	LastConnection100ns  int16
+	LastConnectionTicks  int64
 	LastConnectionOffset int16
-	RequestExpiryAt      time.Time
-	RequestExpiry100ns   int16
+	RequestExpiryTicks   int64
 	RequestExpiryOffset  int16
 	CreatedAt            time.Time
 	CreatedBy            uuid.UUID
 }
 
+// Code generated by internal/entity/gen from internal/entity. DO NOT EDIT.
 func (q *Queries) CreateRemoteAssistancePartner(ctx context.Context, arg CreateRemoteAssistancePartnerParams) (RemoteAssistancePartner, error) {
 	row := q.db.QueryRow(ctx, createRemoteAssistancePartner,
 		arg.TenantID,
@@ -311,11 +376,9 @@ func (q *Queries) CreateRemoteAssistancePartner(ctx context.Context, arg CreateR
 		arg.DisplayName,
 		arg.OnboardingUrl,
 		arg.OnboardingStatus,
-		arg.LastConnectionAt,
-		arg.LastConnection100ns,
+		arg.LastConnectionTicks,
 		arg.LastConnectionOffset,
-		arg.RequestExpiryAt,
-		arg.RequestExpiry100ns,
+		arg.RequestExpiryTicks,
 		arg.RequestExpiryOffset,
 		arg.CreatedAt,
 		arg.CreatedBy,
@@ -328,32 +391,28 @@ func (q *Queries) CreateRemoteAssistancePartner(ctx context.Context, arg CreateR
 		&i.DisplayName,
 		&i.OnboardingUrl,
 		&i.OnboardingStatus,
-		&i.LastConnectionAt,
-		&i.LastConnection100ns,
+		&i.LastConnectionTicks,
 		&i.LastConnectionOffset,
-		&i.RequestExpiryAt,
-		&i.RequestExpiry100ns,
+		&i.RequestExpiryTicks,
 		&i.RequestExpiryOffset,
 		&i.CreatedAt,
 		&i.CreatedBy,
 	)
+	if err != nil {
+		err = fmt.Errorf("query CreateRemoteAssistancePartner: %w", err)
+	}
 	return i, err
 }
 
 const createRemoteAssistancePartners = `-- name: CreateRemoteAssistancePartners :many
-INSERT INTO remote_assistance_partners (
-    tenant_id, id, display_name, onboarding_url, onboarding_status,
-    last_connection_at, last_connection_100ns, last_connection_offset,
-    request_expiry_at, request_expiry_100ns, request_expiry_offset,
-    created_at, created_by
-)
+INSERT INTO remote_assistance_partners (tenant_id, id, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by)
 SELECT
     u.tenant_id, u.id,
     CASE WHEN u.has_display_name THEN u.display_name END,
     CASE WHEN u.has_onboarding_url THEN u.onboarding_url END,
-    u.onboarding_status::onboarding_status,
-    u.last_connection_at, u.last_connection_100ns, u.last_connection_offset,
-    u.request_expiry_at, u.request_expiry_100ns, u.request_expiry_offset,
+    u.onboarding_status,
+    u.last_connection_ticks, u.last_connection_offset,
+    u.request_expiry_ticks, u.request_expiry_offset,
     u.created_at, u.created_by
 FROM (
     SELECT
@@ -363,59 +422,53 @@ FROM (
         unnest($4::text[]) AS display_name,
         unnest($5::boolean[]) AS has_onboarding_url,
         unnest($6::text[]) AS onboarding_url,
-        unnest($7::text[]) AS onboarding_status,
-        unnest($8::timestamptz[]) AS last_connection_at,
-        unnest($9::smallint[]) AS last_connection_100ns,
-        unnest($10::smallint[]) AS last_connection_offset,
-        unnest($11::timestamptz[]) AS request_expiry_at,
-        unnest($12::smallint[]) AS request_expiry_100ns,
-        unnest($13::smallint[]) AS request_expiry_offset,
-        unnest($14::timestamptz[]) AS created_at,
-        unnest($15::uuid[]) AS created_by
+        nullif(unnest($7::text[]), '')::onboarding_status AS onboarding_status,
+        unnest($8::bigint[]) AS last_connection_ticks,
+        unnest($9::smallint[]) AS last_connection_offset,
+        unnest($10::bigint[]) AS request_expiry_ticks,
+        unnest($11::smallint[]) AS request_expiry_offset,
+        unnest($12::timestamptz[]) AS created_at,
+        unnest($13::uuid[]) AS created_by
 ) AS u
-RETURNING tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_at, last_connection_100ns, last_connection_offset, request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by
+RETURNING tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by
 `
 
 type CreateRemoteAssistancePartnersParams struct {
-	TenantIds             []uuid.UUID
-	Ids                   []uuid.UUID
-	HasDisplayNames       []bool
-	DisplayNames          []string
-	HasOnboardingUrls     []bool
-	OnboardingUrls        []string
-	OnboardingStatuses    []string
-	LastConnectionsAt     []time.Time
-	LastConnections100ns  []int16
-	LastConnectionsOffset []int16
-	RequestExpiriesAt     []time.Time
-	RequestExpiries100ns  []int16
-	RequestExpiriesOffset []int16
-	CreatedAt             []time.Time
-	CreatedBy             []uuid.UUID
+	TenantIds            []uuid.UUID
+	Ids                  []uuid.UUID
+	HasDisplayName       []bool
+	DisplayName          []string
+	HasOnboardingUrl     []bool
+	OnboardingUrl        []string
+	OnboardingStatus     []string
+	LastConnectionTicks  []int64
+	LastConnectionOffset []int16
+	RequestExpiryTicks   []int64
+	RequestExpiryOffset  []int16
+	CreatedAt            []time.Time
+	CreatedBy            []uuid.UUID
 }
 
-// Many at once, of any tenants; in no promised order. The element i of each
-// array is of partner i; a text is null unless its has_ says so.
+// Creates many at once, of any tenants; the rows come in any order. Element i of each
+// array belongs to entity i; a value is null unless its has_ is true.
 func (q *Queries) CreateRemoteAssistancePartners(ctx context.Context, arg CreateRemoteAssistancePartnersParams) ([]RemoteAssistancePartner, error) {
 	rows, err := q.db.Query(ctx, createRemoteAssistancePartners,
 		arg.TenantIds,
 		arg.Ids,
-		arg.HasDisplayNames,
-		arg.DisplayNames,
-		arg.HasOnboardingUrls,
-		arg.OnboardingUrls,
-		arg.OnboardingStatuses,
-		arg.LastConnectionsAt,
-		arg.LastConnections100ns,
-		arg.LastConnectionsOffset,
-		arg.RequestExpiriesAt,
-		arg.RequestExpiries100ns,
-		arg.RequestExpiriesOffset,
+		arg.HasDisplayName,
+		arg.DisplayName,
+		arg.HasOnboardingUrl,
+		arg.OnboardingUrl,
+		arg.OnboardingStatus,
+		arg.LastConnectionTicks,
+		arg.LastConnectionOffset,
+		arg.RequestExpiryTicks,
+		arg.RequestExpiryOffset,
 		arg.CreatedAt,
 		arg.CreatedBy,
 	)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query CreateRemoteAssistancePartners: %w", err)
 	}
 	defer rows.Close()
 	var items []RemoteAssistancePartner
@@ -428,21 +481,19 @@ func (q *Queries) CreateRemoteAssistancePartners(ctx context.Context, arg Create
 			&i.DisplayName,
 			&i.OnboardingUrl,
 			&i.OnboardingStatus,
-			&i.LastConnectionAt,
-			&i.LastConnection100ns,
+			&i.LastConnectionTicks,
 			&i.LastConnectionOffset,
-			&i.RequestExpiryAt,
-			&i.RequestExpiry100ns,
+			&i.RequestExpiryTicks,
 			&i.RequestExpiryOffset,
 			&i.CreatedAt,
 			&i.CreatedBy,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query CreateRemoteAssistancePartners: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query CreateRemoteAssistancePartners: %w", err)
 	}
 	return items, nil
 }
@@ -450,105 +501,85 @@ func (q *Queries) CreateRemoteAssistancePartners(ctx context.Context, arg Create
 const deleteRemoteAssistancePartner = `-- name: DeleteRemoteAssistancePartner :one
 WITH replaced AS (
     DELETE FROM remote_assistance_partners AS p
-    WHERE p.tenant_id = $3 AND p.id = $4
-    RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_at, p.last_connection_100ns, p.last_connection_offset, p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by
+    WHERE p.tenant_id = $1 AND p.id = $2
+    RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by
+), kept AS (
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
+    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by),
+        'delete', $3, $4
+    FROM replaced
 )
-INSERT INTO remote_assistance_partner_versions (
-    tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-    last_connection_at, last_connection_100ns, last_connection_offset,
-    request_expiry_at, request_expiry_100ns, request_expiry_offset,
-    created_at, created_by, replaced_by_change, replaced_at, replaced_by
-)
-SELECT
-    tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-    last_connection_at, last_connection_100ns, last_connection_offset,
-    request_expiry_at, request_expiry_100ns, request_expiry_offset,
-    created_at, created_by, 'delete', $1, $2
-FROM replaced
-RETURNING onboarding_status
+SELECT onboarding_status FROM replaced
 `
 
 type DeleteRemoteAssistancePartnerParams struct {
-	ChangedAt time.Time
-	ChangedBy uuid.UUID
 	TenantID  uuid.UUID
 	ID        uuid.UUID
+	ChangedAt time.Time
+	ChangedBy uuid.UUID
 }
 
-// Returns the status before.
+// Returns the state before.
 func (q *Queries) DeleteRemoteAssistancePartner(ctx context.Context, arg DeleteRemoteAssistancePartnerParams) (OnboardingStatus, error) {
 	row := q.db.QueryRow(ctx, deleteRemoteAssistancePartner,
-		arg.ChangedAt,
-		arg.ChangedBy,
 		arg.TenantID,
 		arg.ID,
+		arg.ChangedAt,
+		arg.ChangedBy,
 	)
 	var onboarding_status OnboardingStatus
 	err := row.Scan(&onboarding_status)
+	if err != nil {
+		err = fmt.Errorf("query DeleteRemoteAssistancePartner: %w", err)
+	}
 	return onboarding_status, err
 }
 
-const disconnectRemoteAssistancePartner = `-- name: DisconnectRemoteAssistancePartner :one
-WITH before AS (
-    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_at, p.last_connection_100ns, p.last_connection_offset, p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by FROM remote_assistance_partners AS p
-    WHERE p.tenant_id = $1 AND p.id = $2
-    FOR UPDATE
-), kept AS (
-    INSERT INTO remote_assistance_partner_versions (
-        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-        last_connection_at, last_connection_100ns, last_connection_offset,
-        request_expiry_at, request_expiry_100ns, request_expiry_offset,
-        created_at, created_by, replaced_by_change, replaced_at, replaced_by
-    )
-    SELECT
-        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-        last_connection_at, last_connection_100ns, last_connection_offset,
-        request_expiry_at, request_expiry_100ns, request_expiry_offset,
-        created_at, created_by, 'disconnect', $3, $4
-    FROM before
-    WHERE before.onboarding_status <> 'notOnboarded'
-), changed AS (
-    UPDATE remote_assistance_partners AS p SET
-        version = p.version + 1,
-        onboarding_status = 'notOnboarded',
-        request_expiry_at = $5,
-        request_expiry_100ns = $6,
-        request_expiry_offset = $7
-    FROM before
-    WHERE p.tenant_id = $1 AND p.id = $2 AND p.tenant_id = before.tenant_id AND p.id = before.id
-        AND before.onboarding_status <> 'notOnboarded'
-)
-SELECT onboarding_status FROM before
+const diffRemoteAssistancePartners = `-- name: DiffRemoteAssistancePartners :many
+SELECT COALESCE(a.id, b.id)::uuid AS id
+FROM (SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by FROM remote_assistance_partners AS x WHERE x.tenant_id = $1 AND x.id > $2) AS a
+FULL JOIN (SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by FROM remote_assistance_partners AS y WHERE y.tenant_id = $3 AND y.id > $2) AS b ON a.id = b.id
+WHERE (a.id, a.display_name, a.onboarding_url, a.onboarding_status, a.last_connection_ticks, a.last_connection_offset, a.request_expiry_ticks, a.request_expiry_offset)
+    IS DISTINCT FROM (b.id, b.display_name, b.onboarding_url, b.onboarding_status, b.last_connection_ticks, b.last_connection_offset, b.request_expiry_ticks, b.request_expiry_offset)
+ORDER BY 1
+LIMIT $4::bigint
 `
 
-type DisconnectRemoteAssistancePartnerParams struct {
-	TenantID            uuid.UUID
-	ID                  uuid.UUID
-	ChangedAt           time.Time
-	ChangedBy           uuid.UUID
-	RequestExpiryAt     time.Time
-	RequestExpiry100ns  int16
-	RequestExpiryOffset int16
+type DiffRemoteAssistancePartnersParams struct {
+	FromID   uuid.UUID
+	After    uuid.UUID
+	TenantID uuid.UUID
+	RowLimit int64
 }
 
-// Returns the status before; it changes unless that is notOnboarded.
-func (q *Queries) DisconnectRemoteAssistancePartner(ctx context.Context, arg DisconnectRemoteAssistancePartnerParams) (OnboardingStatus, error) {
-	row := q.db.QueryRow(ctx, disconnectRemoteAssistancePartner,
+// Lists in which entities two tenants differ, by id, after an id.
+func (q *Queries) DiffRemoteAssistancePartners(ctx context.Context, arg DiffRemoteAssistancePartnersParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, diffRemoteAssistancePartners,
+		arg.FromID,
+		arg.After,
 		arg.TenantID,
-		arg.ID,
-		arg.ChangedAt,
-		arg.ChangedBy,
-		arg.RequestExpiryAt,
-		arg.RequestExpiry100ns,
-		arg.RequestExpiryOffset,
+		arg.RowLimit,
 	)
-	var onboarding_status OnboardingStatus
-	err := row.Scan(&onboarding_status)
-	return onboarding_status, err
+	if err != nil {
+		return nil, fmt.Errorf("query DiffRemoteAssistancePartners: %w", err)
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("query DiffRemoteAssistancePartners: %w", err)
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("query DiffRemoteAssistancePartners: %w", err)
+	}
+	return items, nil
 }
 
 const getRemoteAssistancePartner = `-- name: GetRemoteAssistancePartner :one
-SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_at, last_connection_100ns, last_connection_offset, request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by FROM remote_assistance_partners
+SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by FROM remote_assistance_partners
 WHERE tenant_id = $1 AND id = $2
 `
 
@@ -567,25 +598,26 @@ func (q *Queries) GetRemoteAssistancePartner(ctx context.Context, arg GetRemoteA
 		&i.DisplayName,
 		&i.OnboardingUrl,
 		&i.OnboardingStatus,
-		&i.LastConnectionAt,
-		&i.LastConnection100ns,
+		&i.LastConnectionTicks,
 		&i.LastConnectionOffset,
-		&i.RequestExpiryAt,
-		&i.RequestExpiry100ns,
+		&i.RequestExpiryTicks,
 		&i.RequestExpiryOffset,
 		&i.CreatedAt,
 		&i.CreatedBy,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetRemoteAssistancePartner: %w", err)
+	}
 	return i, err
 }
 
 const getRemoteAssistancePartners = `-- name: GetRemoteAssistancePartners :many
-SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_at, p.last_connection_100ns, p.last_connection_offset, p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by
+SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by
 FROM (
     SELECT unnest($1::uuid[]) AS tenant_id, unnest($2::uuid[]) AS id
 ) AS u
 CROSS JOIN LATERAL (
-    SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_at, r.last_connection_100ns, r.last_connection_offset, r.request_expiry_at, r.request_expiry_100ns, r.request_expiry_offset, r.created_at, r.created_by FROM remote_assistance_partners AS r
+    SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by FROM remote_assistance_partners AS r
     WHERE r.tenant_id = u.tenant_id AND r.id = u.id
     OFFSET 0
 ) AS p
@@ -596,13 +628,12 @@ type GetRemoteAssistancePartnersParams struct {
 	Ids       []uuid.UUID
 }
 
-// Many at once, of any tenants; in no promised order, and none for what isn't
-// there. Each is looked up by its key, however many the planner believes there
-// are: OFFSET keeps it from joining all with all.
+// Gets many at once, of any tenants; the rows come in any order, none for what doesn't
+// exist. OFFSET makes each a lookup by key, however many rows the planner expects.
 func (q *Queries) GetRemoteAssistancePartners(ctx context.Context, arg GetRemoteAssistancePartnersParams) ([]RemoteAssistancePartner, error) {
 	rows, err := q.db.Query(ctx, getRemoteAssistancePartners, arg.TenantIds, arg.Ids)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query GetRemoteAssistancePartners: %w", err)
 	}
 	defer rows.Close()
 	var items []RemoteAssistancePartner
@@ -615,27 +646,107 @@ func (q *Queries) GetRemoteAssistancePartners(ctx context.Context, arg GetRemote
 			&i.DisplayName,
 			&i.OnboardingUrl,
 			&i.OnboardingStatus,
-			&i.LastConnectionAt,
-			&i.LastConnection100ns,
+			&i.LastConnectionTicks,
 			&i.LastConnectionOffset,
-			&i.RequestExpiryAt,
-			&i.RequestExpiry100ns,
+			&i.RequestExpiryTicks,
 			&i.RequestExpiryOffset,
 			&i.CreatedAt,
 			&i.CreatedBy,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query GetRemoteAssistancePartners: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query GetRemoteAssistancePartners: %w", err)
+	}
+	return items, nil
+}
+
+const getRemoteAssistancePartnersOfTenant = `-- name: GetRemoteAssistancePartnersOfTenant :many
+SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by
+FROM unnest($1::uuid[]) AS u (id)
+CROSS JOIN LATERAL (
+    SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by FROM remote_assistance_partners AS r
+    WHERE r.tenant_id = $2 AND r.id = u.id
+    OFFSET 0
+) AS p
+`
+
+type GetRemoteAssistancePartnersOfTenantParams struct {
+	Ids      []uuid.UUID
+	TenantID uuid.UUID
+}
+
+// Gets many at once, of one tenant; the rows come in any order, none for what doesn't
+// exist. OFFSET makes each a lookup by key, however many rows the planner expects.
+func (q *Queries) GetRemoteAssistancePartnersOfTenant(ctx context.Context, arg GetRemoteAssistancePartnersOfTenantParams) ([]RemoteAssistancePartner, error) {
+	rows, err := q.db.Query(ctx, getRemoteAssistancePartnersOfTenant, arg.Ids, arg.TenantID)
+	if err != nil {
+		return nil, fmt.Errorf("query GetRemoteAssistancePartnersOfTenant: %w", err)
+	}
+	defer rows.Close()
+	var items []RemoteAssistancePartner
+	for rows.Next() {
+		var i RemoteAssistancePartner
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.Version,
+			&i.DisplayName,
+			&i.OnboardingUrl,
+			&i.OnboardingStatus,
+			&i.LastConnectionTicks,
+			&i.LastConnectionOffset,
+			&i.RequestExpiryTicks,
+			&i.RequestExpiryOffset,
+			&i.CreatedAt,
+			&i.CreatedBy,
+		); err != nil {
+			return nil, fmt.Errorf("query GetRemoteAssistancePartnersOfTenant: %w", err)
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("query GetRemoteAssistancePartnersOfTenant: %w", err)
+	}
+	return items, nil
+}
+
+const listRemoteAssistancePartnerIDs = `-- name: ListRemoteAssistancePartnerIDs :many
+SELECT p.id FROM remote_assistance_partners AS p
+WHERE p.tenant_id = $1 AND p.id = ANY ($2::uuid[])
+ORDER BY p.id
+`
+
+type ListRemoteAssistancePartnerIDsParams struct {
+	TenantID uuid.UUID
+	Ids      []uuid.UUID
+}
+
+// Lists which of the ids entities have.
+func (q *Queries) ListRemoteAssistancePartnerIDs(ctx context.Context, arg ListRemoteAssistancePartnerIDsParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, listRemoteAssistancePartnerIDs, arg.TenantID, arg.Ids)
+	if err != nil {
+		return nil, fmt.Errorf("query ListRemoteAssistancePartnerIDs: %w", err)
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("query ListRemoteAssistancePartnerIDs: %w", err)
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("query ListRemoteAssistancePartnerIDs: %w", err)
 	}
 	return items, nil
 }
 
 const listRemoteAssistancePartners = `-- name: ListRemoteAssistancePartners :many
-SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_at, last_connection_100ns, last_connection_offset, request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by FROM remote_assistance_partners
+SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by FROM remote_assistance_partners
 WHERE tenant_id = $1 AND id > $2
 ORDER BY id
 LIMIT $4::bigint OFFSET $3::bigint
@@ -656,7 +767,7 @@ func (q *Queries) ListRemoteAssistancePartners(ctx context.Context, arg ListRemo
 		arg.RowLimit,
 	)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListRemoteAssistancePartners: %w", err)
 	}
 	defer rows.Close()
 	var items []RemoteAssistancePartner
@@ -669,88 +780,169 @@ func (q *Queries) ListRemoteAssistancePartners(ctx context.Context, arg ListRemo
 			&i.DisplayName,
 			&i.OnboardingUrl,
 			&i.OnboardingStatus,
-			&i.LastConnectionAt,
-			&i.LastConnection100ns,
+			&i.LastConnectionTicks,
 			&i.LastConnectionOffset,
-			&i.RequestExpiryAt,
-			&i.RequestExpiry100ns,
+			&i.RequestExpiryTicks,
 			&i.RequestExpiryOffset,
 			&i.CreatedAt,
 			&i.CreatedBy,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListRemoteAssistancePartners: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListRemoteAssistancePartners: %w", err)
 	}
 	return items, nil
 }
 
-const partnerIDWasUsed = `-- name: PartnerIDWasUsed :one
+const listRemoteAssistancePartnersByID = `-- name: ListRemoteAssistancePartnersByID :many
+SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by FROM remote_assistance_partners
+WHERE tenant_id = $1 AND id = ANY ($2::uuid[])
+ORDER BY id
+`
+
+type ListRemoteAssistancePartnersByIDParams struct {
+	TenantID uuid.UUID
+	Ids      []uuid.UUID
+}
+
+func (q *Queries) ListRemoteAssistancePartnersByID(ctx context.Context, arg ListRemoteAssistancePartnersByIDParams) ([]RemoteAssistancePartner, error) {
+	rows, err := q.db.Query(ctx, listRemoteAssistancePartnersByID, arg.TenantID, arg.Ids)
+	if err != nil {
+		return nil, fmt.Errorf("query ListRemoteAssistancePartnersByID: %w", err)
+	}
+	defer rows.Close()
+	var items []RemoteAssistancePartner
+	for rows.Next() {
+		var i RemoteAssistancePartner
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.Version,
+			&i.DisplayName,
+			&i.OnboardingUrl,
+			&i.OnboardingStatus,
+			&i.LastConnectionTicks,
+			&i.LastConnectionOffset,
+			&i.RequestExpiryTicks,
+			&i.RequestExpiryOffset,
+			&i.CreatedAt,
+			&i.CreatedBy,
+		); err != nil {
+			return nil, fmt.Errorf("query ListRemoteAssistancePartnersByID: %w", err)
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("query ListRemoteAssistancePartnersByID: %w", err)
+	}
+	return items, nil
+}
+
+const remoteAssistancePartnerIDWasUsed = `-- name: RemoteAssistancePartnerIDWasUsed :one
 SELECT (EXISTS (
     SELECT FROM remote_assistance_partners AS p WHERE p.tenant_id = $1 AND p.id = $2
 ) OR EXISTS (
-    SELECT FROM remote_assistance_partner_versions AS v WHERE v.tenant_id = $1 AND v.id = $2
+    SELECT FROM entity_versions AS v WHERE v.tenant_id = $1 AND v.entity = 'remoteAssistancePartner' AND v.id = $2
 ))::boolean AS was_used
 `
 
-type PartnerIDWasUsedParams struct {
+type RemoteAssistancePartnerIDWasUsedParams struct {
 	TenantID uuid.UUID
 	ID       uuid.UUID
 }
 
-// Whether a partner has the id, or had it before it was deleted.
-func (q *Queries) PartnerIDWasUsed(ctx context.Context, arg PartnerIDWasUsedParams) (bool, error) {
-	row := q.db.QueryRow(ctx, partnerIDWasUsed, arg.TenantID, arg.ID)
+// Tells whether an entity has the id, or had it before it was deleted.
+func (q *Queries) RemoteAssistancePartnerIDWasUsed(ctx context.Context, arg RemoteAssistancePartnerIDWasUsedParams) (bool, error) {
+	row := q.db.QueryRow(ctx, remoteAssistancePartnerIDWasUsed, arg.TenantID, arg.ID)
 	var was_used bool
 	err := row.Scan(&was_used)
+	if err != nil {
+		err = fmt.Errorf("query RemoteAssistancePartnerIDWasUsed: %w", err)
+	}
 	return was_used, err
+}
+
+const removeRemoteAssistancePartnersNotIn = `-- name: RemoveRemoteAssistancePartnersNotIn :exec
+WITH kept AS MATERIALIZED (
+    SELECT s.id FROM remote_assistance_partners AS s WHERE s.tenant_id = $2
+)
+DELETE FROM remote_assistance_partners AS p
+WHERE p.tenant_id = $1 AND NOT EXISTS (SELECT FROM kept WHERE kept.id = p.id)
+`
+
+type RemoveRemoteAssistancePartnersNotInParams struct {
+	TenantID uuid.UUID
+	FromID   uuid.UUID
+}
+
+func (q *Queries) RemoveRemoteAssistancePartnersNotIn(ctx context.Context, arg RemoveRemoteAssistancePartnersNotInParams) error {
+	_, err := q.db.Exec(ctx, removeRemoteAssistancePartnersNotIn, arg.TenantID, arg.FromID)
+	if err != nil {
+		return fmt.Errorf("query RemoveRemoteAssistancePartnersNotIn: %w", err)
+	}
+	return nil
+}
+
+const replaceRemoteAssistancePartners = `-- name: ReplaceRemoteAssistancePartners :exec
+INSERT INTO remote_assistance_partners AS p (tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by)
+SELECT $1::uuid, s.id, s.version, s.display_name, s.onboarding_url, s.onboarding_status, s.last_connection_ticks, s.last_connection_offset, s.request_expiry_ticks, s.request_expiry_offset, s.created_at, s.created_by
+FROM remote_assistance_partners AS s
+WHERE s.tenant_id = $2
+ON CONFLICT (tenant_id, id) DO UPDATE SET
+    version = excluded.version,
+    display_name = excluded.display_name,
+    onboarding_url = excluded.onboarding_url,
+    onboarding_status = excluded.onboarding_status,
+    last_connection_ticks = excluded.last_connection_ticks,
+    last_connection_offset = excluded.last_connection_offset,
+    request_expiry_ticks = excluded.request_expiry_ticks,
+    request_expiry_offset = excluded.request_expiry_offset,
+    created_at = excluded.created_at, created_by = excluded.created_by
+WHERE (p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by)
+    IS DISTINCT FROM (excluded.version, excluded.display_name, excluded.onboarding_url, excluded.onboarding_status, excluded.last_connection_ticks, excluded.last_connection_offset, excluded.request_expiry_ticks, excluded.request_expiry_offset, excluded.created_at, excluded.created_by)
+`
+
+type ReplaceRemoteAssistancePartnersParams struct {
+	TenantID uuid.UUID
+	FromID   uuid.UUID
+}
+
+// Puts the entities of one tenant in the place of another's. Those that stay are the
+// same rows, and locked: a client's change that waits for one continues with it.
+func (q *Queries) ReplaceRemoteAssistancePartners(ctx context.Context, arg ReplaceRemoteAssistancePartnersParams) error {
+	_, err := q.db.Exec(ctx, replaceRemoteAssistancePartners, arg.TenantID, arg.FromID)
+	if err != nil {
+		return fmt.Errorf("query ReplaceRemoteAssistancePartners: %w", err)
+	}
+	return nil
 }
 
 const updateRemoteAssistancePartner = `-- name: UpdateRemoteAssistancePartner :one
 WITH replaced AS (
-    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_at, p.last_connection_100ns, p.last_connection_offset, p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by FROM remote_assistance_partners AS p
-    WHERE p.tenant_id = $15 AND p.id = $16
+    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by FROM remote_assistance_partners AS p
+    WHERE p.tenant_id = $13 AND p.id = $14
     FOR UPDATE
 ), kept AS (
-    INSERT INTO remote_assistance_partner_versions (
-        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-        last_connection_at, last_connection_100ns, last_connection_offset,
-        request_expiry_at, request_expiry_100ns, request_expiry_offset,
-        created_at, created_by, replaced_by_change, replaced_at, replaced_by
-    )
-    SELECT
-        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-        last_connection_at, last_connection_100ns, last_connection_offset,
-        request_expiry_at, request_expiry_100ns, request_expiry_offset,
-        created_at, created_by, 'update', $17, $18
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
+    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by),
+        'update', $15, $16
     FROM replaced
 )
 UPDATE remote_assistance_partners AS p SET
     version = p.version + 1,
-    display_name = CASE WHEN $1::boolean
-        THEN $2 ELSE p.display_name END,
-    onboarding_url = CASE WHEN $3::boolean
-        THEN $4 ELSE p.onboarding_url END,
-    onboarding_status = CASE WHEN $5::boolean
-        THEN $6 ELSE p.onboarding_status END,
-    last_connection_at = CASE WHEN $7::boolean
-        THEN $8 ELSE p.last_connection_at END,
-    last_connection_100ns = CASE WHEN $7
-        THEN $9 ELSE p.last_connection_100ns END,
-    last_connection_offset = CASE WHEN $7
-        THEN $10 ELSE p.last_connection_offset END,
-    request_expiry_at = CASE WHEN $11::boolean
-        THEN $12 ELSE p.request_expiry_at END,
-    request_expiry_100ns = CASE WHEN $11
-        THEN $13 ELSE p.request_expiry_100ns END,
-    request_expiry_offset = CASE WHEN $11
-        THEN $14 ELSE p.request_expiry_offset END
+    display_name = CASE WHEN $1::boolean THEN $2 ELSE p.display_name END,
+    onboarding_url = CASE WHEN $3::boolean THEN $4 ELSE p.onboarding_url END,
+    onboarding_status = CASE WHEN $5::boolean THEN $6 ELSE p.onboarding_status END,
+    last_connection_ticks = CASE WHEN $7::boolean THEN $8 ELSE p.last_connection_ticks END,
+    last_connection_offset = CASE WHEN $7 THEN $9 ELSE p.last_connection_offset END,
+    request_expiry_ticks = CASE WHEN $10::boolean THEN $11 ELSE p.request_expiry_ticks END,
+    request_expiry_offset = CASE WHEN $10 THEN $12 ELSE p.request_expiry_offset END
 FROM replaced
-WHERE p.tenant_id = $15 AND p.id = $16 AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
-RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_at, p.last_connection_100ns, p.last_connection_offset, p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by
+WHERE p.tenant_id = $13 AND p.id = $14 AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
+RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by
 `
 
 type UpdateRemoteAssistancePartnerParams struct {
@@ -761,12 +953,10 @@ type UpdateRemoteAssistancePartnerParams struct {
 	SetOnboardingStatus  bool
 	OnboardingStatus     OnboardingStatus
 	SetLastConnection    bool
-	LastConnectionAt     time.Time
-	LastConnection100ns  int16
+	LastConnectionTicks  int64
 	LastConnectionOffset int16
 	SetRequestExpiry     bool
-	RequestExpiryAt      time.Time
-	RequestExpiry100ns   int16
+	RequestExpiryTicks   int64
 	RequestExpiryOffset  int16
 	TenantID             uuid.UUID
 	ID                   uuid.UUID
@@ -774,6 +964,7 @@ type UpdateRemoteAssistancePartnerParams struct {
 	ChangedBy            uuid.UUID
 }
 
+// Sets what has a set_ that is true, and keeps the version before.
 func (q *Queries) UpdateRemoteAssistancePartner(ctx context.Context, arg UpdateRemoteAssistancePartnerParams) (RemoteAssistancePartner, error) {
 	row := q.db.QueryRow(ctx, updateRemoteAssistancePartner,
 		arg.SetDisplayName,
@@ -783,12 +974,10 @@ func (q *Queries) UpdateRemoteAssistancePartner(ctx context.Context, arg UpdateR
 		arg.SetOnboardingStatus,
 		arg.OnboardingStatus,
 		arg.SetLastConnection,
-		arg.LastConnectionAt,
-		arg.LastConnection100ns,
+		arg.LastConnectionTicks,
 		arg.LastConnectionOffset,
 		arg.SetRequestExpiry,
-		arg.RequestExpiryAt,
-		arg.RequestExpiry100ns,
+		arg.RequestExpiryTicks,
 		arg.RequestExpiryOffset,
 		arg.TenantID,
 		arg.ID,
@@ -803,15 +992,16 @@ func (q *Queries) UpdateRemoteAssistancePartner(ctx context.Context, arg UpdateR
 		&i.DisplayName,
 		&i.OnboardingUrl,
 		&i.OnboardingStatus,
-		&i.LastConnectionAt,
-		&i.LastConnection100ns,
+		&i.LastConnectionTicks,
 		&i.LastConnectionOffset,
-		&i.RequestExpiryAt,
-		&i.RequestExpiry100ns,
+		&i.RequestExpiryTicks,
 		&i.RequestExpiryOffset,
 		&i.CreatedAt,
 		&i.CreatedBy,
 	)
+	if err != nil {
+		err = fmt.Errorf("query UpdateRemoteAssistancePartner: %w", err)
+	}
 	return i, err
 }
 
@@ -820,124 +1010,98 @@ WITH wanted AS (
     SELECT
         unnest($1::uuid[]) AS tenant_id,
         unnest($2::uuid[]) AS id,
-        unnest($3::timestamptz[]) AS changed_at,
-        unnest($4::uuid[]) AS changed_by,
-        unnest($5::boolean[]) AS set_display_name,
-        unnest($6::boolean[]) AS has_display_name,
-        unnest($7::text[]) AS display_name,
-        unnest($8::boolean[]) AS set_onboarding_url,
-        unnest($9::boolean[]) AS has_onboarding_url,
-        unnest($10::text[]) AS onboarding_url,
-        unnest($11::boolean[]) AS set_onboarding_status,
-        unnest($12::text[]) AS onboarding_status,
-        unnest($13::boolean[]) AS set_last_connection,
-        unnest($14::timestamptz[]) AS last_connection_at,
-        unnest($15::smallint[]) AS last_connection_100ns,
-        unnest($16::smallint[]) AS last_connection_offset,
-        unnest($17::boolean[]) AS set_request_expiry,
-        unnest($18::timestamptz[]) AS request_expiry_at,
-        unnest($19::smallint[]) AS request_expiry_100ns,
-        unnest($20::smallint[]) AS request_expiry_offset
+        unnest($3::boolean[]) AS set_display_name,
+        unnest($4::boolean[]) AS has_display_name,
+        unnest($5::text[]) AS display_name,
+        unnest($6::boolean[]) AS set_onboarding_url,
+        unnest($7::boolean[]) AS has_onboarding_url,
+        unnest($8::text[]) AS onboarding_url,
+        unnest($9::boolean[]) AS set_onboarding_status,
+        nullif(unnest($10::text[]), '')::onboarding_status AS onboarding_status,
+        unnest($11::boolean[]) AS set_last_connection,
+        unnest($12::bigint[]) AS last_connection_ticks,
+        unnest($13::smallint[]) AS last_connection_offset,
+        unnest($14::boolean[]) AS set_request_expiry,
+        unnest($15::bigint[]) AS request_expiry_ticks,
+        unnest($16::smallint[]) AS request_expiry_offset,
+        unnest($17::timestamptz[]) AS changed_at,
+        unnest($18::uuid[]) AS changed_by
 ), replaced AS (
-    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_at, p.last_connection_100ns, p.last_connection_offset, p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by, w.changed_at, w.changed_by
+    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, w.changed_at, w.changed_by
     FROM wanted AS w
     CROSS JOIN LATERAL (
-        SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_at, r.last_connection_100ns, r.last_connection_offset, r.request_expiry_at, r.request_expiry_100ns, r.request_expiry_offset, r.created_at, r.created_by FROM remote_assistance_partners AS r
+        SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by FROM remote_assistance_partners AS r
         WHERE r.tenant_id = w.tenant_id AND r.id = w.id
         FOR UPDATE SKIP LOCKED
     ) AS p
 ), kept AS (
-    INSERT INTO remote_assistance_partner_versions (
-        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-        last_connection_at, last_connection_100ns, last_connection_offset,
-        request_expiry_at, request_expiry_100ns, request_expiry_offset,
-        created_at, created_by, replaced_by_change, replaced_at, replaced_by
-    )
-    SELECT
-        tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-        last_connection_at, last_connection_100ns, last_connection_offset,
-        request_expiry_at, request_expiry_100ns, request_expiry_offset,
-        created_at, created_by, 'update', changed_at, changed_by
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
+    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by),
+        'update', changed_at, changed_by
     FROM replaced
 )
 UPDATE remote_assistance_partners AS p SET
     version = p.version + 1,
-    display_name = CASE WHEN NOT w.set_display_name THEN p.display_name
-        WHEN w.has_display_name THEN w.display_name END,
-    onboarding_url = CASE WHEN NOT w.set_onboarding_url THEN p.onboarding_url
-        WHEN w.has_onboarding_url THEN w.onboarding_url END,
-    onboarding_status = CASE WHEN w.set_onboarding_status
-        THEN w.onboarding_status::onboarding_status ELSE p.onboarding_status END,
-    last_connection_at = CASE WHEN w.set_last_connection
-        THEN w.last_connection_at ELSE p.last_connection_at END,
-    last_connection_100ns = CASE WHEN w.set_last_connection
-        THEN w.last_connection_100ns ELSE p.last_connection_100ns END,
-    last_connection_offset = CASE WHEN w.set_last_connection
-        THEN w.last_connection_offset ELSE p.last_connection_offset END,
-    request_expiry_at = CASE WHEN w.set_request_expiry
-        THEN w.request_expiry_at ELSE p.request_expiry_at END,
-    request_expiry_100ns = CASE WHEN w.set_request_expiry
-        THEN w.request_expiry_100ns ELSE p.request_expiry_100ns END,
-    request_expiry_offset = CASE WHEN w.set_request_expiry
-        THEN w.request_expiry_offset ELSE p.request_expiry_offset END
+    display_name = CASE WHEN NOT w.set_display_name THEN p.display_name WHEN NOT w.has_display_name THEN NULL ELSE w.display_name END,
+    onboarding_url = CASE WHEN NOT w.set_onboarding_url THEN p.onboarding_url WHEN NOT w.has_onboarding_url THEN NULL ELSE w.onboarding_url END,
+    onboarding_status = CASE WHEN NOT w.set_onboarding_status THEN p.onboarding_status ELSE w.onboarding_status END,
+    last_connection_ticks = CASE WHEN NOT w.set_last_connection THEN p.last_connection_ticks ELSE w.last_connection_ticks END,
+    last_connection_offset = CASE WHEN NOT w.set_last_connection THEN p.last_connection_offset ELSE w.last_connection_offset END,
+    request_expiry_ticks = CASE WHEN NOT w.set_request_expiry THEN p.request_expiry_ticks ELSE w.request_expiry_ticks END,
+    request_expiry_offset = CASE WHEN NOT w.set_request_expiry THEN p.request_expiry_offset ELSE w.request_expiry_offset END
 FROM wanted AS w
 JOIN replaced AS r ON r.tenant_id = w.tenant_id AND r.id = w.id
 WHERE p.tenant_id = r.tenant_id AND p.id = r.id
-RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_at, p.last_connection_100ns, p.last_connection_offset, p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by
+RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by
 `
 
 type UpdateRemoteAssistancePartnersParams struct {
-	TenantIds             []uuid.UUID
-	Ids                   []uuid.UUID
-	ChangedAt             []time.Time
-	ChangedBy             []uuid.UUID
-	SetDisplayNames       []bool
-	HasDisplayNames       []bool
-	DisplayNames          []string
-	SetOnboardingUrls     []bool
-	HasOnboardingUrls     []bool
-	OnboardingUrls        []string
-	SetOnboardingStatuses []bool
-	OnboardingStatuses    []string
-	SetLastConnections    []bool
-	LastConnectionsAt     []time.Time
-	LastConnections100ns  []int16
-	LastConnectionsOffset []int16
-	SetRequestExpiries    []bool
-	RequestExpiriesAt     []time.Time
-	RequestExpiries100ns  []int16
-	RequestExpiriesOffset []int16
+	TenantIds            []uuid.UUID
+	Ids                  []uuid.UUID
+	SetDisplayName       []bool
+	HasDisplayName       []bool
+	DisplayName          []string
+	SetOnboardingUrl     []bool
+	HasOnboardingUrl     []bool
+	OnboardingUrl        []string
+	SetOnboardingStatus  []bool
+	OnboardingStatus     []string
+	SetLastConnection    []bool
+	LastConnectionTicks  []int64
+	LastConnectionOffset []int16
+	SetRequestExpiry     []bool
+	RequestExpiryTicks   []int64
+	RequestExpiryOffset  []int16
+	ChangedAt            []time.Time
+	ChangedBy            []uuid.UUID
 }
 
-// Many at once, of any tenants, none of them twice; in no promised order, and none
-// for what isn't there or is being changed by another: it waits for nobody. The
-// element i of each array is of partner i; what is not to be set stays, and a text is
-// null unless its has_ says so.
+// Updates many at once, of any tenants, none of them twice; the rows come in any order,
+// none for what doesn't exist or is locked: the statement waits for nobody. Element i of
+// each array belongs to entity i; a value is null unless its has_ is true.
 func (q *Queries) UpdateRemoteAssistancePartners(ctx context.Context, arg UpdateRemoteAssistancePartnersParams) ([]RemoteAssistancePartner, error) {
 	rows, err := q.db.Query(ctx, updateRemoteAssistancePartners,
 		arg.TenantIds,
 		arg.Ids,
+		arg.SetDisplayName,
+		arg.HasDisplayName,
+		arg.DisplayName,
+		arg.SetOnboardingUrl,
+		arg.HasOnboardingUrl,
+		arg.OnboardingUrl,
+		arg.SetOnboardingStatus,
+		arg.OnboardingStatus,
+		arg.SetLastConnection,
+		arg.LastConnectionTicks,
+		arg.LastConnectionOffset,
+		arg.SetRequestExpiry,
+		arg.RequestExpiryTicks,
+		arg.RequestExpiryOffset,
 		arg.ChangedAt,
 		arg.ChangedBy,
-		arg.SetDisplayNames,
-		arg.HasDisplayNames,
-		arg.DisplayNames,
-		arg.SetOnboardingUrls,
-		arg.HasOnboardingUrls,
-		arg.OnboardingUrls,
-		arg.SetOnboardingStatuses,
-		arg.OnboardingStatuses,
-		arg.SetLastConnections,
-		arg.LastConnectionsAt,
-		arg.LastConnections100ns,
-		arg.LastConnectionsOffset,
-		arg.SetRequestExpiries,
-		arg.RequestExpiriesAt,
-		arg.RequestExpiries100ns,
-		arg.RequestExpiriesOffset,
 	)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query UpdateRemoteAssistancePartners: %w", err)
 	}
 	defer rows.Close()
 	var items []RemoteAssistancePartner
@@ -950,21 +1114,144 @@ func (q *Queries) UpdateRemoteAssistancePartners(ctx context.Context, arg Update
 			&i.DisplayName,
 			&i.OnboardingUrl,
 			&i.OnboardingStatus,
-			&i.LastConnectionAt,
-			&i.LastConnection100ns,
+			&i.LastConnectionTicks,
 			&i.LastConnectionOffset,
-			&i.RequestExpiryAt,
-			&i.RequestExpiry100ns,
+			&i.RequestExpiryTicks,
 			&i.RequestExpiryOffset,
 			&i.CreatedAt,
 			&i.CreatedBy,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query UpdateRemoteAssistancePartners: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query UpdateRemoteAssistancePartners: %w", err)
+	}
+	return items, nil
+}
+
+const updateRemoteAssistancePartnersOfTenant = `-- name: UpdateRemoteAssistancePartnersOfTenant :many
+WITH wanted AS (
+    SELECT
+        unnest($2::uuid[]) AS id,
+        unnest($3::boolean[]) AS set_display_name,
+        unnest($4::boolean[]) AS has_display_name,
+        unnest($5::text[]) AS display_name,
+        unnest($6::boolean[]) AS set_onboarding_url,
+        unnest($7::boolean[]) AS has_onboarding_url,
+        unnest($8::text[]) AS onboarding_url,
+        unnest($9::boolean[]) AS set_onboarding_status,
+        nullif(unnest($10::text[]), '')::onboarding_status AS onboarding_status,
+        unnest($11::boolean[]) AS set_last_connection,
+        unnest($12::bigint[]) AS last_connection_ticks,
+        unnest($13::smallint[]) AS last_connection_offset,
+        unnest($14::boolean[]) AS set_request_expiry,
+        unnest($15::bigint[]) AS request_expiry_ticks,
+        unnest($16::smallint[]) AS request_expiry_offset,
+        unnest($17::timestamptz[]) AS changed_at,
+        unnest($18::uuid[]) AS changed_by
+), replaced AS (
+    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, w.changed_at, w.changed_by
+    FROM wanted AS w
+    CROSS JOIN LATERAL (
+        SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by FROM remote_assistance_partners AS r
+        WHERE r.tenant_id = $1 AND r.id = w.id
+        FOR UPDATE SKIP LOCKED
+    ) AS p
+), kept AS (
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
+    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by),
+        'update', changed_at, changed_by
+    FROM replaced
+)
+UPDATE remote_assistance_partners AS p SET
+    version = p.version + 1,
+    display_name = CASE WHEN NOT w.set_display_name THEN p.display_name WHEN NOT w.has_display_name THEN NULL ELSE w.display_name END,
+    onboarding_url = CASE WHEN NOT w.set_onboarding_url THEN p.onboarding_url WHEN NOT w.has_onboarding_url THEN NULL ELSE w.onboarding_url END,
+    onboarding_status = CASE WHEN NOT w.set_onboarding_status THEN p.onboarding_status ELSE w.onboarding_status END,
+    last_connection_ticks = CASE WHEN NOT w.set_last_connection THEN p.last_connection_ticks ELSE w.last_connection_ticks END,
+    last_connection_offset = CASE WHEN NOT w.set_last_connection THEN p.last_connection_offset ELSE w.last_connection_offset END,
+    request_expiry_ticks = CASE WHEN NOT w.set_request_expiry THEN p.request_expiry_ticks ELSE w.request_expiry_ticks END,
+    request_expiry_offset = CASE WHEN NOT w.set_request_expiry THEN p.request_expiry_offset ELSE w.request_expiry_offset END
+FROM wanted AS w
+JOIN replaced AS r ON r.id = w.id
+WHERE p.tenant_id = $1 AND p.id = r.id
+RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by
+`
+
+type UpdateRemoteAssistancePartnersOfTenantParams struct {
+	TenantID             uuid.UUID
+	Ids                  []uuid.UUID
+	SetDisplayName       []bool
+	HasDisplayName       []bool
+	DisplayName          []string
+	SetOnboardingUrl     []bool
+	HasOnboardingUrl     []bool
+	OnboardingUrl        []string
+	SetOnboardingStatus  []bool
+	OnboardingStatus     []string
+	SetLastConnection    []bool
+	LastConnectionTicks  []int64
+	LastConnectionOffset []int16
+	SetRequestExpiry     []bool
+	RequestExpiryTicks   []int64
+	RequestExpiryOffset  []int16
+	ChangedAt            []time.Time
+	ChangedBy            []uuid.UUID
+}
+
+// Updates many at once, of one tenant, none of them twice; the rows come in any order,
+// none for what doesn't exist or is locked: the statement waits for nobody. Element i of
+// each array belongs to entity i; a value is null unless its has_ is true.
+func (q *Queries) UpdateRemoteAssistancePartnersOfTenant(ctx context.Context, arg UpdateRemoteAssistancePartnersOfTenantParams) ([]RemoteAssistancePartner, error) {
+	rows, err := q.db.Query(ctx, updateRemoteAssistancePartnersOfTenant,
+		arg.TenantID,
+		arg.Ids,
+		arg.SetDisplayName,
+		arg.HasDisplayName,
+		arg.DisplayName,
+		arg.SetOnboardingUrl,
+		arg.HasOnboardingUrl,
+		arg.OnboardingUrl,
+		arg.SetOnboardingStatus,
+		arg.OnboardingStatus,
+		arg.SetLastConnection,
+		arg.LastConnectionTicks,
+		arg.LastConnectionOffset,
+		arg.SetRequestExpiry,
+		arg.RequestExpiryTicks,
+		arg.RequestExpiryOffset,
+		arg.ChangedAt,
+		arg.ChangedBy,
+	)
+	if err != nil {
+		return nil, fmt.Errorf("query UpdateRemoteAssistancePartnersOfTenant: %w", err)
+	}
+	defer rows.Close()
+	var items []RemoteAssistancePartner
+	for rows.Next() {
+		var i RemoteAssistancePartner
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.Version,
+			&i.DisplayName,
+			&i.OnboardingUrl,
+			&i.OnboardingStatus,
+			&i.LastConnectionTicks,
+			&i.LastConnectionOffset,
+			&i.RequestExpiryTicks,
+			&i.RequestExpiryOffset,
+			&i.CreatedAt,
+			&i.CreatedBy,
+		); err != nil {
+			return nil, fmt.Errorf("query UpdateRemoteAssistancePartnersOfTenant: %w", err)
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("query UpdateRemoteAssistancePartnersOfTenant: %w", err)
 	}
 	return items, nil
 }

@@ -2,17 +2,18 @@ package db
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
-// Once runs change in a transaction that also keeps its answer. If the same request
-// was answered after expiredBefore, it returns that answer and runs nothing. The same
-// request that is under way, here or at another replica, is waited for. What fails is
-// undone, and not kept. The store that change gets must not be used afterwards.
+// Once runs change in a transaction and stores its answer for the request. If the request
+// was answered after expiredBefore, Once returns the stored answer instead. If the request
+// is still running, here or at another replica, Once waits for it. A failed change is
+// rolled back and not stored. change must not keep the Store that it gets.
 func (s *Store) Once(ctx context.Context, r BeginRepeatableRequestParams, change func(*Store) (AnswerRepeatableRequestParams, error)) (answer AnswerRepeatableRequestParams, err error) {
-	end, err := s.turns.Take(ctx, uuid.UUID(r.Hash[:16])) // no connection waits for another of this process
+	end, err := s.turns.Take(ctx, uuid.UUID(r.Hash[:16])) // waits without a connection
 	if err != nil {
 		return answer, err
 	}
@@ -23,7 +24,7 @@ func (s *Store) Once(ctx context.Context, r BeginRepeatableRequestParams, change
 	}
 	defer s.shares.give(mine)
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		inside := &Store{Queries: New(tx), pool: tx, inside: true}
+		inside := insideOf(tx)
 		begun, err := inside.BeginRepeatableRequest(ctx, r)
 		if err != nil {
 			return err
@@ -40,4 +41,27 @@ func (s *Store) Once(ctx context.Context, r BeginRepeatableRequestParams, change
 		return inside.AnswerRepeatableRequest(ctx, answer)
 	})
 	return answer, err
+}
+
+// errDiscard rolls back a transaction on purpose.
+var errDiscard = errors.New("discarded")
+
+// Discard runs change in a transaction and rolls it back. change must not keep the Store
+// that it gets.
+func (s *Store) Discard(ctx context.Context, tenant uuid.UUID, change func(*Store) error) error {
+	mine, err := s.shares.take(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	defer s.shares.give(mine)
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := change(insideOf(tx)); err != nil {
+			return err
+		}
+		return errDiscard
+	})
+	if errors.Is(err, errDiscard) {
+		return nil
+	}
+	return err
 }

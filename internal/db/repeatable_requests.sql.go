@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,14 +34,17 @@ func (q *Queries) AnswerRepeatableRequest(ctx context.Context, arg AnswerRepeata
 		arg.TenantID,
 		arg.Hash,
 	)
-	return err
+	if err != nil {
+		return fmt.Errorf("query AnswerRepeatableRequest: %w", err)
+	}
+	return nil
 }
 
 const beginRepeatableRequest = `-- name: BeginRepeatableRequest :execrows
 INSERT INTO repeatable_requests AS r (tenant_id, hash, created_at)
 VALUES ($1, $2, $3)
 ON CONFLICT (tenant_id, hash) DO UPDATE SET created_at = excluded.created_at
-WHERE r.created_at < $4
+WHERE r.created_at < $4 OR r.created_at > $5
 `
 
 type BeginRepeatableRequestParams struct {
@@ -48,19 +52,22 @@ type BeginRepeatableRequestParams struct {
 	Hash          []byte
 	CreatedAt     time.Time
 	ExpiredBefore time.Time
+	AheadAfter    time.Time
 }
 
 // Waits for the same request where it is under way, also at another replica; then
-// it changes no row if that one is answered, unless its answer is too old.
+// it changes no row if that one is answered, unless its answer is too old, or ahead of a clock
+// that was reset.
 func (q *Queries) BeginRepeatableRequest(ctx context.Context, arg BeginRepeatableRequestParams) (int64, error) {
 	result, err := q.db.Exec(ctx, beginRepeatableRequest,
 		arg.TenantID,
 		arg.Hash,
 		arg.CreatedAt,
 		arg.ExpiredBefore,
+		arg.AheadAfter,
 	)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query BeginRepeatableRequest: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -72,7 +79,10 @@ DELETE FROM repeatable_requests WHERE tenant_id = $1
 // What a tenant's changes were answered says nothing of another state.
 func (q *Queries) ForgetRepeatableRequests(ctx context.Context, tenantID uuid.UUID) error {
 	_, err := q.db.Exec(ctx, forgetRepeatableRequests, tenantID)
-	return err
+	if err != nil {
+		return fmt.Errorf("query ForgetRepeatableRequests: %w", err)
+	}
+	return nil
 }
 
 const getRepeatableRequest = `-- name: GetRepeatableRequest :one
@@ -95,5 +105,8 @@ func (q *Queries) GetRepeatableRequest(ctx context.Context, arg GetRepeatableReq
 		&i.Body,
 		&i.CreatedAt,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetRepeatableRequest: %w", err)
+	}
 	return i, err
 }

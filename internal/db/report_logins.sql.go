@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,7 +37,10 @@ func (q *Queries) CreateReportLogins(ctx context.Context, arg CreateReportLogins
 		arg.CreatedAt,
 		arg.ExpiresAt,
 	)
-	return err
+	if err != nil {
+		return fmt.Errorf("query CreateReportLogins: %w", err)
+	}
+	return nil
 }
 
 const deleteReportLogin = `-- name: DeleteReportLogin :execrows
@@ -46,7 +50,7 @@ DELETE FROM report_logins WHERE login_name = $1
 func (q *Queries) DeleteReportLogin(ctx context.Context, loginName string) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteReportLogin, loginName)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteReportLogin: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -58,38 +62,37 @@ SELECT DISTINCT login_name FROM report_logins WHERE expires_at <= $1
 func (q *Queries) ListExpiredReportLogins(ctx context.Context, now *time.Time) ([]string, error) {
 	rows, err := q.db.Query(ctx, listExpiredReportLogins, now)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListExpiredReportLogins: %w", err)
 	}
 	defer rows.Close()
 	var items []string
 	for rows.Next() {
 		var login_name string
 		if err := rows.Scan(&login_name); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListExpiredReportLogins: %w", err)
 		}
 		items = append(items, login_name)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListExpiredReportLogins: %w", err)
 	}
 	return items, nil
 }
 
 const listReportLogins = `-- name: ListReportLogins :many
-SELECT tenant_id, login_name, label, created_at, expires_at, manager FROM report_logins
-WHERE login_name IN (
-    SELECT DISTINCT l.login_name FROM report_logins AS l
+WITH chosen AS MATERIALIZED (
+    SELECT l.login_name FROM report_logins AS l
+    JOIN tenants AS t ON t.id = l.tenant_id
     WHERE l.login_name > $1
         AND ($2::text IS NULL OR l.login_name = $2)
-        AND ($3::text IS NULL OR NOT EXISTS (
-            SELECT FROM report_logins AS o
-            JOIN tenants AS t ON t.id = o.tenant_id
-            WHERE o.login_name = l.login_name AND t.manager IS DISTINCT FROM $3
-        ))
+    GROUP BY l.login_name
+    HAVING $3::text IS NULL OR bool_and(t.manager IS NOT DISTINCT FROM $3)
     ORDER BY l.login_name
     LIMIT $4::bigint
 )
-ORDER BY login_name, tenant_id
+SELECT r.tenant_id, r.login_name, r.label, r.manager, r.created_at, r.expires_at FROM report_logins AS r
+JOIN chosen AS c ON c.login_name = r.login_name
+ORDER BY r.login_name, r.tenant_id
 `
 
 type ListReportLoginsParams struct {
@@ -99,8 +102,8 @@ type ListReportLoginsParams struct {
 	LoginLimit int64
 }
 
-// Whose they are: a row for each tenant, of all logins, or of those all of whose
-// tenants are one manager's; or of one login alone. So many logins, not rows.
+// A row for each tenant of each login: of all logins, of one manager's, all of whose tenants
+// are that manager's, or of one login. The limit counts logins, not rows.
 func (q *Queries) ListReportLogins(ctx context.Context, arg ListReportLoginsParams) ([]ReportLogin, error) {
 	rows, err := q.db.Query(ctx, listReportLogins,
 		arg.After,
@@ -109,7 +112,7 @@ func (q *Queries) ListReportLogins(ctx context.Context, arg ListReportLoginsPara
 		arg.LoginLimit,
 	)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListReportLogins: %w", err)
 	}
 	defer rows.Close()
 	var items []ReportLogin
@@ -119,16 +122,16 @@ func (q *Queries) ListReportLogins(ctx context.Context, arg ListReportLoginsPara
 			&i.TenantID,
 			&i.LoginName,
 			&i.Label,
+			&i.Manager,
 			&i.CreatedAt,
 			&i.ExpiresAt,
-			&i.Manager,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListReportLogins: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListReportLogins: %w", err)
 	}
 	return items, nil
 }
@@ -146,7 +149,10 @@ type RemoveManagersReportLoginsParams struct {
 // What logins of other managers than the tenant's had of it.
 func (q *Queries) RemoveManagersReportLogins(ctx context.Context, arg RemoveManagersReportLoginsParams) error {
 	_, err := q.db.Exec(ctx, removeManagersReportLogins, arg.TenantID, arg.Manager)
-	return err
+	if err != nil {
+		return fmt.Errorf("query RemoveManagersReportLogins: %w", err)
+	}
+	return nil
 }
 
 const setReportLoginManager = `-- name: SetReportLoginManager :exec
@@ -161,5 +167,8 @@ type SetReportLoginManagerParams struct {
 // Says who was given its password.
 func (q *Queries) SetReportLoginManager(ctx context.Context, arg SetReportLoginManagerParams) error {
 	_, err := q.db.Exec(ctx, setReportLoginManager, arg.Manager, arg.LoginName)
-	return err
+	if err != nil {
+		return fmt.Errorf("query SetReportLoginManager: %w", err)
+	}
+	return nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ServiceSecret returns 32 random bytes that all replicas of the service know by
-// this name and keep; the first to ask makes them.
+// ServiceSecret returns 32 random bytes, stored by name and shared by all replicas. The
+// first call makes them.
 func (q *Queries) ServiceSecret(ctx context.Context, name string, now time.Time) ([]byte, error) {
 	value, err := q.GetServiceSecret(ctx, name)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,7 +35,7 @@ func (q *Queries) CreateSeed(ctx context.Context, arg CreateSeedParams) (int64, 
 		arg.CreatedAt,
 	)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query CreateSeed: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -48,11 +49,14 @@ func (q *Queries) DeleteSeed(ctx context.Context, name string) (uuid.UUID, error
 	row := q.db.QueryRow(ctx, deleteSeed, name)
 	var state_id uuid.UUID
 	err := row.Scan(&state_id)
+	if err != nil {
+		err = fmt.Errorf("query DeleteSeed: %w", err)
+	}
 	return state_id, err
 }
 
 const getSeed = `-- name: GetSeed :one
-SELECT name, state_id, created_at, digest, manager FROM seeds
+SELECT name, state_id, manager, digest, created_at FROM seeds
 WHERE name = $1 AND ($2::text IS NULL OR manager IS NULL OR manager = $2)
 `
 
@@ -68,15 +72,18 @@ func (q *Queries) GetSeed(ctx context.Context, arg GetSeedParams) (Seed, error) 
 	err := row.Scan(
 		&i.Name,
 		&i.StateID,
-		&i.CreatedAt,
-		&i.Digest,
 		&i.Manager,
+		&i.Digest,
+		&i.CreatedAt,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetSeed: %w", err)
+	}
 	return i, err
 }
 
 const listSeeds = `-- name: ListSeeds :many
-SELECT name, state_id, created_at, digest, manager FROM seeds
+SELECT name, state_id, manager, digest, created_at FROM seeds
 WHERE name > $1 AND ($2::text IS NULL OR manager IS NULL OR manager = $2)
 ORDER BY name
 LIMIT $3::bigint
@@ -91,7 +98,7 @@ type ListSeedsParams struct {
 func (q *Queries) ListSeeds(ctx context.Context, arg ListSeedsParams) ([]Seed, error) {
 	rows, err := q.db.Query(ctx, listSeeds, arg.After, arg.Manager, arg.RowLimit)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListSeeds: %w", err)
 	}
 	defer rows.Close()
 	var items []Seed
@@ -100,22 +107,22 @@ func (q *Queries) ListSeeds(ctx context.Context, arg ListSeedsParams) ([]Seed, e
 		if err := rows.Scan(
 			&i.Name,
 			&i.StateID,
-			&i.CreatedAt,
-			&i.Digest,
 			&i.Manager,
+			&i.Digest,
+			&i.CreatedAt,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListSeeds: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListSeeds: %w", err)
 	}
 	return items, nil
 }
 
 const lockSeed = `-- name: LockSeed :one
-SELECT name, state_id, created_at, digest, manager FROM seeds
+SELECT name, state_id, manager, digest, created_at FROM seeds
 WHERE name = $1 AND ($2::text IS NULL OR manager IS NULL OR manager = $2)
 FOR SHARE
 `
@@ -132,10 +139,13 @@ func (q *Queries) LockSeed(ctx context.Context, arg LockSeedParams) (Seed, error
 	err := row.Scan(
 		&i.Name,
 		&i.StateID,
-		&i.CreatedAt,
-		&i.Digest,
 		&i.Manager,
+		&i.Digest,
+		&i.CreatedAt,
 	)
+	if err != nil {
+		err = fmt.Errorf("query LockSeed: %w", err)
+	}
 	return i, err
 }
 
@@ -162,7 +172,7 @@ func (q *Queries) PutSeed(ctx context.Context, arg PutSeedParams) (int64, error)
 		arg.Digest,
 	)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query PutSeed: %w", err)
 	}
 	return result.RowsAffected(), nil
 }

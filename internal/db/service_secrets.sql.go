@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -25,7 +26,10 @@ type CreateServiceSecretParams struct {
 // Does nothing where one of this name is there.
 func (q *Queries) CreateServiceSecret(ctx context.Context, arg CreateServiceSecretParams) error {
 	_, err := q.db.Exec(ctx, createServiceSecret, arg.Name, arg.Value, arg.CreatedAt)
-	return err
+	if err != nil {
+		return fmt.Errorf("query CreateServiceSecret: %w", err)
+	}
+	return nil
 }
 
 const getServiceSecret = `-- name: GetServiceSecret :one
@@ -37,5 +41,8 @@ func (q *Queries) GetServiceSecret(ctx context.Context, name string) ([]byte, er
 	row := q.db.QueryRow(ctx, getServiceSecret, name)
 	var value []byte
 	err := row.Scan(&value)
+	if err != nil {
+		err = fmt.Errorf("query GetServiceSecret: %w", err)
+	}
 	return value, err
 }

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,7 +34,10 @@ func (q *Queries) CreateSession(ctx context.Context, arg CreateSessionParams) er
 		arg.CreatedAt,
 		arg.ExpiresAt,
 	)
-	return err
+	if err != nil {
+		return fmt.Errorf("query CreateSession: %w", err)
+	}
+	return nil
 }
 
 const deleteSession = `-- name: DeleteSession :exec
@@ -48,11 +52,14 @@ type DeleteSessionParams struct {
 
 func (q *Queries) DeleteSession(ctx context.Context, arg DeleteSessionParams) error {
 	_, err := q.db.Exec(ctx, deleteSession, arg.TenantID, arg.Hash)
-	return err
+	if err != nil {
+		return fmt.Errorf("query DeleteSession: %w", err)
+	}
+	return nil
 }
 
 const getSessionUser = `-- name: GetSessionUser :one
-SELECT u.tenant_id, u.id, u.user_principal_name, u.display_name, u.created_at, u.given_name, u.surname, u.password_hash, u.must_change_password, u.enabled, u.directory_roles, u.failed_sign_ins, u.locked_until, u.tokens_valid_from FROM sessions AS s
+SELECT u.tenant_id, u.id, u.user_principal_name, u.display_name, u.given_name, u.surname, u.password_hash, u.must_change_password, u.enabled, u.directory_roles, u.failed_sign_ins, u.locked_until, u.tokens_valid_from, u.created_at FROM sessions AS s
 JOIN users AS u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
 WHERE s.tenant_id = $1 AND s.hash = $2 AND s.expires_at > $3
     AND u.enabled AND s.created_at >= u.tokens_valid_from
@@ -72,7 +79,6 @@ func (q *Queries) GetSessionUser(ctx context.Context, arg GetSessionUserParams) 
 		&i.ID,
 		&i.UserPrincipalName,
 		&i.DisplayName,
-		&i.CreatedAt,
 		&i.GivenName,
 		&i.Surname,
 		&i.PasswordHash,
@@ -82,6 +88,10 @@ func (q *Queries) GetSessionUser(ctx context.Context, arg GetSessionUserParams) 
 		&i.FailedSignIns,
 		&i.LockedUntil,
 		&i.TokensValidFrom,
+		&i.CreatedAt,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetSessionUser: %w", err)
+	}
 	return i, err
 }

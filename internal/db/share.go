@@ -5,18 +5,26 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/entity"
 )
 
-// sharedTables are what people read, and change in tests, by SQL. Keys, secrets,
-// tokens, sessions, logins and the audit log aren't among them, nor is a table that a
-// later migration makes.
-var sharedTables = []string{
-	"tenants", "domains", "users", "applications", "application_certificates", "permission_grants", "app_role_assignments",
-	"remote_assistance_partners", "remote_assistance_partner_versions", "snapshots", "seeds",
-}
+// sharedTables are the tables that people may read with SQL, and change in tests. Keys,
+// secrets, tokens, sessions, logins, the audit log and tables of later migrations aren't
+// shared.
+var sharedTables = func() []string {
+	tables := []string{
+		"tenants", "domains", "users", "applications", "application_certificates", "permission_grants", "app_role_assignments",
+		"entity_versions", "snapshots", "seeds",
+	}
+	for _, t := range entity.All {
+		tables = append(tables, t.Table)
+	}
+	return tables
+}()
 
-// ShareTables lets a role read and change the rows of tenants, users, applications and
-// partners, but for hashes of passwords, and no other table.
+// ShareTables lets a role read and change tenants, users, applications and entities, except
+// password hashes. The role can use no other table.
 func ShareTables(ctx context.Context, pool *Pool, role string) error {
 	const grants = `
 		SELECT format('REVOKE ALL ON ALL TABLES IN SCHEMA public FROM %I', $1::text)

@@ -7,33 +7,35 @@ import (
 	"sync"
 
 	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/gather"
 )
 
-// shares divides the connections among tenants: each has a bounded number, and where
-// those that want one are more than there are, tenants take turns. So a tenant that
-// asks for much, or for what takes long, waits for itself; and who waits has no
-// connection. Some are left to those who take no share: statements that calls of all
-// tenants have in common, and signing in. The nil shares divides nothing.
+// shares divides the pool's connections among tenants. Each tenant may use a limited
+// number; if more are wanted than exist, tenants take turns. So a tenant with many or slow
+// queries delays only itself, and a waiting call holds no connection. Some connections stay
+// outside the shares, for statements that serve all tenants and for signing in. A nil
+// *shares limits nothing.
 type shares struct {
-	connections, total, each int // of the pool, of all tenants together, and of one
+	connections, total, each int // of the pool, for all tenants together, and for one tenant
 
 	mu      sync.Mutex
 	taken   int
 	tenants map[uuid.UUID]*share
-	turns   []*share // of tenants with somebody who waits and room for one, the next first
+	turns   []*share // tenants with a waiting call and room for it, the next one first
 }
 
-// share is one tenant's.
+// share is the part of one tenant.
 type share struct {
 	tenant  uuid.UUID
 	taken   int
-	waiting []chan struct{} // each of one; holds something when it is its turn
+	waiting []chan struct{} // one channel per call; receives a value on its turn
 	inTurn  bool            // it is in turns
 }
 
-// newShares divides so many connections: a quarter is left, and each tenant has a
-// quarter at most, or as many as each says. A quarter is two at least, so that a change
-// that waits for a lock doesn't hold up the tenant's reads.
+// newShares divides a pool of the given size. A quarter stays outside the shares. Each
+// tenant gets at most a quarter, or each connections if that is positive. A quarter is at
+// least two, so that a change waiting for a lock doesn't hold up the tenant's reads.
 func newShares(connections, each int) *shares {
 	total := max(1, connections*3/4)
 	if each <= 0 {
@@ -42,7 +44,7 @@ func newShares(connections, each int) *shares {
 	return &shares{connections: connections, total: total, each: min(max(1, each), total), tenants: map[uuid.UUID]*share{}}
 }
 
-// within runs a query by a connection of the tenant's share.
+// within runs a query with a connection from the tenant's share.
 func within[P, R any](ctx context.Context, s *shares, tenant uuid.UUID, query func(context.Context, P) (R, error), params P) (result R, err error) {
 	mine, err := s.take(ctx, tenant)
 	if err != nil {
@@ -52,8 +54,8 @@ func within[P, R any](ctx context.Context, s *shares, tenant uuid.UUID, query fu
 	return query(ctx, params)
 }
 
-// take waits until the tenant may use one more connection. Returns ErrUnavailable if
-// too many of its calls wait, or the error of ctx.
+// take waits until the tenant may use one more connection. It returns ErrUnavailable if too
+// many of the tenant's calls are waiting, or the error of ctx.
 func (s *shares) take(ctx context.Context, tenant uuid.UUID) (*share, error) {
 	if s == nil {
 		return nil, nil
@@ -70,9 +72,9 @@ func (s *shares) take(ctx context.Context, tenant uuid.UUID) (*share, error) {
 		s.mu.Unlock()
 		return mine, nil
 	}
-	if len(mine.waiting) >= maxWaiting {
+	if len(mine.waiting) >= gather.MaxWaiting {
 		s.mu.Unlock()
-		return nil, fmt.Errorf("%w: %d calls of the tenant wait already", ErrUnavailable, maxWaiting)
+		return nil, fmt.Errorf("%w: %d calls of the tenant are already waiting", ErrUnavailable, gather.MaxWaiting)
 	}
 	turn := make(chan struct{}, 1)
 	mine.waiting = append(mine.waiting, turn)
@@ -87,7 +89,7 @@ func (s *shares) take(ctx context.Context, tenant uuid.UUID) (*share, error) {
 	}
 }
 
-// give gives a connection back.
+// give returns a connection to the share.
 func (s *shares) give(mine *share) {
 	if s == nil {
 		return
@@ -110,7 +112,7 @@ func (s *shares) give(mine *share) {
 	s.forget(mine)
 }
 
-// enqueue gives a tenant its place in the turns, if it is due one.
+// enqueue puts a tenant in line if it has a waiting call and room for it.
 func (s *shares) enqueue(mine *share) {
 	if !mine.inTurn && len(mine.waiting) > 0 && mine.taken < s.each {
 		mine.inTurn = true
@@ -118,7 +120,8 @@ func (s *shares) enqueue(mine *share) {
 	}
 }
 
-// leave is for one who waits no longer. What it got at that moment goes back.
+// leave removes a call that stopped waiting. If the call got a connection at that moment,
+// leave gives it back.
 func (s *shares) leave(mine *share, turn chan struct{}) {
 	s.mu.Lock()
 	i := slices.Index(mine.waiting, turn)

@@ -12,10 +12,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// Tenants take turns, whoever came first and asks for most.
+// Tenants take turns, whatever the order and number of their calls.
 func TestSharesTakeTurns(t *testing.T) {
 	t.Parallel()
-	s := newShares(4, 2) // three at a time, two for each
+	s := newShares(4, 2) // three in all, two per tenant
 	a, b, c := uuid.New(), uuid.New(), uuid.New()
 	got := make(chan uuid.UUID, 20)
 	ask := func(tenant uuid.UUID) {
@@ -45,7 +45,7 @@ func TestSharesTakeTurns(t *testing.T) {
 		ask(tenant)
 	}
 	in := map[uuid.UUID]int{}
-	for range 3 { // at once
+	for range 3 { // immediately
 		in[<-got]++
 	}
 	if in[a] != 2 || in[b] != 1 {
@@ -62,7 +62,7 @@ func TestSharesTakeTurns(t *testing.T) {
 	}
 }
 
-// asking is how many have a connection or wait for one.
+// asking returns how many calls have a connection or wait for one.
 func (s *shares) asking() int {
 	n := s.taken
 	for _, tenant := range s.tenants {
@@ -71,7 +71,7 @@ func (s *shares) asking() int {
 	return n
 }
 
-// Whoever comes, goes away and gives back: no bound is passed, none is lost.
+// Calls that come, give up and give back at random exceed no limit and lose no connection.
 func TestSharesUnderRace(t *testing.T) {
 	t.Parallel()
 	s := newShares(8, 3)

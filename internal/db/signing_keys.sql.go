@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -25,7 +26,7 @@ type CreateSigningKeyParams struct {
 	Since       time.Time
 }
 
-// Does nothing where a key that is no older than @since is there.
+// Does nothing if a key at most as old as @since exists.
 func (q *Queries) CreateSigningKey(ctx context.Context, arg CreateSigningKeyParams) error {
 	_, err := q.db.Exec(ctx, createSigningKey,
 		arg.Kid,
@@ -34,7 +35,10 @@ func (q *Queries) CreateSigningKey(ctx context.Context, arg CreateSigningKeyPara
 		arg.CreatedAt,
 		arg.Since,
 	)
-	return err
+	if err != nil {
+		return fmt.Errorf("query CreateSigningKey: %w", err)
+	}
+	return nil
 }
 
 const deleteSigningKeys = `-- name: DeleteSigningKeys :execrows
@@ -45,13 +49,13 @@ WHERE kid = ANY($1::text[])
 func (q *Queries) DeleteSigningKeys(ctx context.Context, kids []string) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteSigningKeys, kids)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteSigningKeys: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
 
 const listSigningKeys = `-- name: ListSigningKeys :many
-SELECT kid, private_key, created_at, certificate FROM signing_keys
+SELECT kid, private_key, certificate, created_at FROM signing_keys
 ORDER BY created_at DESC, kid
 `
 
@@ -59,7 +63,7 @@ ORDER BY created_at DESC, kid
 func (q *Queries) ListSigningKeys(ctx context.Context) ([]SigningKey, error) {
 	rows, err := q.db.Query(ctx, listSigningKeys)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListSigningKeys: %w", err)
 	}
 	defer rows.Close()
 	var items []SigningKey
@@ -68,15 +72,15 @@ func (q *Queries) ListSigningKeys(ctx context.Context) ([]SigningKey, error) {
 		if err := rows.Scan(
 			&i.Kid,
 			&i.PrivateKey,
-			&i.CreatedAt,
 			&i.Certificate,
+			&i.CreatedAt,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListSigningKeys: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListSigningKeys: %w", err)
 	}
 	return items, nil
 }

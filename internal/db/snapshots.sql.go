@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,7 +35,7 @@ func (q *Queries) CreateSnapshot(ctx context.Context, arg CreateSnapshotParams) 
 		arg.CreatedAt,
 	)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query CreateSnapshot: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -51,7 +52,7 @@ type DeleteSnapshotParams struct {
 func (q *Queries) DeleteSnapshot(ctx context.Context, arg DeleteSnapshotParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteSnapshot, arg.TenantID, arg.Name)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteSnapshot: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -74,6 +75,9 @@ func (q *Queries) GetSnapshot(ctx context.Context, arg GetSnapshotParams) (Snaps
 		&i.StateID,
 		&i.CreatedAt,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetSnapshot: %w", err)
+	}
 	return i, err
 }
 
@@ -93,7 +97,7 @@ type ListSnapshotsParams struct {
 func (q *Queries) ListSnapshots(ctx context.Context, arg ListSnapshotsParams) ([]Snapshot, error) {
 	rows, err := q.db.Query(ctx, listSnapshots, arg.TenantID, arg.After, arg.RowLimit)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListSnapshots: %w", err)
 	}
 	defer rows.Close()
 	var items []Snapshot
@@ -105,12 +109,12 @@ func (q *Queries) ListSnapshots(ctx context.Context, arg ListSnapshotsParams) ([
 			&i.StateID,
 			&i.CreatedAt,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListSnapshots: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListSnapshots: %w", err)
 	}
 	return items, nil
 }
@@ -134,5 +138,8 @@ func (q *Queries) LockSnapshot(ctx context.Context, arg LockSnapshotParams) (Sna
 		&i.StateID,
 		&i.CreatedAt,
 	)
+	if err != nil {
+		err = fmt.Errorf("query LockSnapshot: %w", err)
+	}
 	return i, err
 }

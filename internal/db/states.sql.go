@@ -7,10 +7,36 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 )
+
+const beginTenant = `-- name: BeginTenant :exec
+WITH s AS MATERIALIZED (
+    SELECT o.ids_made, o.clock_from, o.clock_at, o.clock_rate, o.faults_version FROM tenants AS o WHERE o.id = $3
+)
+UPDATE tenants AS t SET
+    ids_made = s.ids_made, clock_from = CASE WHEN s.clock_at IS NOT NULL THEN COALESCE(s.clock_from, $1) END, clock_at = s.clock_at, clock_rate = s.clock_rate,
+    faults_version = s.faults_version
+FROM s WHERE t.id = $2
+`
+
+type BeginTenantParams struct {
+	Now      *time.Time
+	TenantID uuid.UUID
+	FromID   uuid.UUID
+}
+
+// Gives a new tenant what it counts from and the clock of the state that it gets.
+func (q *Queries) BeginTenant(ctx context.Context, arg BeginTenantParams) error {
+	_, err := q.db.Exec(ctx, beginTenant, arg.Now, arg.TenantID, arg.FromID)
+	if err != nil {
+		return fmt.Errorf("query BeginTenant: %w", err)
+	}
+	return nil
+}
 
 const copyAppRoleAssignments = `-- name: CopyAppRoleAssignments :exec
 INSERT INTO app_role_assignments (tenant_id, client_id, role, created_at)
@@ -25,7 +51,10 @@ type CopyAppRoleAssignmentsParams struct {
 
 func (q *Queries) CopyAppRoleAssignments(ctx context.Context, arg CopyAppRoleAssignmentsParams) error {
 	_, err := q.db.Exec(ctx, copyAppRoleAssignments, arg.TenantID, arg.FromID)
-	return err
+	if err != nil {
+		return fmt.Errorf("query CopyAppRoleAssignments: %w", err)
+	}
+	return nil
 }
 
 const copyApplicationCertificates = `-- name: CopyApplicationCertificates :exec
@@ -41,7 +70,10 @@ type CopyApplicationCertificatesParams struct {
 
 func (q *Queries) CopyApplicationCertificates(ctx context.Context, arg CopyApplicationCertificatesParams) error {
 	_, err := q.db.Exec(ctx, copyApplicationCertificates, arg.TenantID, arg.FromID)
-	return err
+	if err != nil {
+		return fmt.Errorf("query CopyApplicationCertificates: %w", err)
+	}
+	return nil
 }
 
 const copyApplicationSecrets = `-- name: CopyApplicationSecrets :exec
@@ -57,7 +89,10 @@ type CopyApplicationSecretsParams struct {
 
 func (q *Queries) CopyApplicationSecrets(ctx context.Context, arg CopyApplicationSecretsParams) error {
 	_, err := q.db.Exec(ctx, copyApplicationSecrets, arg.TenantID, arg.FromID)
-	return err
+	if err != nil {
+		return fmt.Errorf("query CopyApplicationSecrets: %w", err)
+	}
+	return nil
 }
 
 const copyApplications = `-- name: CopyApplications :exec
@@ -81,7 +116,10 @@ type CopyApplicationsParams struct {
 
 func (q *Queries) CopyApplications(ctx context.Context, arg CopyApplicationsParams) error {
 	_, err := q.db.Exec(ctx, copyApplications, arg.TenantID, arg.FromID)
-	return err
+	if err != nil {
+		return fmt.Errorf("query CopyApplications: %w", err)
+	}
+	return nil
 }
 
 const copyFederatedCredentials = `-- name: CopyFederatedCredentials :exec
@@ -97,33 +135,10 @@ type CopyFederatedCredentialsParams struct {
 
 func (q *Queries) CopyFederatedCredentials(ctx context.Context, arg CopyFederatedCredentialsParams) error {
 	_, err := q.db.Exec(ctx, copyFederatedCredentials, arg.TenantID, arg.FromID)
-	return err
-}
-
-const copyPartnerVersions = `-- name: CopyPartnerVersions :exec
-INSERT INTO remote_assistance_partner_versions (
-    tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-    last_connection_at, last_connection_100ns, last_connection_offset,
-    request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by,
-    replaced_by_change, replaced_at, replaced_by
-)
-SELECT
-    $1::uuid, v.id, v.version, v.display_name, v.onboarding_url, v.onboarding_status,
-    v.last_connection_at, v.last_connection_100ns, v.last_connection_offset,
-    v.request_expiry_at, v.request_expiry_100ns, v.request_expiry_offset, v.created_at, v.created_by,
-    v.replaced_by_change, v.replaced_at, v.replaced_by
-FROM remote_assistance_partner_versions AS v
-WHERE v.tenant_id = $2
-`
-
-type CopyPartnerVersionsParams struct {
-	TenantID uuid.UUID
-	FromID   uuid.UUID
-}
-
-func (q *Queries) CopyPartnerVersions(ctx context.Context, arg CopyPartnerVersionsParams) error {
-	_, err := q.db.Exec(ctx, copyPartnerVersions, arg.TenantID, arg.FromID)
-	return err
+	if err != nil {
+		return fmt.Errorf("query CopyFederatedCredentials: %w", err)
+	}
+	return nil
 }
 
 const copyPermissionGrants = `-- name: CopyPermissionGrants :exec
@@ -139,7 +154,10 @@ type CopyPermissionGrantsParams struct {
 
 func (q *Queries) CopyPermissionGrants(ctx context.Context, arg CopyPermissionGrantsParams) error {
 	_, err := q.db.Exec(ctx, copyPermissionGrants, arg.TenantID, arg.FromID)
-	return err
+	if err != nil {
+		return fmt.Errorf("query CopyPermissionGrants: %w", err)
+	}
+	return nil
 }
 
 const copyUsers = `-- name: CopyUsers :exec
@@ -161,18 +179,39 @@ type CopyUsersParams struct {
 
 func (q *Queries) CopyUsers(ctx context.Context, arg CopyUsersParams) error {
 	_, err := q.db.Exec(ctx, copyUsers, arg.TenantID, arg.FromID)
-	return err
+	if err != nil {
+		return fmt.Errorf("query CopyUsers: %w", err)
+	}
+	return nil
+}
+
+const copyVersions = `-- name: CopyVersions :exec
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
+SELECT $1::uuid, v.entity, v.id, v.version, v.row, v.change, v.changed_at, v.changed_by
+FROM entity_versions AS v
+WHERE v.tenant_id = $2
+`
+
+type CopyVersionsParams struct {
+	TenantID uuid.UUID
+	FromID   uuid.UUID
+}
+
+func (q *Queries) CopyVersions(ctx context.Context, arg CopyVersionsParams) error {
+	_, err := q.db.Exec(ctx, copyVersions, arg.TenantID, arg.FromID)
+	if err != nil {
+		return fmt.Errorf("query CopyVersions: %w", err)
+	}
+	return nil
 }
 
 const countState = `-- name: CountState :one
 SELECT
-    (SELECT count(*) FROM remote_assistance_partners AS p WHERE p.tenant_id = $1) AS partners,
     (SELECT count(*) FROM users AS u WHERE u.tenant_id = $1) AS users,
     (SELECT count(*) FROM applications AS a WHERE a.tenant_id = $1) AS applications
 `
 
 type CountStateRow struct {
-	Partners     int64
 	Users        int64
 	Applications int64
 }
@@ -180,68 +219,15 @@ type CountStateRow struct {
 func (q *Queries) CountState(ctx context.Context, tenantID uuid.UUID) (CountStateRow, error) {
 	row := q.db.QueryRow(ctx, countState, tenantID)
 	var i CountStateRow
-	err := row.Scan(&i.Partners, &i.Users, &i.Applications)
+	err := row.Scan(&i.Users, &i.Applications)
+	if err != nil {
+		err = fmt.Errorf("query CountState: %w", err)
+	}
 	return i, err
 }
 
-const diffPartners = `-- name: DiffPartners :many
-SELECT COALESCE(a.id, b.id)::uuid AS id, (a.id IS NOT NULL)::boolean AS before, (b.id IS NOT NULL)::boolean AS after
-FROM (SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_at, last_connection_100ns, last_connection_offset, request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by FROM remote_assistance_partners AS x WHERE x.tenant_id = $1 AND x.id > $2) AS a
-FULL JOIN (SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_at, last_connection_100ns, last_connection_offset, request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by FROM remote_assistance_partners AS y WHERE y.tenant_id = $3 AND y.id > $2) AS b ON a.id = b.id
-WHERE (
-    a.id, a.display_name, a.onboarding_url, a.onboarding_status,
-    a.last_connection_at, a.last_connection_100ns, a.last_connection_offset,
-    a.request_expiry_at, a.request_expiry_100ns, a.request_expiry_offset
-) IS DISTINCT FROM (
-    b.id, b.display_name, b.onboarding_url, b.onboarding_status,
-    b.last_connection_at, b.last_connection_100ns, b.last_connection_offset,
-    b.request_expiry_at, b.request_expiry_100ns, b.request_expiry_offset
-)
-ORDER BY 1
-LIMIT $4::bigint
-`
-
-type DiffPartnersParams struct {
-	FromID   uuid.UUID
-	After    uuid.UUID
-	TenantID uuid.UUID
-	RowLimit int64
-}
-
-type DiffPartnersRow struct {
-	ID     uuid.UUID
-	Before bool
-	After  bool
-}
-
-// The partners of which the two states differ, by id; which of the two have it.
-func (q *Queries) DiffPartners(ctx context.Context, arg DiffPartnersParams) ([]DiffPartnersRow, error) {
-	rows, err := q.db.Query(ctx, diffPartners,
-		arg.FromID,
-		arg.After,
-		arg.TenantID,
-		arg.RowLimit,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []DiffPartnersRow
-	for rows.Next() {
-		var i DiffPartnersRow
-		if err := rows.Scan(&i.ID, &i.Before, &i.After); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const getState = `-- name: GetState :one
-SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made, repeatability_seconds FROM tenants WHERE id = $1
+SELECT id, display_name, kind, permission_rule, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants WHERE id = $1
 `
 
 // A tenant or a state.
@@ -251,21 +237,31 @@ func (q *Queries) GetState(ctx context.Context, tenantID uuid.UUID) (Tenant, err
 	err := row.Scan(
 		&i.ID,
 		&i.DisplayName,
-		&i.CreatedAt,
+		&i.Kind,
 		&i.PermissionRule,
 		&i.UserPicker,
 		&i.PageSize,
-		&i.Kind,
+		&i.RepeatabilitySeconds,
 		&i.ExpiresAt,
 		&i.Manager,
 		&i.OriginID,
-		&i.PartnerQuota,
+		&i.EntityQuota,
 		&i.UserQuota,
 		&i.RequestRate,
 		&i.IDSeed,
 		&i.IdsMade,
-		&i.RepeatabilitySeconds,
+		&i.CreatedAt,
+		&i.ClockFrom,
+		&i.ClockAt,
+		&i.ClockRate,
+		&i.FaultsVersion,
+		&i.Throttling,
+		&i.JournalLimit,
+		&i.JournalSeconds,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetState: %w", err)
+	}
 	return i, err
 }
 
@@ -289,16 +285,23 @@ type KeepRevocationsParams struct {
 // What was revoked stays so.
 func (q *Queries) KeepRevocations(ctx context.Context, arg KeepRevocationsParams) error {
 	_, err := q.db.Exec(ctx, keepRevocations, arg.TenantID, arg.Ids, arg.ValidFrom)
-	return err
+	if err != nil {
+		return fmt.Errorf("query KeepRevocations: %w", err)
+	}
+	return nil
 }
 
 const keepTokens = `-- name: KeepTokens :exec
-WITH of_users AS (
+WITH users_before AS MATERIALIZED (
+    SELECT u.id, u.tokens_valid_from FROM users AS u WHERE u.tenant_id = $2
+), applications_before AS MATERIALIZED (
+    SELECT a.client_id, a.tokens_valid_from FROM applications AS a WHERE a.tenant_id = $2
+), of_users AS (
     UPDATE users AS u SET tokens_valid_from = o.tokens_valid_from
-    FROM users AS o WHERE u.tenant_id = $1 AND o.tenant_id = $2 AND o.id = u.id
+    FROM users_before AS o WHERE u.tenant_id = $1 AND o.id = u.id
 )
 UPDATE applications AS a SET tokens_valid_from = o.tokens_valid_from
-FROM applications AS o WHERE a.tenant_id = $1 AND o.tenant_id = $2 AND o.client_id = a.client_id
+FROM applications_before AS o WHERE a.tenant_id = $1 AND o.client_id = a.client_id
 `
 
 type KeepTokensParams struct {
@@ -306,89 +309,14 @@ type KeepTokensParams struct {
 	TenantID uuid.UUID
 }
 
-// Users and applications of a state that a tenant has already are the same ones:
-// their tokens go on.
+// Users and applications of a state that a tenant has already are the same ones: their
+// tokens stay valid.
 func (q *Queries) KeepTokens(ctx context.Context, arg KeepTokensParams) error {
 	_, err := q.db.Exec(ctx, keepTokens, arg.FromID, arg.TenantID)
-	return err
-}
-
-const listPartnerIDs = `-- name: ListPartnerIDs :many
-SELECT p.id FROM remote_assistance_partners AS p
-WHERE p.tenant_id = $1 AND p.id = ANY ($2::uuid[])
-ORDER BY p.id
-`
-
-type ListPartnerIDsParams struct {
-	TenantID uuid.UUID
-	Ids      []uuid.UUID
-}
-
-// Which of the ids partners have.
-func (q *Queries) ListPartnerIDs(ctx context.Context, arg ListPartnerIDsParams) ([]uuid.UUID, error) {
-	rows, err := q.db.Query(ctx, listPartnerIDs, arg.TenantID, arg.Ids)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("query KeepTokens: %w", err)
 	}
-	defer rows.Close()
-	var items []uuid.UUID
-	for rows.Next() {
-		var id uuid.UUID
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listPartnersByID = `-- name: ListPartnersByID :many
-SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_at, last_connection_100ns, last_connection_offset, request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by FROM remote_assistance_partners
-WHERE tenant_id = $1 AND id = ANY ($2::uuid[])
-ORDER BY id
-`
-
-type ListPartnersByIDParams struct {
-	TenantID uuid.UUID
-	Ids      []uuid.UUID
-}
-
-func (q *Queries) ListPartnersByID(ctx context.Context, arg ListPartnersByIDParams) ([]RemoteAssistancePartner, error) {
-	rows, err := q.db.Query(ctx, listPartnersByID, arg.TenantID, arg.Ids)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []RemoteAssistancePartner
-	for rows.Next() {
-		var i RemoteAssistancePartner
-		if err := rows.Scan(
-			&i.TenantID,
-			&i.ID,
-			&i.Version,
-			&i.DisplayName,
-			&i.OnboardingUrl,
-			&i.OnboardingStatus,
-			&i.LastConnectionAt,
-			&i.LastConnection100ns,
-			&i.LastConnectionOffset,
-			&i.RequestExpiryAt,
-			&i.RequestExpiry100ns,
-			&i.RequestExpiryOffset,
-			&i.CreatedAt,
-			&i.CreatedBy,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+	return nil
 }
 
 const listRevocations = `-- name: ListRevocations :many
@@ -408,19 +336,19 @@ type ListRevocationsRow struct {
 func (q *Queries) ListRevocations(ctx context.Context, tenantID uuid.UUID) ([]ListRevocationsRow, error) {
 	rows, err := q.db.Query(ctx, listRevocations, tenantID)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListRevocations: %w", err)
 	}
 	defer rows.Close()
 	var items []ListRevocationsRow
 	for rows.Next() {
 		var i ListRevocationsRow
 		if err := rows.Scan(&i.ID, &i.TokensValidFrom); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListRevocations: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListRevocations: %w", err)
 	}
 	return items, nil
 }
@@ -431,33 +359,10 @@ DELETE FROM applications AS a WHERE a.tenant_id = $1
 
 func (q *Queries) RemoveApplications(ctx context.Context, tenantID uuid.UUID) error {
 	_, err := q.db.Exec(ctx, removeApplications, tenantID)
-	return err
-}
-
-const removePartnerVersions = `-- name: RemovePartnerVersions :exec
-DELETE FROM remote_assistance_partner_versions AS v WHERE v.tenant_id = $1
-`
-
-func (q *Queries) RemovePartnerVersions(ctx context.Context, tenantID uuid.UUID) error {
-	_, err := q.db.Exec(ctx, removePartnerVersions, tenantID)
-	return err
-}
-
-const removePartnersNotIn = `-- name: RemovePartnersNotIn :exec
-DELETE FROM remote_assistance_partners AS p
-WHERE p.tenant_id = $1 AND NOT EXISTS (
-    SELECT FROM remote_assistance_partners AS s WHERE s.tenant_id = $2 AND s.id = p.id
-)
-`
-
-type RemovePartnersNotInParams struct {
-	TenantID uuid.UUID
-	FromID   uuid.UUID
-}
-
-func (q *Queries) RemovePartnersNotIn(ctx context.Context, arg RemovePartnersNotInParams) error {
-	_, err := q.db.Exec(ctx, removePartnersNotIn, arg.TenantID, arg.FromID)
-	return err
+	if err != nil {
+		return fmt.Errorf("query RemoveApplications: %w", err)
+	}
+	return nil
 }
 
 const removeUsers = `-- name: RemoveUsers :exec
@@ -466,86 +371,74 @@ DELETE FROM users AS u WHERE u.tenant_id = $1
 
 func (q *Queries) RemoveUsers(ctx context.Context, tenantID uuid.UUID) error {
 	_, err := q.db.Exec(ctx, removeUsers, tenantID)
-	return err
+	if err != nil {
+		return fmt.Errorf("query RemoveUsers: %w", err)
+	}
+	return nil
 }
 
-const replacePartners = `-- name: ReplacePartners :exec
-INSERT INTO remote_assistance_partners AS p (
-    tenant_id, id, version, display_name, onboarding_url, onboarding_status,
-    last_connection_at, last_connection_100ns, last_connection_offset,
-    request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by
-)
-SELECT
-    $1::uuid, s.id, s.version, s.display_name, s.onboarding_url, s.onboarding_status,
-    s.last_connection_at, s.last_connection_100ns, s.last_connection_offset,
-    s.request_expiry_at, s.request_expiry_100ns, s.request_expiry_offset, s.created_at, s.created_by
-FROM remote_assistance_partners AS s
-WHERE s.tenant_id = $2
-ON CONFLICT (tenant_id, id) DO UPDATE SET
-    version = excluded.version, display_name = excluded.display_name, onboarding_url = excluded.onboarding_url,
-    onboarding_status = excluded.onboarding_status,
-    last_connection_at = excluded.last_connection_at, last_connection_100ns = excluded.last_connection_100ns,
-    last_connection_offset = excluded.last_connection_offset,
-    request_expiry_at = excluded.request_expiry_at, request_expiry_100ns = excluded.request_expiry_100ns,
-    request_expiry_offset = excluded.request_expiry_offset,
-    created_at = excluded.created_at, created_by = excluded.created_by
-WHERE (
-    p.version, p.display_name, p.onboarding_url, p.onboarding_status,
-    p.last_connection_at, p.last_connection_100ns, p.last_connection_offset,
-    p.request_expiry_at, p.request_expiry_100ns, p.request_expiry_offset, p.created_at, p.created_by
-) IS DISTINCT FROM (
-    excluded.version, excluded.display_name, excluded.onboarding_url, excluded.onboarding_status,
-    excluded.last_connection_at, excluded.last_connection_100ns, excluded.last_connection_offset,
-    excluded.request_expiry_at, excluded.request_expiry_100ns, excluded.request_expiry_offset, excluded.created_at, excluded.created_by
-)
+const removeVersions = `-- name: RemoveVersions :exec
+DELETE FROM entity_versions AS v WHERE v.tenant_id = $1
 `
 
-type ReplacePartnersParams struct {
-	TenantID uuid.UUID
-	FromID   uuid.UUID
-}
-
-// Those that are there stay the same rows, and are locked: a client's change
-// that waits for one goes on with it.
-func (q *Queries) ReplacePartners(ctx context.Context, arg ReplacePartnersParams) error {
-	_, err := q.db.Exec(ctx, replacePartners, arg.TenantID, arg.FromID)
-	return err
+func (q *Queries) RemoveVersions(ctx context.Context, tenantID uuid.UUID) error {
+	_, err := q.db.Exec(ctx, removeVersions, tenantID)
+	if err != nil {
+		return fmt.Errorf("query RemoveVersions: %w", err)
+	}
+	return nil
 }
 
 const replaceSettings = `-- name: ReplaceSettings :exec
 
+WITH s AS MATERIALIZED (
+    SELECT o.permission_rule, o.user_picker, o.page_size, o.repeatability_seconds, o.ids_made, o.clock_from, o.clock_at, o.clock_rate, o.faults_version, o.throttling
+    FROM tenants AS o WHERE o.id = $3
+)
 UPDATE tenants AS t SET
     permission_rule = s.permission_rule, user_picker = s.user_picker, page_size = s.page_size, repeatability_seconds = s.repeatability_seconds,
-    ids_made = s.ids_made
-FROM tenants AS s
-WHERE t.id = $1 AND s.id = $2
-`
-
-type ReplaceSettingsParams struct {
-	TenantID uuid.UUID
-	FromID   uuid.UUID
-}
-
-// The state of a tenant put in the place of another's: each query takes one part
-// of it from @from_id to @tenant_id.
-func (q *Queries) ReplaceSettings(ctx context.Context, arg ReplaceSettingsParams) error {
-	_, err := q.db.Exec(ctx, replaceSettings, arg.TenantID, arg.FromID)
-	return err
-}
-
-const resetIDs = `-- name: ResetIDs :exec
-UPDATE tenants AS t SET ids_made = COALESCE((SELECT s.ids_made FROM tenants AS s WHERE s.id = $1), 0)
+    ids_made = s.ids_made, clock_from = CASE WHEN s.clock_at IS NOT NULL THEN COALESCE(s.clock_from, $1) END, clock_at = s.clock_at, clock_rate = s.clock_rate, throttling = s.throttling,
+    faults_version = t.faults_version + (t.faults_version > 0 OR s.faults_version > 0)::integer
+FROM s
 WHERE t.id = $2
 `
 
-type ResetIDsParams struct {
-	FromID   uuid.UUID
+type ReplaceSettingsParams struct {
+	Now      *time.Time
 	TenantID uuid.UUID
+	FromID   uuid.UUID
+}
+
+// The state of a tenant put in the place of another's: each query takes one part of it from
+// @from_id to @tenant_id. A statement that changes one tenant by another's rows reads those
+// first, MATERIALIZED: a cluster keeps the two on different servers.
+func (q *Queries) ReplaceSettings(ctx context.Context, arg ReplaceSettingsParams) error {
+	_, err := q.db.Exec(ctx, replaceSettings, arg.Now, arg.TenantID, arg.FromID)
+	if err != nil {
+		return fmt.Errorf("query ReplaceSettings: %w", err)
+	}
+	return nil
+}
+
+const resetIDs = `-- name: ResetIDs :exec
+WITH s AS MATERIALIZED (
+    SELECT o.ids_made FROM tenants AS o WHERE o.id = $2
+)
+UPDATE tenants AS t SET ids_made = COALESCE((SELECT s.ids_made FROM s), 0)
+WHERE t.id = $1
+`
+
+type ResetIDsParams struct {
+	TenantID uuid.UUID
+	FromID   uuid.UUID
 }
 
 func (q *Queries) ResetIDs(ctx context.Context, arg ResetIDsParams) error {
-	_, err := q.db.Exec(ctx, resetIDs, arg.FromID, arg.TenantID)
-	return err
+	_, err := q.db.Exec(ctx, resetIDs, arg.TenantID, arg.FromID)
+	if err != nil {
+		return fmt.Errorf("query ResetIDs: %w", err)
+	}
+	return nil
 }
 
 const setIDsMade = `-- name: SetIDsMade :exec
@@ -560,5 +453,8 @@ type SetIDsMadeParams struct {
 // The ids up to this number are given out.
 func (q *Queries) SetIDsMade(ctx context.Context, arg SetIDsMadeParams) error {
 	_, err := q.db.Exec(ctx, setIDsMade, arg.IdsMade, arg.TenantID)
-	return err
+	if err != nil {
+		return fmt.Errorf("query SetIDsMade: %w", err)
+	}
+	return nil
 }

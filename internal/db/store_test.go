@@ -17,29 +17,39 @@ import (
 
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/entity"
 )
 
-// Creates of many tenants at once, one of which doesn't exist: each row is as
-// it would be alone, and the bad ones take nobody down.
-func TestStoreGathersCreates(t *testing.T) {
+// eachGathering tests stores that gather calls of all tenants and of one tenant.
+func eachGathering(t *testing.T, test func(*testing.T, *db.Entity)) {
 	t.Parallel()
-	gathering, alone := db.NewStore(dbtest.Pool(t), true, nil), db.NewStore(dbtest.Pool(t), false, nil)
+	for name, gathering := range map[string]db.Gathering{"across tenants": db.AcrossTenants, "per tenant": db.PerTenant} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, db.NewStore(dbtest.Pool(t), gathering, nil).Entity(partner))
+		})
+	}
+}
+
+// Concurrent creates for many tenants, one of which doesn't exist, store the same rows as
+// single creates. Failing ones don't affect the others.
+func TestStoreGathersCreates(t *testing.T) { eachGathering(t, testStoreGathersCreates) }
+
+func testStoreGathersCreates(t *testing.T, gathering *db.Entity) {
+	alone := db.NewStore(dbtest.Pool(t), db.NoGathering, nil).Entity(partner)
 	tenants := []dbtest.Tenant{dbtest.NewTenant(t), dbtest.NewTenant(t), {ID: uuid.New(), UserID: uuid.New()}}
-	text := func(s string) *string { return &s }
-	texts := []*string{nil, text(""), text("a"), text("O'Neil, {\"NULL\"} \\ \U0001f600"), text("NULL")}
+	texts := []entity.Value{{Null: true}, {}, {Text: "a"}, {Text: "O'Neil, {\"NULL\"} \\ \U0001f600"}, {Text: "NULL"}}
 	var wg sync.WaitGroup
 	for i := range 300 {
 		wg.Go(func() {
 			tenant := tenants[i%len(tenants)]
-			p := db.CreateRemoteAssistancePartnerParams{
-				TenantID: tenant.ID, ID: uuid.Must(uuid.NewV7()),
-				DisplayName: texts[i%len(texts)], OnboardingUrl: texts[(i/len(texts))%len(texts)],
-				OnboardingStatus: db.AllOnboardingStatusValues()[i%3],
-				CreatedAt:        time.Date(2026, 1, 1, 0, 0, i, 0, time.UTC), CreatedBy: tenant.UserID,
-			}
-			p.LastConnectionAt, p.LastConnection100ns, p.LastConnectionOffset = db.SplitTime(p.CreatedAt.Add(time.Duration(i) * 100).In(time.FixedZone("", 60*i)))
-			p.RequestExpiryAt, p.RequestExpiry100ns, p.RequestExpiryOffset = db.SplitTime(time.Time{})
-			got, err := gathering.CreateRemoteAssistancePartner(t.Context(), p)
+			at := time.Date(2026, 1, 1, 0, 0, i, 0, time.UTC)
+			p := newPartner(tenant, uuid.Must(uuid.NewV7()), map[string]entity.Value{
+				"displayName": texts[i%len(texts)], "onboardingUrl": texts[(i/len(texts))%len(texts)], "onboardingStatus": {Text: partner.Properties[partner.Index("onboardingStatus")].Enum.Members[i%3]},
+				"lastConnectionDateTime": entity.DateValue(at.Add(time.Duration(i) * 100).In(time.FixedZone("", 60*i))),
+			})
+			p.CreatedAt = at
+			got, err := gathering.Create(t.Context(), p)
 			if i%len(tenants) == 2 {
 				if !errors.Is(db.Classify(err), db.ErrNoTenant) {
 					t.Errorf("in no tenant: %v", err)
@@ -51,16 +61,17 @@ func TestStoreGathersCreates(t *testing.T) {
 				return
 			}
 			p.ID = uuid.Must(uuid.NewV7())
-			want, err := alone.CreateRemoteAssistancePartner(t.Context(), p)
+			other, err := alone.Create(t.Context(), p)
 			if err != nil {
 				t.Error(err)
 			}
-			want.ID = got.ID
-			if diff := cmp.Diff(want, got); diff != "" {
+			want := recordOf(partner, other)
+			want.Head.ID = got.Head().ID
+			if diff := cmp.Diff(want, recordOf(partner, got)); diff != "" {
 				t.Errorf("(-alone +gathered):\n%s", diff)
 			}
-			kept, err := alone.GetRemoteAssistancePartner(t.Context(), db.GetRemoteAssistancePartnerParams{TenantID: tenant.ID, ID: got.ID})
-			if diff := cmp.Diff(got, kept); err != nil || diff != "" {
+			kept, err := alone.Get(t.Context(), db.Key{TenantID: tenant.ID, ID: got.Head().ID})
+			if diff := cmp.Diff(recordOf(partner, got), recordOf(partner, kept)); err != nil || diff != "" {
 				t.Errorf("%v (-answered +kept):\n%s", err, diff)
 			}
 		})
@@ -68,23 +79,20 @@ func TestStoreGathersCreates(t *testing.T) {
 	wg.Wait()
 }
 
-// Tenants whose ids come of the same seed create the same ids, also in one
-// statement: each gets its own row.
-func TestStoreGathersSameIDs(t *testing.T) {
-	t.Parallel()
-	gathering := db.NewStore(dbtest.Pool(t), true, nil)
+// Tenants with the same id seed create the same ids, even in one statement. Each gets its
+// own row.
+func TestStoreGathersSameIDs(t *testing.T) { eachGathering(t, testStoreGathersSameIDs) }
+
+func testStoreGathersSameIDs(t *testing.T, gathering *db.Entity) {
 	tenants := []dbtest.Tenant{dbtest.NewTenant(t), dbtest.NewTenant(t), dbtest.NewTenant(t)}
 	var wg sync.WaitGroup
 	for i := range 300 {
 		wg.Go(func() {
 			tenant := tenants[i%len(tenants)]
 			name := tenant.ID.String()
-			p := db.CreateRemoteAssistancePartnerParams{
-				TenantID: tenant.ID, ID: db.SeededID("the same", "partner", int64(i/len(tenants))), DisplayName: &name,
-				OnboardingStatus: db.OnboardingStatusOnboarding, CreatedAt: time.Now(), CreatedBy: tenant.UserID,
-			}
-			got, err := gathering.CreateRemoteAssistancePartner(t.Context(), p)
-			if err != nil || got.TenantID != tenant.ID || got.ID != p.ID || got.DisplayName == nil || *got.DisplayName != name {
+			p := newPartner(tenant, db.SeededID("the same", "partner", int64(i/len(tenants))), map[string]entity.Value{"displayName": {Text: name}})
+			row, err := gathering.Create(t.Context(), p)
+			if got := recordOf(partner, row); err != nil || got.Head.TenantID != tenant.ID || got.Head.ID != p.ID || got.value("displayName").Text != name {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		})
@@ -92,41 +100,39 @@ func TestStoreGathersSameIDs(t *testing.T) {
 	wg.Wait()
 }
 
-// Gets at once, of several tenants and of partners that aren't there: each has its
-// own, also if several want the same.
-func TestStoreGathersGets(t *testing.T) {
-	t.Parallel()
-	gathering := db.NewStore(dbtest.Pool(t), true, nil)
+// Concurrent gets for several tenants, also for missing partners and for the same one, each
+// return their own result.
+func TestStoreGathersGets(t *testing.T) { eachGathering(t, testStoreGathersGets) }
+
+func testStoreGathersGets(t *testing.T, gathering *db.Entity) {
 	tenants := []dbtest.Tenant{dbtest.NewTenant(t), dbtest.NewTenant(t)}
-	id, want := uuid.Must(uuid.NewV7()), map[uuid.UUID]db.RemoteAssistancePartner{} // the same id in both
+	id, want := uuid.Must(uuid.NewV7()), map[uuid.UUID]record{} // equal in both tenants
 	for i, tenant := range tenants {
-		p := db.CreateRemoteAssistancePartnerParams{
-			TenantID: tenant.ID, ID: id, OnboardingStatus: db.OnboardingStatusOnboarding, CreatedAt: time.Now(), CreatedBy: tenant.UserID,
+		p := newPartner(tenant, id, nil)
+		if i == 0 {
+			p.Values[partner.Index("displayName")] = entity.Value{Text: tenant.ID.String()}
 		}
-		if name := tenant.ID.String(); i == 0 {
-			p.DisplayName = &name
-		}
-		row, err := gathering.CreateRemoteAssistancePartner(t.Context(), p)
+		row, err := gathering.Create(t.Context(), p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want[tenant.ID] = row
+		want[tenant.ID] = recordOf(partner, row)
 	}
 	var wg sync.WaitGroup
 	for i := range 600 {
 		wg.Go(func() {
-			p := db.GetRemoteAssistancePartnerParams{TenantID: tenants[i%2].ID, ID: id}
+			p := db.Key{TenantID: tenants[i%2].ID, ID: id}
 			if i%3 == 2 {
 				p.ID = uuid.New()
 			}
-			got, err := gathering.GetRemoteAssistancePartner(t.Context(), p)
+			got, err := gathering.Get(t.Context(), p)
 			if i%3 == 2 {
 				if !errors.Is(err, pgx.ErrNoRows) {
 					t.Errorf("of one that isn't there: %v", err)
 				}
 				return
 			}
-			if diff := cmp.Diff(want[p.TenantID], got); err != nil || diff != "" {
+			if diff := cmp.Diff(want[p.TenantID], recordOf(partner, got)); err != nil || diff != "" {
 				t.Errorf("%v (-want +got):\n%s", err, diff)
 			}
 		})
@@ -134,24 +140,20 @@ func TestStoreGathersGets(t *testing.T) {
 	wg.Wait()
 }
 
-// Updates at once, gathered and alone, of the same few partners: each is one
-// version, none is lost, and one that can't be made takes nobody down.
-func TestStoreGathersUpdates(t *testing.T) {
-	t.Parallel()
+// Concurrent updates of the same few partners, gathered and single: each makes one version,
+// none is lost, and a failing one doesn't affect the others.
+func TestStoreGathersUpdates(t *testing.T) { eachGathering(t, testStoreGathersUpdates) }
+
+func testStoreGathersUpdates(t *testing.T, gathering *db.Entity) {
 	const partners, updates = 5, 400
-	gathering, alone := db.NewStore(dbtest.Pool(t), true, nil), db.NewStore(dbtest.Pool(t), false, nil)
+	alone := db.NewStore(dbtest.Pool(t), db.NoGathering, nil).Entity(partner)
 	tenant, id := dbtest.NewTenant(t), make([]uuid.UUID, partners)
 	for i := range id {
 		id[i] = uuid.Must(uuid.NewV7())
-		_, err := alone.CreateRemoteAssistancePartner(t.Context(), db.CreateRemoteAssistancePartnerParams{
-			TenantID: tenant.ID, ID: id[i], OnboardingStatus: db.OnboardingStatusOnboarding, CreatedAt: time.Now(), CreatedBy: tenant.UserID,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		createPartner(t, alone, tenant, id[i])
 	}
 	var mu sync.Mutex
-	made := map[uuid.UUID]map[int64]string{} // names by version
+	made := map[uuid.UUID]map[int64]string{} // names, by version
 	var wg sync.WaitGroup
 	for i := range updates {
 		wg.Go(func() {
@@ -159,17 +161,19 @@ func TestStoreGathersUpdates(t *testing.T) {
 			if i%4 == 3 {
 				store = alone
 			}
-			p := db.UpdateRemoteAssistancePartnerParams{
-				TenantID: tenant.ID, ID: id[i%partners], ChangedAt: time.Now(), ChangedBy: tenant.UserID, SetDisplayName: true, DisplayName: &name,
-				OnboardingStatus: db.OnboardingStatusOnboarded, SetOnboardingStatus: i%2 == 0,
-			}
-			switch i % 10 {
-			case 8:
-				p.ID = uuid.New()
-			case 9:
+			if i%10 == 9 {
 				name = strings.Repeat("x", 2000) // longer than the table allows
 			}
-			row, err := store.UpdateRemoteAssistancePartner(t.Context(), p)
+			named := map[string]entity.Value{"displayName": {Text: name}}
+			if i%2 == 0 {
+				named["onboardingStatus"] = entity.Value{Text: "onboarded"}
+			}
+			p := update(tenant, id[i%partners], named)
+			if i%10 == 8 {
+				p.ID = uuid.New()
+			}
+			updated, err := store.Update(t.Context(), p)
+			row := recordOf(partner, updated)
 			var refusal *pgconn.PgError
 			switch {
 			case i%10 == 8:
@@ -182,8 +186,11 @@ func TestStoreGathersUpdates(t *testing.T) {
 					t.Errorf("of one that can't be made: %v", err)
 				}
 				return
-			case err != nil || row.ID != p.ID || *row.DisplayName != name || row.OnboardingUrl != nil || p.SetOnboardingStatus && row.OnboardingStatus != p.OnboardingStatus:
+			case err != nil || row.Head.ID != p.ID || row.value("displayName").Text != name || !row.value("onboardingUrl").Null:
 				t.Errorf("got %+v, %v", row, err)
+				return
+			case i%2 == 0 && row.value("onboardingStatus").Text != "onboarded":
+				t.Errorf("got %+v", row)
 				return
 			}
 			mu.Lock()
@@ -191,19 +198,20 @@ func TestStoreGathersUpdates(t *testing.T) {
 			if made[p.ID] == nil {
 				made[p.ID] = map[int64]string{}
 			}
-			if other, taken := made[p.ID][row.Version]; taken {
-				t.Errorf("version %d is %q and %q", row.Version, other, name)
+			if other, taken := made[p.ID][row.Head.Version]; taken {
+				t.Errorf("version %d is %q and %q", row.Head.Version, other, name)
 			}
-			made[p.ID][row.Version] = name
+			made[p.ID][row.Head.Version] = name
 		})
 	}
 	wg.Wait()
 	for i := range id {
-		row, err := alone.GetRemoteAssistancePartner(t.Context(), db.GetRemoteAssistancePartnerParams{TenantID: tenant.ID, ID: id[i]})
-		if err != nil || row.Version != int64(len(made[id[i]]))+1 || *row.DisplayName != made[id[i]][row.Version] {
+		got, err := alone.Get(t.Context(), db.Key{TenantID: tenant.ID, ID: id[i]})
+		row := recordOf(partner, got)
+		if err != nil || row.Head.Version != int64(len(made[id[i]]))+1 || row.value("displayName").Text != made[id[i]][row.Head.Version] {
 			t.Errorf("kept %+v, %v; %d updates", row, err, len(made[id[i]]))
 		}
-		kept, err := dbtest.Pool(t).Query(t.Context(), "SELECT version, display_name FROM remote_assistance_partner_versions WHERE tenant_id = $1 AND id = $2", tenant.ID, id[i])
+		kept, err := dbtest.Pool(t).Query(t.Context(), "SELECT version, row ->> 'display_name' FROM entity_versions WHERE tenant_id = $1 AND id = $2", tenant.ID, id[i])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -222,14 +230,15 @@ func TestStoreGathersUpdates(t *testing.T) {
 	}
 }
 
-// Actions, deletes and updates at once, gathered and alone, of the same few partners of
-// two tenants that have the same ids, some by callers that go away: each that took
-// effect is one version, made to what its caller was told, and no other is; one that
-// can't be made takes nobody down.
-func TestStoreGathersChanges(t *testing.T) {
-	t.Parallel()
+// Concurrent actions, deletes and updates, gathered and single, of the same few partners in
+// two tenants with equal ids, some by callers that go away. Each one that takes effect
+// makes one version, from the state that its caller was told; the others make none. A
+// failing one doesn't affect the others.
+func TestStoreGathersChanges(t *testing.T) { eachGathering(t, testStoreGathersChanges) }
+
+func testStoreGathersChanges(t *testing.T, gathering *db.Entity) {
 	const partners, calls = 4, 1200
-	gathering, alone := db.NewStore(dbtest.Pool(t), true, nil), db.NewStore(dbtest.Pool(t), false, nil)
+	alone := db.NewStore(dbtest.Pool(t), db.NoGathering, nil).Entity(partner)
 	tenants, id := []dbtest.Tenant{dbtest.NewTenant(t), dbtest.NewTenant(t)}, make([]uuid.UUID, partners)
 	for i := range id {
 		id[i] = uuid.Must(uuid.NewV7())
@@ -237,7 +246,7 @@ func TestStoreGathersChanges(t *testing.T) {
 			createPartner(t, alone, tenant, id[i])
 		}
 	}
-	poisoned := uuid.Must(uuid.NewV7()) // nothing ever changes it
+	poisoned := uuid.Must(uuid.NewV7()) // never changed
 	createPartner(t, alone, tenants[0], poisoned)
 	calledAt := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	outcomes := make([]changeOutcome, calls)
@@ -254,39 +263,37 @@ func TestStoreGathersChanges(t *testing.T) {
 				defer cancel()
 			}
 			tenant := tenants[i%2]
-			p := db.BeginOnboardingRemoteAssistancePartnerParams{
-				TenantID: tenant.ID, ID: id[i/2%partners], ChangedAt: calledAt.Add(time.Duration(i) * time.Microsecond), ChangedBy: uuid.New(),
-				RequestExpiryAt: calledAt.Add(time.Duration(i) * time.Hour), RequestExpiry100ns: int16(i % 10), RequestExpiryOffset: int16(i % 60),
-			}
+			p := db.Change{TenantID: tenant.ID, ID: id[i/2%partners], ChangedAt: calledAt.Add(time.Duration(i) * time.Microsecond), ChangedBy: uuid.New()}
 			o := changeOutcome{params: p}
 			switch kind := i / 8 % 24; {
 			case kind == 0:
 				p.ID = uuid.New()
-				if _, err := store.DisconnectRemoteAssistancePartner(t.Context(), db.DisconnectRemoteAssistancePartnerParams(p)); !errors.Is(err, pgx.ErrNoRows) {
+				if _, err := store.Act(t.Context(), action(t, "disconnect"), p); !errors.Is(err, pgx.ErrNoRows) {
 					t.Errorf("of one that isn't there: %v", err)
 				}
 				return
 			case kind == 1:
-				p.TenantID, p.ID, p.RequestExpiryOffset = tenants[0].ID, poisoned, 2000 // beyond what the table allows
+				p.TenantID, p.ID = tenants[0].ID, poisoned
+				bad := *action(t, "beginOnboarding")
+				bad.To = map[string]entity.Setting{"onboardingRequestExpiryDateTime": {Value: entity.Value{Offset: 2000}}} // beyond what the table allows
 				var refusal *pgconn.PgError
-				if _, err := store.BeginOnboardingRemoteAssistancePartner(t.Context(), p); !errors.As(err, &refusal) || refusal.Code != "23514" { // check_violation
+				if _, err := store.Act(t.Context(), &bad, p); !errors.As(err, &refusal) || refusal.Code != "23514" { // check_violation
 					t.Errorf("of one that can't be made: %v", err)
 				}
 				return
 			case kind == 2 && i > calls*3/4:
-				o.kind = db.PartnerChangeDelete
-				o.before, o.err = store.DeleteRemoteAssistancePartner(ctx, db.DeleteRemoteAssistancePartnerParams{TenantID: p.TenantID, ID: p.ID, ChangedAt: p.ChangedAt, ChangedBy: p.ChangedBy})
+				o.kind, o.err = db.Delete, store.Delete(ctx, p)
 			case kind < 6:
-				o.kind = db.PartnerChangeUpdate
-				_, o.err = store.UpdateRemoteAssistancePartner(ctx, db.UpdateRemoteAssistancePartnerParams{
-					TenantID: p.TenantID, ID: p.ID, ChangedAt: p.ChangedAt, ChangedBy: p.ChangedBy, OnboardingStatus: db.OnboardingStatusOnboarded, SetOnboardingStatus: true,
-				})
+				u := update(tenant, p.ID, map[string]entity.Value{"onboardingStatus": {Text: "onboarded"}})
+				u.ChangedAt, u.ChangedBy = p.ChangedAt, p.ChangedBy
+				o.kind = "update"
+				_, o.err = store.Update(ctx, u)
 			case kind < 15:
-				o.kind = db.PartnerChangeBeginOnboarding
-				o.before, o.err = store.BeginOnboardingRemoteAssistancePartner(ctx, p)
+				o.kind = "beginOnboarding"
+				o.before, o.err = store.Act(ctx, action(t, "beginOnboarding"), p)
 			default:
-				o.kind = db.PartnerChangeDisconnect
-				o.before, o.err = store.DisconnectRemoteAssistancePartner(ctx, db.DisconnectRemoteAssistancePartnerParams(p))
+				o.kind = "disconnect"
+				o.before, o.err = store.Act(ctx, action(t, "disconnect"), p)
 			}
 			outcomes[i] = o
 		})
@@ -297,50 +304,46 @@ func TestStoreGathersChanges(t *testing.T) {
 			checkHistory(t, tenant.ID, id, outcomes)
 		}
 	}
-	if row, err := alone.GetRemoteAssistancePartner(t.Context(), db.GetRemoteAssistancePartnerParams{TenantID: tenants[0].ID, ID: poisoned}); err != nil || row.Version != 1 {
+	if row, err := alone.Get(t.Context(), db.Key{TenantID: tenants[0].ID, ID: poisoned}); err != nil || row.Head().Version != 1 {
 		t.Errorf("the one that nothing changes: %+v, %v", row, err)
 	}
 }
 
-func createPartner(t *testing.T, store *db.Store, tenant dbtest.Tenant, id uuid.UUID) {
+func createPartner(t *testing.T, store *db.Entity, tenant dbtest.Tenant, id uuid.UUID) {
 	t.Helper()
-	_, err := store.CreateRemoteAssistancePartner(t.Context(), db.CreateRemoteAssistancePartnerParams{
-		TenantID: tenant.ID, ID: id, OnboardingStatus: db.OnboardingStatusNotOnboarded, CreatedAt: time.Now(), CreatedBy: tenant.UserID,
-	})
-	if err != nil {
+	if _, err := store.Create(t.Context(), newPartner(tenant, id, nil)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// changeOutcome is what came of a change.
+// changeOutcome is a change and its result.
 type changeOutcome struct {
-	kind   db.PartnerChange
-	params db.BeginOnboardingRemoteAssistancePartnerParams
-	before db.OnboardingStatus // unless it is an update
+	kind   string
+	params db.Change
+	before string // not known for an update or a delete
 	err    error
 }
 
-// takesEffect is the rule of each change.
-func (o changeOutcome) takesEffect(before db.OnboardingStatus) bool {
+// takesEffect reports whether the change applies in a state.
+func (o changeOutcome) takesEffect(before string) bool {
 	switch o.kind {
-	case db.PartnerChangeBeginOnboarding:
-		return before == db.OnboardingStatusNotOnboarded
-	case db.PartnerChangeDisconnect:
-		return before != db.OnboardingStatusNotOnboarded
+	case "beginOnboarding":
+		return before == "notOnboarded"
+	case "disconnect":
+		return before != "notOnboarded"
 	default:
 		return true
 	}
 }
 
-// version is one of a partner, and what replaced it; the last, which nothing did, has
+// version is a version of a partner and the change that replaced it. The last version has
 // no change.
 type version struct {
 	Version       int64
-	Status        db.OnboardingStatus
-	Expiry        time.Time
-	Expiry100ns   int16
+	Status        string
+	Expiry        int64
 	ExpiryOffset  int16
-	Change        *db.PartnerChange
+	Change        *string
 	ChangedAt     *time.Time
 	ChangedByUser *uuid.UUID
 }
@@ -348,9 +351,9 @@ type version struct {
 func versionsOf(t *testing.T, tenant, id uuid.UUID) []version {
 	t.Helper()
 	rows, err := dbtest.Pool(t).Query(t.Context(), `
-		SELECT version, onboarding_status, request_expiry_at, request_expiry_100ns, request_expiry_offset, replaced_by_change, replaced_at, replaced_by
-		FROM remote_assistance_partner_versions WHERE tenant_id = $1 AND id = $2
-		UNION ALL SELECT version, onboarding_status, request_expiry_at, request_expiry_100ns, request_expiry_offset, NULL, NULL, NULL
+		SELECT version, row ->> 'onboarding_status', (row ->> 'request_expiry_ticks')::bigint, (row ->> 'request_expiry_offset')::smallint, change, changed_at, changed_by
+		FROM entity_versions WHERE tenant_id = $1 AND id = $2
+		UNION ALL SELECT version, onboarding_status::text, request_expiry_ticks, request_expiry_offset, NULL, NULL, NULL
 		FROM remote_assistance_partners WHERE tenant_id = $1 AND id = $2 ORDER BY version`, tenant, id)
 	if err != nil {
 		t.Fatal(err)
@@ -362,14 +365,14 @@ func versionsOf(t *testing.T, tenant, id uuid.UUID) []version {
 	return versions
 }
 
-// checkHistory holds what is kept of a partner against what the callers were told.
+// checkHistory compares a partner's stored versions with what the callers were told.
 func checkHistory(t *testing.T, tenant, id uuid.UUID, outcomes []changeOutcome) {
 	t.Helper()
 	versions := versionsOf(t, tenant, id)
-	replaced := map[uuid.UUID]int{} // by whom, each call's own
+	replaced := map[uuid.UUID]int{} // by changed_by, which differs for each call
 	for i, v := range versions {
 		if v.Version != int64(i)+1 {
-			t.Fatalf("version %d stands in place %d", v.Version, i+1)
+			t.Fatalf("version %d is in place %d", v.Version, i+1)
 		}
 		if v.Change != nil {
 			replaced[*v.ChangedByUser] = i
@@ -388,14 +391,14 @@ func checkHistory(t *testing.T, tenant, id uuid.UUID, outcomes []changeOutcome) 
 		case errors.Is(o.err, pgx.ErrNoRows) && deleted && !made:
 			continue
 		case errors.Is(o.err, context.DeadlineExceeded):
-			if !made { // it may be either
+			if !made { // it may or may not have been made
 				continue
 			}
 			o.before = versions[i].Status
 		case o.err != nil:
 			t.Errorf("%s: %v", o.kind, o.err)
 			continue
-		case o.kind == db.PartnerChangeUpdate && made:
+		case (o.kind == "update" || o.kind == db.Delete) && made:
 			o.before = versions[i].Status
 		}
 		if made != o.takesEffect(o.before) {
@@ -406,54 +409,47 @@ func checkHistory(t *testing.T, tenant, id uuid.UUID, outcomes []changeOutcome) 
 		}
 	}
 	if len(replaced) > 0 {
-		t.Errorf("%d changes that nobody made", len(replaced))
+		t.Errorf("%d changes without a call", len(replaced))
 	}
 }
 
-// checkVersion holds a version, and the one behind it, against the change between them.
+// checkVersion compares a version, and the one after it, with the change between them.
 func checkVersion(t *testing.T, o changeOutcome, versions []version) {
 	t.Helper()
 	v, last := versions[0], len(versions) == 1
-	if *v.Change != o.kind || !v.ChangedAt.Equal(o.params.ChangedAt) || v.Status != o.before || last != (o.kind == db.PartnerChangeDelete) {
+	if *v.Change != o.kind || !v.ChangedAt.Equal(o.params.ChangedAt) || v.Status != o.before || last != (o.kind == db.Delete) {
 		t.Errorf("%s at %s of %s is kept as %+v, last: %v", o.kind, o.params.ChangedAt, o.before, v, last)
 	}
 	if last {
 		return
 	}
-	want := map[db.PartnerChange]db.OnboardingStatus{
-		db.PartnerChangeUpdate: db.OnboardingStatusOnboarded, db.PartnerChangeBeginOnboarding: db.OnboardingStatusOnboarding, db.PartnerChangeDisconnect: db.OnboardingStatusNotOnboarded,
-	}
-	at, hundredNs, offset := o.params.RequestExpiryAt, o.params.RequestExpiry100ns, o.params.RequestExpiryOffset
-	if o.kind == db.PartnerChangeUpdate {
-		at, hundredNs, offset = v.Expiry, v.Expiry100ns, v.ExpiryOffset
-	}
-	if next := versions[1]; next.Status != want[o.kind] || !next.Expiry.Equal(at) || next.Expiry100ns != hundredNs || next.ExpiryOffset != offset {
+	want := map[string]string{"update": "onboarded", "beginOnboarding": "onboarding", "disconnect": "notOnboarded"}
+	expiry := map[string]entity.Value{
+		"update": {Ticks: v.Expiry, Offset: v.ExpiryOffset}, "disconnect": entity.NoDate,
+		"beginOnboarding": entity.DateValue(o.params.ChangedAt.Add(7 * 24 * time.Hour)),
+	}[o.kind]
+	if next := versions[1]; next.Status != want[o.kind] || next.Expiry != expiry.Ticks || next.ExpiryOffset != expiry.Offset {
 		t.Errorf("%s made %+v", o.kind, next)
 	}
 }
 
-// Whoever holds a partner keeps waiting those alone that want the same one.
-func TestStoreWaitsForNobodyElse(t *testing.T) {
-	t.Parallel()
-	store, tenant := db.NewStore(dbtest.Pool(t), true, nil), dbtest.NewTenant(t)
+// A locked partner delays only calls for the same partner.
+func TestStoreWaitsForNobodyElse(t *testing.T) { eachGathering(t, testStoreWaitsForNobodyElse) }
+
+func testStoreWaitsForNobodyElse(t *testing.T, store *db.Entity) {
+	tenant := dbtest.NewTenant(t)
 	for name, change := range map[string]func(uuid.UUID) error{
 		"update": func(id uuid.UUID) error {
-			_, err := store.UpdateRemoteAssistancePartner(t.Context(), db.UpdateRemoteAssistancePartnerParams{
-				TenantID: tenant.ID, ID: id, ChangedAt: time.Now(), ChangedBy: tenant.UserID, OnboardingStatus: db.OnboardingStatusOnboarding,
-			})
+			_, err := store.Update(t.Context(), update(tenant, id, nil))
 			return err
 		},
 		"disconnect": func(id uuid.UUID) error {
-			_, err := store.DisconnectRemoteAssistancePartner(t.Context(), db.DisconnectRemoteAssistancePartnerParams{
-				TenantID: tenant.ID, ID: id, ChangedAt: time.Now(), ChangedBy: tenant.UserID,
-			})
+			_, err := store.Act(t.Context(), action(t, "disconnect"), db.Change{TenantID: tenant.ID, ID: id, ChangedAt: time.Now(), ChangedBy: tenant.UserID})
 			return err
 		},
 		"delete": func(id uuid.UUID) error {
-			_, err := store.DeleteRemoteAssistancePartner(t.Context(), db.DeleteRemoteAssistancePartnerParams{
-				TenantID: tenant.ID, ID: id, ChangedAt: time.Now(), ChangedBy: tenant.UserID,
-			})
-			if errors.Is(err, pgx.ErrNoRows) { // another one did
+			err := store.Delete(t.Context(), db.Change{TenantID: tenant.ID, ID: id, ChangedAt: time.Now(), ChangedBy: tenant.UserID})
+			if errors.Is(err, pgx.ErrNoRows) { // another call deleted it
 				err = nil
 			}
 			return err
@@ -466,7 +462,7 @@ func TestStoreWaitsForNobodyElse(t *testing.T) {
 	}
 }
 
-func waitsForNobodyElse(t *testing.T, store *db.Store, tenant dbtest.Tenant, change func(uuid.UUID) error) {
+func waitsForNobodyElse(t *testing.T, store *db.Entity, tenant dbtest.Tenant, change func(uuid.UUID) error) {
 	t.Helper()
 	id := [2]uuid.UUID{uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())}
 	for _, id := range id {
@@ -497,7 +493,7 @@ func waitsForNobodyElse(t *testing.T, store *db.Store, tenant dbtest.Tenant, cha
 			}
 		})
 	}
-	wg.Wait() // while the first is held
+	wg.Wait() // while the first lock is held
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -7,17 +7,19 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
 const deleteExpiredAuthorizationCodes = `-- name: DeleteExpiredAuthorizationCodes :execrows
-DELETE FROM authorization_codes WHERE expires_at < $1
+DELETE FROM authorization_codes AS c USING tenants AS t
+WHERE c.tenant_id = t.id AND c.expires_at < COALESCE(t.clock_at, $1::timestamptz) - interval '1 day'
 `
 
-func (q *Queries) DeleteExpiredAuthorizationCodes(ctx context.Context, expiredBefore time.Time) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteExpiredAuthorizationCodes, expiredBefore)
+func (q *Queries) DeleteExpiredAuthorizationCodes(ctx context.Context, now time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteExpiredAuthorizationCodes, now)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteExpiredAuthorizationCodes: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -29,54 +31,55 @@ DELETE FROM client_assertions WHERE expires_at < $1
 func (q *Queries) DeleteExpiredClientAssertions(ctx context.Context, expiredBefore time.Time) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteExpiredClientAssertions, expiredBefore)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteExpiredClientAssertions: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
 
 const deleteExpiredDeviceCodes = `-- name: DeleteExpiredDeviceCodes :execrows
-DELETE FROM device_codes WHERE expires_at < $1
+DELETE FROM device_codes WHERE kept_until < $1
 `
 
-func (q *Queries) DeleteExpiredDeviceCodes(ctx context.Context, expiredBefore time.Time) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteExpiredDeviceCodes, expiredBefore)
+func (q *Queries) DeleteExpiredDeviceCodes(ctx context.Context, now time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteExpiredDeviceCodes, now)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteExpiredDeviceCodes: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
 
 const deleteExpiredRefreshTokens = `-- name: DeleteExpiredRefreshTokens :execrows
-DELETE FROM refresh_tokens
-WHERE expires_at < $1 OR (redeemed_at IS NOT NULL AND expires_at <= $2)
+DELETE FROM refresh_tokens AS r USING tenants AS t
+WHERE r.tenant_id = t.id AND (
+    r.expires_at < COALESCE(t.clock_at, $1::timestamptz) - interval '1 day'
+    OR (r.redeemed_at IS NOT NULL AND r.expires_at <= COALESCE(t.clock_at, $1::timestamptz))
+)
 `
-
-type DeleteExpiredRefreshTokensParams struct {
-	ExpiredBefore time.Time
-	Now           time.Time
-}
 
 // One that was redeemed is kept to notice that it is redeemed again, which ends its
 // family. That can be until it expires, and no longer: who shows it then is told that it
 // has expired, or that it never was.
-func (q *Queries) DeleteExpiredRefreshTokens(ctx context.Context, arg DeleteExpiredRefreshTokensParams) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteExpiredRefreshTokens, arg.ExpiredBefore, arg.Now)
+func (q *Queries) DeleteExpiredRefreshTokens(ctx context.Context, now time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteExpiredRefreshTokens, now)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteExpiredRefreshTokens: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
 
 const deleteExpiredSessions = `-- name: DeleteExpiredSessions :execrows
 
-DELETE FROM sessions WHERE expires_at < $1
+DELETE FROM sessions AS s USING tenants AS t
+WHERE s.tenant_id = t.id AND s.expires_at < COALESCE(t.clock_at, $1::timestamptz) - interval '1 day'
 `
 
-// Expired codes, tokens and sessions of all tenants.
-func (q *Queries) DeleteExpiredSessions(ctx context.Context, expiredBefore time.Time) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteExpiredSessions, expiredBefore)
+// Expired codes, tokens and sessions of all tenants, a day after they expired: until then the
+// authority tells what expired from what never existed. A tenant with a clock of its own counts
+// by the time to which that was last set, which it has passed.
+func (q *Queries) DeleteExpiredSessions(ctx context.Context, now time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteExpiredSessions, now)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteExpiredSessions: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -88,7 +91,7 @@ DELETE FROM audit_entries WHERE at < $1
 func (q *Queries) DeleteOldAuditEntries(ctx context.Context, before time.Time) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteOldAuditEntries, before)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteOldAuditEntries: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -100,19 +103,29 @@ DELETE FROM idempotency_keys WHERE created_at < $1
 func (q *Queries) DeleteOldIdempotencyKeys(ctx context.Context, createdBefore time.Time) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteOldIdempotencyKeys, createdBefore)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteOldIdempotencyKeys: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
 
 const deleteOldRepeatableRequests = `-- name: DeleteOldRepeatableRequests :execrows
-DELETE FROM repeatable_requests WHERE created_at < $1
+DELETE FROM repeatable_requests AS r USING tenants AS t
+WHERE r.tenant_id = t.id AND (
+    r.created_at < COALESCE(t.clock_at, $1::timestamptz) - make_interval(secs => $2::double precision)
+    OR (t.clock_at IS NULL AND r.created_at > $1)
+)
 `
 
-func (q *Queries) DeleteOldRepeatableRequests(ctx context.Context, createdBefore time.Time) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteOldRepeatableRequests, createdBefore)
+type DeleteOldRepeatableRequestsParams struct {
+	Now     time.Time
+	Seconds float64
+}
+
+// Also those ahead of a clock that was reset.
+func (q *Queries) DeleteOldRepeatableRequests(ctx context.Context, arg DeleteOldRepeatableRequestsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteOldRepeatableRequests, arg.Now, arg.Seconds)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteOldRepeatableRequests: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -132,7 +145,7 @@ WHERE c.tenant_id = old.tenant_id AND c.hash = old.hash
 func (q *Queries) TrimAuthorizationCodes(ctx context.Context, kept int64) (int64, error) {
 	result, err := q.db.Exec(ctx, trimAuthorizationCodes, kept)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query TrimAuthorizationCodes: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -152,7 +165,7 @@ WHERE r.tenant_id = old.tenant_id AND r.hash = old.hash
 func (q *Queries) TrimRefreshTokens(ctx context.Context, kept int64) (int64, error) {
 	result, err := q.db.Exec(ctx, trimRefreshTokens, kept)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query TrimRefreshTokens: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -173,7 +186,7 @@ WHERE s.tenant_id = old.tenant_id AND s.hash = old.hash
 func (q *Queries) TrimSessions(ctx context.Context, kept int64) (int64, error) {
 	result, err := q.db.Exec(ctx, trimSessions, kept)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query TrimSessions: %w", err)
 	}
 	return result.RowsAffected(), nil
 }

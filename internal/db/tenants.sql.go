@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,12 +16,13 @@ import (
 const createTenant = `-- name: CreateTenant :execrows
 INSERT INTO tenants (
     id, display_name, kind, permission_rule, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id,
-    partner_quota, user_quota, request_rate, id_seed, created_at
+    entity_quota, user_quota, request_rate, id_seed, throttling, journal_limit, journal_seconds, created_at
 ) VALUES (
     $1, $2, COALESCE($3::tenant_kind, 'tenant'),
     COALESCE($4::permission_rule, 'seed'), $5,
     COALESCE($6::integer, 1000), $7, $8, $9, $10,
-    $11, $12, $13, $14, $15
+    $11, $12, $13, $14, $15,
+    COALESCE($16::integer, 10000), COALESCE($17::integer, 86400), $18
 )
 ON CONFLICT DO NOTHING
 `
@@ -36,10 +38,13 @@ type CreateTenantParams struct {
 	ExpiresAt            *time.Time
 	Manager              *string
 	OriginID             *uuid.UUID
-	PartnerQuota         *int32
+	EntityQuota          *int32
 	UserQuota            *int32
 	RequestRate          *int32
 	IDSeed               *string
+	Throttling           []byte
+	JournalLimit         *int32
+	JournalSeconds       *int32
 	CreatedAt            time.Time
 }
 
@@ -56,14 +61,17 @@ func (q *Queries) CreateTenant(ctx context.Context, arg CreateTenantParams) (int
 		arg.ExpiresAt,
 		arg.Manager,
 		arg.OriginID,
-		arg.PartnerQuota,
+		arg.EntityQuota,
 		arg.UserQuota,
 		arg.RequestRate,
 		arg.IDSeed,
+		arg.Throttling,
+		arg.JournalLimit,
+		arg.JournalSeconds,
 		arg.CreatedAt,
 	)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query CreateTenant: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -76,7 +84,7 @@ DELETE FROM tenants WHERE id = $1
 func (q *Queries) DeleteTenant(ctx context.Context, tenantID uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteTenant, tenantID)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteTenant: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -91,7 +99,10 @@ DELETE FROM domains AS d WHERE d.tenant_id = $1::uuid
 // What a tenant has in tables of no tenant.
 func (q *Queries) DeleteTenantReferences(ctx context.Context, tenantID uuid.UUID) error {
 	_, err := q.db.Exec(ctx, deleteTenantReferences, tenantID)
-	return err
+	if err != nil {
+		return fmt.Errorf("query DeleteTenantReferences: %w", err)
+	}
+	return nil
 }
 
 const endCredentials = `-- name: EndCredentials :exec
@@ -124,7 +135,10 @@ type EndCredentialsParams struct {
 // secrets, certificates and federated credentials.
 func (q *Queries) EndCredentials(ctx context.Context, arg EndCredentialsParams) error {
 	_, err := q.db.Exec(ctx, endCredentials, arg.Now, arg.TenantID)
-	return err
+	if err != nil {
+		return fmt.Errorf("query EndCredentials: %w", err)
+	}
+	return nil
 }
 
 const expireTenant = `-- name: ExpireTenant :exec
@@ -139,71 +153,84 @@ type ExpireTenantParams struct {
 // From now on nobody finds it.
 func (q *Queries) ExpireTenant(ctx context.Context, arg ExpireTenantParams) error {
 	_, err := q.db.Exec(ctx, expireTenant, arg.ExpiresAt, arg.TenantID)
-	return err
+	if err != nil {
+		return fmt.Errorf("query ExpireTenant: %w", err)
+	}
+	return nil
 }
 
 const getCaller = `-- name: GetCaller :one
 SELECT
-    t.permission_rule,
-    t.page_size,
-    t.repeatability_seconds,
-    t.expires_at,
-    t.partner_quota,
-    t.request_rate,
-    t.id_seed,
-    t.created_at AS tenant_created_at,
+    t.id, t.display_name, t.kind, t.permission_rule, t.user_picker, t.page_size, t.repeatability_seconds, t.expires_at, t.manager, t.origin_id, t.entity_quota, t.user_quota, t.request_rate, t.id_seed, t.ids_made, t.created_at, t.clock_from, t.clock_at, t.clock_rate, t.faults_version, t.throttling, t.journal_limit, t.journal_seconds,
     a.tokens_valid_from AS application_valid_from,
     u.enabled AS user_enabled,
-    u.tokens_valid_from AS user_valid_from
+    u.tokens_valid_from AS user_valid_from,
+    COALESCE((
+        SELECT min(p.request_expiry_ticks) FROM remote_assistance_partners AS p
+        WHERE p.tenant_id = $1 AND p.onboarding_status = 'onboarding' AND p.request_expiry_ticks > 0
+    ), 0)::bigint AS onboarding_ends
 FROM tenants AS t
-LEFT JOIN applications AS a ON a.tenant_id = t.id AND a.client_id = $1
-LEFT JOIN users AS u ON u.tenant_id = t.id AND u.id = $2
-WHERE t.id = $3 AND t.kind = 'tenant'
+LEFT JOIN applications AS a ON a.tenant_id = t.id AND a.client_id = $2
+LEFT JOIN users AS u ON u.tenant_id = t.id AND u.id = $3
+WHERE t.id = $1 AND t.kind = 'tenant'
 `
 
 type GetCallerParams struct {
+	TenantID uuid.UUID
 	ClientID uuid.UUID
 	ObjectID uuid.UUID
-	TenantID uuid.UUID
 }
 
 type GetCallerRow struct {
-	PermissionRule       PermissionRule
-	PageSize             int32
-	RepeatabilitySeconds int32
-	ExpiresAt            *time.Time
-	PartnerQuota         *int32
-	RequestRate          *int32
-	IDSeed               *string
-	TenantCreatedAt      time.Time
+	Tenant               Tenant
 	ApplicationValidFrom *time.Time
 	UserEnabled          *bool
 	UserValidFrom        *time.Time
+	OnboardingEnds       int64
 }
 
-// What decides whether a token of a tenant, an application and a user or
+// Returns a tenant, and what decides whether a token that it gave an application and a user or
 // service principal is still good.
 func (q *Queries) GetCaller(ctx context.Context, arg GetCallerParams) (GetCallerRow, error) {
-	row := q.db.QueryRow(ctx, getCaller, arg.ClientID, arg.ObjectID, arg.TenantID)
+	row := q.db.QueryRow(ctx, getCaller, arg.TenantID, arg.ClientID, arg.ObjectID)
 	var i GetCallerRow
 	err := row.Scan(
-		&i.PermissionRule,
-		&i.PageSize,
-		&i.RepeatabilitySeconds,
-		&i.ExpiresAt,
-		&i.PartnerQuota,
-		&i.RequestRate,
-		&i.IDSeed,
-		&i.TenantCreatedAt,
+		&i.Tenant.ID,
+		&i.Tenant.DisplayName,
+		&i.Tenant.Kind,
+		&i.Tenant.PermissionRule,
+		&i.Tenant.UserPicker,
+		&i.Tenant.PageSize,
+		&i.Tenant.RepeatabilitySeconds,
+		&i.Tenant.ExpiresAt,
+		&i.Tenant.Manager,
+		&i.Tenant.OriginID,
+		&i.Tenant.EntityQuota,
+		&i.Tenant.UserQuota,
+		&i.Tenant.RequestRate,
+		&i.Tenant.IDSeed,
+		&i.Tenant.IdsMade,
+		&i.Tenant.CreatedAt,
+		&i.Tenant.ClockFrom,
+		&i.Tenant.ClockAt,
+		&i.Tenant.ClockRate,
+		&i.Tenant.FaultsVersion,
+		&i.Tenant.Throttling,
+		&i.Tenant.JournalLimit,
+		&i.Tenant.JournalSeconds,
 		&i.ApplicationValidFrom,
 		&i.UserEnabled,
 		&i.UserValidFrom,
+		&i.OnboardingEnds,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetCaller: %w", err)
+	}
 	return i, err
 }
 
 const getTenant = `-- name: GetTenant :one
-SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made, repeatability_seconds FROM tenants WHERE id = $1 AND kind = 'tenant'
+SELECT id, display_name, kind, permission_rule, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants WHERE id = $1 AND kind = 'tenant'
 `
 
 func (q *Queries) GetTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, error) {
@@ -212,21 +239,31 @@ func (q *Queries) GetTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, er
 	err := row.Scan(
 		&i.ID,
 		&i.DisplayName,
-		&i.CreatedAt,
+		&i.Kind,
 		&i.PermissionRule,
 		&i.UserPicker,
 		&i.PageSize,
-		&i.Kind,
+		&i.RepeatabilitySeconds,
 		&i.ExpiresAt,
 		&i.Manager,
 		&i.OriginID,
-		&i.PartnerQuota,
+		&i.EntityQuota,
 		&i.UserQuota,
 		&i.RequestRate,
 		&i.IDSeed,
 		&i.IdsMade,
-		&i.RepeatabilitySeconds,
+		&i.CreatedAt,
+		&i.ClockFrom,
+		&i.ClockAt,
+		&i.ClockRate,
+		&i.FaultsVersion,
+		&i.Throttling,
+		&i.JournalLimit,
+		&i.JournalSeconds,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetTenant: %w", err)
+	}
 	return i, err
 }
 
@@ -240,25 +277,25 @@ SELECT t.origin_id::uuid FROM tenants AS t WHERE t.id = $1 AND t.origin_id IS NO
 func (q *Queries) ListStatesOf(ctx context.Context, tenantID uuid.UUID) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listStatesOf, tenantID)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListStatesOf: %w", err)
 	}
 	defer rows.Close()
 	var items []uuid.UUID
 	for rows.Next() {
 		var state_id uuid.UUID
 		if err := rows.Scan(&state_id); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListStatesOf: %w", err)
 		}
 		items = append(items, state_id)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListStatesOf: %w", err)
 	}
 	return items, nil
 }
 
 const lockTenant = `-- name: LockTenant :one
-SELECT id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made, repeatability_seconds FROM tenants WHERE id = $1 AND kind = 'tenant' FOR NO KEY UPDATE
+SELECT id, display_name, kind, permission_rule, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants WHERE id = $1 AND kind = 'tenant' FOR NO KEY UPDATE
 `
 
 // Keeps other changes by administrators waiting, but no client of the tenant.
@@ -268,22 +305,57 @@ func (q *Queries) LockTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, e
 	err := row.Scan(
 		&i.ID,
 		&i.DisplayName,
-		&i.CreatedAt,
+		&i.Kind,
 		&i.PermissionRule,
 		&i.UserPicker,
 		&i.PageSize,
-		&i.Kind,
+		&i.RepeatabilitySeconds,
 		&i.ExpiresAt,
 		&i.Manager,
 		&i.OriginID,
-		&i.PartnerQuota,
+		&i.EntityQuota,
 		&i.UserQuota,
 		&i.RequestRate,
 		&i.IDSeed,
 		&i.IdsMade,
-		&i.RepeatabilitySeconds,
+		&i.CreatedAt,
+		&i.ClockFrom,
+		&i.ClockAt,
+		&i.ClockRate,
+		&i.FaultsVersion,
+		&i.Throttling,
+		&i.JournalLimit,
+		&i.JournalSeconds,
 	)
+	if err != nil {
+		err = fmt.Errorf("query LockTenant: %w", err)
+	}
 	return i, err
+}
+
+const setTenantClock = `-- name: SetTenantClock :exec
+UPDATE tenants SET clock_from = $1, clock_at = $2, clock_rate = $3
+WHERE id = $4
+`
+
+type SetTenantClockParams struct {
+	ClockFrom *time.Time
+	ClockAt   *time.Time
+	ClockRate float64
+	TenantID  uuid.UUID
+}
+
+func (q *Queries) SetTenantClock(ctx context.Context, arg SetTenantClockParams) error {
+	_, err := q.db.Exec(ctx, setTenantClock,
+		arg.ClockFrom,
+		arg.ClockAt,
+		arg.ClockRate,
+		arg.TenantID,
+	)
+	if err != nil {
+		return fmt.Errorf("query SetTenantClock: %w", err)
+	}
+	return nil
 }
 
 const setTenantOrigin = `-- name: SetTenantOrigin :exec
@@ -297,7 +369,10 @@ type SetTenantOriginParams struct {
 
 func (q *Queries) SetTenantOrigin(ctx context.Context, arg SetTenantOriginParams) error {
 	_, err := q.db.Exec(ctx, setTenantOrigin, arg.OriginID, arg.TenantID)
-	return err
+	if err != nil {
+		return fmt.Errorf("query SetTenantOrigin: %w", err)
+	}
+	return nil
 }
 
 const takeID = `-- name: TakeID :one
@@ -309,6 +384,9 @@ func (q *Queries) TakeID(ctx context.Context, tenantID uuid.UUID) (int64, error)
 	row := q.db.QueryRow(ctx, takeID, tenantID)
 	var ids_made int64
 	err := row.Scan(&ids_made)
+	if err != nil {
+		err = fmt.Errorf("query TakeID: %w", err)
+	}
 	return ids_made, err
 }
 
@@ -320,17 +398,21 @@ func (q *Queries) TenantExists(ctx context.Context, tenantID uuid.UUID) (bool, e
 	row := q.db.QueryRow(ctx, tenantExists, tenantID)
 	var exists bool
 	err := row.Scan(&exists)
+	if err != nil {
+		err = fmt.Errorf("query TenantExists: %w", err)
+	}
 	return exists, err
 }
 
 const updateTenant = `-- name: UpdateTenant :one
 UPDATE tenants SET
     display_name = $1, permission_rule = $2, user_picker = $3, page_size = $4,
-    repeatability_seconds = $5,
-    expires_at = $6, manager = $7,
-    partner_quota = $8, user_quota = $9, request_rate = $10
-WHERE id = $11
-RETURNING id, display_name, created_at, permission_rule, user_picker, page_size, kind, expires_at, manager, origin_id, partner_quota, user_quota, request_rate, id_seed, ids_made, repeatability_seconds
+    repeatability_seconds = $5, throttling = $6,
+    journal_limit = $7, journal_seconds = $8,
+    expires_at = $9, manager = $10,
+    entity_quota = $11, user_quota = $12, request_rate = $13
+WHERE id = $14
+RETURNING id, display_name, kind, permission_rule, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds
 `
 
 type UpdateTenantParams struct {
@@ -339,9 +421,12 @@ type UpdateTenantParams struct {
 	UserPicker           bool
 	PageSize             int32
 	RepeatabilitySeconds int32
+	Throttling           []byte
+	JournalLimit         int32
+	JournalSeconds       int32
 	ExpiresAt            *time.Time
 	Manager              *string
-	PartnerQuota         *int32
+	EntityQuota          *int32
 	UserQuota            *int32
 	RequestRate          *int32
 	TenantID             uuid.UUID
@@ -354,9 +439,12 @@ func (q *Queries) UpdateTenant(ctx context.Context, arg UpdateTenantParams) (Ten
 		arg.UserPicker,
 		arg.PageSize,
 		arg.RepeatabilitySeconds,
+		arg.Throttling,
+		arg.JournalLimit,
+		arg.JournalSeconds,
 		arg.ExpiresAt,
 		arg.Manager,
-		arg.PartnerQuota,
+		arg.EntityQuota,
 		arg.UserQuota,
 		arg.RequestRate,
 		arg.TenantID,
@@ -365,20 +453,30 @@ func (q *Queries) UpdateTenant(ctx context.Context, arg UpdateTenantParams) (Ten
 	err := row.Scan(
 		&i.ID,
 		&i.DisplayName,
-		&i.CreatedAt,
+		&i.Kind,
 		&i.PermissionRule,
 		&i.UserPicker,
 		&i.PageSize,
-		&i.Kind,
+		&i.RepeatabilitySeconds,
 		&i.ExpiresAt,
 		&i.Manager,
 		&i.OriginID,
-		&i.PartnerQuota,
+		&i.EntityQuota,
 		&i.UserQuota,
 		&i.RequestRate,
 		&i.IDSeed,
 		&i.IdsMade,
-		&i.RepeatabilitySeconds,
+		&i.CreatedAt,
+		&i.ClockFrom,
+		&i.ClockAt,
+		&i.ClockRate,
+		&i.FaultsVersion,
+		&i.Throttling,
+		&i.JournalLimit,
+		&i.JournalSeconds,
 	)
+	if err != nil {
+		err = fmt.Errorf("query UpdateTenant: %w", err)
+	}
 	return i, err
 }

@@ -7,10 +7,40 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 )
+
+const changeUserPassword = `-- name: ChangeUserPassword :execrows
+UPDATE users SET
+    password_hash = $1, must_change_password = false, tokens_valid_from = $2
+WHERE tenant_id = $3 AND id = $4 AND password_hash = $5::text
+`
+
+type ChangeUserPasswordParams struct {
+	PasswordHash    *string
+	TokensValidFrom time.Time
+	TenantID        uuid.UUID
+	ID              uuid.UUID
+	FormerHash      string
+}
+
+// Replaces the password that the user signed in with, unless it was replaced meanwhile.
+func (q *Queries) ChangeUserPassword(ctx context.Context, arg ChangeUserPasswordParams) (int64, error) {
+	result, err := q.db.Exec(ctx, changeUserPassword,
+		arg.PasswordHash,
+		arg.TokensValidFrom,
+		arg.TenantID,
+		arg.ID,
+		arg.FormerHash,
+	)
+	if err != nil {
+		return 0, fmt.Errorf("query ChangeUserPassword: %w", err)
+	}
+	return result.RowsAffected(), nil
+}
 
 const countFailedSignIn = `-- name: CountFailedSignIn :exec
 UPDATE users SET
@@ -35,7 +65,10 @@ func (q *Queries) CountFailedSignIn(ctx context.Context, arg CountFailedSignInPa
 		arg.TenantID,
 		arg.ID,
 	)
-	return err
+	if err != nil {
+		return fmt.Errorf("query CountFailedSignIn: %w", err)
+	}
+	return nil
 }
 
 const countUsers = `-- name: CountUsers :one
@@ -46,6 +79,9 @@ func (q *Queries) CountUsers(ctx context.Context, tenantID uuid.UUID) (int64, er
 	row := q.db.QueryRow(ctx, countUsers, tenantID)
 	var count int64
 	err := row.Scan(&count)
+	if err != nil {
+		err = fmt.Errorf("query CountUsers: %w", err)
+	}
 	return count, err
 }
 
@@ -93,7 +129,7 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (int64, 
 		arg.CreatedAt,
 	)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query CreateUser: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -114,7 +150,7 @@ type DeleteUserParams struct {
 func (q *Queries) DeleteUser(ctx context.Context, arg DeleteUserParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteUser, arg.TenantID, arg.ID)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query DeleteUser: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -135,7 +171,10 @@ type EndUserSessionsParams struct {
 
 func (q *Queries) EndUserSessions(ctx context.Context, arg EndUserSessionsParams) error {
 	_, err := q.db.Exec(ctx, endUserSessions, arg.TenantID, arg.UserID)
-	return err
+	if err != nil {
+		return fmt.Errorf("query EndUserSessions: %w", err)
+	}
+	return nil
 }
 
 const forgetFailedSignIns = `-- name: ForgetFailedSignIns :exec
@@ -150,11 +189,14 @@ type ForgetFailedSignInsParams struct {
 
 func (q *Queries) ForgetFailedSignIns(ctx context.Context, arg ForgetFailedSignInsParams) error {
 	_, err := q.db.Exec(ctx, forgetFailedSignIns, arg.TenantID, arg.ID)
-	return err
+	if err != nil {
+		return fmt.Errorf("query ForgetFailedSignIns: %w", err)
+	}
+	return nil
 }
 
 const getUser = `-- name: GetUser :one
-SELECT tenant_id, id, user_principal_name, display_name, created_at, given_name, surname, password_hash, must_change_password, enabled, directory_roles, failed_sign_ins, locked_until, tokens_valid_from FROM users
+SELECT tenant_id, id, user_principal_name, display_name, given_name, surname, password_hash, must_change_password, enabled, directory_roles, failed_sign_ins, locked_until, tokens_valid_from, created_at FROM users
 WHERE tenant_id = $1 AND id = $2
 `
 
@@ -171,7 +213,6 @@ func (q *Queries) GetUser(ctx context.Context, arg GetUserParams) (User, error) 
 		&i.ID,
 		&i.UserPrincipalName,
 		&i.DisplayName,
-		&i.CreatedAt,
 		&i.GivenName,
 		&i.Surname,
 		&i.PasswordHash,
@@ -181,12 +222,16 @@ func (q *Queries) GetUser(ctx context.Context, arg GetUserParams) (User, error) 
 		&i.FailedSignIns,
 		&i.LockedUntil,
 		&i.TokensValidFrom,
+		&i.CreatedAt,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetUser: %w", err)
+	}
 	return i, err
 }
 
 const getUserByName = `-- name: GetUserByName :one
-SELECT tenant_id, id, user_principal_name, display_name, created_at, given_name, surname, password_hash, must_change_password, enabled, directory_roles, failed_sign_ins, locked_until, tokens_valid_from FROM users
+SELECT tenant_id, id, user_principal_name, display_name, given_name, surname, password_hash, must_change_password, enabled, directory_roles, failed_sign_ins, locked_until, tokens_valid_from, created_at FROM users
 WHERE tenant_id = $1 AND lower(user_principal_name) = lower($2)
 `
 
@@ -203,7 +248,6 @@ func (q *Queries) GetUserByName(ctx context.Context, arg GetUserByNameParams) (U
 		&i.ID,
 		&i.UserPrincipalName,
 		&i.DisplayName,
-		&i.CreatedAt,
 		&i.GivenName,
 		&i.Surname,
 		&i.PasswordHash,
@@ -213,12 +257,16 @@ func (q *Queries) GetUserByName(ctx context.Context, arg GetUserByNameParams) (U
 		&i.FailedSignIns,
 		&i.LockedUntil,
 		&i.TokensValidFrom,
+		&i.CreatedAt,
 	)
+	if err != nil {
+		err = fmt.Errorf("query GetUserByName: %w", err)
+	}
 	return i, err
 }
 
 const listUsers = `-- name: ListUsers :many
-SELECT tenant_id, id, user_principal_name, display_name, created_at, given_name, surname, password_hash, must_change_password, enabled, directory_roles, failed_sign_ins, locked_until, tokens_valid_from FROM users
+SELECT tenant_id, id, user_principal_name, display_name, given_name, surname, password_hash, must_change_password, enabled, directory_roles, failed_sign_ins, locked_until, tokens_valid_from, created_at FROM users
 WHERE tenant_id = $1 AND id > $2
 ORDER BY id
 LIMIT $3::bigint
@@ -233,7 +281,7 @@ type ListUsersParams struct {
 func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, error) {
 	rows, err := q.db.Query(ctx, listUsers, arg.TenantID, arg.After, arg.RowLimit)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListUsers: %w", err)
 	}
 	defer rows.Close()
 	var items []User
@@ -244,7 +292,6 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, e
 			&i.ID,
 			&i.UserPrincipalName,
 			&i.DisplayName,
-			&i.CreatedAt,
 			&i.GivenName,
 			&i.Surname,
 			&i.PasswordHash,
@@ -254,13 +301,14 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, e
 			&i.FailedSignIns,
 			&i.LockedUntil,
 			&i.TokensValidFrom,
+			&i.CreatedAt,
 		); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query ListUsers: %w", err)
 		}
 		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query ListUsers: %w", err)
 	}
 	return items, nil
 }
@@ -279,7 +327,7 @@ type RevokeUserTokensParams struct {
 func (q *Queries) RevokeUserTokens(ctx context.Context, arg RevokeUserTokensParams) (int64, error) {
 	result, err := q.db.Exec(ctx, revokeUserTokens, arg.TokensValidFrom, arg.TenantID, arg.ID)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query RevokeUserTokens: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -306,7 +354,7 @@ func (q *Queries) SetUserEnabled(ctx context.Context, arg SetUserEnabledParams) 
 		arg.ID,
 	)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query SetUserEnabled: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -336,7 +384,7 @@ func (q *Queries) SetUserPassword(ctx context.Context, arg SetUserPasswordParams
 		arg.ID,
 	)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query SetUserPassword: %w", err)
 	}
 	return result.RowsAffected(), nil
 }
@@ -361,7 +409,7 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) (int64, 
 		arg.ID,
 	)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("query UpdateUser: %w", err)
 	}
 	return result.RowsAffected(), nil
 }

@@ -6,19 +6,19 @@ import (
 	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 )
 
-// registerUUID lets a connection read and write uuid.UUID in binary.
+// registerUUID makes a connection read and write uuid.UUID in binary.
 func registerUUID(types *pgtype.Map) {
 	pgxuuid.Register(types)
 	own := &pgtype.Type{Name: "uuid", OID: pgtype.UUIDOID, Codec: uuidCodec{}}
 	types.RegisterType(own)
 	types.RegisterType(&pgtype.Type{Name: "_uuid", OID: pgtype.UUIDArrayOID, Codec: &pgtype.ArrayCodec{ElementType: own}})
-	// Where Postgres isn't asked first what a parameter is, its type in Go tells.
+	// In modes that don't ask Postgres for the types of parameters, the Go type decides.
 	types.RegisterDefaultPgType(uuid.UUID{}, "uuid")
 	types.RegisterDefaultPgType([]uuid.UUID{}, "_uuid")
 }
 
-// uuidCodec is that of pgx-google-uuid, but for what nearly all are: that one's is
-// asked only after database/sql's Scanner and Valuer, which go by way of text.
+// uuidCodec is the codec of pgx-google-uuid with a shortcut for uuid.UUID. Without it, pgx
+// would first try database/sql's Scanner and Valuer, which convert to text.
 type uuidCodec struct{ pgxuuid.UUIDCodec }
 
 func (c uuidCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value any) pgtype.EncodePlan {
@@ -44,5 +44,5 @@ func (encodeUUID) Encode(value any, b []byte) ([]byte, error) {
 
 type scanUUID struct{}
 
-// Scan refuses null, as any other length, as UnmarshalBinary says it.
+// Scan refuses null and any value that isn't 16 bytes, with the error of UnmarshalBinary.
 func (scanUUID) Scan(src []byte, target any) error { return target.(*uuid.UUID).UnmarshalBinary(src) }

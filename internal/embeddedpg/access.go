@@ -5,28 +5,24 @@ package embeddedpg
 import (
 	"context"
 	"errors"
-	"net"
-	"net/url"
 	"os"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mocktenant/mocktenant/internal/scram"
 )
 
-// hba lets in whoever can enter the folder of the socket and, by TCP, who has a
-// password; the superuser has none. Source: PostgreSQL documentation, "The
-// pg_hba.conf File".
+// hba admits whoever can enter the socket's folder and, over TCP, any role with a password.
+// The superuser has no password. Source: PostgreSQL documentation, "The pg_hba.conf File".
 const hba = `local all all trust
 host all ` + superuser + ` all reject
 host all all all scram-sha-256
 `
 
-// writeHBA writes pg_hba.conf, if the server listens for TCP: what initdb wrote
-// trusts this machine.
+// writeHBA writes pg_hba.conf if the server listens on TCP, since the file that initdb
+// wrote trusts every local connection.
 func (i *instance) writeHBA() error {
-	if i.listen == "" {
+	if len(i.hosts) == 0 {
 		return nil
 	}
 	if err := os.WriteFile(i.home.hba(), []byte(hba), 0o600); err != nil {
@@ -35,15 +31,14 @@ func (i *instance) writeHBA() error {
 	return i.account.chown(i.home.hba())
 }
 
-// ensureRole makes the role for TCP, if the server listens there, and sets its
-// password. It sees all rows of the tables that it is granted, and may do nothing else
-// by itself.
+// ensureRole creates the role for TCP, if the server listens there, and sets its password.
+// The role sees every row of the tables granted to it, and has no other rights of its own.
 func (i *instance) ensureRole(ctx context.Context) error {
-	if i.listen == "" {
+	if len(i.hosts) == 0 {
 		return nil
 	}
 	if i.password == "" {
-		return errors.New("it has no password")
+		return errors.New("its password is empty")
 	}
 	conn, err := pgx.Connect(ctx, databaseURL(i.home.socketDir, databaseName))
 	if err != nil {
@@ -51,30 +46,22 @@ func (i *instance) ensureRole(ctx context.Context) error {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	var exists bool
-	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", RoleName).Scan(&exists)
-	if err == nil && !exists {
-		_, err = conn.Exec(ctx, "CREATE ROLE "+RoleName+" LOGIN BYPASSRLS")
+	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", RoleName).Scan(&exists); err != nil {
+		return err
 	}
-	if err == nil {
-		// Earlier versions granted these, secrets included.
-		_, err = conn.Exec(ctx, "REVOKE pg_read_all_data, pg_write_all_data FROM "+RoleName)
+	if !exists {
+		if _, err := conn.Exec(ctx, "CREATE ROLE "+RoleName+" LOGIN BYPASSRLS"); err != nil {
+			return err
+		}
 	}
-	if err == nil {
-		_, err = conn.Exec(ctx, "ALTER ROLE "+RoleName+" PASSWORD '"+scram.Verifier(i.password)+"'")
+	// Earlier versions granted these, secrets included.
+	if _, err := conn.Exec(ctx, "REVOKE pg_read_all_data, pg_write_all_data FROM "+RoleName); err != nil {
+		return err
 	}
+	_, err = conn.Exec(ctx, "ALTER ROLE "+RoleName+" PASSWORD '"+scram.Verifier(i.password)+"'")
 	return err
 }
 
-// TCPURL returns the URL by which this machine reaches, as role mocktenant, the
-// server that listens there.
-func TCPURL(listen, password string) string {
-	host, _, _ := strings.Cut(listen, ",")
-	if ip := net.ParseIP(host); host == "*" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	u := url.URL{
-		Scheme: "postgres", User: url.UserPassword(RoleName, password), Host: net.JoinHostPort(host, port),
-		Path: "/" + databaseName, RawQuery: "sslmode=disable",
-	}
-	return u.String()
-}
+// TCPURL returns the URL with which a local client reaches the server that listens on
+// listen, as role mocktenant; "" if listen is wrong.
+func TCPURL(listen, password string) string { return tcpURL(listen, password) }

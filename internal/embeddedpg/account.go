@@ -13,16 +13,15 @@ import (
 	"syscall"
 )
 
-// account is the user that initdb and postgres run as. The zero value is the
-// user of this process.
+// account is the user that initdb and postgres run as. The zero value is the user of this
+// process.
 type account struct {
 	credential *syscall.Credential
 	name       string
 }
 
-// pickAccount returns the account to run the cluster in dir, which needn't
-// exist: our own, but for root the owner of dir, or user postgres, nobody or
-// 65534.
+// pickAccount returns the account that runs the cluster in dir, which needn't exist: this
+// process's own. For root it is the owner of dir, or user postgres, nobody or 65534.
 func pickAccount(dir string) account {
 	if os.Geteuid() != 0 {
 		return account{}
@@ -53,7 +52,7 @@ func newAccount(uid, gid uint32) account {
 	return a
 }
 
-// dirMode is the mode of a folder of ours that the account must pass through.
+// dirMode is the mode of our folders that the account must pass through.
 func (a account) dirMode() fs.FileMode {
 	if a.credential == nil {
 		return 0o700
@@ -61,19 +60,23 @@ func (a account) dirMode() fs.FileMode {
 	return 0o711
 }
 
-// makeReachable makes dir and its parents with dirMode, if there is none, and
-// returns an error if the account can't reach it then.
+// makeReachable makes dir and its missing parents with dirMode. It returns an error if the
+// account still can't reach dir.
 func (a account) makeReachable(dir string) error {
-	if err := a.reach(nearest(dir)); err != nil {
-		return err // before anything is made there
+	at := nearest(dir)
+	if info, err := os.Stat(at); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is a file: name a folder", at)
+	}
+	if err := a.reach(at); err != nil {
+		return err // return before making anything there
 	}
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
 	}
 	if err := os.MkdirAll(dir, a.dirMode()); err != nil {
-		return err
+		return fmt.Errorf("the folder can't be made: %w: let this user write there", err)
 	}
-	if err := os.Chmod(dir, a.dirMode()); err != nil { // whatever the umask took
+	if err := os.Chmod(dir, a.dirMode()); err != nil { // undo the umask
 		return err
 	}
 	return a.reach(dir)
@@ -89,7 +92,7 @@ func nearest(dir string) string {
 	}
 }
 
-// own gives the account the folder dir, for it alone.
+// own makes the account the owner of the folder dir and closes it to all others.
 func (a account) own(dir string) error {
 	if err := a.chown(dir); err != nil {
 		return err
@@ -97,7 +100,7 @@ func (a account) own(dir string) error {
 	return os.Chmod(dir, 0o700)
 }
 
-// ownAll is own with everything in dir.
+// ownAll does the same as own and also gives the account everything in dir.
 func (a account) ownAll(dir string) error {
 	if a.credential == nil {
 		return a.own(dir)
@@ -118,8 +121,8 @@ func (a account) chown(path string) error {
 	return a.explain(os.Lchown(path, int(a.credential.Uid), int(a.credential.Gid)))
 }
 
-// owns returns an error if dir exists and belongs to another user than the
-// account: postgres would refuse it.
+// owns returns an error if dir exists and belongs to another user than the account, because
+// postgres would refuse it.
 func (a account) owns(dir string) error {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -133,13 +136,13 @@ func (a account) owns(dir string) error {
 		uid = int(a.credential.Uid)
 	}
 	if owner(info) != uid {
-		return fmt.Errorf("%s belongs to uid %d, and PostgreSQL would run as uid %d: run as its owner, or choose another MOCKTENANT_DATA_DIR", dir, owner(info), uid)
+		return fmt.Errorf("%s belongs to uid %d, but PostgreSQL would run as uid %d: run mocktenant as the owner, or choose another MOCKTENANT_DATA_DIR", dir, owner(info), uid)
 	}
 	return nil
 }
 
-// reach returns an error if the account may not pass through dir or one of its
-// parents, naming that one.
+// reach returns an error if the account can't pass through dir or one of its parents; the
+// error names that folder.
 func (a account) reach(dir string) error {
 	if a.credential == nil {
 		return nil
@@ -155,7 +158,7 @@ func (a account) reach(dir string) error {
 				return err
 			}
 			if !a.maySearch(info) {
-				return fmt.Errorf("%s is closed to %s, which has to run PostgreSQL as it refuses to run as root: chmod o+x %s", path, a.name, path)
+				return fmt.Errorf("%s is closed to %s, which runs PostgreSQL because PostgreSQL refuses to run as root: chmod o+x %s", path, a.name, path)
 			}
 		}
 	}
@@ -174,13 +177,13 @@ func (a account) maySearch(info fs.FileInfo) bool {
 	return info.Mode()&bit != 0
 }
 
-// explain adds to err, from a call that acts for the account, what to do about
-// a root that may not.
+// explain adds the remedy to err if the process is root but lacks the capability to act for
+// the account.
 func (a account) explain(err error) error {
 	if a.credential == nil || !errors.Is(err, syscall.EPERM) {
 		return err
 	}
-	return fmt.Errorf("PostgreSQL refuses to run as root, and this root may not act for %s (a container without its capabilities?), so run this as another user: %w", a.name, err)
+	return fmt.Errorf("PostgreSQL refuses to run as root, and this process can't act for %s (a container without root's capabilities?); run it as another user: %w", a.name, err)
 }
 
 // owner returns the uid of a file.

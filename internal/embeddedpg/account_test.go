@@ -25,7 +25,7 @@ func TestClosedParentIsNamed(t *testing.T) {
 	}
 	defer func() { _ = os.Chmod(closed, 0o700) }()
 	if os.Geteuid() != 0 {
-		return // we can't look into it either
+		return // this process can't look into it either
 	}
 
 	err := a.reach(dir)
@@ -39,7 +39,7 @@ func TestRootRunsAClusterAsItsOwner(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
 		if a := pickAccount(t.TempDir()); a.credential != nil {
-			t.Errorf("got %+v, want our own account", a)
+			t.Errorf("got %+v, want this process's own account", a)
 		}
 		return
 	}

@@ -17,13 +17,13 @@ import (
 	"strings"
 )
 
-// minMajor is the oldest PostgreSQL that is supported.
+// minMajor is the oldest supported PostgreSQL.
 const minMajor = 15
 
 // binaries is a folder with initdb and postgres.
 type binaries struct {
 	dir     string
-	version string // as postgres says it, "15.14 (Debian 15.14-0+deb12u1)"
+	version string // as postgres prints it, "15.14 (Debian 15.14-0+deb12u1)"
 	major   int
 }
 
@@ -34,25 +34,21 @@ type want struct {
 	cluster string // the folder of that cluster
 }
 
-// findBinaries returns the first binaries that w allows and the account can
-// reach, fetched if the machine has none.
+// findBinaries returns the first binaries that w allows and the account can reach. If the
+// machine has none, it downloads them.
 func (h host) findBinaries(ctx context.Context, w want, a account, log *slog.Logger) (binaries, error) {
+	if err := w.checkNamed(ctx); err != nil {
+		return binaries{}, err
+	}
 	var passed []error
 	for _, dir := range h.candidates(w) {
-		b, err := inspect(ctx, dir)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = w.allows(b)
-		}
-		if err == nil {
-			err = a.reach(dir)
-		}
+		b, err := w.check(ctx, dir, a)
 		if err == nil {
 			return b, nil
 		}
-		passed = append(passed, err)
+		if !errors.Is(err, fs.ErrNotExist) {
+			passed = append(passed, err)
+		}
 	}
 	if ctx.Err() != nil {
 		return binaries{}, ctx.Err()
@@ -77,7 +73,18 @@ func (h host) findBinaries(ctx context.Context, w want, a account, log *slog.Log
 	return b, nil
 }
 
-// candidates returns the folders to look at, in that order.
+// checkNamed returns an error if a folder is named in which the binaries aren't.
+func (w want) checkNamed(ctx context.Context) error {
+	if w.binDir == "" {
+		return nil
+	}
+	if _, err := inspect(ctx, w.binDir); errors.Is(err, fs.ErrNotExist) {
+		return w.unusable(nil)
+	}
+	return nil
+}
+
+// candidates returns the folders to look in, in order of preference.
 func (h host) candidates(w want) []string {
 	var dirs []string
 	if w.binDir != "" {
@@ -104,8 +111,7 @@ func (h host) candidates(w want) []string {
 	return dirs
 }
 
-// majorInPath returns the largest number below 100 in path, as a first guess of
-// the version there.
+// majorInPath guesses the version in path: its largest number below 100.
 func majorInPath(path string) int {
 	largest := 0
 	for _, digits := range strings.FieldsFunc(path, func(r rune) bool { return r < '0' || r > '9' }) {
@@ -116,8 +122,7 @@ func majorInPath(path string) int {
 	return largest
 }
 
-// inspect returns the binaries in dir. Returns fs.ErrNotExist if initdb or
-// postgres isn't there.
+// inspect returns the binaries in dir, or fs.ErrNotExist if initdb or postgres is missing.
 func inspect(ctx context.Context, dir string) (binaries, error) {
 	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
 		return binaries{}, err
@@ -138,6 +143,18 @@ func inspect(ctx context.Context, dir string) (binaries, error) {
 	return binaries{dir: dir, version: version, major: major}, nil
 }
 
+// check returns the binaries in dir if w allows them and the account can reach them.
+func (w want) check(ctx context.Context, dir string, a account) (binaries, error) {
+	b, err := inspect(ctx, dir)
+	if err != nil {
+		return binaries{}, err
+	}
+	if err := w.allows(b); err != nil {
+		return binaries{}, err
+	}
+	return b, a.reach(dir)
+}
+
 func leadingDigits(s string) string {
 	return s[:len(s)-len(strings.TrimLeft(s, "0123456789"))]
 }
@@ -149,23 +166,23 @@ func (w want) allows(b binaries) error {
 	return nil
 }
 
-// mismatch is the error for a cluster that no binaries fit, with what was
-// passed over.
+// mismatch returns the error for a cluster that none of the found binaries can run. It
+// includes why each was rejected.
 func (w want) mismatch(why error) error {
 	if w.major < minMajor {
-		return fmt.Errorf("%s was made by PostgreSQL %d, and %d or later is needed; choose another MOCKTENANT_DATA_DIR (the data there was left as it is)", w.cluster, w.major, minMajor)
+		return fmt.Errorf("%s was made by PostgreSQL %d, but %d or later is needed; choose another MOCKTENANT_DATA_DIR (the data there is unchanged)", w.cluster, w.major, minMajor)
 	}
-	text := fmt.Sprintf("%s was made by PostgreSQL %d, and no binaries of that version were found; install them, or choose another MOCKTENANT_DATA_DIR (the data there was left as it is)", w.cluster, w.major)
+	text := fmt.Sprintf("%s was made by PostgreSQL %d, but no binaries of that version were found; install them, or choose another MOCKTENANT_DATA_DIR (the data there is unchanged)", w.cluster, w.major)
 	if why == nil {
 		return errors.New(text)
 	}
 	return fmt.Errorf("%s: %w", text, why)
 }
 
-// unusable is the error for a folder that was asked for by name.
+// unusable returns the error for binaries that the caller asked for by folder.
 func (w want) unusable(why error) error {
 	if why == nil {
-		return fmt.Errorf("the given folder %s doesn't hold initdb and postgres", w.binDir)
+		return fmt.Errorf("MOCKTENANT_PG_BINDIR %q doesn't contain initdb and postgres", w.binDir)
 	}
-	return fmt.Errorf("the given folder can't be used, PostgreSQL %d or later is needed: %w", minMajor, why)
+	return fmt.Errorf("MOCKTENANT_PG_BINDIR can't be used; PostgreSQL %d or later is needed: %w", minMajor, why)
 }

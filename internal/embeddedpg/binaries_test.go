@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// newBinaries makes a folder with an initdb and a postgres that only knows its
+// newBinaries makes a folder with scripts named initdb and postgres that only print a
 // version.
 func newBinaries(tb testing.TB, version string) string {
 	tb.Helper()
@@ -40,16 +40,17 @@ func TestFindBinaries(t *testing.T) {
 		found string
 		err   string
 	}{
-		{name: "first that will do", globs: []string{empty, v14, v16, v17}, found: v16},
-		{name: "version of the cluster", globs: []string{v16, v17}, want: want{major: 17}, found: v17},
+		{name: "first suitable", globs: []string{empty, v14, v16, v17}, found: v16},
+		{name: "the cluster's version", globs: []string{v16, v17}, want: want{major: 17}, found: v17},
 		{name: "given", globs: []string{v16}, want: want{binDir: v17}, found: v17},
-		{name: "given, but another made the cluster", globs: []string{v16}, want: want{binDir: v17, major: 16}, found: v16},
-		{name: "given and empty", globs: []string{v16}, want: want{binDir: empty}, err: "doesn't hold initdb and postgres"},
+		{name: "given, but the cluster has another version", globs: []string{v16}, want: want{binDir: v17, major: 16}, found: v16},
+		{name: "given and empty", globs: []string{v16}, want: want{binDir: empty}, err: "doesn't contain initdb and postgres"},
+		{name: "given and empty, with a cluster", globs: []string{v16}, want: want{binDir: empty, major: 16}, err: "doesn't contain initdb and postgres"},
 		{name: "given and too old", globs: []string{v16}, want: want{binDir: v14}, err: "15 or later is needed"},
 		{name: "too old", globs: []string{v14}, err: "has version 14.9"},
 		{name: "none", err: ErrNoBinaries.Error()},
 		{name: "none for the cluster", globs: []string{v16}, want: want{major: 18, cluster: "/c"}, err: "/c was made by PostgreSQL 18"},
-		{name: "cluster too old", globs: []string{v14}, want: want{major: 14, cluster: "/c"}, err: "/c was made by PostgreSQL 14, and 15 or later is needed"},
+		{name: "cluster too old", globs: []string{v14}, want: want{major: 14, cluster: "/c"}, err: "/c was made by PostgreSQL 14, but 15 or later is needed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

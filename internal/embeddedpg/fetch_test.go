@@ -20,7 +20,7 @@ const (
 	fakeLinks    = `[{"source":"native/lib/libpq.so.5.17","target":"native/lib/libpq.so.5"}]`
 )
 
-// packageFiles returns the entries of a small package, with more after them.
+// packageFiles returns the entries of a small package, followed by more.
 func packageFiles(more ...tar.Header) []tar.Header {
 	return append([]tar.Header{
 		{Name: "package/native/bin/initdb", Mode: 0o755, Linkname: fakePostgres},
@@ -33,8 +33,8 @@ func links(json string) tar.Header {
 	return tar.Header{Name: "package/native/pg-symlinks.json", Mode: 0o644, Linkname: json}
 }
 
-// newTarball writes a tarball of the entries; a regular file has its content in
-// Linkname.
+// newTarball writes a tarball of the entries and returns its path and SHA-512. A regular
+// file's content is in Linkname.
 func newTarball(tb testing.TB, files []tar.Header) (path, sum string) {
 	tb.Helper()
 	path = filepath.Join(newDir(tb), "package.tgz")
@@ -125,7 +125,7 @@ func TestUnpackRefuses(t *testing.T) {
 	}
 }
 
-// newNPM returns a lookPath that knows an npm, a shell script.
+// newNPM returns a lookPath that finds npm as a shell script.
 func newNPM(tb testing.TB, script string) func(string) (string, error) {
 	tb.Helper()
 	path := filepath.Join(newDir(tb), "npm")
@@ -145,10 +145,10 @@ func TestFetch(t *testing.T) {
 	tarball, sum := newTarball(t, packageFiles(links(fakeLinks)))
 	copies := fmt.Sprintf("test \"$*\" = 'pack --silent --ignore-scripts @p/os-cpu@17.10.0' && cp %q fetched.tgz", tarball)
 	for _, tt := range []struct{ name, npm, sum, err string }{
-		{"good", copies, sum, ""},
-		{"wrong sum", copies, strings.Repeat("A", len(sum)), "its SHA-512 is " + sum},
-		{"offline", "echo >&2 getaddrinfo ENOTFOUND; exit 1", sum, "getaddrinfo ENOTFOUND"},
-		{"nothing", "", sum, "left 0 tarballs"},
+		{name: "good", npm: copies, sum: sum, err: ""},
+		{name: "wrong sum", npm: copies, sum: strings.Repeat("A", len(sum)), err: "its SHA-512 is " + sum},
+		{name: "offline", npm: "echo >&2 getaddrinfo ENOTFOUND; exit 1", sum: sum, err: "getaddrinfo ENOTFOUND"},
+		{name: "nothing", sum: sum, err: "left 0 tarballs"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -173,7 +173,7 @@ func TestFetch(t *testing.T) {
 			if err != nil || b.major != 17 {
 				t.Fatalf("got %+v, %v", b, err)
 			}
-			h.lookPath = noPath // the second time nothing is fetched
+			h.lookPath = noPath // the second call must not download
 			if again, err := h.findBinaries(t.Context(), want{major: 17}, account{}, logger(t)); err != nil || again != b {
 				t.Errorf("second time: got %+v, %v, want %+v", again, err, b)
 			}

@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// guardScript replaces itself by the command after its first argument, with
-// the same process id, and leaves a watcher behind. The watcher reads the pipe
-// it got as standard input: a line dismisses it, the end of the pipe without
-// one means that our process died, and it signals the command. It is forked
-// twice so that the command, a postmaster, never sees it as a child of its own.
+// guardScript replaces itself with the command after its first argument, keeping the
+// process id, and leaves a watcher behind. The watcher reads the pipe that is its standard
+// input. A line dismisses it. If the pipe ends without one, our process has died, and the
+// watcher signals the command. It forks twice so that the command, a postmaster, never sees
+// it as a child.
 const guardScript = `
 signal=$1
 shift
@@ -23,9 +23,9 @@ exec 3<&-
 exec "$@"
 `
 
-// guard changes cmd so that it gets the signal when this process dies, on
-// systems whose kernel doesn't do that. release dismisses the guard; call it
-// once the command has ended or couldn't be started.
+// guard changes cmd so that the command gets the signal when this process dies, on systems
+// whose kernel doesn't do that. release dismisses the guard; call it once the command has
+// ended or couldn't be started.
 func guard(cmd *exec.Cmd, signal syscall.Signal) (release func(), err error) {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -20,15 +20,15 @@ const (
 	socketDirName = "socket-dir"
 )
 
-// home is the folder of one cluster, whose lock we hold.
+// home is the folder of a cluster. This process holds its lock.
 type home struct {
 	dir       string
 	socketDir string
 	lock      *flock.Flock
-	janitor   *janitor // nil: what we leave stays
+	janitor   *janitor // nil: nothing is removed
 }
 
-// openKept makes dir if need be and takes its lock. Returns ErrInUse if another
+// openKept makes dir if it is missing and takes its lock. It returns ErrInUse if another
 // process has held the lock for 2 seconds.
 func openKept(ctx context.Context, dir string, a account) (home, error) {
 	if !filepath.IsAbs(dir) {
@@ -65,14 +65,19 @@ func (h *home) log() string     { return filepath.Join(h.dir, "postgres.log") }
 func (h *home) hba() string     { return filepath.Join(h.dir, "pg_hba.conf") }
 func (h *home) pidFile() string { return filepath.Join(h.cluster(), "postmaster.pid") }
 
-// lockHeld says whether any process holds the lock of the data directory.
+// lockHeld reports whether any process holds the lock of the data directory.
 func lockHeld(dataDir string) bool {
+	free, err := lockFree(dataDir)
+	return err == nil && !free
+}
+
+func lockFree(dataDir string) (bool, error) {
 	path := filepath.Join(dataDir, lockName)
 	if _, err := os.Stat(path); err != nil {
-		return false
+		return false, err
 	}
 	lock := flock.New(path)
 	free, err := lock.TryRLock()
 	_ = lock.Unlock()
-	return err == nil && !free
+	return free, err
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// TestStalePIDFile plants pid files that postgres by itself would take for a
-// running server's.
+// TestStalePIDFile plants pid files that postgres alone would mistake for a running
+// server's.
 func TestStalePIDFile(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
@@ -23,7 +23,7 @@ func TestStalePIDFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() })
-	zombie := exec.Command("true") // not waited for until the end
+	zombie := exec.Command("true") // the test waits for it only at the end
 	if err := zombie.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestStalePIDFile(t *testing.T) {
 	}
 }
 
-// TestOrphanIsEnded starts a server that nothing ends with its program.
+// TestOrphanIsEnded starts a server that survives the process that started it.
 func TestOrphanIsEnded(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
@@ -72,7 +72,7 @@ func TestOrphanIsEnded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := i.close(); err != nil { // gives up the lock alone
+	if err := i.close(); err != nil { // releases the lock, but leaves the server running
 		t.Fatal(err)
 	}
 
@@ -125,7 +125,7 @@ func TestThrowAwayOfAKilledProgramIsRemoved(t *testing.T) {
 	s := newServer(t, "", h)
 
 	query(t, s.DatabaseURL(), "SELECT 'runs'")
-	eventually(t, "the abandoned one is gone", func() bool { // its janitor may be at it as well
+	eventually(t, "the abandoned one is gone", func() bool { // its janitor may remove it too
 		left := entries(t, scratch)
 		return len(left) == 1 && left[0] != abandoned[0]
 	})

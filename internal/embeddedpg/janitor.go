@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// janitorScript removes what its arguments name when the pipe that it reads ends,
-// as it does when our process dies, and when the postmaster, which dies with us,
-// has let go. A line dismisses it before.
+// janitorScript removes the files that its arguments name. It does so once the pipe that it
+// reads ends, which means that our process has died, and once the postmaster, which dies
+// with us, has released them. A line on the pipe dismisses it.
 const janitorScript = `
 read -r line && exit
 tries=0
@@ -22,14 +22,14 @@ done
 rm -rf "$@"
 `
 
-// janitor is a process that outlives ours to remove a throw-away cluster.
+// janitor is a process that outlives ours in order to remove a throw-away cluster.
 type janitor struct {
 	cmd  *exec.Cmd
 	pipe io.WriteCloser
 }
 
-// newJanitor returns a janitor of the throw-away cluster. It is of our own user,
-// whose the folders are.
+// newJanitor starts a janitor for the throw-away cluster. It runs as our own user, who owns
+// the folders.
 func newJanitor(h home) (*janitor, error) {
 	cmd := exec.Command("/bin/sh", "-c", janitorScript, "sh", h.dir, h.socketDir)
 	cmd.Dir = "/"
@@ -45,7 +45,7 @@ func newJanitor(h home) (*janitor, error) {
 	return &janitor{cmd, pipe}, nil
 }
 
-// dismiss ends the janitor, if there is one, who has nothing left to remove.
+// dismiss ends the janitor, which has nothing left to remove. j may be nil.
 func (j *janitor) dismiss() {
 	if j == nil {
 		return

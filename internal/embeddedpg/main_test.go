@@ -22,11 +22,11 @@ import (
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
-// What a helper process, which is this test binary again, is told.
+// Environment variables for a helper process, which is this test binary run again.
 const (
-	holdEnv    = "EMBEDDEDPG_TEST_HOLD"    // the data directory to run a server on
+	holdEnv    = "EMBEDDEDPG_TEST_HOLD"    // the data directory whose server to run
 	guardEnv   = "EMBEDDEDPG_TEST_GUARD"   // "1" runs it with a guard
-	scratchEnv = "EMBEDDEDPG_TEST_SCRATCH" // where a throw-away cluster goes
+	scratchEnv = "EMBEDDEDPG_TEST_SCRATCH" // folder for a throw-away cluster
 	cacheEnv   = "EMBEDDEDPG_TEST_CACHE"   // the cache folder
 )
 
@@ -52,8 +52,8 @@ var testCache = sync.OnceValue(func() string {
 	return dir
 })
 
-// hold runs a server, says its URL on standard output and ends with its
-// standard input, without stopping the server.
+// hold runs a server, prints its URL on standard output and exits when its standard input
+// ends, without stopping the server.
 func hold(dir string) {
 	h := thisHost()
 	h.guarded = h.guarded || os.Getenv(guardEnv) == "1"
@@ -68,8 +68,8 @@ func hold(dir string) {
 	os.Exit(0)
 }
 
-// newHost returns this machine with nothing to fetch and a scratch folder of
-// the test's own. It skips the test if there is no PostgreSQL.
+// newHost returns this machine with no downloads and the test's own scratch folder. It
+// skips the test if the machine has no PostgreSQL.
 func newHost(tb testing.TB) host {
 	tb.Helper()
 	testenv.Long(tb)
@@ -83,8 +83,8 @@ func newHost(tb testing.TB) host {
 	return h
 }
 
-// newDir returns a new folder, short and open to the account of the server,
-// which tb.TempDir is not, and in memory if possible.
+// newDir returns a new folder that, unlike tb.TempDir's, has a short path, is open to the
+// server's account and is in memory if possible.
 func newDir(tb testing.TB) string {
 	tb.Helper()
 	dir, err := os.MkdirTemp(memoryDir(), "embeddedpg-test-")
@@ -102,8 +102,8 @@ func newDir(tb testing.TB) string {
 	return dir
 }
 
-// newDataDir returns a data directory with a cluster in it, copied from the
-// template as that is faster than initdb.
+// newDataDir returns a data directory that contains a cluster. It copies the template,
+// which is faster than initdb.
 func newDataDir(tb testing.TB, h host) string {
 	tb.Helper()
 	dir := filepath.Join(newDir(tb), "data")
@@ -129,7 +129,7 @@ func fillDataDir(tb testing.TB, h host, dir string) {
 	}
 }
 
-// newServer starts a server that is stopped with the test.
+// newServer starts a server and stops it at the end of the test.
 func newServer(tb testing.TB, dataDir string, h host) *Server {
 	tb.Helper()
 	s, err := start(tb.Context(), Options{DataDir: dataDir, Log: logger(tb)}, h)
@@ -150,8 +150,8 @@ type holder struct {
 	url string
 }
 
-// newHolder starts a helper process on the data directory; it is killed with
-// the test.
+// newHolder starts a helper process on the data directory and kills it at the end of the
+// test.
 func newHolder(tb testing.TB, dataDir string, env ...string) *holder {
 	tb.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -178,8 +178,7 @@ func newHolder(tb testing.TB, dataDir string, env ...string) *holder {
 	return h
 }
 
-// kill kills the helper process and waits for its end, which is not the end of
-// its server.
+// kill kills the helper process and waits for it to end. Its server keeps running.
 func (h *holder) kill() {
 	_ = h.cmd.Process.Kill()
 	_ = h.cmd.Wait()
@@ -198,7 +197,7 @@ func writeRow(tb testing.TB, url string) {
 	}
 }
 
-// query returns the one text that sql gives on the server at url.
+// query returns the single text value that sql selects on the server at url.
 func query(tb testing.TB, url, sql string) string {
 	tb.Helper()
 	text, err := tryQuery(url, sql)
@@ -245,8 +244,8 @@ func postmasterPID(tb testing.TB, dataDir string) int {
 	return pid
 }
 
-// processesIn counts the processes that work in dir or below it or were started
-// with its name. Linux only; elsewhere it finds none.
+// processesIn counts the processes that work in dir or below it, or were started with its
+// name. It finds none on systems other than Linux.
 func processesIn(dir string) int {
 	count := 0
 	links, _ := filepath.Glob("/proc/[0-9]*/cwd")

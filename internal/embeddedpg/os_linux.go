@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernelGuards says that setDeathSignal works here.
+// kernelGuards reports that setDeathSignal works here.
 const kernelGuards = true
 
 // setDeathSignal makes the kernel signal the child when the thread that forked
@@ -32,8 +32,8 @@ func memoryDir() string {
 	return dir
 }
 
-// sharing is where the processes of a server share memory: in files of its cluster
-// where the folder in memory is small, as a query by several workers would fail.
+// sharing returns the server's kind of shared memory: files of the cluster if the
+// folder in memory is small, where a query by several workers would fail.
 func sharing() string {
 	if memoryDir() == "" {
 		return "mmap"
@@ -41,8 +41,8 @@ func sharing() string {
 	return "posix"
 }
 
-// serves says whether process pid is the postmaster of the cluster in dir. A zombie
-// serves nothing.
+// serves reports whether process pid is the postmaster of the cluster in dir. A zombie
+// isn't.
 func serves(pid int, dir string) bool {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if err != nil {
@@ -62,7 +62,7 @@ func serves(pid int, dir string) bool {
 	return err == nil && cwd == real
 }
 
-// syncDisk writes to disk what the file system of dir holds in memory.
+// syncDisk flushes to disk what the file system of dir has buffered.
 func syncDisk(dir string) {
 	if d, err := os.Open(dir); err == nil {
 		_ = unix.Syncfs(int(d.Fd()))
@@ -70,8 +70,8 @@ func syncDisk(dir string) {
 	}
 }
 
-// orphansEnd tells, where this process is the first of a container and inherits
-// the processes of a postmaster that was killed, that one of its children ended.
+// orphansEnd notifies ended when a child of this process ends, if this is the first process
+// of a container and so inherits the processes of a killed postmaster.
 func orphansEnd() (ended <-chan os.Signal, stop func()) {
 	c := make(chan os.Signal, 1)
 	if os.Getpid() != 1 {
@@ -81,15 +81,18 @@ func orphansEnd() (ended <-chan os.Signal, stop func()) {
 	return c, func() { signal.Stop(c) }
 }
 
-// reap takes leave of what ended of earlier postmasters. p, which may be nil, has
-// somebody who waits for it.
+// reap waits for the ended processes of earlier postmasters. It skips p, which has its own
+// waiter and may be nil.
 func reap(p *postmaster) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range stats {
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if p != nil && pid == p.cmd.Process.Pid {
+			continue
+		}
 		// proc_pid_stat(5): pid (name) state parent …
 		text, _ := os.ReadFile(path)
-		if strings.HasPrefix(string(text), fmt.Sprintf("%d (postgres) Z %d ", pid, os.Getpid())) && (p == nil || pid != p.cmd.Process.Pid) {
+		if strings.HasPrefix(string(text), fmt.Sprintf("%d (postgres) Z %d ", pid, os.Getpid())) {
 			_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
 		}
 	}

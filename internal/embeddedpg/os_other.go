@@ -10,20 +10,20 @@ import (
 	"syscall"
 )
 
-// kernelGuards says that a child needs a guard here, see guard.
+// kernelGuards reports that a child needs a guard here, see guard.
 const kernelGuards = false
 
 // setDeathSignal does nothing here.
 func setDeathSignal(*syscall.SysProcAttr, syscall.Signal) {}
 
-// memoryDir returns "": there is no folder in memory that every machine has.
+// memoryDir returns "": no folder in memory exists on every machine.
 func memoryDir() string { return "" }
 
-// sharing is where the processes of a server share memory.
+// sharing returns the server's kind of shared memory.
 func sharing() string { return "posix" }
 
-// serves says whether process pid is the postmaster of the cluster in dir. A zombie
-// serves nothing.
+// serves reports whether process pid is the postmaster of the cluster in dir. A zombie
+// isn't.
 func serves(pid int, dir string) bool {
 	out, err := exec.Command("ps", "-ww", "-o", "command=", "-p", strconv.Itoa(pid)).Output()
 	if err != nil {
@@ -33,10 +33,10 @@ func serves(pid int, dir string) bool {
 	return strings.Contains(line, "postgres") && strings.Contains(line, " -D "+dir+" ")
 }
 
-// syncDisk writes to disk what file systems hold in memory.
+// syncDisk flushes to disk what file systems have buffered.
 func syncDisk(string) { syscall.Sync() }
 
-// orphansEnd tells nothing: on these systems this process isn't the first one.
+// orphansEnd never notifies: on these systems this process is never the first one.
 func orphansEnd() (ended <-chan os.Signal, stop func()) { return nil, func() {} }
 
 func reap(*postmaster) {}

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// readyPID returns the process id of the postmaster that says it takes
-// connections, or 0. Source: src/include/utils/pidfile.h of PostgreSQL.
+// readyPID returns the process id of a postmaster that reports that it accepts connections,
+// or 0. Source: src/include/utils/pidfile.h of PostgreSQL.
 func (h *home) readyPID() int {
 	text, err := os.ReadFile(h.pidFile())
 	if err != nil {
@@ -31,12 +31,12 @@ func (h *home) readyPID() int {
 	return pid
 }
 
-// clearStale makes way for a new postmaster: it ends one that a killed process
-// left behind, and removes the pid file and the socket. Their process id may
-// belong to a zombie or another program, now or in a moment, which postgres would
-// take for a postmaster: in a container ids begin anew at each start. The lock, which
-// we hold, says that nobody needs any of them; that no process of a postmaster that
-// was killed still writes, postgres sees by its shared memory.
+// clearStale makes way for a new postmaster: it stops the one that a killed process left
+// behind, and removes its pid file and socket. The process id in the file may belong, now
+// or in a moment, to a zombie or another program, which postgres would mistake for a
+// postmaster; in a container, ids start afresh each time. Nobody needs these files, because
+// this process holds the lock. Postgres itself sees by its shared memory if a process of a
+// killed postmaster still writes.
 func (h *home) clearStale(ctx context.Context, log *slog.Logger) error {
 	text, err := os.ReadFile(h.pidFile())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -47,7 +47,7 @@ func (h *home) clearStale(ctx context.Context, log *slog.Logger) error {
 	}
 	first, _, _ := strings.Cut(string(text), "\n")
 	pid, err := strconv.Atoi(first)
-	whole := err == nil && pid > 1 // or it was cut short by a crash
+	whole := err == nil && pid > 1 // false if a crash cut it short
 	if whole && serves(pid, h.cluster()) {
 		log.Info("ending a PostgreSQL that an earlier process left behind", "pid", pid, "directory", h.dir)
 		if err := h.endOrphan(ctx, pid); err != nil {
@@ -57,10 +57,9 @@ func (h *home) clearStale(ctx context.Context, log *slog.Logger) error {
 	return h.removeFiles(append(h.socketFiles(), h.pidFile())...)
 }
 
-// endOrphan asks process pid to end and waits until it has. One that was told to
-// stop amid the recovery from a crash may never do so (seen with PostgreSQL 15): after
-// a while it is told to end at once, which costs the next start a recovery and no
-// commit.
+// endOrphan asks process pid to stop and waits until it has. A server that is told to stop
+// during crash recovery may never do so (seen with PostgreSQL 15), so after orphanPatience
+// it is told to stop at once. That costs the next start a recovery, but loses no commit.
 func (h *home) endOrphan(ctx context.Context, pid int) error {
 	for _, step := range []struct {
 		signal syscall.Signal
@@ -83,8 +82,8 @@ func (h *home) endOrphan(ctx context.Context, pid int) error {
 	return fmt.Errorf("process %d, a PostgreSQL that an earlier process left behind, can't be stopped", pid)
 }
 
-// orphanPatience is how long an orphan may take to stop: it was told before, when
-// its parent died.
+// orphanPatience is how long an orphan may take to stop. It got its first signal when its
+// parent died.
 const orphanPatience = 5 * time.Second
 
 func (h *home) socketFiles() []string {

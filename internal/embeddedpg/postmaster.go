@@ -17,18 +17,18 @@ import (
 // postmaster is one run of postgres, from its start to its end.
 type postmaster struct {
 	cmd      *exec.Cmd
-	logStart int64         // where in the log this run begins, in bytes
-	done     chan struct{} // closed at its end
+	logStart int64         // offset in the log at which this run begins, in bytes
+	done     chan struct{} // closed when it ends
 	err      error         // how it ended; read it once done is closed
 }
 
-// launch starts cmd. release is called at its end, also if it can't be started.
+// launch starts cmd. It calls release when cmd ends or can't be started.
 func launch(cmd *exec.Cmd, logStart int64, release func()) (*postmaster, error) {
 	p := &postmaster{cmd: cmd, logStart: logStart, done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
-		// Linux sends the death signal when the thread that forked ends, so
-		// this thread serves nothing else for as long as the server runs.
+		// Linux sends the death signal when the thread that forked ends, so this thread
+		// does nothing else while the server runs.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		defer release()
@@ -45,7 +45,7 @@ func launch(cmd *exec.Cmd, logStart int64, release func()) (*postmaster, error) 
 	return p, nil
 }
 
-// ended returns a channel that is closed once p isn't running; p may be nil.
+// ended returns a channel that is closed once p has ended; p may be nil.
 func (p *postmaster) ended() <-chan struct{} {
 	if p == nil {
 		closed := make(chan struct{})
@@ -55,7 +55,7 @@ func (p *postmaster) ended() <-chan struct{} {
 	return p.done
 }
 
-// reason says in words how p ended.
+// reason describes how p ended.
 func (p *postmaster) reason() string {
 	if p.err == nil {
 		return "it was told to stop"
@@ -63,8 +63,8 @@ func (p *postmaster) reason() string {
 	return p.err.Error()
 }
 
-// end stops p: by the signal, after 20 seconds by SIGQUIT, 5 seconds later by
-// SIGKILL. Fails only if it came to the last, or if p can't be signalled.
+// end stops p: with the signal, after 20 seconds with SIGQUIT, and 5 seconds later with
+// SIGKILL. It fails only if SIGKILL was needed or p can't be signalled.
 func (p *postmaster) end(signal syscall.Signal) error {
 	for _, step := range []struct {
 		signal syscall.Signal
@@ -84,7 +84,7 @@ func (p *postmaster) end(signal syscall.Signal) error {
 	return errors.New("PostgreSQL did not stop and was killed")
 }
 
-// openLog opens the server's log for appending, emptied if it is above 10 MB.
+// openLog opens the server's log for appending. It empties a log larger than 10 MB.
 func openLog(path string) (*os.File, error) {
 	flags := os.O_CREATE | os.O_WRONLY | os.O_APPEND
 	if info, err := os.Stat(path); err == nil && info.Size() > 10<<20 {
@@ -93,7 +93,7 @@ func openLog(path string) (*os.File, error) {
 	return os.OpenFile(path, flags, 0o600)
 }
 
-// logTail returns the last 4 kB at most of the log from byte start on.
+// logTail returns at most the last 4 kB of the log, starting no earlier than byte start.
 func logTail(path string, start int64) string {
 	f, err := os.Open(path)
 	if err != nil {

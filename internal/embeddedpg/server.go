@@ -7,42 +7,40 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 )
 
-// Server is a running PostgreSQL. Its methods may be called by many goroutines.
+// Server is a running PostgreSQL. Its methods are safe for concurrent use.
 type Server struct {
 	url  string
 	stop func() error
 }
 
-// Start starts the cluster that o names, making it first if there is none, and
-// returns once it takes connections. ctx limits the start alone; the server
-// runs until Stop. Returns ErrInUse if another process runs this cluster, after
-// waiting 2 seconds for one that is just ending, and ErrNoBinaries if there is
-// nothing to start.
+// Start starts the cluster that o names, makes it first if it doesn't exist, and returns
+// once it accepts connections. ctx limits only the start; the server runs until Stop. Start
+// returns ErrInUse if another process runs this cluster and doesn't end within 2 seconds,
+// and ErrNoBinaries if it finds no PostgreSQL.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	return start(ctx, o, thisHost())
 }
 
-// DatabaseURL returns the URL of the database "mocktenant", for pgx and psql
-// alike. It stays the same until Stop, also when the server is started again.
+// DatabaseURL returns the URL of database "mocktenant", for pgx and psql. It stays the same
+// until Stop, even if the server is restarted.
 func (s *Server) DatabaseURL() string {
 	return s.url
 }
 
-// Stop ends the server and gives up its lock; a throw-away cluster is deleted.
-// Open connections are cut. It takes some 15 ms, at most 25 seconds, and fails
-// if the server had to be killed or something couldn't be removed. Later calls
-// return what the first one did.
+// Stop stops the server, releases its lock and deletes a throw-away cluster. It closes open
+// connections. It takes about 15 ms, at most 25 seconds, and fails if the server had to be
+// killed or a file couldn't be removed. Later calls return the result of the first.
 func (s *Server) Stop() error {
 	return s.stop()
 }
 
-// Running returns the URL of the server that a process, this one or another,
-// runs on the kept data directory right now: its lock is held and its socket
-// answers.
+// Running returns the URL of the server that some process runs on the kept data directory.
+// ok is false unless the directory's lock is held and its socket answers.
 func Running(dataDir string) (url string, ok bool) {
 	if !lockHeld(dataDir) {
 		return "", false
@@ -54,16 +52,35 @@ func Running(dataDir string) (url string, ok bool) {
 	return databaseURL(socket, databaseName), true
 }
 
-// Owns tells whether a URL is that of the data directory's server, whether or not
-// it runs.
+// Exists reports whether the data directory has a cluster.
+func Exists(dataDir string) bool {
+	major, err := clusterMajor(filepath.Join(dataDir, clusterName))
+	return err != nil || major != 0
+}
+
+// Abandoned reports whether the process that used the data directory has ended. It is
+// false where that can't be known.
+func Abandoned(dataDir string) bool {
+	free, err := lockFree(dataDir)
+	return err == nil && free
+}
+
+// Owns reports whether url is that of the data directory's server, running or not.
 func Owns(dataDir, url string) bool {
 	return url == databaseURL(findSocketDir(dataDir), databaseName)
 }
 
 func start(ctx context.Context, o Options, h host) (_ *Server, err error) {
-	i := &instance{host: h, log: o.Log, throwAway: o.DataDir == "", template: o.Template, base: o.Base, listen: o.Listen, password: o.Password}
+	hosts, port, err := ParseListen(o.Listen)
+	if err != nil {
+		return nil, err
+	}
+	i := &instance{host: h, log: o.Log, throwAway: o.DataDir == "", template: o.Template, base: o.Base, hosts: hosts, port: port, password: o.Password}
 	if i.log == nil {
 		i.log = slog.New(slog.DiscardHandler)
+	}
+	if err := (want{binDir: o.BinDir}).checkNamed(ctx); err != nil { // before anything is made
+		return nil, fmt.Errorf("find PostgreSQL: %w", err)
 	}
 	if err := i.open(ctx, o.DataDir); err != nil {
 		return nil, fmt.Errorf("prepare a place for PostgreSQL: %w", err)
@@ -90,7 +107,7 @@ func start(ctx context.Context, o Options, h host) (_ *Server, err error) {
 	return serve(i, p), nil
 }
 
-// serve hands the running p to a supervisor.
+// serve passes the running p to a supervisor.
 func serve(i *instance, p *postmaster) *Server {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -104,16 +121,16 @@ func serve(i *instance, p *postmaster) *Server {
 	}
 }
 
-// The pauses before a server that ended is started again: each try doubles the
-// pause, and a server that lasted goodRun begins with the first one again.
+// Pauses before a server that ended is restarted: each attempt doubles the pause, and a run
+// longer than goodRun resets it.
 const (
 	firstPause = 100 * time.Millisecond
 	lastPause  = 5 * time.Second
 	goodRun    = 10 * time.Second
 )
 
-// supervise keeps the server running, p being its first run, until ctx is done;
-// then it ends the server and returns how that went.
+// supervise restarts the server, whose first run is p, whenever it ends. When ctx is done,
+// it stops the server and returns the result.
 func (i *instance) supervise(ctx context.Context, p *postmaster) error {
 	pause, since := firstPause, time.Now()
 	orphans, stop := orphansEnd()
@@ -134,7 +151,7 @@ func (i *instance) supervise(ctx context.Context, p *postmaster) error {
 			if time.Since(since) >= goodRun {
 				pause = firstPause
 			}
-			i.log.Warn("PostgreSQL ended and is started again", "reason", p.reason(), "log", i.home.log())
+			i.log.Warn("PostgreSQL ended and will be restarted", "reason", p.reason(), "log", i.home.log())
 		}
 		if p = i.again(ctx, pause); p != nil {
 			i.log.Warn("PostgreSQL is running again")
@@ -143,8 +160,8 @@ func (i *instance) supervise(ctx context.Context, p *postmaster) error {
 	}
 }
 
-// again starts the server once more after the pause. Returns nil if ctx ended
-// first or the start failed.
+// again restarts the server after the pause. It returns nil if ctx ends first or the start
+// fails.
 func (i *instance) again(ctx context.Context, pause time.Duration) *postmaster {
 	select {
 	case <-ctx.Done():
@@ -153,7 +170,7 @@ func (i *instance) again(ctx context.Context, pause time.Duration) *postmaster {
 	}
 	p, err := i.start(ctx)
 	if err != nil && ctx.Err() == nil {
-		i.log.Warn("PostgreSQL could not be started again", "error", err)
+		i.log.Warn("PostgreSQL could not be restarted", "error", err)
 	}
 	return p
 }

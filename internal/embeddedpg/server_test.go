@@ -49,8 +49,8 @@ func TestKeptClusterKeepsItsData(t *testing.T) {
 	}
 }
 
-// Others sign in by TCP with a password, as a role that has what it is granted;
-// not without, and never as the superuser.
+// Other clients sign in over TCP with a password, as a role that has only what is granted
+// to it; never without a password, and never as the superuser.
 func TestListens(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
@@ -62,28 +62,32 @@ func TestListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := newDataDir(t, h)
-	begin := func(password string) *Server {
+	begin := func(listen, password string) *Server {
 		t.Helper()
-		s, err := start(t.Context(), Options{DataDir: dir, Listen: testAddress, Password: password, Log: logger(t)}, h)
+		s, err := start(t.Context(), Options{DataDir: dir, Listen: listen, Password: password, Log: logger(t)}, h)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = s.Stop() })
 		return s
 	}
-	first := begin("first")
+	first := begin(testAddress, "first")
 	writeRow(t, first.DatabaseURL())
 	if err := first.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	password := "it's a \"second\" % one"
-	s := begin(password)
+	listen := testAddress + ":" + freePort(t)
+	s := begin(listen, password)
+	if s.DatabaseURL() != first.DatabaseURL() {
+		t.Errorf("another URL of the socket: %s, it was %s", s.DatabaseURL(), first.DatabaseURL())
+	}
 
-	url := TCPURL(testAddress, password)
+	url := TCPURL(listen, password)
 	if got, err := tryQuery(url, "SELECT v FROM kept"); err == nil || !strings.Contains(err.Error(), "42501") {
 		t.Errorf("reads what it isn't granted: %s %v", got, err)
 	}
-	_, _ = tryQuery(s.DatabaseURL(), "GRANT SELECT, UPDATE ON kept TO "+RoleName) // which answers no row
+	_, _ = tryQuery(s.DatabaseURL(), "GRANT SELECT, UPDATE ON kept TO "+RoleName) // it returns no row
 	if got := query(t, url, "UPDATE kept SET v = 'changed' RETURNING v"); got != "changed" {
 		t.Errorf("got %q", got)
 	}
@@ -91,8 +95,8 @@ func TestListens(t *testing.T) {
 		t.Errorf("by the socket: %q", got)
 	}
 	for _, tt := range []struct{ name, url, want string }{
-		{"another password", TCPURL(testAddress, "first"), "28P01"},
-		{"no password", TCPURL(testAddress, ""), "password"},
+		{"another password", TCPURL(listen, "first"), "28P01"},
+		{"no password", TCPURL(listen, ""), "password"},
 		{"the superuser", strings.Replace(url, RoleName+":", superuser+":", 1), "28000"},
 	} {
 		if got, err := tryQuery(tt.url, "SELECT 'in'"); err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -102,18 +106,52 @@ func TestListens(t *testing.T) {
 	if got, err := tryQuery(url, "CREATE ROLE r"); err == nil || !strings.Contains(err.Error(), "42501") {
 		t.Errorf("a role that makes roles: %s %v", got, err)
 	}
-	for listen, want := range map[string]string{"*": "localhost", "0.0.0.0": "localhost", "::": "localhost", "::1": "[::1]", "db,127.0.0.1": "db"} {
-		if got := TCPURL(listen, "p@ss"); got != "postgres://mocktenant:p%40ss@"+want+":5432/mocktenant?sslmode=disable" {
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	begin(testAddress, password) // at the usual port again
+	if got := query(t, TCPURL(testAddress, password), "SELECT v FROM kept"); got != "changed" {
+		t.Errorf("at the usual port again: %q", got)
+	}
+}
+
+// freePort returns a port of testAddress at which nobody listened a moment ago.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", testAddress+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+func TestTCPURL(t *testing.T) {
+	t.Parallel()
+	for listen, want := range map[string]string{
+		"*": "localhost:5432", "0.0.0.0": "localhost:5432", "::": "localhost:5432", "::1": "[::1]:5432", "db,127.0.0.1": "db:5432",
+		"127.0.0.1:6000": "127.0.0.1:6000", "[::1]:6000": "[::1]:6000", "*:6000": "localhost:6000", ":6000": "localhost:6000",
+		"db, 127.0.0.1:6000": "db:6000", "[::]:6000,db:6000": "localhost:6000",
+	} {
+		if got := TCPURL(listen, "p@ss"); got != "postgres://mocktenant:p%40ss@"+want+"/mocktenant?sslmode=disable" {
 			t.Errorf("%s: %s", listen, got)
+		}
+	}
+	for listen, want := range map[string]string{
+		"db:0": `"db:0": want a port from 1 to 65535`, "db:x": `"db:x": want a port from 1 to 65535`, "db:70000": `"db:70000": want a port from 1 to 65535`,
+		"a:b:c": `"a:b:c": want HOST, HOST:PORT, or * for all`, "db,": "a host is empty", "db:1,db:2": `"db:2" has another port than 1`,
+	} {
+		if _, _, err := ParseListen(listen); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", listen, err, want)
 		}
 	}
 }
 
-// testAddress is on loopback, and nobody else's.
+// testAddress is a loopback address that nothing else uses.
 const testAddress = "127.83.12.7"
 
-// A new cluster is a copy of the one that was given; of one of another version
-// nothing is taken.
+// A new cluster is a copy of the given one, unless that one has another version.
 func TestBase(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
@@ -351,7 +389,7 @@ func TestThrowAwayServersLeaveNothing(t *testing.T) {
 	eventually(t, "no process is left", func() bool { return processesIn(scratch) == 0 })
 }
 
-// Killed, a program leaves neither processes nor folders, wherever its socket is.
+// A killed program leaves neither processes nor folders behind, wherever its socket is.
 func TestThrowAwayGoesWithAKilledProgram(t *testing.T) {
 	t.Parallel()
 	newHost(t)
@@ -382,7 +420,7 @@ func TestThrowAwayGoesWithAKilledProgram(t *testing.T) {
 	}
 }
 
-// What a template holds, every throw-away cluster has; it is made once.
+// Every throw-away cluster has the template's content, which is made once.
 func TestTemplate(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
@@ -399,10 +437,10 @@ func TestTemplate(t *testing.T) {
 		template       Template
 		want           int32
 	}{
-		{"made", h.cacheDir, Template{"a", fill}, 1},
-		{"copied", h.cacheDir, Template{"a", fill}, 1},
-		{"of another content", h.cacheDir, Template{"b", fill}, 2},
-		{"without a cache", "", Template{"a", fill}, 3},
+		{name: "made", cacheDir: h.cacheDir, template: Template{"a", fill}, want: 1},
+		{name: "copied", cacheDir: h.cacheDir, template: Template{"a", fill}, want: 1},
+		{name: "of another content", cacheDir: h.cacheDir, template: Template{"b", fill}, want: 2},
+		{name: "without a cache", template: Template{"a", fill}, want: 3},
 	} {
 		h.cacheDir = tt.cacheDir
 		s, err := start(t.Context(), Options{Template: tt.template, Log: logger(t)}, h)
@@ -443,7 +481,7 @@ func TestUnusedTemplatesGo(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := os.Stat(old); err == nil {
-		t.Error("the one that nothing used for a month is still there")
+		t.Error("the template unused for a month is still there")
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	port       = "5432" // only a part of the socket's name
+	port       = "5432" // only part of the socket's name
 	socketName = ".s.PGSQL." + port
 
 	socketTempPrefix = "mocktenant-socket-"
@@ -25,15 +25,15 @@ const (
 	maxSocketPath = 103
 )
 
-// makeSocketDir makes the folder for the socket: run, or a short one in the
-// temporary folder, noted in socket-dir, if the path would be too long or have
-// a character that ends it in a list of folders.
+// makeSocketDir makes the folder for the socket: run or, if its path would be too long or
+// contains a character that separates folders in a list, a short one in the temporary
+// folder, recorded in socket-dir.
 func (h *home) makeSocketDir(a account) error {
 	if err := h.removeSocketDir(); err != nil {
 		return err
 	}
 	h.socketDir = filepath.Join(h.dir, runName)
-	if len(filepath.Join(h.socketDir, socketName)) <= maxSocketPath && !strings.ContainsAny(h.socketDir, `,"`) {
+	if len(filepath.Join(h.socketDir, socketName+"0")) <= maxSocketPath && !strings.ContainsAny(h.socketDir, `,"`) {
 		if err := os.Mkdir(h.socketDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
@@ -50,22 +50,39 @@ func (h *home) makeSocketDir(a account) error {
 	return a.own(dir)
 }
 
-// removeSocketDir removes a socket folder in the temporary folder, of this or
-// of an earlier run, and the note of it.
+// linkSocket leads from the name of the socket to the name that Postgres gives it, which
+// has the port for TCP in it. So the URL of the socket is the same whatever that port.
+func (h *home) linkSocket(tcpPort string) error {
+	if tcpPort == "" || tcpPort == port {
+		return nil
+	}
+	link := filepath.Join(h.socketDir, socketName)
+	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Symlink(".s.PGSQL."+tcpPort, link)
+}
+
+// removeSocketDir removes a socket folder in the temporary folder, of this run or an
+// earlier one, and the file that records it.
 func (h *home) removeSocketDir() error {
 	dir := findSocketDir(h.dir)
 	if !strings.HasPrefix(filepath.Base(dir), socketTempPrefix) {
 		return nil
 	}
-	for _, name := range []string{socketName, socketName + ".lock", ""} {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	sockets, err := filepath.Glob(filepath.Join(dir, ".s.PGSQL.*"))
+	if err != nil {
+		return err
+	}
+	for _, name := range append(sockets, dir) {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	return os.Remove(filepath.Join(h.dir, socketDirName))
 }
 
-// findSocketDir returns the folder of the socket of the cluster in dataDir.
+// findSocketDir returns the folder that contains the socket of the cluster in dataDir.
 func findSocketDir(dataDir string) string {
 	if note, err := os.ReadFile(filepath.Join(dataDir, socketDirName)); err == nil {
 		return strings.TrimSpace(string(note))
@@ -82,7 +99,7 @@ func answers(socketDir string) bool {
 	return true
 }
 
-// databaseURL escapes a space as libpq reads it, which doesn't know "+".
+// databaseURL escapes spaces as %20, because libpq doesn't read "+" as a space.
 func databaseURL(socketDir, database string) string {
 	host := strings.NewReplacer("%2F", "/", "+", "%20").Replace(url.QueryEscape(socketDir))
 	return "postgres:///" + database + "?host=" + host + "&port=" + port + "&user=" + superuser

@@ -17,12 +17,12 @@ import (
 const (
 	templatePrefix = "pgtemplate-"
 
-	// templateLifetime is how long a template stays that nothing uses.
+	// templateLifetime is how long an unused template is kept.
 	templateLifetime = 30 * 24 * time.Hour
 )
 
-// createScript makes our database, and takes away those that only initdb and
-// psql's defaults know: to copy a cluster takes as long as it is large.
+// createScript creates our database and drops those that only initdb and psql's defaults
+// need, because a larger cluster takes longer to copy.
 const createScript = "CREATE DATABASE " + databaseName + " OWNER " + superuser + ` STRATEGY file_copy
 DROP DATABASE postgres
 UPDATE pg_database SET datistemplate = false WHERE datname = 'template0'
@@ -49,8 +49,8 @@ func (i *instance) copyCluster(to, from string) error {
 	return i.account.ownAll(to)
 }
 
-// templateDir returns the folder of a cluster in the cache, with our database in
-// it and no server running. It is made, and synced to disk, at the first call.
+// templateDir returns the folder of a cached cluster that contains our database and isn't
+// running. The first call makes it and syncs it to disk.
 func (i *instance) templateDir(ctx context.Context) (string, error) {
 	if i.template.Fill == nil {
 		return i.cached(ctx, "", func(dir string) error {
@@ -60,8 +60,8 @@ func (i *instance) templateDir(ctx context.Context) (string, error) {
 	return i.cached(ctx, i.template.Name, func(dir string) error { return i.makeFilled(ctx, dir) })
 }
 
-// cached returns the folder in the cache of the template with this content, which
-// make makes where it isn't there.
+// cached returns the cache folder of the template with this content, and calls make if it
+// doesn't exist.
 func (i *instance) cached(ctx context.Context, content string, make func(dir string) error) (string, error) {
 	if i.host.cacheDir == "" {
 		return "", errors.New("this user has no cache folder")
@@ -80,14 +80,14 @@ func (i *instance) cached(ctx context.Context, content string, make func(dir str
 	}
 	defer unlock()
 	if major, err := clusterMajor(dir); major != 0 || err != nil {
-		return dir, err // made while we waited
+		return dir, err // another process made it while this one waited
 	}
 	i.log.Info("making a template for throw-away PostgreSQL clusters", "directory", dir, "version", i.bin.version)
 	i.host.removeUnused(time.Now().Add(-templateLifetime))
 	return dir, make(dir)
 }
 
-// createOffline makes the databases of a cluster that no server runs.
+// createOffline makes the databases of a cluster that isn't running.
 func (i *instance) createOffline(ctx context.Context, dir string) error {
 	err := i.run(ctx, "postgres", dir, createScript, "--single", "-D", dir, "-c", "exit_on_error=on", "template1")
 	if err != nil {
@@ -96,8 +96,8 @@ func (i *instance) createOffline(ctx context.Context, dir string) error {
 	return nil
 }
 
-// makeFilled makes a template at target: Fill works on a throw-away server, whose
-// cluster is kept.
+// makeFilled makes a template at target: Fill works on a throw-away server, whose cluster
+// is kept.
 func (i *instance) makeFilled(ctx context.Context, target string) (err error) {
 	w := &instance{host: i.host, account: i.account, bin: i.bin, throwAway: true, log: i.log}
 	if w.home, err = openThrowAway(i.host.scratch, i.account, i.log); err != nil {
@@ -123,8 +123,8 @@ func (i *instance) makeFilled(ctx context.Context, target string) (err error) {
 	})
 }
 
-// removeUnused removes the templates that nothing has used since. A process that
-// copies one just then makes its cluster by initdb.
+// removeUnused removes the templates unused since then. A process that is copying one of
+// them falls back to initdb.
 func (h host) removeUnused(since time.Time) {
 	dirs, _ := filepath.Glob(filepath.Join(h.cacheDir, templatePrefix+"*"))
 	for _, dir := range dirs {

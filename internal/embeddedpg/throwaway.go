@@ -17,8 +17,8 @@ import (
 
 const throwAwayPrefix = "mocktenant-pg-"
 
-// openThrowAway makes a folder of our own in the first of parents that takes
-// one. It first removes those that killed processes left there.
+// openThrowAway makes our own folder in the first of parents that allows it. Before, it
+// removes those that killed processes left there.
 func openThrowAway(parents []string, a account, log *slog.Logger) (home, error) {
 	var failures []error
 	for _, parent := range parents {
@@ -26,7 +26,7 @@ func openThrowAway(parents []string, a account, log *slog.Logger) (home, error) 
 		h, err := newThrowAway(parent, a)
 		if err == nil {
 			if h.janitor, err = newJanitor(h); err != nil {
-				log.Warn("if this process is killed, its throw-away PostgreSQL stays until the next one starts", "directory", h.dir, "error", err)
+				log.Warn("if this process is killed, its throw-away PostgreSQL remains until the next one starts", "directory", h.dir, "error", err)
 			}
 			return h, nil
 		}
@@ -35,35 +35,46 @@ func openThrowAway(parents []string, a account, log *slog.Logger) (home, error) 
 	return home{}, errors.Join(failures...)
 }
 
+// errSwept reports that another process removed a new folder before this one had its lock.
+var errSwept = errors.New("swept")
+
 func newThrowAway(parent string, a account) (home, error) {
 	if err := a.reach(parent); err != nil {
 		return home{}, err
 	}
 	for {
-		dir, err := os.MkdirTemp(parent, throwAwayPrefix)
-		if err != nil {
-			return home{}, err
+		h, err := tryThrowAway(parent, a)
+		if !errors.Is(err, errSwept) {
+			return h, err
 		}
-		h := home{dir: dir, lock: flock.New(filepath.Join(dir, lockName))}
-		ok, err := h.lock.TryLock()
-		if errors.Is(err, fs.ErrNotExist) || err == nil && (!ok || !h.locked()) {
-			_ = h.lock.Unlock()
-			continue // swept before we had its lock
-		}
-		if err == nil {
-			err = os.Chmod(dir, a.dirMode())
-		}
-		if err == nil {
-			err = h.makeSocketDir(a)
-		}
-		if err != nil {
-			return home{}, errors.Join(err, os.RemoveAll(dir), h.lock.Unlock())
-		}
-		return h, nil
 	}
 }
 
-// locked says whether the lock we hold is that of the file still in the folder.
+func tryThrowAway(parent string, a account) (home, error) {
+	dir, err := os.MkdirTemp(parent, throwAwayPrefix)
+	if err != nil {
+		return home{}, err
+	}
+	h := home{dir: dir, lock: flock.New(filepath.Join(dir, lockName))}
+	ok, err := h.lock.TryLock()
+	if errors.Is(err, fs.ErrNotExist) {
+		return home{}, errSwept
+	}
+	if err != nil {
+		return home{}, errors.Join(err, os.RemoveAll(dir), h.lock.Unlock())
+	}
+	if !ok || !h.locked() {
+		_ = h.lock.Unlock()
+		return home{}, errSwept
+	}
+	if err := errors.Join(os.Chmod(dir, a.dirMode()), h.makeSocketDir(a)); err != nil {
+		return home{}, errors.Join(err, os.RemoveAll(dir), h.lock.Unlock())
+	}
+	return h, nil
+}
+
+// locked reports whether the lock that this process holds is that of the file in the folder
+// now.
 func (h *home) locked() bool {
 	held, err := h.lock.Stat()
 	if err != nil {
@@ -73,8 +84,8 @@ func (h *home) locked() bool {
 	return err == nil && os.SameFile(held, there)
 }
 
-// sweep removes the throw-away folders in parent that no process holds. It
-// touches none that another user owns.
+// sweep removes the throw-away folders in parent that no process holds. It leaves other
+// users' folders alone.
 func sweep(parent string, log *slog.Logger) {
 	entries, _ := os.ReadDir(parent)
 	for _, e := range entries {

@@ -8,7 +8,7 @@ import (
 	"runtime"
 )
 
-// Server is a running PostgreSQL; on this system there is none.
+// Server is a running PostgreSQL; this system can't have one.
 type Server struct{}
 
 // Start fails: the package doesn't support this system.
@@ -24,6 +24,12 @@ func (s *Server) Stop() error { return nil }
 
 // Running returns false.
 func Running(string) (url string, ok bool) { return "", false }
+
+// Exists returns false.
+func Exists(string) bool { return false }
+
+// Abandoned returns false.
+func Abandoned(string) bool { return false }
 
 // Owns returns false.
 func Owns(string, string) bool { return false }

@@ -1,9 +1,9 @@
-// Package exporters sends traces and metrics by OpenTelemetry's protocol, or to the
-// console, as the OTEL_… variables of the process's environment say.
+// Package exporters sends traces and metrics with OpenTelemetry's protocol, or to the
+// console, as the OTEL_… environment variables say.
 //
-// It is apart from telemetry because it brings a quarter of the program's packages,
-// gRPC among them, which tests with a service inside (graphtest) would compile and
-// never use.
+// It is separate from telemetry because it brings a quarter of the program's packages,
+// including gRPC, which tests with the service inside (graphtest) would compile but never
+// use.
 package exporters
 
 import (
@@ -18,8 +18,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/telemetry"
 )
 
-// OfEnvironment returns the exporters that the environment describes. They read it
-// when they are made.
+// OfEnvironment returns the exporters that the environment describes. They read the
+// environment when they are made.
 func OfEnvironment() *telemetry.Exporters {
 	return &telemetry.Exporters{
 		Traces: func(ctx context.Context) (trace.SpanExporter, error) { return autoexport.NewSpanExporter(ctx) },

@@ -7,27 +7,20 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/mocktenant/mocktenant/internal/bearer"
+	"github.com/mocktenant/mocktenant/internal/tenant"
 )
 
-// TokenVerifier tells whose an access token is.
+// TokenVerifier verifies access tokens.
 type TokenVerifier interface {
-	// VerifyAccessToken returns what the token claims, or why it is refused:
-	// one of the errors of package bearer, wrapped. Any other error is a
-	// failure of the verifier itself.
-	VerifyAccessToken(ctx context.Context, raw string) (*bearer.Claims, error)
+	// VerifyAccessToken returns the claims of a token and the settings of its tenant. If
+	// the token is refused, the error wraps one of the errors of package bearer; claims and
+	// settings come with it when the tenant issued the token. Any other error means that
+	// verifying failed.
+	VerifyAccessToken(ctx context.Context, raw string) (*bearer.Claims, *tenant.Settings, error)
 }
 
-// The permissions of the entity, most privileged first, the way the seed lists
-// them. The error text names them all, each also under its name of before 2019.
-var (
-	readScopes  = []string{"DeviceManagementServiceConfig.Read.All", "DeviceManagementServiceConfig.ReadWrite.All"}
-	writeScopes = []string{"DeviceManagementServiceConfig.ReadWrite.All"}
-)
-
-// unauthorized maps why a token is refused to what Graph says of it.
+// unauthorized maps the reason of a refusal to Graph's message.
 var unauthorized = []struct {
 	reason  error
 	message string
@@ -43,57 +36,61 @@ var unauthorized = []struct {
 }
 
 // authenticate names the caller, before anything else about the request is
-// looked at: 401 comes before every other refusal.
-func (s *server) authenticate(c *gin.Context) {
-	x := exchangeOf(c)
-	if public(c.FullPath()) {
-		return
+// looked at: 401 comes before every other refusal. What describes the service needs no token;
+// one that comes with it says whose request it is.
+func (s *server) authenticate(x *exchange) error {
+	open := public(x.FullPath())
+	if open && x.Request.Header.Get("Authorization") == "" {
+		return nil
 	}
-	caller, err := s.caller(c.Request)
-	if err != nil {
-		s.writeError(x, err)
-		c.Abort()
-		return
+	caller, settings, err := s.verify(x.Request)
+	if caller != nil {
+		x.User, x.Application, x.TokenExpires = caller.ObjectID, caller.AppID, caller.Expires
+		x.Name(settings)
+	}
+	switch refusal, ok := x.Request.Context().Value(refusalKey{}).(*graphError); {
+	case ok:
+		return refusal
+	case err != nil && open:
+		return nil
+	case err != nil:
+		return err
 	}
 	x.caller = caller
-	x.Set("tenant", caller.TenantID)
-	if caller.RequestRate != nil && !s.throttle.allow(caller.TenantID, *caller.RequestRate) {
-		s.writeError(x, errTooManyRequests())
-		c.Abort()
-	}
+	return x.Enter(settings)
 }
 
-func (s *server) caller(r *http.Request) (*bearer.Claims, error) {
+func (s *server) verify(r *http.Request) (*bearer.Claims, *tenant.Settings, error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return nil, errUnauthorized("Access token is empty.", nil)
+		return nil, nil, errUnauthorized("Access token is empty.", nil)
 	}
-	claims, err := s.tokens.VerifyAccessToken(r.Context(), token)
+	claims, settings, err := s.tokens.VerifyAccessToken(r.Context(), token)
 	var revoked *bearer.RevokedError
 	if errors.As(err, &revoked) {
-		return nil, errChallenge(revoked)
+		return claims, settings, errChallenge(revoked)
 	}
 	for _, u := range unauthorized {
 		if errors.Is(err, u.reason) {
-			return nil, errUnauthorized(u.message, err)
+			return claims, settings, errUnauthorized(u.message, err)
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("verify the access token: %w", err)
+		return nil, nil, fmt.Errorf("verify the access token: %w", err)
 	}
-	return claims, nil
+	return claims, settings, nil
 }
 
-// permit lets f answer callers that hold one of the scopes, as users of a work
-// or school account. The seed supports neither personal accounts nor application
-// permissions; a tenant may support the latter, as Microsoft does today.
+// permit lets f answer callers that have one of the scopes. Callers are users with a work
+// or school account; a tenant may also allow application permissions, as Microsoft does
+// today. Personal accounts aren't supported.
 func permit(scopes []string, f handler) handler {
 	return func(x *exchange) error {
 		switch {
 		case x.caller.Personal():
 			return errForbidden("User is not authorized to perform this operation. Personal Microsoft accounts are not supported")
-		case x.caller.AppOnly() && x.caller.ApplicationPermissions:
+		case x.caller.AppOnly() && x.Tenant.ApplicationPermissions:
 			if !x.caller.HasRole(scopes...) {
 				return errForbidden("Application is not authorized to perform this operation. Application must have one of the following scopes: " + scopeList(scopes))
 			}
@@ -109,7 +106,10 @@ func permit(scopes []string, f handler) handler {
 func scopeList(scopes []string) string {
 	var all []string
 	for _, s := range scopes {
-		all = append(all, strings.Replace(s, "ServiceConfig.", "ServiceConfiguration.", 1), s)
+		if long := strings.Replace(s, "ServiceConfig.", "ServiceConfiguration.", 1); long != s {
+			all = append(all, long)
+		}
+		all = append(all, s)
 	}
 	return strings.Join(all, ", ")
 }

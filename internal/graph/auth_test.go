@@ -24,11 +24,11 @@ import (
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-// route is one of the routes, with a request that it would take.
+// route is a route with a valid request.
 type route struct{ method, path, body string }
 
-// routes are all routes of both versions on an item, and one that leads
-// nowhere: 401 comes before all else.
+// routes are all routes of both versions with an item, and a path without a route: 401
+// comes before every other error.
 func routes(id string) []route {
 	var all []route
 	for _, v := range []string{"/v1.0", "/beta"} {
@@ -52,7 +52,7 @@ func routes(id string) []route {
 
 func (r route) writes() bool { return r.method != "GET" }
 
-// routed tells whether the path is one of the service's.
+// routed reports whether the path has a route.
 func (r route) routed() bool { return strings.Contains(r.path, partners) && r.method != "PUT" }
 
 func TestUnauthorized(t *testing.T) {
@@ -115,7 +115,7 @@ func TestUnauthorized(t *testing.T) {
 		{"issuer of another tenant", "Bearer " + key.sign(t, with("iss", "https://sts.windows.net/"+other.tenant.ID.String()+"/")), issuer},
 		{"missing issuer", "Bearer " + key.sign(t, with("iss", nil)), issuer},
 		{"another tenant's tid", "Bearer " + key.sign(t, with("tid", other.tenant.ID.String())), issuer},
-		{"tid is no GUID", "Bearer " + key.sign(t, with("tid", "contoso")), invalid},
+		{"tid isn't a GUID", "Bearer " + key.sign(t, with("tid", "contoso")), invalid},
 		{"missing tid", "Bearer " + key.sign(t, with("tid", nil)), invalid},
 		{"missing oid", "Bearer " + key.sign(t, with("oid", nil)), invalid},
 		{"unknown tenant", "Bearer " + c.unknownTenant(), "Access token validation failure. The tenant does not exist."},
@@ -163,15 +163,15 @@ func TestForbidden(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
 		token       identity.AccessToken
-		read, write string // "" is allowed
+		read, write string // "" means allowed
 	}{
-		{"app-only", appOnly, lacksApp, lacksApp},
-		{"personal account", personal, noUser, noUser},
-		{"other scope", c.userToken("User.Read"), lacksRead, lacksWrite},
-		{"no scope", c.userToken(), lacksApp, lacksApp},
-		{"scope that starts alike", c.userToken(readWrite + ".x"), lacksRead, lacksWrite},
-		{"reader", c.userToken("openid", readOnly), "", lacksWrite},
-		{"another letter case", c.userToken(strings.ToLower(readOnly)), "", lacksWrite},
+		{name: "app-only", token: appOnly, read: lacksApp, write: lacksApp},
+		{name: "personal account", token: personal, read: noUser, write: noUser},
+		{name: "other scope", token: c.userToken("User.Read"), read: lacksRead, write: lacksWrite},
+		{name: "no scope", token: c.userToken(), read: lacksApp, write: lacksApp},
+		{name: "scope that starts alike", token: c.userToken(readWrite + ".x"), read: lacksRead, write: lacksWrite},
+		{name: "reader", token: c.userToken("openid", readOnly), write: lacksWrite},
+		{name: "another letter case", token: c.userToken(strings.ToLower(readOnly)), write: lacksWrite},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -184,7 +184,7 @@ func TestForbidden(t *testing.T) {
 				if !r.routed() || want == "" {
 					continue
 				}
-				// Neither a missing partner nor a bad body is looked at before.
+				// 403 comes before a missing partner and a bad body.
 				for _, path := range []string{r.path, strings.ReplaceAll(r.path, id, uuid.NewString())} {
 					a := c.do(r.method, path, "not JSON", "Authorization", token, "client-request-id", "11111111-2222-3333-4444-555555555555")
 					if a.status != http.StatusForbidden {
@@ -202,8 +202,8 @@ func TestForbidden(t *testing.T) {
 	t.Cleanup(func() { c.unchanged(id) })
 }
 
-// unchanged fails the test unless the tenant has just the one partner it began
-// with, as it was.
+// unchanged fails the test unless the tenant has exactly the partner it began with,
+// unchanged.
 func (c *client) unchanged(id string) {
 	got := decode[list](c, c.doAfter("GET", "/v1.0"+partners))
 	if len(got.Value) != 1 || got.Value[0].ID != id || *got.Value[0].DisplayName != "Display Name value" || got.Value[0].OnboardingStatus != "onboarding" {
@@ -211,7 +211,7 @@ func (c *client) unchanged(id string) {
 	}
 }
 
-// doAfter is do in a clean-up, when the test's context has ended.
+// doAfter is do for clean-ups, which run after the test's context has ended.
 func (c *client) doAfter(method, path string) answer {
 	r, err := http.NewRequest(method, c.server.URL()+path, nil)
 	if err != nil {
@@ -221,8 +221,8 @@ func (c *client) doAfter(method, path string) answer {
 	return c.send(r)
 }
 
-// unwrap returns the text that Intune wraps into a JSON document in a string,
-// whose form it checks.
+// unwrap returns the text that Intune wraps in a JSON document in a string, and checks that
+// document's form.
 func unwrap(t *testing.T, message string) string {
 	t.Helper()
 	var document struct{ Message string }
@@ -246,7 +246,7 @@ func mustJSON(t *testing.T, v any) []byte {
 	return b
 }
 
-// testKey is the service's own signing key, as only its database knows it.
+// testKey is the service's signing key, read from its database.
 type testKey struct {
 	kid     string
 	private *rsa.PrivateKey
@@ -297,7 +297,7 @@ func unsigned(t *testing.T, kid string, claims any) string {
 	return base64.RawURLEncoding.EncodeToString(head) + "." + base64.RawURLEncoding.EncodeToString(mustJSON(t, claims)) + "."
 }
 
-// tamper gives the token another user, and leaves the signature.
+// tamper changes the user in the token and keeps the signature.
 func tamper(t *testing.T, token string) string {
 	t.Helper()
 	parts := strings.Split(token, ".")
@@ -322,7 +322,7 @@ func publicPEM(t *testing.T, key *rsa.PrivateKey) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 }
 
-// claims are those of the client's own good token.
+// claims are those of the client's own valid token.
 func (c *client) claims() map[string]any {
 	c.Helper()
 	token, err := jwt.ParseSigned(c.token, []jose.SignatureAlgorithm{jose.RS256})
@@ -343,7 +343,7 @@ func (c *client) unknownTenant() string {
 	return c.issue(token)
 }
 
-// A token that was revoked is answered by a claims challenge, on every route.
+// A revoked token gets a claims challenge on every route.
 func TestRevoked(t *testing.T) {
 	t.Parallel()
 	const message = "Continuous access evaluation resulted in claims challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp"
@@ -375,7 +375,7 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
-// A tenant may let applications in, as Microsoft does today.
+// A tenant may allow application permissions, as Microsoft does today.
 func TestApplicationPermissions(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -387,7 +387,7 @@ func TestApplicationPermissions(t *testing.T) {
 		token.UserName, token.Roles = "", roles
 		return "Bearer " + c.issue(token)
 	}
-	id := decode[entity](c, c.want(http.StatusCreated, c.do("POST", "/v1.0"+partners, seedExample, "Authorization", as(readWrite)))).ID
+	id := decode[partner](c, c.want(http.StatusCreated, c.do("POST", "/v1.0"+partners, seedExample, "Authorization", as(readWrite)))).ID
 	for _, r := range routes(id) {
 		if !r.routed() {
 			continue

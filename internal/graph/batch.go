@@ -2,6 +2,7 @@ package graph
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -12,20 +13,21 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxBatch is how many requests a batch holds at most.
+// maxBatch is how many requests a batch may have.
 // https://learn.microsoft.com/graph/json-batching
 const maxBatch = 20
 
-// maxBatchAnswers is how much the lists of a batch may answer together, in bytes.
+// maxBatchAnswers bounds the lists in the answer to a batch, in bytes altogether.
 const maxBatchAnswers = 4 << 20
 
-// maxItemURL bounds the URL of a request of a batch, in bytes, as the server does that
-// of one that comes by itself.
+// maxItemURL bounds the URL of a request in a batch, in bytes. The server has the same
+// limit for other requests.
 const maxItemURL = 64 << 10
 
 // batchRequest is the body of a batch (JSON Format 19.1).
@@ -42,9 +44,9 @@ type batchItem struct {
 	DependsOn []string          `json:"dependsOn"`
 }
 
-// batchAnswer is one answer of a batch (JSON Format 19.2). What the Graph SDKs
-// read of it: header values are strings, the type of the body stands under
-// exactly Content-Type, and an answer without a body has none of the two.
+// batchAnswer is one answer in a batch (JSON Format 19.2). The Graph SDKs need header
+// values that are strings and the type of the body under exactly Content-Type. An answer
+// without a body has neither body nor Content-Type.
 type batchAnswer struct {
 	ID      string            `json:"id"`
 	Status  int               `json:"status"`
@@ -52,17 +54,21 @@ type batchAnswer struct {
 	Body    jsontext.Value    `json:"body,omitzero"`
 }
 
-// batchHeaders are the headers that an answer of a batch shows.
+// batchHeaders lists the headers that an answer in a batch has.
 var batchHeaders = []string{
 	"Cache-Control", "Content-Type", "Location", "OData-EntityId", "OData-Version", "Preference-Applied", "Retry-After", "WWW-Authenticate",
 }
 
-// inBatchKey leads to the id by which a request of a batch may be repeated, "" for
-// none; only the context of such a request has it.
+// inBatchKey is the context key of the id under which a request of a batch may be repeated,
+// "" for none. Only requests of a batch have it.
 type inBatchKey struct{}
 
-// batchSizeKey leads to how many requests the batch has that a request belongs to.
+// batchSizeKey is the context key of the number of requests in the batch.
 type batchSizeKey struct{}
+
+// refusalKey leads to the *graphError by which a request of a batch is refused, whatever it
+// asks for.
+type refusalKey struct{}
 
 // batch answers each of the requests through the handler of all requests, as if
 // it had come by itself with the token of the batch. Those that don't depend on
@@ -93,14 +99,14 @@ func (s *server) batch(x *exchange) error {
 	return x.writeBatch(answers)
 }
 
-// writeBatch writes the answers one after the other: put together first, they would take
-// as much memory once more.
+// writeBatch writes the answers one after the other. Joining them first would double the
+// memory.
 func (x *exchange) writeBatch(answers []batchAnswer) error {
 	parts := [][]byte{[]byte(`{"responses":[`)}
 	for i, a := range answers {
 		body := a.Body
 		a.Body = nil
-		head, err := json.Marshal(a, json.Deterministic(true)) // headers in one order
+		head, err := json.Marshal(a, json.Deterministic(true)) // sorts the headers
 		if err != nil {
 			return fmt.Errorf("write the batch: %w", err)
 		}
@@ -113,11 +119,11 @@ func (x *exchange) writeBatch(answers []batchAnswer) error {
 			parts = append(parts, head)
 		}
 	}
-	x.write(http.StatusOK, errorJSONType, append(parts, []byte("]}"))...)
+	x.write(http.StatusOK, bareJSONType, append(parts, []byte("]}"))...)
 	return nil
 }
 
-// answerItems answers the requests of a batch, when it is its turn among all.
+// answerItems waits for the tenant's turn and answers the requests of a batch.
 func (s *server) answerItems(x *exchange, items []batchItem) ([]batchAnswer, error) {
 	if err := s.batches.work.Acquire(x.Request.Context(), 1); err != nil {
 		return nil, err
@@ -130,23 +136,33 @@ func (s *server) answerItems(x *exchange, items []batchItem) ([]batchAnswer, err
 	}
 	place := func(id string) int { return slices.IndexFunc(items, func(i batchItem) bool { return i.ID == id }) }
 	var all sync.WaitGroup
+	var cut atomic.Bool
 	for i, item := range items {
 		all.Go(func() {
 			defer close(done[item.ID])
+			defer func() {
+				if recover() != nil { // can only be http.ErrAbortHandler
+					answers[i].Status = http.StatusInternalServerError
+					cut.Store(true)
+				}
+			}()
 			for _, id := range item.DependsOn {
 				if <-done[id]; answers[place(id)].Status >= http.StatusBadRequest {
-					answers[i] = s.failedDependency(x, item, id)
+					answers[i] = s.answerItem(x, item, len(items), failedDependency(item, id))
 					return
 				}
 			}
-			answers[i] = s.answerItem(x, item, len(items))
+			answers[i] = s.answerItem(x, item, len(items), nil)
 		})
 	}
 	all.Wait()
+	if cut.Load() {
+		panic(http.ErrAbortHandler) // a request that drops the connection drops its batch's
+	}
 	return answers, nil
 }
 
-// readBatch reads a batch. One that is not in order is refused whole.
+// readBatch reads a batch, and refuses all of it if any part is invalid.
 func readBatch(r *http.Request) ([]batchItem, error) {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && strings.HasPrefix(media, "multipart/") {
 		return nil, errNotJSON("A batch in the form 'multipart/mixed' is not supported. Send it as JSON.", nil)
@@ -197,32 +213,40 @@ func checkBatch(items []batchItem) error {
 	return nil
 }
 
-// answerItem sends a request of a batch of so many through the handler of all requests.
-func (s *server) answerItem(x *exchange, item batchItem, of int) batchAnswer {
-	if n := len(item.URL); n > maxItemURL {
-		return s.errorItem(x, item, errBadRequest("The request with Id '%s' has a 'url' of %d bytes; at most %d are taken.", item.ID, n, maxItemURL))
-	}
-	r, err := x.itemRequest(item, of)
-	if err != nil {
-		return s.errorItem(x, item, errBadRequest("The request with Id '%s' has no valid 'url': %v", item.ID, err))
+// answerItem sends a request of a batch of so many through the handler of all requests, also
+// one that is refused: hooks see each.
+func (s *server) answerItem(x *exchange, item batchItem, of int, refusal *graphError) batchAnswer {
+	r, invalid := x.itemRequest(item, of)
+	if refusal = cmp.Or(refusal, invalid); refusal != nil {
+		r = r.WithContext(context.WithValue(r.Context(), refusalKey{}, refusal))
 	}
 	w := &recorder{header: http.Header{}, status: http.StatusOK}
 	s.handler.ServeHTTP(w, r)
 	if r.Method == http.MethodHead {
-		w.body.Reset() // net/http does this for a request that comes by itself
+		w.body.Reset() // as net/http does for other requests
 	}
 	return w.answer(item.ID)
 }
 
-// itemRequest is a request of a batch as it would have come by itself. Its URL
-// is below the version's root.
-func (x *exchange) itemRequest(item batchItem, of int) (*http.Request, error) {
-	target, err := url.ParseRequestURI("/" + x.version.name + "/" + strings.TrimPrefix(item.URL, "/"))
-	if err != nil {
-		return nil, err
+// itemURL returns the URL of a request of a batch, below the version's root, or why it is
+// refused. It is a URL to be shown then.
+func (x *exchange) itemURL(item batchItem) (*url.URL, *graphError) {
+	text := "/" + x.version.name + "/" + strings.TrimPrefix(item.URL, "/")
+	target, err := url.ParseRequestURI(text)
+	switch n := len(item.URL); {
+	case n > maxItemURL:
+		return &url.URL{Path: text}, errBadRequest("The request with Id '%s' has a 'url' of %d bytes; at most %d are allowed.", item.ID, n, maxItemURL)
+	case err != nil:
+		return &url.URL{Path: text}, errBadRequest("The request with Id '%s' has no valid 'url': %v", item.ID, err)
 	}
+	return target, nil
+}
+
+// itemRequest is a request of a batch as it would have come by itself.
+func (x *exchange) itemRequest(item batchItem, of int) (*http.Request, *graphError) {
+	target, invalid := x.itemURL(item)
 	target.Scheme = x.Request.URL.Scheme // for links
-	ctx := context.WithValue(x.Request.Context(), inBatchKey{}, x.itemRepeatID(item.ID))
+	ctx := context.WithValue(x.InBatch(item.ID), inBatchKey{}, x.itemRepeatID(item.ID))
 	r := x.Request.Clone(context.WithValue(ctx, batchSizeKey{}, of))
 	r.Method, r.URL, r.RequestURI = strings.ToUpper(item.Method), target, target.RequestURI()
 	r.Header = http.Header{}
@@ -236,48 +260,39 @@ func (x *exchange) itemRequest(item batchItem, of int) (*http.Request, error) {
 		body = nil
 	}
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	return r, nil
+	return r, invalid
 }
 
-func (s *server) failedDependency(x *exchange, item batchItem, id string) batchAnswer {
-	return s.errorItem(x, item, &graphError{
+func failedDependency(item batchItem, id string) *graphError {
+	return &graphError{
 		status: http.StatusFailedDependency, code: "FailedDependency",
 		message: fmt.Sprintf("The request with Id '%s' was not run: the request with Id '%s', on which it depends, failed.", item.ID, id),
-	})
+	}
 }
 
-// errorItem answers a request of a batch that reached no handler.
-func (s *server) errorItem(x *exchange, item batchItem, e *graphError) batchAnswer {
-	w := &recorder{header: http.Header{}, status: e.status}
-	w.header.Set("Content-Type", errorJSONType)
-	w.header["OData-Version"] = []string{"4.0"}
-	w.body.Write(marshal(s.errorBody(x, e), ""))
-	return w.answer(item.ID)
-}
-
-// recorder keeps what a handler answers.
+// recorder records a handler's answer.
 type recorder struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-// Header is part of http.ResponseWriter.
+// Header implements http.ResponseWriter.
 func (w *recorder) Header() http.Header { return w.header }
 
-// WriteHeader is part of http.ResponseWriter.
+// WriteHeader implements http.ResponseWriter.
 func (w *recorder) WriteHeader(status int) { w.status = status }
 
-// Write is part of http.ResponseWriter.
+// Write implements http.ResponseWriter.
 func (w *recorder) Write(b []byte) (int, error) { return w.body.Write(b) }
 
-// answer is what was kept, as a batch shows it. A body that isn't JSON goes as
-// base64 in a string.
+// answer returns the recorded answer in a batch's form. A body that isn't JSON is sent as a
+// base64 string.
 func (w *recorder) answer(id string) batchAnswer {
 	a := batchAnswer{ID: id, Status: w.status, Headers: map[string]string{}}
 	for _, name := range batchHeaders {
 		value := w.header.Get(name)
-		if v := w.header[name]; value == "" && len(v) > 0 { // names that are not in Go's letter case
+		if v := w.header[name]; value == "" && len(v) > 0 { // the name isn't in Go's letter case
 			value = v[0]
 		}
 		if value != "" {

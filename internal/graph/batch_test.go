@@ -23,11 +23,17 @@ type batchAnswers struct {
 
 func (c *client) batch(requests ...string) batchAnswers {
 	c.Helper()
-	return decode[batchAnswers](c, c.want(200, c.do("POST", "/v1.0/$batch", `{"requests":[`+strings.Join(requests, ",")+`]}`)))
+	return c.batchIn("v1.0", requests...)
 }
 
-// A batch as the Graph SDK for Go sends it: null bodies, empty dependencies,
-// header names in lower case.
+// batchIn sends requests in a batch to one version.
+func (c *client) batchIn(version string, requests ...string) batchAnswers {
+	c.Helper()
+	return decode[batchAnswers](c, c.want(200, c.do("POST", "/"+version+"/$batch", `{"requests":[`+strings.Join(requests, ",")+`]}`)))
+}
+
+// A batch in the form of the Graph SDK for Go: null bodies, empty dependencies, header
+// names in lower case.
 func TestBatch(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -94,7 +100,7 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-// Each request is permitted by itself, by the token of the batch and no other.
+// Each request in a batch needs its own permission, and uses only the batch's token.
 func TestBatchPermissions(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -113,8 +119,8 @@ func TestBatchPermissions(t *testing.T) {
 	}
 }
 
-// Batches as PowerShell modules make them: numbers for ids and header values, names
-// of members in the letter case of hash tables, what isn't needed as null.
+// Batches in the form of PowerShell modules: numbers as ids and header values, names of
+// members in the letter case of hash tables, null for absent values.
 func TestBatchOfPowerShell(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -147,12 +153,12 @@ func TestBatchOfPowerShell(t *testing.T) {
 			}
 		}
 	}
-	if got := decode[entity](c, c.do("GET", "/v1.0"+set+"/"+id, "")); got.DisplayName == nil || *got.DisplayName != "q" {
+	if got := decode[partner](c, c.do("GET", "/v1.0"+set+"/"+id, "")); got.DisplayName == nil || *got.DisplayName != "q" {
 		t.Errorf("the body in upper case was dropped: %v", got)
 	}
 }
 
-// An answer to HEAD has no body, in a batch as outside.
+// The answer to HEAD has no body, in a batch as elsewhere.
 func TestBatchHead(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -168,7 +174,7 @@ func TestBatchHead(t *testing.T) {
 	}
 }
 
-// A batch that is not in order is refused whole, and nothing of it is done.
+// An invalid batch is refused as a whole, and no part of it is run.
 func TestBadBatch(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -197,7 +203,7 @@ func TestBadBatch(t *testing.T) {
 		{`{"requests":[` + create("1", `,"dependsOn":["1"]`) + `]}`, "Invalid dependency for request Id '1'"},
 		{`{"requests":[` + create("1", `,"dependsOn":["2"]`) + "," + create("2", "") + `]}`, "Invalid dependency for request Id '1'"},
 		{`{"requests":[` + create("1", `,"dependsOn":["x"]`) + `]}`, "Invalid dependency for request Id '1'"},
-		{`{"requests":[` + create("1", `,"headers":{"a":1}`) + `]}`, "Unable to read JSON"}, // headers twice
+		{`{"requests":[` + create("1", `,"headers":{"a":1}`) + `]}`, "Unable to read JSON"}, // headers is repeated
 		{`{"requests":[{"id":"1","method":"GET","url":"` + partners + `","headers":{"a":true}}]}`, "Unable to read JSON"},
 		{`{"requests":[{"id":"1","method":"GET","url":"` + partners + `","headers":{"Accept":"a","accept":"b"}}]}`, "has the header 'Accept' twice"},
 		{`{"requests":[` + create("1", `,"ID":"2"`) + `]}`, "Unable to read JSON"},

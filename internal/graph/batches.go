@@ -2,41 +2,42 @@ package graph
 
 import (
 	"context"
+	"net/http"
 	"sync"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/semaphore"
 )
 
-// How many batches this process works on at the same time, and how many a tenant has
-// under way, until they are sent: a batch of the largest answers takes some 40 MB. Those
-// that come meanwhile wait, in turn, until their request's time is up; beyond
-// maxWaitingBatches of a tenant they are refused by 429.
+// These bound how many batches this process answers at once, and how many of them belong to
+// one tenant, until they are sent: the largest answers to a batch take about 40 MB. Further
+// batches wait in turn until their request's time is up. When maxWaitingBatches of a tenant
+// are waiting, others get 429.
 const (
 	maxBatches        = 8
 	maxTenantBatches  = 2
 	maxWaitingBatches = 32
 )
 
-// batches lets tenants share the work on batches.
+// batches shares the work on batches among tenants.
 type batches struct {
 	work *semaphore.Weighted
 
 	mu      sync.Mutex
-	tenants map[uuid.UUID]*tenantBatches // that have any
+	tenants map[uuid.UUID]*tenantBatches // only tenants with batches
 }
 
 type tenantBatches struct {
 	turns *semaphore.Weighted
-	calls int // that have a turn or wait for one
+	calls int // running and waiting
 }
 
 func newBatches() *batches {
 	return &batches{work: semaphore.NewWeighted(maxBatches), tenants: map[uuid.UUID]*tenantBatches{}}
 }
 
-// take waits for a turn of a tenant, and returns what ends it; or the error of ctx, or
-// that too many of the tenant's wait.
+// take waits for the tenant's turn and returns a function that ends it. It returns the
+// error of ctx, or a refusal if too many of the tenant's batches are waiting.
 func (b *batches) take(ctx context.Context, tenant uuid.UUID) (end func(), err error) {
 	mine, err := b.join(tenant)
 	if err != nil {
@@ -61,10 +62,14 @@ func (b *batches) join(tenant uuid.UUID) (*tenantBatches, error) {
 		b.tenants[tenant] = mine
 	}
 	if mine.calls == maxTenantBatches+maxWaitingBatches {
-		return nil, errTooManyRequests()
+		return nil, errTooManyBatches()
 	}
 	mine.calls++
 	return mine, nil
+}
+
+func errTooManyBatches() *graphError {
+	return &graphError{status: http.StatusTooManyRequests, code: "TooManyRequests", message: "Too many requests", wrapped: true, retryAfter: throttleRetryAfter}
 }
 
 func (b *batches) leave(tenant uuid.UUID, mine *tenantBatches) {

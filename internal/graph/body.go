@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	// maxBody bounds a request's body, in bytes, packed and unpacked.
+	// maxBody bounds a request's body, in bytes, both compressed and uncompressed.
 	maxBody = 1 << 20
 
-	// maxDepth bounds how deep a body nests, as Microsoft's OData reader does.
+	// maxDepth bounds the nesting of a body, as Microsoft's OData reader does.
 	maxDepth = 100
 )
 
-// errNotJSON is what Graph's gateway says of a body that it can't read.
+// errNotJSON refuses a body that isn't JSON, in the words of Graph's gateway.
 func errNotJSON(detail string, cause error) *graphError {
 	return &graphError{
 		status: http.StatusBadRequest, code: "BadRequest",
@@ -33,10 +33,10 @@ func errNotJSON(detail string, cause error) *graphError {
 	}
 }
 
-// readObject reads the body, which must be one JSON object, and calls member
-// for each of its members, with the decoder before the value; member must read
-// exactly that value. Duplicate names, invalid UTF-8, trailing content and
-// nesting deeper than maxDepth are refused.
+// readObject reads the body, which must be one JSON object, and calls member for each
+// member. The decoder is then in front of the value, and member must read exactly that
+// value. Duplicate names, invalid UTF-8, trailing content and nesting deeper than maxDepth
+// are refused.
 func readObject(r *http.Request, member func(name string, d *jsontext.Decoder) error) error {
 	body, err := readJSON(r)
 	if err != nil {
@@ -48,7 +48,7 @@ func readObject(r *http.Request, member func(name string, d *jsontext.Decoder) e
 	return walkObject(body, member)
 }
 
-// readJSON reads a body that is marked as JSON, as readBody does.
+// readJSON works like readBody, and also refuses a body that isn't declared as JSON.
 func readJSON(r *http.Request) ([]byte, error) {
 	charset, err := jsonCharset(r.Header.Get("Content-Type"))
 	if err != nil {
@@ -61,10 +61,10 @@ func readJSON(r *http.Request) ([]byte, error) {
 	return body, checkCharset(charset, body)
 }
 
-// jsonCharset returns the charset that a Content-Type of JSON names, in lower
-// case; "" is UTF-8.
+// jsonCharset returns the charset parameter of a Content-Type of JSON, in lower case. ""
+// means UTF-8.
 func jsonCharset(contentType string) (string, error) {
-	if contentType == "application/json" { // nearly all
+	if contentType == "application/json" { // the usual case
 		return "", nil
 	}
 	media, params, err := mime.ParseMediaType(contentType)
@@ -78,17 +78,16 @@ func jsonCharset(contentType string) (string, error) {
 	return charset, nil
 }
 
-// isUTF8 tells whether a charset in lower case is UTF-8, by its own name or the
-// one that .NET and Python write too.
+// isUTF8 reports whether a lower-case charset means UTF-8, either by its standard name or
+// by the one that some .NET and Python clients send.
 func isUTF8(charset string) bool { return charset == "utf-8" || charset == "utf8" }
 
-// asciiCharsets match the charsets, besides UTF-8, that clients name and whose
-// bytes below 128 are those of ASCII.
-// https://www.iana.org/assignments/character-sets
+// asciiCharsets matches charsets other than UTF-8 that clients send and that encode ASCII
+// as such. https://www.iana.org/assignments/character-sets
 var asciiCharsets = regexp.MustCompile(`^(us-)?ascii$|^ansi_x3\.4-1968$|^iso[-_]?8859-([1-9]|1[0-6])$|^latin-?[1-9]$|^(windows|cp)-?(125[0-8]|874)$|^koi8-[ru]$|^gb(k|2312|18030)$|^big5$|^euc-(jp|kr)$|^macintosh$`)
 
-// checkCharset refuses bytes that aren't UTF-8 by what their sender says of them.
-// Where all are ASCII, the name makes no difference.
+// checkCharset refuses bytes in an encoding other than UTF-8, with an error that depends on
+// the declared charset. The charset doesn't matter if all bytes are ASCII.
 func checkCharset(charset string, body []byte) error {
 	switch {
 	case charset == "":
@@ -101,8 +100,8 @@ func checkCharset(charset string, body []byte) error {
 	return nil
 }
 
-// readNoParameters reads the body of an action, none of which takes a
-// parameter: nothing, null and {} are the same, whatever they are marked as.
+// readNoParameters reads the body of an action. No action has parameters: an empty body,
+// null and {} are the same, whatever their Content-Type.
 func readNoParameters(r *http.Request) error {
 	body, err := readBody(r)
 	if err != nil || len(body) == 0 || string(body) == "null" {
@@ -120,11 +119,11 @@ func walkObject(body []byte, member func(name string, d *jsontext.Decoder) error
 	if err := checkJSON(body); err != nil {
 		return err
 	}
-	d := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) // checkJSON has seen to both
+	d := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) // checkJSON has checked both
 	if d.PeekKind() != '{' {
 		return errNotJSON("The payload is not a JSON object.", nil)
 	}
-	_, _ = d.ReadToken() // no read fails from here on
+	_, _ = d.ReadToken() // no read can fail from here on
 	for d.PeekKind() != '}' {
 		name, _ := d.ReadToken()
 		if err := member(name.String(), d); err != nil {
@@ -134,11 +133,10 @@ func walkObject(body []byte, member func(name string, d *jsontext.Decoder) error
 	return nil
 }
 
-// checkJSON reads the body once to its end, so that nothing of it is acted on
-// unless all of it is JSON.
+// checkJSON checks the whole body, so that no part of invalid JSON takes effect.
 func checkJSON(body []byte) error {
 	if bytes.Count(body, []byte("{"))+bytes.Count(body, []byte("[")) <= maxDepth && jsontext.Value(body).IsValid() {
-		return nil // nearly all
+		return nil // the usual case
 	}
 	d := jsontext.NewDecoder(bytes.NewReader(body))
 	for {
@@ -153,14 +151,14 @@ func checkJSON(body []byte) error {
 			return errNotJSON(fmt.Sprintf("The payload nests deeper than %d levels.", maxDepth), nil)
 		}
 		if d.StackDepth() == 0 && d.PeekKind() != 0 {
-			return errNotJSON(fmt.Sprintf("There is content behind the JSON value, at byte %d.", d.InputOffset()), nil)
+			return errNotJSON(fmt.Sprintf("There is content after the JSON value, at byte %d.", d.InputOffset()), nil)
 		}
 	}
 }
 
-// readBody reads the whole body, unpacked, without a byte order mark and the
-// white space (RFC 8259) around it. A body that is marked gzip and isn't
-// is taken as it stands: the Graph SDK for Go sends such after a retry.
+// readBody reads and decompresses the whole body. It removes a byte order mark and
+// surrounding white space (RFC 8259). A body that is declared as gzip but isn't is taken as
+// it is, because the Graph SDK for Go sends such bodies when it retries.
 func readBody(r *http.Request) ([]byte, error) {
 	body, err := readAll(http.MaxBytesReader(nil, r.Body, maxBody))
 	if err != nil {
@@ -177,7 +175,7 @@ func readBody(r *http.Request) ([]byte, error) {
 	default:
 		return nil, &graphError{
 			status: http.StatusUnsupportedMediaType, code: "UnsupportedMediaType",
-			message: fmt.Sprintf("The Content-Encoding '%s' is not supported. Send the body plain, or packed by gzip.", encoding),
+			message: fmt.Sprintf("The Content-Encoding '%s' is not supported. Send the body uncompressed, or compressed with gzip.", encoding),
 		}
 	}
 	return bytes.Trim(bytes.TrimPrefix(body, []byte("\ufeff")), " \t\r\n"), nil
@@ -201,7 +199,7 @@ func readAll(r io.Reader) ([]byte, error) {
 		}
 	}
 	if err != nil {
-		return nil, errNotJSON("The payload could not be read to its end.", err)
+		return nil, errNotJSON("The payload could not be read completely.", err)
 	}
 	return body, nil
 }

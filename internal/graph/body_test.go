@@ -12,8 +12,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/odata"
 )
 
-// Whatever readObject accepts, encoding/json reads as the same members, each
-// once.
+// encoding/json reads the same members from everything that readObject accepts, each once.
 func FuzzReadObject(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"a":1,"b":[{"c":null}]}`, "\ufeff {\"a\":\"\\u00e9\\ud83d\\ude00\"} ", `{"a":1,"a":2}`, `{"a":`, `[]`, `{}{}`,
@@ -41,7 +40,7 @@ func FuzzReadObject(f *testing.F) {
 		}
 		var want map[string]json.RawMessage
 		if err := json.Unmarshal([]byte(strings.TrimPrefix(body, "\ufeff")), &want); err != nil {
-			t.Fatalf("%q is no JSON: %v", body, err)
+			t.Fatalf("%q isn't JSON: %v", body, err)
 		}
 		if len(want) != len(members) {
 			t.Errorf("%q: got %v, want %v", body, members, want)
@@ -54,7 +53,7 @@ func FuzzReadObject(f *testing.F) {
 	})
 }
 
-// However a path is written, it is tidied to one that stays as it is.
+// Tidying a tidied path doesn't change it.
 func FuzzTidy(f *testing.F) {
 	for _, seed := range []string{
 		"/", "/v1.0/deviceManagement/remoteAssistancePartners('a')/microsoft.graph.disconnect", "/V1.0//x/", "/%28%27a%27%29", "/a('b')('c')",
@@ -70,11 +69,12 @@ func FuzzTidy(f *testing.F) {
 	})
 }
 
-// A batch that is taken is in order: ids once, dependencies before.
+// An accepted batch has unique ids, and dependencies only on earlier requests.
 func FuzzReadBatch(f *testing.F) {
 	for _, seed := range []string{
 		`{"requests":[{"id":"1","method":"GET","url":"/x"}]}`, `{"requests":[{"id":"1","method":"GET","url":"x","headers":null,"body":null,"dependsOn":[]}]}`,
 		`{"requests":[{"id":"1","method":"GET","url":"x","dependsOn":["1"]}]}`, `{"requests":null}`, `[]`, "\ufeff{}",
+		`{`, `{} {}`, strings.Repeat("[", 2*maxDepth), `{"requests":1}`,
 	} {
 		f.Add(seed)
 	}
@@ -106,24 +106,28 @@ func FuzzReadBatch(f *testing.F) {
 	})
 }
 
-// No token gets in but one that was given out for the tenant and the query.
+// A skip token is accepted only for the tenant and the query it was issued for.
 func FuzzParseSkipToken(f *testing.F) {
 	key, tenant, q := []byte("key"), uuid.MustParse("11111111-2222-3333-4444-555555555555"), odata.Query{Top: -1}
-	given := skipToken{ID: tenant}.encode(key, tenant, q)
+	given := skipToken{ID: tenant}.encode(key, tenant, "set", q)
 	f.Add(given)
 	f.Add(given + "=")
 	f.Add("AAAA")
+	f.Add("")
 	f.Fuzz(func(t *testing.T, token string) {
 		q := odata.Query{Top: -1, SkipToken: token}
-		got, err := parseSkipToken(key, tenant, q)
+		got, err := parseSkipToken(key, tenant, "set", q)
 		if err != nil || token == "" {
 			return
 		}
-		if again := got.encode(key, tenant, q); again != token && token != given {
-			t.Errorf("%q was taken", token)
+		if again := got.encode(key, tenant, "set", q); again != token && token != given {
+			t.Errorf("%q was accepted", token)
 		}
-		if _, err := parseSkipToken([]byte("other"), tenant, q); err == nil {
-			t.Errorf("%q was taken under another key", token)
+		if _, err := parseSkipToken(key, tenant, "another", q); err == nil {
+			t.Errorf("%q was accepted for another set", token)
+		}
+		if _, err := parseSkipToken([]byte("other"), tenant, "set", q); err == nil {
+			t.Errorf("%q was accepted under another key", token)
 		}
 	})
 }

@@ -9,22 +9,19 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// fillWidest makes partners whose names are as long as can be.
+// fillWidest makes partners with the longest possible names.
 func (c *client) fillWidest(n int) {
 	c.Helper()
 	id := c.create(`{"displayName":"` + strings.Repeat(`\u0001`, 1024) + `","onboardingUrl":"https://example.com/` + strings.Repeat("x", 2000) + `"}`)
 	if _, err := c.server.Pool().Exec(c.Context(), `INSERT INTO remote_assistance_partners
-		(tenant_id, id, display_name, onboarding_url, onboarding_status, last_connection_at, last_connection_100ns, last_connection_offset,
-		 request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by)
-		SELECT tenant_id, gen_random_uuid(), display_name, onboarding_url, onboarding_status, last_connection_at, last_connection_100ns, last_connection_offset,
-		 request_expiry_at, request_expiry_100ns, request_expiry_offset, created_at, created_by
-		FROM remote_assistance_partners, generate_series(2, $2::int) WHERE id = $1`, id, n); err != nil {
+		SELECT (jsonb_populate_record(p, jsonb_build_object('id', gen_random_uuid()))).*
+		FROM remote_assistance_partners AS p, generate_series(2, $2::int) WHERE p.id = $1`, id, n); err != nil {
 		c.Fatal(err)
 	}
 }
 
-// A page, and more so one in a batch, ends before it is large; its link leads on, and
-// nothing is lost or seen twice.
+// A page ends before it is large, in a batch even earlier. Its link leads on, and no entity
+// is lost or repeated.
 func TestPagesAreBounded(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -62,23 +59,22 @@ func TestPagesAreBounded(t *testing.T) {
 	}
 }
 
-// What a batch asks is bounded as it is outside: the URL, and expressions by what their
-// aliases mean.
+// The limits of URLs and of expressions with aliases hold in a batch too.
 func TestBatchItemsAreBounded(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	uses := "displayName eq @a" + strings.Repeat(" or displayName eq @a", 244)
 	expanding := partners + "?$filter=" + url.QueryEscape(uses) + "&@a='" + strings.Repeat("x", 8000) + "'"
 	got := c.batch(`{"id":"1","method":"GET","url":"`+expanding+`"}`, `{"id":"2","method":"GET","url":"`+partners+"/"+strings.Repeat("x", 64<<10)+`"}`)
-	for i, want := range []string{"With each parameter alias replaced by its value, the expression that uses @a has more than 8192 bytes.", "a 'url' of 65579 bytes; at most 65536 are taken."} {
+	for i, want := range []string{"With each parameter alias replaced by its value, the expression that uses @a has more than 8192 bytes.", "a 'url' of 65579 bytes; at most 65536 are allowed."} {
 		if r := got.Responses[i]; r.Status != 400 || !strings.Contains(string(r.Body), want) || len(r.Body) > 1000 {
 			t.Errorf("%d: %d %.300s", i, r.Status, r.Body)
 		}
 	}
 }
 
-// A tenant has its share of the work on batches: what is beyond it waits, what is far
-// beyond it is refused, and no other tenant waits for it.
+// A tenant has a share of the work on batches. Batches beyond it wait, batches far beyond
+// it are refused, and other tenants don't wait.
 func TestBatchesAreShared(t *testing.T) {
 	t.Parallel()
 	c, other := setup(t), setup(t)
@@ -88,7 +84,7 @@ func TestBatchesAreShared(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = tx.Rollback(t.Context()) }()
-	if _, err := tx.Exec(t.Context(), "SELECT FROM remote_assistance_partners WHERE id = $1 FOR UPDATE", id); err != nil { // whoever changes it waits
+	if _, err := tx.Exec(t.Context(), "SELECT FROM remote_assistance_partners WHERE id = $1 FOR UPDATE", id); err != nil { // changes of it wait
 		t.Fatal(err)
 	}
 	const sent, taken = 40, 2 + 32
@@ -98,7 +94,7 @@ func TestBatchesAreShared(t *testing.T) {
 			statuses <- c.do("POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"PATCH","url":"`+partners+"/"+id+`","headers":{"Content-Type":"application/json"},"body":{"displayName":"x"}}]}`)
 		}()
 	}
-	for range sent - taken { // nothing else is answered before the row is let go, or time is up
+	for range sent - taken { // no other batch is answered before the row is unlocked or time is up
 		if a := <-statuses; a.status != 429 || a.header.Get("Retry-After") == "" {
 			t.Errorf("%d %v %s", a.status, a.header, a.body)
 		}
@@ -110,7 +106,7 @@ func TestBatchesAreShared(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range taken {
-		if a := <-statuses; a.status != 200 && a.status != 503 { // of a machine that is busy
+		if a := <-statuses; a.status != 200 && a.status != 503 { // 503 on a busy machine
 			t.Errorf("%d %s", a.status, a.body)
 		}
 	}

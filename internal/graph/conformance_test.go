@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// docs/conformance.md is made from testdata/conformance.tsv: level, number,
-// requirement, state, and the tests that show it, which must be there.
+// docs/conformance.md is generated from testdata/conformance.tsv: level, number,
+// requirement, state, and the tests that prove it, which must exist.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile("testdata/conformance.tsv")
@@ -19,7 +19,7 @@ func TestConformance(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := testNames(t)
-	text := "# Conformance\n\nThe numbered requirements of OData 4.0 and 4.01 (Protocol, section 12), what holds\nof each here, and the tests that show it. `go test ./internal/graph -update` makes\nthis page from `internal/graph/testdata/conformance.tsv`, and fails where a test is\nmissing.\n"
+	text := "# Conformance\n\nThe numbered requirements of OData 4.0 and 4.01 (Protocol, section 12), what this\nservice does with each, and the tests that show it. `go test ./internal/graph -update` makes\nthis page from `internal/graph/testdata/conformance.tsv`, and fails where a test is\nmissing.\n"
 	level, rows, shown := "", 0, 0
 	for line := range strings.Lines(string(data)) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
@@ -36,7 +36,7 @@ func TestConformance(t *testing.T) {
 				continue
 			}
 			if !slices.Contains(tests, name) {
-				t.Errorf("%s %s: there is no test %s", f[0], f[1], name)
+				t.Errorf("%s %s: no test is called %s", f[0], f[1], name)
 			}
 			names = append(names, "`"+name+"`")
 		}
@@ -45,11 +45,11 @@ func TestConformance(t *testing.T) {
 			shown++
 		}
 		if f[3] == "yes" && len(names) == 0 {
-			t.Errorf("%s %s: no test shows it", f[0], f[1])
+			t.Errorf("%s %s: no test proves it", f[0], f[1])
 		}
 		text += fmt.Sprintf("| %s | %s | %s | %s |\n", f[1], f[2], f[3], strings.Join(names, ", "))
 	}
-	text += fmt.Sprintf("\n%d requirements; tests show %d, the others have nothing here to hold of.\n", rows, shown)
+	text += fmt.Sprintf("\n%d requirements; tests prove %d, the others don't apply here.\n", rows, shown)
 	if rows != 114 {
 		t.Errorf("%d requirements, want 114", rows)
 	}
@@ -60,11 +60,11 @@ func TestConformance(t *testing.T) {
 		}
 	}
 	if have, err := os.ReadFile(page); err != nil || string(have) != text {
-		t.Errorf("%s is not what the table makes (%v): run with -update", page, err)
+		t.Errorf("%s doesn't match the table (%v): run with -update", page, err)
 	}
 }
 
-// testNames lists the tests of all packages.
+// testNames returns the names of the tests in all packages.
 func testNames(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("../*/*_test.go")

@@ -10,8 +10,8 @@ import (
 
 const origin = "http://localhost:3000"
 
-// Pages of any origin may call every route, and read whatever comes back: without a
-// token, of what isn't there, and in a batch. A preflight needs no token.
+// Pages of any origin may call every route and read every answer: without a token, from
+// missing paths, and in a batch. A preflight needs no token.
 func TestCORS(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -35,8 +35,8 @@ func TestCORS(t *testing.T) {
 	}
 }
 
-// Who comes from no page is told nothing about pages; an OPTIONS that isn't a preflight
-// needs a token, as every call.
+// A request that doesn't come from a page gets none of these headers. An OPTIONS that isn't
+// a preflight needs a token, like every call.
 func TestNoCORS(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

@@ -4,24 +4,24 @@ import (
 	"strings"
 
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/entity"
 )
 
-// Routes lists every route as its method and its path.
-func Routes() []string {
-	var all []string
-	for _, r := range (&server{}).engine(nil).Routes() {
-		all = append(all, r.Method+" "+r.Path)
+// AppendBeta appends an entity as an item of a list in beta.
+func AppendBeta(t *entity.Type, b []byte, row db.Row) []byte {
+	x := &exchange{version: version{beta: true}, format: minimal}
+	return betaResources[t].append(x, b, row, "", nil, false)
+}
+
+var betaResources = func() map[*entity.Type]*resource {
+	all := map[*entity.Type]*resource{}
+	for _, t := range entity.All {
+		all[t] = newResource(t, nil)
 	}
 	return all
-}
+}()
 
-// AppendBetaPartner appends the entity as an item of a list.
-func AppendBetaPartner(b []byte, row *db.RemoteAssistancePartner) []byte {
-	x := &exchange{version: version{beta: true}, format: minimal}
-	return x.appendPartner(b, row, "", nil, false)
-}
-
-// Public tells whether one of Routes answers without a token.
+// Public reports whether one of Routes needs no token.
 func Public(route string) bool {
 	_, path, _ := strings.Cut(route, " ")
 	return public(path)

@@ -15,15 +15,20 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/graph"
+	"github.com/mocktenant/mocktenant/internal/tenant"
 )
 
-// stubVerifier answers every token alike.
+// stubVerifier gives every token the same result.
 type stubVerifier func() (*bearer.Claims, error)
 
-func (f stubVerifier) VerifyAccessToken(context.Context, string) (*bearer.Claims, error) { return f() }
+// VerifyAccessToken implements graph.TokenVerifier.
+func (f stubVerifier) VerifyAccessToken(context.Context, string) (*bearer.Claims, *tenant.Settings, error) {
+	claims, err := f()
+	return claims, nil, err
+}
 
-// A panic and an unknown failure are Graph's 500; what happened is in the log
-// and not in the answer.
+// A panic and an unknown failure get Graph's 500. The log says what happened, the answer
+// doesn't.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	for name, verify := range map[string]stubVerifier{
@@ -31,7 +36,7 @@ func TestFailures(t *testing.T) {
 		"error": func() (*bearer.Claims, error) { return nil, errors.New("the inner workings") },
 	} {
 		var log bytes.Buffer
-		h := graph.New(graph.Config{Store: db.NewStore(dbtest.Pool(t), false, nil), Tokens: verify, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		h := graph.New(graph.Config{Store: db.NewStore(dbtest.Pool(t), db.NoGathering, nil), Tokens: verify, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		r := httptest.NewRequest("GET", "/v1.0"+partners, nil)
 		r.Header.Set("Authorization", "Bearer x")
 		w := httptest.NewRecorder()

@@ -13,7 +13,7 @@ import (
 // format is the form of a JSON answer (JSON Format 3).
 type format struct {
 	metadata string // none, minimal or full
-	ieee754  bool   // whether numbers that need more than a double go as strings
+	ieee754  bool   // sends numbers that need more than a double as strings
 }
 
 var minimal = format{metadata: "minimal"}
@@ -25,10 +25,10 @@ func (f format) contentType() string {
 	return "application/json;odata.metadata=" + f.metadata + ";odata.streaming=true;IEEE754Compatible=" + strconv.FormatBool(f.ieee754) + ";charset=utf-8"
 }
 
-// negotiate settles the form of the answer: by $format, else by what the client
-// accepts (Protocol 8.2.1, 11.2.12), and checks the versions of OData that it
-// speaks (Protocol 8.1.5, 8.2.7). Whoever accepts nothing that there is gets
-// 406, before anything is done.
+// negotiate determines the answer's format from $format or, without it, from Accept
+// (Protocol 8.2.1, 11.2.12), and checks the OData versions that the client supports
+// (Protocol 8.1.5, 8.2.7). It refuses with 406 if the client accepts no available format,
+// before the request has any effect.
 func (x *exchange) negotiate(option string) error {
 	if err := x.checkVersions(); err != nil {
 		return err
@@ -42,8 +42,11 @@ func (x *exchange) negotiate(option string) error {
 		x.format = f
 		return nil
 	}
+	if x.text {
+		return nil
+	}
 	accept := strings.Join(x.Request.Header.Values("Accept"), ",")
-	if accept == "" || accept == "application/json" || accept == "*/*" { // nearly all
+	if accept == "" || accept == "application/json" || accept == "*/*" { // the usual case
 		return nil
 	}
 	for _, media := range acceptable(accept) {
@@ -62,10 +65,9 @@ func errNotAcceptable(accept string) *graphError {
 	}
 }
 
-// checkVersions refuses versions of OData that are not spoken here. Clients of
-// Microsoft's .NET library write what they are behind the version, as in
-// "4.0;NetFx", which OData 3 allowed.
-func (x *exchange) checkVersions() error { // by the names as net/http spells them
+// checkVersions refuses unsupported OData versions. Microsoft's .NET library appends the
+// client's name to the version, as in "4.0;NetFx", which OData 3 allowed.
+func (x *exchange) checkVersions() error { // names in net/http's spelling
 	if v := x.Request.Header.Get("Odata-Version"); v != "" {
 		if n := withoutSuffix(v); n != "4.0" && n != "4.01" {
 			return errBadRequest("The OData-Version '%s' of the request is not supported. Use '4.0' or '4.01'.", abbreviate(v))
@@ -81,7 +83,7 @@ func (x *exchange) checkVersions() error { // by the names as net/http spells th
 	return nil
 }
 
-// withoutSuffix is the version alone of an OData version header.
+// withoutSuffix returns only the version from an OData version header.
 func withoutSuffix(version string) string {
 	version, _, _ = strings.Cut(version, ";")
 	return strings.TrimSpace(version)
@@ -94,8 +96,8 @@ func formatOption(option string) (format, bool) {
 	return jsonFormat(option)
 }
 
-// acceptable lists the media ranges of an Accept header, the most wanted first
-// (RFC 9110 section 12.5.1).
+// acceptable lists the media ranges of an Accept header by descending preference (RFC 9110
+// section 12.5.1).
 func acceptable(accept string) []string {
 	type ranged struct {
 		media   string
@@ -132,8 +134,8 @@ func acceptable(accept string) []string {
 	return media
 }
 
-// jsonFormat reads a media range that JSON meets, with its format parameters
-// (JSON Format 3.1, 3.2), with or without the prefix that OData 4.0 wants.
+// jsonFormat reads a media range that includes JSON, with its format parameters (JSON
+// Format 3.1, 3.2). They may have the prefix that OData 4.0 requires.
 func jsonFormat(text string) (format, bool) {
 	media, params, err := mime.ParseMediaType(text)
 	if err != nil || media != "application/json" && media != "application/*" && media != "*/*" {
@@ -165,9 +167,11 @@ func jsonFormat(text string) (format, bool) {
 	return f, true
 }
 
-// acceptsText returns an error unless the client takes plain text. JSON will do:
-// clients ask for it everywhere.
-func (x *exchange) acceptsText() error {
+// negotiateText chooses plain text for the answer, or returns an error if the client
+// doesn't accept it. A client that accepts JSON gets plain text too, because clients ask
+// for JSON everywhere.
+func (x *exchange) negotiateText() error {
+	x.text = true
 	accept := strings.Join(x.Request.Header.Values("Accept"), ",")
 	if accept == "" {
 		return nil

@@ -26,13 +26,13 @@ import (
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
-// setupAlone is a service with a database of its own, in which tables can be locked,
-// and a request by a writer of its demo tenant.
+// setupAlone returns a service with a separate database, in which tables can be locked, and
+// a function that makes requests by a writer in its demo tenant.
 func setupAlone(t *testing.T, noGathering bool) (*server.Server, func(method, path, body string) *http.Request) {
 	t.Helper()
 	s, err := server.Start(t.Context(), server.Config{
 		HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t), Demo: true, NoGathering: noGathering,
-		RequestTimeout: time.Hour, // what waits for the test waits as long as the machine takes
+		RequestTimeout: time.Hour, // calls wait for the test as long as the machine takes
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -53,15 +53,15 @@ func setupAlone(t *testing.T, noGathering bool) (*server.Server, func(method, pa
 	}
 }
 
-// pause makes the database answer nothing that has to do with partners, until
-// resume.
-func pause(t *testing.T, pool *db.Pool) (resume func()) {
+// pause locks the partners in the database until resume: changes wait with the mode SHARE,
+// reads too with ACCESS EXCLUSIVE.
+func pause(t *testing.T, pool *db.Pool, mode string) (resume func()) {
 	t.Helper()
 	tx, err := pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(t.Context(), "LOCK TABLE remote_assistance_partners IN ACCESS EXCLUSIVE MODE"); err != nil {
+	if _, err := tx.Exec(t.Context(), "LOCK TABLE remote_assistance_partners IN "+mode+" MODE"); err != nil {
 		t.Fatal(err)
 	}
 	return func() {
@@ -71,15 +71,15 @@ func pause(t *testing.T, pool *db.Pool) (resume func()) {
 	}
 }
 
-// While the database pauses, a bounded number of creates wait; who comes then is
-// told to come again. When it goes on, all who waited are answered.
+// While the database pauses, a bounded number of creates wait; later ones are told to
+// retry. When the database continues, all waiting creates are answered.
 func TestQueueIsBounded(t *testing.T) {
 	t.Parallel()
 	testenv.Long(t)
-	const most = 1 + 4 + 4096                                             // two statements in flight, and those that wait
-	s, request := setupAlone(t, false)                                    // also where the suite runs without: there, each waits for a connection
-	s.Handler().ServeHTTP(httptest.NewRecorder(), request("GET", "", "")) // the caller is known
-	resume := pause(t, s.Pool())
+	const most = 1 + 4 + 4096                                             // two statements in flight, and the waiting calls
+	s, request := setupAlone(t, false)                                    // gathering even in the run without it, where each call waits for a connection
+	s.Handler().ServeHTTP(httptest.NewRecorder(), request("GET", "", "")) // makes the caller known
+	resume := pause(t, s.Pool(), "SHARE")
 	defer resume()
 	refused, answers := make(chan *httptest.ResponseRecorder, most), make(chan *httptest.ResponseRecorder, most+100)
 	var wg sync.WaitGroup
@@ -109,15 +109,15 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 	var rows int
 	if err := s.Pool().QueryRow(t.Context(), "SELECT count(*) FROM remote_assistance_partners").Scan(&rows); err != nil || rows != created || created != most {
-		t.Errorf("%d were answered as created, %d are there, want %d; %v", created, rows, most, err)
+		t.Errorf("%d answers say created, %d partners exist, want %d; %v", created, rows, most, err)
 	}
 }
 
-// A shutdown waits for those who wait for a shared statement.
+// A shutdown waits for calls that wait for a shared statement.
 func TestShutdownDrainsTheQueue(t *testing.T) {
 	t.Parallel()
 	s, request := setupAlone(t, os.Getenv("MOCKTENANT_NO_GATHERING") != "")
-	resume := pause(t, s.Pool())
+	resume := pause(t, s.Pool(), "SHARE")
 	defer resume()
 	const clients = 20
 	status := make(chan error, clients)
@@ -142,7 +142,7 @@ func TestShutdownDrainsTheQueue(t *testing.T) {
 	time.Sleep(100 * time.Millisecond) // the others have been read by now
 	ended := make(chan error, 1)
 	go func() { ended <- s.Shutdown(t.Context()) }()
-	for { // until it listens no more
+	for { // until it stops listening
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://"))
 		if err != nil {
 			break
@@ -160,18 +160,18 @@ func TestShutdownDrainsTheQueue(t *testing.T) {
 	}
 }
 
-// Of creates, gets, changes, actions and deletes at once, some by clients that go away,
-// some by a tenant that is gone, each has its own outcome: whoever was answered finds it
-// so.
+// Concurrent creates, gets, updates, actions and deletes, some by clients that go away,
+// some in a deleted tenant, each have their own outcome, and later reads agree with each
+// answer.
 func TestGatheredOutcomes(t *testing.T) {
 	t.Parallel()
 	c, gone := setup(t), setup(t)
-	gone.want(http.StatusOK, gone.do("GET", "/v1.0"+partners, "")) // the caller is known, for a second
+	gone.want(http.StatusOK, gone.do("GET", "/v1.0"+partners, "")) // makes the caller known for a second
 	if _, err := c.server.Pool().Exec(t.Context(), "DELETE FROM tenants WHERE id = $1", gone.tenant.ID); err != nil {
 		t.Fatal(err)
 	}
-	// Those who go away have connections of their own, lest another one's request gets
-	// one that is being given up.
+	// The clients that go away have separate connections. Otherwise another request could
+	// get one that is being closed.
 	leaving := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	send := func(ctx context.Context, token, method, path, body string) (int, string, error) {
 		client := http.DefaultClient
@@ -210,7 +210,7 @@ func TestGatheredOutcomes(t *testing.T) {
 					t.Errorf("create: %d %s, %v", status, created, err)
 					return
 				}
-				id := decode[entity](c, answer{body: created}).ID
+				id := decode[partner](c, answer{body: created}).ID
 				if status, got, err := send(t.Context(), c.token, "GET", "/"+id, ""); status != http.StatusOK || got != created || err != nil {
 					t.Errorf("get: %d %s, %v, want\n%s", status, got, err, created)
 				}
@@ -218,7 +218,7 @@ func TestGatheredOutcomes(t *testing.T) {
 				if status, got, err := send(t.Context(), c.token, "PATCH", "/"+id, `{"displayName":"changed"}`); status != http.StatusOK || got != changed || err != nil {
 					t.Errorf("change: %d %s, %v, want\n%s", status, got, err, changed)
 				}
-				left := "/" + c.create("{}") // to those who go away: what they asked for may be done late
+				left := "/" + c.create("{}") // by clients that go away: may be done late
 				for _, action := range []struct{ path, made string }{
 					{"/beginOnboarding", strings.Replace(changed, `"notOnboarded"`, `"onboarding"`, 1)},
 					{"/disconnect", changed},
@@ -248,8 +248,7 @@ func TestGatheredOutcomes(t *testing.T) {
 	wg.Wait()
 }
 
-// bothWays are two services on one database, of which one gathers, whatever the setting
-// says.
+// bothWays returns two services on one database, only one of which gathers.
 func bothWays(t *testing.T, now func() time.Time) map[string]*server.Server {
 	t.Helper()
 	both := map[string]*server.Server{}
@@ -264,8 +263,8 @@ func bothWays(t *testing.T, now func() time.Time) map[string]*server.Server {
 	return both
 }
 
-// What is done to partners of many tenants that have the same ids, to all at the same
-// time, leaves the same answers, rows and histories, gathered or not.
+// The same concurrent changes to partners of many tenants with equal ids leave the same
+// answers, rows and histories, gathered or not.
 func TestGatheredChangesAreTheSame(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 678912300, time.UTC)
@@ -282,9 +281,8 @@ func TestGatheredChangesAreTheSame(t *testing.T) {
 	}
 }
 
-// changeAll changes the partners of tenants, each partner by a client of its own that
-// does one thing after the other. It returns, by tenant, what was answered and what is
-// in the database.
+// changeAll changes the partners of tenants; each partner has a client that makes one
+// change after another. It returns the answers and the database's contents by tenant.
 func changeAll(t *testing.T, s *server.Server, tenants, each int) [][]string {
 	t.Helper()
 	clients, answers := make([]*client, tenants), make([][]string, tenants*each)
@@ -325,13 +323,13 @@ func (c *client) changeOne(id string, n int) (answers []string) {
 		{"POST", "/disconnect"},
 		{"PATCH", `{"displayName":"c"}`},
 	}
-	for _, change := range changes[n%5 : len(changes)-n%2*4] { // of half of them, the end is left out
+	for _, change := range changes[n%5 : len(changes)-n%2*4] { // half of them omit the last changes
 		path, body := "/v1.0"+partners+"/"+id, change[1]
 		if strings.HasPrefix(body, "/") {
 			path, body = path+body, ""
 		}
 		a := c.do(change[0], path, body)
-		if a.status >= 400 { // its text has ids of the request
+		if a.status >= 400 { // the text has ids of the request
 			a.body = decode[errorDocument](c, a).Error.Code
 		}
 		answers = append(answers, fmt.Sprint(id, " ", change, " ", a.status, " ", strings.ReplaceAll(a.body, c.server.URL(), "")))
@@ -339,12 +337,12 @@ func (c *client) changeOne(id string, n int) (answers []string) {
 	return answers
 }
 
-// stored is all that is kept of a tenant's partners.
+// stored returns everything stored about a tenant's partners.
 func (c *client) stored() []string {
 	c.Helper()
 	rows, err := dbtest.Pool(c).Query(c.Context(), `
-		SELECT v - ARRAY['tenant_id', 'created_by', 'replaced_by'] || jsonb_build_object('by', ARRAY[v->>'created_by', v->>'replaced_by'] = ARRAY[$2, $2]) AS one
-		FROM (SELECT to_jsonb(v) AS v FROM remote_assistance_partner_versions AS v WHERE tenant_id = $1) AS v
+		SELECT v - ARRAY['tenant_id', 'row', 'changed_by'] || ((v -> 'row') - 'created_by') || jsonb_build_object('by', ARRAY[v -> 'row' ->> 'created_by', v ->> 'changed_by'] = ARRAY[$2, $2]) AS one
+		FROM (SELECT to_jsonb(v) AS v FROM entity_versions AS v WHERE tenant_id = $1) AS v
 		UNION ALL SELECT p - ARRAY['tenant_id', 'created_by']
 		FROM (SELECT to_jsonb(p) AS p FROM remote_assistance_partners AS p WHERE tenant_id = $1) AS p
 		ORDER BY one`, c.tenant.ID, c.tenant.UserID.String())
@@ -358,8 +356,8 @@ func (c *client) stored() []string {
 	return stored
 }
 
-// Of changes and actions on one partner at the same time none is lost, gathered or not:
-// each made the next version of the one that it found. One of those that delete it does.
+// Concurrent updates and actions on one partner are all kept, gathered or not: each makes
+// the next version of the one that it found. Exactly one delete succeeds.
 func TestConcurrentActions(t *testing.T) {
 	t.Parallel()
 	const clients, each = 16, 10
@@ -406,9 +404,9 @@ func TestConcurrentActions(t *testing.T) {
 	}
 }
 
-// checkChain holds a history against what its changes do: it begins with a partner that
-// is called start and isn't onboarded, has so many updates, each of a name of its own,
-// and ends with a delete.
+// checkChain checks a history against the changes: it begins with a partner called start
+// that isn't onboarded, has the given number of updates, each with a different name, and
+// ends with a delete.
 func checkChain(t *testing.T, history []string, updates int) {
 	t.Helper()
 	name, status, seen := "start", "notOnboarded", map[string]bool{}
@@ -435,7 +433,7 @@ func checkChain(t *testing.T, history []string, updates int) {
 	}
 }
 
-// Clients that read no answer keep nobody waiting.
+// Clients that don't read their answers don't delay others.
 func TestClientsThatDontRead(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

@@ -17,15 +17,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/entity"
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden exchanges in testdata")
 
-// The files of testdata/exchanges hold requests and the whole answers to them,
-// in turn. A line of "----" ends each. Ids are shown as {id-1}, {id-2}, … in the
-// order in which they first occur, and requests may name them so; the rest is
-// as it went over the wire, at the time 2026-01-02T03:04:05Z.
+// The files in testdata/exchanges alternate requests and complete answers, each ended by a
+// line of "----". Ids are written as {id-1}, {id-2}, … in the order of their first use, and
+// requests may use these names. Everything else is as on the wire at 2026-01-02T03:04:05Z.
 func TestExchanges(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -62,7 +62,7 @@ func TestExchanges(t *testing.T) {
 
 const rule = "----\n"
 
-// replay sends the requests of a file and returns the file as it should be.
+// replay sends the requests of a file and returns the updated file.
 func replay(c *client, file string) string {
 	c.Helper()
 	head, rest, _ := strings.Cut(file, rule)
@@ -72,7 +72,7 @@ func replay(c *client, file string) string {
 	for rest != "" {
 		var request string
 		request, rest, _ = strings.Cut(rest, rule)
-		_, rest, _ = strings.Cut(rest, rule) // the answer of last time
+		_, rest, _ = strings.Cut(rest, rule) // the recorded answer
 		out.WriteString(request + rule)
 		answer := c.exchange(ids.fill(request))
 		out.WriteString(ids.hide(strings.ReplaceAll(answer, c.server.URL(), "http://{host}")) + rule)
@@ -80,9 +80,9 @@ func replay(c *client, file string) string {
 	return out.String()
 }
 
-// exchange sends a request that is written as HTTP writes it, over a connection
-// of its own, and returns the bytes of the answer, with its line ends as \n and
-// without the headers that net/http adds by the clock and for the connection.
+// exchange sends a request in HTTP's text form over a new connection. It returns the answer
+// with LF as line ends, without the headers that net/http adds for the time and the
+// connection.
 func (c *client) exchange(text string) string {
 	c.Helper()
 	head, body, _ := strings.Cut(text, "\n\n")
@@ -119,13 +119,13 @@ var incidental = regexp.MustCompile(`\r\n(Date|Connection): [^\r]*`)
 
 var guid = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
-// fixed are ids that are part of the wire, or of the files.
+// fixed lists ids that are part of the wire format or the files.
 var fixed = []string{
 	"00000000-0000-0000-0000-000000000000", "00000003-0000-0000-c000-000000000000",
 	"11111111-2222-3333-4444-555555555555",
 }
 
-// placeholders remembers which id is which.
+// placeholders maps ids to placeholders.
 type placeholders struct{ ids []string }
 
 func (p *placeholders) hide(text string) string {
@@ -149,22 +149,23 @@ func (p *placeholders) fill(text string) string {
 	return text
 }
 
-// The request of Graph's own documentation is answered by what it shows, with
-// every property as given.
+// The request in Graph's documentation gets the documented answer, with every property as
+// sent.
 func TestDocumentationExample(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 
 	a := c.want(http.StatusCreated, c.do("POST", "/v1.0"+partners, seedExample))
-	id := decode[entity](c, a).ID
+	id := decode[partner](c, a).ID
 
 	want := `{"@odata.context":"` + c.server.URL() + `/v1.0/$metadata#deviceManagement/remoteAssistancePartners/$entity",` +
 		`"@odata.type":"#microsoft.graph.remoteAssistancePartner",` +
-		`"id":"` + id + `",` +
-		`"displayName":"Display Name value",` +
-		`"onboardingUrl":"https://example.com/onboardingUrl/",` +
-		`"onboardingStatus":"onboarding",` +
-		`"lastConnectionDateTime":"2016-12-31T23:58:36.6670033-08:00"}`
+		`"id":"` + id + `",` + documented(&entity.RemoteAssistancePartner, map[string]string{
+		"displayName":            `"Display Name value"`,
+		"onboardingUrl":          `"https://example.com/onboardingUrl/"`,
+		"onboardingStatus":       `"onboarding"`,
+		"lastConnectionDateTime": `"2016-12-31T23:58:36.6670033-08:00"`,
+	}) + `}`
 	if a.body != want {
 		t.Errorf("got  %s\nwant %s", a.body, want)
 	}
@@ -172,4 +173,22 @@ func TestDocumentationExample(t *testing.T) {
 	if got := c.want(http.StatusOK, c.do("GET", location, "")); got.body != want {
 		t.Errorf("at its Location:\ngot  %s\nwant %s", got.body, want)
 	}
+}
+
+// documented writes the properties of v1.0 in their order: the values that Graph's page shows,
+// as they are, and the defaults of properties that the page is older than.
+func documented(t *entity.Type, shown map[string]string) string {
+	var members []string
+	for i := range t.Properties {
+		p := &t.Properties[i]
+		if p.BetaOnly {
+			continue
+		}
+		value, ok := shown[p.Name]
+		if !ok {
+			value = string(p.AppendJSON(nil, p.Default(), entity.Form{}))
+		}
+		members = append(members, `"`+p.Name+`":`+value)
+	}
+	return strings.Join(members, ",")
 }

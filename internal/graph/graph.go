@@ -3,16 +3,16 @@
 // errors. Handlers check the request and call a generated query; nothing stands
 // between the two.
 //
-//	GET    /{version}/deviceManagement/remoteAssistancePartners
-//	POST   /{version}/deviceManagement/remoteAssistancePartners
-//	GET    /{version}/deviceManagement/remoteAssistancePartners/$count
-//	GET    /{version}/deviceManagement/remoteAssistancePartners/{id}
-//	PATCH  /{version}/deviceManagement/remoteAssistancePartners/{id}
-//	DELETE /{version}/deviceManagement/remoteAssistancePartners/{id}
-//	POST   /{version}/deviceManagement/remoteAssistancePartners/{id}/beginOnboarding
-//	POST   /{version}/deviceManagement/remoteAssistancePartners/{id}/disconnect
-//	GET    /{version}/deviceManagement/remoteAssistancePartners/{id}/{property}
-//	GET    /{version}/deviceManagement/remoteAssistancePartners/{id}/{property}/$value
+//	GET    /{version}/deviceManagement/{set}
+//	POST   /{version}/deviceManagement/{set}
+//	GET    /{version}/deviceManagement/{set}/$count
+//	GET    /{version}/deviceManagement/{set}/{id}
+//	PATCH  /{version}/deviceManagement/{set}/{id}
+//	DELETE /{version}/deviceManagement/{set}/{id}
+//	POST   /{version}/deviceManagement/{set}/{id}/{action}
+//	GET    /{version}/deviceManagement/{set}/{id}/{property}
+//	GET    /{version}/deviceManagement/{set}/{id}/{property}/$value
+//	…      /{version}/deviceManagement/{set}/{id}/{contained set}/…, as a set
 //	POST   /{version}/$batch
 //	GET    /{version}, /{version}/$metadata
 //
@@ -23,7 +23,6 @@ package graph
 import (
 	"cmp"
 	"compress/gzip"
-	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -35,90 +34,115 @@ import (
 
 	"github.com/mocktenant/mocktenant/internal/cors"
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/entity"
+	"github.com/mocktenant/mocktenant/internal/front"
 )
 
-// requestTimeout bounds the work on one request, unless Config says otherwise; then
-// the answer is 503.
+// requestTimeout is the default of Config.RequestTimeout.
 const requestTimeout = 10 * time.Second
 
-// Config is what New needs; Store, Tokens and PageKey are required.
+// Config configures a handler; Store, Tokens and PageKey are required.
 type Config struct {
 	Store     *db.Store
 	Tokens    TokenVerifier
-	PageKey   []byte           // signs skip tokens; the same on every replica
-	Now       func() time.Time // the clock; nil means time.Now
+	PageKey   []byte           // signs skip tokens; equal on every replica
+	Now       func() time.Time // nil means time.Now
 	Log       *slog.Logger     // nil discards
-	PublicURL string           // what links start with, no trailing slash; "" follows each request
+	PublicURL string           // prefix of links, without a trailing slash; "" uses the request's own URL
 
-	// RequestTimeout bounds the work on one request; 0 means 10 s.
+	// RequestTimeout bounds the work on a request, which is then answered with 503. 0 means
+	// 10 s.
 	RequestTimeout time.Duration
 
-	// Observe comes before the handlers of every request, those of a batch too.
-	// The tenant's id is in Gin's context as "tenant" when they are done.
-	Observe []gin.HandlerFunc
+	// Hooks see every request, including those in batches.
+	Hooks []front.Hook
 }
 
-// version is one of the two faces of Graph.
+// version is a version of Graph.
 type version struct {
 	name       string // its path segment
-	apiVersion string // of the Intune service behind it, as its error texts show it
+	apiVersion string // version of the Intune service in its error texts
 	beta       bool
 }
 
+// versions lists all versions. A path without a version is answered as in the first one.
+var versions = [...]version{
+	{name: "v1.0", apiVersion: "2023-10-19"},
+	{name: "beta", apiVersion: "5023-10-19", beta: true},
+}
+
+func versionOf(r *http.Request) version {
+	segment, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	for _, v := range versions {
+		if v.name == segment {
+			return v
+		}
+	}
+	return versions[0]
+}
+
+// entities lists the entities of the version.
+func (v version) entities() (all []*entity.Type) {
+	for _, t := range entity.All {
+		if v.beta || !t.BetaOnly {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
 type server struct {
-	timeout   time.Duration // of a request
-	queries   *db.Store
-	pages     *db.Shared[pageKey, page]
-	tokens    TokenVerifier
-	pageKey   []byte
-	throttle  throttle
-	batches   *batches
-	handler   http.Handler // of all routes
-	now       func() time.Time
-	log       *slog.Logger
-	publicURL string
+	queries *db.Store
+	tokens  TokenVerifier
+	pageKey []byte
+	batches *batches
+	handler http.Handler // for all routes
 }
 
 // New returns the handler of every Graph route.
 func New(c Config) http.Handler {
-	s := &server{timeout: cmp.Or(c.RequestTimeout, requestTimeout), queries: c.Store, pages: db.NewShared[pageKey, page](c.Store, "ListPartners"), tokens: c.Tokens, pageKey: c.PageKey, now: c.Now, log: c.Log, publicURL: c.PublicURL}
-	if s.now == nil {
-		s.now = time.Now
-	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	s.throttle, s.batches = newThrottle(), newBatches()
-	s.handler = tidyPath(s.engine(c.Observe))
+	s := &server{queries: c.Store, tokens: c.Tokens, pageKey: c.PageKey, batches: newBatches()}
+	s.handler = tidyPath(s.engine(c))
 	return pack(s.handler)
 }
 
-// engine routes what is tidied.
-func (s *server) engine(observe []gin.HandlerFunc) *gin.Engine {
-	engine := gin.New()
-	engine.RedirectTrailingSlash = false
-	engine.HandleMethodNotAllowed = true
+// engine routes tidied paths.
+func (s *server) engine(c Config) *front.Engine[*exchange] {
+	engine := front.New(front.Config[*exchange]{
+		Name: "graph", PublicURL: c.PublicURL, Timeout: cmp.Or(c.RequestTimeout, requestTimeout), Now: c.Now, Log: c.Log,
+		Hooks: append(slices.Clip(c.Hooks), newThrottle().hook()),
+		Open:  s.open, Fail: s.fail,
+	})
 	engine.UseRawPath = true
-	engine.Use(append(slices.Clip(observe), s.begin, s.answerPanic, allowOrigins, s.authenticate)...)
-	engine.NoRoute(s.handle(noRoute))
-	engine.NoMethod(s.handle(noMethod))
-	s.route(engine.Group("/v1.0"), version{name: "v1.0", apiVersion: "2023-10-19"})
-	s.route(engine.Group("/beta"), version{name: "beta", apiVersion: "5023-10-19", beta: true})
+	engine.Use(allowOrigins, engine.Adapt(s.authenticate))
+	engine.NoRoute(engine.Adapt(noRoute))
+	engine.NoMethod(engine.Adapt(noMethod))
+	for _, v := range versions {
+		s.route(engine, v)
+	}
 	return engine
 }
 
-// exposedHeaders are those of an answer that pages of other origins may read, in
-// Graph's order.
+// Routes lists every route by its method and path, as Exchange.FullPath returns it.
+func Routes() []string {
+	var all []string
+	for _, r := range (&server{}).engine(Config{}).Routes() {
+		all = append(all, r.Method+" "+r.Path)
+	}
+	return all
+}
+
+// exposedHeaders lists the headers that pages of other origins may read, in Graph's order.
 const exposedHeaders = "ETag, Location, Preference-Applied, Content-Range, request-id, client-request-id, ReadWriteConsistencyToken, Retry-After, SdkVersion, WWW-Authenticate, x-ms-client-gcc-tenant, X-Planner-Operationid, x-ms-permissions-recommendations"
 
-// allowOrigins lets pages of any origin call Graph, and read what they are refused for.
+// allowOrigins lets pages of any origin call Graph and read its errors.
 func allowOrigins(c *gin.Context) {
 	if cors.Allow(c.Writer, c.Request, exposedHeaders) {
 		c.Abort()
 	}
 }
 
-// pack packs answers that are worth it, for clients that can unpack them.
+// pack compresses answers where it pays, for clients that accept that.
 func pack(next http.Handler) http.Handler {
 	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(2000), gzhttp.CompressionLevel(gzip.BestSpeed))
 	if err != nil {
@@ -127,53 +151,34 @@ func pack(next http.Handler) http.Handler {
 	return wrap(next)
 }
 
-func (s *server) route(g *gin.RouterGroup, v version) {
-	const partners = "/deviceManagement/remoteAssistancePartners"
-	read := func(f handler) gin.HandlerFunc { return s.handle(permit(readScopes, f), v) }
-	write := func(f handler) gin.HandlerFunc { return s.handle(permit(writeScopes, s.repeatable(f)), v) }
+func (s *server) route(engine *front.Engine[*exchange], v version) {
+	g := engine.Group("/" + v.name)
+	of := func(f handler) gin.HandlerFunc { return engine.Adapt(f) }
+	get := getter(g)
+	get("", of(s.serviceDocument))
+	get(metadataPath, of(s.metadata))
+	g.POST("/$batch", of(s.batch)) // each request in it needs its own permission
+	for _, r := range newResources(v.entities(), s) {
+		r.route(g, of)
+	}
+}
 
-	get := func(path string, f gin.HandlerFunc) { // HEAD comes with it, without the body
+// getter adds routes for GET, and for HEAD, which has the same answer without a body.
+func getter(g *gin.RouterGroup) func(path string, f gin.HandlerFunc) {
+	return func(path string, f gin.HandlerFunc) {
 		g.GET(path, f)
 		g.HEAD(path, f)
 	}
-	get("", s.handle(s.serviceDocument, v))
-	get(metadataPath, s.handle(s.metadata, v))
-	g.POST("/$batch", s.handle(s.batch, v)) // each of its requests is permitted by itself
-	get(partners, read(s.listRemoteAssistancePartners))
-	g.POST(partners, write(s.createRemoteAssistancePartner))
-	get(partners+"/$count", read(s.countRemoteAssistancePartners))
-	get(partners+"/:id", read(s.getRemoteAssistancePartner))
-	g.PATCH(partners+"/:id", write(s.updateRemoteAssistancePartner))
-	g.DELETE(partners+"/:id", write(s.deleteRemoteAssistancePartner))
-	get(partners+"/:id/:property", read(s.getRemoteAssistancePartnerProperty))
-	get(partners+"/:id/:property/$value", read(s.getRemoteAssistancePartnerPropertyValue))
-	g.POST(partners+"/:id/beginOnboarding", write(s.beginOnboardingRemoteAssistancePartner))
-	g.POST(partners+"/:id/disconnect", write(s.disconnectRemoteAssistancePartner))
 }
 
-// metadataPath is where a version describes itself.
+// metadataPath returns the path of a version's metadata.
 const metadataPath = "/$metadata"
 
-// public tells whether a route answers without a token, as Graph's do: those
-// that describe the service.
+// public reports whether a route needs no token. As in Graph, these are the routes that
+// describe the service.
 func public(route string) bool {
 	return strings.HasSuffix(route, metadataPath) || strings.Count(strings.TrimSuffix(route, "/"), "/") == 1
 }
 
-// handler answers an exchange, or returns why it can't.
+// handler answers an exchange or returns an error.
 type handler func(*exchange) error
-
-// handle adapts f to Gin; what it returns is written as Graph's error.
-func (s *server) handle(f handler, v ...version) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		x := exchangeOf(c)
-		if len(v) == 1 {
-			x.version = v[0]
-		}
-		if err := f(x); errors.Is(err, errNotModified) {
-			x.writeNotModified()
-		} else if err != nil {
-			s.writeError(x, err)
-		}
-	}
-}

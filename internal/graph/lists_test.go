@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// query is a list's path with these options, in pairs.
+// query returns the path of a list with these options, given in pairs.
 func query(options ...string) string {
 	v := url.Values{}
 	for i := 0; i < len(options); i += 2 {
@@ -20,7 +20,7 @@ func query(options ...string) string {
 	return "/v1.0" + partners + "?" + v.Encode()
 }
 
-// names lists the display names of a query's answer.
+// names returns the display names in a query's answer.
 func (c *client) names(path string) []string {
 	c.Helper()
 	var all []string
@@ -34,8 +34,8 @@ func (c *client) names(path string) []string {
 	return all
 }
 
-// Filters of each section of the standard (URL Conventions 5.1.1), over partners
-// named for what they are.
+// These filters cover each section of the standard (URL Conventions 5.1.1), over partners
+// named for their part in them.
 func TestFilter(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -126,7 +126,8 @@ func TestFilter(t *testing.T) {
 			t.Errorf("%s: count of %s: %s", tt.section, filter, got.body)
 		}
 	}
-	// Aliases (5.1.1.15), "+" for spaces, an encoded $, another letter case.
+	// Aliases (5.1.1.15), "+" as a space, an encoded $, and other letter cases are
+	// accepted.
 	for _, path := range []string{
 		"?$filter=displayName%20eq%20@p&@p='a'", "?%24filter=displayName+eq+%27a%27", "?FILTER=displayName EQ 'a'", "?$filter=displayName eq 'a;b' or displayName eq 'a'",
 	} {
@@ -139,12 +140,12 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// nested is a filter that was an out-of-memory death, by two copies on each level.
+// nested is a filter that once exhausted the memory, with two copies per level.
 func nested(levels int) string {
 	return strings.Repeat("length(cast(", levels) + "displayName eq 'a'" + strings.Repeat(",Edm.String)) gt 4.5e0", levels)
 }
 
-// Names are of any letter case in query options, and in bodies only as they are.
+// Names may be in any letter case in query options, but not in bodies.
 func TestLetterCase(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -155,13 +156,12 @@ func TestLetterCase(t *testing.T) {
 	}
 	a := c.want(200, c.do("GET", query("$select", "DisplayName"), ""))
 	if got := decode[list](c, a); !strings.HasSuffix(got.Context, "(displayName)") || !strings.Contains(a.body, `"displayName":"a"`) {
-		t.Errorf("the names of an answer are not those of the metadata: %s", a.body)
+		t.Errorf("the names in an answer differ from the metadata: %s", a.body)
 	}
 	c.want(400, c.do("POST", "/v1.0"+partners, `{"DisplayName":"a"}`))
 }
 
-// What can't be served is refused where it stands, and nothing is asked of the
-// database.
+// Unsupported options are refused with their position, before the database is queried.
 func TestBadFilter(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -183,7 +183,7 @@ func TestBadFilter(t *testing.T) {
 		{"matchesPattern(displayName,'a')", "Invalid filter clause: The function 'matchesPattern' is not supported: regular expressions are not run here at position 0, before 'matchesPattern(displ…'."},
 		{"nonsense(displayName)", "Invalid filter clause: An unknown function with name 'nonsense' was found at position 0, before 'nonsense(displayName…'."},
 		{"contains(displayName)", "Invalid filter clause: No function signature for the function with name 'contains' matches the specified arguments (Edm.String) at position 0, before 'contains(displayName…'."},
-		{"displayName/any(d:d eq 'a')", "Invalid filter clause: The property 'displayName' is no collection and has no properties of its own at position 11, before '/any(d:d eq 'a')'."},
+		{"displayName/any(d:d eq 'a')", "Invalid filter clause: The property 'displayName' is not a collection and has no properties of its own at position 11, before '/any(d:d eq 'a')'."},
 		{"not displayName eq 'a'", "Invalid filter clause: A unary operator with an incompatible type was detected. Found operand type 'Edm.String' for operator 'not'; parentheses may be missing at position 0, before 'not displayName eq '…'."},
 		{"lastConnectionDateTime gt 2020-13-01T00:00:00Z", "Invalid filter clause: The literal '2020-13-01T00:00:00Z' is not valid at position 26, before '2020-13-01T00:00:00Z'."},
 		{"hour(2020-01-01T10:00:00+05:00) eq 5", "Invalid filter clause: The function 'hour' is answered in UTC, and its argument is in another zone at position 0, before 'hour(2020-01-01T10:0…'."},
@@ -194,7 +194,7 @@ func TestBadFilter(t *testing.T) {
 		{"displayName eq '\xff'", "The value of $filter is not valid UTF-8 text."},
 		{strings.Repeat("(", 101) + "true" + strings.Repeat(")", 101), "Invalid filter clause: The expression nests deeper than 100 levels at position 100, before '(true)))))))))))))))…'."},
 		{"true" + strings.Repeat(" or true", 600), "Invalid filter clause: The expression has more than 1000 operators and operands at position 4004, before ' or true or true or …'."},
-		{strings.Repeat("x", 8193), "The value of $filter has 8193 bytes; at most 8192 are taken."},
+		{strings.Repeat("x", 8193), "The value of $filter has 8193 bytes; at most 8192 are allowed."},
 		{"99999999999999999999999999999999999999999 gt 1", "Invalid filter clause: The literal '99999999999999999999999999999999999999999' is not valid at position 0, before '99999999999999999999…'."},
 	} {
 		if strings.HasPrefix(tt.filter, "1 div") || strings.HasPrefix(tt.filter, "922") {
@@ -212,8 +212,8 @@ func TestBadFilter(t *testing.T) {
 	}
 }
 
-// Null comes first ascending and last descending (Protocol 11.2.6.2), text by
-// its code points, an enumeration by its values.
+// Null comes first ascending and last descending (Protocol 11.2.6.2). Text sorts by code
+// points, an enumeration by its values.
 func TestOrderBy(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -234,7 +234,7 @@ func TestOrderBy(t *testing.T) {
 		if got := c.names(query("$orderby", orderBy)); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", orderBy, got, want)
 		}
-		// A page at a time, it is the same.
+		// Paging returns the same order.
 		var paged []string
 		for link := query("$orderby", orderBy, "$top", "1"); link != ""; {
 			got := decode[list](c, c.want(200, c.do("GET", strings.TrimPrefix(link, c.server.URL()), "")))
@@ -253,8 +253,8 @@ func TestOrderBy(t *testing.T) {
 	}
 }
 
-// While others create and delete, a walk from page to page sees each partner
-// that stays exactly once, in every order.
+// While others create and delete, a walk through the pages sees each lasting partner
+// exactly once, in every order.
 func TestWalkUnderWriters(t *testing.T) {
 	t.Parallel()
 	for _, orderBy := range []string{"", "displayName", "displayName desc", "onboardingStatus,lastConnectionDateTime desc", "length(displayName) desc"} {
@@ -277,7 +277,7 @@ func TestWalkUnderWriters(t *testing.T) {
 							return
 						default:
 							if a := c.do("POST", "/v1.0"+partners, randomPartner()); a.status == http.StatusCreated {
-								c.do("DELETE", "/v1.0"+partners+"/"+decode[entity](c, a).ID, "")
+								c.do("DELETE", "/v1.0"+partners+"/"+decode[partner](c, a).ID, "")
 							}
 						}
 					}
@@ -317,8 +317,8 @@ func randomPartner() string {
 	return fmt.Sprintf(`{"displayName":%s,"onboardingStatus":%q,"lastConnectionDateTime":"2020-01-0%dT00:00:00.000000%dZ"}`, name, statuses[rand.IntN(3)], 1+rand.IntN(3), rand.IntN(3))
 }
 
-// A token fits the tenant and the query that it was given for, and no other;
-// what else there is to a query may change.
+// A token is valid only for its tenant and query; options that don't affect the order may
+// change.
 func TestSkipToken(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -378,7 +378,7 @@ func TestPreferences(t *testing.T) {
 		t.Errorf("minimal update: %v", a.header)
 	}
 	a = c.want(200, c.do("PATCH", item, `{"displayName":"z"}`, "Prefer", "return=representation"))
-	if a.header.Get("Preference-Applied") != "return=representation" || *decode[entity](c, a).DisplayName != "z" {
+	if a.header.Get("Preference-Applied") != "return=representation" || *decode[partner](c, a).DisplayName != "z" {
 		t.Errorf("update: %v %s", a.header, a.body)
 	}
 }

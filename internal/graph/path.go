@@ -5,32 +5,42 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/mocktenant/mocktenant/internal/entity"
 )
 
 // namespace may qualify the name of an action (URL Conventions 4.3).
 const namespace = "microsoft.graph."
 
-// canonical are the path segments that are routed, in the spelling of the
-// routes: Graph's gateway takes any letter case.
-var canonical = []string{
-	"v1.0", "beta", "deviceManagement", "remoteAssistancePartners",
-	"$batch", "$count", "$metadata", "$value", "beginOnboarding", "disconnect",
-}
+// canonical maps path segments in lower case to the spelling in routes, because Graph's
+// gateway accepts any letter case.
+var canonical = func() []string {
+	segments := []string{"v1.0", "beta", singleton, "$batch", "$count", "$metadata", "$value"}
+	for _, t := range entity.All {
+		segments = append(segments, t.SetName())
+		for _, a := range t.Actions {
+			if !a.ByPartner {
+				segments = append(segments, a.Name)
+			}
+		}
+	}
+	return segments
+}()
 
-// tidyPath rewrites the path of a request to the one spelling that is routed: a
-// key in parentheses becomes a segment of its own, a qualified name loses its
-// namespace, known segments get their own letter case, and empty segments go.
+// tidyPath rewrites the path of a request to the spelling in routes. A key in parentheses
+// becomes a separate segment, a qualified name loses its namespace, known segments get
+// their letter case, and empty segments are dropped.
 func tidyPath(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		escaped := r.URL.EscapedPath()
 		tidied := tidy(escaped)
-		if tidied == escaped && tidied == r.URL.Path { // nearly all
+		if tidied == escaped && tidied == r.URL.Path { // the usual case
 			next.ServeHTTP(w, r)
 			return
 		}
 		u := *r.URL
 		u.RawPath = tidied
-		u.Path, _ = url.PathUnescape(tidied) // it was escaped well: net/http parsed it
+		u.Path, _ = url.PathUnescape(tidied) // valid, because net/http parsed it
 		r2 := *r
 		r2.URL = &u
 		next.ServeHTTP(w, &r2)
@@ -57,11 +67,11 @@ func tidy(escaped string) string {
 	return b.String()
 }
 
-// idLength is that of a GUID's text.
+// idLength is the length of a GUID's text.
 const idLength = 36
 
-// tidyAlready tells whether a path is certain to stay as it is: its segments are
-// those of routes, to the letter, or ids.
+// tidyAlready reports whether a path needs no tidying: every segment is an id or spelled as
+// in routes.
 func tidyAlready(path string) bool {
 	if len(path) < 2 || path[0] != '/' {
 		return false
@@ -79,13 +89,12 @@ func tidyAlready(path string) bool {
 	return true
 }
 
-// cutKey splits "name('key')" and "name(id='key')", whose name, as any in a path,
-// is taken in any letter case. The key keeps its percent-encoding; a quote in
-// it is doubled in the URL (URL Conventions 4.3.1).
-// An empty key is none, and routed nowhere.
+// cutKey splits "name('key')" and "name(id='key')". Like every name in a path, id may be in
+// any letter case. The key keeps its percent-encoding; a quote in it is doubled in the URL
+// (URL Conventions 4.3.1). An empty key isn't a key and has no route.
 func cutKey(segment string) (name, key string, ok bool) {
 	if !strings.HasSuffix(segment, ")") && !strings.HasSuffix(segment, "%29") {
-		return segment, "", false // nearly all
+		return segment, "", false // the usual case
 	}
 	name, predicate, _ := strings.Cut(unescapeDelimiters.Replace(segment), "(")
 	predicate = strings.TrimSuffix(predicate, ")")
@@ -96,20 +105,22 @@ func cutKey(segment string) (name, key string, ok bool) {
 		return segment, "", false
 	}
 	literal := predicate[1 : len(predicate)-1]
-	if strings.Contains(strings.ReplaceAll(literal, "''", ""), "'") { // more than one
+	if strings.Contains(strings.ReplaceAll(literal, "''", ""), "'") { // more than one key
 		return segment, "", false
 	}
 	return name, strings.ReplaceAll(literal, "''", "'"), true
 }
 
-// isBadKey tells whether a segment names the set with something in parentheses,
-// of which cutKey made no key.
+// isBadKey reports whether a segment is a set's name with parentheses in which cutKey
+// didn't recognize a key.
 func isBadKey(segment string) bool {
 	name, rest, ok := strings.Cut(unescapeDelimiters.Replace(segment), "(")
-	return ok && strings.HasSuffix(rest, ")") && strings.EqualFold(name, partnersName)
+	return ok && strings.HasSuffix(rest, ")") && slices.ContainsFunc(entity.All, func(t *entity.Type) bool {
+		return strings.EqualFold(name, t.SetName())
+	})
 }
 
-// unescapeDelimiters undoes the percent-encoding of what delimits a key.
+// unescapeDelimiters decodes the percent-encoded delimiters of a key.
 var unescapeDelimiters = strings.NewReplacer("%27", "'", "%28", "(", "%29", ")", "%3D", "=", "%3d", "=")
 
 func tidySegment(segment string) string {

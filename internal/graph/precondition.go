@@ -5,21 +5,19 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// errNotModified answers GET and HEAD by 304, which has no body.
+// errNotModified answers GET and HEAD with 304, which has no body.
 var errNotModified = errors.New("304 Not Modified")
 
-// checkPreconditions returns why a request must not be done though its target
-// exists: errNotModified or 412. No resource of Graph's Intune part has an ETag,
-// so no tag matches, and "*" matches all that exists (RFC 9110 sections 13.1.1
-// and 13.1.2). Conditions on dates are passed over, as nothing shows its own.
+// checkPreconditions returns errNotModified or 412 if the request's conditions fail for an
+// existing resource. No resource in Graph's Intune part has an ETag, so no tag matches, and
+// "*" matches everything that exists (RFC 9110 sections 13.1.1 and 13.1.2). Conditions on
+// dates are ignored, because no resource has a Last-Modified date.
 func (x *exchange) checkPreconditions() error {
 	h := x.Request.Header
-	if len(h["If-Match"]) == 0 && len(h["If-None-Match"]) == 0 { // nearly all
+	if len(h["If-Match"]) == 0 && len(h["If-None-Match"]) == 0 { // the usual case
 		return nil
 	}
 	if tags := entityTags(h["If-Match"]); tags != "" && tags != "*" {
@@ -43,22 +41,21 @@ func errPreconditionFailed(header, tags string) *graphError {
 	}
 }
 
-// checkPartnerPreconditions does as checkPreconditions for a partner. Of one that
-// doesn't exist it returns db.ErrNotFound: a request that would fail without
-// conditions fails in the same way with them (RFC 9110 section 13.2.1).
-func (x *exchange) checkPartnerPreconditions(id uuid.UUID) error {
+// checkPreconditions checks the request's conditions for one entity. It returns
+// db.ErrNotFound if the entity doesn't exist: a request that would fail without conditions
+// fails in the same way with them (RFC 9110 section 13.2.1).
+func (r *resource) checkPreconditions(x *exchange, k db.Key) error {
 	failed := x.checkPreconditions()
 	if failed == nil {
 		return nil
 	}
-	_, err := x.queries.GetRemoteAssistancePartner(x.Request.Context(), db.GetRemoteAssistancePartnerParams{TenantID: x.caller.TenantID, ID: id})
-	if err != nil {
+	if _, err := x.queries.Entity(r.Type).Get(x.Request.Context(), k); err != nil {
 		return err
 	}
 	return failed
 }
 
-// writeNotModified answers 304 (RFC 9110 section 15.4.5).
+// writeNotModified answers with 304 (RFC 9110 section 15.4.5).
 func (x *exchange) writeNotModified() {
 	x.setHeader("OData-Version", "4.0")
 	x.Status(http.StatusNotModified)

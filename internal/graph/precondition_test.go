@@ -12,7 +12,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
-// condition is a header and what it does to a request that would succeed.
+// condition is a header and its effect on a request that would succeed.
 type condition struct {
 	name, value string
 	fails       bool
@@ -33,7 +33,7 @@ var conditions = []condition{
 	{"If-Unmodified-Since", "Sat, 01 Jan 2000 00:00:00 GMT", false},
 }
 
-// unmet is the status of a request whose condition fails (RFC 9110 section 13.1).
+// unmet returns the status of a request whose condition fails (RFC 9110 section 13.1).
 func (c condition) unmet(method string) int {
 	if c.name == "If-None-Match" && (method == "GET" || method == "HEAD") {
 		return http.StatusNotModified
@@ -41,8 +41,8 @@ func (c condition) unmet(method string) int {
 	return http.StatusPreconditionFailed
 }
 
-// Every route heeds preconditions, by itself and, but for $batch, in a batch; what
-// fails changes nothing.
+// Every route checks preconditions, alone and, except $batch, in a batch. A failed
+// condition changes nothing.
 func TestPreconditions(t *testing.T) {
 	t.Parallel()
 	testenv.Long(t)
@@ -52,8 +52,9 @@ func TestPreconditions(t *testing.T) {
 			c := setup(t)
 			r := conditional{client: c}
 			r.method, r.path, _ = strings.Cut(route, " ")
-			id := c.create(`{"displayName":"before"}`)
-			before := c.partnersNow()
+			set := setOf(r.path)
+			id := c.createIn(set)
+			before := c.now(set)
 			var failing []string
 			for _, condition := range conditions {
 				if !condition.fails {
@@ -65,20 +66,20 @@ func TestPreconditions(t *testing.T) {
 				failing = append(failing, r.item(id, len(failing), condition))
 			}
 			if !strings.HasSuffix(r.path, "/$batch") {
-				for i, a := range c.batch(failing...).Responses {
+				for i, a := range c.batchIn(strings.Split(r.path, "/")[1], failing...).Responses {
 					if a.Status != http.StatusPreconditionFailed && a.Status != http.StatusNotModified {
 						t.Errorf("in a batch: %s: %d %s", failing[i], a.Status, a.Body)
 					}
 				}
 			}
-			if after := c.partnersNow(); after != before {
-				t.Errorf("what failed made of %s: %s", before, after)
+			if after := c.now(set); after != before {
+				t.Errorf("a failed condition changed %s to: %s", before, after)
 			}
 			for _, condition := range conditions {
 				if condition.fails {
 					continue
 				}
-				if a := r.do(c.create(`{"displayName":"before"}`), condition); a.status >= 300 {
+				if a := r.do(c.createIn(set), condition); a.status >= 300 {
 					t.Errorf("%s: %s: %d %s", condition.name, condition.value, a.status, a.body)
 				}
 			}
@@ -86,19 +87,19 @@ func TestPreconditions(t *testing.T) {
 	}
 }
 
-// conditional is a route's request, which succeeds without a condition.
+// conditional is a route with a request that succeeds without a condition.
 type conditional struct {
 	*client
 	method, path string
 }
 
-// do sends the request about a partner with a condition.
+// do sends the request for a partner with a condition.
 func (r conditional) do(id string, condition condition) answer {
 	r.Helper()
 	return r.client.do(r.method, r.target(id), r.body(), condition.name, condition.value)
 }
 
-// item is the request as one of a batch.
+// item returns the request as part of a batch.
 func (r conditional) item(id string, n int, condition condition) string {
 	_, path, _ := strings.Cut(strings.TrimPrefix(r.target(id), "/"), "/")
 	item := fmt.Sprintf(`{"id":%d,"method":%q,"url":"/%s","headers":{"content-type":"application/json",%q:%q}`, n, r.method, path, condition.name, condition.value)
@@ -109,23 +110,27 @@ func (r conditional) item(id string, n int, condition condition) string {
 }
 
 func (r conditional) target(id string) string {
-	return strings.NewReplacer(":id", id, ":property", "displayName").Replace(r.path)
+	return fillPath(setOf(r.path), id, r.path)
 }
 
 func (r conditional) body() string {
 	switch {
 	case strings.HasSuffix(r.path, "/$batch"):
 		return `{"requests":[{"id":"1","method":"POST","url":"` + partners + `","headers":{"Content-Type":"application/json"},"body":{}}]}`
-	case r.method == "PATCH" || r.method == "POST" && strings.HasSuffix(r.path, partners):
-		return `{"displayName":"after"}`
+	case strings.HasSuffix(r.path, "/localizedNotificationMessages") && r.method == "POST":
+		return `{"locale":"fr"}`
+	case strings.HasSuffix(r.path, "/:childId") && r.method == "PATCH":
+		return `{"subject":"after"}`
+	case r.method == "PATCH" || r.method == "POST" && strings.HasSuffix(r.path, setOf(r.path)):
+		return exampleOf(setOf(r.path)).after
 	}
 	return ""
 }
 
-// partnersNow is all that the tenant's partners are.
-func (c *client) partnersNow() string {
+// now returns the tenant's entities in a set.
+func (c *client) now(set string) string {
 	c.Helper()
-	return c.want(200, c.do("GET", "/beta"+partners, "")).body
+	return c.want(200, c.do("GET", "/beta"+set, "")).body
 }
 
 // A request that fails without preconditions fails in the same way with them.
@@ -140,18 +145,18 @@ func TestPreconditionsComeLast(t *testing.T) {
 		header       []string
 		status       int
 	}{
-		{"PATCH", missing, nil, 404},
-		{"DELETE", missing, nil, 404},
-		{"GET", missing, nil, 404},
-		{"POST", missing + "/disconnect", nil, 404},
-		{"GET", missing + "/displayName", nil, 404},
-		{"DELETE", partners + "/x", nil, 404},
-		{"DELETE", partners + "/" + id, []string{"Authorization", "Bearer x"}, 401},
-		{"DELETE", partners + "/" + id, []string{"Authorization", "Bearer " + reader}, 403},
-		{"DELETE", partners + "/" + id + "?$top=1", nil, 400},
-		{"GET", partners + "?$filter=x", nil, 400},
-		{"PUT", partners + "/" + id, nil, 400},
-		{"GET", partners, []string{"Accept", "text/html"}, 406},
+		{method: "PATCH", path: missing, status: 404},
+		{method: "DELETE", path: missing, status: 404},
+		{method: "GET", path: missing, status: 404},
+		{method: "POST", path: missing + "/disconnect", status: 404},
+		{method: "GET", path: missing + "/displayName", status: 404},
+		{method: "DELETE", path: partners + "/x", status: 404},
+		{method: "DELETE", path: partners + "/" + id, header: []string{"Authorization", "Bearer x"}, status: 401},
+		{method: "DELETE", path: partners + "/" + id, header: []string{"Authorization", "Bearer " + reader}, status: 403},
+		{method: "DELETE", path: partners + "/" + id + "?$top=1", status: 400},
+		{method: "GET", path: partners + "?$filter=x", status: 400},
+		{method: "PUT", path: partners + "/" + id, status: 400},
+		{method: "GET", path: partners, header: []string{"Accept", "text/html"}, status: 406},
 	} {
 		for _, name := range []string{"If-Match", "If-None-Match"} {
 			for _, value := range []string{`"1"`, "*"} {
@@ -163,6 +168,6 @@ func TestPreconditionsComeLast(t *testing.T) {
 			}
 		}
 	}
-	// Content comes after: a body isn't looked at where the condition fails.
+	// A failed condition comes before the body is checked.
 	c.want(412, c.do("PATCH", "/v1.0"+partners+"/"+id, "no JSON", "If-Match", `"1"`))
 }

@@ -5,17 +5,16 @@ import (
 	"strings"
 )
 
-// preferences are what a client would like (RFC 7240; Protocol 8.2.8). Those
-// that are not known, or not meant for a request, are passed over, as they are
-// meant to be; those that are met are named in the answer.
+// preferences are the client's preferences (RFC 7240; Protocol 8.2.8). Unknown ones and
+// those that don't apply to a request are ignored, as the standard requires. The answer
+// lists those that were applied.
 type preferences struct {
-	maxPageSize int64  // 0 if none was named
+	maxPageSize int64  // 0 if absent
 	returns     string // "minimal", "representation" or ""
 	omitNulls   bool
 }
 
-// preferences reads the Prefer headers. Of a preference that comes twice, the
-// first counts.
+// preferences reads the Prefer headers. If a preference is repeated, the first one counts.
 func (x *exchange) preferences() preferences {
 	var p preferences
 	for _, header := range x.Request.Header.Values("Prefer") {
@@ -40,20 +39,21 @@ func (x *exchange) preferences() preferences {
 	return p
 }
 
-// applied names a preference that is met.
-func (x *exchange) applied(preference string) {
-	if before := x.Writer.Header().Get("Preference-Applied"); before != "" {
-		preference = before + ", " + preference
+// writeApplied adds a preference to the answer's Preference-Applied header.
+func (x *exchange) writeApplied(preference string) {
+	if x.applied != "" {
+		preference = x.applied + ", " + preference
 	}
+	x.applied = preference
 	x.setHeader("Preference-Applied", preference)
 }
 
-// minimal answers a change by nothing but where the entity is, if the client
-// prefers that (Protocol 8.2.8.7, 8.3.4), and tells whether it did.
-func (x *exchange) minimal(entityURL string) bool {
+// answerMinimal answers a change with only the entity's location if the client prefers that
+// (Protocol 8.2.8.7, 8.3.4), and reports whether it did.
+func (x *exchange) answerMinimal(entityURL string) bool {
 	p := x.preferences()
 	if p.returns != "" {
-		x.applied("return=" + p.returns)
+		x.writeApplied("return=" + p.returns)
 	}
 	if p.returns != "minimal" {
 		return false
@@ -63,12 +63,12 @@ func (x *exchange) minimal(entityURL string) bool {
 	return true
 }
 
-// omitsNulls tells whether the client prefers answers without nulls (Protocol
-// 8.2.8.6), and says that it is met.
-func (x *exchange) omitsNulls() bool {
+// applyOmitValues reports whether the client prefers answers without nulls (Protocol
+// 8.2.8.6), and says so in the answer.
+func (x *exchange) applyOmitValues() bool {
 	omit := x.preferences().omitNulls
 	if omit {
-		x.applied("omit-values=nulls")
+		x.writeApplied("omit-values=nulls")
 	}
 	return omit
 }

@@ -5,28 +5,31 @@ import (
 	"compress/gzip"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/entity"
 	"github.com/mocktenant/mocktenant/internal/graph"
 )
 
 func TestBodies(t *testing.T) {
 	t.Parallel()
-	// What a body that names nothing gives.
-	defaults := entity{
+	// Bodies without properties make a partner with its defaults.
+	defaults := partner{
 		Type: "#microsoft.graph.remoteAssistancePartner", OnboardingStatus: "notOnboarded",
 		LastConnectionDateTime: "0001-01-01T00:00:00Z", OnboardingRequestExpiryDateTime: "0001-01-01T00:00:00Z",
 	}
-	name := func(s string) entity { e := defaults; e.DisplayName = &s; return e }
+	name := func(s string) partner { e := defaults; e.DisplayName = &s; return e }
 	for _, tt := range []struct {
 		name, body string
-		want       entity
+		want       partner
 	}{
 		{"empty object", `{}`, defaults},
 		{"white space and byte order mark", "\ufeff \r\n\t{} \n", defaults},
@@ -36,7 +39,7 @@ func TestBodies(t *testing.T) {
 		{"type without #", `{"@odata.type":"microsoft.graph.remoteAssistancePartner"}`, defaults},
 		{"text as sent", `{"displayName":" \t\u00e9e\u0301\ud83d\ude00<&>\"\\ "}`, name(" \t\u00e9e\u0301\U0001f600<&>\"\\ ")},
 		{"longest name", `{"displayName":"` + strings.Repeat("é", 1024) + `"}`, name(strings.Repeat("é", 1024))},
-		{"whole seconds, as the SDK for Go sends", `{"lastConnectionDateTime":"2016-12-31T23:58:36-08:00"}`, func() entity {
+		{"whole seconds, as the SDK for Go sends", `{"lastConnectionDateTime":"2016-12-31T23:58:36-08:00"}`, func() partner {
 			e := defaults
 			e.LastConnectionDateTime = "2016-12-31T23:58:36-08:00"
 			return e
@@ -45,7 +48,7 @@ func TestBodies(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := setup(t)
-			got := decode[entity](c, c.want(http.StatusCreated, c.do("POST", "/beta"+partners, tt.body)))
+			got := decode[partner](c, c.want(http.StatusCreated, c.do("POST", "/beta"+partners, tt.body)))
 			tt.want.ID, tt.want.Context = got.ID, got.Context
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -64,50 +67,50 @@ func TestBadBodies(t *testing.T) {
 	for _, tt := range []struct {
 		name, body           string
 		status               int
-		code, target, reason string // reason: the message, or behind notJSON's the detail
+		code, target, reason string // reason: the message, or the detail after notJSON
 	}{
-		{"not JSON", `hello`, 400, "BadRequest", "", ""},
-		{"cut off", `{"displayName":"a`, 400, "BadRequest", "", ""},
-		{"trailing comma", `{"displayName":"a",}`, 400, "BadRequest", "", ""},
-		{"white space only", " \n ", 400, "BadRequest", "", "Empty Payload. JSON content expected."},
-		{"array", `[]`, 400, "BadRequest", "", ""},
-		{"null", `null`, 400, "BadRequest", "", ""},
-		{"number", `5`, 400, "BadRequest", "", ""},
-		{"two values", `{} {}`, 400, "BadRequest", "", ""},
-		{"trailing content", `{}x`, 400, "BadRequest", "", ""},
-		{"duplicate member", `{"displayName":"a","displayName":"b"}`, 400, "BadRequest", "", ""},
-		{"duplicate member, escaped", `{"displayName":"a","display\u004eame":"b"}`, 400, "BadRequest", "", ""},
-		{"duplicate in what is ignored", `{"@odata.x":{"a":1,"a":2}}`, 400, "BadRequest", "", ""},
-		{"invalid UTF-8", "{\"displayName\":\"a\xff\"}", 400, "BadRequest", "", ""},
-		{"lone surrogate", `{"displayName":"\ud800"}`, 400, "BadRequest", "", ""},
-		{"too deep", `{"@odata.x":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}`, 400, "BadRequest", "", ""},
-		{"depth bomb", `{"@odata.x":` + strings.Repeat("[", 500_000), 400, "BadRequest", "", ""},
-		{"unknown property", `{"nickName":"x"}`, 400, validation, "nickName", "The property 'nickName' does not exist on type 'microsoft.management.services.api.remoteAssistancePartner'. Make sure to only use property names that are defined by the type."},
-		{"letter case", `{"DisplayName":"x"}`, 400, validation, "DisplayName", "The property 'DisplayName' does not exist on type 'microsoft.management.services.api.remoteAssistancePartner'. Make sure to only use property names that are defined by the type."},
-		{"beta's property", `{"onboardingRequestExpiryDateTime":"2020-01-01T00:00:00Z"}`, 400, validation, "onboardingRequestExpiryDateTime", "The property 'onboardingRequestExpiryDateTime' does not exist on type 'microsoft.management.services.api.remoteAssistancePartner'. Make sure to only use property names that are defined by the type."},
-		{"number for text", `{"displayName":5}`, 400, validation, "displayName", "Cannot convert the literal '5' to the expected type 'Edm.String'."},
-		{"boolean for text", `{"onboardingUrl":true}`, 400, validation, "onboardingUrl", "Cannot convert the literal 'true' to the expected type 'Edm.String'."},
-		{"array for text", `{"displayName":["a"]}`, 400, validation, "displayName", "An unexpected 'StartArray' node was found when reading from the JSON reader. A 'PrimitiveValue' node was expected."},
-		{"object for text", `{"displayName":{}}`, 400, validation, "displayName", "An unexpected 'StartObject' node was found when reading from the JSON reader. A 'PrimitiveValue' node was expected."},
-		{"U+0000", `{"displayName":"a\u0000b"}`, 400, validation, "displayName", "The value of the property 'displayName' holds the character U+0000, which is not supported."},
-		{"name too long", `{"displayName":"` + strings.Repeat("é", 1025) + `"}`, 400, validation, "displayName", "The value of the property 'displayName' has 1025 characters; at most 1024 are allowed."},
-		{"URL too long", `{"onboardingUrl":"https://example.com/` + strings.Repeat("a", 2029) + `"}`, 400, validation, "onboardingUrl", "The value of the property 'onboardingUrl' has 2049 characters; at most 2048 are allowed."},
-		{"relative URL", `{"onboardingUrl":"/a"}`, 400, validation, "onboardingUrl", "The value '/a' of the property 'onboardingUrl' is not an absolute http or https URL."},
-		{"URL of another scheme", `{"onboardingUrl":"javascript:alert(1)"}`, 400, validation, "onboardingUrl", "The value 'javascript:alert(1)' of the property 'onboardingUrl' is not an absolute http or https URL."},
-		{"empty URL", `{"onboardingUrl":""}`, 400, validation, "onboardingUrl", "The value '' of the property 'onboardingUrl' is not an absolute http or https URL."},
-		{"empty enum", `{"onboardingStatus":""}`, 400, validation, "onboardingStatus", "Must specify valid information for parsing in the string."},
-		{"unknown enum", `{"onboardingStatus":"done"}`, 400, validation, "onboardingStatus", "Requested value 'done' was not found."},
-		{"enum in another letter case", `{"onboardingStatus":"Onboarded"}`, 400, validation, "onboardingStatus", "Requested value 'Onboarded' was not found."},
-		{"enum by number", `{"onboardingStatus":1}`, 400, validation, "onboardingStatus", "Cannot convert the literal '1' to the expected type 'microsoft.graph.remoteAssistanceOnboardingStatus'."},
-		{"null enum", `{"onboardingStatus":null}`, 400, validation, "onboardingStatus", fmt.Sprintf(null, "onboardingStatus", "microsoft.graph.remoteAssistanceOnboardingStatus")},
-		{"null date", `{"lastConnectionDateTime":null}`, 400, validation, "lastConnectionDateTime", fmt.Sprintf(null, "lastConnectionDateTime", "Edm.DateTimeOffset")},
-		{"date without offset", `{"lastConnectionDateTime":"2016-12-31T23:58:36"}`, 400, validation, "lastConnectionDateTime", "Cannot convert the literal '2016-12-31T23:58:36' to the expected type 'Edm.DateTimeOffset'."},
-		{"date out of range", `{"lastConnectionDateTime":"0000-01-01T00:00:00Z"}`, 400, validation, "lastConnectionDateTime", "Cannot convert the literal '0000-01-01T00:00:00Z' to the expected type 'Edm.DateTimeOffset'."},
-		{"date by number", `{"lastConnectionDateTime":1483257516}`, 400, validation, "lastConnectionDateTime", "Cannot convert the literal '1483257516' to the expected type 'Edm.DateTimeOffset'."},
-		{"id by number", `{"id":7}`, 400, validation, "id", "Cannot convert the literal '7' to the expected type 'Edm.String'."},
-		{"unknown type", `{"@odata.type":"#microsoft.graph.banana"}`, 400, validation, "@odata.type", "A type named 'microsoft.graph.banana' could not be resolved by the model. When a model is available, each type name must resolve to a valid type."},
-		{"another type", `{"@odata.type":"#microsoft.graph.entity"}`, 400, validation, "@odata.type", "An entry with type 'microsoft.graph.entity' was found, but it is not assignable to the expected type 'microsoft.graph.remoteAssistancePartner'."},
-		{"too large", `{"displayName":"` + strings.Repeat("a", 1<<20) + `"}`, 413, "RequestEntityTooLarge", "", "The request body is larger than 1048576 bytes."},
+		{name: "not JSON", body: `hello`, status: 400, code: "BadRequest"},
+		{name: "cut off", body: `{"displayName":"a`, status: 400, code: "BadRequest"},
+		{name: "trailing comma", body: `{"displayName":"a",}`, status: 400, code: "BadRequest"},
+		{name: "white space only", body: " \n ", status: 400, code: "BadRequest", reason: "Empty Payload. JSON content expected."},
+		{name: "array", body: `[]`, status: 400, code: "BadRequest"},
+		{name: "null", body: `null`, status: 400, code: "BadRequest"},
+		{name: "number", body: `5`, status: 400, code: "BadRequest"},
+		{name: "two values", body: `{} {}`, status: 400, code: "BadRequest"},
+		{name: "trailing content", body: `{}x`, status: 400, code: "BadRequest"},
+		{name: "duplicate member", body: `{"displayName":"a","displayName":"b"}`, status: 400, code: "BadRequest"},
+		{name: "duplicate member, escaped", body: `{"displayName":"a","display\u004eame":"b"}`, status: 400, code: "BadRequest"},
+		{name: "duplicate in what is ignored", body: `{"@odata.x":{"a":1,"a":2}}`, status: 400, code: "BadRequest"},
+		{name: "invalid UTF-8", body: "{\"displayName\":\"a\xff\"}", status: 400, code: "BadRequest"},
+		{name: "lone surrogate", body: `{"displayName":"\ud800"}`, status: 400, code: "BadRequest"},
+		{name: "too deep", body: `{"@odata.x":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}`, status: 400, code: "BadRequest"},
+		{name: "depth bomb", body: `{"@odata.x":` + strings.Repeat("[", 500_000), status: 400, code: "BadRequest"},
+		{name: "unknown property", body: `{"nickName":"x"}`, status: 400, code: validation, target: "nickName", reason: "The property 'nickName' does not exist on type 'microsoft.management.services.api.remoteAssistancePartner'. Make sure to only use property names that are defined by the type."},
+		{name: "letter case", body: `{"DisplayName":"x"}`, status: 400, code: validation, target: "DisplayName", reason: "The property 'DisplayName' does not exist on type 'microsoft.management.services.api.remoteAssistancePartner'. Make sure to only use property names that are defined by the type."},
+		{name: "beta's property", body: `{"onboardingRequestExpiryDateTime":"2020-01-01T00:00:00Z"}`, status: 400, code: validation, target: "onboardingRequestExpiryDateTime", reason: "The property 'onboardingRequestExpiryDateTime' does not exist on type 'microsoft.management.services.api.remoteAssistancePartner'. Make sure to only use property names that are defined by the type."},
+		{name: "number for text", body: `{"displayName":5}`, status: 400, code: validation, target: "displayName", reason: "Cannot convert the literal '5' to the expected type 'Edm.String'."},
+		{name: "boolean for text", body: `{"onboardingUrl":true}`, status: 400, code: validation, target: "onboardingUrl", reason: "Cannot convert the literal 'true' to the expected type 'Edm.String'."},
+		{name: "array for text", body: `{"displayName":["a"]}`, status: 400, code: validation, target: "displayName", reason: "An unexpected 'StartArray' node was found when reading from the JSON reader. A 'PrimitiveValue' node was expected."},
+		{name: "object for text", body: `{"displayName":{}}`, status: 400, code: validation, target: "displayName", reason: "An unexpected 'StartObject' node was found when reading from the JSON reader. A 'PrimitiveValue' node was expected."},
+		{name: "U+0000", body: `{"displayName":"a\u0000b"}`, status: 400, code: validation, target: "displayName", reason: "The value of the property 'displayName' holds the character U+0000, which is not supported."},
+		{name: "name too long", body: `{"displayName":"` + strings.Repeat("é", 1025) + `"}`, status: 400, code: validation, target: "displayName", reason: "The value of the property 'displayName' has 1025 characters; at most 1024 are allowed."},
+		{name: "URL too long", body: `{"onboardingUrl":"https://example.com/` + strings.Repeat("a", 2029) + `"}`, status: 400, code: validation, target: "onboardingUrl", reason: "The value of the property 'onboardingUrl' has 2049 characters; at most 2048 are allowed."},
+		{name: "relative URL", body: `{"onboardingUrl":"/a"}`, status: 400, code: validation, target: "onboardingUrl", reason: "The value '/a' of the property 'onboardingUrl' is not an absolute http or https URL."},
+		{name: "URL of another scheme", body: `{"onboardingUrl":"javascript:alert(1)"}`, status: 400, code: validation, target: "onboardingUrl", reason: "The value 'javascript:alert(1)' of the property 'onboardingUrl' is not an absolute http or https URL."},
+		{name: "empty URL", body: `{"onboardingUrl":""}`, status: 400, code: validation, target: "onboardingUrl", reason: "The value '' of the property 'onboardingUrl' is not an absolute http or https URL."},
+		{name: "empty enum", body: `{"onboardingStatus":""}`, status: 400, code: validation, target: "onboardingStatus", reason: "Must specify valid information for parsing in the string."},
+		{name: "unknown enum", body: `{"onboardingStatus":"done"}`, status: 400, code: validation, target: "onboardingStatus", reason: "Requested value 'done' was not found."},
+		{name: "enum in another letter case", body: `{"onboardingStatus":"Onboarded"}`, status: 400, code: validation, target: "onboardingStatus", reason: "Requested value 'Onboarded' was not found."},
+		{name: "enum by number", body: `{"onboardingStatus":1}`, status: 400, code: validation, target: "onboardingStatus", reason: "Cannot convert the literal '1' to the expected type 'microsoft.graph.remoteAssistanceOnboardingStatus'."},
+		{name: "null enum", body: `{"onboardingStatus":null}`, status: 400, code: validation, target: "onboardingStatus", reason: fmt.Sprintf(null, "onboardingStatus", "microsoft.graph.remoteAssistanceOnboardingStatus")},
+		{name: "null date", body: `{"lastConnectionDateTime":null}`, status: 400, code: validation, target: "lastConnectionDateTime", reason: fmt.Sprintf(null, "lastConnectionDateTime", "Edm.DateTimeOffset")},
+		{name: "date without offset", body: `{"lastConnectionDateTime":"2016-12-31T23:58:36"}`, status: 400, code: validation, target: "lastConnectionDateTime", reason: "Cannot convert the literal '2016-12-31T23:58:36' to the expected type 'Edm.DateTimeOffset'."},
+		{name: "date out of range", body: `{"lastConnectionDateTime":"0000-01-01T00:00:00Z"}`, status: 400, code: validation, target: "lastConnectionDateTime", reason: "Cannot convert the literal '0000-01-01T00:00:00Z' to the expected type 'Edm.DateTimeOffset'."},
+		{name: "date by number", body: `{"lastConnectionDateTime":1483257516}`, status: 400, code: validation, target: "lastConnectionDateTime", reason: "Cannot convert the literal '1483257516' to the expected type 'Edm.DateTimeOffset'."},
+		{name: "id by number", body: `{"id":7}`, status: 400, code: validation, target: "id", reason: "Cannot convert the literal '7' to the expected type 'Edm.String'."},
+		{name: "unknown type", body: `{"@odata.type":"#microsoft.graph.banana"}`, status: 400, code: validation, target: "@odata.type", reason: "A type named 'microsoft.graph.banana' could not be resolved by the model. When a model is available, each type name must resolve to a valid type."},
+		{name: "another type", body: `{"@odata.type":"#microsoft.graph.entity"}`, status: 400, code: validation, target: "@odata.type", reason: "An entry with type 'microsoft.graph.entity' was found, but it is not assignable to the expected type 'microsoft.graph.remoteAssistancePartner'."},
+		{name: "too large", body: `{"displayName":"` + strings.Repeat("a", 1<<20) + `"}`, status: 413, code: "RequestEntityTooLarge", reason: "The request body is larger than 1048576 bytes."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -126,7 +129,7 @@ func TestBadBodies(t *testing.T) {
 				t.Errorf("innerError.message is %q", got.Error.InnerError.Message)
 			}
 			if count := c.want(200, c.do("GET", "/v1.0"+partners+"/$count", "")); count.body != "0" {
-				t.Errorf("%s partners are there", count.body)
+				t.Errorf("%s partners exist", count.body)
 			}
 		})
 	}
@@ -143,38 +146,38 @@ func TestContentHeaders(t *testing.T) {
 		status     int
 		code       string
 	}{
-		{"charset", plain, []string{"Content-Type", "application/json; charset=UTF-8"}, 201, ""},
-		{"OData parameters", plain, []string{"Content-Type", "application/json;odata.metadata=minimal"}, 201, ""},
-		{"no type", plain, []string{"Content-Type", ""}, 400, "BadRequest"},
-		{"form, as curl -d sends", plain, []string{"Content-Type", "application/x-www-form-urlencoded"}, 400, "BadRequest"},
-		{"text", plain, []string{"Content-Type", "text/plain"}, 400, "BadRequest"},
-		{"nonsense", plain, []string{"Content-Type", ";;"}, 400, "BadRequest"},
-		{"charset of .NET", plain, []string{"Content-Type", "application/json; charset=utf8"}, 201, ""},
-		{"charset in quotes", plain, []string{"Content-Type", `application/json; charset="utf-8"`}, 201, ""},
-		{"us-ascii", plain, []string{"Content-Type", "application/json; charset=us-ascii"}, 201, ""},
-		{"ISO-8859-1 of ASCII", plain, []string{"Content-Type", "application/json; charset=ISO-8859-1"}, 201, ""},
-		{"windows-1252 of ASCII", plain, []string{"Content-Type", "application/json; charset=Windows-1252"}, 201, ""},
-		{"ISO-8859-1 beyond ASCII", "{\"displayName\":\"\xe9\"}", []string{"Content-Type", "application/json; charset=ISO-8859-1"}, 400, "BadRequest"},
-		{"UTF-8 as ISO-8859-1", `{"displayName":"é"}`, []string{"Content-Type", "application/json; charset=ISO-8859-1"}, 400, "BadRequest"},
-		{"packed and ISO-8859-1", gzipped(t, plain), []string{"Content-Type", "application/json; charset=ISO-8859-1", "Content-Encoding", "gzip"}, 201, ""},
-		{"another charset", plain, []string{"Content-Type", "application/json; charset=utf-16"}, 400, "BadRequest"},
-		{"a charset that nobody knows", plain, []string{"Content-Type", "application/json; charset=x-klingon"}, 400, "BadRequest"},
-		{"gzip, as the SDK for Go sends", packed, []string{"Content-Encoding", "gzip"}, 201, ""},
-		{"marked gzip and plain, as the SDK for Go sends after a retry", plain, []string{"Content-Encoding", "gzip"}, 201, ""},
-		{"packed and not marked", packed, nil, 400, "BadRequest"},
-		{"gzip cut off", packed[:len(packed)-5], []string{"Content-Encoding", "gzip"}, 400, "BadRequest"},
-		{"gzip head only", "\x1f\x8b", []string{"Content-Encoding", "gzip"}, 400, "BadRequest"},
-		{"gzip bomb", bomb, []string{"Content-Encoding", "gzip"}, 413, "RequestEntityTooLarge"},
-		{"brotli", plain, []string{"Content-Encoding", "br"}, 415, "UnsupportedMediaType"},
-		{"any Accept", plain, []string{"Accept", "text/html, */*;q=0.1"}, 201, ""},
-		{"no JSON accepted", plain, []string{"Accept", "text/html"}, 406, "NotAcceptable"},
+		{name: "charset", body: plain, header: []string{"Content-Type", "application/json; charset=UTF-8"}, status: 201},
+		{name: "OData parameters", body: plain, header: []string{"Content-Type", "application/json;odata.metadata=minimal"}, status: 201},
+		{name: "no type", body: plain, header: []string{"Content-Type", ""}, status: 400, code: "BadRequest"},
+		{name: "form, as curl -d sends", body: plain, header: []string{"Content-Type", "application/x-www-form-urlencoded"}, status: 400, code: "BadRequest"},
+		{name: "text", body: plain, header: []string{"Content-Type", "text/plain"}, status: 400, code: "BadRequest"},
+		{name: "nonsense", body: plain, header: []string{"Content-Type", ";;"}, status: 400, code: "BadRequest"},
+		{name: "charset of .NET", body: plain, header: []string{"Content-Type", "application/json; charset=utf8"}, status: 201},
+		{name: "charset in quotes", body: plain, header: []string{"Content-Type", `application/json; charset="utf-8"`}, status: 201},
+		{name: "us-ascii", body: plain, header: []string{"Content-Type", "application/json; charset=us-ascii"}, status: 201},
+		{name: "ISO-8859-1 of ASCII", body: plain, header: []string{"Content-Type", "application/json; charset=ISO-8859-1"}, status: 201},
+		{name: "windows-1252 of ASCII", body: plain, header: []string{"Content-Type", "application/json; charset=Windows-1252"}, status: 201},
+		{name: "ISO-8859-1 beyond ASCII", body: "{\"displayName\":\"\xe9\"}", header: []string{"Content-Type", "application/json; charset=ISO-8859-1"}, status: 400, code: "BadRequest"},
+		{name: "UTF-8 declared as ISO-8859-1", body: `{"displayName":"é"}`, header: []string{"Content-Type", "application/json; charset=ISO-8859-1"}, status: 400, code: "BadRequest"},
+		{name: "compressed and ISO-8859-1", body: gzipped(t, plain), header: []string{"Content-Type", "application/json; charset=ISO-8859-1", "Content-Encoding", "gzip"}, status: 201},
+		{name: "another charset", body: plain, header: []string{"Content-Type", "application/json; charset=utf-16"}, status: 400, code: "BadRequest"},
+		{name: "an unknown charset", body: plain, header: []string{"Content-Type", "application/json; charset=x-klingon"}, status: 400, code: "BadRequest"},
+		{name: "gzip, as the SDK for Go sends", body: packed, header: []string{"Content-Encoding", "gzip"}, status: 201},
+		{name: "declared as gzip and plain, as the SDK for Go sends after a retry", body: plain, header: []string{"Content-Encoding", "gzip"}, status: 201},
+		{name: "compressed and not declared", body: packed, status: 400, code: "BadRequest"},
+		{name: "gzip cut off", body: packed[:len(packed)-5], header: []string{"Content-Encoding", "gzip"}, status: 400, code: "BadRequest"},
+		{name: "gzip head only", body: "\x1f\x8b", header: []string{"Content-Encoding", "gzip"}, status: 400, code: "BadRequest"},
+		{name: "gzip bomb", body: bomb, header: []string{"Content-Encoding", "gzip"}, status: 413, code: "RequestEntityTooLarge"},
+		{name: "brotli", body: plain, header: []string{"Content-Encoding", "br"}, status: 415, code: "UnsupportedMediaType"},
+		{name: "any Accept", body: plain, header: []string{"Accept", "text/html, */*;q=0.1"}, status: 201},
+		{name: "no JSON accepted", body: plain, header: []string{"Accept", "text/html"}, status: 406, code: "NotAcceptable"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := setup(t)
 			a := c.want(tt.status, c.do("POST", "/v1.0"+partners, tt.body, tt.header...))
 			if tt.code == "" {
-				if got := decode[entity](c, a); got.DisplayName == nil || *got.DisplayName != "n" {
+				if got := decode[partner](c, a); got.DisplayName == nil || *got.DisplayName != "n" {
 					t.Errorf("got %s", a.body)
 				}
 			} else if got := decode[errorDocument](c, a); got.Error.Code != tt.code {
@@ -208,14 +211,14 @@ func TestUpdate(t *testing.T) {
 		status     int
 		code       string
 	}{
-		{"nothing but control information, as the SDK for Go sends", `{"@odata.context":"` + c.server.URL() + `"}`, 200, ""},
-		{"empty", `{}`, 200, ""},
-		{"its own id", `{"id":"` + id + `"}`, 200, ""},
-		{"its own id in capitals", `{"id":"` + strings.ToUpper(id) + `"}`, 200, ""},
-		{"the whole entity, as read", before, 200, ""},
-		{"another id", `{"id":"00000000-0000-0000-0000-000000000001"}`, 400, "ModelValidationFailure"},
-		{"one good, one bad", `{"displayName":"changed","onboardingStatus":"done"}`, 400, "ModelValidationFailure"},
-		{"no body", ``, 400, "BadRequest"},
+		{name: "nothing but control information, as the SDK for Go sends", body: `{"@odata.context":"` + c.server.URL() + `"}`, status: 200},
+		{name: "empty", body: `{}`, status: 200},
+		{name: "its own id", body: `{"id":"` + id + `"}`, status: 200},
+		{name: "its own id in capitals", body: `{"id":"` + strings.ToUpper(id) + `"}`, status: 200},
+		{name: "the whole entity, as read", body: before, status: 200},
+		{name: "another id", body: `{"id":"00000000-0000-0000-0000-000000000001"}`, status: 400, code: "ModelValidationFailure"},
+		{name: "one good, one bad", body: `{"displayName":"changed","onboardingStatus":"done"}`, status: 400, code: "ModelValidationFailure"},
+		{name: "no body", body: ``, status: 400, code: "BadRequest"},
 	} {
 		a := c.do("PATCH", path, tt.body, "Content-Type", "application/json")
 		if a.status != tt.status {
@@ -231,7 +234,7 @@ func TestUpdate(t *testing.T) {
 			t.Errorf("%s: changed to %s", tt.name, after)
 		}
 	}
-	got := decode[entity](c, c.want(200, c.do("PATCH", path, `{"onboardingStatus":"onboarded","onboardingUrl":null}`)))
+	got := decode[partner](c, c.want(200, c.do("PATCH", path, `{"onboardingStatus":"onboarded","onboardingUrl":null}`)))
 	if got.OnboardingStatus != "onboarded" || got.OnboardingURL != nil || got.DisplayName == nil || got.LastConnectionDateTime != "2016-12-31T23:58:36.6670033-08:00" {
 		t.Errorf("after the merge: %+v", got)
 	}
@@ -247,12 +250,12 @@ func TestActions(t *testing.T) {
 		after          string
 		changed        bool
 	}{
-		{"notOnboarded", begin, 204, "onboarding", true},
-		{"onboarding", begin, 204, "onboarding", false},
-		{"onboarded", begin, 400, "onboarded", false},
-		{"notOnboarded", disconnect, 204, "notOnboarded", false},
-		{"onboarding", disconnect, 204, "notOnboarded", true},
-		{"onboarded", disconnect, 204, "notOnboarded", true},
+		{before: "notOnboarded", action: begin, status: 204, after: "onboarding", changed: true},
+		{before: "onboarding", action: begin, status: 204, after: "onboarding"},
+		{before: "onboarded", action: begin, status: 400, after: "onboarded"},
+		{before: "notOnboarded", action: disconnect, status: 204, after: "notOnboarded"},
+		{before: "onboarding", action: disconnect, status: 204, after: "notOnboarded", changed: true},
+		{before: "onboarded", action: disconnect, status: 204, after: "notOnboarded", changed: true},
 	} {
 		id := c.create(`{"onboardingStatus":"` + tt.before + `"}`)
 		item := "/beta" + partners + "/" + id
@@ -260,7 +263,7 @@ func TestActions(t *testing.T) {
 		if a.status != tt.status || a.status == 204 && (a.body != "" || a.header.Get("Content-Type") != "") {
 			t.Errorf("%s of %s: %d %q", tt.action, tt.before, a.status, a.body)
 		}
-		got := decode[entity](c, c.do("GET", item, ""))
+		got := decode[partner](c, c.do("GET", item, ""))
 		if got.OnboardingStatus != tt.after {
 			t.Errorf("%s of %s: is %s, want %s", tt.action, tt.before, got.OnboardingStatus, tt.after)
 		}
@@ -273,7 +276,7 @@ func TestActions(t *testing.T) {
 	}
 }
 
-// Clients send every kind of empty body with an action; none takes parameters.
+// Clients send every kind of empty body with an action; no action takes parameters.
 func TestActionBodies(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -371,24 +374,24 @@ func TestNotRouted(t *testing.T) {
 		code         string
 		message      string
 	}{
-		{"PUT", "/v1.0" + partners, 400, route, "No OData route exists that match template ~/singleton/navigation with http verb PUT for request /RemoteAssistance/deviceManagement/remoteAssistancePartners."},
-		{"DELETE", "/beta" + partners, 400, route, "No OData route exists that match template ~/singleton/navigation with http verb DELETE for request /RemoteAssistance/deviceManagement/remoteAssistancePartners."},
-		{"PUT", "/v1.0" + partners + "/" + id, 400, route, "No OData route exists that match template ~/singleton/navigation/key with http verb PUT for request /RemoteAssistance/deviceManagement/remoteAssistancePartners/" + id + "."},
-		{"GET", "/v1.0" + partners + "/" + id + "/disconnect", 400, route, "No OData route exists that match template ~/singleton/navigation/key/action with http verb GET for request /RemoteAssistance/deviceManagement/remoteAssistancePartners/" + id + "/disconnect."},
-		{"POST", "/v1.0" + partners + "/$count", 400, route, "No OData route exists that match template ~/singleton/navigation/$count with http verb POST for request /RemoteAssistance/deviceManagement/remoteAssistancePartners/$count."},
-		{"GET", "/v1.0/deviceManagement", 400, route, "No OData route exists that match template ~/singleton with http verb GET for request /RemoteAssistance/deviceManagement."},
-		{"GET", "/v1.0/users", 400, "BadRequest", "Resource not found for the segment 'users'."},
-		{"GET", "/v1.0/deviceManagement/managedDevices", 400, "BadRequest", "Resource not found for the segment 'managedDevices'."},
-		{"GET", "/v1.0" + partners + "/" + id + "/nonsense", 400, "BadRequest", "Resource not found for the segment 'nonsense'."},
-		{"PUT", "/v1.0" + partners + "/" + id + "/displayName", 400, route, "No OData route exists that match template ~/singleton/navigation/key/action with http verb PUT for request /RemoteAssistance/deviceManagement/remoteAssistancePartners/" + id + "/displayName."},
-		{"PATCH", "/v1.0" + partners, 400, route, ""},
-		{"DELETE", "/v1.0" + partners + "/" + id + "/displayName", 400, route, ""},
-		{"GET", "/v1.0/$crossjoin(a,b)", 400, "BadRequest", "Resource not found for the segment '$crossjoin(a,b)'."},
-		{"GET", "/v1.0" + partners + "/$filter(true)", 404, "ResourceNotFound", ""},
-		{"GET", "/v1.0/v1.0" + partners, 400, "BadRequest", "Resource not found for the segment 'v1.0'."},
-		{"GET", "/v2.0" + partners, 404, "ResourceNotFound", "Invalid version: v2.0"},
-		{"GET", partners, 404, "ResourceNotFound", "Invalid version: devicemanagement"},
-		{"GET", "/", 404, "ResourceNotFound", "Invalid version: "},
+		{method: "PUT", path: "/v1.0" + partners, status: 400, code: route, message: "No OData route exists that match template ~/singleton/navigation with http verb PUT for request /RemoteAssistance/deviceManagement/remoteAssistancePartners."},
+		{method: "DELETE", path: "/beta" + partners, status: 400, code: route, message: "No OData route exists that match template ~/singleton/navigation with http verb DELETE for request /RemoteAssistance/deviceManagement/remoteAssistancePartners."},
+		{method: "PUT", path: "/v1.0" + partners + "/" + id, status: 400, code: route, message: "No OData route exists that match template ~/singleton/navigation/key with http verb PUT for request /RemoteAssistance/deviceManagement/remoteAssistancePartners/" + id + "."},
+		{method: "GET", path: "/v1.0" + partners + "/" + id + "/disconnect", status: 400, code: route, message: "No OData route exists that match template ~/singleton/navigation/key/action with http verb GET for request /RemoteAssistance/deviceManagement/remoteAssistancePartners/" + id + "/disconnect."},
+		{method: "POST", path: "/v1.0" + partners + "/$count", status: 400, code: route, message: "No OData route exists that match template ~/singleton/navigation/$count with http verb POST for request /RemoteAssistance/deviceManagement/remoteAssistancePartners/$count."},
+		{method: "GET", path: "/v1.0/deviceManagement", status: 400, code: route, message: "No OData route exists that match template ~/singleton with http verb GET for request /RemoteAssistance/deviceManagement."},
+		{method: "GET", path: "/v1.0/users", status: 400, code: "BadRequest", message: "Resource not found for the segment 'users'."},
+		{method: "GET", path: "/v1.0/deviceManagement/managedDevices", status: 400, code: "BadRequest", message: "Resource not found for the segment 'managedDevices'."},
+		{method: "GET", path: "/v1.0" + partners + "/" + id + "/nonsense", status: 400, code: "BadRequest", message: "Resource not found for the segment 'nonsense'."},
+		{method: "PUT", path: "/v1.0" + partners + "/" + id + "/displayName", status: 400, code: route, message: "No OData route exists that match template ~/singleton/navigation/key/action with http verb PUT for request /RemoteAssistance/deviceManagement/remoteAssistancePartners/" + id + "/displayName."},
+		{method: "PATCH", path: "/v1.0" + partners, status: 400, code: route},
+		{method: "DELETE", path: "/v1.0" + partners + "/" + id + "/displayName", status: 400, code: route},
+		{method: "GET", path: "/v1.0/$crossjoin(a,b)", status: 400, code: "BadRequest", message: "Resource not found for the segment '$crossjoin(a,b)'."},
+		{method: "GET", path: "/v1.0" + partners + "/$filter(true)", status: 404, code: "ResourceNotFound"},
+		{method: "GET", path: "/v1.0/v1.0" + partners, status: 400, code: "BadRequest", message: "Resource not found for the segment 'v1.0'."},
+		{method: "GET", path: "/v2.0" + partners, status: 404, code: "ResourceNotFound", message: "Invalid version: v2.0"},
+		{method: "GET", path: partners, status: 404, code: "ResourceNotFound", message: "Invalid version: devicemanagement"},
+		{method: "GET", path: "/", status: 404, code: "ResourceNotFound", message: "Invalid version: "},
 	} {
 		a := c.do(tt.method, tt.path, "")
 		got := decode[errorDocument](c, a)
@@ -398,7 +401,7 @@ func TestNotRouted(t *testing.T) {
 	}
 }
 
-// An option that a route doesn't take is refused by its name, on every route.
+// An unsupported query option is refused by name, on every route.
 func TestUnsupportedOptions(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -407,10 +410,10 @@ func TestUnsupportedOptions(t *testing.T) {
 		method, path string
 		options      []string
 	}{
-		{"GET", partners, []string{"$search", "$expand", "$apply", "$compute", "$deltatoken", "$schemaversion", "custom"}},
+		{"GET", partners, []string{"$search", "$apply", "$compute", "$deltatoken", "$schemaversion", "custom"}},
 		{"GET", partners + "/$count", []string{"$orderby", "$search", "$top", "$select"}},
 		{"POST", partners, []string{"$select", "$expand"}},
-		{"GET", item, []string{"$expand", "$filter", "$top", "$count", "$skiptoken"}},
+		{"GET", item, []string{"$filter", "$top", "$count", "$skiptoken"}},
 		{"PATCH", item, []string{"$select"}},
 		{"DELETE", item, []string{"$filter"}},
 		{"POST", item + "/disconnect", []string{"$filter"}},
@@ -484,7 +487,7 @@ func TestPaging(t *testing.T) {
 	}
 }
 
-// Links follow the scheme and host by which the client called.
+// Links have the scheme and host of the request.
 func TestLinksFollowTheHost(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -496,7 +499,7 @@ func TestLinksFollowTheHost(t *testing.T) {
 	r.Header.Set("Authorization", "Bearer "+c.token)
 	r.Header.Set("Content-Type", "application/json")
 	a := c.want(201, c.send(r))
-	if got := decode[entity](c, a).Context; !strings.HasPrefix(got, "http://graph.example.test:1234/v1.0/$metadata#") {
+	if got := decode[partner](c, a).Context; !strings.HasPrefix(got, "http://graph.example.test:1234/v1.0/$metadata#") {
 		t.Errorf("context %s", got)
 	}
 	if got := a.header.Get("Location"); !strings.HasPrefix(got, "http://graph.example.test:1234/v1.0/deviceManagement/") {
@@ -504,13 +507,13 @@ func TestLinksFollowTheHost(t *testing.T) {
 	}
 }
 
-// history is what was kept of a partner, as SQL shows it.
+// history returns a partner's stored versions, as SQL shows them.
 func (c *client) history(id string) []string {
 	c.Helper()
 	rows, err := dbtest.Pool(c).Query(c.Context(), `
-		SELECT version || ' ' || coalesce(display_name, 'null') || ' ' || onboarding_status || ' ' || replaced_by_change ||
-			CASE WHEN replaced_by = $3 AND replaced_at > created_at THEN '' ELSE ' by somebody else' END
-		FROM remote_assistance_partner_versions WHERE tenant_id = $1 AND id = $2 ORDER BY version`,
+		SELECT version || ' ' || coalesce(row ->> 'display_name', 'null') || ' ' || (row ->> 'onboarding_status') || ' ' || change ||
+			CASE WHEN changed_by = $3 AND changed_at > (row ->> 'created_at')::timestamptz THEN '' ELSE ' by somebody else' END
+		FROM entity_versions WHERE tenant_id = $1 AND id = $2 ORDER BY version`,
 		c.tenant.ID, id, c.tenant.UserID)
 	if err != nil {
 		c.Fatal(err)
@@ -533,7 +536,7 @@ func TestHistory(t *testing.T) {
 	id := c.create(`{"displayName":"a"}`)
 	item := "/v1.0" + partners + "/" + id
 	c.want(200, c.do("PATCH", item, `{"displayName":"b"}`))
-	c.want(200, c.do("PATCH", item, `{}`)) // changes nothing, keeps nothing
+	c.want(200, c.do("PATCH", item, `{}`)) // makes no version
 	c.want(204, c.do("POST", item+"/beginOnboarding", ""))
 	c.want(200, c.do("PATCH", item, `{"onboardingStatus":"onboarded"}`))
 	c.want(204, c.do("POST", item+"/disconnect", ""))
@@ -551,7 +554,7 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// Of changes at the same time none is lost: each keeps the version before it.
+// Concurrent updates are all kept: each stores the version before it.
 func TestConcurrentChanges(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -574,7 +577,7 @@ func TestConcurrentChanges(t *testing.T) {
 		t.Fatalf("%d versions kept, want %d", len(kept), clients*each)
 	}
 	seen := map[string]bool{}
-	last := *decode[entity](c, c.do("GET", item, "")).DisplayName
+	last := *decode[partner](c, c.do("GET", item, "")).DisplayName
 	seen[last] = true
 	for i, k := range kept {
 		f := strings.Fields(k)
@@ -585,20 +588,21 @@ func TestConcurrentChanges(t *testing.T) {
 	}
 }
 
-// isolation says of each route, by its method and its path below the version,
-// what a tenant gets that asks for what is another's. A route that isn't here
-// fails the test.
+// isolation says for each route, by its method and its path below the version, what a
+// tenant gets when it asks for another tenant's entities. A route that isn't listed fails
+// the test.
 var isolation = map[string]struct {
 	body   string
 	status int
-	want   string // the whole answer's body, or a part of it
+	want   string // the whole body or a part of it
 }{
-	"GET ":           {"", 200, `"name":"deviceManagement"`}, // of no tenant
-	"GET /$metadata": {"", 200, "<edmx:Edmx"},                // of no tenant
+	"GET ":           {"", 200, `"name":"deviceManagement"`}, // without a tenant
+	"GET /$metadata": {"", 200, "<edmx:Edmx"},                // without a tenant
 	"POST /$batch": {
 		`{"requests":[{"id":"1","method":"GET","url":"` + partners + `/{id}"},{"id":"2","method":"GET","url":"` + partners + `"},{"id":"3","method":"DELETE","url":"` + partners + `/{id}"}]}`,
 		200, `"status":404,`,
 	},
+	"PATCH " + partners:                         {`{"blockChat":true}`, 200, `"blockChat":true`}, // in the caller's tenant
 	"GET " + partners:                           {"", 200, `"value":[]}`},
 	"POST " + partners:                          {`{"id":"{id}","displayName":"stolen"}`, 201, `"displayName":"stolen"`},
 	"GET " + partners + "/$count":               {"", 200, "0"},
@@ -609,7 +613,19 @@ var isolation = map[string]struct {
 	"GET " + partners + "/:id/:property/$value": {"", 404, "ResourceNotFound"},
 	"POST " + partners + "/:id/beginOnboarding": {"", 404, "ResourceNotFound"},
 	"POST " + partners + "/:id/disconnect":      {"", 404, "ResourceNotFound"},
+
+	"GET " + contained:                                {"", 404, "ResourceNotFound"},
+	"POST " + contained:                               {`{"locale":"de","subject":"stolen"}`, 404, "ResourceNotFound"},
+	"GET " + contained + "/$count":                    {"", 404, "ResourceNotFound"},
+	"GET " + contained + "/:childId":                  {"", 404, "ResourceNotFound"},
+	"PATCH " + contained + "/:childId":                {`{"subject":"stolen"}`, 404, "ResourceNotFound"},
+	"DELETE " + contained + "/:childId":               {"", 404, "ResourceNotFound"},
+	"GET " + contained + "/:childId/:property":        {"", 404, "ResourceNotFound"},
+	"GET " + contained + "/:childId/:property/$value": {"", 404, "ResourceNotFound"},
 }
+
+// contained is the contained set in the table of isolation.
+const contained = partners + "/:id/localizedNotificationMessages"
 
 // No route shows or changes what is another tenant's.
 func TestTenantsAreApart(t *testing.T) {
@@ -620,23 +636,104 @@ func TestTenantsAreApart(t *testing.T) {
 			method, path, _ := strings.Cut(route, " ")
 			version := "/" + strings.Split(path, "/")[1]
 			below := strings.TrimPrefix(path, version)
-			tt, ok := isolation[strings.Replace(method, "HEAD", "GET", 1)+" "+below]
+			set := setOf(below)
+			like := strings.NewReplacer(set, partners, "/terminate", "/disconnect", "/sendTestMessage", "/disconnect").Replace(below) // every set is served alike
+			tt, ok := isolation[strings.Replace(method, "HEAD", "GET", 1)+" "+like]
 			if !ok {
 				t.Fatal("nothing says how this route keeps tenants apart")
 			}
 			a, b := setup(t), setup(t)
 			id := a.create(seedExample)
-			at := version + strings.NewReplacer(":id", id, ":property", "displayName").Replace(below)
-			got := b.want(tt.status, b.do(method, at, strings.ReplaceAll(tt.body, "{id}", id)))
-			if method != "HEAD" && !strings.Contains(got.body, tt.want) || strings.Contains(got.body, "Display Name value") || method == "POST" && tt.status == 201 && strings.Contains(got.body, id) {
-				t.Errorf("got %s", got.body)
+			if set != partners {
+				id = a.createIn(set)
 			}
-			a.unchanged(id)
+			shown := "/beta" + set
+			if len(setType(set).Children()) > 0 {
+				shown += "?$expand=*"
+			}
+			before := a.do("GET", shown, "").body
+			if singletonOf(set) {
+				tt.status, tt.want = 200, `"remoteAssistanceState":`
+			}
+			at := version + fillPath(set, id, below)
+			got := b.want(tt.status, b.do(method, at, bodyFor(set, strings.ReplaceAll(tt.body, "{id}", id))))
+			if want := bodyFor(set, tt.want); method != "HEAD" && !strings.Contains(got.body, want) {
+				t.Errorf("got %s, want %s in it", got.body, want)
+			}
+			if strings.Contains(got.body, "Display Name value") {
+				t.Errorf("it shows the other tenant's: %s", got.body)
+			}
+			if created := method == "POST" && tt.status == 201; created && setType(set).Keys == entity.ServerKeys && strings.Contains(got.body, id) {
+				t.Errorf("it has the other tenant's id: %s", got.body)
+			}
+			if set == partners {
+				a.unchanged(id)
+			} else if kept := a.do("GET", shown, ""); kept.body != before {
+				t.Errorf("%s became %s", before, kept.body)
+			}
 		})
 	}
 }
 
-// Neither a filter nor a link of another tenant's shows more.
+// setOf returns the set of a route, or the first set if a route has none.
+func setOf(route string) string {
+	for _, e := range entity.All {
+		if strings.Contains(route+"/", "/"+e.Set+"/") {
+			return "/" + e.Set
+		}
+	}
+	return partners
+}
+
+// fillPath puts the id of an entity of a set, and what createIn makes in it, into a route.
+func fillPath(set, id, route string) string {
+	return strings.NewReplacer(":id", id, ":childId/:property", id+"_de/subject", ":childId", id+"_de", ":property", exampleOf(set).property).Replace(route)
+}
+
+// createIn makes an entity of a set, and one in it if it contains others, and returns its id.
+func (c *client) createIn(set string) string {
+	c.Helper()
+	if singletonOf(set) {
+		return ""
+	}
+	id := decode[partner](c, c.want(http.StatusCreated, c.do("POST", "/beta"+set, exampleOf(set).before))).ID
+	for _, child := range setType(set).Children() {
+		c.want(http.StatusCreated, c.do("POST", "/beta"+set+"/"+id+"/"+child.Set, `{"locale":"de","subject":"before"}`))
+	}
+	return id
+}
+
+// setType returns the entity of a set.
+func setType(set string) *entity.Type {
+	i := slices.IndexFunc(entity.All, func(e *entity.Type) bool { return "/"+e.Set == set })
+	return entity.All[i]
+}
+
+func singletonOf(set string) bool { return setType(set).Singleton }
+
+// example is a property of a set, with bodies that name it.
+type example struct{ property, before, after string }
+
+// exampleOf returns the display name, or the state of an entity without one.
+func exampleOf(set string) example {
+	t := setType(set)
+	if t.Index("displayName") >= 0 {
+		return example{"displayName", `{"displayName":"before"}`, `{"displayName":"after"}`}
+	}
+	p := t.Properties[slices.IndexFunc(t.Properties, func(p entity.Property) bool { return p.Kind == entity.EnumKind })]
+	return example{p.Name, fmt.Sprintf(`{%q:%q}`, p.Name, p.Enum.Members[0]), fmt.Sprintf(`{%q:%q}`, p.Name, p.Enum.Members[1])}
+}
+
+// bodyFor returns a body for the set that corresponds to one with displayName.
+func bodyFor(set, body string) string {
+	e := exampleOf(set)
+	if e.property == "displayName" {
+		return body
+	}
+	return strings.ReplaceAll(body, `"displayName":"stolen"`, strings.Trim(e.after, "{}"))
+}
+
+// Filters and another tenant's links don't show another tenant's entities.
 func TestQueriesKeepTenantsApart(t *testing.T) {
 	t.Parallel()
 	a, b := setup(t), setup(t)
@@ -651,7 +748,7 @@ func TestQueriesKeepTenantsApart(t *testing.T) {
 	b.want(400, b.do("GET", strings.TrimPrefix(link, b.server.URL()), ""))
 }
 
-// A tenant that is deleted takes its partners along, and its tokens' worth.
+// Deleting a tenant deletes its partners and invalidates its tokens.
 func TestDeletedTenant(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -659,7 +756,7 @@ func TestDeletedTenant(t *testing.T) {
 	if _, err := dbtest.Pool(t).Exec(t.Context(), "DELETE FROM tenants WHERE id = $1", c.tenant.ID); err != nil {
 		t.Fatal(err)
 	}
-	// A write is refused at once, a read shows nothing; soon both are 401.
+	// Writes are refused immediately and reads are empty; soon both get 401.
 	got := decode[errorDocument](c, c.want(401, c.do("POST", "/v1.0"+partners, seedExample)))
 	if got.Error.Code != "InvalidAuthenticationToken" {
 		t.Errorf("code %s", got.Error.Code)
@@ -667,7 +764,7 @@ func TestDeletedTenant(t *testing.T) {
 	if a := c.do("GET", "/v1.0"+partners+"/"+id, ""); a.status != 404 && a.status != 401 {
 		t.Errorf("status %d: %s", a.status, a.body)
 	}
-	if _, err := db.New(dbtest.Pool(t)).CountPartners(t.Context(), c.tenant.ID, nil); err != nil {
+	if _, err := db.New(dbtest.Pool(t)).CountFiltered(t.Context(), db.SetOf(&entity.RemoteAssistancePartner), c.tenant.ID, nil, time.Time{}); err != nil {
 		t.Error(err)
 	}
 }

@@ -12,15 +12,18 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// repeatable lets f make a change once: where the tenant wants it, the same request
-// by the same caller with the same client-request-id is answered as before, for a
-// while. A client that got no answer, or 503, may so send its request again. The
-// idea is that of OASIS Repeatable Requests; Graph doesn't have it.
+// repeatable makes the change f at most once if the tenant's settings ask for that. For a
+// while, a repetition of the request, by the same caller with the same client-request-id,
+// gets the same answer. So a client without an answer, or with 503, can safely send its
+// request again. Graph doesn't have this; it follows OASIS Repeatable Requests.
 // https://docs.oasis-open.org/odata/repeatable-requests/v1.0/repeatable-requests-v1.0.html
 func (s *server) repeatable(f handler) handler {
 	return func(x *exchange) error {
+		if x.Discard {
+			return s.discard(x, f)
+		}
 		id := x.repeatID()
-		if x.caller.Repeatability == 0 || id == "" { // nearly all
+		if x.Tenant.Repeatability == 0 || id == "" { // the usual case
 			return f(x)
 		}
 		hash, err := x.repeatableHash(id)
@@ -28,25 +31,42 @@ func (s *server) repeatable(f handler) handler {
 			return err
 		}
 		answer, err := s.queries.Once(x.Request.Context(), db.BeginRepeatableRequestParams{
-			TenantID: x.caller.TenantID, Hash: hash, CreatedAt: x.now, ExpiredBefore: x.now.Add(-x.caller.Repeatability),
+			TenantID: x.caller.TenantID, Hash: hash, CreatedAt: x.Now, ExpiredBefore: x.Now.Add(-x.Tenant.Repeatability), AheadAfter: x.Now.Add(x.Tenant.Repeatability),
 		}, func(inside *db.Store) (db.AnswerRepeatableRequestParams, error) { return x.withhold(f, inside) })
 		if err != nil {
 			return err
 		}
-		h := x.Writer.Header()
-		for i := 0; i < len(answer.Headers); i += 2 {
-			h[answer.Headers[i]] = []string{answer.Headers[i+1]}
-		}
-		x.Writer.WriteHeader(int(answer.Status))
-		x.Writer.WriteHeaderNow()
-		_, err = x.Writer.Write(answer.Body)
-		return err
+		return x.writeWithheld(answer)
 	}
 }
 
-// repeatID is the id by which the client would repeat the request: its
-// client-request-id or, for a request of a batch that has none, that of the batch
-// with the request's own. "" if there is none.
+// discard answers a change without making it.
+func (s *server) discard(x *exchange, f handler) error {
+	var answer db.AnswerRepeatableRequestParams
+	err := s.queries.Discard(x.Request.Context(), x.caller.TenantID, func(inside *db.Store) (err error) {
+		answer, err = x.withhold(f, inside)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return x.writeWithheld(answer)
+}
+
+func (x *exchange) writeWithheld(answer db.AnswerRepeatableRequestParams) error {
+	h := x.Writer.Header()
+	for i := 0; i < len(answer.Headers); i += 2 {
+		h[answer.Headers[i]] = []string{answer.Headers[i+1]}
+	}
+	x.Writer.WriteHeader(int(answer.Status))
+	x.Writer.WriteHeaderNow()
+	_, err := x.Writer.Write(answer.Body)
+	return err
+}
+
+// repeatID returns the id under which the client would repeat the request: its
+// client-request-id or, for a request without one in a batch, the batch's id combined with
+// the request's. It returns "" without any id.
 func (x *exchange) repeatID() string {
 	if id := x.Request.Header.Get("Client-Request-Id"); id != "" && len(id) <= maxClientRequestID {
 		return id
@@ -55,16 +75,16 @@ func (x *exchange) repeatID() string {
 	return id
 }
 
-// itemRepeatID is the id by which a request of this batch may be repeated.
+// itemRepeatID returns the id under which a request of this batch may be repeated.
 func (x *exchange) itemRepeatID(item string) string {
 	if id := x.repeatID(); id != "" {
-		return id + "\n" + item // no header has a line end
+		return id + "\n" + item // headers have no line ends
 	}
 	return ""
 }
 
-// repeatableHash is the same for two requests of a tenant if they say the same. The
-// body counts unpacked: the Graph SDK for Go packs only the first attempt.
+// repeatableHash returns equal values for equal requests of a tenant. It hashes the
+// uncompressed body, because the Graph SDK for Go compresses only its first attempt.
 func (x *exchange) repeatableHash(id string) ([]byte, error) {
 	r := x.Request
 	var body []byte
@@ -84,8 +104,7 @@ func (x *exchange) repeatableHash(id string) ([]byte, error) {
 	return h.Sum(nil), nil
 }
 
-// withhold runs f on the queries of a transaction and returns its answer, of which
-// nothing is sent.
+// withhold runs f in a transaction's queries and returns its answer without sending it.
 func (x *exchange) withhold(f handler, inside *db.Store) (db.AnswerRepeatableRequestParams, error) {
 	w := &withheld{ResponseWriter: x.Writer, recorder: recorder{header: http.Header{}, status: http.StatusOK}}
 	defer func(writer gin.ResponseWriter, queries *db.Store) { x.Writer, x.queries = writer, queries }(x.Writer, x.queries)
@@ -109,26 +128,26 @@ type withheld struct {
 	recorder
 }
 
-// Header is part of http.ResponseWriter.
+// Header implements http.ResponseWriter.
 func (w *withheld) Header() http.Header { return w.header }
 
-// WriteHeader is part of http.ResponseWriter.
+// WriteHeader implements http.ResponseWriter.
 func (w *withheld) WriteHeader(status int) { w.recorder.WriteHeader(status) }
 
-// Write is part of http.ResponseWriter.
+// Write implements http.ResponseWriter.
 func (w *withheld) Write(b []byte) (int, error) { return w.body.Write(b) }
 
-// WriteString is part of gin.ResponseWriter.
+// WriteString implements gin.ResponseWriter.
 func (w *withheld) WriteString(s string) (int, error) { return w.body.WriteString(s) }
 
-// WriteHeaderNow is part of gin.ResponseWriter.
+// WriteHeaderNow implements gin.ResponseWriter.
 func (w *withheld) WriteHeaderNow() {}
 
-// Status is part of gin.ResponseWriter.
+// Status implements gin.ResponseWriter.
 func (w *withheld) Status() int { return w.status }
 
-// Size is part of gin.ResponseWriter.
+// Size implements gin.ResponseWriter.
 func (w *withheld) Size() int { return w.body.Len() }
 
-// Written is part of gin.ResponseWriter.
+// Written implements gin.ResponseWriter.
 func (w *withheld) Written() bool { return false }

@@ -13,7 +13,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// remember has the tenant's changes answered as before for a minute.
+// remember sets the tenant to repeat answers to changes for a minute.
 func (c *client) remember() {
 	c.Helper()
 	if _, err := dbtest.Pool(c).Exec(c.Context(), "UPDATE tenants SET repeatability_seconds = 60 WHERE id = $1", c.tenant.ID); err != nil {
@@ -21,11 +21,11 @@ func (c *client) remember() {
 	}
 }
 
-// named is a header that names the request.
+// named returns a header with an id of the request.
 func named(id string) []string { return []string{"Client-Request-Id", id} }
 
-// A change that is sent again with its client-request-id is answered as before, byte
-// for byte, and not done again.
+// A change that is repeated with its client-request-id gets the same answer, byte for byte,
+// and isn't made again.
 func TestRepeatedChanges(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -56,27 +56,27 @@ func TestRepeatedChanges(t *testing.T) {
 	}
 }
 
-// versions counts the tenant's partners and what they were before.
+// versions counts the tenant's partners and their replaced versions.
 func (c *client) versions() string {
 	c.Helper()
 	var text string
 	err := dbtest.Pool(c).QueryRow(c.Context(), `SELECT concat(
 		(SELECT count(*) FROM remote_assistance_partners WHERE tenant_id = $1), ' and ',
-		(SELECT count(*) FROM remote_assistance_partner_versions WHERE tenant_id = $1))`, c.tenant.ID).Scan(&text)
+		(SELECT count(*) FROM entity_versions WHERE tenant_id = $1))`, c.tenant.ID).Scan(&text)
 	if err != nil {
 		c.Fatal(err)
 	}
 	return text
 }
 
-// What isn't the same request is done, and so is all where the tenant doesn't ask.
+// A different request is run, and so is every request in a tenant without the setting.
 func TestOtherRequestsAreNoRepeats(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	c.remember()
 	const path, body = "/v1.0" + partners, `{"displayName":"a"}`
 	create := func(c *client, path, body string, header ...string) string {
-		return decode[entity](c, c.want(http.StatusCreated, c.do("POST", path, body, header...))).ID
+		return decode[partner](c, c.want(http.StatusCreated, c.do("POST", path, body, header...))).ID
 	}
 	other := *c
 	other.token = c.issue(c.userToken(readWrite, readOnly)) // the same user
@@ -109,19 +109,19 @@ func TestOtherRequestsAreNoRepeats(t *testing.T) {
 	c.repeatPacked(ids["first"], path, body)
 }
 
-// repeatPacked sends a request again that was sent plain, packed and the other way
-// round, as the Graph SDK for Go does.
+// repeatPacked repeats a plain request compressed and vice versa, as the Graph SDK for Go
+// does.
 func (c *client) repeatPacked(id, path, body string) {
 	c.Helper()
 	for _, again := range []string{gzipped(c, body), body, " " + body + "\n"} {
 		a := c.want(http.StatusCreated, c.do("POST", path, again, append(named("1"), "Content-Encoding", "gzip")...))
-		if got := decode[entity](c, a).ID; got != id {
+		if got := decode[partner](c, a).ID; got != id {
 			c.Errorf("%q: partner %s, want %s", again, got, id)
 		}
 	}
 }
 
-// A refused change is not remembered: what was wrong may be right the next time.
+// A refused change isn't stored, because it may succeed the next time.
 func TestRefusedChangesAreForgotten(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -137,11 +137,11 @@ func TestRefusedChangesAreForgotten(t *testing.T) {
 	c.want(204, begin())
 	var kept int
 	if err := dbtest.Pool(t).QueryRow(t.Context(), "SELECT count(*) FROM repeatable_requests WHERE tenant_id = $1", c.tenant.ID).Scan(&kept); err != nil || kept != 1 {
-		t.Errorf("%d answers are kept, %v", kept, err)
+		t.Errorf("%d answers are stored, %v", kept, err)
 	}
 }
 
-// A batch that is sent again has each change answered as before.
+// In a repeated batch, each change gets the same answer.
 func TestRepeatedBatch(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -160,18 +160,18 @@ func TestRepeatedBatch(t *testing.T) {
 		t.Errorf("%s, then %s: %s partners", first.body, again.body, c.versions())
 	}
 	c.want(200, c.do("POST", "/v1.0/$batch", batch, named("another batch")...))
-	if got := c.versions(); got != "5 and 0" { // the one with an id of its own isn't new
+	if got := c.versions(); got != "5 and 0" { // the one with its own id isn't new
 		t.Errorf("%s partners", got)
 	}
 }
 
-// The time over, a change is done again, and that is remembered.
+// After its time, a change is made again, and that answer is stored.
 func TestRepeatsEnd(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	c.remember()
 	create := func() string {
-		return decode[entity](c, c.want(http.StatusCreated, c.do("POST", "/v1.0"+partners, `{}`, named("1")...))).ID
+		return decode[partner](c, c.want(http.StatusCreated, c.do("POST", "/v1.0"+partners, `{}`, named("1")...))).ID
 	}
 	first := create()
 	for _, step := range []struct {
@@ -192,8 +192,7 @@ func TestRepeatsEnd(t *testing.T) {
 	}
 }
 
-// However many send the same at once, to two replicas, it is done once, and all get
-// the same answer.
+// Concurrent equal requests to two replicas make one change, and all get the same answer.
 func TestConcurrentRepeats(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -204,7 +203,7 @@ func TestConcurrentRepeats(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = replica.Shutdown(context.WithoutCancel(t.Context())) })
 	for _, quota := range []string{"NULL", "1000"} {
-		if _, err := dbtest.Pool(t).Exec(t.Context(), "UPDATE tenants SET partner_quota = "+quota+" WHERE id = $1", c.tenant.ID); err != nil {
+		if _, err := dbtest.Pool(t).Exec(t.Context(), "UPDATE tenants SET entity_quota = "+quota+" WHERE id = $1", c.tenant.ID); err != nil {
 			t.Fatal(err)
 		}
 		c.server.Identity().ForgetCallers()
@@ -225,10 +224,10 @@ func TestConcurrentRepeats(t *testing.T) {
 				t.Errorf("%d %s", a.status, a.body)
 				continue
 			}
-			ids[decode[entity](c, a).ID] = true
+			ids[decode[partner](c, a).ID] = true
 		}
 		if len(ids) != 4 {
-			t.Errorf("quota %s: %d partners were answered, %s are there, %s before", quota, len(ids), c.versions(), before)
+			t.Errorf("quota %s: the answers have %d partners, %s exist, %s existed before", quota, len(ids), c.versions(), before)
 		}
 	}
 	if got := c.versions(); got != "8 and 0" {

@@ -15,16 +15,20 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/entity"
 	"github.com/mocktenant/mocktenant/internal/identity"
 	"github.com/mocktenant/mocktenant/internal/server"
 )
+
+// writers lists the permissions that let a caller write every set.
+var writers = entity.Permissions(func(t *entity.Type) []string { return t.Write })
 
 const (
 	readWrite = "DeviceManagementServiceConfig.ReadWrite.All"
 	readOnly  = "DeviceManagementServiceConfig.Read.All"
 	partners  = "/deviceManagement/remoteAssistancePartners"
 
-	// seedExample is the request of the "Create remoteAssistancePartner" page.
+	// seedExample is the request on Graph's page "Create remoteAssistancePartner".
 	seedExample = `{
   "@odata.type": "#microsoft.graph.remoteAssistancePartner",
   "displayName": "Display Name value",
@@ -46,7 +50,7 @@ var shared struct {
 	err    error
 }
 
-// client is a user of a tenant of one test's own.
+// client is a user in a tenant of a single test.
 type client struct {
 	testing.TB
 	server *server.Server
@@ -54,7 +58,7 @@ type client struct {
 	token  string
 }
 
-// answer is what came back.
+// answer is an HTTP response.
 type answer struct {
 	status int
 	header http.Header
@@ -75,11 +79,11 @@ func setup(t testing.TB) *client {
 	return newClient(t, shared.server)
 }
 
-// newClient is a client of a new tenant with the permission to write.
+// newClient returns a client in a new tenant with permission to write.
 func newClient(t testing.TB, s *server.Server) *client {
 	t.Helper()
 	c := &client{TB: t, server: s, tenant: dbtest.NewTenant(t)}
-	c.token = c.issue(c.userToken(readWrite))
+	c.token = c.issue(c.userToken(writers...))
 	return c
 }
 
@@ -98,8 +102,8 @@ func (c *client) issue(t identity.AccessToken) string {
 	return token
 }
 
-// do sends a request; header holds names and values in turn. A body is JSON
-// unless the header says otherwise.
+// do sends a request; header alternates names and values. The body is JSON unless the
+// header says otherwise.
 func (c *client) do(method, path, body string, header ...string) answer {
 	c.Helper()
 	r, err := http.NewRequestWithContext(c.Context(), method, c.server.URL()+path, strings.NewReader(body))
@@ -144,15 +148,15 @@ func (c *client) want(status int, a answer) answer {
 	return a
 }
 
-// create makes a partner of the body and returns its id.
+// create makes a partner with the body and returns its id.
 func (c *client) create(body string) string {
 	c.Helper()
 	a := c.want(http.StatusCreated, c.do("POST", "/v1.0"+partners, body))
-	return decode[entity](c, a).ID
+	return decode[partner](c, a).ID
 }
 
-// entity is the partner as a client that knows beta reads it.
-type entity struct {
+// partner is the entity in beta.
+type partner struct {
 	Context                         string  `json:"@odata.context"`
 	Type                            string  `json:"@odata.type"`
 	ID                              string  `json:"id"`
@@ -164,10 +168,10 @@ type entity struct {
 }
 
 type list struct {
-	Context  string   `json:"@odata.context"`
-	Count    *int     `json:"@odata.count"`
-	NextLink string   `json:"@odata.nextLink"`
-	Value    []entity `json:"value"`
+	Context  string    `json:"@odata.context"`
+	Count    *int      `json:"@odata.count"`
+	NextLink string    `json:"@odata.nextLink"`
+	Value    []partner `json:"value"`
 }
 
 type errorDocument struct {

@@ -9,7 +9,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
-// However the path of a guarded route is spelled, a request without a token is refused.
+// A guarded route refuses a request without a token in every spelling of its path.
 func TestSpellingsNeedToken(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

@@ -6,14 +6,16 @@ import (
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
+
+	"github.com/mocktenant/mocktenant/internal/front"
 )
 
-// maxThrottled is of how many tenants with a limit this process remembers what
-// they sent lately.
+// maxThrottled is how many rate-limited tenants are tracked; beyond it the least
+// recently seen starts afresh.
 const maxThrottled = 10_000
 
-// throttle holds tenants to the requests a second that they may send to this
-// process. Each request of a batch is one.
+// throttle limits how many requests a second a tenant may send to this process. Each
+// request in a batch counts.
 type throttle struct {
 	limiters *lru.Cache[uuid.UUID, *rate.Limiter]
 }
@@ -26,19 +28,24 @@ func newThrottle() throttle {
 	return throttle{limiters}
 }
 
-func (t throttle) allow(tenant uuid.UUID, perSecond int32) bool {
+func (t throttle) hook() front.Hook {
+	return front.Hook{Before: func(x *front.Exchange) *front.Refusal {
+		if most := x.Tenant.RequestRate; most != nil && !t.allow(x, *most) {
+			return &front.Refusal{Status: http.StatusTooManyRequests, Code: "TooManyRequests", Message: "Too many requests", RetryAfter: throttleRetryAfter}
+		}
+		return nil
+	}}
+}
+
+func (t throttle) allow(x *front.Exchange, perSecond int32) bool {
 	fresh := rate.NewLimiter(rate.Limit(perSecond), int(perSecond))
-	limiter, known, _ := t.limiters.PeekOrAdd(tenant, fresh)
+	limiter, known, _ := t.limiters.PeekOrAdd(x.Tenant.ID, fresh)
 	if !known {
 		limiter = fresh
 	}
-	if limiter.Burst() != int(perSecond) { // an administrator changed it
-		limiter.SetLimit(rate.Limit(perSecond))
-		limiter.SetBurst(int(perSecond))
+	if limiter.Burst() != int(perSecond) { // an administrator has changed it
+		limiter.SetLimitAt(x.Now, rate.Limit(perSecond))
+		limiter.SetBurstAt(x.Now, int(perSecond))
 	}
-	return limiter.Allow()
-}
-
-func errTooManyRequests() *graphError {
-	return &graphError{status: http.StatusTooManyRequests, code: "TooManyRequests", message: "Too many requests", wrapped: true}
+	return limiter.AllowN(x.Now, 1)
 }

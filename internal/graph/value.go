@@ -1,24 +1,59 @@
 package graph
 
 import (
+	"cmp"
 	"encoding/hex"
+	"errors"
+	"slices"
+	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
-	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/entity"
 	"github.com/mocktenant/mocktenant/internal/odata"
 )
 
-// value is the value of one member of a body, still to be read. Its methods
-// read it as one type and refuse every other in the words of Microsoft's OData
-// reader.
+// value is the value of a member in a body before it is read. Each method reads it as one
+// type and refuses any other in the words of Microsoft's OData reader.
 type value struct {
 	name    string
 	decoder *jsontext.Decoder
+	beta    bool // the requested version is beta
+
+	nullable bool
+}
+
+// read reads the value of a property.
+func (v value) read(p *entity.Property) (entity.Value, error) {
+	v.nullable = p.Nullable
+	switch p.Kind {
+	case entity.TextKind:
+		return v.nullableString(p.Max)
+	case entity.URLKind:
+		return v.nullableURL(p.Max)
+	case entity.EnumKind:
+		return v.enum(p.EnumIn(v.beta))
+	case entity.FlagsKind:
+		return v.flags(p.Enum)
+	case entity.DateKind:
+		return v.dateTimeOffset()
+	case entity.BooleanKind:
+		return v.boolean()
+	case entity.IntegerKind:
+		return v.integer()
+	case entity.StringsKind:
+		return v.collection(func(raw jsontext.Value) (string, error) { return entity.ReadStrings(p.Max, raw) })
+	default:
+		return v.collection(func(raw jsontext.Value) (string, error) { return entity.ReadObjects(p.Object, raw, v.beta) })
+	}
+}
+
+// errUnknownProperty refuses a member that doesn't exist in its type.
+func errUnknownProperty(name, typeName string) error {
+	return errModelValidation(name, "The property '%s' does not exist on type '%s'. Make sure to only use property names that are defined by the type.", name, typeName)
 }
 
 // text reads a string; ok is false for null.
@@ -42,66 +77,143 @@ func (v value) text(edmType string) (text string, ok bool, err error) {
 	}
 }
 
-// required reads a string that may not be null.
+// required reads a string other than null.
 func (v value) required(edmType string) (string, error) {
 	text, ok, err := v.text(edmType)
 	if err == nil && !ok {
-		err = errModelValidation(v.name, "A null value was found for the property named '%[1]s', which has the expected type '%[2]s[Nullable=False]'. The expected type '%[2]s[Nullable=False]' does not allow null values.", v.name, edmType)
+		err = errNull(v.name, edmType)
 	}
 	return text, err
 }
 
-// nullableString reads an Edm.String of at most most characters. U+0000 is
-// refused: Postgres can't keep it.
-func (v value) nullableString(most int) (*string, error) {
+func errNull(name, edmType string) error {
+	return errModelValidation(name, "A null value was found for the property named '%[1]s', which has the expected type '%[2]s[Nullable=False]'. The expected type '%[2]s[Nullable=False]' does not allow null values.", name, edmType)
+}
+
+// nullableString reads an Edm.String of up to most characters. It refuses U+0000, which
+// Postgres can't store.
+func (v value) nullableString(most int) (entity.Value, error) {
 	text, ok, err := v.text("Edm.String")
 	switch {
+	case err == nil && !ok && !v.nullable:
+		return entity.Value{}, errNull(v.name, "Edm.String")
 	case err != nil || !ok:
-		return nil, err
+		return entity.Value{Null: true}, err
 	case strings.ContainsRune(text, 0):
-		return nil, errModelValidation(v.name, "The value of the property '%s' holds the character U+0000, which is not supported.", v.name)
+		return entity.Value{}, errModelValidation(v.name, "The value of the property '%s' holds the character U+0000, which is not supported.", v.name)
 	case utf8.RuneCountInString(text) > most:
-		return nil, errModelValidation(v.name, "The value of the property '%s' has %d characters; at most %d are allowed.", v.name, utf8.RuneCountInString(text), most)
+		return entity.Value{}, errModelValidation(v.name, "The value of the property '%s' has %d characters; at most %d are allowed.", v.name, utf8.RuneCountInString(text), most)
 	}
-	return &text, nil
+	return entity.Value{Text: text}, nil
 }
 
 // nullableURL reads an Edm.String that holds an absolute http or https URL.
-func (v value) nullableURL(most int) (*string, error) {
-	text, err := v.nullableString(most)
-	if err == nil && text != nil && !absoluteURL(*text) {
-		return nil, errModelValidation(v.name, "The value '%s' of the property '%s' is not an absolute http or https URL.", *text, v.name)
+func (v value) nullableURL(most int) (entity.Value, error) {
+	read, err := v.nullableString(most)
+	if err == nil && !read.Null && !entity.AbsoluteURL(read.Text) {
+		return entity.Value{}, errModelValidation(v.name, "The value '%s' of the property '%s' is not an absolute http or https URL.", read.Text, v.name)
 	}
-	return text, err
+	return read, err
 }
 
-func (v value) enum(edmType string, valid func(string) bool) (string, error) {
-	name, err := v.required(edmType)
+// flags reads members of an enumeration, with commas between them.
+func (v value) flags(t *odata.EnumType) (entity.Value, error) {
+	text, err := v.required(t.Name)
+	if err != nil {
+		return entity.Value{}, err
+	}
+	sum, unknown, ok := t.ParseFlags(text)
+	if !ok {
+		return entity.Value{}, errModelValidation(v.name, "Requested value '%s' was not found.", unknown)
+	}
+	return entity.Value{Number: sum}, nil
+}
+
+func (v value) enum(t *odata.EnumType) (entity.Value, error) {
+	name, err := v.required(t.Name)
 	switch {
 	case err != nil:
-		return "", err
+		return entity.Value{}, err
 	case strings.TrimSpace(name) == "":
-		return "", errModelValidation(v.name, "Must specify valid information for parsing in the string.")
-	case !valid(name):
-		return "", errModelValidation(v.name, "Requested value '%s' was not found.", name)
+		return entity.Value{}, errModelValidation(v.name, "Must specify valid information for parsing in the string.")
+	case !slices.Contains(t.Members, name):
+		return entity.Value{}, errModelValidation(v.name, "Requested value '%s' was not found.", name)
 	}
-	return name, nil
+	return entity.Value{Text: name}, nil
 }
 
-func (v value) dateTimeOffset() (time.Time, error) {
-	text, err := v.required("Edm.DateTimeOffset")
-	if err != nil {
-		return time.Time{}, err
+func (v value) dateTimeOffset() (entity.Value, error) {
+	text, ok, err := v.text("Edm.DateTimeOffset")
+	switch {
+	case err != nil:
+		return entity.Value{}, err
+	case !ok && v.nullable:
+		return entity.Value{Null: true}, nil
+	case !ok:
+		return entity.Value{}, errNull(v.name, "Edm.DateTimeOffset")
 	}
 	t, err := odata.ParseDateTimeOffset(text)
 	if err != nil {
-		return time.Time{}, errModelValidation(v.name, "%s", err)
+		return entity.Value{}, errModelValidation(v.name, "%s", err)
 	}
-	return t, nil
+	return entity.DateValue(t), nil
 }
 
-// annotation reads a control member: only the type is looked at, and must be
-// the expected one.
+// boolean reads an Edm.Boolean other than null.
+func (v value) boolean() (entity.Value, error) {
+	switch kind := v.decoder.PeekKind(); kind {
+	case 't', 'f':
+		token, err := v.decoder.ReadToken()
+		return entity.Value{Bool: token.Bool()}, err
+	case '"':
+		literal, err := v.decoder.ReadValue()
+		if err == nil {
+			err = errModelValidation(v.name, "Cannot convert the literal '%s' to the expected type 'Edm.Boolean'.", strings.Trim(string(literal), `"`))
+		}
+		return entity.Value{}, err
+	}
+	_, err := v.required("Edm.Boolean")
+	return entity.Value{}, err
+}
+
+// integer reads an Edm.Int32 other than null.
+func (v value) integer() (entity.Value, error) {
+	if v.decoder.PeekKind() != '0' {
+		_, err := v.required("Edm.Int32")
+		if err == nil {
+			err = errModelValidation(v.name, "Cannot convert a string to the expected type 'Edm.Int32'.")
+		}
+		return entity.Value{}, err
+	}
+	literal, err := v.decoder.ReadValue()
+	if err != nil {
+		return entity.Value{}, err
+	}
+	n, err := strconv.ParseInt(string(literal), 10, 32)
+	if err != nil {
+		return entity.Value{}, errModelValidation(v.name, "Cannot convert the literal '%s' to the expected type 'Edm.Int32'.", literal)
+	}
+	return entity.Value{Number: n}, nil
+}
+
+// collection reads a collection or null; read reads its items.
+func (v value) collection(read func(jsontext.Value) (string, error)) (entity.Value, error) {
+	raw, err := v.decoder.ReadValue()
+	if err != nil {
+		return entity.Value{}, err
+	}
+	if raw.Kind() == 'n' && v.nullable {
+		return entity.Value{Null: true}, nil
+	}
+	text, err := read(raw)
+	var fault *entity.Fault
+	if errors.As(err, &fault) {
+		return entity.Value{}, errModelValidation(cmp.Or(fault.Member, v.name), "%s", fault.Message)
+	}
+	return entity.Value{Text: text}, err
+}
+
+// annotation reads a control member. Only the type is checked: it must be the expected one.
 func (v value) annotation(expected string) error {
 	if v.name != "@odata.type" && v.name != "@type" {
 		return v.decoder.SkipValue()
@@ -120,24 +232,6 @@ func (v value) annotation(expected string) error {
 	return errModelValidation(v.name, "A type named '%s' could not be resolved by the model. When a model is available, each type name must resolve to a valid type.", name)
 }
 
-// appendString appends text as JSON.
-func appendString(b []byte, text string) []byte {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			b, _ = jsontext.AppendQuote(b, text) // invalid UTF-8, its only error, can't come out of Postgres
-			return b
-		}
-	}
-	return append(append(append(b, '"'), text...), '"') // nearly all
-}
-
-func appendNullableString(b []byte, text *string) []byte {
-	if text == nil {
-		return append(b, "null"...)
-	}
-	return appendString(b, *text)
-}
-
 func appendUUID(b []byte, id uuid.UUID) []byte {
 	var text [38]byte
 	text[0], text[9], text[14], text[19], text[24], text[37] = '"', '-', '-', '-', '-', '"'
@@ -149,8 +243,7 @@ func appendUUID(b []byte, id uuid.UUID) []byte {
 	return append(b, text[:]...)
 }
 
-// appendTime appends a date from the columns in which it is kept.
-func appendTime(b []byte, at time.Time, hundredNs, offset int16) []byte {
-	b = odata.AppendDateTimeOffset(append(b, '"'), db.JoinTime(at, hundredNs, offset))
-	return append(b, '"')
+// appendValue appends the value of a property as JSON.
+func (x *exchange) appendValue(b []byte, p *entity.Property, v entity.Value) []byte {
+	return p.AppendJSON(b, v, entity.Form{Beta: x.version.beta, Typed: x.format.metadata != "none"})
 }

@@ -19,50 +19,51 @@ import (
 
 	"github.com/mocktenant/mocktenant/internal/bearer"
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/tenant"
 )
 
 const (
 	// GraphAudience is the audience of tokens for Microsoft Graph.
 	GraphAudience = "https://graph.microsoft.com"
 
-	// clockSkew is how long before its issue a token already is valid: Entra
-	// dates iat and nbf five minutes back, so that a resource whose clock is
-	// behind accepts it.
+	// clockSkew is how long before its issue a token is already valid. Entra dates iat and
+	// nbf five minutes back, so that a resource whose clock lags accepts the token.
 	clockSkew = 5 * time.Minute
 
-	// maxTokenBytes bounds what is parsed at all; Entra's own stay below it.
+	// maxTokenBytes bounds the tokens that are parsed; Entra's own are smaller.
 	maxTokenBytes = 16 << 10
 
-	// appDefaultRole is what Entra puts into wids of every app-only token.
+	// appDefaultRole is in wids of every app-only token of Entra.
 	appDefaultRole = "0997a1d0-0d1d-4acb-b408-d5ca73121e90"
 )
 
-// AccessToken says what an access token is to hold.
+// AccessToken describes an access token to issue.
 type AccessToken struct {
-	Audience       string // whom it is for; "" is Microsoft Graph
+	Audience       string // the audience; "" is Microsoft Graph
 	TenantID       uuid.UUID
 	ObjectID       uuid.UUID // the user, or the application's service principal
 	AppID          uuid.UUID // the client application
 	AppName        string
-	Proof          string // how the client proved itself (appidacr): "0" not at all, "1" or "" by a secret, "2" by a certificate
+	Proof          string // how the client proved its identity (appidacr): "0" without proof, "1" or "" by a secret, "2" by a certificate
 	UserName       string // user principal name; "" for an app-only token
-	DisplayName    string // of the user, as the two names below
+	DisplayName    string // of the user, like the two names below
 	GivenName      string
 	FamilyName     string
-	DirectoryRoles []uuid.UUID   // of the user: template ids
-	Address        string        // from which the user signed in
+	DirectoryRoles []uuid.UUID   // of the user, as template ids
+	Address        string        // the user's address at sign-in
 	Scopes         []string      // delegated permissions
-	Roles          []string      // application permissions, of an app-only token
+	Roles          []string      // application permissions, for an app-only token
 	ClaimsCapable  bool          // whether the client understands claims challenges
-	Lifetime       time.Duration // from now
+	Now            time.Time     // when it is issued; zero is the service's time
+	Lifetime       time.Duration // from then
 
-	// ValidFrom is when the tenant was made and the last tokens of the application
-	// and the user were revoked, whichever was last. The token counts as issued no
-	// earlier, also where the clock of who did that is ahead.
+	// ValidFrom is when the tenant was made or the tokens of the application or the user
+	// were last revoked, whichever is latest. The token's issue time is never earlier, even
+	// if the clock of the process that revoked tokens is ahead.
 	ValidFrom time.Time
 }
 
-// payload is a v1.0 access token of Graph's form, as it is signed.
+// payload is the payload of a v1.0 access token in Graph's form.
 type payload struct {
 	Audience       jwt.Audience     `json:"aud"`
 	Issuer         string           `json:"iss"`
@@ -97,10 +98,13 @@ type payload struct {
 
 // IssueAccessToken signs an access token in Graph's form.
 func (p *Provider) IssueAccessToken(t AccessToken) (string, error) {
-	return p.sign(t.payload(p.now()))
+	if t.Now.IsZero() {
+		t.Now = p.now()
+	}
+	return p.sign(t.payload(t.Now))
 }
 
-// sign signs claims by the key whose turn it is.
+// sign signs claims with the current signing key.
 func (p *Provider) sign(claims any) (string, error) {
 	key := p.keys.signer(p.now())
 	if key == nil {
@@ -120,99 +124,119 @@ func (p *Provider) sign(claims any) (string, error) {
 
 // VerifyAccessToken checks the signature (RS256, by one of our keys), audience,
 // issuer, lifetime and tenant of a token for Microsoft Graph, and that it was
-// not revoked, and returns what it claims. The error is one of the bearer
-// package, wrapped with its reason, or the database's.
-func (p *Provider) VerifyAccessToken(ctx context.Context, raw string) (*bearer.Claims, error) {
+// not revoked, and returns what it claims and the settings of its tenant. The error is
+// one of the bearer package, wrapped with its reason, or the database's. A token that was
+// the tenant's but is no longer good is returned with its error.
+func (p *Provider) VerifyAccessToken(ctx context.Context, raw string) (*bearer.Claims, *tenant.Settings, error) {
 	token, err := p.verified(ctx, raw)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !token.forGraph {
-		return nil, fmt.Errorf("%w: %q", bearer.ErrAudience, []string(token.audience))
+		return nil, nil, fmt.Errorf("%w: %q", bearer.ErrAudience, []string(token.audience))
 	}
 	return p.check(ctx, token)
 }
 
 // verifyToken is the same for a token of any one audience.
-func (p *Provider) verifyToken(ctx context.Context, raw string) (*bearer.Claims, error) {
+func (p *Provider) verifyToken(ctx context.Context, raw string) (*bearer.Claims, *tenant.Settings, error) {
 	token, err := p.verified(ctx, raw)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(token.audience) != 1 {
-		return nil, fmt.Errorf("%w: %q", bearer.ErrAudience, []string(token.audience))
+		return nil, nil, fmt.Errorf("%w: %q", bearer.ErrAudience, []string(token.audience))
 	}
 	return p.check(ctx, token)
 }
 
-// check holds a token against the clock and what it stands on.
-func (p *Provider) check(ctx context.Context, token *verifiedToken) (*bearer.Claims, error) {
+// personal are the settings of the tenant of all personal accounts, which the database
+// doesn't have.
+var personal = tenant.Settings{ID: bearer.ConsumersTenantID}
+
+// check checks a token against the clock, and against its tenant, application and user.
+func (p *Provider) check(ctx context.Context, token *verifiedToken) (*bearer.Claims, *tenant.Settings, error) {
 	now := p.now()
 	switch {
 	case token.err != nil:
-		return nil, token.err
-	case !now.Before(token.expiry):
-		return nil, fmt.Errorf("%w at %s", bearer.ErrExpired, token.expiry.UTC())
-	case now.Before(token.notBefore):
-		return nil, fmt.Errorf("%w until %s", bearer.ErrNotYetValid, token.notBefore.UTC())
+		return nil, nil, token.err
+	case token.claims.Personal():
+		return &token.claims, &personal, token.checkLifetime(now)
 	}
-	claims := token.claims
-	if claims.Personal() {
-		return &claims, nil // the tenant of all personal accounts is no row of ours
+	caller, err := p.caller(ctx, &token.claims)
+	if err == nil {
+		now = caller.Tenant.Clock.Now(now)
 	}
-	return &claims, p.checkCaller(ctx, &claims, token.issued)
+	if err := token.checkLifetime(now); err != nil { // before anything else about the token
+		return &token.claims, caller.Tenant, err
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return &token.claims, caller.Tenant, token.checkCaller(caller, now)
 }
 
-// checkCaller refuses a token whose tenant, application or user is gone, or
-// which was revoked.
-func (p *Provider) checkCaller(ctx context.Context, claims *bearer.Claims, issued time.Time) error {
+// caller finds a token's caller. A tenant whose time is over, by the service's clock, is
+// gone.
+func (p *Provider) caller(ctx context.Context, claims *bearer.Claims) (tenant.Caller, error) {
 	app, err := uuid.Parse(claims.AppID)
 	if err != nil {
-		return fmt.Errorf("%w: appid %q", bearer.ErrClaims, claims.AppID)
+		return tenant.Caller{}, fmt.Errorf("%w: appid %q", bearer.ErrClaims, claims.AppID)
 	}
-	caller, err := p.callers.get(ctx, p.queries, db.GetCallerParams{TenantID: claims.TenantID, ClientID: app, ObjectID: claims.ObjectID})
+	caller, err := p.callers.Caller(ctx, db.GetCallerParams{TenantID: claims.TenantID, ClientID: app, ObjectID: claims.ObjectID})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return fmt.Errorf("%w: %s", bearer.ErrTenant, claims.TenantID)
+		return caller, fmt.Errorf("%w: %s", bearer.ErrTenant, claims.TenantID)
 	}
 	if err != nil {
-		return err
+		return caller, err
 	}
-	if caller.ExpiresAt != nil && !p.now().Before(*caller.ExpiresAt) {
-		return fmt.Errorf("%w: %s has expired", bearer.ErrTenant, claims.TenantID)
+	if end := caller.Tenant.ExpiresAt; end != nil && !p.now().Before(*end) {
+		return caller, fmt.Errorf("%w: %s has expired", bearer.ErrTenant, claims.TenantID)
 	}
-	claims.ApplicationPermissions = caller.PermissionRule == db.PermissionRuleCurrent
-	claims.PageSize = int64(caller.PageSize)
-	claims.Repeatability = time.Duration(caller.RepeatabilitySeconds) * time.Second
-	claims.PartnerQuota, claims.RequestRate, claims.IDSeed = caller.PartnerQuota, caller.RequestRate, caller.IDSeed
-	user := claims.IDType == "user"
+	return caller, nil
+}
+
+func (t *verifiedToken) checkLifetime(now time.Time) error {
 	switch {
-	case caller.ApplicationValidFrom == nil, user && caller.UserEnabled == nil, user && !*caller.UserEnabled:
-		return &bearer.RevokedError{ValidFrom: p.now()}
-	case issued.Before(caller.TenantCreatedAt): // it was of another tenant of this id
-		return &bearer.RevokedError{ValidFrom: caller.TenantCreatedAt}
-	case issued.Before(*caller.ApplicationValidFrom):
+	case !now.Before(t.expiry):
+		return fmt.Errorf("%w at %s", bearer.ErrExpired, t.expiry.UTC())
+	case now.Before(t.notBefore):
+		return fmt.Errorf("%w until %s", bearer.ErrNotYetValid, t.notBefore.UTC())
+	}
+	return nil
+}
+
+// checkCaller refuses a token whose application or user is gone, or which was revoked.
+func (t *verifiedToken) checkCaller(caller tenant.Caller, now time.Time) error {
+	user := t.claims.IDType == "user"
+	switch {
+	case caller.ApplicationValidFrom == nil, user && !caller.UserEnabled:
+		return &bearer.RevokedError{ValidFrom: now}
+	case t.issued.Before(caller.Tenant.CreatedAt): // it belonged to another tenant of this id
+		return &bearer.RevokedError{ValidFrom: caller.Tenant.CreatedAt}
+	case t.issued.Before(*caller.ApplicationValidFrom):
 		return &bearer.RevokedError{ValidFrom: *caller.ApplicationValidFrom}
-	case user && issued.Before(*caller.UserValidFrom):
+	case user && t.issued.Before(*caller.UserValidFrom):
 		return &bearer.RevokedError{ValidFrom: *caller.UserValidFrom}
 	}
 	return nil
 }
 
-// verifiedToken is a token whose signature is ours, and what it says.
+// verifiedToken is a token signed by us, and its content.
 type verifiedToken struct {
 	audience          jwt.Audience
 	forGraph          bool
 	issued            time.Time
 	notBefore, expiry time.Time
-	claims            bearer.Claims // none of the tenant's
+	claims            bearer.Claims // shared by requests: nobody changes them
 	err               error         // why it is refused whenever it comes; then there are no claims
 }
 
-// verified reads a token whose signature is ours. A signature is checked once: as
-// long as the token is remembered, by its hash, the same bytes are neither checked nor
-// read again. What may change is for the caller to check each time.
+// verified reads a token signed by us. It parses the token and checks the signature only
+// once, and then remembers the result by the token's hash. The caller must check what can
+// change on each call.
 func (p *Provider) verified(ctx context.Context, raw string) (*verifiedToken, error) {
-	var buffer [2 << 10]byte // for nearly all tokens, which are not copied to the heap to be hashed
+	var buffer [2 << 10]byte // large enough for nearly all tokens, so that hashing them allocates nothing
 	hash := sha256.Sum256(append(buffer[:0], raw...))
 	if token, ok := p.seen.Get(hash); ok {
 		return token, nil
@@ -303,7 +327,7 @@ func (b *payload) asUser(t AccessToken) {
 	}
 }
 
-// read reads what Graph asks of a token, and all of it that never changes.
+// read extracts from a token everything that Graph needs and that never changes.
 func (b *payload) read() *verifiedToken {
 	t := &verifiedToken{audience: b.Audience, forGraph: forGraph(b.Audience), issued: b.issued()}
 	tenant, err := uuid.Parse(b.TenantID)
@@ -323,7 +347,7 @@ func (b *payload) read() *verifiedToken {
 		t.err = fmt.Errorf("%w: no exp", bearer.ErrClaims)
 		return t
 	}
-	t.expiry, t.notBefore = b.Expiry.Time(), b.NotBefore.Time() // the zero time if there is none
+	t.expiry, t.notBefore = b.Expiry.Time(), b.NotBefore.Time() // the zero time if absent
 	t.claims = bearer.Claims{
 		TenantID: tenant,
 		ObjectID: object,
@@ -331,6 +355,7 @@ func (b *payload) read() *verifiedToken {
 		Scopes:   strings.Fields(b.Scopes),
 		Roles:    b.Roles,
 		IDType:   b.IDType,
+		Expires:  t.expiry,
 	}
 	if len(b.Audience) == 1 {
 		t.claims.Audience = b.Audience[0]
@@ -340,8 +365,7 @@ func (b *payload) read() *verifiedToken {
 
 func issuer(tenant uuid.UUID) string { return "https://sts.windows.net/" + tenant.String() + "/" }
 
-// forGraph tells whether the audience is Graph, by name or by application id,
-// and nobody else.
+// forGraph reports whether Graph, by name or application id, is the only audience.
 func forGraph(audience jwt.Audience) bool {
 	if len(audience) != 1 {
 		return false
@@ -352,15 +376,15 @@ func forGraph(audience jwt.Audience) bool {
 
 func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
 
-// newAIO is what only the authority reads of its own token: the moment of issue
-// to the microsecond, which iat, put back and in seconds, doesn't tell.
+// newAIO makes the aio claim, which only the authority itself reads: the issue time in
+// microseconds. iat can't tell that, because it is in seconds and dated back.
 func newAIO(now time.Time) string {
 	raw := binary.BigEndian.AppendUint64(nil, uint64(now.UnixMicro()))
 	id := uuid.New()
 	return base64.RawURLEncoding.EncodeToString(append(raw, id[:]...))
 }
 
-// issued is when the token was issued.
+// issued returns when the token was issued.
 func (b *payload) issued() time.Time {
 	raw, err := base64.RawURLEncoding.DecodeString(b.AIO)
 	if err == nil && len(raw) == 24 {
@@ -372,7 +396,7 @@ func (b *payload) issued() time.Time {
 	return time.Time{}
 }
 
-// newUTI makes the token's own name: 16 bytes, as Entra's.
+// newUTI makes the token's unique id: 16 bytes, like Entra's.
 func newUTI() string {
 	id := uuid.New()
 	return base64.RawURLEncoding.EncodeToString(id[:])

@@ -12,7 +12,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// globalAdministrator is the template id of the role that may consent for all.
+// globalAdministrator is the template id of the role that may consent on behalf of all
+// users.
 // https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference
 var globalAdministrator = uuid.MustParse("62e90394-69f5-4237-9190-012177145e10")
 
@@ -40,8 +41,11 @@ func (p *Provider) adminConsent(x *exchange) error {
 	if err := p.sameOrigin.Check(x.Request); err != nil {
 		return errForeignForm(err)
 	}
-	if x.Request.PostForm.Get("action") == "cancel" {
+	switch x.Request.PostForm.Get("action") {
+	case "cancel":
 		return p.cancelAuthorization(r)
+	case "change-password":
+		return p.showSignInAgain(r, db.User{}, nil)
 	}
 	return p.consent(r)
 }
@@ -51,12 +55,12 @@ func (p *Provider) consent(r authorization) error {
 	var refusal *aadError
 	if errors.As(err, &refusal) {
 		r.refused(refusal)
-		return p.showSignIn(r, nil, r.Request.PostForm.Get("user"), refusal)
+		return p.showSignInAgain(r, user, refusal)
 	}
 	if err != nil {
 		return err
 	}
-	tenant, err := p.tenant(r.Request.Context(), user.TenantID)
+	tenant, err := p.tenant(r.exchange, user.TenantID)
 	if err != nil {
 		return err
 	}
@@ -75,16 +79,16 @@ func (p *Provider) consent(r authorization) error {
 	return r.redirect(url.Values{"tenant": {tenant.ID.String()}, "admin_consent": {"True"}})
 }
 
-// grantRequired grants all that an application requires, for every user, or
+// grantRequired grants an application everything that it requires, for every user, or
 // nothing.
 func (p *Provider) grantRequired(r authorization, app db.Application) error {
 	ctx := r.Request.Context()
 	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		q := db.New(tx)
-		err := q.GrantScopes(ctx, db.GrantScopesParams{TenantID: app.TenantID, ClientID: app.ClientID, Scopes: app.RequiredScopes, CreatedAt: r.now})
+		err := q.GrantScopes(ctx, db.GrantScopesParams{TenantID: app.TenantID, ClientID: app.ClientID, Scopes: app.RequiredScopes, CreatedAt: r.Now})
 		if err != nil {
 			return err
 		}
-		return q.GrantRoles(ctx, db.GrantRolesParams{TenantID: app.TenantID, ClientID: app.ClientID, Roles: app.RequiredRoles, CreatedAt: r.now})
+		return q.GrantRoles(ctx, db.GrantRolesParams{TenantID: app.TenantID, ClientID: app.ClientID, Roles: app.RequiredRoles, CreatedAt: r.Now})
 	})
 }

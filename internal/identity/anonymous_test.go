@@ -12,7 +12,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-// size is how much a table has.
+// size is the size of a table.
 type size struct{ rows, bytes int64 }
 
 // tables returns every table of the database with its size.
@@ -35,8 +35,8 @@ func (c *tenant) tables() map[string]size {
 	return all
 }
 
-// longForm has every parameter that some endpoint knows, each as long as it may be, but
-// for those that are set.
+// longForm has every parameter of every endpoint, each as long as allowed unless set in
+// pairs.
 func longForm(pairs ...string) url.Values {
 	form := url.Values{}
 	for _, name := range []string{
@@ -49,8 +49,8 @@ func longForm(pairs ...string) url.Values {
 	return with(form, pairs...)
 }
 
-// What anybody can make the service keep without proving anything is a bounded number of
-// device codes, each of bounded size, for as long as they live.
+// Anonymous callers can make the service store only a bounded number of device codes, each
+// of bounded size and lifetime.
 func TestAnonymousCallersKeepLittle(t *testing.T) {
 	t.Parallel()
 	c, clock := setupClock(t)
@@ -94,7 +94,7 @@ func TestAnonymousCallersKeepLittle(t *testing.T) {
 	c.device()
 }
 
-// floodDeviceCodes asks for device codes until that is refused.
+// floodDeviceCodes requests device codes until the service refuses.
 func (c *tenant) floodDeviceCodes() {
 	c.Helper()
 	scope := "openid " + identity.Longest("scope")[len("openid "):]
@@ -116,13 +116,13 @@ func (c *tenant) wantThrottled(a answer) {
 	}
 }
 
-// A client and an authority have a bounded number of pending codes, whoever asked.
+// A client and an authority have a bounded number of pending codes, whoever requested them.
 func TestPendingDeviceCodes(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	fill := func(client any, n int) {
-		c.exec(`INSERT INTO device_codes (hash, user_code, authority, client_id, scope, address, created_at, expires_at)
-			SELECT uuid_send(gen_random_uuid()), gen_random_uuid()::text, $1::uuid::text, COALESCE($2::uuid, gen_random_uuid()), 'openid', 'other', now(), now() + interval '10 minutes'
+		c.exec(`INSERT INTO device_codes (hash, user_code, authority, client_id, scope, address, created_at, expires_at, kept_until)
+			SELECT uuid_send(gen_random_uuid()), gen_random_uuid()::text, $1::uuid::text, COALESCE($2::uuid, gen_random_uuid()), 'openid', 'other', now(), now() + interval '10 minutes', now() + interval '10 minutes'
 			FROM generate_series(1, $3)`, client, n)
 	}
 	ask := func() answer {
@@ -131,7 +131,7 @@ func TestPendingDeviceCodes(t *testing.T) {
 	fill(c.public, identity.MaxDeviceCodesOfClient-1)
 	c.want(200, ask())
 	c.wantThrottled(ask())
-	c.exec("UPDATE device_codes SET expires_at = now() WHERE authority = $1::uuid::text")
+	c.exec("UPDATE device_codes SET kept_until = now() WHERE authority = $1::uuid::text")
 	c.want(200, ask())
 	fill(nil, identity.MaxDeviceCodesOfAuthority)
 	c.wantThrottled(ask())
@@ -139,7 +139,7 @@ func TestPendingDeviceCodes(t *testing.T) {
 	c.want(200, ask())
 }
 
-// A parameter that is longer than any client's is refused by name, before it is kept.
+// A parameter longer than any client sends is refused by name before it is stored.
 func TestLongParameters(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

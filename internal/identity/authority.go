@@ -12,7 +12,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// The authorities that stand for many tenants.
+// The authorities that serve many tenants.
 // https://learn.microsoft.com/entra/identity-platform/v2-protocols#endpoints
 const (
 	common        = "common"        // every account
@@ -20,7 +20,7 @@ const (
 	consumers     = "consumers"     // personal accounts; this service has none
 )
 
-// ReservedID says what has the id that therefore no tenant may have; "" is nothing.
+// ReservedID says what already has this id, which no tenant may have, or returns "".
 func ReservedID(id uuid.UUID) string {
 	if id == bearer.ConsumersTenantID {
 		return "the tenant of all personal Microsoft accounts"
@@ -28,8 +28,8 @@ func ReservedID(id uuid.UUID) string {
 	return ""
 }
 
-// ReservedDomain says what an authority of this name is, if no domain may have it: a
-// tenant's couldn't be reached; "" is nothing.
+// ReservedDomain says which authority already has this name, which no domain may have
+// because its tenant couldn't be reached, or returns "".
 func ReservedDomain(name string) string {
 	switch name = strings.ToLower(name); name {
 	case common, organizations, consumers:
@@ -41,17 +41,17 @@ func ReservedDomain(name string) string {
 	return ""
 }
 
-// authority is whom a path names: one tenant, or many.
+// authority is an authority named by a path: that of one tenant, or of many.
 type authority struct {
 	name   string     // common, organizations, consumers, or the tenant's id
-	tenant *db.Tenant // nil for many
+	tenant *db.Tenant // nil if it serves many tenants
 }
 
-// authority finds whom the path names.
+// authority finds the authority that the path names.
 func (p *Provider) authority(x *exchange) (authority, error) {
 	a, err := p.findAuthority(x.Request.Context(), x.Param("tenant"))
-	if a.tenant != nil {
-		x.about(a.tenant.ID)
+	if err == nil && a.tenant != nil {
+		err = x.enter(a.tenant)
 	}
 	return a, err
 }
@@ -90,7 +90,7 @@ func (p *Provider) findTenant(ctx context.Context, name string) (db.Tenant, erro
 	return p.getTenant(ctx, id)
 }
 
-// getTenant finds a tenant whose time isn't over.
+// getTenant finds a tenant that hasn't expired.
 func (p *Provider) getTenant(ctx context.Context, id uuid.UUID) (db.Tenant, error) {
 	tenant, err := p.queries.GetTenant(ctx, id)
 	if err == nil && tenant.ExpiresAt != nil && !p.now().Before(*tenant.ExpiresAt) {
@@ -99,22 +99,25 @@ func (p *Provider) getTenant(ctx context.Context, id uuid.UUID) (db.Tenant, erro
 	return tenant, err
 }
 
-// tenant finds the tenant that a code, a token or a user is of; it may be gone.
-func (p *Provider) tenant(ctx context.Context, id uuid.UUID) (db.Tenant, error) {
-	tenant, err := p.getTenant(ctx, id)
+// tenant finds the tenant that a code, a token or a user belongs to; it may be gone.
+func (p *Provider) tenant(x *exchange, id uuid.UUID) (db.Tenant, error) {
+	tenant, err := p.getTenant(x.Request.Context(), id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = errNoTenant(id.String())
 	}
-	return tenant, err
+	if err != nil {
+		return tenant, err
+	}
+	return tenant, x.enter(&tenant)
 }
 
 func errNoTenant(name string) *aadError {
 	return refuse(90002, invalidRequest, "Tenant '%s' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.", name)
 }
 
-// tenantOfUser is the authority's tenant or, where it stands for many, the one
-// that owns the domain of the user's name.
-func (p *Provider) tenantOfUser(ctx context.Context, a authority, userName string) (db.Tenant, error) {
+// tenantOfUser returns the authority's tenant or, at an authority of many tenants, the
+// one that owns the domain of the user's name.
+func (p *Provider) tenantOfUser(x *exchange, a authority, userName string) (db.Tenant, error) {
 	if a.tenant != nil {
 		return *a.tenant, nil
 	}
@@ -122,15 +125,18 @@ func (p *Provider) tenantOfUser(ctx context.Context, a authority, userName strin
 	if a.name == consumers || domain == "" {
 		return db.Tenant{}, errNoUser(a.name)
 	}
-	tenant, err := p.findTenant(ctx, strings.ToLower(domain))
+	tenant, err := p.findTenant(x.Request.Context(), strings.ToLower(domain))
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = errNoUser(a.name)
 	}
-	return tenant, err
+	if err != nil {
+		return tenant, err
+	}
+	return tenant, x.enter(&tenant)
 }
 
-// admits returns an error unless the authority stands for the tenant, which a
-// code or a token names.
+// admits returns an error unless the authority serves the tenant that a code or a token
+// names.
 func (a authority) admits(tenant uuid.UUID) error {
 	if a.name == consumers || a.tenant != nil && a.tenant.ID != tenant {
 		return refuse(700005, invalidGrant, "Provided Authorization Code or Refresh Token is intended to be used against another tenant.")

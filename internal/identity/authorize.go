@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -24,13 +25,13 @@ type authorization struct {
 	scopes    scopes
 }
 
-// pageFields are those of a page's own form, which come beside the parameters
-// of the request.
+// pageFields are the fields of a page's own form, sent in addition to the request's
+// parameters.
 var pageFields = []string{"user", "password", "pick", "action"}
 
-// authorize shows the sign-in page, takes what it sends, and leads back to the
-// application. Until the application and its redirect URI are known to be good,
-// a refusal stays on a page of ours; after that it goes to the application.
+// authorize shows the sign-in page, handles its form, and redirects to the application.
+// Errors stay on our own page until the application and its redirect URI are verified;
+// after that they go to the application.
 func (p *Provider) authorize(x *exchange) error {
 	f, err := x.authorizeForm()
 	if err != nil {
@@ -68,8 +69,8 @@ func errNobodySignedIn() *aadError {
 	return refuse(50058, "login_required", "A silent sign-in request was sent but no user is signed in.")
 }
 
-// authorizeForm reads the request's parameters: from the query, or from the form
-// of an application that posts them.
+// authorizeForm reads the request's parameters from the query, or from the form if the
+// application posts one.
 func (x *exchange) authorizeForm() (form, error) {
 	if err := parseForm(x.Request); err != nil {
 		return nil, err
@@ -88,31 +89,34 @@ func (x *exchange) authorizeForm() (form, error) {
 	return f, nil
 }
 
-// submitted tells whether the request comes from a page's form.
+// submitted reports whether the request comes from a page's form.
 func (x *exchange) submitted() bool {
 	return x.Request.Method == http.MethodPost && slices.ContainsFunc(pageFields, x.Request.PostForm.Has)
 }
 
-// silent tells whether a user who is signed in need not be asked.
+// silent reports whether a signed-in user isn't asked again.
 func (r authorization) silent() bool {
 	prompt := r.get("prompt")
 	return prompt == "" || prompt == "none"
 }
 
-// submitAuthorization signs in who filled in the page.
+// submitAuthorization signs in the user who submitted the page.
 func (p *Provider) submitAuthorization(r authorization) error {
 	if err := p.sameOrigin.Check(r.Request); err != nil {
 		return errForeignForm(err)
 	}
 	page := r.Request.PostForm
-	if page.Get("action") == "cancel" {
+	switch page.Get("action") {
+	case "cancel":
 		return p.cancelAuthorization(r)
+	case "change-password":
+		return p.showSignInAgain(r, db.User{}, nil)
 	}
 	user, err := p.signInByPage(r.exchange, r.authority, page)
 	var refusal *aadError
 	if errors.As(err, &refusal) {
 		r.refused(refusal)
-		return p.showSignIn(r, nil, page.Get("user"), refusal)
+		return p.showSignInAgain(r, user, refusal)
 	}
 	if err != nil {
 		return err
@@ -123,26 +127,41 @@ func (p *Provider) submitAuthorization(r authorization) error {
 	return p.authorizeUser(r, user)
 }
 
+// showSignInAgain shows a page to a user who was refused, or who asks to change the password
+// and isn't refused: the sign-in page, or the page on which the user can change it.
+func (p *Provider) showSignInAgain(r authorization, user db.User, refusal *aadError) error {
+	sent := r.Request.PostForm
+	name := cmp.Or(sent.Get("user"), user.UserPrincipalName) // of a user who was picked
+	if refusal == nil || wantsPasswordPage(sent, refusal) {
+		return r.showPassword(passwordPage{Action: r.action(), User: name}, refusal)
+	}
+	return p.showSignIn(r, nil, name, refusal)
+}
+
 func errForeignForm(cause error) *aadError {
 	e := refuse(90014, invalidRequest, "The form was sent by a page of another site.")
 	e.status, e.cause = http.StatusForbidden, cause
 	return e
 }
 
-// signInByPage finds the user who was picked, or who typed name and password.
+// signInByPage finds the user who was picked, or who entered name and password, and maybe
+// another password.
 func (p *Provider) signInByPage(x *exchange, a authority, page url.Values) (db.User, error) {
 	if id := page.Get("pick"); id != "" {
 		return p.pickUser(x.Request.Context(), a, id)
 	}
 	name := strings.TrimSpace(page.Get("user"))
-	tenant, err := p.tenantOfUser(x.Request.Context(), a, name)
+	tenant, err := p.tenantOfUser(x, a, name)
 	if err != nil {
 		return db.User{}, err
+	}
+	if page.Has("new_password") {
+		return p.changePassword(x, tenant, name, page)
 	}
 	return p.checkPassword(x, tenant, name, page.Get("password"))
 }
 
-// pickUser signs a user in without a password, where the tenant allows it.
+// pickUser signs a user in without a password, if the tenant allows it.
 func (p *Provider) pickUser(ctx context.Context, a authority, id string) (db.User, error) {
 	user, err := uuid.Parse(id)
 	if err != nil || a.tenant == nil || !a.tenant.UserPicker {
@@ -165,11 +184,10 @@ func (p *Provider) cancelAuthorization(r authorization) error {
 	return r.redirectError(refuse(65004, "access_denied", "User declined to consent to access the app."))
 }
 
-// authorizeUser leads a user who signed in back to the application, with what it
-// asked for.
+// authorizeUser redirects a signed-in user to the application, with what it asked for.
 func (p *Provider) authorizeUser(r authorization, user db.User) error {
 	ctx := r.Request.Context()
-	tenant, err := p.tenant(ctx, user.TenantID)
+	tenant, err := p.tenant(r.exchange, user.TenantID)
 	if err != nil {
 		return err
 	}
@@ -197,7 +215,7 @@ func (p *Provider) authorizeUser(r authorization, user db.User) error {
 	return p.redirectUser(r, app, user)
 }
 
-// errNeedsAdmin is shown to a user whose administrator has not consented.
+// errNeedsAdmin is shown to a user whose administrator hasn't consented.
 func errNeedsAdmin(app db.Application) *aadError {
 	return refuse(90094, "consent_required", "Need admin approval: %s needs permission to access resources in your organization that only an admin can grant. Ask an admin to grant permission to this app before you can use it.", app.DisplayName)
 }
@@ -213,7 +231,7 @@ func (p *Provider) redirectUser(r authorization, app db.Application, user db.Use
 			TenantID: user.TenantID, Hash: t.hash, FamilyID: uuid.Must(uuid.NewV7()), ClientID: app.ClientID, UserID: user.ID,
 			RedirectUri: r.get("redirect_uri"), RedirectType: redirectType(app, r.get("redirect_uri")), Scope: r.scopes.text,
 			Nonce: optional(r.get("nonce")), CodeChallenge: optional(r.get("code_challenge")),
-			CreatedAt: latest(r.now, user.TokensValidFrom), ExpiresAt: r.now.Add(codeLifetime),
+			CreatedAt: latest(r.Now, user.TokensValidFrom), ExpiresAt: r.Now.Add(codeLifetime),
 		})
 		if err != nil {
 			return err
@@ -240,10 +258,8 @@ func optional(s string) *string {
 	return &s
 }
 
-// checkRedirect finds the application and holds the redirect URI to those that
-// it registered.
+// checkRedirect finds the application and checks that it has registered the redirect URI.
 func (p *Provider) checkRedirect(r authorization, tenant db.Tenant) (db.Application, error) {
-	r.about(tenant.ID)
 	app, err := p.findApplication(r.Request.Context(), tenant, r.get("client_id"))
 	if err != nil {
 		return app, err
@@ -251,9 +267,9 @@ func (p *Provider) checkRedirect(r authorization, tenant db.Tenant) (db.Applicat
 	return app, r.matchRedirect(app.ClientID, redirectURIs(app))
 }
 
-// checkRedirectOfAuthority is checkRedirect before it is known who signs in. At an
-// authority of many tenants it returns no application: any tenant may have registered the
-// redirect URI for one of this id, and which did decides nothing but where a refusal goes.
+// checkRedirectOfAuthority is checkRedirect for a user who isn't known yet. At an authority
+// for many tenants, it returns no application: several tenants may have registered one with
+// this id and redirect URI, and the choice would affect only where an error goes.
 func (p *Provider) checkRedirectOfAuthority(r authorization) (*db.Application, error) {
 	if r.authority.tenant != nil {
 		app, err := p.checkRedirect(r, *r.authority.tenant)
@@ -263,7 +279,7 @@ func (p *Provider) checkRedirectOfAuthority(r authorization) (*db.Application, e
 	if err != nil {
 		return nil, errNoApplication(r.get("client_id"), db.Tenant{DisplayName: r.authority.name})
 	}
-	uris, err := p.queries.ListRedirectURIsOfClient(r.Request.Context(), db.ListRedirectURIsOfClientParams{ClientID: id, Now: &r.now})
+	uris, err := p.queries.ListRedirectURIsOfClient(r.Request.Context(), db.ListRedirectURIsOfClientParams{ClientID: id, Now: &r.Arrived})
 	if err == nil && len(uris) == 0 {
 		err = errNoApplication(id.String(), db.Tenant{DisplayName: r.authority.name})
 	}
@@ -273,7 +289,7 @@ func (p *Provider) checkRedirectOfAuthority(r authorization) (*db.Application, e
 	return nil, r.matchRedirect(id, uris)
 }
 
-// matchRedirect returns an error unless the redirect URI is one of the registered.
+// matchRedirect returns an error unless the redirect URI is registered.
 func (r authorization) matchRedirect(client uuid.UUID, registered []string) error {
 	uri := r.get("redirect_uri")
 	if uri == "" {
@@ -285,8 +301,7 @@ func (r authorization) matchRedirect(client uuid.UUID, registered []string) erro
 	return nil
 }
 
-// check holds the rest of the request to what is supported, and takes its
-// scopes apart.
+// check checks that the rest of the request is supported, and parses its scopes.
 func (r *authorization) check() error {
 	types := strings.Fields(r.get("response_type"))
 	slices.Sort(types)
@@ -321,7 +336,7 @@ func (r *authorization) check() error {
 	return err
 }
 
-// prompts are the values of prompt, of which Entra takes one at a time.
+// prompts are the values of prompt, of which Entra accepts one at a time.
 var prompts = []string{"", "login", "none", "consent", "select_account"}
 
 func (r *authorization) checkPrompt() error {
@@ -358,8 +373,8 @@ func (r *authorization) checkModes(types []string) error {
 	return refuse(501491, invalidRequest, "The code_challenge_method '%s' is not supported: use 'S256'.", method)
 }
 
-// responseMode is how the answer reaches the application (OAuth 2.0 Multiple
-// Response Type Encoding Practices, section 2.1).
+// responseMode returns how the answer reaches the application (OAuth 2.0 Multiple Response
+// Type Encoding Practices, section 2.1).
 func (r authorization) responseMode() string {
 	switch mode := r.get("response_mode"); {
 	case mode == "query", mode == "fragment", mode == "form_post" && postable(r.get("redirect_uri")):
@@ -371,7 +386,7 @@ func (r authorization) responseMode() string {
 	return "query"
 }
 
-// redirectError tells the application of a refusal.
+// redirectError sends an error to the application.
 func (r authorization) redirectError(err error) error {
 	e := asAADError(err)
 	if e.httpStatus() >= http.StatusInternalServerError {
@@ -381,8 +396,8 @@ func (r authorization) redirectError(err error) error {
 	return r.redirect(url.Values{"error": {e.code}, "error_description": {r.describe(e)}, "error_uri": {r.explanation(e)}})
 }
 
-// redirect sends the browser to the redirect URI, which was checked, with an
-// answer and the application's state as it came.
+// redirect sends the browser to the verified redirect URI, with an answer and the
+// application's unchanged state.
 func (r authorization) redirect(answer url.Values) error {
 	if r.form["state"] != nil {
 		answer["state"] = r.form["state"]

@@ -16,7 +16,7 @@ import (
 
 const verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // RFC 7636 appendix B
 
-// authorizeForm is a request for a code, by the public application.
+// authorizeForm is the public application's request for a code.
 func (c *tenant) authorizeForm() url.Values {
 	return fields("client_id", c.public.String(), "response_type", "code", "redirect_uri", redirectURI, "scope", signInScopes,
 		"state", `s&<"'> ü`, "nonce", "n", "code_challenge", challengeOf(verifier), "code_challenge_method", "S256", "client_info", "1")
@@ -33,8 +33,7 @@ func (c *tenant) authorize(form url.Values) url.Values {
 	return c.answered(a)
 }
 
-// answered reads the parameters with which the browser is sent to the
-// application.
+// answered returns the parameters with which the browser is redirected to the application.
 func (c *tenant) answered(a answer) url.Values {
 	c.Helper()
 	at, err := url.Parse(a.header.Get("Location"))
@@ -63,7 +62,7 @@ func TestAuthorizationCode(t *testing.T) {
 		t.Errorf("answer %v", got)
 	}
 	form := c.codeForm(got)
-	// A redemption that fails doesn't spend the code.
+	// A failed redemption doesn't use up the code.
 	c.wantError(c.token(with(form, "code_verifier", "wrong")), 400, "invalid_grant", 501481)
 	c.wantError(c.token(with(form, "code_verifier", "")), 400, "invalid_grant", 50148)
 	c.wantError(c.token(with(form, "redirect_uri", "http://localhost")), 400, "invalid_grant", 50011)
@@ -73,7 +72,7 @@ func TestAuthorizationCode(t *testing.T) {
 		t.Errorf("nonce %v", id["nonce"])
 	}
 	c.want(http.StatusCreated, c.graph("POST", first.AccessToken))
-	// One that comes again ends what came of the code.
+	// A second redemption revokes what the first one got.
 	c.wantError(c.token(form), 400, "invalid_grant", 54005)
 	c.wantError(c.token(fields("grant_type", "refresh_token", "client_id", c.public.String(), "refresh_token", first.RefreshToken)), 400, "invalid_grant", 70000)
 }
@@ -112,7 +111,7 @@ func TestResponseModes(t *testing.T) {
 			t.Errorf("no %s in %s", want, page.body)
 		}
 	}
-	// By the endpoint of v1.0, which names the resource and knows no PKCE.
+	// At the endpoint of v1.0, which names the resource and has no PKCE.
 	v1 := fields("client_id", c.public.String(), "response_type", "code", "redirect_uri", "http://localhost:4711", "resource", "https://graph.microsoft.com", "prompt", "select_account")
 	a := c.want(http.StatusFound, c.post("/"+c.domain+"/oauth2/authorize?"+v1.Encode(), fields("user", c.user.UserPrincipalName, "password", password)))
 	at, err := url.Parse(a.header.Get("Location"))
@@ -123,8 +122,8 @@ func TestResponseModes(t *testing.T) {
 	c.redeem(fields("grant_type", "authorization_code", "client_id", c.public.String(), "code", at.Query().Get("code"), "redirect_uri", "http://localhost:4711", "scope", graphScope))
 }
 
-// Before the application and its address are known to be good, a refusal stays
-// on our page; then it goes to the application, with its state.
+// Until the application and its redirect URI are verified, errors stay on our page; then
+// they go to the application, with its state.
 func TestAuthorizeRefusals(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -172,7 +171,7 @@ func TestAuthorizeRefusals(t *testing.T) {
 			t.Errorf("%v: %v", tt.form, got)
 		}
 	}
-	// Not consented to: a page says whom to ask.
+	// Without consent, a page says who can give it.
 	a := c.post(c.authorizePath(with(f, "scope", "Mail.Read")), fields("user", c.user.UserPrincipalName, "password", password))
 	if a.status != 400 || !strings.Contains(a.body, "AADSTS90094") {
 		t.Errorf("no consent: %d %s", a.status, a.body)
@@ -183,12 +182,12 @@ func TestAuthorizeRefusals(t *testing.T) {
 	}
 	a = c.post(c.authorizePath(f), fields("user", c.user.UserPrincipalName, "password", password), "Origin", "https://evil.example.test", "Sec-Fetch-Site", "cross-site")
 	if a.status != http.StatusForbidden {
-		t.Errorf("a form of another site: %d %s", a.status, a.body)
+		t.Errorf("a form from another site: %d %s", a.status, a.body)
 	}
 }
 
-// An application may have a scheme of its own, to which a browser brings no form;
-// nobody is led to what a browser would run, even if it was registered once.
+// An application may have its own scheme, for which a browser can't submit a form. Nobody
+// is redirected to a URL that a browser would execute, even one registered earlier.
 func TestRedirectSchemes(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -205,7 +204,7 @@ func TestRedirectSchemes(t *testing.T) {
 		}
 		a = c.want(http.StatusFound, c.post(c.authorizePath(with(form, "response_mode", "form_post")), signIn))
 		if at := a.header.Get("Location"); !strings.HasPrefix(at, uri+"?") || !strings.Contains(at, "error=unsupported_response_mode") {
-			t.Errorf("%s, by a form: leads to %s", uri, at)
+			t.Errorf("%s, with a form: leads to %s", uri, at)
 		}
 	}
 	for _, uri := range []string{
@@ -222,8 +221,11 @@ func TestRedirectSchemes(t *testing.T) {
 			"consent":   c.post("/"+c.id.String()+"/adminconsent?"+form.Encode(), fields("action", "cancel")),
 			"logout":    c.get("/" + c.id.String() + "/oauth2/v2.0/logout?" + fields("post_logout_redirect_uri", uri).Encode()),
 		} {
-			if a.status != 400 || !strings.Contains(a.body, "AADSTS50011: ") || !strings.Contains(a.body, "is not valid.") || a.header.Get("Location") != "" || strings.Contains(a.body, "<form") {
-				t.Errorf("%q, %s: %d, to %q: %s", uri, name, a.status, a.header.Get("Location"), a.body)
+			if a.status != 400 || !strings.Contains(a.body, "AADSTS50011: ") || !strings.Contains(a.body, "is not valid.") {
+				t.Errorf("%q, %s: %d: %s", uri, name, a.status, a.body)
+			}
+			if to := a.header.Get("Location"); to != "" || strings.Contains(a.body, "<form") {
+				t.Errorf("%q, %s: leads to %q: %s", uri, name, to, a.body)
 			}
 		}
 	}
@@ -255,7 +257,7 @@ func TestSignInPage(t *testing.T) {
 	}
 	c.want(http.StatusFound, c.post(at, fields("user", strings.ToUpper(c.user.UserPrincipalName), "password", password)))
 
-	// Users are there to pick from only where the tenant says so.
+	// Users can be picked only if the tenant allows it.
 	pick := fields("pick", c.user.ID.String())
 	c.want(400, c.post(at, pick))
 	_, err := c.server.Pool().Exec(t.Context(), "UPDATE tenants SET user_picker = true WHERE id = $1", c.id)
@@ -265,7 +267,8 @@ func TestSignInPage(t *testing.T) {
 	}
 	c.want(http.StatusFound, c.post(at, pick))
 	c.want(400, c.post(at, fields("pick", setup(t).user.ID.String())))
-	// At an authority of many tenants nobody is shown, and the name tells which.
+	// At an authority for many tenants, no users are listed, and the user's name determines
+	// the tenant.
 	common := strings.Replace(at, c.id.String(), "common", 1)
 	if page := c.want(200, c.get(common)); strings.Contains(page.body, `name="pick"`) {
 		t.Errorf("common shows users: %s", page.body)
@@ -298,7 +301,7 @@ func TestSession(t *testing.T) {
 			t.Errorf("%s: %d", name, a.status)
 		}
 	}
-	// Neither another tenant nor a made-up cookie gets in.
+	// A session of another tenant or an invented cookie is refused.
 	other := setup(t)
 	if a := other.get(other.authorizePath(with(other.authorizeForm(), "prompt", "")), "Cookie", cookie); a.status != 200 {
 		t.Errorf("another tenant: %d", a.status)
@@ -306,7 +309,7 @@ func TestSession(t *testing.T) {
 	if got := c.answered(c.get(c.authorizePath(silent), "Cookie", "ESTSAUTH=1.AAAA")); got.Get("error") != "login_required" {
 		t.Errorf("made up: %v", got)
 	}
-	// Other sites' pages bring the cookie, and can't fill in a form by it.
+	// Other sites' pages send the cookie, but that doesn't let them submit a form.
 	for _, path := range []string{c.authorizePath(f), "/" + c.id.String() + "/adminconsent?" + f.Encode(), "/common/oauth2/deviceauth"} {
 		a := c.post(path, fields("user", c.user.UserPrincipalName, "password", password, "pick", c.user.ID.String()), "Cookie", cookie, "Origin", "https://evil.example.test", "Sec-Fetch-Site", "cross-site")
 		if a.status != http.StatusForbidden || a.header.Get("Location") != "" {
@@ -324,7 +327,8 @@ func TestSession(t *testing.T) {
 	if got := c.answered(c.get(c.authorizePath(silent), "Cookie", cookie)); got.Get("error") != "login_required" {
 		t.Errorf("after logout: %v", got)
 	}
-	// At an authority of many tenants, the session tells whose application leads on.
+	// At an authority for many tenants, the session determines whose application may be the
+	// target.
 	common := "/common/oauth2/v2.0/logout?" + fields("post_logout_redirect_uri", redirectURI).Encode()
 	if a := c.get(common, "Cookie", cookie); a.header.Get("Location") != redirectURI {
 		t.Errorf("logout at common: %d %v", a.status, a.header)
@@ -346,7 +350,7 @@ func (c *tenant) device() device {
 	return decode[device](c, c.want(200, c.post("/"+c.id.String()+"/oauth2/v2.0/devicecode", fields("client_id", c.public.String(), "scope", signInScopes))))
 }
 
-// approve fills in the device page.
+// approve submits the device page.
 func (c *tenant) approve(d device, action string) answer {
 	c.Helper()
 	return c.post(d.VerificationURI, fields("code", strings.ToLower(d.UserCode[:4]+"-"+d.UserCode[4:]), "user", c.user.UserPrincipalName, "password", password, "action", action))
@@ -356,8 +360,11 @@ func TestDeviceCode(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	d := c.device()
-	if d.ExpiresIn != 900 || d.Interval != 5 || len(d.UserCode) != 9 || !strings.Contains(d.Message, d.UserCode) || !strings.Contains(d.Message, d.VerificationURI) {
-		t.Errorf("%+v", d)
+	if d.ExpiresIn != 900 || d.Interval != 5 || len(d.UserCode) != 9 {
+		t.Errorf("lifetime, interval or code: %+v", d)
+	}
+	if !strings.Contains(d.Message, d.UserCode) || !strings.Contains(d.Message, d.VerificationURI) {
+		t.Errorf("the message lacks the code or the page: %+v", d)
 	}
 	poll := fields("grant_type", "device_code", "client_id", c.public.String(), "device_code", d.DeviceCode, "client_info", "1")
 	c.wantError(c.token(poll), 400, "authorization_pending", 70016)
@@ -382,26 +389,26 @@ func TestDeviceCode(t *testing.T) {
 	c.want(http.StatusCreated, c.graph("POST", got.AccessToken))
 	c.wantError(c.token(poll), 400, "invalid_grant", 54005)
 
-	// Who is signed out before lets it in; who is signed out after, does not.
+	// A sign-out before the approval doesn't affect the device; one after it does.
 	d = c.device()
-	c.must(c.server.Identity().RevokeSignIns(t.Context(), c.server.Pool(), c.id, c.user.ID))
+	c.must(c.server.Identity().RevokeSignIns(t.Context(), c.server.Pool(), c.id, c.user.ID, time.Now()))
 	c.want(200, c.approve(d, "allow"))
 	c.redeem(with(poll, "device_code", d.DeviceCode))
 	d = c.device()
 	c.want(200, c.approve(d, "allow"))
-	c.must(c.server.Identity().RevokeSignIns(t.Context(), c.server.Pool(), c.id, c.user.ID))
+	c.must(c.server.Identity().RevokeSignIns(t.Context(), c.server.Pool(), c.id, c.user.ID, time.Now()))
 	c.wantError(c.token(with(poll, "device_code", d.DeviceCode)), 400, "invalid_grant", 50173)
 
 	declined := c.device()
 	c.want(200, c.approve(declined, "decline"))
 	c.wantError(c.token(with(poll, "device_code", declined.DeviceCode)), 400, "authorization_declined", 65004)
 
-	// Asked for without a tenant, the user's name tells which.
+	// Without a tenant in the request, the user's name determines it.
 	a := c.want(200, c.post("/organizations/oauth2/v2.0/devicecode", fields("client_id", c.public.String(), "scope", signInScopes)))
 	d = decode[device](c, a)
 	c.want(200, c.approve(d, "allow"))
 	c.want(200, c.post("/organizations/oauth2/v2.0/token", with(poll, "device_code", d.DeviceCode)))
-	// A user of another tenant can't let this tenant's device in.
+	// A user of another tenant can't approve this tenant's device.
 	other, d := setup(t), c.device()
 	if a := other.approve(d, "allow"); a.status != 400 || !strings.Contains(a.body, "AADSTS50034") {
 		t.Errorf("another tenant's user: %d %s", a.status, a.body)
@@ -416,13 +423,13 @@ func TestAdminConsent(t *testing.T) {
 	admin := c.addUser("admin", func(u *db.CreateUserParams) {
 		u.DirectoryRoles = []uuid.UUID{uuid.MustParse("62e90394-69f5-4237-9190-012177145e10")}
 	})
-	c.must(c.server.Identity().RemoveConsent(t.Context(), c.server.Pool(), c.id, c.app))
+	c.must(c.server.Identity().RemoveConsent(t.Context(), c.server.Pool(), c.id, c.app, time.Now()))
 	form := with(c.passwordForm(), "client_id", c.app.String(), "client_secret", secret)
 	c.wantError(c.token(form), 400, "invalid_grant", 65001)
 	at := "/" + c.id.String() + "/adminconsent?" + fields("client_id", c.app.String(), "redirect_uri", redirectURI, "state", "s").Encode()
 	c.want(200, c.get(at))
 	if a := c.post(at, fields("user", c.user.UserPrincipalName, "password", password)); a.status != http.StatusForbidden || !strings.Contains(a.body, "AADSTS90094") {
-		t.Errorf("who is no administrator: %d %s", a.status, a.body)
+		t.Errorf("not an administrator: %d %s", a.status, a.body)
 	}
 	got := c.answered(c.want(http.StatusFound, c.post(at, fields("user", admin.UserPrincipalName, "password", password))))
 	if got.Get("admin_consent") != "True" || got.Get("tenant") != c.id.String() || got.Get("state") != "s" {

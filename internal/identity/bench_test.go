@@ -15,7 +15,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-// benchClients is how many clients ask at once.
+// benchClients is the number of concurrent clients.
 const benchClients = 8
 
 // BenchmarkToken measures whole token requests, by grant.
@@ -77,7 +77,7 @@ func BenchmarkToken(b *testing.B) {
 	})
 }
 
-// ask sends a token request and returns the refresh token of the answer.
+// ask sends a token request and returns the answer's refresh token.
 func (c *tenant) ask(client *http.Client, form url.Values) (string, error) {
 	response, err := client.Post(c.server.URL()+"/"+c.id.String()+"/oauth2/v2.0/token", "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
 	if err != nil {
@@ -91,8 +91,8 @@ func (c *tenant) ask(client *http.Client, form url.Values) (string, error) {
 	return got.RefreshToken, nil
 }
 
-// many calls do b.N times in all, from several clients at once, and reports
-// calls a second and the 99th percentile of a call.
+// many calls do b.N times in total, from several clients concurrently, and reports calls
+// per second and the 99th percentile of a call.
 func (c *tenant) many(b *testing.B, do func(*http.Client) error) {
 	b.Helper()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: benchClients}}
@@ -129,12 +129,12 @@ func (c *tenant) many(b *testing.B, do func(*http.Client) error) {
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 }
 
-// BenchmarkVerifyAccessToken measures what a call of Graph pays for its token:
-// one that was seen before, and one that was not.
+// BenchmarkVerifyAccessToken measures the cost of the token in a call to Graph, for tokens
+// seen before and new ones.
 func BenchmarkVerifyAccessToken(b *testing.B) {
 	c := setup(b)
 	verify := func(p *identity.Provider, token string) {
-		if _, err := p.VerifyAccessToken(context.Background(), token); err != nil {
+		if _, _, err := p.VerifyAccessToken(context.Background(), token); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -152,7 +152,7 @@ func BenchmarkVerifyAccessToken(b *testing.B) {
 		var p *identity.Provider
 		b.ResetTimer()
 		for i := range b.N {
-			if i%len(all) == 0 { // one that has seen none of them
+			if i%len(all) == 0 { // a Provider that has seen none of them
 				b.StopTimer()
 				var err error
 				if p, err = identity.New(context.Background(), identity.Config{DB: c.server.Pool()}); err != nil {

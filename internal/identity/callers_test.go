@@ -15,7 +15,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-// stall holds up who has just looked a caller up, until goOn is closed.
+// stall blocks a request that has just looked up its caller, until goOn is closed.
 type stall struct {
 	looked, goOn chan struct{}
 }
@@ -37,7 +37,7 @@ func (s stall) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryE
 	<-s.goOn
 }
 
-// What was looked up before a change is not remembered after it.
+// A lookup that began before a change isn't cached after it.
 func TestLookUpDuringChange(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -55,15 +55,15 @@ func TestLookUpDuringChange(t *testing.T) {
 	c.must(err)
 	first := make(chan error)
 	go func() {
-		_, err := p.VerifyAccessToken(t.Context(), token)
+		_, _, err := p.VerifyAccessToken(t.Context(), token)
 		first <- err
 	}()
 	<-s.looked
-	c.must(p.SetEnabled(t.Context(), pool, c.id, c.user.ID, false))
+	c.must(p.SetEnabled(t.Context(), pool, c.id, c.user.ID, false, time.Now()))
 	close(s.goOn)
-	c.must(<-first) // it began before
+	c.must(<-first) // it began before the change
 	var revoked *bearer.RevokedError
-	if _, err := p.VerifyAccessToken(t.Context(), token); !errors.As(err, &revoked) {
+	if _, _, err := p.VerifyAccessToken(t.Context(), token); !errors.As(err, &revoked) {
 		t.Errorf("the token of a disabled user: %v", err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// proof is by what a client proved who it is: the appidacr of tokens.
+// proof is how a client proved its identity: the appidacr of tokens.
 type proof string
 
 const (
@@ -27,18 +27,18 @@ const (
 type client struct {
 	db.Application
 	proof proof
-	since time.Time // its tokens from then on are good
+	since time.Time // its tokens issued from then on are valid
 }
 
-// credentials are what a client says of itself.
+// credentials are a client's claims about itself.
 type credentials struct {
 	id, secret, assertion, assertionType string
 }
 
-// readCredentials takes them from the form, or the secret by HTTP Basic
-// (RFC 6749 section 2.3.1).
+// readCredentials reads them from the form, or the secret from HTTP Basic (RFC 6749 section
+// 2.3.1).
 func readCredentials(r *http.Request, f form) credentials {
-	c := credentials{f.get("client_id"), f.get("client_secret"), f.get("client_assertion"), f.get("client_assertion_type")}
+	c := credentials{id: f.get("client_id"), secret: f.get("client_secret"), assertion: f.get("client_assertion"), assertionType: f.get("client_assertion_type")}
 	if id, secret, ok := r.BasicAuth(); ok && c.secret == "" {
 		id, _ = url.QueryUnescape(id)
 		c.secret, _ = url.QueryUnescape(secret)
@@ -49,18 +49,17 @@ func readCredentials(r *http.Request, f form) credentials {
 	return c
 }
 
-// flow says whether an application that isn't a public client must prove itself.
+// flow says whether an application that isn't a public client must prove its identity.
 type flow int
 
 const (
 	confidential    flow = iota // it must
-	publicIfAllowed             // not if it is let without where no browser is
+	publicIfAllowed             // not if it allows public client flows
 	publicAlways                // it must not
 )
 
-// authenticateClient finds the application and holds it to its credentials.
+// authenticateClient finds the application and checks its credentials.
 func (p *Provider) authenticateClient(x *exchange, f form, tenant db.Tenant, in flow) (client, error) {
-	x.about(tenant.ID)
 	c := readCredentials(x.Request, f)
 	if c.id == "" {
 		return client{}, errMissing("client_id")
@@ -100,7 +99,7 @@ func errNoApplication(clientID string, tenant db.Tenant) *aadError {
 	return refuse(700016, unauthorizedClient, "Application with identifier '%s' was not found in the directory '%s'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.", clientID, tenant.DisplayName)
 }
 
-// checkSecret compares with every secret of the application, in constant time.
+// checkSecret compares the secret with all of the application's, in constant time.
 func (p *Provider) checkSecret(x *exchange, app db.Application, secret string) error {
 	all, err := p.queries.ListApplicationSecrets(x.Request.Context(), db.ListApplicationSecretsParams{TenantID: app.TenantID, ClientID: app.ClientID})
 	if err != nil {
@@ -111,7 +110,7 @@ func (p *Provider) checkSecret(x *exchange, app db.Application, secret string) e
 		if subtle.ConstantTimeCompare(hash, s.SecretHash) == 0 {
 			continue
 		}
-		if x.now.Before(s.ExpiresAt) {
+		if x.Now.Before(s.ExpiresAt) {
 			return nil
 		}
 		expired = true

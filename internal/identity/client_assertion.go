@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,22 +24,22 @@ import (
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 const (
-	// assertionSkew is how far the clock of a client may be off.
+	// assertionSkew is how far a client's clock may be off.
 	assertionSkew = 5 * time.Minute
 
-	// assertionLifetime is how far the expiry of an assertion that a client signed
-	// itself may be ahead. Entra recommends five to ten minutes.
+	// assertionLifetime is how far in the future a client's own assertion may expire. Entra
+	// recommends five to ten minutes.
 	// https://learn.microsoft.com/entra/identity-platform/certificate-credentials#claims-payload
 	assertionLifetime = 24 * time.Hour
 
-	// maxAssertions is how many living assertions of an application are remembered
-	// whose hashes begin with the same byte: 131,072 in all.
+	// maxAssertions is how many unexpired assertions of an application are remembered for
+	// each first byte of their hashes: 131,072 in total.
 	maxAssertions = 512
 )
 
-// checkAssertion checks the JWT by which a client proves itself (RFC 7523 section 3):
-// one that it signed by a certificate of its own or, where the issuer is a URL, one by
-// an issuer that the application trusts.
+// checkAssertion checks the JWT with which a client proves its identity (RFC 7523 section
+// 3): one signed with the client's own certificate or, if the issuer is a URL, by an issuer
+// that the application trusts.
 // https://learn.microsoft.com/entra/identity-platform/certificate-credentials
 func (p *Provider) checkAssertion(x *exchange, app db.Application, c credentials) error {
 	if c.assertionType != assertionType {
@@ -54,7 +55,7 @@ func (p *Provider) checkAssertion(x *exchange, app db.Application, c credentials
 	return p.checkOwnAssertion(x, app, token)
 }
 
-// parseAssertion reads an assertion, and what it claims whoever signed it.
+// parseAssertion reads an assertion and its claims without checking the signature.
 func parseAssertion(raw string) (*jwt.JSONWebToken, jwt.Claims, error) {
 	var claimed jwt.Claims
 	if len(raw) > maxTokenBytes {
@@ -73,24 +74,24 @@ func errBadAssertion(cause error) *aadError {
 	return e
 }
 
-// checkOwnAssertion checks an assertion that the application signed itself.
+// checkOwnAssertion checks an assertion signed by the application itself.
 func (p *Provider) checkOwnAssertion(x *exchange, app db.Application, token *jwt.JSONWebToken) error {
 	certificates, err := p.certificates(x.Request.Context(), app)
 	if err != nil {
 		return err
 	}
-	claims, err := verifyByCertificate(token, certificates, x.now)
+	claims, err := verifyByCertificate(token, certificates, x.Now)
 	if err != nil {
 		return err
 	}
 	if id := app.ClientID.String(); !strings.EqualFold(claims.Issuer, id) || !strings.EqualFold(claims.Subject, id) {
 		return refuseClient(700021, "Client assertion application identifier does not match 'client_id' parameter.")
 	}
-	if err := checkLifetime(claims, x.now); err != nil {
+	if err := checkLifetime(claims, x.Arrived); err != nil { // clients date assertions by their own clocks, which nobody moves
 		return err
 	}
-	if claims.Expiry.Time().After(x.now.Add(assertionLifetime + assertionSkew)) {
-		return errLifetime(claims, x.now)
+	if claims.Expiry.Time().After(x.Arrived.Add(assertionLifetime + assertionSkew)) {
+		return errLifetime(claims, x.Arrived)
 	}
 	if err := p.checkAudience(x, app, claims.Audience); err != nil {
 		return err
@@ -112,7 +113,7 @@ func (p *Provider) certificates(ctx context.Context, app db.Application) ([]*x50
 	return certificates, nil
 }
 
-// verifyByCertificate reads an assertion that one of the certificates signed.
+// verifyByCertificate reads an assertion signed with one of the certificates.
 func verifyByCertificate(token *jwt.JSONWebToken, certificates []*x509.Certificate, now time.Time) (jwt.Claims, error) {
 	var claims jwt.Claims
 	certificate := findCertificate(token.Headers[0], certificates)
@@ -140,8 +141,8 @@ func errAssertionSignature(cause error) *aadError {
 	return e
 }
 
-// findCertificate finds the certificate whose thumbprint the header names, by
-// x5t#S256, x5t, or the SHA-1 in hexadecimal as its kid.
+// findCertificate finds the certificate whose thumbprint is in the header as x5t#S256 or
+// x5t, or as hexadecimal SHA-1 in kid.
 func findCertificate(h jose.Header, certificates []*x509.Certificate) *x509.Certificate {
 	for _, c := range certificates {
 		old := sha1.Sum(c.Raw) //nolint:gosec // see above
@@ -154,16 +155,16 @@ func findCertificate(h jose.Header, certificates []*x509.Certificate) *x509.Cert
 	return nil
 }
 
-// sameThumbprint takes base64 with padding and of the other alphabet too, since
-// MSAL for Go sends it so.
+// sameThumbprint accepts base64 with padding and in the standard alphabet too, because MSAL
+// for Go sends that.
 func sameThumbprint(named any, thumbprint []byte) bool {
 	text, _ := named.(string)
 	raw, err := base64.RawURLEncoding.DecodeString(strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(text))
 	return err == nil && bytes.Equal(raw, thumbprint)
 }
 
-// checkLifetime checks an assertion's times against the clock: it must expire, and
-// neither begin nor have been issued later.
+// checkLifetime checks an assertion's times against the clock: it must expire, and must not
+// start or have been issued in the future.
 func checkLifetime(claims jwt.Claims, now time.Time) error {
 	later := func(d *jwt.NumericDate) bool { return d != nil && now.Add(assertionSkew).Before(d.Time()) }
 	if claims.Expiry == nil || now.After(claims.Expiry.Time().Add(assertionSkew)) || later(claims.NotBefore) || later(claims.IssuedAt) {
@@ -184,7 +185,7 @@ func errLifetime(claims jwt.Claims, now time.Time) *aadError {
 		now.UTC().Format("2006-01-02T15:04:05.0000000Z"), date(claims.NotBefore), date(claims.Expiry))
 }
 
-// checkAudience checks that an assertion is for this very authority.
+// checkAudience checks that an assertion is meant for this authority.
 func (p *Provider) checkAudience(x *exchange, app db.Application, audience jwt.Audience) error {
 	for _, a := range audience {
 		ok, err := p.isAudience(x, app, a)
@@ -195,18 +196,18 @@ func (p *Provider) checkAudience(x *exchange, app db.Application, audience jwt.A
 	return refuseClient(700023, "Client assertion audience claim does not match Realm issuer. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials .")
 }
 
-// isAudience tells whether an audience is the application's tenant: the token endpoint
-// or the issuer, in either version, on the host that was called or in the public URL.
-// The tenant may be named as it was called, by its id, or by a domain.
+// isAudience reports whether an audience is the application's tenant: the token endpoint or
+// the issuer, of either version, on the requested host or in the public URL. The tenant may
+// be named as in the request, by its id, or by a domain.
 func (p *Provider) isAudience(x *exchange, app db.Application, audience string) (bool, error) {
 	if strings.EqualFold(audience, issuer(app.TenantID)) {
 		return true, nil
 	}
 	audience = strings.ToLower(strings.TrimSuffix(audience, "/"))
-	for _, base := range []string{x.base, requestBase(x.Request)} {
+	for _, base := range []string{x.Base, x.RequestBase()} {
 		rest, ok := strings.CutPrefix(audience, strings.ToLower(base)+"/")
 		name, place, _ := strings.Cut(rest, "/")
-		if !ok || place != "oauth2/v2.0/token" && place != "oauth2/token" && place != "v2.0" && place != "" {
+		if !ok || !slices.Contains([]string{"oauth2/v2.0/token", "oauth2/token", "v2.0", ""}, place) {
 			continue
 		}
 		if name == strings.ToLower(x.Param("tenant")) {
@@ -221,8 +222,8 @@ func (p *Provider) isAudience(x *exchange, app db.Application, audience string) 
 	return false, nil
 }
 
-// useAssertion refuses an assertion that was used before, at any replica, where the
-// service is told to. MSAL for Python and for Node send the same one for ten minutes.
+// useAssertion refuses an assertion that was used before, at any replica, if the service is
+// configured so. MSAL for Python and for Node reuse an assertion for ten minutes.
 func (p *Provider) useAssertion(x *exchange, app db.Application, claims jwt.Claims) error {
 	if !p.assertOnce {
 		return nil
@@ -248,9 +249,9 @@ func errUsedAssertion(reason string) *aadError {
 	return refuseClient(50013, "Assertion failed: each client assertion is good for one request here, and %s.", reason)
 }
 
-// errThrottled refuses what there is too much of already: 429, with Retry-After.
+// errThrottled refuses a request when there are too many already: 429, with Retry-After.
 func errThrottled(message string) *aadError {
 	e := refuse(90055, invalidRequest, "%s", message)
-	e.status = http.StatusTooManyRequests
+	e.status, e.retryAfter = http.StatusTooManyRequests, time.Minute
 	return e
 }

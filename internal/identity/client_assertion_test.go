@@ -22,7 +22,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// certified is a key with its certificate.
+// certified is a key and its certificate.
 type certified struct {
 	key *rsa.PrivateKey
 	der []byte
@@ -61,7 +61,7 @@ func (k certified) sign(t *testing.T, algorithm jose.SignatureAlgorithm, header 
 	return raw
 }
 
-// header names the certificate.
+// header returns the header that names the certificate.
 func (k certified) header() map[jose.HeaderKey]any {
 	sum := sha256.Sum256(k.der)
 	return map[jose.HeaderKey]any{"x5t#S256": base64.RawURLEncoding.EncodeToString(sum[:])}
@@ -74,7 +74,7 @@ func (c *tenant) addCertificate(k certified) {
 	}))
 }
 
-// assert calls the token endpoint by an assertion.
+// assert calls the token endpoint with an assertion.
 func (c *tenant) assert(assertion string) answer {
 	c.Helper()
 	return c.token(with(c.secretForm(), "client_secret", "", "client_assertion", assertion,
@@ -108,7 +108,7 @@ func TestClientCertificate(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		assertion string
-		number    int // 0 is let in
+		number    int // 0 means accepted
 	}{
 		{"PS256, x5t#S256", ours.sign(t, jose.PS256, header, claims(nil)), 0},
 		{"as MSAL for Go writes it", ours.sign(t, jose.PS256, map[jose.HeaderKey]any{"x5t#S256": base64.StdEncoding.EncodeToString(sum256[:])}, claims(nil)), 0},
@@ -124,8 +124,8 @@ func TestClientCertificate(t *testing.T) {
 		{"for all tenants", ours.sign(t, jose.PS256, header, claims(audience(c.server.URL()+"/common/oauth2/v2.0/token"))), 700023},
 		{"for nobody's tenant", ours.sign(t, jose.PS256, header, claims(audience(c.server.URL()+"/nobody.example.test/v2.0"))), 700023},
 		{"for another endpoint", ours.sign(t, jose.PS256, header, claims(audience(c.server.URL()+"/"+c.id.String()+"/oauth2/v2.0/authorize"))), 700023},
-		{"for what begins alike", ours.sign(t, jose.PS256, header, claims(audience(endpoint+"/x"))), 700023},
-		{"for a host that begins alike", ours.sign(t, jose.PS256, header, claims(audience(c.server.URL()+".example.test/"+c.id.String()+"/v2.0"))), 700023},
+		{"for a name with the same prefix", ours.sign(t, jose.PS256, header, claims(audience(endpoint+"/x"))), 700023},
+		{"for a host with the same prefix", ours.sign(t, jose.PS256, header, claims(audience(c.server.URL()+".example.test/"+c.id.String()+"/v2.0"))), 700023},
 		{"expires in ten years", ours.sign(t, jose.PS256, header, claims(func(v *jwt.Claims) { v.Expiry = jwt.NewNumericDate(now.AddDate(10, 0, 0)) })), 700024},
 		{"issued in an hour", ours.sign(t, jose.PS256, header, claims(func(v *jwt.Claims) { v.IssuedAt = jwt.NewNumericDate(now.Add(time.Hour)) })), 700024},
 		{"expired certificate", expired.sign(t, jose.PS256, expired.header(), claims(nil)), 700027},
@@ -157,8 +157,8 @@ func TestClientCertificate(t *testing.T) {
 	}
 }
 
-// An assertion is good once at all replicas, where the service is told to. What is
-// remembered is bounded, and swept when it has expired.
+// If so configured, an assertion is accepted once across all replicas. The number of
+// remembered assertions is bounded, and expired ones are swept.
 func TestOneTimeAssertions(t *testing.T) {
 	t.Parallel()
 	config := server.Config{HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t), OneTimeAssertions: true}

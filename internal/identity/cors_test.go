@@ -10,7 +10,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-// crossOrigin are the headers that let a page of another origin in.
+// crossOrigin returns the headers that let a page of another origin read the answer.
 func crossOrigin(h http.Header) map[string]string {
 	found := map[string]string{}
 	for name := range h {
@@ -21,7 +21,8 @@ func crossOrigin(h http.Header) map[string]string {
 	return found
 }
 
-// Scripts of any origin may read what isn't a page, refusals too, and no page.
+// Scripts of any origin may read everything that isn't a page, errors included, but no
+// page.
 func TestCORS(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -39,7 +40,7 @@ func TestCORS(t *testing.T) {
 				continue
 			}
 			want := map[string]string{"Allow-Origin": "*", "Expose-Headers": "Content-Length,Content-Encoding,x-ms-request-id,x-ms-srs"}
-			if got.header.Get("Access-Control-Allow-Methods") != "" { // what is published says it always
+			if got.header.Get("Access-Control-Allow-Methods") != "" { // published documents always have the header
 				want["Allow-Methods"] = "GET, OPTIONS"
 			}
 			diff(t, want, crossOrigin(got.header))
@@ -51,8 +52,8 @@ func TestCORS(t *testing.T) {
 	}
 }
 
-// Who isn't a page of another origin gets none of it, and an OPTIONS that asks for
-// nothing is no preflight.
+// A request that isn't from a page of another origin gets none of these headers, and an
+// OPTIONS without Access-Control-Request-Method isn't a preflight.
 func TestNoCORS(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -60,7 +61,7 @@ func TestNoCORS(t *testing.T) {
 	diff(t, map[string]string{}, crossOrigin(c.want(200, c.token(c.secretForm())).header))
 	c.wantError(c.do("OPTIONS", at, nil, "Origin", "http://localhost:3000"), 405, "invalid_request", 900561)
 	c.wantError(c.do("OPTIONS", at, nil, "Access-Control-Request-Method", "POST"), 405, "invalid_request", 900561)
-	// A wrong method and a wrong path can be read.
+	// Errors for a wrong method or path can be read too.
 	for _, path := range []string{at, at + "s"} {
 		if a := c.get(path, "Origin", "null"); a.header.Get("Access-Control-Allow-Origin") != "*" {
 			t.Errorf("GET %s: %d %v", path, a.status, a.header)

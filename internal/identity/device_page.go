@@ -13,8 +13,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// deviceAuth is the page on which a user lets a device in (RFC 8628 section
-// 3.3): one form for the code, the name and the password.
+// deviceAuth is the page on which a user approves a device (RFC 8628 section 3.3): a single
+// form for the code, the name and the password.
 func (p *Provider) deviceAuth(x *exchange) error {
 	if _, err := p.authority(x); err != nil {
 		return err
@@ -33,6 +33,9 @@ func (p *Provider) deviceAuth(x *exchange) error {
 	var refusal *aadError
 	if errors.As(err, &refusal) {
 		x.refused(refusal)
+		if sent := x.Request.PostForm; wantsPasswordPage(sent, refusal) {
+			return x.showPassword(passwordPage{Action: "deviceauth", Device: true, Code: code, User: sent.Get("user")}, refusal)
+		}
 		return x.show(refusal.httpStatus(), devicePage{Code: code, User: x.Request.PostForm.Get("user"), Error: x.describe(refusal)}.page())
 	}
 	if err != nil {
@@ -46,14 +49,14 @@ type devicePage struct{ Code, User, Error string }
 func (d devicePage) page() page {
 	return page{title: "Sign in on a device", main: g.Group{
 		html.H1(g.Text("Enter code to allow access")),
-		html.P(g.Text("Enter the code that your app or device shows. Go on only if you know where it comes from.")),
+		html.P(g.Text("Enter the code that your app or device shows. Continue only if you know where it comes from.")),
 		alert(d.Error),
 		html.Form(
 			html.Method("post"), html.Action("deviceauth"), html.Aria("label", "Allow access"),
 			lines(
 				textField("code", "Code", d.Code, "one-time-code", "characters"),
 				userField(d.User),
-				passwordField(),
+				passwordField("password", "Password", "current-password"),
 				html.Button(html.Name("action"), html.Value("allow"), g.Text("Allow")),
 				html.Button(html.Class("second"), html.Name("action"), html.Value("decline"), g.Text("Decline")),
 			),
@@ -61,8 +64,7 @@ func (d devicePage) page() page {
 	}}
 }
 
-// normalUserCode takes a code as people type it: any case, with spaces or
-// dashes.
+// normalUserCode normalizes a code as people type it: in any case, with spaces or dashes.
 func normalUserCode(code string) string {
 	return strings.ToUpper(strings.NewReplacer(" ", "", "-", "").Replace(code))
 }
@@ -82,7 +84,7 @@ func (p *Provider) decideDevice(x *exchange, userCode string) (done string, err 
 	if err != nil {
 		return "", err
 	}
-	tenant, err := p.tenant(ctx, user.TenantID)
+	tenant, err := p.tenant(x, user.TenantID)
 	if err != nil {
 		return "", err
 	}
@@ -90,7 +92,7 @@ func (p *Provider) decideDevice(x *exchange, userCode string) (done string, err 
 	if err != nil {
 		return "", err
 	}
-	decision := db.DecideDeviceCodeParams{Hash: code.Hash, TenantID: tenant.ID, UserID: user.ID, DecidedAt: latest(x.now, user.TokensValidFrom), Status: db.DeviceCodeStatusApproved}
+	decision := db.DecideDeviceCodeParams{Hash: code.Hash, TenantID: tenant.ID, UserID: user.ID, DecidedAt: latest(x.Now, user.TokensValidFrom), Status: db.DeviceCodeStatusApproved}
 	done = "You have signed in to " + app.DisplayName
 	if page.Get("action") == "decline" {
 		decision.Status, done = db.DeviceCodeStatusDeclined, "You have declined to sign in to "+app.DisplayName
@@ -104,15 +106,23 @@ func (p *Provider) decideDevice(x *exchange, userCode string) (done string, err 
 
 func (p *Provider) findUserCode(x *exchange, userCode string) (db.DeviceCode, error) {
 	failures := p.failures.limiter(x, uuid.Nil) // a code names no tenant
-	if failures.TokensAt(x.now) < 1 {
+	if failures.TokensAt(x.Arrived) < 1 {
 		return db.DeviceCode{}, refuse(50053, invalidGrant, "Too many wrong codes came from your address. Wait a moment.")
 	}
 	code, err := p.queries.GetDeviceCodeByUserCode(x.Request.Context(), userCode)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return code, err
 	}
-	if err != nil || code.Status != db.DeviceCodeStatusPending || !x.now.Before(code.ExpiresAt) {
-		failures.AllowN(x.now, 1)
+	good := err == nil && code.Status == db.DeviceCodeStatusPending
+	if good {
+		now, err := p.clockOfCode(x, code)
+		if err != nil {
+			return code, err
+		}
+		good = now.Before(code.ExpiresAt)
+	}
+	if !good {
+		failures.AllowN(x.Arrived, 1)
 		return code, errUserCode()
 	}
 	return code, nil
@@ -122,9 +132,9 @@ func errUserCode() *aadError {
 	return refuse(70018, "bad_verification_code", "That code didn't work. Check the code and try again: it may have been used already, or have expired.")
 }
 
-// deviceApplication is the id of the application that asks for a device code. It
-// is looked up at once where the tenant is known, else when a user has said
-// whose tenant it is.
+// deviceApplication returns the id of the application that requests a device code. If the
+// tenant is known, the application must exist; otherwise that is checked after a user has
+// signed in and so determined the tenant.
 func (p *Provider) deviceApplication(r tokenRequest) (uuid.UUID, error) {
 	text, err := r.need("client_id")
 	if err != nil {

@@ -13,9 +13,8 @@ import (
 
 const userInfoPath = "/oidc/userinfo"
 
-// configuration is what clients learn of an authority (OpenID Connect Discovery
-// 1.0 section 3), its members in Entra's order. It names what is there, and
-// nothing else.
+// configuration describes an authority to clients (OpenID Connect Discovery 1.0 section 3),
+// with its members in Entra's order. It lists only what this service supports.
 type configuration struct {
 	TokenEndpoint                string   `json:"token_endpoint"`
 	TokenAuthMethods             []string `json:"token_endpoint_auth_methods_supported"`
@@ -49,8 +48,8 @@ func (p *Provider) discover(x *exchange) error {
 		return errUndescribed(err)
 	}
 	c := x.configuration(a, "/oauth2/v2.0")
-	c.Issuer = x.base + "/" + a.issuerSegment() + "/v2.0"
-	c.JWKSURI = x.base + "/" + a.name + "/discovery/v2.0/keys"
+	c.Issuer = x.Base + "/" + a.issuerSegment() + "/v2.0"
+	c.JWKSURI = x.Base + "/" + a.name + "/discovery/v2.0/keys"
 	c.Scopes = oidcScopes
 	x.publish(c)
 	return nil
@@ -65,13 +64,13 @@ func (p *Provider) discoverV1(x *exchange) error {
 	}
 	c := x.configuration(a, "/oauth2")
 	c.Issuer = "https://sts.windows.net/" + a.issuerSegment() + "/"
-	c.JWKSURI = x.base + "/" + a.name + "/discovery/keys"
+	c.JWKSURI = x.Base + "/" + a.name + "/discovery/keys"
 	x.publish(c)
 	return nil
 }
 
-// errUndescribed is why an authority isn't described. Where there is none, Entra has a
-// code of its own for it.
+// errUndescribed returns the error for an authority that can't be described. Entra has a
+// separate code for a tenant that doesn't exist.
 func errUndescribed(err error) error {
 	var refusal *aadError
 	if errors.As(err, &refusal) && refusal.number == 90002 {
@@ -81,8 +80,8 @@ func errUndescribed(err error) error {
 }
 
 func (x *exchange) configuration(a authority, oauth2 string) configuration {
-	at := x.base + "/" + a.name + oauth2
-	host := strings.TrimPrefix(strings.TrimPrefix(x.base, "https://"), "http://")
+	at := x.Base + "/" + a.name + oauth2
+	host := strings.TrimPrefix(strings.TrimPrefix(x.Base, "https://"), "http://")
 	return configuration{
 		TokenEndpoint:               at + "/token",
 		TokenAuthMethods:            []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
@@ -90,7 +89,7 @@ func (x *exchange) configuration(a authority, oauth2 string) configuration {
 		SubjectTypes:                []string{"pairwise"},
 		IDTokenAlgorithms:           []string{"RS256"},
 		ResponseTypes:               []string{"code", "id_token", "code id_token"},
-		UserInfoEndpoint:            x.base + userInfoPath,
+		UserInfoEndpoint:            x.Base + userInfoPath,
 		AuthorizationEndpoint:       at + "/authorize",
 		DeviceAuthorizationEndpoint: at + "/devicecode",
 		HTTPLogoutSupported:         true,
@@ -105,8 +104,8 @@ func (x *exchange) configuration(a authority, oauth2 string) configuration {
 	}
 }
 
-// issuerSegment stands for the tenant in an issuer; Entra leaves it open where
-// the authority stands for many.
+// issuerSegment returns the tenant's segment in an issuer; Entra leaves a placeholder for
+// an authority that serves many tenants.
 func (a authority) issuerSegment() string {
 	switch {
 	case a.tenant != nil:
@@ -124,7 +123,7 @@ func (x *exchange) publish(v any) {
 	x.writeJSON(200, v)
 }
 
-// webKey is a public key (RFC 7517), its members in Entra's order.
+// webKey is a public key (RFC 7517), with its members in Entra's order.
 type webKey struct {
 	Type        string   `json:"kty"`
 	Use         string   `json:"use"`
@@ -136,13 +135,13 @@ type webKey struct {
 	Issuer      string   `json:"issuer"`
 }
 
-// listKeys publishes every key by which a token may be signed now or soon.
+// listKeys publishes every key that signs tokens now or soon.
 func (p *Provider) listKeys(x *exchange) error {
 	a, err := p.authority(x)
 	if err != nil {
 		return errUndescribed(err)
 	}
-	issuer := x.base + "/" + a.issuerSegment() + "/v2.0"
+	issuer := x.Base + "/" + a.issuerSegment() + "/v2.0"
 	all := struct {
 		Keys []webKey `json:"keys"`
 	}{[]webKey{}}
@@ -166,7 +165,7 @@ func (k signingKey) webKey(issuer string) webKey {
 	return w
 }
 
-// instance is what an authority's host says of the hosts that are one with it.
+// instance lists the hosts that an authority's host regards as equivalent to itself.
 type instance struct {
 	TenantDiscoveryEndpoint string          `json:"tenant_discovery_endpoint"`
 	APIVersion              string          `json:"api-version"`
@@ -179,12 +178,12 @@ type instanceAlias struct {
 	Aliases          []string `json:"aliases"`
 }
 
-// discoverInstance confirms an authority that a client has not heard of: what it
-// is told to sign in at goes on being where it signs in.
+// discoverInstance confirms an authority that a client doesn't know, so that the client
+// keeps using the authority at which it was told to sign in.
 // https://learn.microsoft.com/entra/msal/dotnet/advanced/extract-authentication-parameters
 func (p *Provider) discoverInstance(x *exchange) error {
 	endpoint, err := url.Parse(x.Query("authorization_endpoint"))
-	if err != nil || endpoint.Scheme != "https" && endpoint.Scheme != "http" || endpoint.Host == "" {
+	if err != nil || !isHTTP(endpoint) || endpoint.Host == "" {
 		return refuse(50049, "invalid_instance", "Unknown or invalid instance.")
 	}
 	tenant, _, _ := strings.Cut(strings.TrimPrefix(endpoint.Path, "/"), "/")
@@ -209,15 +208,15 @@ type realm struct {
 	CloudAudienceURN  string `json:"cloud_audience_urn"`
 }
 
-// userRealm answers that users of a verified domain sign in here, by password;
-// nothing is known of others.
+// userRealm answers that users of a verified domain sign in here with a password, and that
+// others are unknown.
 func (p *Provider) userRealm(x *exchange) error {
 	_, domain, _ := strings.Cut(x.Param("upn"), "@")
 	answer := realm{
 		Version: "1.0", AccountType: "Unknown",
-		CloudInstanceName: strings.TrimPrefix(strings.TrimPrefix(x.base, "https://"), "http://"), CloudAudienceURN: "urn:federation:MicrosoftOnline",
+		CloudInstanceName: strings.TrimPrefix(strings.TrimPrefix(x.Base, "https://"), "http://"), CloudAudienceURN: "urn:federation:MicrosoftOnline",
 	}
-	if _, err := p.tenantOfUser(x.Request.Context(), authority{name: organizations}, x.Param("upn")); err == nil {
+	if _, err := p.tenantOfUser(x, authority{name: organizations}, x.Param("upn")); err == nil {
 		answer.AccountType, answer.DomainName = "Managed", domain
 	} else if e := asAADError(err); e.number != 50034 {
 		return err

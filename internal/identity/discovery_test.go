@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden documents")
 
-// What is published is what the golden documents hold, but for host and tenant.
+// Published documents equal the golden ones, except for host and tenant.
 func TestDiscovery(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -48,7 +48,7 @@ func TestDiscovery(t *testing.T) {
 	}
 	c.wantError(c.get("/common/discovery/instance?authorization_endpoint=nonsense"), 400, "invalid_instance", 50049)
 	c.wantError(c.get("/common/discovery/instance?authorization_endpoint="+url.QueryEscape("https://x.test/"+uuid.NewString()+"/oauth2/v2.0/authorize")), 400, "invalid_tenant", 90002)
-	// Every link follows the host by which the client came.
+	// Every link has the host that the client used.
 	a := c.get("/common/v2.0/.well-known/openid-configuration", "Host", "ignored")
 	if !strings.Contains(a.body, c.server.URL()+"/common/oauth2/v2.0/token") {
 		t.Errorf("links lead elsewhere: %s", a.body)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -16,7 +15,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// FederatedAudience is the audience of a federated credential that names none.
+// FederatedAudience is the default audience of a federated credential.
 // https://learn.microsoft.com/graph/api/resources/federatedidentitycredential
 const FederatedAudience = "api://AzureADTokenExchange"
 
@@ -29,11 +28,11 @@ const (
 )
 
 var (
-	errIssuerURL = errors.New("want an https URL without query and fragment, as the iss of its tokens has it; http is for localhost")
+	errIssuerURL = errors.New("want an https URL without query and fragment, as in the iss of its tokens; http only on localhost")
 	errKeySet    = fmt.Errorf(`want a JSON Web Key Set ({"keys": [...]}) of public RSA keys, at most %d bytes`, maxKeySet)
 )
 
-// CheckIssuer says why a federated credential can't have an issuer, or nil.
+// CheckIssuer returns an error unless a federated credential may have the issuer.
 func CheckIssuer(issuer string) error {
 	u, err := url.Parse(issuer)
 	if err != nil || !mayFetch(u) || strings.ContainsAny(issuer, "?#") {
@@ -42,15 +41,18 @@ func CheckIssuer(issuer string) error {
 	return nil
 }
 
-// mayFetch tells whether something of an issuer may be fetched from a URL.
+// mayFetch reports whether an issuer's documents may be fetched from a URL.
 func mayFetch(u *url.URL) bool {
-	host := u.Hostname()
-	ip := net.ParseIP(host)
-	localhost := host == "localhost" || ip != nil && ip.IsLoopback()
-	return host != "" && u.User == nil && (u.Scheme == "https" || u.Scheme == "http" && localhost)
+	if u.Hostname() == "" || u.User != nil {
+		return false
+	}
+	if u.Scheme == "http" {
+		return isLoopback(u.Hostname())
+	}
+	return u.Scheme == "https"
 }
 
-// CheckKeySet says why a federated credential can't have a key set, or nil.
+// CheckKeySet returns an error unless a federated credential may have the key set.
 func CheckKeySet(raw []byte) error {
 	if len(raw) > maxKeySet {
 		return errKeySet
@@ -67,9 +69,9 @@ func CheckKeySet(raw []byte) error {
 	return nil
 }
 
-// checkFederatedAssertion checks a token of another issuer that the application trusts.
-// What it claims is compared first, so that keys are asked of no issuer that nobody
-// configured. Refusals are in the order of Entra's.
+// checkFederatedAssertion checks a token of another issuer that the application trusts. It
+// compares the claims first, so that the service never fetches keys from an issuer that
+// nobody configured. Errors come in Entra's order.
 // https://learn.microsoft.com/entra/workload-id/workload-identity-federation
 func (p *Provider) checkFederatedAssertion(x *exchange, app db.Application, token *jwt.JSONWebToken, claimed jwt.Claims) error {
 	ctx := x.Request.Context()
@@ -95,11 +97,11 @@ func (p *Provider) checkFederatedAssertion(x *exchange, app db.Application, toke
 	if err := token.Claims(key, &claims); err != nil {
 		return errAssertionSignature(err)
 	}
-	return checkLifetime(claims, x.now)
+	return checkLifetime(claims, x.Arrived) // as its issuer dates it
 }
 
-// matchFederatedCredential finds the credential that has an assertion's issuer, subject
-// and audience, each compared letter by letter.
+// matchFederatedCredential finds the credential with an assertion's issuer, subject and
+// audience, comparing exactly.
 func matchFederatedCredential(all []db.ApplicationFederatedCredential, claimed jwt.Claims) (db.ApplicationFederatedCredential, error) {
 	type credential = db.ApplicationFederatedCredential
 	keep := func(f func(credential) bool) bool {

@@ -24,12 +24,12 @@ import (
 
 const subject = "system:serviceaccount:default:app"
 
-// fakeIssuer publishes a key and signs by it.
+// fakeIssuer publishes a key and signs with it.
 type fakeIssuer struct {
 	*httptest.Server
 	key     *rsa.PrivateKey
 	fetches atomic.Int32
-	answers map[string]string // instead, by path
+	answers map[string]string // overrides, by path
 }
 
 func newIssuer(t *testing.T) *fakeIssuer {
@@ -68,7 +68,7 @@ func (i *fakeIssuer) keySet() string {
 	return string(text)
 }
 
-// token is one for the subject, after change.
+// token returns a token for the subject, after change.
 func (i *fakeIssuer) token(t *testing.T, change func(*jwt.Claims)) string {
 	t.Helper()
 	claims := jwt.Claims{Issuer: i.URL, Subject: subject, Audience: jwt.Audience{identity.FederatedAudience}, Expiry: jwt.NewNumericDate(time.Now().Add(time.Hour))}
@@ -105,7 +105,7 @@ func TestFederatedCredential(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		assertion string
-		number    int // 0 is let in
+		number    int // 0 means accepted
 	}{
 		{"good", i.token(t, nil), 0},
 		{"good again", i.token(t, nil), 0},
@@ -141,7 +141,8 @@ func TestFederatedCredential(t *testing.T) {
 	}
 }
 
-// Keys are asked for once, however many come, and not again for a key that never was.
+// Concurrent calls fetch keys once, and an unknown key doesn't make the service fetch them
+// again.
 func TestIssuerKeysAreKept(t *testing.T) {
 	t.Parallel()
 	c, i := setupFederation(t), newIssuer(t)
@@ -157,8 +158,8 @@ func TestIssuerKeysAreKept(t *testing.T) {
 	}
 }
 
-// An issuer that answers anything else than its keys, or from where it may not be, lets
-// nobody in.
+// An issuer that answers with anything but its keys, or from a forbidden place, admits
+// nobody.
 func TestBadIssuers(t *testing.T) {
 	t.Parallel()
 	c, other := setupFederation(t), newIssuer(t)
@@ -196,8 +197,8 @@ func TestBadIssuers(t *testing.T) {
 	}
 }
 
-// Unless the operator permits a network, only public addresses are asked for keys: not
-// the machine itself, by whatever name. Keys that are given need no asking.
+// Unless the operator permits a network, keys are fetched only from public addresses, and
+// never from the machine itself, by whatever name. Configured keys need no fetching.
 func TestIssuerNetworks(t *testing.T) {
 	t.Parallel()
 	c, i := setup(t), newIssuer(t)

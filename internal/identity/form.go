@@ -4,20 +4,22 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// maxForm bounds the body of a request, in bytes.
+// maxForm bounds a request's body, in bytes.
 const maxForm = 64 << 10
 
 const formType = "application/x-www-form-urlencoded"
 
-// form is the parameters of a request, each of which came at most once
-// (RFC 6749 section 3.2).
+// form has a request's parameters, each of which occurs at most once (RFC 6749 section
+// 3.2).
 type form url.Values
 
 // readForm reads the body of a request to an endpoint for clients.
@@ -34,13 +36,13 @@ func readForm(r *http.Request) (form, error) {
 
 var errNoText = errors.New("a parameter holds U+0000 or is not UTF-8")
 
-// keepSemicolons escapes the semicolons of a query or a form: net/url refuses them raw,
-// while Entra, as the URL standard, takes them for characters like others.
+// keepSemicolons escapes the semicolons in a query or a form. net/url refuses raw ones, but
+// Entra, following the URL standard, treats them like other characters.
 // https://url.spec.whatwg.org/#urlencoded-parsing
 func keepSemicolons(raw string) string { return strings.ReplaceAll(raw, ";", "%3B") }
 
-// parseForm reads the parameters of a request, of its query and its body. Each is
-// text (RFC 6749 appendix A).
+// parseForm reads a request's parameters from its query and its body. Each must be text
+// (RFC 6749 appendix A).
 func parseForm(r *http.Request) error {
 	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media == formType && r.PostForm == nil {
 		body, err := io.ReadAll(r.Body)
@@ -74,14 +76,13 @@ func errBadForm(err error) *aadError {
 	return e
 }
 
-// isText tells whether Postgres could hold it.
+// isText reports whether Postgres can store s.
 func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
-// maxParameter bounds a parameter, in bytes, of which longest says nothing else: what
-// holds a token.
+// maxParameter bounds parameters that longest doesn't list, such as tokens, in bytes.
 const maxParameter = maxTokenBytes
 
-// longest bounds the parameters that are kept, returned or logged, in bytes.
+// longest bounds the parameters that are stored, returned or logged, in bytes.
 var longest = map[string]int{
 	"claims": 8 << 10, "client_id": 8 << 10, "client_request_id": 256, "code_challenge": 128, "code_challenge_method": 32, "code_verifier": 128,
 	"domain_hint": 256, "grant_type": 256, "login_hint": 8 << 10, "nonce": 1 << 10, "prompt": 64, "redirect_uri": 8 << 10,
@@ -89,12 +90,13 @@ var longest = map[string]int{
 }
 
 func checkForm(values url.Values) (form, error) {
-	for name, all := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		all := values[name]
 		if len(all) > 1 {
 			return nil, refuse(90100, invalidRequest, "The parameter '%s' came more than once.", name)
 		}
 		if most := cmp.Or(longest[name], maxParameter); len(all[0]) > most {
-			return nil, refuse(90015, invalidRequest, "The parameter '%s' has %d bytes: at most %d are taken.", name, len(all[0]), most)
+			return nil, refuse(90015, invalidRequest, "The parameter '%s' has %d bytes: at most %d are allowed.", name, len(all[0]), most)
 		}
 	}
 	return form(values), nil
@@ -103,7 +105,7 @@ func checkForm(values url.Values) (form, error) {
 // get returns a parameter, or "".
 func (f form) get(name string) string { return url.Values(f).Get(name) }
 
-// need returns a parameter that must be there.
+// need returns a required parameter.
 func (f form) need(name string) (string, error) {
 	if v := f.get(name); v != "" {
 		return v, nil

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// What parseScopes takes apart, it has not lost.
+// parseScopes loses nothing.
 func FuzzParseScopes(f *testing.F) {
 	for _, seed := range []string{
 		"https://graph.microsoft.com/.default openid offline_access profile", "User.Read", "api://x/y api://x/z", "//.default", "/", " a ", "openid OPENID",
@@ -38,7 +38,7 @@ func FuzzParseScopes(f *testing.F) {
 	})
 }
 
-// A ticket that is read is the one that was written.
+// A parsed ticket formats back to the same value.
 func FuzzParseTicket(f *testing.F) {
 	f.Add(newTicket(uuid.New()).value)
 	f.Add("1.")
@@ -51,7 +51,7 @@ func FuzzParseTicket(f *testing.F) {
 	})
 }
 
-// No assertion gets in without a certificate, whatever it holds.
+// Without a certificate, every assertion is refused.
 func FuzzVerifyAssertion(f *testing.F) {
 	f.Add("eyJhbGciOiJQUzI1NiIsIng1dCNTMjU2IjoiIn0.e30.AA")
 	f.Add("a.b.c")
@@ -69,7 +69,7 @@ func FuzzVerifyAssertion(f *testing.F) {
 	})
 }
 
-// A form that is taken has each parameter once, as net/url reads it.
+// An accepted form has each parameter once, with the value that net/url reads.
 func FuzzReadForm(f *testing.F) {
 	for _, seed := range []string{"a=1&b=2", "a=1&a=2", "%zz", "a=%00", "scope=a+b%20c", ";", "&&", "=x"} {
 		f.Add(seed)
@@ -96,7 +96,7 @@ func FuzzReadForm(f *testing.F) {
 	})
 }
 
-// A redirect URI that is taken is the registered one, or differs in its port.
+// An accepted redirect URI is the registered one, or differs only in its port.
 func FuzzSameRedirect(f *testing.F) {
 	f.Add("http://localhost", "http://localhost:4711/")
 	f.Add("https://app.example.test/a?b=c", "https://app.example.test/a?b=c")
@@ -114,7 +114,7 @@ func FuzzSameRedirect(f *testing.F) {
 	})
 }
 
-// Claims parameters of any form are read without harm.
+// Claims parameters of any form are read without a panic.
 func FuzzClaimsCapable(f *testing.F) {
 	f.Add(`{"access_token":{"xms_cc":{"values":["CP1"]}}}`)
 	f.Add(`null`)

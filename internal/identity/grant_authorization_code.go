@@ -13,23 +13,15 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// codeLifetime is about what Entra's codes live.
+// codeLifetime is about the lifetime of Entra's codes.
 // https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow#successful-response
 const codeLifetime = 10 * time.Minute
 
-// grantAuthorizationCode redeems a code (RFC 6749 section 4.1.3) once: whoever
-// comes second gets nothing, and ends what the first one got by it
-// (section 4.1.2).
+// grantAuthorizationCode redeems a code (RFC 6749 section 4.1.3) once. A second redemption
+// fails and revokes what the first one got (section 4.1.2).
 func (p *Provider) grantAuthorizationCode(r tokenRequest) (tokenAnswer, error) {
-	value, err := r.need("code")
+	t, err := r.ticket("code")
 	if err != nil {
-		return tokenAnswer{}, err
-	}
-	t, ok := parseTicket(value)
-	if !ok {
-		return tokenAnswer{}, refuse(9002313, invalidGrant, "Invalid request. Request is malformed or invalid.")
-	}
-	if err := r.authority.admits(t.tenant); err != nil {
 		return tokenAnswer{}, err
 	}
 	ctx := r.Request.Context()
@@ -47,7 +39,7 @@ func (p *Provider) grantAuthorizationCode(r tokenRequest) (tokenAnswer, error) {
 	if err := checkCode(r, code); err != nil {
 		return tokenAnswer{}, err
 	}
-	g := p.codeGrant(r.now, code)
+	g := p.codeGrant(r.Now, code)
 	if code.RedeemedAt != nil {
 		return tokenAnswer{}, p.refuseSpent(ctx, g)
 	}
@@ -56,7 +48,7 @@ func (p *Provider) grantAuthorizationCode(r tokenRequest) (tokenAnswer, error) {
 
 func (p *Provider) codeGrant(now time.Time, code db.AuthorizationCode) redeemable {
 	spent := refuse(54005, invalidGrant, "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.")
-	return redeemable{code.TenantID, code.FamilyID, spent, func(ctx context.Context, next db.CreateRefreshTokenParams) (int64, error) {
+	return redeemable{tenant: code.TenantID, family: code.FamilyID, spent: spent, redeem: func(ctx context.Context, next db.CreateRefreshTokenParams) (int64, error) {
 		return p.queries.RedeemAuthorizationCode(ctx, db.RedeemAuthorizationCodeParams{
 			TenantID: code.TenantID, RedeemedHash: code.Hash, Now: now,
 			Hash: next.Hash, ClientID: next.ClientID, UserID: next.UserID, Scope: next.Scope, CreatedAt: next.CreatedAt, ExpiresAt: next.ExpiresAt,
@@ -79,14 +71,14 @@ func (p *Provider) answerCode(r tokenRequest, c client, code db.AuthorizationCod
 	}
 	in := signIn{client: c, user: user, scopes: s, grant: &g, nonce: deref(code.Nonce)}
 	if code.RedirectType == db.RedirectUriTypeSpa {
-		in.refreshUntil = r.now.Add(spaRefreshLifetime)
+		in.refreshUntil = r.Now.Add(spaRefreshLifetime)
 	}
 	return p.answer(r, in)
 }
 
-// checkCode holds a redemption against the request that the code came of.
+// checkCode checks a redemption against the request from which the code results.
 func checkCode(r tokenRequest, code db.AuthorizationCode) error {
-	if !r.now.Before(code.ExpiresAt) {
+	if !r.Now.Before(code.ExpiresAt) {
 		return refuse(70008, invalidGrant, "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.")
 	}
 	if r.get("redirect_uri") != code.RedirectUri {

@@ -2,8 +2,8 @@ package identity
 
 import "github.com/mocktenant/mocktenant/internal/db"
 
-// grantClientCredentials lets an application in, in its own name
-// (RFC 6749 section 4.4).
+// grantClientCredentials issues a token to an application for itself (RFC 6749 section
+// 4.4).
 // https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
 func (p *Provider) grantClientCredentials(r tokenRequest) (tokenAnswer, error) {
 	if r.authority.tenant == nil {
@@ -23,7 +23,7 @@ func (p *Provider) grantClientCredentials(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	s, err := parseScopes(text) // MSAL for Go names the scopes of a sign-in as well
+	s, err := parseScopes(text) // MSAL for Go adds the scopes of a sign-in
 	if err != nil {
 		return tokenAnswer{}, err
 	}
@@ -51,7 +51,7 @@ func (p *Provider) answerApplication(r tokenRequest, c client, s scopes) (tokenA
 	a.setLifetime(lifetime)
 	a.AccessToken, err = p.IssueAccessToken(AccessToken{
 		Audience: to.audience, TenantID: c.TenantID, ObjectID: c.ServicePrincipalID, AppID: c.ClientID, AppName: c.DisplayName,
-		Proof: string(c.proof), Roles: roles, Lifetime: lifetime, ClaimsCapable: capable, ValidFrom: c.since,
+		Proof: string(c.proof), Roles: roles, Now: r.Now, Lifetime: lifetime, ClaimsCapable: capable, ValidFrom: c.since,
 	})
 	return a, err
 }

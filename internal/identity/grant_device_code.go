@@ -15,26 +15,27 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/tenant"
 )
 
 const (
 	deviceCodeLifetime = 15 * time.Minute
 	deviceCodeInterval = 5 * time.Second
 
-	// Anybody may ask for a device code. So many may be pending at once: of an address
-	// (of IPv6, a network of 64 bits), of a client at one authority, and of an authority.
+	// Anybody may request device codes, so their number is limited: pending codes for an
+	// address (for IPv6, a network of 64 bits), for a client at an authority, and for an
+	// authority.
 	maxDeviceCodesOfAddress   = 200
 	maxDeviceCodesOfClient    = 2_000
 	maxDeviceCodesOfAuthority = 10_000
 
 	userCodeLength = 9
-	// userCodeLetters can't be taken for one another and spell no words
-	// (RFC 8628 section 6.1); 20 of them make 39 bits.
+	// userCodeLetters can't be confused with one another and spell no words (RFC 8628
+	// section 6.1); nine of the 20 make 39 bits.
 	userCodeLetters = "BCDFGHJKLMNPQRSTVWXZ"
 )
 
-// deviceAnswer is what a device authorization request is answered (RFC 8628
-// section 3.2).
+// deviceAnswer is the answer to a device authorization request (RFC 8628 section 3.2).
 type deviceAnswer struct {
 	UserCode        string `json:"user_code"`
 	DeviceCode      string `json:"device_code"`
@@ -44,7 +45,7 @@ type deviceAnswer struct {
 	Message         string `json:"message"`
 }
 
-// deviceAnswerV1 is the same as the endpoint of v1.0 gives it.
+// deviceAnswerV1 is the answer of the v1.0 endpoint.
 type deviceAnswerV1 struct {
 	UserCode        string `json:"user_code"`
 	DeviceCode      string `json:"device_code"`
@@ -55,7 +56,7 @@ type deviceAnswerV1 struct {
 }
 
 func (a deviceAnswer) v1() deviceAnswerV1 {
-	return deviceAnswerV1{a.UserCode, a.DeviceCode, a.VerificationURI, strconv.Itoa(a.ExpiresIn), strconv.Itoa(a.Interval), a.Message}
+	return deviceAnswerV1{UserCode: a.UserCode, DeviceCode: a.DeviceCode, VerificationURL: a.VerificationURI, ExpiresIn: strconv.Itoa(a.ExpiresIn), Interval: strconv.Itoa(a.Interval), Message: a.Message}
 }
 
 // deviceAuthorization is the device authorization endpoint (RFC 8628 section
@@ -88,15 +89,15 @@ func (p *Provider) deviceAuthorization(x *exchange) error {
 	deviceCode := base64.RawURLEncoding.EncodeToString(code)
 	params := db.CreateDeviceCodeParams{
 		Hash: hashOf(deviceCode), Authority: a.name, ClientID: app, Scope: s.text, Address: addressGroup(x.ClientIP()),
-		CreatedAt: x.now, ExpiresAt: x.now.Add(deviceCodeLifetime),
+		CreatedAt: x.Now, ExpiresAt: x.Now.Add(deviceCodeLifetime), KeptUntil: x.Arrived.Add(deviceCodeLifetime + time.Minute),
 	}
-	for created := int64(0); created == 0; { // until the user code is nobody else's
+	for created := int64(0); created == 0; { // repeat if the user code already exists
 		params.UserCode = newUserCode()
 		if created, err = p.queries.CreateDeviceCode(x.Request.Context(), params); err != nil {
 			return err
 		}
 	}
-	uri := x.base + "/" + common + "/oauth2/deviceauth"
+	uri := x.Base + "/" + common + "/oauth2/deviceauth"
 	answer := deviceAnswer{
 		UserCode: params.UserCode, DeviceCode: deviceCode, VerificationURI: uri,
 		ExpiresIn: int(deviceCodeLifetime.Seconds()), Interval: int(deviceCodeInterval.Seconds()),
@@ -110,10 +111,10 @@ func (p *Provider) deviceAuthorization(x *exchange) error {
 	return nil
 }
 
-// checkPendingDeviceCodes refuses one more code where too many are pending.
+// checkPendingDeviceCodes refuses another code if too many are pending.
 func (p *Provider) checkPendingDeviceCodes(x *exchange, a authority, client uuid.UUID) error {
 	n, err := p.queries.CountPendingDeviceCodes(x.Request.Context(), db.CountPendingDeviceCodesParams{
-		Address: addressGroup(x.ClientIP()), Authority: a.name, ClientID: client, Now: x.now,
+		Address: addressGroup(x.ClientIP()), Authority: a.name, ClientID: client, Now: x.Arrived,
 		MostOfAddress: maxDeviceCodesOfAddress, MostOfClient: maxDeviceCodesOfClient, MostOfAuthority: maxDeviceCodesOfAuthority,
 	})
 	switch {
@@ -127,8 +128,8 @@ func (p *Provider) checkPendingDeviceCodes(x *exchange, a authority, client uuid
 	return nil
 }
 
-// addressGroup is the address by which anonymous callers are counted: of IPv6 the
-// network, since each of them has all addresses of one.
+// addressGroup returns the address under which anonymous callers are counted: for IPv6 its
+// network, because a caller has all addresses of a network.
 func addressGroup(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil || ip.Unmap().Is4() {
@@ -145,15 +146,15 @@ func newUserCode() string {
 	code := make([]byte, 0, userCodeLength)
 	for b := make([]byte, 1); len(code) < userCodeLength; {
 		_, _ = rand.Read(b)
-		if n := int(b[0]); n < 256-256%len(userCodeLetters) { // or the first letters would come more often
+		if n := int(b[0]); n < 256-256%len(userCodeLetters) { // otherwise the first letters would occur more often
 			code = append(code, userCodeLetters[n%len(userCodeLetters)])
 		}
 	}
 	return string(code)
 }
 
-// grantDeviceCode answers a device that asks whether a user let it in yet
-// (RFC 8628 section 3.4).
+// grantDeviceCode answers a device that polls for its user's approval (RFC 8628 section
+// 3.4).
 func (p *Provider) grantDeviceCode(r tokenRequest) (tokenAnswer, error) {
 	value := r.get("device_code")
 	if value == "" && r.v1 {
@@ -170,17 +171,21 @@ func (p *Provider) grantDeviceCode(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	if err := checkDeviceCode(r, code); err != nil {
+	now, err := p.clockOfCode(r.exchange, code)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	if err := checkDeviceCode(r, code, now); err != nil {
 		return tokenAnswer{}, err
 	}
 	if err := r.authority.admits(*code.TenantID); err != nil {
 		return tokenAnswer{}, err
 	}
-	tenant, err := p.tenant(ctx, *code.TenantID)
+	of, err := p.tenant(r.exchange, *code.TenantID)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	c, err := p.authenticateClient(r.exchange, r.form, tenant, publicIfAllowed)
+	c, err := p.authenticateClient(r.exchange, r.form, of, publicIfAllowed)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
@@ -188,7 +193,7 @@ func (p *Provider) grantDeviceCode(r tokenRequest) (tokenAnswer, error) {
 	if code.Status == db.DeviceCodeStatusRedeemed {
 		return tokenAnswer{}, p.refuseSpent(ctx, g)
 	}
-	user, err := p.stillWelcome(ctx, tenant.ID, *code.UserID, *code.DecidedAt)
+	user, err := p.stillWelcome(ctx, of.ID, *code.UserID, *code.DecidedAt)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
@@ -201,10 +206,10 @@ func (p *Provider) grantDeviceCode(r tokenRequest) (tokenAnswer, error) {
 
 func (p *Provider) deviceGrant(code db.DeviceCode) redeemable {
 	spent := refuse(54005, invalidGrant, "OAuth2 device code was already redeemed, please retry with a new valid code or use an existing refresh token.")
-	// The family's id comes from the code: a redemption that was read before another
-	// one finds the tokens of that one by it.
+	// The family's id is derived from the code, so that a redemption that read the code
+	// before another one still finds the tokens of that other.
 	family := uuid.NewSHA1(uuid.NameSpaceOID, code.Hash)
-	return redeemable{*code.TenantID, family, spent, func(ctx context.Context, next db.CreateRefreshTokenParams) (int64, error) {
+	return redeemable{tenant: *code.TenantID, family: family, spent: spent, redeem: func(ctx context.Context, next db.CreateRefreshTokenParams) (int64, error) {
 		return p.queries.RedeemDeviceCode(ctx, db.RedeemDeviceCodeParams{
 			TenantID: *code.TenantID, RedeemedHash: code.Hash, FamilyID: family,
 			Hash: next.Hash, ClientID: next.ClientID, UserID: next.UserID, Scope: next.Scope, CreatedAt: next.CreatedAt, ExpiresAt: next.ExpiresAt,
@@ -212,15 +217,24 @@ func (p *Provider) deviceGrant(code db.DeviceCode) redeemable {
 	}}
 }
 
-// checkDeviceCode returns nil for a code that the device's user approved, redeemed or
-// not.
-func checkDeviceCode(r tokenRequest, code db.DeviceCode) error {
+// clockOfCode returns the time by the clock that a code follows: that of the tenant whose
+// authority issued it, or the service's.
+func (p *Provider) clockOfCode(x *exchange, code db.DeviceCode) (time.Time, error) {
+	a, err := p.findAuthority(x.Request.Context(), code.Authority)
+	if err != nil || a.tenant == nil {
+		return x.Arrived, err
+	}
+	return tenant.SettingsOf(a.tenant).Clock.Now(x.Arrived), nil
+}
+
+// checkDeviceCode returns nil for a code that the user approved, redeemed or not.
+func checkDeviceCode(r tokenRequest, code db.DeviceCode, now time.Time) error {
 	switch {
 	case !strings.EqualFold(r.get("client_id"), code.ClientID.String()):
 		return refuse(700003, invalidGrant, "The device code was issued to another client.")
 	case code.Status == db.DeviceCodeStatusRedeemed:
 		return nil // refused once the client has proved itself
-	case !r.now.Before(code.ExpiresAt):
+	case !now.Before(code.ExpiresAt):
 		return refuse(70020, "expired_token", "The provided value for the input parameter 'device_code' is not valid. This device code has expired.")
 	case code.Status == db.DeviceCodeStatusDeclined:
 		return refuse(65004, "authorization_declined", "User declined to consent to access the app.")

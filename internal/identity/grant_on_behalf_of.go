@@ -9,8 +9,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// grantOnBehalfOf trades a token that a user's client sent to an API for one by
-// which the API calls Graph for that user.
+// grantOnBehalfOf exchanges a token that a user's client sent to an API for one with which
+// the API calls Graph for that user.
 // https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow
 func (p *Provider) grantOnBehalfOf(r tokenRequest) (tokenAnswer, error) {
 	if use := r.get("requested_token_use"); use != "on_behalf_of" {
@@ -25,7 +25,7 @@ func (p *Provider) grantOnBehalfOf(r tokenRequest) (tokenAnswer, error) {
 		return tokenAnswer{}, err
 	}
 	ctx := r.Request.Context()
-	tenant, err := p.tenant(ctx, claims.TenantID)
+	tenant, err := p.tenant(r.exchange, claims.TenantID)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
@@ -53,9 +53,9 @@ func (p *Provider) grantOnBehalfOf(r tokenRequest) (tokenAnswer, error) {
 	return p.answer(r, signIn{client: c, user: user, scopes: s})
 }
 
-// verifyAssertedToken checks a token of any audience, which must be a user's.
+// verifyAssertedToken checks a token with any audience, which must be a user's.
 func (p *Provider) verifyAssertedToken(r tokenRequest, raw string) (*bearer.Claims, error) {
-	claims, err := p.verifyToken(r.Request.Context(), raw)
+	claims, _, err := p.verifyToken(r.Request.Context(), raw)
 	var refused *bearer.RevokedError
 	switch {
 	case err == nil && claims.IDType != "user":

@@ -1,6 +1,6 @@
 package identity
 
-// grantPassword lets a user in by name and password (RFC 6749 section 4.3).
+// grantPassword signs a user in with name and password (RFC 6749 section 4.3).
 // https://learn.microsoft.com/entra/identity-platform/v2-oauth-ropc
 func (p *Provider) grantPassword(r tokenRequest) (tokenAnswer, error) {
 	if r.authority.name == common || r.authority.name == consumers {
@@ -14,8 +14,7 @@ func (p *Provider) grantPassword(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	ctx := r.Request.Context()
-	tenant, err := p.tenantOfUser(ctx, r.authority, name)
+	tenant, err := p.tenantOfUser(r.exchange, r.authority, name)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
@@ -34,7 +33,7 @@ func (p *Provider) grantPassword(r tokenRequest) (tokenAnswer, error) {
 	return p.answer(r, signIn{client: c, user: user, scopes: s})
 }
 
-// scopes are those of the form, which must name some.
+// scopes returns the form's scopes, of which it must have at least one.
 func (r tokenRequest) scopes() (scopes, error) {
 	if r.v1 && r.get("scope") == "" {
 		return scopes{}, errMissing("resource")

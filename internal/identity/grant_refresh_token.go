@@ -11,19 +11,12 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// grantRefreshToken trades a refresh token for a new one (RFC 6749 section 6).
-// One that was traded already has been stolen from somebody: its whole family
-// ends (RFC 9700 section 4.14.2).
+// grantRefreshToken exchanges a refresh token for a new one (RFC 6749 section 6). A second
+// exchange of the same token means that it was stolen, so its whole family is revoked (RFC
+// 9700 section 4.14.2).
 func (p *Provider) grantRefreshToken(r tokenRequest) (tokenAnswer, error) {
-	value, err := r.need("refresh_token")
+	t, err := r.ticket("refresh_token")
 	if err != nil {
-		return tokenAnswer{}, err
-	}
-	t, ok := parseTicket(value)
-	if !ok {
-		return tokenAnswer{}, refuse(9002313, invalidGrant, "Invalid request. Request is malformed or invalid.")
-	}
-	if err := r.authority.admits(t.tenant); err != nil {
 		return tokenAnswer{}, err
 	}
 	ctx := r.Request.Context()
@@ -38,21 +31,21 @@ func (p *Provider) grantRefreshToken(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	if !r.now.Before(token.ExpiresAt) {
+	if !r.Now.Before(token.ExpiresAt) {
 		return tokenAnswer{}, errExpired(token)
 	}
-	if token.CreatedAt.Before(c.since) { // another application of this id had it, or its consent was removed
+	if token.CreatedAt.Before(c.since) { // issued to an earlier application with this id, or before its consent was removed
 		return tokenAnswer{}, errRevokedGrant()
 	}
-	g := p.refreshTokenGrant(r.now, token)
-	if begins := p.leewayBegins(r.now); token.RedeemedAt != nil && (begins == nil || !token.RedeemedAt.After(*begins)) {
+	g := p.refreshTokenGrant(r.Now, token)
+	if begins := p.leewayBegins(r.Now); token.RedeemedAt != nil && (begins == nil || !token.RedeemedAt.After(*begins)) {
 		return tokenAnswer{}, p.refuseSpent(ctx, g)
 	}
 	return p.answerRefresh(r, c, token, g)
 }
 
 func (p *Provider) refreshTokenGrant(now time.Time, token db.RefreshToken) redeemable {
-	return redeemable{token.TenantID, token.FamilyID, errRevokedGrant(), func(ctx context.Context, next db.CreateRefreshTokenParams) (int64, error) {
+	return redeemable{tenant: token.TenantID, family: token.FamilyID, spent: errRevokedGrant(), redeem: func(ctx context.Context, next db.CreateRefreshTokenParams) (int64, error) {
 		return p.queries.RedeemRefreshToken(ctx, db.RedeemRefreshTokenParams{
 			TenantID: token.TenantID, RedeemedHash: token.Hash, Now: now, LeewayBegins: p.leewayBegins(now),
 			Hash: next.Hash, ClientID: next.ClientID, UserID: next.UserID, Scope: next.Scope, CreatedAt: next.CreatedAt, ExpiresAt: next.ExpiresAt,
@@ -68,8 +61,8 @@ func errExpired(token db.RefreshToken) *aadError {
 	return refuse(700082, invalidGrant, "The refresh token has expired due to inactivity. The token was issued on %s and was inactive for %d days.", issued, int(refreshLifetime.Hours()/24))
 }
 
-// leewayBegins is after which time a token must have been redeemed to be redeemed
-// once more; nil if none may.
+// leewayBegins returns the time after which a token must have been redeemed first to be
+// redeemed once more; nil if that isn't allowed.
 func (p *Provider) leewayBegins(now time.Time) *time.Time {
 	if p.leeway == 0 {
 		return nil
@@ -92,7 +85,7 @@ func (p *Provider) answerRefresh(r tokenRequest, c client, token db.RefreshToken
 		return tokenAnswer{}, err
 	}
 	if !s.wants("offline_access") {
-		s.oidc = append(s.oidc, "offline_access") // who came with a refresh token leaves with one
+		s.oidc = append(s.oidc, "offline_access") // a client that sent a refresh token gets one
 	}
 	s.text = token.Scope
 	in := signIn{client: c, user: user, scopes: s, grant: &g}
@@ -102,20 +95,20 @@ func (p *Provider) answerRefresh(r tokenRequest, c client, token db.RefreshToken
 	return p.answer(r, in)
 }
 
-// A redeemable is a code or a token that a client redeems once.
+// A redeemable is a code or a token that a client may redeem once.
 type redeemable struct {
 	tenant uuid.UUID
-	family uuid.UUID // of the refresh tokens that come from it
-	spent  *aadError // the answer to a second redemption
+	family uuid.UUID // of the refresh tokens that result from it
+	spent  *aadError // the error for a second redemption
 
-	// redeem redeems it and issues the next refresh token, unless that has no hash,
-	// in one statement. It returns 0 if somebody else redeemed it.
+	// redeem redeems it and issues the next refresh token, unless that has no hash, in one
+	// statement. It returns 0 if another redemption came first.
 	redeem func(ctx context.Context, next db.CreateRefreshTokenParams) (int64, error)
 }
 
-// issueRefreshToken redeems what the sign-in came by and issues its refresh token,
-// where it asked for one: both or nothing. So whoever redeems it a second time finds
-// the token of the first, and ends it.
+// issueRefreshToken redeems the code or token of the sign-in and issues a refresh token if
+// the sign-in asked for one: both or nothing. A second redemption therefore finds the token
+// of the first, and revokes it.
 func (p *Provider) issueRefreshToken(ctx context.Context, now time.Time, s signIn) (string, error) {
 	next := db.CreateRefreshTokenParams{
 		TenantID: s.TenantID, ClientID: s.ClientID, UserID: s.user.ID, Scope: s.scopes.text,
@@ -143,9 +136,9 @@ func (p *Provider) issueRefreshToken(ctx context.Context, now time.Time, s signI
 	return value, p.queries.CreateRefreshToken(ctx, next)
 }
 
-// refuseSpent ends all refresh tokens that came from what was redeemed twice, also if
-// the client hangs up meanwhile. A redemption that was under way when a delete began
-// leaves one token more, so it deletes until nothing is left.
+// refuseSpent revokes all refresh tokens that result from what was redeemed twice, even if
+// the client hangs up meanwhile. A concurrent redemption can add one more token during a
+// delete, so it deletes until nothing is left.
 func (p *Provider) refuseSpent(ctx context.Context, g redeemable) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer cancel()
@@ -160,13 +153,13 @@ func (p *Provider) refuseSpent(ctx context.Context, g redeemable) error {
 	}
 }
 
-// authenticateOwner holds the client to its credentials and to the code or token, which
-// was given to one application alone, by a redirect URI of one type.
+// authenticateOwner checks the client's credentials, and that the code or token was issued
+// to it, for a redirect URI of the same type.
 func (p *Provider) authenticateOwner(r tokenRequest, t ticket, owner uuid.UUID, kind db.RedirectUriType) (client, error) {
 	if err := r.checkOrigin(kind); err != nil {
 		return client{}, err
 	}
-	tenant, err := p.tenant(r.Request.Context(), t.tenant)
+	tenant, err := p.tenant(r.exchange, t.tenant)
 	if err != nil {
 		return client{}, err
 	}

@@ -27,14 +27,14 @@ type idToken struct {
 	UTI               string           `json:"uti"`
 }
 
-// issueIDToken tells an application who signed in. A code that is handed out
-// along with it is bound by its hash (OpenID Connect Core 3.3.2.11).
+// issueIDToken issues the token that tells an application who signed in. It contains the
+// hash of a code that is issued along with it (OpenID Connect Core 3.3.2.11).
 func (p *Provider) issueIDToken(x *exchange, s signIn, code string) (string, error) {
-	issued := jwt.NewNumericDate(x.now.Add(-clockSkew))
+	issued := jwt.NewNumericDate(x.Now.Add(-clockSkew))
 	t := idToken{
-		Version: "2.0", Issuer: x.base + "/" + s.TenantID.String() + "/v2.0", Audience: s.ClientID.String(),
+		Version: "2.0", Issuer: x.Base + "/" + s.TenantID.String() + "/v2.0", Audience: s.ClientID.String(),
 		Subject:  pairwise(s.ClientID.String(), s.user.ID.String()),
-		IssuedAt: issued, NotBefore: issued, Expiry: jwt.NewNumericDate(x.now.Add(idTokenLifetime)),
+		IssuedAt: issued, NotBefore: issued, Expiry: jwt.NewNumericDate(x.Now.Add(idTokenLifetime)),
 		ObjectID: s.user.ID.String(), TenantID: s.TenantID.String(), Nonce: s.nonce, UTI: newUTI(),
 		Name: s.user.DisplayName, PreferredUsername: s.user.UserPrincipalName,
 	}
@@ -48,8 +48,8 @@ func (p *Provider) issueIDToken(x *exchange, s signIn, code string) (string, err
 	return p.sign(t)
 }
 
-// pairwise is the subject by which one application knows a user (OpenID Connect
-// Core 8.1).
+// pairwise returns the subject under which a single application knows a user (OpenID
+// Connect Core 8.1).
 func pairwise(application, user string) string {
 	hash := sha256.Sum256([]byte(application + "\n" + user))
 	return base64.RawURLEncoding.EncodeToString(hash[:])

@@ -1,7 +1,6 @@
-// Package identity is the mock Microsoft identity platform: the authority that
-// issues and verifies access tokens, one logical authority per tenant, with
-// signing keys that live in the database so that every replica accepts what
-// another issued.
+// Package identity is the mock Microsoft identity platform: the authority that issues and
+// verifies access tokens. Each tenant has its own logical authority. The signing keys are
+// in the database, so that every replica accepts tokens from the others.
 //
 // Tokens are RS256 JWTs in the form of Microsoft Graph's own (v1.0):
 // https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
@@ -14,42 +13,39 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"sync"
 	"time"
 
-	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/front"
+	"github.com/mocktenant/mocktenant/internal/tenant"
 )
 
-// Config is what a Provider needs.
+// Config configures a Provider.
 type Config struct {
 	DB        *db.Pool
 	Now       func() time.Time // the clock; nil means time.Now
 	Log       *slog.Logger     // nil discards
-	PublicURL string           // what links start with, no trailing slash; "" follows each request
+	PublicURL string           // the start of links, without a trailing slash; "" follows each request
 
 	// RefreshTokenLeeway is how long after its first redemption a refresh token may be
-	// redeemed again; 0: never.
+	// redeemed again; 0 never allows it.
 	RefreshTokenLeeway time.Duration
 
 	// OneTimeAssertions refuses a client assertion that was used before.
 	OneTimeAssertions bool
 
-	// IssuerNetworks are networks, besides public ones, from which keys of the issuers of
-	// federated credentials are fetched.
+	// IssuerNetworks are the networks, in addition to public ones, from which keys of
+	// federated credentials' issuers may be fetched.
 	IssuerNetworks []netip.Prefix
 
-	// Observe comes before the handlers of every request. When they are done, Gin's
-	// context has the tenant's id as "tenant", the grant by which a token was
-	// issued as "grant", and the number of a refusal as "aadsts".
-	Observe []gin.HandlerFunc
+	Hooks []front.Hook // see every request
 }
 
-// Provider issues and verifies tokens. It is safe for many goroutines.
+// Provider issues and verifies tokens. It is safe for concurrent use.
 type Provider struct {
 	pool       *db.Pool
 	queries    *db.Queries
@@ -59,27 +55,26 @@ type Provider struct {
 	leeway     time.Duration // of refresh tokens
 	assertOnce bool
 	issuers    *issuers
-	observe    []gin.HandlerFunc
+	hooks      []front.Hook
 	keys       keyring
-	callers    callerCache
+	callers    *tenant.Cache
 	seen       *lru.Cache[[sha256.Size]byte, *verifiedToken] // by the hash
 	failures   failures
 	sameOrigin *http.CrossOriginProtection
 }
 
-// Sizes of the caches. A verified token takes about 1 KB, the rest less.
+// Cache sizes. A verified token takes about 1 KB, other entries less.
 const (
 	maxSeen      = 10_000
-	maxCallers   = 10_000
 	maxAddresses = 10_000
 )
 
-// New returns a Provider with the database's signing keys loaded; where there
-// is none yet, it makes the first.
+// New returns a Provider with the database's signing keys loaded. It creates the first key
+// if the database has none.
 func New(ctx context.Context, c Config) (*Provider, error) {
 	p := &Provider{
-		pool: c.DB, queries: db.New(c.DB), now: c.Now, log: c.Log, publicURL: c.PublicURL, leeway: c.RefreshTokenLeeway, assertOnce: c.OneTimeAssertions, observe: c.Observe,
-		sameOrigin: http.NewCrossOriginProtection(),
+		pool: c.DB, queries: db.New(c.DB), now: c.Now, log: c.Log, publicURL: c.PublicURL, leeway: c.RefreshTokenLeeway, assertOnce: c.OneTimeAssertions, hooks: c.Hooks,
+		callers: tenant.NewCache(db.New(c.DB)), sameOrigin: http.NewCrossOriginProtection(),
 	}
 	if p.now == nil {
 		p.now = time.Now
@@ -87,18 +82,17 @@ func New(ctx context.Context, c Config) (*Provider, error) {
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
-	var errs [4]error
+	var errs [3]error
 	p.seen, errs[0] = lru.New[[sha256.Size]byte, *verifiedToken](maxSeen)
-	p.callers.known, errs[1] = lru.New[db.GetCallerParams, caller](maxCallers)
-	p.failures.from, errs[2] = lru.New[origin, *rate.Limiter](maxAddresses)
-	p.issuers, errs[3] = newIssuers(c.IssuerNetworks)
+	p.failures.from, errs[1] = lru.New[origin, *rate.Limiter](maxAddresses)
+	p.issuers, errs[2] = newIssuers(c.IssuerNetworks)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
 	return p, p.RotateKeys(ctx)
 }
 
-// Ready returns what keeps the Provider from working, or nil.
+// Ready returns an error if the Provider can't work.
 func (p *Provider) Ready() error {
 	if p.keys.signer(p.now()) == nil {
 		return errNoKeys
@@ -106,59 +100,18 @@ func (p *Provider) Ready() error {
 	return nil
 }
 
-// failures are the sign-ins that failed lately.
+// failures counts recent failed sign-ins.
 type failures struct {
 	from *lru.Cache[origin, *rate.Limiter]
 }
 
-// origin is from where sign-ins to a tenant come: an address or, as a client has all of
-// them, an IPv6 /64. Where the tenant isn't known, it is the zero one.
+// origin identifies the source of sign-ins to a tenant: an address or, because a client has all
+// of its addresses, an IPv6 /64. It is zero if the tenant is unknown.
 type origin struct {
 	addresses string // addressGroup
 	tenant    uuid.UUID
 }
 
-// callerTTL is how long what is known of a caller is taken to be so: a token of
-// one that was revoked on another replica, or by SQL, is refused at most this
-// much later.
-const callerTTL = time.Second
-
-// callerCache remembers what decides on the tokens of a caller.
-type callerCache struct {
-	mu      sync.Mutex
-	known   *lru.Cache[db.GetCallerParams, caller]
-	forgets uint64 // how often all was forgotten
-}
-
-// ForgetCallers makes what was just changed about tenants, applications and users
-// hold for the very next token, on this replica.
-func (p *Provider) ForgetCallers() { p.callers.forget() }
-
-type caller struct {
-	db.GetCallerRow
-	until time.Time // real time, not the Provider's clock
-}
-
-func (c *callerCache) forget() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.forgets++
-	c.known.Purge()
-}
-
-func (c *callerCache) get(ctx context.Context, q *db.Queries, key db.GetCallerParams) (db.GetCallerRow, error) {
-	now := time.Now()
-	if known, ok := c.known.Get(key); ok && now.Before(known.until) {
-		return known.GetCallerRow, nil
-	}
-	c.mu.Lock()
-	before := c.forgets
-	c.mu.Unlock()
-	row, err := q.GetCaller(ctx, key)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err == nil && c.forgets == before { // else it may be from before a change
-		c.known.Add(key, caller{row, now.Add(callerTTL)})
-	}
-	return row, err
-}
+// ForgetCallers makes changes to tenants, applications and users take effect for the
+// very next token that is shown to this replica.
+func (p *Provider) ForgetCallers() { p.callers.Forget() }

@@ -10,17 +10,17 @@ import (
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-// isolation says of each route what somebody gets who brings to an authority, b,
-// what is another tenant's, a's: a status, and a part of the body or of where the
-// browser is sent. A route that isn't here fails the test.
+// isolation says, for each route, what a caller gets who sends something of tenant a's to
+// the authority of tenant b: a status, and a part of the body or of the redirect. A route
+// that isn't listed fails the test.
 var isolation = map[string]struct {
 	ask    func(a, b *tenant, method, path string) answer
 	status int
 	want   string
 }{
-	"GET /:tenant/v2.0/.well-known/openid-configuration": {justAsk, 200, `"issuer"`}, // describes the authority that is asked
+	"GET /:tenant/v2.0/.well-known/openid-configuration": {justAsk, 200, `"issuer"`}, // describes the requested authority
 	"GET /:tenant/.well-known/openid-configuration":      {justAsk, 200, `"issuer"`},
-	"GET /:tenant/discovery/v2.0/keys":                   {justAsk, 200, `"keys"`}, // the service's
+	"GET /:tenant/discovery/v2.0/keys":                   {justAsk, 200, `"keys"`}, // the whole service's
 	"GET /:tenant/discovery/keys":                        {justAsk, 200, `"keys"`},
 	"GET /:tenant/discovery/instance":                    {askInstance, 200, "tenant_discovery_endpoint"},
 	"GET /:tenant/userrealm/:upn":                        {askRealm, 200, `"account_type":"Managed"`},
@@ -42,7 +42,7 @@ var isolation = map[string]struct {
 	"POST /:tenant/adminconsent":                         {askPage, 400, "AADSTS700016:"},
 	"GET /:tenant/v2.0/adminconsent":                     {askPage, 400, "AADSTS700016:"},
 	"POST /:tenant/v2.0/adminconsent":                    {askPage, 400, "AADSTS700016:"},
-	"GET /oidc/userinfo":                                 {askUserInfo, 200, `"sub"`}, // of whose token it is
+	"GET /oidc/userinfo":                                 {askUserInfo, 200, `"sub"`}, // the token's user
 	"POST /oidc/userinfo":                                {askUserInfo, 200, `"sub"`},
 	"GET /error":                                         {justAsk, 404, "Error codes"},
 }
@@ -63,7 +63,7 @@ func askDevice(a, b *tenant, _, path string) answer {
 	return b.post(path, fields("client_id", a.public.String(), "scope", signInScopes, "resource", graphScope))
 }
 
-// askPage comes with a's application and session, and signs a's user in.
+// askPage sends a's application and session, and signs a's user in.
 func askPage(a, b *tenant, method, path string) answer {
 	signedIn := a.post(a.authorizePath(a.authorizeForm()), fields("user", a.user.UserPrincipalName, "password", password))
 	cookie, _, _ := strings.Cut(signedIn.header.Get("Set-Cookie"), ";")
@@ -74,7 +74,7 @@ func askPage(a, b *tenant, method, path string) answer {
 	return b.post(path, fields("user", a.user.UserPrincipalName, "password", password), "Cookie", cookie)
 }
 
-// askLogout wants to be led on to where only an application of a's may lead.
+// askLogout asks to be redirected to an address that only an application of a's may use.
 func askLogout(a, b *tenant, method, path string) answer {
 	const only = "https://only.a.example.test/"
 	_, err := a.server.Pool().Exec(a.Context(), "UPDATE applications SET redirect_uris = $1 WHERE tenant_id = $2", []string{only}, a.id)
@@ -91,7 +91,7 @@ func askUserInfo(a, b *tenant, method, path string) answer {
 	return b.do(method, path, nil, "Authorization", "Bearer "+b.redeem(b.passwordForm()).AccessToken)
 }
 
-// No route of an authority shows or takes what is another tenant's.
+// No route of an authority shows or accepts anything of another tenant's.
 func TestTenantsAreApart(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
@@ -109,8 +109,14 @@ func TestTenantsAreApart(t *testing.T) {
 			a.must(err)
 			method, path, _ := strings.Cut(route, " ")
 			got := tt.ask(a, b, method, strings.Replace(path, ":tenant", b.id.String(), 1))
-			if got.status != tt.status || !strings.Contains(got.body, tt.want) || strings.Contains(got.body, mark) || strings.Contains(got.body, a.id.String()) || got.header.Get("Location") != "" {
-				t.Errorf("%d %v %s", got.status, got.header, got.body)
+			if got.status != tt.status || !strings.Contains(got.body, tt.want) {
+				t.Errorf("%d %s, want %d and %s", got.status, got.body, tt.status, tt.want)
+			}
+			if strings.Contains(got.body, mark) || strings.Contains(got.body, a.id.String()) {
+				t.Errorf("shows something of the other tenant's: %s", got.body)
+			}
+			if to := got.header.Get("Location"); to != "" {
+				t.Errorf("leads to %s", to)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -25,14 +27,13 @@ import (
 const (
 	maxIssuers       = 1000
 	maxIssuerAnswer  = 256 << 10        // bytes
-	issuerTimeout    = 5 * time.Second  // for its configuration and its keys together
+	issuerTimeout    = 5 * time.Second  // for its configuration and its keys in total
 	issuerKeysTTL    = time.Hour        // after which keys are fetched again
-	issuerFetchPause = 10 * time.Second // least time between two fetches, whatever comes
+	issuerFetchPause = 10 * time.Second // least time between two fetches
 )
 
-// reservedNetworks are, besides those that netip knows as such, the networks that a
-// public issuer can't be in.
-// https://www.iana.org/assignments/iana-ipv4-special-registry
+// reservedNetworks are, in addition to those that netip knows, the networks in which a
+// public issuer can't be. https://www.iana.org/assignments/iana-ipv4-special-registry
 // https://www.iana.org/assignments/iana-ipv6-special-registry
 var reservedNetworks = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
@@ -43,9 +44,8 @@ var reservedNetworks = []netip.Prefix{
 	netip.MustParsePrefix("fec0::/10"),
 }
 
-// issuers fetches and remembers the keys of other issuers. Whoever administers a tenant
-// names them, so they are looked for in public networks and in those that the operator
-// permits, and nowhere else.
+// issuers fetches and caches the keys of other issuers. A tenant's administrators name
+// them, so they are fetched only from public networks and those that the operator permits.
 type issuers struct {
 	networks []netip.Prefix
 	client   *http.Client
@@ -53,7 +53,7 @@ type issuers struct {
 	flight   singleflight.Group
 }
 
-// issuerKeys are the keys of an issuer, or why there are none.
+// issuerKeys are the keys of an issuer, or the error from fetching them.
 type issuerKeys struct {
 	set     jose.JSONWebKeySet
 	err     error
@@ -74,29 +74,26 @@ func newIssuers(networks []netip.Prefix) (*issuers, error) {
 	return i, err
 }
 
-// checkAddress permits an address that a name resolved to.
+// checkAddress returns an error unless the address to which a name resolved is permitted.
 func (i *issuers) checkAddress(address string) error {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return err
 	}
 	ip := at.Addr().Unmap().WithZone("")
-	in := func(networks []netip.Prefix) bool {
-		for _, n := range networks {
-			if n.Contains(ip) {
-				return true
-			}
-		}
-		return false
+	contains := func(n netip.Prefix) bool { return n.Contains(ip) }
+	if slices.ContainsFunc(i.networks, contains) {
+		return nil
 	}
-	if in(i.networks) || ip.IsGlobalUnicast() && !ip.IsPrivate() && !in(reservedNetworks) {
+	public := ip.IsGlobalUnicast() && !ip.IsPrivate()
+	if public && !slices.ContainsFunc(reservedNetworks, contains) {
 		return nil
 	}
 	return fmt.Errorf("%s is not a public address: MOCKTENANT_ISSUER_NETWORKS can permit its network", ip)
 }
 
-// keys returns the keys of an issuer. They are fetched again when they are old, or when
-// the one that is wanted isn't among them.
+// keys returns an issuer's keys. It fetches them again if they are old or lack the
+// requested key.
 func (i *issuers) keys(ctx context.Context, issuer, kid string) (jose.JSONWebKeySet, error) {
 	known, ok := i.known.Get(issuer)
 	age := time.Since(known.fetched)
@@ -116,8 +113,8 @@ func (i *issuers) keys(ctx context.Context, issuer, kid string) (jose.JSONWebKey
 	return keys.set, keys.err
 }
 
-// fetch asks an issuer where its keys are (OpenID Connect Discovery 1.0 section 4), and
-// for them.
+// fetch asks an issuer for the URL of its keys (OpenID Connect Discovery 1.0 section 4),
+// then for the keys.
 func (i *issuers) fetch(ctx context.Context, issuer string) (jose.JSONWebKeySet, error) {
 	var configuration struct {
 		Issuer  string `json:"issuer"`
@@ -162,7 +159,7 @@ func (i *issuers) get(ctx context.Context, address string) ([]byte, error) {
 	return raw, err
 }
 
-// parseKeySet reads a key set and keeps the keys that sign by RS256.
+// parseKeySet reads a key set and keeps the keys that can sign with RS256.
 func parseKeySet(raw []byte) (jose.JSONWebKeySet, error) {
 	var all, set jose.JSONWebKeySet
 	if err := json.Unmarshal(raw, &all); err != nil {
@@ -174,17 +171,20 @@ func parseKeySet(raw []byte) (jose.JSONWebKeySet, error) {
 		}
 	}
 	if len(set.Keys) == 0 {
-		return set, errors.New("key set: it has no RSA key to sign with")
+		return set, errors.New("key set: it has no RSA signing key")
 	}
 	return set, nil
 }
 
-// signingAlgorithm is RS256 for a public RSA key that may sign by it; "" for another.
+// signingAlgorithm returns RS256 for a public RSA key that may be used to sign, otherwise
+// "".
 func signingAlgorithm(key jose.JSONWebKey) jose.SignatureAlgorithm {
-	if _, ok := key.Key.(*rsa.PublicKey); !ok || key.Use != "" && key.Use != "sig" || key.Algorithm != "" && key.Algorithm != string(jose.RS256) {
-		return ""
+	_, isRSA := key.Key.(*rsa.PublicKey)
+	signs := cmp.Or(key.Use, "sig") == "sig"
+	if isRSA && signs && cmp.Or(key.Algorithm, string(jose.RS256)) == string(jose.RS256) {
+		return jose.RS256
 	}
-	return jose.RS256
+	return ""
 }
 
 // federatedKey returns the key of a credential's issuer that an assertion names.

@@ -21,10 +21,9 @@ import (
 // keyBits is the size of Entra's own signing keys.
 const keyBits = 2048
 
-// A new key is made every keyRotation. It is published for keyPublication before
-// it signs, so that clients which keep the keys for a day know it by then; and
-// it stays for keyRetention after the next one signs: longer than any token of
-// its lives.
+// A new key is made every keyRotation. It is published for keyPublication before it signs,
+// so that clients that cache keys for a day know it by then. It is kept for keyRetention
+// after the next key starts signing, which is longer than any of its tokens lives.
 // https://learn.microsoft.com/entra/identity-platform/signing-key-rollover
 const (
 	keyRotation    = 30 * 24 * time.Hour
@@ -32,9 +31,8 @@ const (
 	keyRetention   = 2 * 24 * time.Hour
 )
 
-// reloadPause is the least time between two looks into the database for a key
-// that a token names and this process doesn't know: another replica may have
-// made it, but anybody can name a key that never was.
+// reloadPause is the least time between two database reads for an unknown key that a token
+// names. Another replica may have made the key, but anybody can also invent one.
 const reloadPause = 2 * time.Second
 
 var errNoKeys = errors.New("no signing keys are loaded")
@@ -42,11 +40,11 @@ var errNoKeys = errors.New("no signing keys are loaded")
 type signingKey struct {
 	kid         string
 	private     *rsa.PrivateKey
-	certificate []byte // X.509, DER; none with keys of the first release
+	certificate []byte // X.509, DER; empty for keys of the first release
 	created     time.Time
 }
 
-// keyring holds the signing keys, the newest first.
+// keyring holds the signing keys, newest first.
 type keyring struct {
 	mu       sync.RWMutex
 	keys     []signingKey
@@ -62,15 +60,15 @@ func (r *keyring) find(kid string) *signingKey {
 	return nil
 }
 
-// all lists the keys, the newest first.
+// all returns the keys, newest first.
 func (r *keyring) all() []signingKey {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.keys
 }
 
-// signer is the newest key that has been published for long enough, else the
-// oldest there is.
+// signer returns the newest key that has been published for long enough, otherwise the
+// oldest.
 func (r *keyring) signer(now time.Time) *signingKey {
 	keys := r.all()
 	if len(keys) == 0 {
@@ -87,7 +85,7 @@ func signerIndex(keys []signingKey, now time.Time) int {
 	return i
 }
 
-// claimReload tells whether the caller is the one to look again now.
+// claimReload reports whether this caller must reload now.
 func (r *keyring) claimReload(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -104,9 +102,8 @@ func (r *keyring) replace(keys []signingKey, now time.Time) {
 	r.keys, r.loadedAt = keys, now
 }
 
-// RotateKeys makes the next signing key when its time has come, removes those
-// that sign no living token, and loads what other replicas made. It is to be
-// called now and then, at least once a day.
+// RotateKeys makes the next signing key when it is due, removes keys that no valid token
+// uses, and loads keys that other replicas made. Call it at least once a day.
 func (p *Provider) RotateKeys(ctx context.Context) error {
 	if err := p.loadKeys(ctx); err != nil {
 		return err
@@ -131,7 +128,7 @@ func (p *Provider) RotateKeys(ctx context.Context) error {
 	return p.loadKeys(ctx)
 }
 
-// retiredKeys names the keys whose successor has signed for keyRetention.
+// retiredKeys returns the keys whose successor has signed for keyRetention.
 func retiredKeys(keys []signingKey, now time.Time) []string {
 	var kids []string
 	for i := 1; i < len(keys); i++ {
@@ -154,14 +151,14 @@ func (p *Provider) loadKeys(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read signing key %s: %w", row.Kid, err)
 		}
-		keys = append(keys, signingKey{row.Kid, private, row.Certificate, row.CreatedAt})
+		keys = append(keys, signingKey{kid: row.Kid, private: private, certificate: row.Certificate, created: row.CreatedAt})
 	}
 	p.keys.replace(keys, time.Now())
 	return nil
 }
 
-// createKey makes a key unless another replica just did. Replicas that do so at
-// the same moment may make several: all verify, and all sign with the same.
+// createKey makes a key, unless another replica just did. Concurrent replicas may make
+// several: all of them verify tokens, and all replicas sign with the same one.
 func (p *Provider) createKey(ctx context.Context, now time.Time) error {
 	private, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
@@ -175,14 +172,14 @@ func (p *Provider) createKey(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	thumbprint := sha1.Sum(certificate) //nolint:gosec // a name, no proof
+	thumbprint := sha1.Sum(certificate) //nolint:gosec // a name, not a proof
 	return p.queries.CreateSigningKey(ctx, db.CreateSigningKeyParams{
 		Kid: base64.RawURLEncoding.EncodeToString(thumbprint[:]), PrivateKey: der, Certificate: certificate,
 		CreatedAt: now, Since: now.Add(-keyRotation),
 	})
 }
 
-// keyCertificate wraps a key into a certificate, as Entra publishes its keys.
+// keyCertificate wraps a key in a certificate, as Entra publishes its keys.
 func keyCertificate(private *rsa.PrivateKey, now time.Time) ([]byte, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {

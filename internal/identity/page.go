@@ -20,21 +20,21 @@ import (
 //go:embed page.css
 var style string
 
-// maxPicked is how many users a page offers to pick from.
+// maxPicked is how many users a page lists to pick from.
 const maxPicked = 50
 
-// page is what is one page's own. What comes from outside goes into text and into
-// attributes' values, which gomponents escapes. It doesn't know which of them hold a
-// URL: an action is a query of ours, or a redirect URI that is postable.
+// page is the content of a page. Untrusted values go only into text and attribute values,
+// which gomponents escapes. It can't check attributes that hold URLs, so an action is a
+// query of ours, or a redirect URI that is postable.
 type page struct {
 	title  string
 	main   g.Group
-	script string // that runs at once: a constant
+	script string // executed at once; a constant
 }
 
-// signInPage is what the sign-in page shows.
+// signInPage is the content of the sign-in page.
 type signInPage struct {
-	Action      string // where its forms go: the request's own parameters
+	Action      string // where its forms are sent
 	Tenant      string // display name, "" if not known yet
 	Application string
 	User        string
@@ -42,9 +42,9 @@ type signInPage struct {
 	Users       []db.User // to pick from
 }
 
-// showSignIn shows the sign-in page, again with why it did not work.
+// showSignIn shows the sign-in page. After a failed attempt, it includes the reason.
 func (p *Provider) showSignIn(r authorization, app *db.Application, user string, refusal *aadError) error {
-	s := signInPage{User: user, Action: "?" + url.Values(r.form).Encode()}
+	s := signInPage{User: user, Action: r.action()}
 	if app != nil {
 		s.Application = app.DisplayName
 	}
@@ -65,6 +65,9 @@ func (p *Provider) showSignIn(r authorization, app *db.Application, user string,
 	return r.show(status, s.page())
 }
 
+// action returns where the forms of pages are sent: the request's own parameters.
+func (r authorization) action() string { return "?" + url.Values(r.form).Encode() }
+
 func (s signInPage) page() page {
 	return page{title: "Sign in", main: g.Group{
 		html.H1(g.Text("Sign in"), g.If(s.Application != "", g.Text(" to "+s.Application))),
@@ -78,8 +81,9 @@ func (s signInPage) page() page {
 			html.Method("post"), html.Action(s.Action), html.Aria("label", "Sign in"),
 			lines(
 				userField(s.User),
-				passwordField(),
+				passwordField("password", "Password", "current-password"),
 				html.Button(html.Name("action"), html.Value("sign-in"), g.Text("Sign in")),
+				html.Button(html.Class("second"), html.Name("action"), html.Value("change-password"), html.FormNoValidate(), g.Text("Change password")),
 				html.Button(html.Class("second"), html.Name("action"), html.Value("cancel"), html.FormNoValidate(), g.Text("Cancel")),
 			),
 		),
@@ -107,10 +111,10 @@ func textField(name, label, value, autocomplete, autocapitalize string) g.Node {
 	}
 }
 
-func passwordField() g.Node {
+func passwordField(name, label, autocomplete string) g.Node {
 	return g.Group{
-		html.Label(html.For("password"), g.Text("Password")), g.Text("\n"),
-		html.Input(html.ID("password"), html.Name("password"), html.Type("password"), html.AutoComplete("current-password"), html.Required()),
+		html.Label(html.For(name), g.Text(label)), g.Text("\n"),
+		html.Input(html.ID(name), html.Name(name), html.Type("password"), html.AutoComplete(autocomplete), html.Required()),
 	}
 }
 
@@ -118,8 +122,8 @@ func alert(text string) g.Node {
 	return g.If(text != "", html.P(html.Class("error"), html.Role("alert"), g.Text(text)))
 }
 
-// showFormPost answers by a form that the browser posts to the application
-// (OAuth 2.0 Form Post Response Mode); without JavaScript, by a click.
+// showFormPost answers with a form that the browser posts to the application (OAuth 2.0
+// Form Post Response Mode). Without JavaScript, the user clicks a button.
 func (x *exchange) showFormPost(target string, answer url.Values) error {
 	fields := g.Group{}
 	for _, name := range slices.Sorted(maps.Keys(answer)) {
@@ -127,7 +131,7 @@ func (x *exchange) showFormPost(target string, answer url.Values) error {
 			fields = append(fields, html.Input(html.Type("hidden"), html.Name(name), html.Value(value)))
 		}
 	}
-	fields = append(fields, html.P(g.Text("You are signed in. Go on to the application.")), html.Button(g.Text("Continue")))
+	fields = append(fields, html.P(g.Text("You are signed in. Continue to the application.")), html.Button(g.Text("Continue")))
 	return x.show(http.StatusOK, page{
 		title:  "Working...",
 		main:   g.Group{html.Form(html.ID("answer"), html.Method("post"), html.Action(target), lines(fields...))},
@@ -139,7 +143,7 @@ func (x *exchange) showMessage(status int, title, text string) error {
 	return x.show(status, page{title: title, main: g.Group{html.H1(g.Text(title)), html.P(g.Text(text))}})
 }
 
-// showError shows a refusal to a person.
+// showError shows an error to a person.
 func (x *exchange) showError(err error) {
 	e := asAADError(err)
 	x.refused(e)
@@ -148,8 +152,8 @@ func (x *exchange) showError(err error) {
 	}
 }
 
-// show writes a page that loads nothing, can't be framed, and tells no other
-// site where it was.
+// show writes a page that loads nothing, can't be framed, and sends no referrer to other
+// sites.
 func (x *exchange) show(status int, p page) error {
 	nonce := rand.Text()
 	var b bytes.Buffer
@@ -159,13 +163,13 @@ func (x *exchange) show(status int, p page) error {
 	h := x.Writer.Header()
 	h.Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; style-src 'nonce-%s'; script-src 'nonce-%[1]s'; base-uri 'none'; frame-ancestors 'none'", nonce))
 	h.Set("X-Frame-Options", "DENY")
-	h.Set("Referrer-Policy", "same-origin") // with none at all, forms would come from the origin "null"
+	h.Set("Referrer-Policy", "same-origin") // with no referrer at all, the origin of forms would be "null"
 	x.Data(status, "text/html; charset=utf-8", bytes.ToValidUTF8(b.Bytes(), []byte("\uFFFD")))
 	return nil
 }
 
-// document is the page in the frame of all pages. The doctype is our own: Doctype's
-// is in small letters, and on the line of what follows.
+// document returns the page within the frame common to all pages. It writes its own
+// doctype, because that of Doctype is in lower case and on the same line as what follows.
 func (p page) document(nonce g.Node) g.Node {
 	main := append(g.Group{}, p.main...)
 	if p.script != "" {
@@ -186,8 +190,8 @@ func (p page) document(nonce g.Node) g.Node {
 	}
 }
 
-// lines sets each of the nodes on a line of its own: for readers of the source, and
-// because a line's end is what parts two buttons on the screen.
+// lines puts each node on its own line. That makes the source readable, and the line break
+// separates two buttons on the screen.
 func lines(nodes ...g.Node) g.Group {
 	all := g.Group{g.Text("\n")}
 	for _, node := range nodes {

@@ -13,9 +13,9 @@ import (
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-// document is what a browser makes of a page.
+// document is a page as a browser parses it.
 type document struct {
-	elements []string // each with the names of its attributes
+	elements []string // with the names of their attributes
 	texts    []string
 	actions  []string          // of forms
 	inputs   map[string]string // values by name
@@ -57,27 +57,27 @@ func (d *document) addElement(n *html.Node) {
 	}
 }
 
-// shown is what a browser reads where a page shows a text.
+// shown is the text that a browser shows for a given text.
 func shown(text string) string {
 	return strings.NewReplacer("\x00", "\uFFFD", "\r\n", "\n", "\r", "\n").Replace(strings.ToValidUTF8(text, "\uFFFD"))
 }
 
-// hostile are texts that want to be more than that.
+// hostile are texts that try to be more than text.
 var hostile = []string{
 	`"><b onclick=x>`, `'><script>alert(1)</script>`, "</title></style></script><!--", "</p></main><form action=//evil.example.test>", "&lt;b&gt;&amp;&quot;&#34;",
 	"a\x00b", "line\nfeed\rand\r\nboth\ttab", "\u2028\u2029", "\uFEFF\uFFFE\U0001F600 ü", "\xff\xc3", `\x3cb\x3e ${x} {{.}} %3Cb%3E %s%d +`, "javascript:alert(1)", "` onfocus=x autofocus=`",
 	strings.Repeat(`<"'&>`, 500), " ", "#f", "?q=1&r=2#f",
 }
 
-// What pages show.
+// Sources of what pages show.
 const (
 	anyBytes   = "any bytes"
 	parameters = "parameters" // which are text
-	rows       = "rows"       // of the database, which are text, too
+	rows       = "rows"       // of the database, which are text too
 )
 
-// pages are all pages that show what comes from outside: what they show, and how to
-// have them show it, wherever they can; the second result is what is wrong.
+// pages lists all pages that show untrusted values: which values, and how to make the page
+// show each; the second result is what is wrong.
 var pages = map[string]struct {
 	shows string
 	show  func(c *tenant, text string) (answer, string)
@@ -102,6 +102,18 @@ var pages = map[string]struct {
 			}
 		}
 		return a, wrong
+	}},
+	"update password": {parameters, func(c *tenant, text string) (answer, string) {
+		a := c.post(c.authorizePath(with(c.authorizeForm(), "state", text)), fields("user", text, "action", "change-password"))
+		return a, c.wantSignIn(a, text)
+	}},
+	"update password again": {parameters, func(c *tenant, text string) (answer, string) {
+		a := c.post(c.authorizePath(with(c.authorizeForm(), "state", text)), fields("user", text, "pick", "nobody", "new_password", text))
+		return a, c.wantSignIn(a, text)
+	}},
+	"update password, on a device": {parameters, func(c *tenant, text string) (answer, string) {
+		a := c.post("/common/oauth2/deviceauth", fields("code", text, "user", text, "new_password", text))
+		return a, wantInputs(c.document(a), "code", normalCode(text), "user", shown(text), "new_password", "")
 	}},
 	"device": {parameters, func(c *tenant, text string) (answer, string) {
 		a := c.get("/common/oauth2/deviceauth?" + fields("code", text).Encode())
@@ -133,7 +145,7 @@ var pages = map[string]struct {
 	"form post, by address": {rows, func(c *tenant, text string) (answer, string) {
 		uri := redirectURI + text
 		if _, err := identity.CheckRedirectURIs(map[string][]string{"": {uri}}); err != nil {
-			uri = redirectURI // there is no such address
+			uri = redirectURI // this address doesn't exist
 		}
 		parsed, err := url.Parse(uri)
 		c.must(err)
@@ -146,15 +158,16 @@ var pages = map[string]struct {
 	}},
 }
 
-// pick signs the user in as no failures of others from the same address prevent.
+// pick signs the user in without a password, so that failures of other tests at the same
+// address don't matter.
 func (c *tenant) pick(form url.Values) answer {
 	c.Helper()
 	c.exec("UPDATE tenants SET user_picker = true WHERE id = $1")
 	return c.post(c.authorizePath(form), fields("pick", c.user.ID.String()))
 }
 
-// wantSignIn says what is wrong with the sign-in page of a request that has a text as
-// its state and, by its hint or the page's form, as the user's name.
+// wantSignIn describes what is wrong with the sign-in page for a request with text as its
+// state and, through its hint or the page's form, as the user's name.
 func (c *tenant) wantSignIn(a answer, text string) string {
 	d := c.document(a)
 	for _, action := range d.actions {
@@ -179,8 +192,8 @@ func normalCode(text string) string {
 	return shown(strings.ToUpper(strings.NewReplacer(" ", "", "-", "").Replace(text)))
 }
 
-// Whatever a page shows is text: the page has the same elements and attributes as if
-// it were a harmless word, and a browser reads the same text.
+// Whatever a page shows is text: the page has the same elements and attributes as with a
+// harmless word, and a browser shows the same text.
 func FuzzPages(f *testing.F) {
 	for _, text := range hostile {
 		f.Add(text)

@@ -15,7 +15,7 @@ func (c *tenant) refreshForm(token string) url.Values {
 	return fields("grant_type", "refresh_token", "client_id", c.public.String(), "refresh_token", token, "scope", signInScopes)
 }
 
-// together makes calls at the same moment.
+// together makes the calls concurrently.
 func together[T any](calls ...func() T) []T {
 	var wg sync.WaitGroup
 	answers, start := make([]T, len(calls)), make(chan struct{})
@@ -27,7 +27,7 @@ func together[T any](calls ...func() T) []T {
 	return answers
 }
 
-// rounds calls f so often, by a few at a time, until one fails.
+// rounds calls f n times, a few concurrently, until one fails.
 func rounds(t *testing.T, n int, f func()) {
 	t.Helper()
 	if testing.Short() {
@@ -52,8 +52,8 @@ func rounds(t *testing.T, n int, f func()) {
 	wg.Wait()
 }
 
-// Whatever is redeemed twice at the same moment leaves no token: neither the first
-// redemption's, nor the next one of that.
+// After two concurrent redemptions, no token is left: neither that of the first, nor the
+// one issued for that.
 func TestNoTokenSurvivesSecondRedemption(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -93,14 +93,13 @@ func TestNoTokenSurvivesSecondRedemption(t *testing.T) {
 	}
 }
 
-// quiet is t for use by goroutines, which may fail but not stop it.
+// quiet is a t for other goroutines, which may fail the test but not stop it.
 type quiet struct{ *testing.T }
 
 func (q quiet) Fatal(args ...any)                 { q.Error(args...) }
 func (q quiet) Fatalf(format string, args ...any) { q.Errorf(format, args...) }
 
-// A token that is redeemed for the second time ends its family also while the client
-// redeems a later one.
+// A second redemption revokes the family even while the client redeems a later token.
 func TestNoTokenSurvivesWhileOneIsRedeemed(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -124,7 +123,7 @@ func TestNoTokenSurvivesWhileOneIsRedeemed(t *testing.T) {
 	})
 }
 
-// A redemption that can't be answered spends nothing.
+// A redemption whose answer fails uses up nothing.
 func TestFailedAnswerSpendsNothing(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -135,8 +134,8 @@ func TestFailedAnswerSpendsNothing(t *testing.T) {
 	c.redeem(refresh)
 }
 
-// Within the leeway, clients that refresh in parallel each get tokens; after it, a
-// second redemption ends them all.
+// Within the leeway, clients that refresh in parallel each get tokens; after it, a second
+// redemption revokes all of them.
 func TestRefreshTokenLeeway(t *testing.T) {
 	t.Parallel()
 	clock := &clock{}

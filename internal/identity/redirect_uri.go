@@ -11,15 +11,15 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// Nobody is led to a URL that a browser runs, or shows as a page that the URL holds.
-// A scheme of an application's own is fine: myapp://signed-in.
+// Nobody is redirected to a URL that a browser executes, or that contains the page to show.
+// An application's own scheme is fine: myapp://signed-in.
 var unsafeSchemes = []string{"javascript", "vbscript", "data"}
 
 var errRedirectURI = errors.New("want an absolute URI whose scheme is not javascript, vbscript or data")
 
-// LocalRedirectURIs are what an application for trying things out registers, by which
-// tools and pages under development work at once: tools on any port, pages at the paths
-// of MSAL's samples on any port, and elsewhere on the ports of common servers.
+// LocalRedirectURIs are the redirect URIs of an application for experiments, with which
+// tools and pages under development work at once: tools on any port, pages at the paths of
+// MSAL's samples on any port, and pages at other paths on the ports of common servers.
 func LocalRedirectURIs() (tools, pages []string) {
 	return []string{"http://localhost", "http://127.0.0.1"}, []string{
 		"http://localhost/redirect", "http://localhost/redirect.html",
@@ -27,7 +27,7 @@ func LocalRedirectURIs() (tools, pages []string) {
 	}
 }
 
-// checkRedirectURI says why an application can't have a redirect URI, or nil.
+// checkRedirectURI returns an error unless an application may have the redirect URI.
 func checkRedirectURI(uri string) error {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme == "" || slices.Contains(unsafeSchemes, u.Scheme) {
@@ -36,8 +36,9 @@ func checkRedirectURI(uri string) error {
 	return nil
 }
 
-// CheckRedirectURIs says which of an application's redirect URIs it can't have, and why.
-// The lists are by their JSON pointers, and at is one. Each URI has one type.
+// CheckRedirectURIs returns an error if an application may not have one of the redirect
+// URIs. lists is keyed by JSON pointer, and at is the pointer of the invalid URI. Each URI
+// has one type.
 func CheckRedirectURIs(lists map[string][]string) (at string, err error) {
 	seen := map[string]string{}
 	for _, list := range slices.Sorted(maps.Keys(lists)) {
@@ -47,7 +48,7 @@ func CheckRedirectURIs(lists map[string][]string) (at string, err error) {
 				return at, fmt.Errorf("%q: %w", uri, err)
 			}
 			if other, ok := seen[uri]; ok && other != list {
-				return at, fmt.Errorf("%q stands in %s already: a redirect URI has one type", uri, other)
+				return at, fmt.Errorf("%q is already in %s: a redirect URI has one type", uri, other)
 			}
 			seen[uri] = list
 		}
@@ -55,8 +56,8 @@ func CheckRedirectURIs(lists map[string][]string) (at string, err error) {
 	return "", nil
 }
 
-// parseRedirect reads a redirect URI that somebody is to be led to; one may have been
-// registered before that was checked.
+// parseRedirect reads the redirect URI of a redirect. It checks the URI again, because it
+// may have been registered before the check existed.
 func parseRedirect(uri string) (*url.URL, error) {
 	u, err := url.Parse(uri)
 	if err != nil || checkRedirectURI(uri) != nil {
@@ -65,8 +66,8 @@ func parseRedirect(uri string) (*url.URL, error) {
 	return u, nil
 }
 
-// redirectType is the type of the registered redirect URI that a request names; "" if it
-// names none. One with the very port wins over one whose port is free.
+// redirectType returns the type of the registered redirect URI that matches uri, or "". An
+// exact port takes precedence over a registration whose port is free.
 func redirectType(app db.Application, uri string) (found db.RedirectUriType) {
 	for _, of := range []struct {
 		kind       db.RedirectUriType
@@ -89,21 +90,21 @@ func redirectType(app db.Application, uri string) (found db.RedirectUriType) {
 	return found
 }
 
-// samePort compares URIs that sameRedirect holds for the same.
+// samePort compares the ports of URIs that sameRedirect considers equal.
 func samePort(registered, uri string) bool {
 	a, errA := url.Parse(registered)
 	b, errB := url.Parse(uri)
 	return registered == uri || errA == nil && errB == nil && a.Port() == b.Port()
 }
 
-// redirectURIs are all of an application.
+// redirectURIs returns all redirect URIs of an application.
 func redirectURIs(app db.Application) []string {
 	return slices.Concat(app.RedirectUris, app.PublicClientRedirectUris, app.SpaRedirectUris)
 }
 
-// checkOrigin holds a code or a refresh token to how the client got it: what was led to
-// a single-page application is redeemed by its page, across origins, and nothing else is.
-// https://learn.microsoft.com/entra/identity-platform/reply-url#spa
+// checkOrigin checks that a code or a refresh token is redeemed in the way it was obtained:
+// one issued to a single-page application by its page, across origins, and any other not by
+// a page. https://learn.microsoft.com/entra/identity-platform/reply-url#spa
 func (r tokenRequest) checkOrigin(kind db.RedirectUriType) error {
 	origin := r.GetHeader("Origin")
 	switch {
@@ -115,7 +116,7 @@ func (r tokenRequest) checkOrigin(kind db.RedirectUriType) error {
 	return nil
 }
 
-// addQuery sets parameters of a redirect URI; its own stay as they are.
+// addQuery adds parameters to a redirect URI and keeps its own.
 func addQuery(u *url.URL, parameters url.Values) error {
 	query, err := url.ParseQuery(keepSemicolons(u.RawQuery))
 	if err != nil {
@@ -126,7 +127,7 @@ func addQuery(u *url.URL, parameters url.Values) error {
 	return nil
 }
 
-// withoutQuery is a URI without what may be secret in it.
+// withoutQuery returns a URI without the parts that may be secret.
 func withoutQuery(uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil {
@@ -136,16 +137,18 @@ func withoutQuery(uri string) string {
 	return u.String()
 }
 
-// postable tells whether a browser posts a form there: to an application behind a
-// scheme of its own it gives the URI alone, without what the form holds.
+// postable reports whether a browser can post a form to uri. To an application with its own
+// scheme it passes only the URI, without the form.
 func postable(uri string) bool {
 	u, err := url.Parse(uri)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https")
+	return err == nil && isHTTP(u)
 }
 
-// sameRedirect tells whether a URI is exactly the registered one. Only the port
-// is free, and only on the loopback interface, where an application takes the
-// one that it gets (RFC 8252 section 7.3).
+func isHTTP(u *url.URL) bool { return u.Scheme == "http" || u.Scheme == "https" }
+
+// sameRedirect reports whether a URI is exactly the registered one. Only on the loopback
+// interface may the port differ, because an application gets any free port there (RFC 8252
+// section 7.3).
 // https://learn.microsoft.com/entra/identity-platform/reply-url#localhost-exceptions
 func sameRedirect(registered, uri string) bool {
 	if registered == uri {
@@ -153,10 +156,17 @@ func sameRedirect(registered, uri string) bool {
 	}
 	a, errA := url.Parse(registered)
 	b, errB := url.Parse(uri)
-	if errA != nil || errB != nil || a.Scheme != "http" || b.Scheme != "http" || b.User != nil || b.Fragment != "" {
+	if errA != nil || errB != nil {
 		return false
 	}
-	loopback := a.Hostname() == "localhost" || a.Hostname() == "127.0.0.1" || a.Hostname() == "::1"
-	return loopback && a.Hostname() == b.Hostname() && a.RawQuery == b.RawQuery &&
-		strings.TrimSuffix(a.EscapedPath(), "/") == strings.TrimSuffix(b.EscapedPath(), "/")
+	if !slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, a.Hostname()) {
+		return false
+	}
+	if b.User != nil || b.Fragment != "" {
+		return false
+	}
+	withoutPort := func(u *url.URL) [3]string {
+		return [3]string{u.Hostname(), strings.TrimSuffix(u.EscapedPath(), "/"), u.RawQuery}
+	}
+	return a.Scheme == "http" && b.Scheme == "http" && withoutPort(a) == withoutPort(b)
 }

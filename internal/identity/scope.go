@@ -15,29 +15,29 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// defaultScope asks for all that was consented to.
+// defaultScope requests everything that was consented to.
 // https://learn.microsoft.com/entra/identity-platform/scopes-oidc#the-default-scope
 const defaultScope = ".default"
 
-// oidcScopes are those that concern the sign-in itself, not a resource.
+// oidcScopes are the scopes that concern the sign-in itself, not a resource.
 var oidcScopes = []string{"openid", "profile", "email", "offline_access"}
 
-// graphHosts are Graph's in the public and the national clouds.
+// graphHosts are Graph's hosts in the public and the national clouds.
 // https://learn.microsoft.com/graph/deployments
 var graphHosts = []string{
 	"graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn",
 }
 
-// scopes is a scope parameter, taken apart.
+// scopes is a parsed scope parameter.
 type scopes struct {
-	text     string   // as it came
-	oidc     []string // of oidcScopes
+	text     string   // as sent
+	oidc     []string // those in oidcScopes
 	resource string   // as the scopes name it; "" is Graph
-	names    []string // what is wanted of it, without the resource
-	literals []string // the same, as it came
+	names    []string // the requested scopes, without the resource
+	literals []string // the same, as sent
 }
 
-// parseScopes takes a scope parameter (RFC 6749 section 3.3) apart.
+// parseScopes parses a scope parameter (RFC 6749 section 3.3).
 func parseScopes(text string) (scopes, error) {
 	s := scopes{text: text}
 	for _, word := range strings.Fields(text) {
@@ -65,9 +65,9 @@ func parseScopes(text string) (scopes, error) {
 	return s, nil
 }
 
-// scopeOf is the scope that a request asks for. One of v1.0 names a resource, and of its
-// scope parameter only what concerns the sign-in counts: it gets all that was consented
-// to, and users get a refresh token, whether asked for or not.
+// scopeOf returns the scope that a request asks for. A v1.0 request names a resource, and
+// only the scopes for the sign-in in its scope parameter count: it gets everything that was
+// consented to, and users always get a refresh token.
 // https://learn.microsoft.com/previous-versions/azure/active-directory/azuread-dev/v1-protocols-oauth-code
 func (x *exchange) scopeOf(f form) string {
 	scope, resource := f.get("scope"), strings.TrimRight(f.get("resource"), "/")
@@ -90,28 +90,26 @@ func errScope(scope string) *aadError {
 	return refuse(70011, invalidScope, "The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid. The scope %s is not valid.", scope)
 }
 
-// all tells whether everything that was consented to is wanted.
+// all reports whether the request asks for everything that was consented to.
 func (s scopes) all() bool { return slices.Contains(s.names, defaultScope) }
 
 func (s scopes) wants(oidc string) bool { return slices.Contains(s.oidc, oidc) }
 
-// resource is whom a token is for.
+// resource is a token's audience.
 type resource struct {
 	audience string
 	api      *db.Application // nil for Graph
 }
 
-// findResource finds the resource that scopes name: Graph under any of its
-// names, this service's own included, or an application of the tenant by its
-// id, bare or as api://{id}.
+// findResource finds the resource named in scopes: Graph under any of its names, including
+// this service's own, or one of the tenant's applications by its id, plain or as
+// api://{id}.
 func (p *Provider) findResource(ctx context.Context, x *exchange, tenant uuid.UUID, name string) (resource, error) {
-	if isGraph(name, x.base) {
+	if isGraph(name, x.Base) {
 		return resource{audience: GraphAudience}, nil
 	}
-	id, err := uuid.Parse(strings.TrimPrefix(name, "api://"))
-	if err == nil {
-		var app db.Application
-		app, err = p.queries.GetApplication(ctx, db.GetApplicationParams{TenantID: tenant, ClientID: id})
+	if id, err := uuid.Parse(strings.TrimPrefix(name, "api://")); err == nil {
+		app, err := p.queries.GetApplication(ctx, db.GetApplicationParams{TenantID: tenant, ClientID: id})
 		if err == nil {
 			return resource{name, &app}, nil
 		}
@@ -127,17 +125,21 @@ func isGraph(name, base string) bool {
 		return true
 	}
 	u, err := url.Parse(name)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Path != "" {
+	if err != nil || !isHTTP(u) || u.Path != "" {
 		return false
 	}
 	host := strings.ToLower(u.Hostname())
-	ip := net.ParseIP(host)
-	return slices.Contains(graphHosts, host) || host == "localhost" || ip != nil && ip.IsLoopback()
+	return slices.Contains(graphHosts, host) || isLoopback(host)
 }
 
-// grantScopes returns the permissions that a token of the application for the
-// user holds: all that were consented to, as Entra does. It refuses what was
-// not.
+// isLoopback reports whether a host, a name or an address, is this machine itself.
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// grantScopes returns the permissions for a token of the application for the user: like
+// Entra, everything that was consented to. It refuses scopes without consent.
 func (p *Provider) grantScopes(ctx context.Context, app db.Application, user uuid.UUID, to resource, s scopes) ([]string, error) {
 	granted, err := p.consented(ctx, app, user, to)
 	if err != nil {
@@ -158,8 +160,8 @@ func (p *Provider) grantScopes(ctx context.Context, app db.Application, user uui
 	return granted, nil
 }
 
-// consented lists what an application may do for a user: at Graph, what was
-// granted; at an API of the tenant, all that the API exposes.
+// consented lists what an application may do for a user: in Graph, what was granted; in one
+// of the tenant's APIs, everything that the API exposes.
 func (p *Provider) consented(ctx context.Context, app db.Application, user uuid.UUID, to resource) ([]string, error) {
 	if to.api != nil {
 		return to.api.ExposedScopes, nil
@@ -169,8 +171,8 @@ func (p *Provider) consented(ctx context.Context, app db.Application, user uuid.
 	})
 }
 
-// echo is the scope member of an answer: every requested scope as it was
-// written, which MSAL looks for, and whatever else the token holds.
+// echo returns the answer's scope member: every requested scope as written, which MSAL
+// looks for, and everything else that the token has.
 func (s scopes) echo(granted []string) string {
 	words := slices.Concat(s.oidc, s.literals)
 	for _, name := range granted {

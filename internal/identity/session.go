@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,11 +19,11 @@ const (
 	sessionLifetime = 24 * time.Hour
 )
 
-// startSession lets the browser of a user in again for a while.
+// startSession remembers the user in this browser for a while.
 func (p *Provider) startSession(x *exchange, user db.User) error {
 	t := newTicket(user.TenantID)
 	err := p.queries.CreateSession(x.Request.Context(), db.CreateSessionParams{
-		TenantID: user.TenantID, Hash: t.hash, UserID: user.ID, CreatedAt: x.now, ExpiresAt: x.now.Add(sessionLifetime),
+		TenantID: user.TenantID, Hash: t.hash, UserID: user.ID, CreatedAt: x.Now, ExpiresAt: x.Now.Add(sessionLifetime),
 	})
 	if err == nil {
 		x.setSessionCookie(t.value, 0)
@@ -30,10 +31,10 @@ func (p *Provider) startSession(x *exchange, user db.User) error {
 	return err
 }
 
-// setSessionCookie lets the browser bring the session with what other sites' pages ask
-// for too: a single-page application signs in silently in a hidden frame. So no page
-// takes the session for consent: whoever fills in a form types a password or picks a
-// user, and only in a form of ours (see sameOrigin).
+// setSessionCookie sets a cookie that the browser also sends with requests from other
+// sites' pages, because a single-page application signs in silently in a hidden frame. So
+// no page treats the session as consent: a user who submits a form must enter a password or
+// pick a user, and only in a form of ours (see sameOrigin).
 func (x *exchange) setSessionCookie(value string, maxAge int) {
 	http.SetCookie(x.Writer, &http.Cookie{
 		Name: sessionCookie, Value: value, Path: "/", MaxAge: maxAge,
@@ -41,7 +42,7 @@ func (x *exchange) setSessionCookie(value string, maxAge int) {
 	})
 }
 
-// session is the ticket in the browser's cookie.
+// session returns the ticket in the browser's cookie.
 func (x *exchange) session() (ticket, bool) {
 	value, err := x.Request.Cookie(sessionCookie)
 	if err != nil {
@@ -50,28 +51,37 @@ func (x *exchange) session() (ticket, bool) {
 	return parseTicket(value.Value)
 }
 
-// sessionUser is the user whose browser it is, if the authority stands for the
-// user's tenant and nobody else was hinted at; else nil.
+// sessionUser returns the browser's user if the authority serves the user's tenant and the
+// request hints at nobody else; otherwise nil.
 func (p *Provider) sessionUser(r authorization) (*db.User, error) {
 	t, ok := r.session()
 	if !ok || r.authority.admits(t.tenant) != nil {
 		return nil, nil
 	}
-	user, err := p.queries.GetSessionUser(r.Request.Context(), db.GetSessionUserParams{TenantID: t.tenant, Hash: t.hash, Now: r.now})
+	var refusal *aadError
+	if _, err := p.tenant(r.exchange, t.tenant); errors.As(err, &refusal) { // it is gone
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	user, err := p.queries.GetSessionUser(r.Request.Context(), db.GetSessionUserParams{TenantID: t.tenant, Hash: t.hash, Now: r.Now})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if hint := r.get("login_hint"); hint != "" && !containsFold([]string{user.UserPrincipalName}, hint) || maySignIn(user) != nil {
+	if hint := r.get("login_hint"); hint != "" && !strings.EqualFold(hint, user.UserPrincipalName) {
+		return nil, nil
+	}
+	if maySignIn(user) != nil {
 		return nil, nil
 	}
 	return &user, nil
 }
 
-// logout ends the browser's session (OpenID Connect RP-Initiated Logout 1.0). It
-// leads on to an address only if an application of the tenant registered it.
+// logout ends the browser's session (OpenID Connect RP-Initiated Logout 1.0). It redirects
+// to an address only if one of the tenant's applications has registered it.
 // https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc#send-a-sign-out-request
 func (p *Provider) logout(x *exchange) error {
 	a, err := p.authority(x)
@@ -88,14 +98,14 @@ func (p *Provider) logout(x *exchange) error {
 		}
 		x.setSessionCookie("", -1)
 	}
-	tenant := t.tenant // at an authority of many
+	tenant := t.tenant // at an authority for many
 	if a.tenant != nil {
 		tenant = a.tenant.ID
 	}
 	return p.leadOn(x, tenant)
 }
 
-// leadOn leads who signed out to where the application wants.
+// leadOn redirects a signed-out user to where the application wants.
 func (p *Provider) leadOn(x *exchange, tenant uuid.UUID) error {
 	target := x.Request.Form.Get("post_logout_redirect_uri")
 	registered, err := p.isLogoutTarget(x, tenant, target)
@@ -106,16 +116,20 @@ func (p *Provider) leadOn(x *exchange, tenant uuid.UUID) error {
 		return x.showMessage(http.StatusOK, "You signed out of your account", "It's a good idea to close all browser windows.")
 	}
 	u, err := parseRedirect(target)
-	if err == nil && x.Request.Form.Has("state") {
-		err = addQuery(u, url.Values{"state": x.Request.Form["state"]})
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		x.Redirect(http.StatusFound, u.String())
+	if x.Request.Form.Has("state") {
+		if err := addQuery(u, url.Values{"state": x.Request.Form["state"]}); err != nil {
+			return err
+		}
 	}
-	return err
+	x.Redirect(http.StatusFound, u.String())
+	return nil
 }
 
-// isLogoutTarget tells whether an application of the tenant registered the address.
+// isLogoutTarget reports whether one of the tenant's applications has registered the
+// address.
 func (p *Provider) isLogoutTarget(x *exchange, tenant uuid.UUID, target string) (bool, error) {
 	if target == "" {
 		return false, nil

@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 	os.Exit(dbtest.Run(m))
 }
 
-// clock can be moved, and stopped.
+// clock is a clock that a test can move and stop.
 type clock struct {
 	mu      sync.Mutex
 	offset  time.Duration
@@ -73,14 +73,14 @@ func (c *clock) move(d time.Duration) {
 	c.offset += d
 }
 
-// shared is one whole service for all tests that don't move the clock.
+// shared is the service shared by all tests that don't move the clock.
 var shared struct {
 	once   sync.Once
 	server *server.Server
 	err    error
 }
 
-// tenant is a tenant of one test's own, with a user and two applications.
+// tenant is a test's own tenant, with a user and two applications.
 type tenant struct {
 	testing.TB
 	server *server.Server
@@ -102,7 +102,7 @@ func setup(t testing.TB) *tenant {
 	return newTenant(t, shared.server)
 }
 
-// setupClock is a service of the test's own, whose clock can be moved.
+// setupClock starts a service for a single test, with a clock that can be moved.
 func setupClock(t testing.TB) (*tenant, *clock) {
 	t.Helper()
 	c := &clock{}
@@ -158,7 +158,7 @@ func must1(c *tenant) func(int64, error) {
 	return func(_ int64, err error) { c.Helper(); c.must(err) }
 }
 
-// exec changes what is in the database; the tenant's id is $1.
+// exec changes the database; the tenant's id is $1.
 func (c *tenant) exec(sql string, args ...any) {
 	c.Helper()
 	_, err := c.server.Pool().Exec(c.Context(), sql, append([]any{c.id}, args...)...)
@@ -175,7 +175,7 @@ func (c *tenant) addSecret(value string, until time.Time) {
 	}))
 }
 
-// addUser makes one more user, after change.
+// addUser adds another user, after change.
 func (c *tenant) addUser(name string, change func(*db.CreateUserParams)) db.CreateUserParams {
 	c.Helper()
 	u := c.user
@@ -187,14 +187,14 @@ func (c *tenant) addUser(name string, change func(*db.CreateUserParams)) db.Crea
 	return u
 }
 
-// answer is what came back.
+// answer is an HTTP response.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// fields are the parameters of a form, in pairs.
+// fields are a form's parameters, given in pairs.
 func fields(pairs ...string) url.Values {
 	v := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -203,7 +203,7 @@ func fields(pairs ...string) url.Values {
 	return v
 }
 
-// with is a copy of v with some parameters set, or taken out by "".
+// with returns a copy of v with some parameters set, or removed if "".
 func with(v url.Values, pairs ...string) url.Values {
 	v = maps.Clone(v)
 	for i := 0; i < len(pairs); i += 2 {
@@ -263,7 +263,7 @@ type tokens struct {
 	ClientInfo   string `json:"client_info"`
 }
 
-// redeem calls the token endpoint and wants tokens.
+// redeem calls the token endpoint and expects tokens.
 func (c *tenant) redeem(form url.Values) tokens {
 	c.Helper()
 	return decode[tokens](c, c.want(http.StatusOK, c.token(form)))
@@ -286,7 +286,7 @@ func decode[T any](c *tenant, a answer) T {
 	return v
 }
 
-// wantError wants a refusal of this status, OAuth code and AADSTS number.
+// wantError expects an error with this status, OAuth code and AADSTS number.
 func (c *tenant) wantError(a answer, status int, code string, number int) {
 	c.Helper()
 	var e struct {
@@ -316,7 +316,7 @@ func (c *tenant) wantError(a answer, status int, code string, number int) {
 	}
 }
 
-// passwordForm signs the user in by the public application.
+// passwordForm signs the user in through the public application.
 func (c *tenant) passwordForm() url.Values {
 	return fields("grant_type", "password", "client_id", c.public.String(), "username", c.user.UserPrincipalName, "password", password,
 		"scope", signInScopes, "client_info", "1")
@@ -326,8 +326,7 @@ func (c *tenant) secretForm() url.Values {
 	return fields("grant_type", "client_credentials", "client_id", c.app.String(), "client_secret", secret, "scope", graphScope)
 }
 
-// claims reads a token's payload, after checking its signature by the keys that
-// are published.
+// claims returns a token's payload, after checking its signature with the published keys.
 func (c *tenant) claims(raw string) map[string]any {
 	c.Helper()
 	keys := decode[jose.JSONWebKeySet](c, c.want(http.StatusOK, c.get("/"+c.id.String()+"/discovery/v2.0/keys")))
@@ -342,7 +341,7 @@ func (c *tenant) claims(raw string) map[string]any {
 	return claims
 }
 
-// graph calls Graph by an access token.
+// graph calls Graph with an access token.
 func (c *tenant) graph(method, token string) answer {
 	c.Helper()
 	var body io.Reader

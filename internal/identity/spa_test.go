@@ -32,15 +32,15 @@ func (c *tenant) codeFor(client, uri string) url.Values {
 	return with(c.codeForm(at.Query()), "redirect_uri", uri, "client_id", client)
 }
 
-// What is led to a page is redeemed by a page, what is led elsewhere is not; a public
-// client's redirect URI needs no secret, and takes none.
+// Only a page can redeem what was issued to a page, and no page can redeem anything else. A
+// public client's redirect URI needs no secret and accepts none.
 func TestRedirectTypes(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	const tool = "http://localhost/tool"
 	c.register(page, tool)
 	app, public := c.app.String(), c.public.String()
-	for _, client := range []string{app, public} { // the page's code needs no secret, whichever the application
+	for _, client := range []string{app, public} { // a page's code needs no secret, whatever the application
 		form := c.codeFor(client, page)
 		c.wantError(c.token(form), 400, "invalid_request", 9002327)
 		a := c.want(200, c.token(form, "Origin", pageOrigin))
@@ -55,7 +55,7 @@ func TestRedirectTypes(t *testing.T) {
 	}
 	c.wantError(c.token(with(c.codeFor(app, page), "client_secret", secret), "Origin", pageOrigin), 401, "invalid_client", 700025)
 	c.wantError(c.token(with(c.codeFor(app, tool), "client_secret", secret)), 401, "invalid_client", 700025)
-	// A page at an address of the type web is told why, whether it has a secret or not.
+	// A page at a redirect URI of type web is told why it fails, with or without a secret.
 	form := c.codeFor(app, redirectURI)
 	refused := c.token(form, "Origin", pageOrigin)
 	c.wantError(refused, 400, "invalid_request", 9002326)
@@ -66,15 +66,15 @@ func TestRedirectTypes(t *testing.T) {
 	c.wantError(c.token(form), 401, "invalid_client", 7000218)
 	c.redeem(with(form, "client_secret", secret))
 	c.wantError(c.token(c.secretForm(), "Origin", pageOrigin), 400, "invalid_request", 9002326)
-	// Without PKCE, a page gets nothing.
+	// A page without PKCE gets nothing.
 	a := c.post(c.authorizePath(with(c.authorizeForm(), "redirect_uri", page, "code_challenge", "", "code_challenge_method", "")), fields("user", c.user.UserPrincipalName, "password", password))
 	at, err := url.Parse(a.header.Get("Location"))
 	c.must(err)
 	c.wantError(c.token(with(c.codeForm(at.Query()), "redirect_uri", page, "code_verifier", ""), "Origin", pageOrigin), 400, "invalid_request", 9002325)
 }
 
-// A page's refresh tokens end a day after the sign-in, however often they are traded,
-// and are traded by pages alone; others by none.
+// A page's refresh tokens end a day after the sign-in, however often they are exchanged,
+// and only pages can exchange them; pages can't exchange others.
 func TestPageRefreshTokens(t *testing.T) {
 	t.Parallel()
 	c, clock := setupClock(t)
@@ -86,20 +86,21 @@ func TestPageRefreshTokens(t *testing.T) {
 	c.wantError(c.token(refresh(got.RefreshToken)), 400, "invalid_request", 9002327)
 	clock.move(23 * time.Hour)
 	a := c.want(200, c.token(refresh(got.RefreshToken), "Origin", "https://elsewhere.example.test"))
-	if !strings.Contains(a.body, `"refresh_token_expires_in":3`) { // 3600, less what the test took
+	if !strings.Contains(a.body, `"refresh_token_expires_in":3`) { // 3600, minus the test's duration
 		t.Errorf("%s", a.body)
 	}
 	got = decode[tokens](c, a)
 	c.wantError(c.token(refresh(got.RefreshToken)), 400, "invalid_request", 9002327)
 	clock.move(time.Hour)
 	c.wantError(c.token(refresh(got.RefreshToken), "Origin", pageOrigin), 400, "invalid_grant", 700084)
-	// A password's refresh token isn't a page's, even if a page asked for it.
+	// A refresh token from the password grant isn't a page's, even if a page requested it.
 	got = decode[tokens](c, c.want(200, c.token(c.passwordForm(), "Origin", pageOrigin)))
 	c.wantError(c.token(refresh(got.RefreshToken), "Origin", pageOrigin), 400, "invalid_request", 9002326)
 	c.redeem(refresh(got.RefreshToken))
 }
 
-// On loopback the port is free, and the type is that of the URI with the very port.
+// On loopback the port may differ, and the type is that of the URI with the same port if
+// one is registered.
 func TestRedirectTypeByPort(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

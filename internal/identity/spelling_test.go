@@ -14,7 +14,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-// Slashes may be doubled anywhere, as behind an authority that ends in one.
+// Slashes may be doubled anywhere, for example after an authority that ends in one.
 func TestSlashes(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -31,7 +31,7 @@ func TestSlashes(t *testing.T) {
 	c.want(200, c.post("//"+c.id.String()+"//oauth2/v2.0/token", c.secretForm()))
 }
 
-// A raw semicolon is a character like others: in queries, forms and redirect URIs.
+// A raw semicolon is an ordinary character in queries, forms and redirect URIs.
 func TestSemicolons(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -56,7 +56,7 @@ func TestSemicolons(t *testing.T) {
 	c.want(200, c.do("POST", "/"+c.id.String()+"/oauth2/v2.0/token", strings.NewReader(form), "Content-Type", "application/x-www-form-urlencoded"))
 }
 
-// An application's id is a GUID, in any letter case.
+// An application's id is a GUID in any letter case.
 func TestClientIDSpelling(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -68,14 +68,14 @@ func TestClientIDSpelling(t *testing.T) {
 	d := decode[device](c, c.want(200, c.post("/"+c.id.String()+"/oauth2/v2.0/devicecode", fields("client_id", upper, "scope", signInScopes))))
 	c.want(200, c.approve(d, "allow"))
 	c.redeem(fields("grant_type", "device_code", "client_id", upper, "device_code", d.DeviceCode))
-	// So is the API's that it names.
+	// So is the id of the API that it names.
 	api := strings.ToUpper(c.app.String())
 	user := c.redeem(with(c.passwordForm(), "scope", "api://"+api+"/access_as_user"))
 	c.redeem(fields("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "client_id", api, "client_secret", secret,
 		"assertion", user.AccessToken, "requested_token_use", "on_behalf_of", "scope", graphScope))
 }
 
-// Entra takes one value of prompt, of those that it knows.
+// Entra accepts a single value of prompt, out of a fixed set.
 func TestPrompt(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -90,7 +90,7 @@ func TestPrompt(t *testing.T) {
 				t.Errorf("%s, %q: %v", tenant, prompt, got)
 			}
 		}
-		// Nobody is signed in: the application is told, on whichever authority.
+		// If nobody is signed in, the application is told, at any authority.
 		got := c.answered(c.want(http.StatusFound, c.get("/"+tenant+"/oauth2/v2.0/authorize?"+with(f, "prompt", "none").Encode())))
 		if got.Get("error") != "login_required" || got.Get("state") != f.Get("state") {
 			t.Errorf("%s, none: %v", tenant, got)
@@ -109,14 +109,14 @@ func TestPrompt(t *testing.T) {
 		}
 	}
 	c.want(200, c.get("/"+c.id.String()+"/oauth2/authorize?"+with(f, "prompt", "admin_consent").Encode()))
-	// A tenant whose time is over has registered nothing.
+	// An expired tenant has no registered redirect URIs.
 	c.exec("UPDATE tenants SET expires_at = now() WHERE id = $1")
 	if a := c.get("/common/oauth2/v2.0/authorize?" + f.Encode()); a.status != 400 || !strings.Contains(a.body, "AADSTS700016") {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 }
 
-// The error_uri of a refusal leads to what its number means, whichever it is.
+// The error_uri of every error leads to the meaning of its number.
 func TestErrorPage(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -146,11 +146,12 @@ func TestErrorPage(t *testing.T) {
 	}
 }
 
-// refusals are the numbers that the package's source refuses by.
+// refusals returns the AADSTS numbers in the source of the package and of rules, which can ask
+// for further ones.
 func refusals(c *tenant) (numbers []string) {
 	files, err := filepath.Glob("*.go")
 	c.must(err)
-	for _, name := range files {
+	for _, name := range append(files, "../fault/aadsts.go") {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
@@ -165,7 +166,7 @@ func refusals(c *tenant) (numbers []string) {
 	return numbers
 }
 
-// refusal is the number of a refusal, if n is one.
+// refusal returns the number expression if n is a refusal.
 func refusal(n ast.Node) ast.Expr {
 	switch n := n.(type) {
 	case *ast.CallExpr:

@@ -4,33 +4,26 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// Sweep deletes what expired a while ago: sessions, codes and refresh tokens; and refresh
-// tokens that were redeemed, as soon as they have expired.
+// Sweep deletes sessions, codes and refresh tokens that expired a while ago, and redeemed
+// refresh tokens as soon as they have expired.
 func (p *Provider) Sweep(ctx context.Context) error {
-	now := p.now()
-	before := now.Add(-sweepDelay)
 	for _, remove := range []func(context.Context, time.Time) (int64, error){
-		p.queries.DeleteExpiredSessions, p.queries.DeleteExpiredAuthorizationCodes,
+		p.queries.DeleteExpiredSessions, p.queries.DeleteExpiredAuthorizationCodes, p.queries.DeleteExpiredRefreshTokens,
 	} {
-		if _, err := remove(ctx, before); err != nil {
+		if _, err := remove(ctx, p.now()); err != nil {
 			return fmt.Errorf("sweep: %w", err)
 		}
-	}
-	if _, err := p.queries.DeleteExpiredRefreshTokens(ctx, db.DeleteExpiredRefreshTokensParams{ExpiredBefore: before, Now: now}); err != nil {
-		return fmt.Errorf("sweep: %w", err)
 	}
 	return nil
 }
 
-// SweepOften deletes what anybody can make the service keep: device codes, a moment after
-// they expired, and the oldest sign-ins where no password is asked for; and client
-// assertions, of which there are many.
+// SweepOften deletes what anybody can make the service store: device codes shortly after
+// they expire, the oldest sign-ins without a password, and client assertions, of which
+// there are many.
 func (p *Provider) SweepOften(ctx context.Context) error {
-	if _, err := p.queries.DeleteExpiredDeviceCodes(ctx, p.now().Add(-time.Minute)); err != nil {
+	if _, err := p.queries.DeleteExpiredDeviceCodes(ctx, p.now()); err != nil {
 		return fmt.Errorf("sweep device codes: %w", err)
 	}
 	if _, err := p.queries.DeleteExpiredClientAssertions(ctx, p.now()); err != nil {
@@ -46,10 +39,8 @@ func (p *Provider) SweepOften(ctx context.Context) error {
 	return nil
 }
 
-// maxPickedSignIns is how many sessions, codes and refresh tokens, of each the newest, a tenant
-// keeps where users are picked without a password. They aren't counted by address: those
-// who try such a tenant out, or test against it, come by the hundred from one.
+// maxPickedSignIns is how many sessions, codes and refresh tokens, counted separately, a
+// tenant keeps if users are picked without a password; the newest are kept. They aren't
+// counted by address, because everyone who tries out such a tenant, or tests against it,
+// may share one.
 const maxPickedSignIns = 10_000
-
-// sweepDelay is how long what expired is still told from what never was.
-const sweepDelay = 24 * time.Hour

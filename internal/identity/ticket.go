@@ -9,9 +9,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// A ticket is what a client or a browser holds to get something later: a code,
-// a refresh token, a session. It says its tenant and is otherwise random; the
-// database keeps its hash alone, so that who reads the database can redeem none.
+// A ticket is a value that a client or a browser keeps to get something later: a code, a
+// refresh token, a session. It contains the tenant's id and is otherwise random. The
+// database has only its hash, so that a reader of the database can't redeem it.
 type ticket struct {
 	tenant uuid.UUID
 	value  string
@@ -19,7 +19,7 @@ type ticket struct {
 }
 
 const (
-	ticketPrefix = "1." // of Entra's own, too
+	ticketPrefix = "1." // of Entra's own too
 	ticketRandom = 32   // bytes
 )
 
@@ -31,8 +31,8 @@ func newTicket(tenant uuid.UUID) ticket {
 	return ticket{tenant, value, hashOf(value)}
 }
 
-// parseTicket reads a ticket that somebody shows. Whether it was ever given out
-// is for the database to say.
+// parseTicket parses a ticket from a client. Only the database can tell whether it was ever
+// issued.
 func parseTicket(value string) (ticket, bool) {
 	text, ok := strings.CutPrefix(value, ticketPrefix)
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
@@ -42,7 +42,21 @@ func parseTicket(value string) (ticket, bool) {
 	return ticket{uuid.UUID(raw[:16]), value, hashOf(value)}, true
 }
 
-// hashOf is what is kept of a value that is random enough not to be guessed.
+// ticket reads the ticket in a parameter that a request must have, of a tenant that its authority
+// admits.
+func (r tokenRequest) ticket(parameter string) (ticket, error) {
+	value, err := r.need(parameter)
+	if err != nil {
+		return ticket{}, err
+	}
+	t, ok := parseTicket(value)
+	if !ok {
+		return ticket{}, refuse(9002313, invalidGrant, "Invalid request. Request is malformed or invalid.")
+	}
+	return t, r.authority.admits(t.tenant)
+}
+
+// hashOf returns what is stored for a value that is too random to guess.
 func hashOf(value string) []byte {
 	hash := sha256.Sum256([]byte(value))
 	return hash[:]

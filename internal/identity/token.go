@@ -15,35 +15,35 @@ import (
 )
 
 const (
-	// refreshLifetime is Entra's for clients that are no single-page apps.
+	// refreshLifetime is Entra's lifetime for clients that aren't single-page apps.
 	// https://learn.microsoft.com/entra/identity-platform/refresh-tokens#token-lifetime
 	refreshLifetime = 90 * 24 * time.Hour
 
-	// spaRefreshLifetime is that of a single-page application's, from the sign-in on,
-	// however often they are traded.
+	// spaRefreshLifetime is the lifetime for single-page applications, counted from the
+	// sign-in, however often the tokens are exchanged.
 	spaRefreshLifetime = 24 * time.Hour
 
 	idTokenLifetime = 65 * time.Minute
 )
 
-// tokenRequest is a call of the token endpoint.
+// tokenRequest is a call to the token endpoint.
 type tokenRequest struct {
 	*exchange
 	form
 	authority authority
 }
 
-// grant is a way to a token.
+// grant is a way to obtain a token.
 type grant struct {
 	name   string
 	answer func(*Provider, tokenRequest) (tokenAnswer, error)
 }
 
-// grants are the ways to a token, by grant_type.
+// grants are the supported grants, by grant_type.
 var grants = map[string]grant{
 	"authorization_code": {"authorization_code", (*Provider).grantAuthorizationCode},
 	"client_credentials": {"client_credentials", (*Provider).grantClientCredentials},
-	"device_code":        {"device_code", (*Provider).grantDeviceCode}, // as MSAL calls it
+	"device_code":        {"device_code", (*Provider).grantDeviceCode}, // MSAL's name for it
 	"urn:ietf:params:oauth:grant-type:device_code": {"device_code", (*Provider).grantDeviceCode},
 	"urn:ietf:params:oauth:grant-type:jwt-bearer":  {"on_behalf_of", (*Provider).grantOnBehalfOf},
 	"password":      {"password", (*Provider).grantPassword},
@@ -73,17 +73,17 @@ func (p *Provider) token(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.Set("grant", grant.name)
+	x.Grant = grant.name
 	if x.v1 {
-		x.writeJSON(200, answer.v1(x.now, f.get("resource")))
+		x.writeJSON(200, answer.v1(x.Now, f.get("resource")))
 		return nil
 	}
 	x.writeJSON(200, answer)
 	return nil
 }
 
-// tokenAnswer is what a token request is answered (RFC 6749 section 5.1), its
-// members in Entra's order.
+// tokenAnswer is the answer to a token request (RFC 6749 section 5.1), with its members in
+// Entra's order.
 type tokenAnswer struct {
 	TokenType    string `json:"token_type"`
 	Scope        string `json:"scope,omitempty"`
@@ -91,7 +91,7 @@ type tokenAnswer struct {
 	ExtExpiresIn int    `json:"ext_expires_in"`
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token,omitempty"`
-	RefreshEnds  int    `json:"refresh_token_expires_in,omitempty"` // seconds; where it is fixed
+	RefreshEnds  int    `json:"refresh_token_expires_in,omitempty"` // seconds; only if fixed
 	IDToken      string `json:"id_token,omitempty"`
 	ClientInfo   string `json:"client_info,omitempty"`
 
@@ -99,7 +99,7 @@ type tokenAnswer struct {
 	resource string   // as the scopes name it; "" is Graph
 }
 
-// tokenAnswerV1 is the same as the endpoint of v1.0 gives it: times as strings.
+// tokenAnswerV1 is the answer of the v1.0 endpoint, with times as strings.
 type tokenAnswerV1 struct {
 	TokenType    string `json:"token_type"`
 	Scope        string `json:"scope,omitempty"`
@@ -124,18 +124,18 @@ func (a tokenAnswer) v1(now time.Time, resource string) tokenAnswerV1 {
 	}
 }
 
-// signIn is a user who signed in to an application, however.
+// signIn is a user's sign-in to an application, by any grant.
 type signIn struct {
 	client
 	user   db.User
 	scopes scopes
-	grant  *redeemable // what it came by; nil if nothing is redeemed
+	grant  *redeemable // the code or token that was redeemed; nil if none was
 	nonce  string
 
-	refreshUntil time.Time // when its refresh tokens end; zero for some time after their last use
+	refreshUntil time.Time // when its refresh tokens end; zero counts from their last use
 }
 
-// answer issues the tokens that a sign-in is owed.
+// answer issues the tokens for a sign-in.
 func (p *Provider) answer(r tokenRequest, s signIn) (tokenAnswer, error) {
 	ctx := r.Request.Context()
 	to, err := p.findResource(ctx, r.exchange, s.TenantID, s.scopes.resource)
@@ -153,7 +153,7 @@ func (p *Provider) answer(r tokenRequest, s signIn) (tokenAnswer, error) {
 		Audience: to.audience, TenantID: s.TenantID, AppID: s.ClientID, AppName: s.DisplayName, Proof: string(s.proof),
 		ObjectID: s.user.ID, UserName: s.user.UserPrincipalName, DisplayName: s.user.DisplayName,
 		GivenName: deref(s.user.GivenName), FamilyName: deref(s.user.Surname), DirectoryRoles: s.user.DirectoryRoles,
-		Scopes: append(granted, s.signInScopes()...), Lifetime: lifetime, ClaimsCapable: capable, Address: r.ClientIP(),
+		Scopes: append(granted, s.signInScopes()...), Now: r.Now, Lifetime: lifetime, ClaimsCapable: capable, Address: r.ClientIP(),
 		ValidFrom: latest(s.since, s.user.TokensValidFrom),
 	}); err != nil {
 		return a, err
@@ -166,14 +166,14 @@ func (p *Provider) answer(r tokenRequest, s signIn) (tokenAnswer, error) {
 	if r.get("client_info") == "1" {
 		a.ClientInfo = clientInfo(s.user)
 	}
-	a.RefreshToken, err = p.issueRefreshToken(ctx, r.now, s)
+	a.RefreshToken, err = p.issueRefreshToken(ctx, r.Now, s)
 	if a.RefreshToken != "" && !s.refreshUntil.IsZero() {
-		a.RefreshEnds = int(s.refreshUntil.Sub(r.now).Seconds())
+		a.RefreshEnds = int(s.refreshUntil.Sub(r.Now).Seconds())
 	}
 	return a, err
 }
 
-// signInScopes are the scopes of the sign-in that an access token shows.
+// signInScopes are the sign-in's scopes that an access token shows.
 func (s signIn) signInScopes() []string {
 	var all []string
 	for _, o := range s.scopes.oidc {
@@ -189,8 +189,8 @@ func (a *tokenAnswer) setLifetime(d time.Duration) {
 	a.ExtExpiresIn = a.ExpiresIn
 }
 
-// lifetime is how long an access token is to live: 60 to 90 minutes at random,
-// or 20 to 28 hours for a client that understands claims challenges.
+// lifetime returns an access token's lifetime: 60 to 90 minutes at random, or 20 to 28
+// hours for a client that understands claims challenges.
 // https://learn.microsoft.com/entra/identity-platform/access-tokens#token-lifetime
 // https://learn.microsoft.com/entra/identity/conditional-access/concept-continuous-access-evaluation#token-lifetime
 func (r tokenRequest) lifetime() (lifetime time.Duration, capable bool) {
@@ -200,8 +200,8 @@ func (r tokenRequest) lifetime() (lifetime time.Duration, capable bool) {
 	return time.Duration(3600+rand.IntN(1801)) * time.Second, false
 }
 
-// claimsCapable tells whether a claims parameter declares the capability to
-// answer claims challenges.
+// claimsCapable reports whether a claims parameter declares that the client understands
+// claims challenges.
 // https://learn.microsoft.com/entra/identity-platform/claims-challenge#how-to-communicate-client-capabilities-to-microsoft-entra-id
 func claimsCapable(claims string) bool {
 	var c struct {
@@ -214,7 +214,7 @@ func claimsCapable(claims string) bool {
 	return json.Unmarshal([]byte(claims), &c) == nil && containsFold(c.AccessToken.XMSCC.Values, "CP1")
 }
 
-// clientInfo names the account to MSAL, as the client_info of an answer.
+// clientInfo returns an answer's client_info, which identifies the account to MSAL.
 func clientInfo(u db.User) string {
 	text, _ := json.Marshal(struct {
 		UID  uuid.UUID `json:"uid"`

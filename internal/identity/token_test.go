@@ -17,7 +17,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-// What of a claim differs from token to token is checked by itself.
+// Claims that differ from token to token are checked separately.
 func TestUserTokens(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -72,14 +72,14 @@ func TestUserTokens(t *testing.T) {
 	}, id)
 	c.want(http.StatusCreated, c.graph("POST", got.AccessToken))
 
-	// Nobody names another address than their own.
+	// Clients can't claim another address than their own.
 	forged := decode[tokens](c, c.want(http.StatusOK, c.token(c.passwordForm(), "X-Forwarded-For", "192.0.2.1", "X-Real-IP", "192.0.2.1")))
 	if got := c.claims(forged.AccessToken)["ipaddr"]; got != "127.0.0.1" {
 		t.Errorf("ipaddr %v", got)
 	}
 }
 
-// What a tenant that is gone gave out is refused.
+// Tokens and codes of a deleted tenant are refused.
 func TestDeletedTenant(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -124,7 +124,7 @@ func TestApplicationTokens(t *testing.T) {
 
 	_, err = c.server.Pool().Exec(t.Context(), "UPDATE tenants SET permission_rule = 'current' WHERE id = $1", c.id)
 	c.must(err)
-	time.Sleep(1100 * time.Millisecond) // for as long as a caller is remembered
+	time.Sleep(1100 * time.Millisecond) // as long as a caller is cached
 	c.want(http.StatusCreated, c.graph("POST", got.AccessToken))
 }
 
@@ -163,47 +163,47 @@ func TestRefusals(t *testing.T) {
 		code   string
 		number int
 	}{
-		{"no grant", with(p, "grant_type", ""), 400, "invalid_request", 900144},
-		{"other grant", with(p, "grant_type", "implicit"), 400, "unsupported_grant_type", 70003},
-		{"no client", with(p, "client_id", ""), 400, "invalid_request", 900144},
-		{"client is no GUID", with(p, "client_id", "tool"), 400, "unauthorized_client", 700016},
-		{"unknown client", with(p, "client_id", uuid.NewString()), 400, "unauthorized_client", 700016},
-		{"public client with a secret", with(p, "client_secret", "x"), 401, "invalid_client", 700025},
-		{"no user name", with(p, "username", ""), 400, "invalid_request", 900144},
-		{"no password", with(p, "password", ""), 400, "invalid_request", 900144},
-		{"no scope", with(p, "scope", ""), 400, "invalid_request", 900144},
-		{"unknown user", user("nobody-at-all"), 400, "invalid_grant", 50034},
-		{"wrong password", with(p, "password", "wrong"), 400, "invalid_grant", 50126},
-		{"very long password", with(p, "password", strings.Repeat("x", 1000)), 400, "invalid_grant", 50126},
-		{"no password set", user("nobody"), 400, "invalid_grant", 50126},
-		{"disabled", user("disabled"), 400, "invalid_grant", 50057},
-		{"disabled, wrong password", with(user("disabled"), "password", "wrong"), 400, "invalid_grant", 50126},
-		{"password expired", user("expired"), 400, "invalid_grant", 50055},
-		{"confidential client without a secret", with(p, "client_id", c.app.String()), 401, "invalid_client", 7000218},
-		{"scope not consented to", with(p, "scope", "https://graph.microsoft.com/Mail.Read"), 400, "invalid_grant", 65001},
-		{"two resources", with(p, "scope", "https://graph.microsoft.com/User.Read api://x/y"), 400, "invalid_request", 28000},
-		{".default and more", with(p, "scope", graphScope+" https://graph.microsoft.com/User.Read"), 400, "invalid_scope", 70011},
-		{"empty scope name", with(p, "scope", "https://graph.microsoft.com/"), 400, "invalid_scope", 70011},
-		{"unknown resource", with(p, "scope", "https://management.azure.com/.default"), 400, "invalid_resource", 500011},
-		{"unknown API", with(p, "scope", "api://"+uuid.NewString()+"/.default"), 400, "invalid_resource", 500011},
-		{"scope that the API lacks", with(p, "scope", "api://"+c.app.String()+"/write"), 400, "invalid_scope", 650053},
-		{"wrong secret", with(s, "client_secret", "wrong"), 401, "invalid_client", 7000215},
-		{"expired secret", with(s, "client_secret", "an-old-secret"), 401, "invalid_client", 7000222},
-		{"no secret", with(s, "client_secret", ""), 401, "invalid_client", 7000218},
-		{"public client by itself", with(s, "client_id", c.public.String(), "client_secret", ""), 401, "invalid_client", 7000218},
-		{"scope of an application", with(s, "scope", "https://graph.microsoft.com/User.Read"), 400, "invalid_scope", 1002012},
-		{"no scope of an application", with(s, "scope", ""), 400, "invalid_request", 900144},
-		{"junk assertion", with(s, "client_secret", "", "client_assertion", "junk", "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), 401, "invalid_client", 50027},
-		{"assertion of no type", with(s, "client_secret", "", "client_assertion", "junk"), 400, "invalid_request", 900144},
-		{"junk code", code("junk"), 400, "invalid_grant", 9002313},
-		{"unknown code", code("1." + base64.RawURLEncoding.EncodeToString(append(c.id[:], make([]byte, 32)...))), 400, "invalid_grant", 70000},
-		{"code of another tenant", code("1." + base64.RawURLEncoding.EncodeToString(make([]byte, 48))), 400, "invalid_grant", 700005},
-		{"no code", with(code("x"), "code", ""), 400, "invalid_request", 900144},
-		{"junk refresh token", fields("grant_type", "refresh_token", "client_id", c.public.String(), "refresh_token", "junk"), 400, "invalid_grant", 9002313},
-		{"unknown refresh token", fields("grant_type", "refresh_token", "client_id", c.public.String(), "refresh_token", "1."+base64.RawURLEncoding.EncodeToString(append(c.id[:], make([]byte, 32)...))), 400, "invalid_grant", 70000},
-		{"unknown device code", fields("grant_type", "device_code", "client_id", c.public.String(), "device_code", "x"), 400, "bad_verification_code", 70018},
-		{"on behalf of nobody", fields("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "client_id", c.app.String(), "client_secret", secret, "assertion", "junk", "requested_token_use", "on_behalf_of", "scope", graphScope), 400, "invalid_grant", 50013},
-		{"on behalf of, unsaid", fields("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "client_id", c.app.String(), "client_secret", secret, "assertion", "junk", "scope", graphScope), 400, "invalid_request", 900144},
+		{name: "no grant", form: with(p, "grant_type", ""), status: 400, code: "invalid_request", number: 900144},
+		{name: "other grant", form: with(p, "grant_type", "implicit"), status: 400, code: "unsupported_grant_type", number: 70003},
+		{name: "no client", form: with(p, "client_id", ""), status: 400, code: "invalid_request", number: 900144},
+		{name: "client isn't a GUID", form: with(p, "client_id", "tool"), status: 400, code: "unauthorized_client", number: 700016},
+		{name: "unknown client", form: with(p, "client_id", uuid.NewString()), status: 400, code: "unauthorized_client", number: 700016},
+		{name: "public client with a secret", form: with(p, "client_secret", "x"), status: 401, code: "invalid_client", number: 700025},
+		{name: "no user name", form: with(p, "username", ""), status: 400, code: "invalid_request", number: 900144},
+		{name: "no password", form: with(p, "password", ""), status: 400, code: "invalid_request", number: 900144},
+		{name: "no scope", form: with(p, "scope", ""), status: 400, code: "invalid_request", number: 900144},
+		{name: "unknown user", form: user("nobody-at-all"), status: 400, code: "invalid_grant", number: 50034},
+		{name: "wrong password", form: with(p, "password", "wrong"), status: 400, code: "invalid_grant", number: 50126},
+		{name: "very long password", form: with(p, "password", strings.Repeat("x", 1000)), status: 400, code: "invalid_grant", number: 50126},
+		{name: "no password set", form: user("nobody"), status: 400, code: "invalid_grant", number: 50126},
+		{name: "disabled", form: user("disabled"), status: 400, code: "invalid_grant", number: 50057},
+		{name: "disabled, wrong password", form: with(user("disabled"), "password", "wrong"), status: 400, code: "invalid_grant", number: 50126},
+		{name: "password expired", form: user("expired"), status: 400, code: "invalid_grant", number: 50055},
+		{name: "confidential client without a secret", form: with(p, "client_id", c.app.String()), status: 401, code: "invalid_client", number: 7000218},
+		{name: "scope without consent", form: with(p, "scope", "https://graph.microsoft.com/Mail.Read"), status: 400, code: "invalid_grant", number: 65001},
+		{name: "two resources", form: with(p, "scope", "https://graph.microsoft.com/User.Read api://x/y"), status: 400, code: "invalid_request", number: 28000},
+		{name: ".default and more", form: with(p, "scope", graphScope+" https://graph.microsoft.com/User.Read"), status: 400, code: "invalid_scope", number: 70011},
+		{name: "empty scope name", form: with(p, "scope", "https://graph.microsoft.com/"), status: 400, code: "invalid_scope", number: 70011},
+		{name: "unknown resource", form: with(p, "scope", "https://management.azure.com/.default"), status: 400, code: "invalid_resource", number: 500011},
+		{name: "unknown API", form: with(p, "scope", "api://"+uuid.NewString()+"/.default"), status: 400, code: "invalid_resource", number: 500011},
+		{name: "scope that the API lacks", form: with(p, "scope", "api://"+c.app.String()+"/write"), status: 400, code: "invalid_scope", number: 650053},
+		{name: "wrong secret", form: with(s, "client_secret", "wrong"), status: 401, code: "invalid_client", number: 7000215},
+		{name: "expired secret", form: with(s, "client_secret", "an-old-secret"), status: 401, code: "invalid_client", number: 7000222},
+		{name: "no secret", form: with(s, "client_secret", ""), status: 401, code: "invalid_client", number: 7000218},
+		{name: "public client without a user", form: with(s, "client_id", c.public.String(), "client_secret", ""), status: 401, code: "invalid_client", number: 7000218},
+		{name: "scope of an application", form: with(s, "scope", "https://graph.microsoft.com/User.Read"), status: 400, code: "invalid_scope", number: 1002012},
+		{name: "no scope of an application", form: with(s, "scope", ""), status: 400, code: "invalid_request", number: 900144},
+		{name: "junk assertion", form: with(s, "client_secret", "", "client_assertion", "junk", "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), status: 401, code: "invalid_client", number: 50027},
+		{name: "assertion of no type", form: with(s, "client_secret", "", "client_assertion", "junk"), status: 400, code: "invalid_request", number: 900144},
+		{name: "junk code", form: code("junk"), status: 400, code: "invalid_grant", number: 9002313},
+		{name: "unknown code", form: code("1." + base64.RawURLEncoding.EncodeToString(append(c.id[:], make([]byte, 32)...))), status: 400, code: "invalid_grant", number: 70000},
+		{name: "code of another tenant", form: code("1." + base64.RawURLEncoding.EncodeToString(make([]byte, 48))), status: 400, code: "invalid_grant", number: 700005},
+		{name: "no code", form: with(code("x"), "code", ""), status: 400, code: "invalid_request", number: 900144},
+		{name: "junk refresh token", form: fields("grant_type", "refresh_token", "client_id", c.public.String(), "refresh_token", "junk"), status: 400, code: "invalid_grant", number: 9002313},
+		{name: "unknown refresh token", form: fields("grant_type", "refresh_token", "client_id", c.public.String(), "refresh_token", "1."+base64.RawURLEncoding.EncodeToString(append(c.id[:], make([]byte, 32)...))), status: 400, code: "invalid_grant", number: 70000},
+		{name: "unknown device code", form: fields("grant_type", "device_code", "client_id", c.public.String(), "device_code", "x"), status: 400, code: "bad_verification_code", number: 70018},
+		{name: "on behalf of nobody", form: fields("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "client_id", c.app.String(), "client_secret", secret, "assertion", "junk", "requested_token_use", "on_behalf_of", "scope", graphScope), status: 400, code: "invalid_grant", number: 50013},
+		{name: "on behalf of, without requested_token_use", form: fields("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "client_id", c.app.String(), "client_secret", secret, "assertion", "junk", "scope", graphScope), status: 400, code: "invalid_request", number: 900144},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -213,7 +213,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// Which authorities take which grant.
+// The grants that each authority supports.
 func TestAuthorities(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -225,20 +225,20 @@ func TestAuthorities(t *testing.T) {
 		code      string
 		number    int
 	}{
-		{c.domain, p, 200, "", 0},
-		{strings.ToUpper(c.domain), p, 200, "", 0},
-		{strings.ToUpper(c.id.String()), s, 200, "", 0},
-		{"organizations", p, 200, "", 0},
-		{"common", p, 400, "invalid_request", 9001023},
-		{"consumers", p, 400, "invalid_request", 9001023},
-		{"common", s, 400, "invalid_request", 50059},
-		{"organizations", with(p, "username", "x@elsewhere.example.test"), 400, "invalid_grant", 50034},
-		{"organizations", with(p, "username", "x"), 400, "invalid_grant", 50034},
-		{uuid.NewString(), p, 400, "invalid_request", 90002},
-		{"nowhere.example.test", p, 400, "invalid_request", 90002},
-		{"%00", p, 400, "invalid_request", 90002},
-		{"%ff", p, 400, "invalid_request", 90002},
-		{setup(t).domain, p, 400, "unauthorized_client", 700016},
+		{authority: c.domain, form: p, status: 200, number: 0},
+		{authority: strings.ToUpper(c.domain), form: p, status: 200, number: 0},
+		{authority: strings.ToUpper(c.id.String()), form: s, status: 200, number: 0},
+		{authority: "organizations", form: p, status: 200, number: 0},
+		{authority: "common", form: p, status: 400, code: "invalid_request", number: 9001023},
+		{authority: "consumers", form: p, status: 400, code: "invalid_request", number: 9001023},
+		{authority: "common", form: s, status: 400, code: "invalid_request", number: 50059},
+		{authority: "organizations", form: with(p, "username", "x@elsewhere.example.test"), status: 400, code: "invalid_grant", number: 50034},
+		{authority: "organizations", form: with(p, "username", "x"), status: 400, code: "invalid_grant", number: 50034},
+		{authority: uuid.NewString(), form: p, status: 400, code: "invalid_request", number: 90002},
+		{authority: "nowhere.example.test", form: p, status: 400, code: "invalid_request", number: 90002},
+		{authority: "%00", form: p, status: 400, code: "invalid_request", number: 90002},
+		{authority: "%ff", form: p, status: 400, code: "invalid_request", number: 90002},
+		{authority: setup(t).domain, form: p, status: 400, code: "unauthorized_client", number: 700016},
 	} {
 		a := c.post("/"+tt.authority+"/oauth2/v2.0/token", tt.form)
 		if tt.status == 200 {
@@ -247,7 +247,7 @@ func TestAuthorities(t *testing.T) {
 			c.wantError(a, tt.status, tt.code, tt.number)
 		}
 	}
-	// The endpoint of v1.0 names the resource alone and gives times as strings.
+	// The endpoint of v1.0 names only the resource and gives times as strings.
 	a := c.want(200, c.post("/"+c.id.String()+"/oauth2/token", with(s, "scope", "", "resource", "https://graph.microsoft.com")))
 	v1 := decode[map[string]string](c, a)
 	if v1["resource"] != "https://graph.microsoft.com" || v1["expires_on"] == "" || v1["access_token"] == "" {
@@ -269,7 +269,7 @@ func TestForms(t *testing.T) {
 	}
 	c.wantError(c.do("POST", at, strings.NewReader("a="+strings.Repeat("x", 70<<10)), "Content-Type", form), 413, "invalid_request", 90015)
 	c.wantError(c.do("GET", "/"+c.id.String()+"/oauth2/v3.0/token", nil), 404, "invalid_request", 900901)
-	// By HTTP Basic, and with the client's own id of the request.
+	// With HTTP Basic, and the request's own client-request-id.
 	basic := base64.StdEncoding.EncodeToString([]byte(c.app.String() + ":" + url.QueryEscape(secret)))
 	id := uuid.NewString()
 	a := c.want(200, c.token(with(c.secretForm(), "client_id", "", "client_secret", ""), "Authorization", "Basic "+basic, "client-request-id", id))
@@ -285,23 +285,23 @@ func TestRefreshToken(t *testing.T) {
 	form := func(token string) url.Values {
 		return fields("grant_type", "refresh_token", "client_id", c.public.String(), "refresh_token", token, "scope", signInScopes)
 	}
-	// Not by another client; nobody's is lost by the attempt.
+	// Another client can't redeem it, and the attempt doesn't use it up.
 	c.wantError(c.token(with(form(first.RefreshToken), "client_id", c.app.String(), "client_secret", secret)), 400, "invalid_grant", 700003)
 	second := c.redeem(form(first.RefreshToken))
 	c.want(http.StatusOK, c.graph("GET", second.AccessToken))
-	third := c.redeem(with(form(second.RefreshToken), "scope", c.server.URL()+"/.default")) // the same resource, by another name
+	third := c.redeem(with(form(second.RefreshToken), "scope", c.server.URL()+"/.default")) // the same resource under another name
 	if third.RefreshToken == "" || third.RefreshToken == second.RefreshToken {
 		t.Error("not rotated")
 	}
-	// One that was traded already ends all that came of it.
+	// A second redemption revokes everything that resulted from the first.
 	c.wantError(c.token(form(first.RefreshToken)), 400, "invalid_grant", 70000)
 	c.wantError(c.token(form(third.RefreshToken)), 400, "invalid_grant", 70000)
-	// Another sign-in of the same user goes on.
+	// Another sign-in of the same user is unaffected.
 	other := c.redeem(c.passwordForm())
 	c.redeem(form(other.RefreshToken))
 }
 
-// Of eight at once, one wins, be it a code or a token.
+// Of eight concurrent redemptions, one wins, for codes and for tokens.
 func TestOneWinner(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -338,7 +338,7 @@ func TestOneWinner(t *testing.T) {
 	}
 }
 
-// A second application, by which an API calls Graph for its user.
+// A second application, with which an API calls Graph for its user.
 func TestOnBehalfOf(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -359,27 +359,27 @@ func TestOnBehalfOf(t *testing.T) {
 	c.wantError(c.token(with(form, "assertion", got.AccessToken)), 400, "invalid_grant", 500131)
 	c.wantError(c.token(with(form, "assertion", c.redeem(c.secretForm()).AccessToken)), 400, "invalid_grant", 50013)
 	c.wantError(c.token(with(form, "assertion", user.AccessToken[:len(user.AccessToken)-8]+"AAAAAAAA")), 400, "invalid_grant", 50013)
-	c.must(c.server.Identity().RevokeSignIns(t.Context(), c.server.Pool(), c.id, c.user.ID))
+	c.must(c.server.Identity().RevokeSignIns(t.Context(), c.server.Pool(), c.id, c.user.ID, time.Now()))
 	c.wantError(c.token(form), 400, "invalid_grant", 50173)
 }
 
-// Ten wrong passwords lock a user for a minute.
+// Ten wrong passwords lock out a user for a minute.
 func TestLockout(t *testing.T) {
 	t.Parallel()
 	c, clock := setupClock(t)
 	for range 9 {
 		c.wantError(c.token(with(c.passwordForm(), "password", "wrong")), 400, "invalid_grant", 50126)
 	}
-	c.redeem(c.passwordForm()) // the count begins anew
+	c.redeem(c.passwordForm()) // the count starts afresh
 	for range 10 {
 		c.wantError(c.token(with(c.passwordForm(), "password", "wrong")), 400, "invalid_grant", 50126)
 	}
 	c.wantError(c.token(c.passwordForm()), 400, "invalid_grant", 50053)
 	clock.move(61 * time.Second)
 	c.redeem(c.passwordForm())
-	// An address that goes on failing is kept out, whoever's name it uses.
-	clock.stop()    // or a slow machine would fail no faster than is forgiven
-	for range 500 { // more than are let pass
+	// An address with repeated failures is refused, whatever the user's name.
+	clock.stop()    // so that failures aren't forgiven faster than a slow machine makes them
+	for range 500 { // more than the limit
 		if a := c.token(with(c.passwordForm(), "username", "x@"+c.domain)); strings.Contains(a.body, "[50053]") {
 			break
 		}
@@ -387,22 +387,22 @@ func TestLockout(t *testing.T) {
 	c.wantError(c.token(c.passwordForm()), 400, "invalid_grant", 50053)
 }
 
-// What ends a sign-in: refresh tokens at once, access tokens by a challenge that
+// A revoked sign-in's refresh tokens end at once. Its access tokens get a challenge, which
 // a new sign-in satisfies.
 func TestRevocation(t *testing.T) {
 	t.Parallel()
 	for name, revoke := range map[string]func(*tenant) error{
 		"sign-out": func(c *tenant) error {
-			return c.server.Identity().RevokeSignIns(c.Context(), c.server.Pool(), c.id, c.user.ID)
+			return c.server.Identity().RevokeSignIns(c.Context(), c.server.Pool(), c.id, c.user.ID, time.Now())
 		},
 		"password": func(c *tenant) error {
-			return c.server.Identity().SetPassword(c.Context(), c.server.Pool(), c.id, c.user.ID, password, false)
+			return c.server.Identity().SetPassword(c.Context(), c.server.Pool(), c.id, c.user.ID, password, false, time.Now())
 		},
 		"disabled": func(c *tenant) error {
-			return c.server.Identity().SetEnabled(c.Context(), c.server.Pool(), c.id, c.user.ID, false)
+			return c.server.Identity().SetEnabled(c.Context(), c.server.Pool(), c.id, c.user.ID, false, time.Now())
 		},
 		"consent": func(c *tenant) error {
-			return c.server.Identity().RemoveConsent(c.Context(), c.server.Pool(), c.id, c.public)
+			return c.server.Identity().RemoveConsent(c.Context(), c.server.Pool(), c.id, c.public, time.Now())
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -419,7 +419,7 @@ func TestRevocation(t *testing.T) {
 			switch name {
 			case "disabled":
 				c.wantError(c.token(c.passwordForm()), 400, "invalid_grant", 50057)
-				c.must(c.server.Identity().SetEnabled(t.Context(), c.server.Pool(), c.id, c.user.ID, true))
+				c.must(c.server.Identity().SetEnabled(t.Context(), c.server.Pool(), c.id, c.user.ID, true, time.Now()))
 			case "consent":
 				c.wantError(c.token(c.passwordForm()), 400, "invalid_grant", 65001)
 				c.must(c.queries().GrantScopes(t.Context(), db.GrantScopesParams{TenantID: c.id, ClientID: c.public, Scopes: []string{readWrite}, CreatedAt: time.Now()}))
@@ -453,7 +453,12 @@ func (c *tenant) wantChallenge(a answer, at time.Time) {
 	}
 	c.must(json.Unmarshal(text, &got))
 	var since int64
-	if _, err := fmt.Sscan(got.AccessToken.NBF.Value, &since); err != nil || !got.AccessToken.NBF.Essential || since < at.Unix()-1 || since > at.Unix()+5 {
+	_, err = fmt.Sscan(got.AccessToken.NBF.Value, &since)
+	c.must(err)
+	if !got.AccessToken.NBF.Essential {
+		c.Errorf("claims %s: nbf isn't essential", text)
+	}
+	if since < at.Unix()-1 || since > at.Unix()+5 {
 		c.Errorf("claims %s, revoked at %d", text, at.Unix())
 	}
 }
@@ -461,13 +466,13 @@ func (c *tenant) wantChallenge(a answer, at time.Time) {
 func TestRevokeNobody(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	if err := c.server.Identity().RevokeSignIns(t.Context(), c.server.Pool(), c.id, uuid.New()); err == nil {
+	if err := c.server.Identity().RevokeSignIns(t.Context(), c.server.Pool(), c.id, uuid.New(), time.Now()); err == nil {
 		t.Error("a user who isn't there was signed out")
 	}
 }
 
-// Keys change by schedule, the next is published before it signs, and what was
-// signed stays good until it ends.
+// Keys rotate on schedule. The next one is published before it signs, and signed tokens
+// stay valid until they expire.
 func TestKeyRotation(t *testing.T) {
 	t.Parallel()
 	c, clock := setupClock(t)
@@ -532,7 +537,7 @@ func TestKeyRotation(t *testing.T) {
 	}
 }
 
-// What has expired goes; what lives stays.
+// Expired rows are deleted; live ones stay.
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	c, clock := setupClock(t)
@@ -553,7 +558,7 @@ func TestSweep(t *testing.T) {
 		left int
 		what string
 	}{
-		{0, 4, "at first: the device code is over"},
+		{0, 4, "at first: the device code has expired"},
 		{49 * time.Hour, 2, "after two days: the refresh token that was redeemed, and the next one, live"},
 		{88*24*time.Hour - 2*time.Hour, 2, "just before the redeemed one expires"},
 		{time.Hour, 1, "once the redeemed one has expired"},
@@ -566,8 +571,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// Where anybody signs in without a password, the newest sign-ins are kept alone; where
-// one is asked for, all are.
+// If anybody can sign in without a password, only the newest sign-ins are kept; otherwise
+// all are.
 func TestPickedSignInsAreBounded(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -606,5 +611,20 @@ func TestPickedSignInsAreBounded(t *testing.T) {
 	}
 	if e := silently(old); e != "login_required" {
 		t.Errorf("the oldest session: %q", e)
+	}
+}
+
+// Of several faults of a form, the same one is always reported: the first by name.
+func TestFirstFaultOfForm(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	twice := url.Values{}
+	for _, name := range []string{"username", "scope", "resource", "nonce", "client_id", "state"} {
+		twice[name] = []string{"a", "b"}
+	}
+	for range 20 {
+		if a := c.token(twice); !strings.Contains(a.body, "The parameter 'client_id' came more than once.") {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
 	}
 }

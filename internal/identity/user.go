@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// passwordCost is bcrypt's least: an attempt costs a millisecond. Sign-ins
-	// of a mock come by the hundred, and their passwords guard test data.
+	// passwordCost is bcrypt's minimum: an attempt takes a millisecond. A mock handles
+	// hundreds of sign-ins, and their passwords protect test data.
 	passwordCost = bcrypt.MinCost
 
 	// A user is locked out for lockout after each maxFailures wrong passwords.
@@ -28,36 +28,37 @@ const (
 	maxFailures = 10
 	lockout     = time.Minute
 
-	// An address may fail at a tenant this often at once, and so often a second after.
+	// An address may fail at a tenant addressBurst times at once, and then addressRate times
+	// a second.
 	addressBurst = 300
 	addressRate  = 5
 )
 
-// HashPassword returns what is kept of a password: a bcrypt hash. A password of
-// more than 72 bytes is an error, bcrypt.ErrPasswordTooLong.
+// HashPassword returns what is stored for a password: a bcrypt hash. A password of more
+// than 72 bytes is an error, bcrypt.ErrPasswordTooLong.
 func HashPassword(password string) (string, error) {
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), passwordCost)
 	return string(hash), err
 }
 
-// secretHash begins what HashSecret returns.
+// secretHash is the prefix of what HashSecret returns.
 const secretHash = "$sha256$"
 
-// HashSecret returns what is kept of a password that was made at random, of 128 bits
-// or more: its SHA-256. A slow hash is for passwords that somebody might guess; of
-// these, nobody tries enough to find one, however fast the hash.
+// HashSecret returns what is stored for a random password of 128 bits or more: its SHA-256.
+// Slow hashes protect passwords that somebody might guess; nobody can try enough values to
+// find a random one, however fast the hash.
 func HashSecret(password string) string {
 	hash := sha256.Sum256([]byte(password))
 	return secretHash + base64.RawStdEncoding.EncodeToString(hash[:])
 }
 
-// IsPasswordHash tells whether it is of the form of what HashPassword or HashSecret
-// return.
+// IsPasswordHash reports whether hash has the form of a result of HashPassword or
+// HashSecret.
 func IsPasswordHash(hash string) bool {
 	return strings.HasPrefix(hash, "$2") || strings.HasPrefix(hash, secretHash)
 }
 
-// isPassword tells whether a hash is the password's.
+// isPassword reports whether hash is the password's.
 func isPassword(hash, password string) bool {
 	if strings.HasPrefix(hash, secretHash) {
 		return subtle.ConstantTimeCompare([]byte(hash), []byte(HashSecret(password))) == 1
@@ -73,17 +74,25 @@ func errWrongPassword() *aadError {
 	return refuse(50126, invalidGrant, "Error validating credentials due to invalid username or password.")
 }
 
-// checkPassword finds the user who has the name and the password, and may sign
-// in.
+// checkPassword finds the user who has the name and the password, and may sign in.
 func (p *Provider) checkPassword(x *exchange, tenant db.Tenant, name, password string) (db.User, error) {
+	user, err := p.checkOwnPassword(x, tenant, name, password)
+	if err == nil {
+		err = maySignIn(user)
+	}
+	return user, err
+}
+
+// checkOwnPassword finds the user who has the name and the password, which may have expired.
+func (p *Provider) checkOwnPassword(x *exchange, tenant db.Tenant, name, password string) (db.User, error) {
 	failures := p.failures.limiter(x, tenant.ID)
-	if failures.TokensAt(x.now) < 1 {
+	if failures.TokensAt(x.Now) < 1 {
 		return db.User{}, refuse(50053, invalidGrant, "Sign-in was blocked because it came from an IP address with malicious activity: too many sign-ins from it failed. Wait a moment.")
 	}
 	user, err := p.comparePassword(x, tenant, name, password)
 	var refusal *aadError
 	if errors.As(err, &refusal) {
-		failures.AllowN(x.now, 1)
+		failures.AllowN(x.Now, 1)
 	}
 	return user, err
 }
@@ -97,12 +106,12 @@ func (p *Provider) comparePassword(x *exchange, tenant db.Tenant, name, password
 	if err != nil {
 		return user, err
 	}
-	if x.now.Before(user.LockedUntil) {
+	if x.Now.Before(user.LockedUntil) {
 		return user, refuse(50053, invalidGrant, "The account is locked, you've tried to sign in too many times with an incorrect user ID or password.")
 	}
 	if user.PasswordHash == nil || !isPassword(*user.PasswordHash, password) {
 		err := p.queries.CountFailedSignIn(ctx, db.CountFailedSignInParams{
-			TenantID: tenant.ID, ID: user.ID, Most: maxFailures, LockUntil: x.now.Add(lockout),
+			TenantID: tenant.ID, ID: user.ID, Most: maxFailures, LockUntil: x.Now.Add(lockout),
 		})
 		if err != nil {
 			return user, err
@@ -115,21 +124,30 @@ func (p *Provider) comparePassword(x *exchange, tenant db.Tenant, name, password
 			return user, err
 		}
 	}
-	return user, maySignIn(user)
+	return user, isEnabled(user)
 }
 
-// maySignIn returns why a user who is who they say may not sign in, or nil.
+// maySignIn returns an error if a user with valid credentials may not sign in.
 func maySignIn(user db.User) error {
-	switch {
-	case !user.Enabled:
-		return refuse(50057, invalidGrant, "The user account is disabled.")
-	case user.MustChangePassword:
-		return refuse(50055, invalidGrant, "The password is expired.")
+	if err := isEnabled(user); err != nil {
+		return err
+	}
+	if user.MustChangePassword {
+		e := refuse(passwordExpired, invalidGrant, "The password is expired.")
+		e.suberror = "user_password_expired"
+		return e
 	}
 	return nil
 }
 
-// stillWelcome finds the user of a grant that was given earlier.
+func isEnabled(user db.User) error {
+	if !user.Enabled {
+		return refuse(50057, invalidGrant, "The user account is disabled.")
+	}
+	return nil
+}
+
+// stillWelcome finds the user of an earlier grant.
 func (p *Provider) stillWelcome(ctx context.Context, tenant, id uuid.UUID, since time.Time) (db.User, error) {
 	user, err := p.queries.GetUser(ctx, db.GetUserParams{TenantID: tenant, ID: id})
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -147,9 +165,9 @@ func (p *Provider) stillWelcome(ctx context.Context, tenant, id uuid.UUID, since
 	return user, maySignIn(user)
 }
 
-// limiter is how often sign-ins to a tenant, from where a request comes, may go on
-// failing. Each tenant counts by itself: those who share an address, as behind a network's
-// translation, aren't locked out everywhere by one of them.
+// limiter limits failed sign-ins to a tenant from where the request comes. Each tenant
+// counts separately, so that one of several users behind a shared address can't lock the
+// others out of every tenant.
 func (f *failures) limiter(x *exchange, tenant uuid.UUID) *rate.Limiter {
 	fresh := rate.NewLimiter(addressRate, addressBurst)
 	if known, ok, _ := f.from.PeekOrAdd(origin{addressGroup(x.ClientIP()), tenant}, fresh); ok {
@@ -158,62 +176,62 @@ func (f *failures) limiter(x *exchange, tenant uuid.UUID) *rate.Limiter {
 	return fresh
 }
 
-// Beginner is where a change is made: the database, or a transaction that makes
-// others with it; who ends that calls ForgetCallers.
+// Beginner begins the transaction of a change: the database, or a transaction with other
+// changes. The owner of a transaction calls ForgetCallers after its end.
 type Beginner interface {
 	db.DBTX
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
-// RevokeSignIns signs a user out everywhere: sessions and refresh tokens end,
-// and Graph answers calls by earlier access tokens with a claims challenge, at
-// the latest a second later. It fails with ErrNoUser if there is no such user.
+// RevokeSignIns signs a user out everywhere, now being the time of the tenant's clock: sessions and refresh tokens end at once, and
+// within a second Graph answers calls with earlier access tokens with a claims challenge.
+// It returns ErrNoUser if the user doesn't exist.
 // https://learn.microsoft.com/graph/api/user-revokesigninsessions
-func (p *Provider) RevokeSignIns(ctx context.Context, on Beginner, tenant, user uuid.UUID) error {
+func (p *Provider) RevokeSignIns(ctx context.Context, on Beginner, tenant, user uuid.UUID, now time.Time) error {
 	return p.revoke(ctx, on, tenant, user, func(q *db.Queries) (int64, error) {
-		return q.RevokeUserTokens(ctx, db.RevokeUserTokensParams{TenantID: tenant, ID: user, TokensValidFrom: p.now()})
+		return q.RevokeUserTokens(ctx, db.RevokeUserTokensParams{TenantID: tenant, ID: user, TokensValidFrom: now})
 	})
 }
 
-// SetPassword gives a user another password, as RevokeSignIns otherwise.
-func (p *Provider) SetPassword(ctx context.Context, on Beginner, tenant, user uuid.UUID, password string, mustChange bool) error {
+// SetPassword gives a user another password, and does everything that RevokeSignIns does.
+func (p *Provider) SetPassword(ctx context.Context, on Beginner, tenant, user uuid.UUID, password string, mustChange bool, now time.Time) error {
 	hash, err := HashPassword(password)
 	if err != nil {
 		return err
 	}
 	return p.revoke(ctx, on, tenant, user, func(q *db.Queries) (int64, error) {
 		return q.SetUserPassword(ctx, db.SetUserPasswordParams{
-			TenantID: tenant, ID: user, PasswordHash: &hash, MustChangePassword: mustChange, TokensValidFrom: p.now(),
+			TenantID: tenant, ID: user, PasswordHash: &hash, MustChangePassword: mustChange, TokensValidFrom: now,
 		})
 	})
 }
 
-// SetEnabled lets a user sign in, or keeps them from it and does as
-// RevokeSignIns.
-func (p *Provider) SetEnabled(ctx context.Context, on Beginner, tenant, user uuid.UUID, enabled bool) error {
+// SetEnabled enables a user, or disables the user and does everything that RevokeSignIns
+// does.
+func (p *Provider) SetEnabled(ctx context.Context, on Beginner, tenant, user uuid.UUID, enabled bool, now time.Time) error {
 	set := func(q *db.Queries) (int64, error) {
-		return q.SetUserEnabled(ctx, db.SetUserEnabledParams{TenantID: tenant, ID: user, Enabled: enabled, TokensValidFrom: p.now()})
+		return q.SetUserEnabled(ctx, db.SetUserEnabledParams{TenantID: tenant, ID: user, Enabled: enabled, TokensValidFrom: now})
 	}
 	if !enabled {
 		return p.revoke(ctx, on, tenant, user, set)
 	}
 	n, err := set(db.New(on))
-	p.callers.forget()
+	p.callers.Forget()
 	return found(n, err)
 }
 
-// RemoveConsent takes all permissions of an application away; refresh tokens
-// that it holds end, and its access tokens are answered as by RevokeSignIns.
-func (p *Provider) RemoveConsent(ctx context.Context, on Beginner, tenant, clientID uuid.UUID) error {
-	err := db.New(on).RemoveConsent(ctx, db.RemoveConsentParams{TenantID: tenant, ClientID: clientID, TokensValidFrom: p.now()})
-	p.callers.forget()
+// RemoveConsent removes all permissions of an application. Its refresh tokens end, and its
+// access tokens are answered as after RevokeSignIns.
+func (p *Provider) RemoveConsent(ctx context.Context, on Beginner, tenant, clientID uuid.UUID, now time.Time) error {
+	err := db.New(on).RemoveConsent(ctx, db.RemoveConsentParams{TenantID: tenant, ClientID: clientID, TokensValidFrom: now})
+	p.callers.Forget()
 	return err
 }
 
-// ErrNoUser says that a tenant has no such user.
+// ErrNoUser reports that a tenant has no such user.
 var ErrNoUser = errors.New("no such user")
 
-// revoke changes a user and ends what the user was given, both or nothing.
+// revoke changes a user and ends all the user's grants, both or nothing.
 func (p *Provider) revoke(ctx context.Context, on Beginner, tenant, user uuid.UUID, change func(*db.Queries) (int64, error)) error {
 	err := pgx.BeginFunc(ctx, on, func(tx pgx.Tx) error {
 		q := db.New(tx)
@@ -222,7 +240,7 @@ func (p *Provider) revoke(ctx context.Context, on Beginner, tenant, user uuid.UU
 		}
 		return q.EndUserSessions(ctx, db.EndUserSessionsParams{TenantID: tenant, UserID: user})
 	})
-	p.callers.forget()
+	p.callers.Forget()
 	if err != nil {
 		return fmt.Errorf("revoke sign-ins of user %s: %w", user, err)
 	}

@@ -11,9 +11,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// userInfoAnswer is what an application learns of the user (OpenID Connect Core
-// 5.3), as Graph's endpoint tells it.
-// https://learn.microsoft.com/entra/identity-platform/userinfo
+// userInfoAnswer describes the user to an application (OpenID Connect Core 5.3), as Graph's
+// endpoint does. https://learn.microsoft.com/entra/identity-platform/userinfo
 type userInfoAnswer struct {
 	Subject    string `json:"sub"`
 	Name       string `json:"name,omitempty"`
@@ -22,19 +21,24 @@ type userInfoAnswer struct {
 	Email      string `json:"email,omitempty"`
 }
 
-// userInfo tells about the user of an access token for Graph that has the scope
-// openid.
+// userInfo describes the user of an access token for Graph that has the scope openid.
 func (p *Provider) userInfo(x *exchange) error {
 	scheme, raw, _ := strings.Cut(x.GetHeader("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		raw = ""
 	}
-	claims, err := p.VerifyAccessToken(x.Request.Context(), strings.TrimSpace(raw))
+	claims, settings, err := p.VerifyAccessToken(x.Request.Context(), strings.TrimSpace(raw))
+	if settings != nil {
+		x.Name(settings)
+	}
 	if err != nil && !bearer.Refused(err) {
 		return err
 	}
 	if err != nil || !claims.HasScope("openid") || claims.Personal() {
 		return x.refuseUserInfo(err)
+	}
+	if err := x.Enter(settings); err != nil {
+		return err
 	}
 	user, err := p.queries.GetUser(x.Request.Context(), db.GetUserParams{TenantID: claims.TenantID, ID: claims.ObjectID})
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -10,14 +10,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// v1 calls the token endpoint of v1.0, and wants tokens: all members are strings.
+// v1 calls the token endpoint of v1.0 and expects tokens; all members are strings.
 func (c *tenant) v1(form url.Values) map[string]string {
 	c.Helper()
 	return decode[map[string]string](c, c.want(200, c.post("/"+c.id.String()+"/oauth2/token?api-version=1.0", form)))
 }
 
-// The endpoints of v1.0 name a resource, with a scope parameter beside it or without;
-// users get a refresh token in any case, applications never.
+// The endpoints of v1.0 name a resource, with or without a scope parameter; users always
+// get a refresh token, applications never.
 func TestV1(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -28,11 +28,15 @@ func TestV1(t *testing.T) {
 		scopes := strings.Fields(got["scope"])
 		slices.Sort(scopes)
 		diff(t, []string{readWrite, "User.Read"}, scopes)
-		if got["resource"] != form.Get("resource") || got["expires_on"] == "" || got["refresh_token"] == "" || got["id_token"] == "" || c.claims(got["access_token"])["aud"] != "https://graph.microsoft.com" {
-			t.Errorf("%v: %v", form, got)
+		for _, member := range []string{"expires_on", "refresh_token", "id_token"} {
+			if got[member] == "" {
+				t.Errorf("%v: no %s: %v", form, member, got)
+			}
 		}
+		diff(t, form.Get("resource"), got["resource"])
+		diff(t, "https://graph.microsoft.com", c.claims(got["access_token"])["aud"])
 	}
-	// A refresh token is good for other resources.
+	// A refresh token is valid for other resources too.
 	refresh := fields("grant_type", "refresh_token", "client_id", c.public.String(), "refresh_token", c.v1(graph)["refresh_token"], "resource", api)
 	got := c.v1(refresh)
 	if c.claims(got["access_token"])["aud"] != api || got["scope"] != "access_as_user" || got["resource"] != api {
@@ -43,8 +47,13 @@ func TestV1(t *testing.T) {
 		t.Errorf("the first resource: %v", got)
 	}
 	app := c.v1(with(c.secretForm(), "scope", "openid", "resource", "https://graph.microsoft.com"))
-	if app["access_token"] == "" || app["refresh_token"] != "" || app["id_token"] != "" || app["scope"] != "" || app["resource"] != "https://graph.microsoft.com" {
+	if app["access_token"] == "" || app["resource"] != "https://graph.microsoft.com" {
 		t.Errorf("an application: %v", app)
+	}
+	for _, member := range []string{"refresh_token", "id_token", "scope"} {
+		if app[member] != "" {
+			t.Errorf("an application has a %s: %v", member, app)
+		}
 	}
 	at := "/" + c.id.String() + "/oauth2/token"
 	for _, resource := range []string{"https://nosuch.example/api", "api://" + uuid.NewString(), uuid.NewString(), "nonsense"} {
@@ -53,7 +62,7 @@ func TestV1(t *testing.T) {
 		}
 	}
 	c.wantError(c.post(at, with(graph, "resource", "")), 400, "invalid_request", 900144)
-	// At v2.0 the scope alone counts.
+	// At v2.0 only the scope counts.
 	c.want(200, c.token(with(c.passwordForm(), "resource", "https://nosuch.example/api")))
 }
 
@@ -74,7 +83,7 @@ func TestV1Code(t *testing.T) {
 	}
 }
 
-// answeredTo is answered, with one value for each parameter.
+// answeredTo is answered, with a single value for each parameter.
 func (c *tenant) answeredTo(a answer) map[string]string {
 	c.Helper()
 	all := map[string]string{}
@@ -93,12 +102,15 @@ func TestV1DeviceCode(t *testing.T) {
 		fields("client_id", c.public.String(), "resource", "https://graph.microsoft.com", "scope", "openid"),
 	} {
 		d := decode[map[string]string](c, c.want(200, c.post(at, form)))
-		if d["expires_in"] != "900" || d["interval"] != "5" || !strings.Contains(d["message"], d["user_code"]) || d["verification_uri"] != "" {
-			t.Errorf("%v", d)
+		if d["expires_in"] != "900" || d["interval"] != "5" {
+			t.Errorf("lifetime or interval: %v", d)
+		}
+		if !strings.Contains(d["message"], d["user_code"]) || d["verification_uri"] != "" {
+			t.Errorf("message or page: %v", d)
 		}
 		poll := fields("grant_type", "device_code", "client_id", c.public.String(), "resource", "https://graph.microsoft.com", "code", d["device_code"])
 		c.wantError(c.post("/"+c.id.String()+"/oauth2/token", poll), 400, "authorization_pending", 70016)
-		c.wantError(c.token(poll), 400, "invalid_request", 900144) // at v2.0 it's device_code
+		c.wantError(c.token(poll), 400, "invalid_request", 900144) // at v2.0 it is device_code
 		c.want(200, c.approve(device{UserCode: d["user_code"], VerificationURI: d["verification_url"]}, "allow"))
 		got := c.v1(poll)
 		c.want(http.StatusOK, c.graph("GET", got["access_token"]))

@@ -1,9 +1,9 @@
 // Package listener opens the service's listeners and bounds what one client can hold of
-// them: connections per address, and the time that a client may pause. It is the fence
-// around the PROXY protocol, by which a reverse proxy tells the client's address.
+// them: connections per address, and how long the client may pause. Only this package reads
+// the PROXY protocol, with which a reverse proxy passes on its client's address.
 //
 //	l, err := c.Listen(ctx, "127.0.0.1:8080")
-//	s := c.Timeouts.Server(c.Timeouts.Paced(handler), log)
+//	s := c.Timeouts.Server(handler, log)
 //	err = s.Serve(l)
 package listener
 
@@ -21,15 +21,15 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Timeouts are how long a client may pause; a zero field is its default.
+// Timeouts are how long a client may pause; a zero field means its default.
 type Timeouts struct {
-	Header time.Duration // for a TLS handshake, for a PROXY header, and for a request's header; 10 seconds
-	Read   time.Duration // for a body, from the header on or, where bodies are long, from its last bytes on; 30 seconds
-	Write  time.Duration // for the client to take an answer or, where answers are long, the next part of it; 60 seconds
+	Header time.Duration // for a TLS handshake, a PROXY header, and a request's header; 10 seconds
+	Read   time.Duration // for a body: the whole after the header or, with LongServer, each pause; 30 seconds
+	Write  time.Duration // for the client to take an answer: the whole or, with LongServer, each part; 60 seconds
 	Idle   time.Duration // between two requests; 2 minutes
 }
 
-// WithDefaults fills the fields that are zero.
+// WithDefaults returns t with its zero fields set to their defaults.
 func (t Timeouts) WithDefaults() Timeouts {
 	return Timeouts{
 		Header: cmp.Or(t.Header, 10*time.Second), Read: cmp.Or(t.Read, 30*time.Second),
@@ -39,19 +39,19 @@ func (t Timeouts) WithDefaults() Timeouts {
 
 const maxHeaderBytes = 64 << 10
 
-// Server is a server whose requests are short: Read and Write bound each as a whole.
+// Server returns a server for short requests: Read and Write bound each request as a whole.
 func (t Timeouts) Server(h http.Handler, log *slog.Logger) *http.Server {
 	t = t.WithDefaults()
 	s := t.LongServer(h, log)
 	s.Handler, s.ReadTimeout, s.WriteTimeout = h, t.Read, t.Write
-	// The deadlines of HTTP/2 are of its streams. This one is of the connection: without
-	// it, a client that never reads keeps the connection for ever.
+	// HTTP/2 deadlines apply to streams. This one applies to the connection: without it, a
+	// client that never reads keeps the connection open forever.
 	s.HTTP2 = &http.HTTP2Config{WriteByteTimeout: t.Write}
 	return s
 }
 
-// LongServer is a server whose requests may take long: Read and Write bound each pause
-// of the client.
+// LongServer returns a server for long requests: Read and Write bound each pause of the
+// client.
 func (t Timeouts) LongServer(h http.Handler, log *slog.Logger) *http.Server {
 	t = t.WithDefaults()
 	return &http.Server{
@@ -60,18 +60,18 @@ func (t Timeouts) LongServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// Config is how a listener treats who connects.
+// Config says how a listener treats its clients.
 type Config struct {
 	Timeouts Timeouts
 
-	// PerAddress is how many connections one address may have open; 0 is any number. For
-	// IPv6 a /64 network is one address, and loopback, where this machine's own proxies
-	// come from, may have any number.
+	// PerAddress is how many connections one address may have open; 0 is unlimited. An IPv6
+	// /64 network counts as one address. Loopback is unlimited, because this machine's own
+	// proxies connect from there.
 	PerAddress int
 
-	// ProxyProtocol has connections that begin with a PROXY header, version 1 or 2, come
-	// from the address that it names. Whoever connects may send one: it is for listeners
-	// that others reach only through proxies that do.
+	// ProxyProtocol gives connections that begin with a PROXY header, version 1 or 2, the
+	// address that the header names. Any client can send one, so set it only for listeners
+	// that others reach only through proxies.
 	// https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt
 	ProxyProtocol bool
 
@@ -97,18 +97,18 @@ func (c Config) Listen(ctx context.Context, addr string) (net.Listener, error) {
 	return b, nil
 }
 
-// bounded is a listener with a most of connections per address.
+// bounded is a listener that limits the connections per address.
 type bounded struct {
 	net.Listener
 	config Config
-	often  rate.Sometimes // the log says it
+	often  rate.Sometimes // limits how often the log reports it
 
 	mu   sync.Mutex
 	open map[netip.Prefix]int
 }
 
-// Accept returns the next connection; whether it is one too many shows when it is first
-// used, since a PROXY header may come late.
+// Accept returns the next connection. Since a PROXY header may come late, the connection is
+// counted, and closed if it is one too many, when it is first used.
 func (b *bounded) Accept() (net.Conn, error) {
 	c, err := b.Listener.Accept()
 	if err != nil {
@@ -117,8 +117,8 @@ func (b *bounded) Accept() (net.Conn, error) {
 	return &conn{Conn: c, of: b}, nil
 }
 
-// take counts a connection in, and returns what counts it out. It is false if there are
-// enough from where it comes.
+// take counts a connection from an address, and returns a function that uncounts it. ok is
+// false if the address already has PerAddress connections.
 func (b *bounded) take(from netip.Addr) (func(), bool) {
 	if b.config.PerAddress == 0 || from.IsLoopback() || !from.IsValid() {
 		return func() {}, true
@@ -144,15 +144,15 @@ func (b *bounded) drop(network netip.Prefix) {
 	}
 }
 
-// networkOf is what counts as one client: an IPv4 address, or an IPv6 /64, of which a
-// client has all addresses.
+// networkOf returns what counts as one client: an IPv4 address, or an IPv6 /64, all of
+// whose addresses a single client may have.
 func networkOf(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	bits := a.BitLen()
 	if a.Is6() {
 		bits = 64
 	}
-	p, _ := a.Prefix(bits) // the bits fit
+	p, _ := a.Prefix(bits) // bits is in range
 	return p
 }
 
@@ -166,11 +166,11 @@ type conn struct {
 
 	mu     sync.Mutex
 	closed bool
-	drop   func() // nil before it is counted
+	drop   func() // nil until it is counted
 }
 
-// RemoteAddr is the client's address. It waits for a PROXY header, and closes a
-// connection that is one too many.
+// RemoteAddr returns the client's address. It waits for a PROXY header, and closes the
+// connection if it is one too many.
 func (c *conn) RemoteAddr() net.Addr {
 	c.once.Do(func() {
 		c.addr = c.Conn.RemoteAddr()
@@ -196,13 +196,13 @@ func addressOf(a net.Addr) netip.Addr {
 	return p.Addr().Unmap()
 }
 
-// Read counts the connection first.
+// Read counts the connection, then reads.
 func (c *conn) Read(b []byte) (int, error) {
 	c.RemoteAddr()
 	return c.Conn.Read(b)
 }
 
-// Close counts the connection out.
+// Close closes the connection and uncounts it.
 func (c *conn) Close() error {
 	c.mu.Lock()
 	if !c.closed && c.drop != nil {
@@ -213,7 +213,7 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite ends what is sent, as that of *net.TCPConn.
+// CloseWrite shuts down the writing side, like that of *net.TCPConn.
 func (c *conn) CloseWrite() error {
 	under := c.Conn
 	if p, ok := under.(*proxyproto.Conn); ok {

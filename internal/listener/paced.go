@@ -11,15 +11,15 @@ import (
 // chunk is how much of an answer the client must take within Timeouts.Write, in bytes.
 const chunk = 64 << 10
 
-// paced gives a client Timeouts.Read for each next part of its body, and Timeouts.Write
-// for each next part of the answer, however long the request takes in all. Where a
-// handler sets deadlines itself, by http.ResponseController, those hold while it runs.
-// What the handler leaves of the body, net/http reads or doesn't: for that the client
-// has Timeouts.Header.
+// paced gives a client Timeouts.Read for each next part of its body, and Timeouts.Write for
+// each next part of the answer, however long the whole request takes. Deadlines that a
+// handler sets itself, with http.ResponseController, apply while it runs. When net/http
+// discards the rest of a body that the handler didn't read, the client has Timeouts.Header
+// for it.
 func paced(t Timeouts, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := &pacedAnswer{ResponseWriter: w, controller: http.NewResponseController(w), timeouts: t}
-		_ = a.controller.SetWriteDeadline(time.Now().Add(t.Write)) // every connection has deadlines
+		_ = a.controller.SetWriteDeadline(time.Now().Add(t.Write)) // so that every connection has a deadline
 		if r.Body == nil || r.Body == http.NoBody {
 			next.ServeHTTP(a, r)
 			a.end()
@@ -35,34 +35,36 @@ func paced(t Timeouts, next http.Handler) http.Handler {
 	})
 }
 
-// pacedAnswer is an answer that its client must take without long pauses.
+// pacedAnswer is an answer whose client must not pause for long.
 type pacedAnswer struct {
 	http.ResponseWriter
 	controller  *http.ResponseController
 	timeouts    Timeouts
-	ownsReads   bool // the handler sets deadlines by itself
+	ownsReads   bool // the handler sets deadlines itself
 	ownsWriting bool
 }
 
 // Unwrap is for http.ResponseController.
 func (a *pacedAnswer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// Flush sends what was written.
+// Flush sends the buffered part of the answer.
 func (a *pacedAnswer) Flush() { _ = a.controller.Flush() }
 
-// SetReadDeadline is for http.ResponseController: from now on the handler sets them.
+// SetReadDeadline is for http.ResponseController: from now on the handler sets read
+// deadlines.
 func (a *pacedAnswer) SetReadDeadline(deadline time.Time) error {
 	a.ownsReads = true
 	return a.controller.SetReadDeadline(deadline)
 }
 
-// SetWriteDeadline is for http.ResponseController: from now on the handler sets them.
+// SetWriteDeadline is for http.ResponseController: from now on the handler sets write
+// deadlines.
 func (a *pacedAnswer) SetWriteDeadline(deadline time.Time) error {
 	a.ownsWriting = true
 	return a.controller.SetWriteDeadline(deadline)
 }
 
-// Write writes in chunks, each of which has its time.
+// Write writes in chunks, each with its own deadline.
 func (a *pacedAnswer) Write(b []byte) (n int, err error) {
 	for err == nil && (len(b) > n || n == 0) {
 		if !a.ownsWriting {
@@ -77,21 +79,21 @@ func (a *pacedAnswer) Write(b []byte) (n int, err error) {
 	return n, err
 }
 
-// end gives the rest of the answer, which net/http still holds, its time.
+// end sets a deadline for the rest of the answer, which net/http still buffers.
 func (a *pacedAnswer) end() {
 	_ = a.controller.SetWriteDeadline(time.Now().Add(a.timeouts.Write))
 }
 
-// pacedBody is a body that must come without long pauses.
+// pacedBody is a body whose client must not pause for long.
 type pacedBody struct {
 	io.ReadCloser
 	answer *pacedAnswer
 
-	mu    sync.Mutex // a handler's goroutine may read when the handler has returned
+	mu    sync.Mutex // a handler's goroutine may still read after the handler has returned
 	ended bool
 }
 
-// Read gives the client time for the next bytes.
+// Read sets a deadline for the next bytes and reads them.
 func (b *pacedBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -104,16 +106,17 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) {
 		b.ended = true
-		// net/http now looks for the client's end: a deadline would look like one.
+		// net/http now waits for the client to close the connection and would mistake a
+		// deadline for that.
 		_ = b.answer.controller.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }
 
-// end gives the rest of the body, which the handler doesn't want, its time.
+// end sets a deadline for the rest of the body, which the handler didn't read.
 func (b *pacedBody) end() {
 	if !b.mu.TryLock() {
-		return // somebody still reads, in the time that there is
+		return // a goroutine still reads; its deadline applies
 	}
 	defer b.mu.Unlock()
 	if !b.ended {

@@ -13,7 +13,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/listener"
 )
 
-// recorder is an answer that notes deadlines.
+// recorder is an answer that records deadlines.
 type recorder struct {
 	*httptest.ResponseRecorder
 	reads, writes []time.Time
@@ -29,9 +29,9 @@ func (r *recorder) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// Deadlines move on with each part of a body and of an answer, so that a long transfer
-// has all the time it takes; the end of a body has none, since net/http waits for the
-// client's end then; and what the handler leaves has a last one.
+// Deadlines advance with each part of a body and of an answer, so that a long transfer may
+// take as long as it needs. The end of a body has no deadline, because net/http then waits
+// for the client to close the connection. What the handler leaves unread has a last one.
 func TestDeadlinesMoveOn(t *testing.T) {
 	t.Parallel()
 	timeouts := listener.Timeouts{Header: time.Hour, Read: 2 * time.Hour, Write: 3 * time.Hour}
@@ -39,32 +39,32 @@ func TestDeadlinesMoveOn(t *testing.T) {
 		name          string
 		body          string
 		handler       http.HandlerFunc
-		reads, writes []time.Duration // 0 is no deadline
+		reads, writes []time.Duration // 0 means no deadline
 	}{
-		{"no body", "", func(w http.ResponseWriter, _ *http.Request) {}, nil, []time.Duration{3, 3}},
-		{"a body that is refused", "body", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, []time.Duration{2, 1}, []time.Duration{3, 3}},
-		{"a body that is read", "body", func(_ http.ResponseWriter, r *http.Request) {
+		{name: "no body", handler: func(w http.ResponseWriter, _ *http.Request) {}, writes: []time.Duration{3, 3}},
+		{name: "a refused body", body: "body", handler: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, reads: []time.Duration{2, 1}, writes: []time.Duration{3, 3}},
+		{name: "a body read to its end", body: "body", handler: func(_ http.ResponseWriter, r *http.Request) {
 			for b := make([]byte, 2); ; {
 				if _, err := r.Body.Read(b); errors.Is(err, io.EOF) {
 					return
 				}
 			}
-		}, []time.Duration{2, 2, 2, 2, 0}, []time.Duration{3, 3}},
-		{"a body of which a part is read", "body", func(_ http.ResponseWriter, r *http.Request) {
+		}, reads: []time.Duration{2, 2, 2, 2, 0}, writes: []time.Duration{3, 3}},
+		{name: "a body read in part", body: "body", handler: func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = r.Body.Read(make([]byte, 2))
-		}, []time.Duration{2, 2, 1}, []time.Duration{3, 3}},
-		{"a long answer", "", func(w http.ResponseWriter, _ *http.Request) {
+		}, reads: []time.Duration{2, 2, 1}, writes: []time.Duration{3, 3}},
+		{name: "a long answer", handler: func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "short")
 			_, _ = io.WriteString(w, strings.Repeat("x", 130<<10))
 			_, _ = w.Write(nil)
-		}, nil, []time.Duration{3, 3, 3, 3, 3, 3, 3}},
-		{"deadlines of the handler's own", "body", func(w http.ResponseWriter, r *http.Request) {
+		}, writes: []time.Duration{3, 3, 3, 3, 3, 3, 3}},
+		{name: "the handler's own deadlines", body: "body", handler: func(w http.ResponseWriter, r *http.Request) {
 			own := http.NewResponseController(w)
 			_ = own.SetReadDeadline(time.Now().Add(5 * time.Hour))
 			_ = own.SetWriteDeadline(time.Now().Add(6 * time.Hour))
 			_, _ = r.Body.Read(make([]byte, 2))
 			_, _ = io.WriteString(w, "answer")
-		}, []time.Duration{2, 5, 1}, []time.Duration{3, 6, 3}},
+		}, reads: []time.Duration{2, 5, 1}, writes: []time.Duration{3, 6, 3}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -81,7 +81,7 @@ func TestDeadlinesMoveOn(t *testing.T) {
 	}
 }
 
-// compare compares deadlines with how many hours from now they should be.
+// compare compares deadlines with the hours from now at which they should be.
 func compare(t *testing.T, what string, got []time.Time, want []time.Duration) {
 	t.Helper()
 	if len(got) != len(want) {

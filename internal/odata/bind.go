@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// binary makes an operator of two operands whose types fit, after turning
-// literals into the type that stands on the other side.
+// binary makes an operator of two operands whose types must match, after converting
+// literals to the type of the other operand.
 func (p *parser) binary(op string, at int, x, y *Expr) (*Expr, error) {
 	x, y = convert(x, y), convert(y, x)
 	t, ok := resultType(op, x, y)
@@ -41,9 +41,9 @@ func isZero(e *Expr) bool {
 	return false
 }
 
-// convert turns a string literal into the enumeration or the duration that
-// stands on the other side (URL Conventions 5.1.1.14.1), and a date into its midnight in
-// UTC where a point in time does, as Graph's examples have it.
+// convert turns a string literal into an enumeration member or a duration if the other
+// operand is one (URL Conventions 5.1.1.14.1), and a date into its midnight in UTC if the
+// other operand is a point in time, as in Graph's examples.
 // https://learn.microsoft.com/graph/filter-query-parameter
 func convert(e, other *Expr) *Expr {
 	if e.Op == "literal" && e.Type == Date && other.Type == DateTimeOffset {
@@ -66,7 +66,8 @@ func convert(e, other *Expr) *Expr {
 	return e
 }
 
-// resultType is the type of an operator's result, if it takes the operands.
+// resultType returns the type of an operator's result; ok is false if it doesn't take these
+// operands.
 func resultType(op string, x, y *Expr) (Type, bool) {
 	a, b := x.Type, y.Type
 	switch op {
@@ -75,7 +76,7 @@ func resultType(op string, x, y *Expr) (Type, bool) {
 	case "eq", "ne":
 		return Boolean, comparable(x, y)
 	case "gt", "ge", "lt", "le":
-		return Boolean, comparable(x, y) && a != Boolean && b != Boolean && a != Guid && b != Guid
+		return Boolean, comparable(x, y) && a.ordered() && b.ordered()
 	}
 	if a == Null || b == Null {
 		if a == Null {
@@ -89,11 +90,20 @@ func resultType(op string, x, y *Expr) (Type, bool) {
 	return temporal(op, a, b)
 }
 
+// ordered reports whether values of the type can be compared with gt, ge, lt and le.
+func (t Type) ordered() bool { return t != Boolean && t != Guid }
+
 func isOrNull(t, want Type) bool { return t == want || t == Null }
 
 func comparable(x, y *Expr) bool {
 	a, b := x.Type, y.Type
-	return a == b && x.Enum == y.Enum || a == Null || b == Null || a.numeric() && b.numeric()
+	switch {
+	case a == Null, b == Null:
+		return true
+	case a.numeric() && b.numeric():
+		return true
+	}
+	return a == b && x.Enum == y.Enum
 }
 
 // arithmetic promotes numbers (URL Conventions 5.1.1.2.7).
@@ -107,8 +117,7 @@ func arithmetic(op string, a, b Type) Type {
 	return Int64
 }
 
-// temporal is the arithmetic of dates and durations (URL Conventions
-// 5.1.1.2.1 to 4).
+// temporal types the arithmetic of dates and durations (URL Conventions 5.1.1.2.1 to 4).
 func temporal(op string, a, b Type) (Type, bool) {
 	switch op {
 	case "add":
@@ -137,8 +146,7 @@ type signature struct {
 	result Type
 }
 
-// functions are the canonical functions (URL Conventions 5.1.1.4 to 9), by name
-// in lower case.
+// functions are the canonical functions (URL Conventions 5.1.1.4 to 9), by lower-case name.
 var functions = map[string][]signature{
 	"concat":             {{[]Type{String, String}, String}},
 	"contains":           {{[]Type{String, String}, Boolean}},
@@ -169,7 +177,7 @@ var functions = map[string][]signature{
 	"ceiling":            {{[]Type{Decimal}, Decimal}, {[]Type{Double}, Double}, {[]Type{Int64}, Decimal}},
 }
 
-// Functions lists the functions that can be called, by name.
+// Functions lists the names of the supported functions.
 func Functions() []string {
 	return slices.Sorted(func(yield func(string) bool) {
 		for name := range functions {
@@ -181,20 +189,20 @@ func Functions() []string {
 	})
 }
 
-// refused are functions of the standard that are not served, and why.
+// refused are functions of the standard that aren't supported, each with the reason.
 var refused = map[string]string{
 	"matchespattern": "regular expressions are not run here", "hassubset": "there are no collections", "hassubsequence": "there are no collections",
 	"geo.distance": "there are no places", "geo.intersects": "there are no places", "geo.length": "there are no places",
 	"case": "conditional expressions are not served", "any": "there are no collections", "all": "there are no collections",
 }
 
-// minDateTime and maxDateTime are the ends of Edm.DateTimeOffset here.
+// minDateTime and maxDateTime bound Edm.DateTimeOffset here.
 var (
 	minDateTime = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 	maxDateTime = time.Date(9999, 12, 31, 23, 59, 59, 999999900, time.UTC)
 )
 
-// function reads the arguments of a function and finds the way it is called.
+// function reads the arguments of a function and finds the signature that they match.
 func (p *parser) function(name string, at int) (*Expr, error) {
 	lower := strings.ToLower(name)
 	if lower == "cast" || lower == "isof" {
@@ -239,8 +247,8 @@ func (w signature) takes(args []*Expr) bool {
 	return slices.EqualFunc(w.args, args, func(want Type, a *Expr) bool { return isOrNull(a.Type, want) })
 }
 
-// checkArguments refuses what no service that keeps its dates in UTC can answer
-// (URL Conventions 5.1.1.8.4), and lengths below nothing.
+// checkArguments refuses what a service that keeps its dates in UTC can't answer (URL
+// Conventions 5.1.1.8.4), and negative lengths.
 func (p *parser) checkArguments(name string, args []*Expr, at int) error {
 	for i, a := range args {
 		if t, ok := a.Value.(time.Time); ok && name != "totaloffsetminutes" {
@@ -249,7 +257,7 @@ func (p *parser) checkArguments(name string, args []*Expr, at int) error {
 			}
 		}
 		if n, ok := a.Value.(int64); ok && name == "substring" && i == 2 && n < 0 {
-			return p.failAt(at, "The length that 'substring' is to take is negative")
+			return p.failAt(at, "The length argument of 'substring' is negative")
 		}
 	}
 	return nil
@@ -271,14 +279,14 @@ func (p *parser) arguments() ([]*Expr, error) {
 	return args, nil
 }
 
-// typeNames are the types that cast and isof know.
+// typeNames are the types that cast and isof accept.
 var typeNames = map[string]Type{
 	"Edm.Boolean": Boolean, "Edm.String": String, "Edm.Guid": Guid, "Edm.Int64": Int64, "Edm.Int32": Int64, "Edm.Decimal": Decimal,
 	"Edm.Double": Double, "Edm.Date": Date, "Edm.TimeOfDay": TimeOfDay, "Edm.DateTimeOffset": DateTimeOffset, "Edm.Duration": Duration,
 }
 
-// typeFunction reads cast(x,T) and isof(x,T) (URL Conventions 5.1.1.10). What
-// is known before any row is read is settled at once.
+// typeFunction reads cast(x,T) and isof(x,T) (URL Conventions 5.1.1.10). What doesn't
+// depend on the row is evaluated at once.
 func (p *parser) typeFunction(name string, at int) (*Expr, error) {
 	p.take('(')
 	x, err := p.expression(1)
@@ -297,13 +305,13 @@ func (p *parser) typeFunction(name string, at int) (*Expr, error) {
 		to, ok = Enum, true
 	}
 	if p.space(); !ok || !p.take(')') {
-		return nil, p.failAt(typeAt, "'%s' is no type that '%s' knows", word, name)
+		return nil, p.failAt(typeAt, "'%s' is not a type that '%s' supports", word, name)
 	}
 	if name == "isof" {
 		if x.Type == Null {
 			return p.node(literal(Boolean, false))
 		}
-		// An expression is of its type unless it is null.
+		// An expression has its type unless it is null.
 		if x.Type != to {
 			return p.node(literal(Boolean, false))
 		}
@@ -318,7 +326,7 @@ func (p *parser) typeFunction(name string, at int) (*Expr, error) {
 	return p.node(&Expr{Op: "cast", Type: to, Name: word, Args: []*Expr{x}})
 }
 
-// castable tells which casts are served: those that can't fail.
+// castable reports which casts are supported: those that can't fail.
 func castable(from, to Type) bool {
 	switch to {
 	case String:

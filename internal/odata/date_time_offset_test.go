@@ -17,7 +17,7 @@ func TestParseDateTimeOffset(t *testing.T) {
 		{"2017-01-01T07:58:36.667Z", "2017-01-01T07:58:36.667Z"},
 		{"2017-01-01T07:58:36.667003+00:00", "2017-01-01T07:58:36.667003Z"},
 		{"2017-01-01T07:58:36.667003300Z", "2017-01-01T07:58:36.6670033Z"},
-		// Trailing zeros go, as Graph trims them.
+		// Trailing zeros are dropped, as in Graph.
 		{"2025-08-20T12:15:36.9248640Z", "2025-08-20T12:15:36.924864Z"},
 		{"2025-08-20T12:15:36.0000000Z", "2025-08-20T12:15:36Z"},
 		// More than seven digits round to the nearest 100 ns, ties to even.
@@ -27,13 +27,13 @@ func TestParseDateTimeOffset(t *testing.T) {
 		{"2020-01-01T00:00:00.00000015Z", "2020-01-01T00:00:00.0000002Z"},
 		{"2020-01-01T00:00:00.000000150001Z", "2020-01-01T00:00:00.0000002Z"},
 		{"2019-12-31T23:59:59.99999999Z", "2020-01-01T00:00:00Z"},
-		// The ends.
+		// The bounds.
 		{"0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"},
 		{"9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59.9999999Z"},
 		{"2020-02-29T12:00:00+14:00", "2020-02-29T12:00:00+14:00"},
 		{"2020-02-29T12:00:00-14:00", "2020-02-29T12:00:00-14:00"},
 		{"2020-02-29T12:00:00+05:45", "2020-02-29T12:00:00+05:45"},
-		// The ABNF lets seconds go, and takes any letter case.
+		// The ABNF makes seconds optional and ignores letter case.
 		{"2020-02-29T12:00Z", "2020-02-29T12:00:00Z"},
 		{"2020-02-29t12:00:01z", "2020-02-29T12:00:01Z"},
 		{"2020-02-29T12:00:00-00:00", "2020-02-29T12:00:00Z"},
@@ -71,8 +71,8 @@ func TestParseDateTimeOffsetRefuses(t *testing.T) {
 	}
 }
 
-// Whatever is accepted is a whole number of ticks in range, and its literal
-// reads back as the same instant at the same offset.
+// An accepted literal is a whole number of ticks in range, and the formatted literal reads
+// back as the same instant with the same offset.
 func FuzzParseDateTimeOffset(f *testing.F) {
 	for _, seed := range []string{"2016-12-31T23:58:36.6670033-08:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.99999995Z", "2020-02-29T12:00+14:00", "2020-01-01T00:00:00.123456789012z"} {
 		f.Add(seed)
@@ -94,14 +94,14 @@ func FuzzParseDateTimeOffset(f *testing.F) {
 		if _, offset := again.Zone(); offset != want {
 			t.Errorf("%q: offset %d became %d", literal, want, offset)
 		}
-		// Where Go's own parser takes the literal, both agree to the tick.
+		// If Go's own parser accepts the literal, both agree to the tick.
 		if std, err := time.Parse(time.RFC3339Nano, literal); err == nil && std.Sub(parsed).Abs() > 100*time.Nanosecond {
 			t.Errorf("%q: got %s, package time says %s", literal, parsed, std)
 		}
 	})
 }
 
-// A literal is written as package time would write it.
+// A literal is the same as package time would write it.
 func FuzzAppendDateTimeOffset(f *testing.F) {
 	f.Add(int64(0), int64(0), int16(0))
 	f.Add(int64(-62135596800), int64(100), int16(-840))

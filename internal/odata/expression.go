@@ -1,18 +1,19 @@
 package odata
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Type is a primitive type of the entity data model, as far as expressions know
-// it; every integer is an Int64.
+// Type is a primitive type of the entity data model that expressions support; every integer
+// is an Int64.
 type Type int
 
 // The types of expressions.
 const (
-	Null Type = iota // of the literal null, which is of every type
+	Null Type = iota // the literal null, which has every type
 	Boolean
 	String
 	Enum
@@ -35,35 +36,74 @@ func (t Type) String() string {
 
 func (t Type) numeric() bool { return t == Int64 || t == Decimal || t == Double }
 
-// EnumType is an enumeration without flags.
+// EnumType is an enumeration.
 type EnumType struct {
 	Name    string   // qualified
-	Members []string // in the order of their values, from 0
+	Members []string // in the order of their values
+	Values  []int    // nil: from 0
+	Flags   bool     // whether a value may have several members; the first is none of them
+}
+
+// FlagNames are the members of which a value of flags is the sum, with commas.
+func (t *EnumType) FlagNames(sum int64) string {
+	var names []string
+	for i, m := range t.Members {
+		if bit := int64(t.Value(i)); sum&bit != 0 {
+			names = append(names, m)
+		}
+	}
+	if names == nil {
+		return t.Members[0]
+	}
+	return strings.Join(names, ",")
+}
+
+// ParseFlags reads members with commas and, perhaps, blanks between them; unknown is the
+// first that the enumeration doesn't have.
+func (t *EnumType) ParseFlags(text string) (sum int64, unknown string, ok bool) {
+	for name := range strings.SplitSeq(text, ",") {
+		i := slices.Index(t.Members, strings.TrimSpace(name))
+		if i < 0 {
+			return 0, strings.TrimSpace(name), false
+		}
+		sum |= int64(t.Value(i))
+	}
+	return sum, "", true
+}
+
+// Value is the value of the member at a place.
+func (t *EnumType) Value(at int) int {
+	if t.Values == nil {
+		return at
+	}
+	return t.Values[at]
 }
 
 // Property is a property of the resource.
 type Property struct {
 	Name     string
 	Type     Type
-	Enum     *EnumType // of a property of type Enum
+	Enum     *EnumType // if Type is Enum
 	Nullable bool
+
+	// SelectOnly takes the property out of expressions, which know no value like its.
+	SelectOnly bool
 }
 
-// Expr is a common expression (URL Conventions 5.1.1) whose names are resolved
-// and whose types fit.
+// Expr is a common expression (URL Conventions 5.1.1) whose names are resolved and whose
+// types are checked.
 type Expr struct {
-	// Op is "literal", "property", an operator (eq ne gt ge lt le and or not in
-	// add sub mul div divby mod neg), or the name of a function, in lower case.
+	// Op is "literal", "property", an operator (eq ne gt ge lt le and or not in add sub mul
+	// div divby mod neg), or the lower-case name of a function.
 	Op   string
 	Type Type
 	Enum *EnumType
-	Name string // of a property
+	Name string // the property's name
 	Args []*Expr
 
-	// Value is that of a literal: nil, bool, string (also of Guid, Enum and
-	// Decimal), int64, float64, time.Time of a DateTimeOffset, and ticks of 100
-	// ns as an int64 of the others: since 1970 of a Date, since midnight of a
-	// TimeOfDay.
+	// Value is a literal's value: nil, bool, string (also for Guid, Enum and Decimal),
+	// int64, float64, time.Time for a DateTimeOffset, and otherwise ticks of 100 ns as an
+	// int64: since 1970 for a Date, since midnight for a TimeOfDay.
 	Value any
 }
 
@@ -76,11 +116,11 @@ type Key struct {
 // TicksPerSecond is the number of ticks of 100 ns in a second.
 const TicksPerSecond = int64(time.Second / tick)
 
-// Ticks is how many ticks of 100 ns an instant is after 1970-01-01T00:00:00Z.
+// Ticks returns the number of ticks of 100 ns from 1970-01-01T00:00:00Z to t.
 func Ticks(t time.Time) int64 { return t.Unix()*TicksPerSecond + int64(t.Nanosecond())/int64(tick) }
 
-// String writes the expression back in OData's own words, fully parenthesised:
-// two expressions that are written alike mean the same.
+// String returns the expression in OData's syntax, fully parenthesised. Two expressions
+// with equal strings mean the same.
 func (e *Expr) String() string { return string(e.append(nil)) }
 
 func (e *Expr) append(b []byte) []byte {
@@ -110,7 +150,7 @@ func (e *Expr) append(b []byte) []byte {
 	return append(b, ')')
 }
 
-// appendAll appends expressions, with commas between them, that stand beside another.
+// appendAll appends expressions separated by commas, each as an operand next to other.
 func appendAll(b []byte, all []*Expr, other *Expr) []byte {
 	for i, e := range all {
 		if i > 0 {
@@ -121,8 +161,8 @@ func appendAll(b []byte, all []*Expr, other *Expr) []byte {
 	return b
 }
 
-// appendBeside appends an operand. A member of an enumeration is a mere string where
-// the other operand tells of which, as clients write it.
+// appendBeside appends an operand. A member of an enumeration is written as a plain string
+// if the other operand tells its type, as clients do.
 func (e *Expr) appendBeside(b []byte, other *Expr) []byte {
 	if member, ok := e.Value.(string); ok && e.Type == Enum && other.Type == Enum && other.Op != "literal" {
 		return append(b, quote(member)...)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// The literals that begin with a digit, a sign or a letter, longest first (ABNF,
-// primitiveLiteral).
+// Patterns of the literals that begin with a digit, a sign or a letter, longest first
+// (ABNF, primitiveLiteral).
 var (
 	guidForm      = regexp.MustCompile(`^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}`)
 	dateTimeForm  = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?([Zz]|[+-][0-9]{2}:[0-9]{2})?`)
@@ -23,11 +23,11 @@ var (
 
 const (
 	ticksPerDay = 24 * 60 * 60 * TicksPerSecond
-	maxDigits   = 40 // of a number
+	maxDigits   = 40 // in a number
 )
 
-// scanLiteral reads the literal at the start of text, if there is one, and how
-// long it is. ok is false for one that has the form and no value.
+// scanLiteral reads the literal at the start of text, if any, and returns its length. ok is
+// false if it is well formed but out of range.
 func scanLiteral(text string) (e *Expr, length int, ok bool) {
 	for _, form := range []struct {
 		form *regexp.Regexp
@@ -78,8 +78,8 @@ func readDouble(s string) (*Expr, bool) {
 	return literal(Double, f), err == nil
 }
 
-// readNumber reads an integer, or a decimal where it has a fraction or is too
-// large for one.
+// readNumber reads an integer, or a decimal if it has a fraction or is too large for an
+// integer.
 func readNumber(s string) (*Expr, bool) {
 	s = strings.TrimPrefix(s, "+")
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {

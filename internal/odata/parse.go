@@ -8,25 +8,26 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of an expression.
+// Limits on an expression.
 const (
-	maxExpression = 8 << 10 // bytes, each use of a parameter alias counted as what it is the name of
+	maxExpression = 8 << 10 // bytes, counting each use of a parameter alias as the alias's value
 	maxDepth      = 100     // of nesting
 	maxNodes      = 1000    // operators, functions, literals, properties
 
-	// A link repeats a query as String writes it: with every parenthesis, and longer by
-	// less than this factor. So what a first page takes, the next ones take.
+	// Links repeat a query as String writes it, with every parenthesis. That is longer by
+	// less than this factor, so a query that is accepted for the first page is accepted for
+	// the next ones.
 	writtenOut = 6
 )
 
-// operators are the binary ones, by how strongly they bind (URL Conventions
-// 5.1.1.17). What binds as strongly is read from the left.
+// operators are the binary operators with their precedence (URL Conventions 5.1.1.17).
+// Operators of equal precedence are left-associative.
 var operators = map[string]int{
 	"or": 1, "and": 2, "eq": 3, "ne": 3, "gt": 4, "ge": 4, "lt": 4, "le": 4,
 	"add": 5, "sub": 5, "mul": 6, "div": 6, "divby": 6, "mod": 6,
 }
 
-// Operators lists the operators that can be used, by the Op that an Expr has for them.
+// Operators lists the supported operators as they occur in Expr.Op.
 func Operators() []string {
 	return slices.Sorted(func(yield func(string) bool) {
 		for op := range operators {
@@ -38,15 +39,15 @@ func Operators() []string {
 	})
 }
 
-// parser reads an expression, binding it to the resource as it goes.
+// parser reads an expression and binds it to the resource.
 type parser struct {
-	option   string // which it is the value of
+	option   string // the option whose value is read
 	text     string
 	at       int // the next byte
 	resource Resource
 	aliases  map[string]string // values of parameter aliases, by name with @
 	linked   bool              // a link repeats the query
-	bytes    int               // that were read, those of aliases too
+	bytes    int               // read so far, including those of aliases
 	nesting  int
 	nodes    int
 }
@@ -105,7 +106,7 @@ func (p *parser) start() error {
 		most *= writtenOut
 	}
 	if len(p.text) > most {
-		return refuse(p.option, "The value of %s has %d bytes; at most %d are taken.", p.option, len(p.text), most)
+		return refuse(p.option, "The value of %s has %d bytes; at most %d are allowed.", p.option, len(p.text), most)
 	}
 	if p.bytes += len(p.text); p.bytes > most {
 		return refuse(p.option, "With each parameter alias replaced by its value, the expression that uses %s has more than %d bytes. Use it less often, or shorten its value.", p.option, most)
@@ -116,7 +117,7 @@ func (p *parser) start() error {
 	return nil
 }
 
-// whole reads one expression to the end.
+// whole reads one expression up to the end of the text.
 func (p *parser) whole() (*Expr, error) {
 	if err := p.start(); err != nil {
 		return nil, err
@@ -131,7 +132,7 @@ func (p *parser) whole() (*Expr, error) {
 	return e, nil
 }
 
-// expression reads operators that bind at least as strongly as level.
+// expression reads operators with at least the given precedence.
 func (p *parser) expression(level int) (*Expr, error) {
 	left, err := p.unary()
 	if err != nil {
@@ -162,7 +163,7 @@ func (p *parser) expression(level int) (*Expr, error) {
 	}
 }
 
-// unary reads "not", "-" and what they stand before.
+// unary reads "not", "-" and their operand.
 func (p *parser) unary() (*Expr, error) {
 	most := maxDepth
 	if p.linked { // at most two levels for each node, see String
@@ -206,7 +207,7 @@ func (p *parser) unary() (*Expr, error) {
 	return p.postfix(x)
 }
 
-// postfix reads "in" and "has" behind what they belong to.
+// postfix reads "in" and "has", which follow their first operand.
 func (p *parser) postfix(x *Expr) (*Expr, error) {
 	at := p.at
 	spaced := p.space()
@@ -223,13 +224,13 @@ func (p *parser) postfix(x *Expr) (*Expr, error) {
 	return x, nil
 }
 
-// list reads the values behind "in" (URL Conventions 5.1.1.1.12).
+// list reads the values after "in" (URL Conventions 5.1.1.1.12).
 func (p *parser) list(x *Expr, at int) (*Expr, error) {
 	if !p.take('(') {
-		return nil, p.fail("Expected a list in parentheses behind 'in'")
+		return nil, p.fail("Expected a list in parentheses after 'in'")
 	}
 	in := &Expr{Op: "in", Type: Boolean, Args: []*Expr{x}}
-	if p.space(); p.take(')') { // nothing is in it
+	if p.space(); p.take(')') { // an empty list
 		return p.node(in)
 	}
 	for {
@@ -239,7 +240,7 @@ func (p *parser) list(x *Expr, at int) (*Expr, error) {
 			return nil, err
 		}
 		if item.Op != "literal" {
-			return nil, p.fail("Expected a literal in the list behind 'in'")
+			return nil, p.fail("Expected a literal in the list after 'in'")
 		}
 		pair, err := p.binary("eq", at, x, item)
 		if err != nil {
@@ -258,7 +259,7 @@ func (p *parser) list(x *Expr, at int) (*Expr, error) {
 	}
 }
 
-// primary reads a literal, a property, a function, an alias, or what stands in
+// primary reads a literal, a property, a function, an alias, or an expression in
 // parentheses.
 func (p *parser) primary() (*Expr, error) {
 	at := p.at
@@ -311,7 +312,7 @@ func (p *parser) named(word string, at int) (*Expr, error) {
 		return p.node(literal(Boolean, strings.EqualFold(word, "true")))
 	case "$it":
 		if !p.take('/') {
-			return nil, p.failAt(at, "Expected a property behind '$it'")
+			return nil, p.failAt(at, "Expected a property after '$it'")
 		}
 		at = p.at
 		word = p.word()
@@ -320,13 +321,16 @@ func (p *parser) named(word string, at int) (*Expr, error) {
 	if !ok {
 		return nil, p.failAt(at, "Could not find a property named '%s' on type '%s'", word, p.resource.Type)
 	}
+	if q.SelectOnly {
+		return nil, p.failAt(at, "The property '%s' is a collection of complex values, which expressions don't take here", word)
+	}
 	if p.peek('/') {
-		return nil, p.fail("The property '%s' is no collection and has no properties of its own", word)
+		return nil, p.fail("The property '%s' is not a collection and has no properties of its own", word)
 	}
 	return p.node(&Expr{Op: "property", Type: q.Type, Enum: q.Enum, Name: q.Name})
 }
 
-// typed reads a literal whose type is named before it.
+// typed reads a literal prefixed by its type.
 func (p *parser) typed(name string, at int) (*Expr, error) {
 	s, err := p.quoted()
 	if err != nil {
@@ -352,18 +356,18 @@ func (p *parser) typed(name string, at int) (*Expr, error) {
 	return nil, p.failAt(at, "The type '%s' of a literal is not known", name)
 }
 
-// member is the literal of a member by its name or its value.
+// member returns the literal of the member with this name or value.
 func (t *EnumType) member(s string) (*Expr, bool) {
 	for i, name := range t.Members {
-		if s == name || s == fmt.Sprint(i) {
+		if s == name || s == fmt.Sprint(t.Value(i)) {
 			return &Expr{Op: "literal", Type: Enum, Enum: t, Value: name}, true
 		}
 	}
 	return nil, false
 }
 
-// alias reads a parameter alias (URL Conventions 5.1.1.15): one that was given
-// no value is null. Its value is an expression that uses no alias.
+// alias reads a parameter alias (URL Conventions 5.1.1.15). An alias without a value is
+// null. Its value is an expression that uses no alias.
 func (p *parser) alias() (*Expr, error) {
 	at := p.at
 	p.at++
@@ -384,7 +388,7 @@ func (p *parser) alias() (*Expr, error) {
 	return e, err
 }
 
-// quoted reads a string; a quote in it is doubled.
+// quoted reads a string, in which a quote is doubled.
 func (p *parser) quoted() (string, error) {
 	at := p.at
 	var b strings.Builder
@@ -404,7 +408,7 @@ func (p *parser) quoted() (string, error) {
 	}
 }
 
-// node counts an expression, which is bounded.
+// node counts the expression's nodes and refuses too many.
 func (p *parser) node(e *Expr) (*Expr, error) {
 	if p.nodes++; p.nodes > maxNodes {
 		return nil, p.fail("The expression has more than %d operators and operands", maxNodes)
@@ -422,9 +426,9 @@ func (p *parser) take(c byte) bool {
 	return true
 }
 
-// space passes over white space and tells whether there was any. The standard knows
-// spaces and tabs (ABNF, RWS). Scripts also send the line ends of a here-string and the
-// no-break spaces of a page they were copied from, which Graph takes for what they mean.
+// space skips white space and reports whether there was any. The standard allows spaces and
+// tabs (ABNF, RWS). Scripts also send the line ends of a here-string, and the no-break
+// spaces of a page from which they were copied; Graph treats them as white space too.
 func (p *parser) space() bool {
 	at := p.at
 	for {
@@ -436,17 +440,23 @@ func (p *parser) space() bool {
 	}
 }
 
-// wordByte tells whether a word may go on here, or begin.
+// wordByte reports whether a word can continue, or begin, here.
 func (p *parser) wordByte() bool {
 	if p.at == len(p.text) {
 		return false
 	}
 	c := p.text[p.at]
 	if c >= utf8.RuneSelf {
-		r, _ := utf8.DecodeRuneInString(p.text[p.at:]) // RuneError within a character
+		r, _ := utf8.DecodeRuneInString(p.text[p.at:]) // RuneError in the middle of a character
 		return !unicode.IsSpace(r)
 	}
-	return c == '_' || c == '.' || c == '$' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
+	switch {
+	case c >= '0' && c <= '9':
+		return true
+	case c|0x20 >= 'a' && c|0x20 <= 'z':
+		return true
+	}
+	return c == '_' || c == '.' || c == '$'
 }
 
 // word reads letters, digits, "_", "$" and ".": a name, qualified or not.
@@ -471,12 +481,12 @@ func (p *parser) literalAhead() bool {
 	return length > 0
 }
 
-// syntax is the error of something that doesn't belong where it stands.
+// syntax returns the error for an unexpected token.
 func (p *parser) syntax() error { return p.fail("Syntax error") }
 
 func (p *parser) fail(format string, args ...any) error { return p.failAt(p.at, format, args...) }
 
-// failAt is an error at a position, which it names with what stands there.
+// failAt returns an error with its position and the text found there.
 func (p *parser) failAt(at int, format string, args ...any) error {
 	rest := []rune(p.text[min(at, len(p.text)):])
 	if len(rest) > 20 {

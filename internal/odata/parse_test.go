@@ -24,8 +24,8 @@ var filterable = odata.Resource{
 	Now: time.Date(2026, 1, 2, 3, 4, 5, 600, time.UTC),
 }
 
-// What is read is written back with every parenthesis that precedence implies
-// (URL Conventions 5.1.1.17).
+// An expression is written back with every parenthesis that precedence implies (URL
+// Conventions 5.1.1.17).
 func TestPrecedence(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -58,28 +58,44 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
-// The rules of the standard's ABNF that fit an entity of primitive properties,
-// each with what it takes and what it doesn't: testdata/abnf.tsv.
+// testdata/abnf.tsv has the rules of the standard's ABNF that apply to an entity with
+// primitive properties, each with examples of what it accepts and refuses.
 func TestABNF(t *testing.T) {
 	t.Parallel()
-	data, err := os.ReadFile("testdata/abnf.tsv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(data)) {
-		f := strings.SplitN(strings.TrimSuffix(line, "\n"), "\t", 3)
-		if len(f) != 3 || f[0] != "accept" && f[0] != "reject" {
-			t.Fatalf("not a case: %q", line)
-		}
-		_, err := odata.ParseQuery("$filter="+url.QueryEscape(f[2]), filterable)
-		if f[0] == "accept" && err != nil || f[0] == "reject" && err == nil {
-			t.Errorf("%s: %s %s: %v", f[0], f[1], f[2], err)
+	for _, c := range readABNF(t) {
+		_, err := odata.ParseQuery("$filter="+url.QueryEscape(c.text), filterable)
+		if accepted := err == nil; accepted != c.accept {
+			t.Errorf("%s %s: accepted %v, want %v: %v", c.rule, c.text, accepted, c.accept, err)
 		}
 	}
 }
 
-// White space is whatever Unicode takes for it: line ends of a here-string, no-break
-// spaces of a web page. In a string it stays as it is.
+type abnfCase struct {
+	rule, text string
+	accept     bool
+}
+
+func readABNF(tb testing.TB) (cases []abnfCase) {
+	tb.Helper()
+	data, err := os.ReadFile("testdata/abnf.tsv")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		f := strings.SplitN(strings.TrimSuffix(line, "\n"), "\t", 3)
+		if len(f) != 3 {
+			tb.Fatalf("not a case: %q", line)
+		}
+		if f[0] != "accept" && f[0] != "reject" {
+			tb.Fatalf("neither accept nor reject: %q", line)
+		}
+		cases = append(cases, abnfCase{rule: f[1], text: f[2], accept: f[0] == "accept"})
+	}
+	return cases
+}
+
+// White space is what Unicode defines as such, including the line ends of a here-string and
+// the no-break spaces of a web page. White space in a string is preserved.
 func TestWhiteSpace(t *testing.T) {
 	t.Parallel()
 	const text = "not (displayName eq 'a b') and onboardingStatus in ('onboarded', '0') or length ( displayName ) add 1 gt - 2"
@@ -100,8 +116,7 @@ func TestWhiteSpace(t *testing.T) {
 	}
 }
 
-// An expression is as long as what it stands for: a parameter alias counts by its value,
-// each time.
+// The length of an expression includes each use of a parameter alias as the alias's value.
 func TestAliasesCount(t *testing.T) {
 	t.Parallel()
 	const more = "the expression that uses @a has more than 8192 bytes"
@@ -115,7 +130,7 @@ func TestAliasesCount(t *testing.T) {
 		{2, 4200, more},
 		{45, 160, more},
 		{245, 8000, more},
-		{1, 9000, "The value of @a has 9002 bytes; at most 8192 are taken."},
+		{1, 9000, "The value of @a has 9002 bytes; at most 8192 are allowed."},
 	} {
 		for _, option := range []string{"$filter=", "$orderby="} {
 			filter := "displayName eq @a" + strings.Repeat(" or displayName eq @a", tt.uses-1)
@@ -127,8 +142,8 @@ func TestAliasesCount(t *testing.T) {
 	}
 }
 
-// The query that a link repeats is taken, however much longer it is when it is written
-// out: chains, what now() means, members by number, negations.
+// The query in a link is accepted even if it is much longer than the original: chains, what
+// now() means, members by number, negations.
 func TestLinksAreTaken(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
@@ -162,14 +177,18 @@ var linked = func() odata.Resource {
 	return r
 }()
 
-// Whatever is read, is written so that it reads the same again.
+// Every accepted expression is written in a form that reads back as the same.
 func FuzzFilter(f *testing.F) {
 	for _, seed := range []string{
 		"displayName eq 'a' and not (lastConnectionDateTime gt 2020-01-01T00:00:00Z)", "onboardingStatus in ('onboarded', null)",
 		"contains(tolower(displayName),'x') or length(displayName) add 1 divby 2 lt 0.5", "cast(onboardingStatus,Edm.String) eq 'x'",
-		"isof(displayName,Edm.String)", "year(now()) eq -INF", "duration'P1D' mul 2 eq @p", "((((", "'", "-", "not", "2020-01-01T00:00:00+14:00 eq null",
+		"isof(displayName,Edm.String)", "year(now()) eq -INF", "duration'P1D' mul 2 eq @p", "((((", "'", "-", "not", "not(", "2020-01-01T00:00:00+14:00 eq null",
+		"9999-12-31T23:59:59-14:00 eq null", "2020-02-30T00:00:00Z eq null", "displayNamé eq 1", "substring(,", "cast(", "cast(id,", "\xff", "",
 	} {
 		f.Add(seed)
+	}
+	for _, c := range readABNF(f) {
+		f.Add(c.text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		q, err := odata.ParseQuery("$filter="+url.QueryEscape(text), filterable)
@@ -187,10 +206,13 @@ func FuzzFilter(f *testing.F) {
 	})
 }
 
-// The same of an order.
+// The same for $orderby.
 func FuzzOrderBy(f *testing.F) {
-	for _, seed := range []string{"displayName desc,id", "length(displayName) asc", "displayName eq 'a' desc, lastConnectionDateTime", ",", "id desc desc"} {
+	for _, seed := range []string{"displayName desc,id", "length(displayName) asc", "displayName eq 'a' desc, lastConnectionDateTime", ",", "id desc desc", "\xff", ""} {
 		f.Add(seed)
+	}
+	for _, c := range readABNF(f) {
+		f.Add(c.text + " desc")
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		q, err := odata.ParseQuery("$orderby="+url.QueryEscape(text), filterable)

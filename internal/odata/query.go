@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// The system query options that can be served today (URL Conventions 5.1).
+// The supported system query options (URL Conventions 5.1).
 const (
 	Count     = "$count"
+	Expand    = "$expand"
 	Filter    = "$filter"
 	Format    = "$format"
 	OrderBy   = "$orderby"
@@ -20,24 +21,24 @@ const (
 	Top       = "$top"
 )
 
-// systemOptions are all names that the standard gives a meaning, without their
-// $: those may come with or without it (Protocol 11.2.1), so a name of this
-// list is never a custom option.
+// systemOptions are all names that the standard gives a meaning, without their $. The $ is
+// optional (Protocol 11.2.1), so a name in this list is never a custom option.
 var systemOptions = []string{
 	"apply", "compute", "count", "deltatoken", "expand", "filter", "format", "id", "index",
 	"levels", "orderby", "schemaversion", "search", "select", "skip", "skiptoken", "top",
 }
 
-// Resource describes what a query is asked of.
+// Resource describes what a query applies to.
 type Resource struct {
-	Type       string     // its entity type, qualified
-	Options    []string   // the options that it takes
-	Properties []Property // what options may name
+	Type       string     // its qualified entity type
+	Options    []string   // the options that it supports
+	Properties []Property // the properties that options may name
+	Navigation []string   // the navigation properties that $expand may name
 	Now        time.Time  // what now() means
 }
 
-// property finds a property by its name in any letter case, as 4.01 lets services do
-// (Protocol 11.2.1) and Graph's gateways do. No two names differ by case alone.
+// property finds a property by its name, ignoring letter case, as 4.01 allows (Protocol
+// 11.2.1) and Graph's gateways do. No two names differ only by case.
 func (r *Resource) property(name string) (Property, bool) {
 	for _, p := range r.Properties {
 		if strings.EqualFold(p.Name, name) {
@@ -47,21 +48,22 @@ func (r *Resource) property(name string) (Property, bool) {
 	return Property{}, false
 }
 
-// Query holds the options of one request; the zero value asks for everything.
+// Query holds the options of one request. The zero value asks for everything.
 type Query struct {
-	Count     bool     // whether the total is wanted
-	Filter    *Expr    // which items are wanted; nil means all
-	Format    string   // the form of the answer; "" if none was named
-	OrderBy   []Key    // in which order; by key where it is empty or leaves ties
-	Select    []string // the properties wanted, in the order asked; nil means all
-	Skip      int64    // how many items to pass over
-	SkipToken string   // where the page starts, as a next link said; "" is the start
-	Top       int64    // the page size wanted; -1 if none was named
+	Count     bool     // whether the total is requested
+	Expand    []string // the navigation properties to include, in order
+	Filter    *Expr    // the items to return; nil means all
+	Format    string   // the requested format; "" means the default
+	OrderBy   []Key    // the order; ties, or an empty list, are ordered by key
+	Select    []string // the requested properties, in order; nil means all
+	Skip      int64    // how many items to skip
+	SkipToken string   // where the page starts, from a next link; "" is the start
+	Top       int64    // the requested page size; -1 if unset
 }
 
-// ParseQuery reads the query part of a URL, still encoded and without its "?".
-// An option that the resource doesn't take, an unknown one, a repeated one and
-// a malformed one are refused with an *Error that names it: nothing is ignored.
+// ParseQuery reads the query part of a URL, still encoded and without its "?". It ignores
+// nothing: it refuses unknown, repeated and malformed options, and those that the resource
+// doesn't support, with an *Error that names the option.
 func ParseQuery(raw string, r Resource) (Query, error) {
 	options, err := splitOptions(raw, r)
 	if err != nil {
@@ -85,8 +87,8 @@ func ParseQuery(raw string, r Resource) (Query, error) {
 
 type option struct{ name, value string }
 
-// splitOptions takes a query apart and decodes it, each side once. Not
-// url.ParseQuery: it passes over an option that holds a bare ";".
+// splitOptions splits a query and decodes both sides of each option. url.ParseQuery won't
+// do, because it skips an option that contains a bare ";".
 func splitOptions(raw string, r Resource) ([]option, error) {
 	var options []option
 	for pair := range strings.SplitSeq(raw, "&") {
@@ -112,14 +114,16 @@ func splitOptions(raw string, r Resource) ([]option, error) {
 
 const maxOptions = 50
 
-// Encode writes the options back as the query part of a URL, without "?". Only
-// characters that a URI template leaves alone occur in it: clients expand links
-// as templates.
+// Encode returns the options as the query part of a URL, without "?". It contains only
+// characters that are literals in URI templates, because clients expand links as templates.
 func (q Query) Encode() string {
 	var options []string
 	add := func(name, value string) { options = append(options, name+"="+value) }
 	if q.Count {
 		add(Count, "true")
+	}
+	if q.Expand != nil {
+		add(Expand, strings.Join(q.Expand, ","))
 	}
 	if q.Filter != nil {
 		add(Filter, escape(q.Filter.String()))
@@ -145,7 +149,7 @@ func (q Query) Encode() string {
 	return strings.Join(options, "&")
 }
 
-// escape encodes a value as clients send it: spaces as %20.
+// escape encodes a value as clients do, with spaces as %20.
 func escape(value string) string { return strings.ReplaceAll(url.QueryEscape(value), "+", "%20") }
 
 func orderBy(keys []Key) string {
@@ -160,9 +164,11 @@ func orderBy(keys []Key) string {
 	return strings.Join(texts, ",")
 }
 
-// set reads an option; its expressions, by p.
+// set reads an option, with p if its value is an expression.
 func (q *Query) set(name, value string, p *parser) (err error) {
 	switch name {
+	case Expand:
+		q.Expand, err = parseExpand(value, p.resource)
 	case Filter:
 		q.Filter, err = p.parseFilter(value)
 	case OrderBy:
@@ -183,8 +189,8 @@ func (q *Query) set(name, value string, p *parser) (err error) {
 	return err
 }
 
-// decodeOption splits one "name=value" and gives the name its canonical form:
-// lower case, with its $ if it is one of the standard's.
+// decodeOption splits "name=value" and puts the name into its canonical form: lower case,
+// with $ if the standard defines it.
 func decodeOption(pair string) (name, value string, err error) {
 	rawName, rawValue, _ := strings.Cut(pair, "=")
 	if name, err = url.QueryUnescape(rawName); err != nil {
@@ -216,6 +222,34 @@ func parseCardinal(name, value string) (int64, error) {
 		return 0, refuse(name, "Invalid value '%s' for %s query option found. The %s query option requires a non-negative integer value.", value, name, name)
 	}
 	return int64(n), nil
+}
+
+// parseExpand reads the names of navigation properties. Options in parentheses, paths and
+// $ref are refused.
+func parseExpand(value string, r Resource) (expanded []string, err error) {
+	for name := range strings.SplitSeq(value, ",") {
+		name = strings.TrimSpace(name)
+		bare, more, nested := strings.Cut(name, "(")
+		if i := strings.IndexByte(bare, '/'); i >= 0 {
+			bare, more, nested = bare[:i], bare[i+1:], true
+		}
+		known := slices.IndexFunc(r.Navigation, func(n string) bool { return strings.EqualFold(n, bare) })
+		_, isProperty := r.property(bare)
+		switch {
+		case bare == "*" && !nested:
+			expanded = append(expanded, r.Navigation...)
+		case known < 0 && isProperty:
+			return nil, refuse(Expand, "Property '%s' on type '%s' is not a navigation property or complex property. Only navigation properties can be expanded.", bare, r.Type)
+		case known < 0:
+			return nil, refuse(Expand, "Parsing OData Select and Expand failed: Could not find a property named '%s' on type '%s'.", bare, r.Type)
+		case nested:
+			return nil, refuse(Expand, "The $expand of '%s' has '%s', which is not supported. Name the property alone.", bare, strings.TrimSuffix(more, ")"))
+		default:
+			expanded = append(expanded, r.Navigation[known])
+		}
+	}
+	slices.Sort(expanded)
+	return slices.Compact(expanded), nil
 }
 
 func parseSelect(value string, r Resource) ([]string, error) {

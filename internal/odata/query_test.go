@@ -83,7 +83,7 @@ func TestParseQueryRefuses(t *testing.T) {
 	}
 }
 
-// What is accepted reads back, from its own encoding, as the same.
+// An accepted query, encoded and read again, is the same.
 func FuzzParseQuery(f *testing.F) {
 	for _, seed := range []string{"", "$top=5&$skip=1", "%24select=id,displayName&$count=true", "$skiptoken=%7B%7D", "a;b=c"} {
 		f.Add(seed)

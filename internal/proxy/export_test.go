@@ -8,5 +8,5 @@ var (
 	RefusesTo     = refusesTo
 )
 
-// Route is where a tunnel leads.
+// Route returns where a tunnel leads.
 func (p *Proxy) Route(authority string) (string, error) { return p.route(authority) }

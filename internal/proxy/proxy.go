@@ -1,16 +1,16 @@
-// Package proxy is a forward proxy (RFC 9110 section 3.7) for applications whose
-// hosts can't be changed. Microsoft's hosts lead to the service, all others are
-// refused, or passed on, as set.
+// Package proxy is a forward proxy (RFC 9110 section 3.7) for applications whose hosts
+// can't be changed. Microsoft's hosts lead to the service; depending on the settings, all
+// others are refused or passed on.
 //
 //	CONNECT graph.microsoft.com:443    to the service
 //	CONNECT graph.microsoft.com:8443   403
 //	CONNECT example.com:443            403, or to example.com
 //	GET http://example.com/            403, or to example.com
-//	GET http://graph.microsoft.com/    403: Graph is not served without TLS
+//	GET http://graph.microsoft.com/    403: Graph requires TLS
 //
-// It ends no TLS: what goes through a tunnel goes as it is, to the service's own
-// listener, whose certificate has to name these hosts. So the protocol, the headers
-// and the bodies are the application's and the service's alone.
+// It doesn't terminate TLS: a tunnel carries bytes unchanged to the service's own listener,
+// whose certificate must name these hosts. So protocol, headers and bodies are exactly
+// those of the application and the service.
 package proxy
 
 import (
@@ -31,28 +31,28 @@ import (
 	"github.com/mocktenant/mocktenant/internal/listener"
 )
 
-// Pass is the setting of Others that lets all through.
+// Pass is the value of Others that lets all hosts through.
 const Pass = "pass"
 
-// Config is what goes where.
+// Config says where the proxy listens and what it lets through.
 type Config struct {
-	// Addr is where to listen, HOST:PORT; port 0 picks a free one.
+	// Addr is the address to listen on, HOST:PORT; port 0 picks a free one.
 	Addr string
 
-	// Others says what happens to hosts that aren't Microsoft's: Pass, else they
-	// are refused.
+	// Others says what happens to hosts that aren't Microsoft's: Pass lets them through,
+	// any other value refuses them.
 	Others string
 
-	// Pass are hosts to let through, whatever Others says: names, addresses, or
-	// *.NAME for all below a name. Where others than this machine reach the proxy, none
-	// leads to this machine: see refusesTo.
+	// Pass lists hosts to let through whatever Others says: names, addresses, or *.NAME for
+	// everything below a name. If other machines can reach the proxy, none of these hosts
+	// may lead to this machine: see refusesTo.
 	Pass []string
 
-	// Clients bounds who connects: its PROXY protocol is not used here.
+	// Clients bounds the connections; its PROXY protocol isn't used here.
 	Clients listener.Config
 }
 
-// Validate says which setting is wrong, and how.
+// Validate returns an error that names the invalid setting and how to correct it.
 func (c *Config) Validate() error {
 	var errs []error
 	for _, host := range c.Pass {
@@ -61,31 +61,31 @@ func (c *Config) Validate() error {
 		case name == "" || net.ParseIP(name) == nil && strings.ContainsAny(name, "/:* "):
 			errs = append(errs, fmt.Errorf("MOCKTENANT_PROXY_PASS %q: want a host's name or address, or *.NAME, with no scheme and no port", host))
 		case slices.Contains(certs.MicrosoftHosts, tidy(host)):
-			errs = append(errs, fmt.Errorf("MOCKTENANT_PROXY_PASS %q: that one leads to the service, and can't be passed", host))
+			errs = append(errs, fmt.Errorf("MOCKTENANT_PROXY_PASS %q: that host leads to the service and can't be passed on", host))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// limits are such that only tests need others.
+// limits are the same for every proxy; only tests change them.
 type limits struct {
-	Refused time.Duration // to take the words of a refused CONNECT
+	Refused time.Duration // to read a refused CONNECT's answer
 	Connect time.Duration
-	Idle    time.Duration // of a tunnel through which nothing goes
+	Idle    time.Duration // of a tunnel that carries nothing
 	Quiet   time.Duration // the same, while the proxy shuts down
 	Tunnels int
 
-	Resolver *net.Resolver // nil is the system's
+	Resolver *net.Resolver // nil uses the system's
 }
 
 func defaultLimits() limits {
 	return limits{Refused: 10 * time.Second, Connect: 10 * time.Second, Idle: 5 * time.Minute, Quiet: 5 * time.Second, Tunnels: 1000}
 }
 
-// keepAlive is how long a connection to another host is kept for the next request.
+// keepAlive is how long an idle connection to another host is kept for the next request.
 const keepAlive = 2 * time.Minute
 
-// Proxy is a proxy that listens.
+// Proxy is a listening proxy.
 type Proxy struct {
 	config   Config
 	service  string // HOST:PORT
@@ -93,18 +93,18 @@ type Proxy struct {
 	limits   limits
 	listener net.Listener
 	server   *http.Server
-	others   net.Dialer            // to all but the service
-	forward  httputil.ReverseProxy // of requests without TLS
+	others   net.Dialer            // to all hosts but the service's
+	forward  httputil.ReverseProxy // for requests without TLS
 
 	mu      sync.Mutex
 	closing bool
 	tunnels map[*tunnel]bool
-	ended   sync.Cond // a tunnel did
+	ended   sync.Cond // signalled when a tunnel has ended
 }
 
-// Listen opens the proxy's listener; Serve serves on it. service is where the
-// service listens for HTTPS, HOST:PORT. It fails if a setting is wrong or the
-// address is taken, and rather than let everybody through to everywhere.
+// Listen opens the proxy's listener; Serve serves on it. service is the HOST:PORT at which
+// the service listens for HTTPS. Listen fails if a setting is invalid, if the address is
+// taken, or if the settings would let other machines reach any host through the proxy.
 func Listen(ctx context.Context, c Config, service string, log *slog.Logger) (*Proxy, error) {
 	return listen(ctx, c, service, log, defaultLimits())
 }
@@ -118,7 +118,7 @@ func listen(ctx context.Context, c Config, service string, log *slog.Logger, mos
 	if err != nil {
 		return nil, fmt.Errorf("MOCKTENANT_PROXY_ADDR %q: %w", c.Addr, err)
 	}
-	alone := address(l).IP.IsLoopback() // nobody but this machine reaches it
+	alone := address(l).IP.IsLoopback() // only this machine reaches it
 	if err := c.checkReach(alone); err != nil {
 		_ = l.Close()
 		return nil, err
@@ -134,19 +134,19 @@ func listen(ctx context.Context, c Config, service string, log *slog.Logger, mos
 	return p, nil
 }
 
-// checkReach returns an error if others than this machine reach the proxy, and would get
-// by it to where they must not.
+// checkReach returns an error if other machines can reach the proxy and the settings would
+// let them through to forbidden hosts.
 func (c *Config) checkReach(alone bool) error {
 	if alone {
 		return nil
 	}
 	if c.Others == Pass {
-		return fmt.Errorf("MOCKTENANT_PROXY_OTHERS %q: others than this machine reach MOCKTENANT_PROXY_ADDR %q, and would get anywhere from here: name the hosts in MOCKTENANT_PROXY_PASS, or listen on 127.0.0.1", c.Others, c.Addr)
+		return fmt.Errorf("MOCKTENANT_PROXY_OTHERS %q: other machines can reach MOCKTENANT_PROXY_ADDR %q, and through it any host: name the hosts in MOCKTENANT_PROXY_PASS, or listen on 127.0.0.1", c.Others, c.Addr)
 	}
 	for _, host := range c.Pass {
 		ip, err := netip.ParseAddr(host)
 		if tidy(host) == "localhost" || err == nil && refusesTo(ip) != "" {
-			return fmt.Errorf("MOCKTENANT_PROXY_PASS %q: others than this machine reach MOCKTENANT_PROXY_ADDR %q, and would get to what is for this machine alone: leave it out, or listen on 127.0.0.1", host, c.Addr)
+			return fmt.Errorf("MOCKTENANT_PROXY_PASS %q: other machines can reach MOCKTENANT_PROXY_ADDR %q, and through it what only this machine may reach: remove the host, or listen on 127.0.0.1", host, c.Addr)
 		}
 	}
 	return nil
@@ -154,7 +154,7 @@ func (c *Config) checkReach(alone bool) error {
 
 func address(l net.Listener) *net.TCPAddr { return l.Addr().(*net.TCPAddr) }
 
-// URL is what applications set HTTPS_PROXY to.
+// URL returns the value for applications' HTTPS_PROXY.
 func (p *Proxy) URL() string {
 	a := address(p.listener)
 	host := a.IP.String()
@@ -164,12 +164,11 @@ func (p *Proxy) URL() string {
 	return "http://" + net.JoinHostPort(host, fmt.Sprint(a.Port))
 }
 
-// Serve serves until Shutdown, and returns http.ErrServerClosed then.
+// Serve serves until Shutdown, then returns http.ErrServerClosed.
 func (p *Proxy) Serve() error { return p.server.Serve(p.listener) }
 
-// Shutdown stops listening, and returns when no tunnel is open. It closes those
-// through which nothing goes for five seconds, and all when ctx ends; it returns the
-// error of ctx then.
+// Shutdown stops listening and returns when no tunnel is open. It closes tunnels that have
+// been quiet for five seconds. When ctx ends, it closes all and returns ctx's error.
 func (p *Proxy) Shutdown(ctx context.Context) error {
 	p.mu.Lock()
 	p.closing = true

@@ -29,7 +29,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/proxy"
 )
 
-// echo answers with what came: the way it came, its headers, and its body.
+// echo answers with the request's path through the proxy, headers and body.
 func echo(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Saw", fmt.Sprint(r.Proto, " ", r.Method, " ", r.Host, " ", r.URL))
 	for name, values := range r.Header {
@@ -38,7 +38,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(w, r.Body)
 }
 
-// newService is what Microsoft's hosts lead to: any listener that speaks TLS.
+// newService starts the TLS listener to which Microsoft's hosts lead.
 func newService(t *testing.T, h http.HandlerFunc) (addr string) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)
@@ -74,7 +74,7 @@ func startWith(t *testing.T, c proxy.Config, service string, log *slog.Logger, l
 	return p
 }
 
-// through is a client that goes through a proxy, and trusts whom it meets.
+// through returns a client that uses the proxy and trusts any certificate.
 func through(t *testing.T, p *proxy.Proxy, h2 bool) *http.Client {
 	t.Helper()
 	at, err := url.Parse(p.URL())
@@ -89,7 +89,7 @@ func through(t *testing.T, p *proxy.Proxy, h2 bool) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// raw is a connection to the proxy over which anything may be said.
+// raw is a connection to the proxy for sending arbitrary bytes.
 type raw struct {
 	*net.TCPConn
 	r *bufio.Reader
@@ -102,12 +102,12 @@ func dial(t *testing.T, p *proxy.Proxy) *raw {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(time.Minute)) // that no test hangs
+	_ = conn.SetDeadline(time.Now().Add(time.Minute)) // so that no test hangs
 	return &raw{conn.(*net.TCPConn), bufio.NewReader(conn)}
 }
 
-// ask says something, and returns the status line and the body that come back. Of
-// a tunnel that was opened there is no body.
+// ask sends text, and returns the status line and the body of the answer. An opened tunnel
+// has no body.
 func (c *raw) ask(t *testing.T, text string) (status, body string) {
 	t.Helper()
 	if _, err := io.WriteString(c, text); err != nil {
@@ -133,7 +133,7 @@ func method(text string) string {
 	return m
 }
 
-// What a CONNECT is answered.
+// The answers to CONNECT.
 func TestConnect(t *testing.T) {
 	t.Parallel()
 	p := start(t, proxy.Config{}, newService(t, echo))
@@ -143,7 +143,7 @@ func TestConnect(t *testing.T) {
 		{"graph.microsoft.com.:443", "200 Connection established", ""},
 		{"graph.microsoft.com:80", "403 Forbidden: only port 443 leads to the service", "graph.microsoft.com:80 is refused"},
 		{"graph.microsoft.com:8443", "403 Forbidden: only port 443 leads to the service", "graph.microsoft.com:8443 is refused"},
-		{"example.com:443", "403 Forbidden: not in MOCKTENANT_PROXY_PASS", "example.com is refused: it is no host of Microsoft Graph or of its sign-in. To let it through, name it in MOCKTENANT_PROXY_PASS; to let all through, set MOCKTENANT_PROXY_OTHERS=pass.\n"},
+		{"example.com:443", "403 Forbidden: not in MOCKTENANT_PROXY_PASS", "example.com is refused: it isn't a host of Microsoft Graph or of its sign-in. To let it through, name it in MOCKTENANT_PROXY_PASS; to let all through, set MOCKTENANT_PROXY_OTHERS=pass.\n"},
 		{"127.0.0.1:443", "403 Forbidden: not in MOCKTENANT_PROXY_PASS", "127.0.0.1 is refused"},
 		{"[::1]:443", "403 Forbidden: not in MOCKTENANT_PROXY_PASS", "::1 is refused"},
 		{"graph.microsoft.com.example.com:443", "403 Forbidden: not in MOCKTENANT_PROXY_PASS", ""},
@@ -166,21 +166,22 @@ func TestConnect(t *testing.T) {
 	}
 	for _, tt := range tests {
 		status, body := dial(t, p).ask(t, "CONNECT "+tt.authority+" HTTP/1.1\r\nHost: graph.microsoft.com:443\r\n\r\n")
-		refused := tt.status[:3] != "200" && tt.status != "400 Bad Request" // else by net/http itself
+		refused := tt.status[:3] != "200" && tt.status != "400 Bad Request" // net/http itself answers these
 		if !strings.HasPrefix(status, tt.status) || !strings.Contains(body, tt.body) || refused && !strings.HasPrefix(body, "mocktenant proxy: ") {
 			t.Errorf("%q: %s, %q; want %s", tt.authority, status, body, tt.status)
 		}
 	}
 }
 
-// Requests without a tunnel: none gets to the service, and none elsewhere unasked.
+// Requests without a tunnel never reach the service, and reach other hosts only if those
+// are let through.
 func TestForwardRefused(t *testing.T) {
 	t.Parallel()
 	p := start(t, proxy.Config{}, newService(t, echo))
 	for _, tt := range []struct{ target, status, body string }{
-		{"http://login.microsoftonline.com/common/oauth2", "403 Forbidden", "lead to the service by https alone. Ask for https://login.microsoftonline.com.\n"},
-		{"http://graph.microsoft.com:443/v1.0", "403 Forbidden", "by https alone"},
-		{"https://graph.microsoft.com/v1.0", "400 Bad Request", "https://graph.microsoft.com was asked for without a tunnel (CONNECT)"},
+		{"http://login.microsoftonline.com/common/oauth2", "403 Forbidden", "lead to the service only over https. Ask for https://login.microsoftonline.com.\n"},
+		{"http://graph.microsoft.com:443/v1.0", "403 Forbidden", "only over https"},
+		{"https://graph.microsoft.com/v1.0", "400 Bad Request", "https://graph.microsoft.com was requested without a tunnel (CONNECT)"},
 		{"http://example.com/", "403 Forbidden", "example.com is refused"},
 		{"ftp://example.com/", "400 Bad Request", "ftp://example.com: want http"},
 		{"/v1.0/deviceManagement", "400 Bad Request", "this is a forward proxy: set HTTPS_PROXY"},
@@ -193,11 +194,11 @@ func TestForwardRefused(t *testing.T) {
 	}
 }
 
-// What goes through a tunnel is untouched, in HTTP/1.1 and HTTP/2, many at once.
+// Tunnels don't change what they carry, in HTTP/1.1 and HTTP/2, and many work concurrently.
 func TestTunnels(t *testing.T) {
 	t.Parallel()
 	p := start(t, proxy.Config{}, newService(t, echo))
-	body := bytes.Repeat([]byte("0123456789abcdef"), 64<<10) // 1 MB, more than buffers hold
+	body := bytes.Repeat([]byte("0123456789abcdef"), 64<<10) // 1 MB, more than the buffers' size
 	for protocol, h2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true} {
 		client := through(t, p, h2)
 		var wg sync.WaitGroup
@@ -231,8 +232,8 @@ func TestTunnels(t *testing.T) {
 	}
 }
 
-// What a client sends along with its CONNECT isn't lost, and who has said all may
-// still listen.
+// What a client sends together with its CONNECT isn't lost, and a client that has finished
+// sending still receives.
 func TestEarlyAndHalfClosed(t *testing.T) {
 	t.Parallel()
 	far, err := net.Listen("tcp", "127.0.0.1:0")
@@ -262,7 +263,7 @@ func TestEarlyAndHalfClosed(t *testing.T) {
 	}
 }
 
-// Hosts that are named, or all, are let through: in a tunnel, and without one.
+// Named hosts, or all, are let through, with and without a tunnel.
 func TestPass(t *testing.T) {
 	t.Parallel()
 	other := httptest.NewServer(http.HandlerFunc(echo))
@@ -296,7 +297,7 @@ func TestPass(t *testing.T) {
 		response, err := through(t, p, false).Do(r)
 		if !tt.passes {
 			if strings.HasPrefix(tt.url, "https") {
-				if err == nil || !strings.Contains(err.Error(), "not in MOCKTENANT_PROXY_PASS") { // what Go shows of it
+				if err == nil || !strings.Contains(err.Error(), "not in MOCKTENANT_PROXY_PASS") { // as Go's client shows it
 					t.Errorf("%+v %s: %v", tt.config, tt.url, err)
 				}
 				continue
@@ -313,8 +314,15 @@ func TestPass(t *testing.T) {
 		}
 		body, _ := io.ReadAll(response.Body)
 		_ = response.Body.Close()
-		if want := "HTTP/1.1 PUT " + r.URL.Host + " /a%2Fb?c=d;e"; string(body) != "body" || response.Header.Get("X-Saw") != want || response.Header.Get("X-Had-Authorization") != "Bearer x" || response.Header.Get("X-Had-X-Forwarded-For") != "me" {
-			t.Errorf("%+v %s: %q, %v", tt.config, tt.url, body, response.Header)
+		if string(body) != "body" {
+			t.Errorf("%+v %s: body %q", tt.config, tt.url, body)
+		}
+		for name, want := range map[string]string{
+			"X-Saw": "HTTP/1.1 PUT " + r.URL.Host + " /a%2Fb?c=d;e", "X-Had-Authorization": "Bearer x", "X-Had-X-Forwarded-For": "me",
+		} {
+			if got := response.Header.Get(name); got != want {
+				t.Errorf("%+v %s: %s is %q, want %q", tt.config, tt.url, name, got, want)
+			}
 		}
 	}
 }
@@ -331,11 +339,11 @@ func TestPassBelow(t *testing.T) {
 	}
 }
 
-// A name that is let through leads others to no address that is for this machine alone,
-// whatever it is resolved to; to the service Microsoft's hosts lead all the same.
+// A name that is let through never leads other machines to an address that only this
+// machine may reach, whatever it resolves to. Microsoft's hosts still lead to the service.
 func TestPassLeadsOutside(t *testing.T) {
 	t.Parallel()
-	keyless := httptest.NewServer(http.HandlerFunc(echo)) // as an administration on loopback
+	keyless := httptest.NewServer(http.HandlerFunc(echo)) // like an administration on loopback
 	t.Cleanup(keyless.Close)
 	_, port, err := net.SplitHostPort(keyless.Listener.Addr().String())
 	if err != nil {
@@ -362,7 +370,7 @@ func TestPassLeadsOutside(t *testing.T) {
 	}
 }
 
-// allOnLoopback resolves every name to 127.0.0.1, as the DNS of an attacker does.
+// allOnLoopback resolves every name to 127.0.0.1, like an attacker's DNS.
 func allOnLoopback() *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe() // no packets: a message follows its length (RFC 1035 section 4.2.2)
@@ -390,7 +398,7 @@ func allOnLoopback() *net.Resolver {
 	}}
 }
 
-// What nobody gets to from another machine.
+// Addresses that other machines can't reach through the proxy.
 func TestRefusesTo(t *testing.T) {
 	t.Parallel()
 	for address, refused := range map[string]bool{
@@ -413,7 +421,7 @@ func TestRefusesTo(t *testing.T) {
 	}
 }
 
-// A service that is away is named, in words that clients show.
+// If the service doesn't answer, the error names it in words that clients show.
 func TestServiceAway(t *testing.T) {
 	t.Parallel()
 	gone, err := net.Listen("tcp", "127.0.0.1:0")
@@ -441,7 +449,7 @@ func TestServiceAway(t *testing.T) {
 	}
 }
 
-// Who is slow to say what they want holds nobody up, and is hung up on.
+// A slow client delays nobody, and its connection is closed.
 func TestSlowClient(t *testing.T) {
 	t.Parallel()
 	quick := listener.Config{Timeouts: listener.Timeouts{Header: 200 * time.Millisecond}}
@@ -473,7 +481,7 @@ func TestHugeHeaders(t *testing.T) {
 	}
 }
 
-// A tunnel through which nothing goes is closed.
+// A tunnel that carries nothing is closed.
 func TestIdle(t *testing.T) {
 	t.Parallel()
 	l := proxy.DefaultLimits()
@@ -493,7 +501,7 @@ const (
 	established = "200 Connection established"
 )
 
-// There is a most of tunnels; one that ends makes room.
+// The number of tunnels is limited; when one ends, another can open.
 func TestTooMany(t *testing.T) {
 	t.Parallel()
 	l := proxy.DefaultLimits()
@@ -520,8 +528,8 @@ func TestTooMany(t *testing.T) {
 	}
 }
 
-// While the proxy shuts down, what is under way in a tunnel gets its answer, and
-// a quiet tunnel is closed.
+// While the proxy shuts down, pending requests in a tunnel get their answers, and a quiet
+// tunnel is closed.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	arrived, release := make(chan bool), make(chan bool)
@@ -556,14 +564,14 @@ func TestShutdown(t *testing.T) {
 	for {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL(), "http://"))
 		if err != nil {
-			break // it doesn't listen
+			break // it no longer listens
 		}
 		_ = conn.Close()
 		time.Sleep(time.Millisecond)
 	}
 	close(release)
 	if err := <-answered; err != nil {
-		t.Errorf("what was under way: %v", err)
+		t.Errorf("pending request: %v", err)
 	}
 	if n, err := quiet.r.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("the quiet one: %d, %v", n, err)
@@ -573,7 +581,7 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// When time is over, tunnels are cut, and Shutdown says so.
+// When ctx ends, Shutdown closes all tunnels and says so.
 func TestShutdownCuts(t *testing.T) {
 	t.Parallel()
 	l := proxy.DefaultLimits()
@@ -602,7 +610,7 @@ func TestBadSettings(t *testing.T) {
 	}{
 		{proxy.Config{Addr: "8888"}, `MOCKTENANT_PROXY_ADDR "8888"`},
 		{proxy.Config{Addr: strings.TrimPrefix(taken.URL(), "http://")}, "address already in use"},
-		{proxy.Config{Addr: "0.0.0.0:0", Pass: []string{"example.com", "127.0.0.1"}}, `MOCKTENANT_PROXY_PASS "127.0.0.1": others than this machine reach`},
+		{proxy.Config{Addr: "0.0.0.0:0", Pass: []string{"example.com", "127.0.0.1"}}, `MOCKTENANT_PROXY_PASS "127.0.0.1": other machines can reach`},
 		{proxy.Config{Addr: "[::]:0", Pass: []string{"LocalHost."}}, `MOCKTENANT_PROXY_PASS "LocalHost."`},
 		{proxy.Config{Addr: "0.0.0.0:0", Pass: []string{"169.254.169.254"}}, `MOCKTENANT_PROXY_PASS "169.254.169.254"`},
 		{proxy.Config{Addr: "0.0.0.0:0", Others: proxy.Pass}, "name the hosts in MOCKTENANT_PROXY_PASS, or listen on 127.0.0.1"},
@@ -611,7 +619,7 @@ func TestBadSettings(t *testing.T) {
 		{proxy.Config{Addr: "127.0.0.1:0", Pass: []string{"*"}}, `MOCKTENANT_PROXY_PASS "*"`},
 		{proxy.Config{Addr: "127.0.0.1:0", Pass: []string{"*."}}, `MOCKTENANT_PROXY_PASS "*."`},
 		{proxy.Config{Addr: "127.0.0.1:0", Pass: []string{"a.*.com"}}, `MOCKTENANT_PROXY_PASS "a.*.com"`},
-		{proxy.Config{Addr: "127.0.0.1:0", Pass: []string{"Graph.Microsoft.com"}}, `MOCKTENANT_PROXY_PASS "Graph.Microsoft.com": that one leads to the service`},
+		{proxy.Config{Addr: "127.0.0.1:0", Pass: []string{"Graph.Microsoft.com"}}, `MOCKTENANT_PROXY_PASS "Graph.Microsoft.com": that host leads to the service`},
 	} {
 		p, err := proxy.Listen(t.Context(), tt.config, "service:1", slog.New(slog.DiscardHandler))
 		if err == nil {
@@ -628,7 +636,7 @@ func TestBadSettings(t *testing.T) {
 	}
 }
 
-// The log tells who went where, and nothing that is secret.
+// The log names the hosts that clients reached, but no secrets.
 func TestLog(t *testing.T) {
 	t.Parallel()
 	var log safeBuffer
@@ -659,7 +667,7 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// safeBuffer may be written and read at once.
+// safeBuffer is a buffer safe for concurrent use.
 type safeBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -677,8 +685,8 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-// Whatever is asked for, only Microsoft's hosts at port 443 lead to the service,
-// and with all others refused nothing leads anywhere else.
+// Whatever a client asks for, only Microsoft's hosts at port 443 lead to the service; if
+// all others are refused, nothing leads anywhere else.
 func FuzzRoute(f *testing.F) {
 	p, err := proxy.Listen(f.Context(), proxy.Config{Addr: "127.0.0.1:0"}, "service:1", slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -700,8 +708,8 @@ func FuzzRoute(f *testing.F) {
 	})
 }
 
-// What a tunnel costs, beside the same service without one: for requests over a
-// connection that is kept, and for one with a connection of its own.
+// The cost of a tunnel, compared with direct requests to the same service, both for
+// requests on a kept connection and for one on a new connection.
 func BenchmarkRequest(b *testing.B) {
 	s := httptest.NewUnstartedServer(http.HandlerFunc(echo))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)

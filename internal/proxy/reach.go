@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// refuseThisMachine is net.Dialer's Control. It sees the address that a name was resolved
-// to, so a name that is let through leads nowhere else than its address may.
+// refuseThisMachine is the Control of a net.Dialer. It sees the address to which a name
+// resolved, so a name can't lead to a forbidden address.
 func refuseThisMachine(_, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -19,23 +19,24 @@ func refuseThisMachine(_, address string, _ syscall.RawConn) error {
 	if why := refusesTo(to.Addr()); why != "" {
 		return &refusal{
 			http.StatusForbidden, "it leads to this machine",
-			fmt.Sprintf("%s is refused: it is %s, and others than this machine reach this proxy.", to.Addr(), why),
+			fmt.Sprintf("%s is refused: it is %s, and other machines can reach this proxy.", to.Addr(), why),
 		}
 	}
 	return nil
 }
 
-var thisNetwork = netip.MustParsePrefix("0.0.0.0/8") // RFC 1122 section 3.2.1.3: of this host
+var thisNetwork = netip.MustParsePrefix("0.0.0.0/8") // RFC 1122 section 3.2.1.3: this host
 
-// refusesTo says what an address is that nobody gets to from another machine, or "": what
-// listens on it, as the administration on loopback does, trusts this machine alone.
+// refusesTo describes an address that other machines must not reach through the proxy,
+// because whatever listens on it (the administration on loopback, for example) trusts this
+// machine alone. It returns "" for any other address.
 func refusesTo(ip netip.Addr) string {
 	ip = ip.Unmap().WithZone("")
 	switch {
 	case ip.IsLoopback():
 		return "a loopback address"
 	case ip.IsUnspecified(), ip.Is4() && thisNetwork.Contains(ip):
-		return "no address of a host"
+		return "not a host's address"
 	case ip.IsLinkLocalUnicast(), ip.IsMulticast():
 		return "an address of the link" // cloud providers serve credentials there
 	case isOwn(ip):
@@ -44,8 +45,8 @@ func refusesTo(ip netip.Addr) string {
 	return ""
 }
 
-// isOwn tells whether an address is one of this machine's. One that can't be told apart
-// counts as such.
+// isOwn reports whether ip is one of this machine's addresses. It returns true if that
+// can't be determined.
 func isOwn(ip netip.Addr) bool {
 	own, err := net.InterfaceAddrs()
 	return err != nil || slices.ContainsFunc(own, func(a net.Addr) bool {

@@ -12,10 +12,10 @@ import (
 	"github.com/mocktenant/mocktenant/internal/certs"
 )
 
-// refusal is why a request isn't served, and the status that says so.
+// refusal is the reason why a request isn't served, and its status.
 type refusal struct {
 	status int
-	reason string // a few words, for the status line: all that most clients show
+	reason string // a few words for the status line; most clients show nothing else
 	text   string // the body
 }
 
@@ -48,19 +48,18 @@ func (p *Proxy) route(authority string) (string, error) {
 	return p.service, nil
 }
 
-// permit returns an error unless a host, not one of Microsoft's, is let through.
+// permit returns an error unless host, which isn't one of Microsoft's, is let through.
 func (p *Proxy) permit(host string) error {
 	if p.config.Others == Pass || slices.ContainsFunc(p.config.Pass, func(pattern string) bool { return matches(pattern, host) }) {
 		return nil
 	}
 	return &refusal{
 		http.StatusForbidden, "not in MOCKTENANT_PROXY_PASS",
-		fmt.Sprintf("%s is refused: it is no host of Microsoft Graph or of its sign-in. To let it through, name it in MOCKTENANT_PROXY_PASS; to let all through, set MOCKTENANT_PROXY_OTHERS=pass.", host),
+		fmt.Sprintf("%s is refused: it isn't a host of Microsoft Graph or of its sign-in. To let it through, name it in MOCKTENANT_PROXY_PASS; to let all through, set MOCKTENANT_PROXY_OTHERS=pass.", host),
 	}
 }
 
-// permitForward returns an error unless a request without a tunnel is to be
-// forwarded.
+// permitForward returns an error unless the proxy may forward a request without a tunnel.
 func (p *Proxy) permitForward(r *http.Request) error {
 	switch host := r.URL.Hostname(); {
 	case host == "":
@@ -71,14 +70,14 @@ func (p *Proxy) permitForward(r *http.Request) error {
 	case r.URL.Scheme == "https":
 		return &refusal{
 			status: http.StatusBadRequest,
-			text:   fmt.Sprintf("https://%s was asked for without a tunnel (CONNECT), which would show this proxy what is secret. A client that can't open one needs no proxy if the hosts file leads it to the service.", r.URL.Host),
+			text:   fmt.Sprintf("https://%s was requested without a tunnel (CONNECT), which would reveal its secrets to this proxy. For a client that can't open a tunnel, let the hosts file lead it to the service instead.", r.URL.Host),
 		}
 	case r.URL.Scheme != "http":
 		return &refusal{status: http.StatusBadRequest, text: fmt.Sprintf("%s://%s: want http, or a tunnel (CONNECT).", r.URL.Scheme, r.URL.Host)}
 	case isMicrosoft(host):
 		return &refusal{
 			status: http.StatusForbidden,
-			text:   fmt.Sprintf("http://%s is refused: Microsoft's hosts lead to the service by https alone. Ask for https://%[1]s.", host),
+			text:   fmt.Sprintf("http://%s is refused: Microsoft's hosts lead to the service only over https. Ask for https://%[1]s.", host),
 		}
 	default:
 		return p.permit(host)
@@ -87,7 +86,7 @@ func (p *Proxy) permitForward(r *http.Request) error {
 
 func isMicrosoft(host string) bool { return slices.Contains(certs.MicrosoftHosts, tidy(host)) }
 
-// matches tells whether a host is the one of MOCKTENANT_PROXY_PASS, or below it.
+// matches reports whether host is, or lies below, a pattern of MOCKTENANT_PROXY_PASS.
 func matches(pattern, host string) bool {
 	pattern, host = tidy(pattern), tidy(host)
 	if below, ok := strings.CutPrefix(pattern, "*"); ok {
@@ -96,5 +95,5 @@ func matches(pattern, host string) bool {
 	return host == pattern
 }
 
-// tidy is a host in the spelling in which it is compared.
+// tidy returns host in the spelling used for comparisons.
 func tidy(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }

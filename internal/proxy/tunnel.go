@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// tunnel is a connection of a client, and the one that it leads to.
+// tunnel is a client's connection and the one that it leads to.
 type tunnel struct {
 	client, far halfCloser
 	idle        *time.Timer
 	proxy       *Proxy
 }
 
-// halfCloser is a TCP connection, whose two directions end by themselves.
+// halfCloser is a TCP connection, whose two directions can be closed separately.
 type halfCloser interface {
 	net.Conn
 	CloseWrite() error
@@ -29,11 +29,7 @@ type halfCloser interface {
 // connect opens a tunnel, and returns when it is closed.
 func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	to, err := p.route(r.URL.Host)
-	var far net.Conn
-	if err == nil {
-		far, err = p.dial(r.Context(), to)
-	}
+	to, far, err := p.reach(r)
 	conn, buffered, hijackErr := http.NewResponseController(w).Hijack()
 	if hijackErr != nil {
 		p.log.Error("proxy", "error", hijackErr)
@@ -42,15 +38,31 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	if err == nil {
-		t := &tunnel{client: conn.(halfCloser), far: far.(halfCloser), proxy: p}
-		if err = p.open(t); err == nil {
-			sent, received := t.run(buffered.Reader)
-			p.log.Debug("tunnel", "host", r.URL.Host, "to", to, "client", r.RemoteAddr, "sent", sent, "received", received, "took", time.Since(start))
-			return
-		}
-		_ = far.Close()
+	if err != nil {
+		p.refuseTunnel(conn, r, err)
+		return
 	}
+	t := &tunnel{client: conn.(halfCloser), far: far.(halfCloser), proxy: p}
+	if err := p.open(t); err != nil {
+		_ = far.Close()
+		p.refuseTunnel(conn, r, err)
+		return
+	}
+	sent, received := t.run(buffered.Reader)
+	p.log.Debug("tunnel", "host", r.URL.Host, "to", to, "client", r.RemoteAddr, "sent", sent, "received", received, "took", time.Since(start))
+}
+
+// reach connects to where a tunnel leads.
+func (p *Proxy) reach(r *http.Request) (to string, far net.Conn, err error) {
+	if to, err = p.route(r.URL.Host); err != nil {
+		return to, nil, err
+	}
+	far, err = p.dial(r.Context(), to)
+	return to, far, err
+}
+
+// refuseTunnel answers a client that gets no tunnel, and closes its connection.
+func (p *Proxy) refuseTunnel(conn net.Conn, r *http.Request, err error) {
 	p.logRefusal(r, err)
 	_ = conn.SetDeadline(time.Now().Add(p.limits.Refused))
 	_ = refuse(conn, r, err)
@@ -75,7 +87,8 @@ func (p *Proxy) dial(ctx context.Context, to string) (net.Conn, error) {
 	return nil, &refusal{http.StatusBadGateway, "the host does not answer", fmt.Sprintf("%s does not answer: %v.", to, err)}
 }
 
-// refuse answers a CONNECT. It is written by hand for the words of the status line.
+// refuse answers a CONNECT. It writes the answer itself to choose the words of the status
+// line.
 func refuse(conn net.Conn, r *http.Request, err error) error {
 	body := err.Error() + "\n"
 	answer := http.Response{
@@ -90,27 +103,26 @@ func refuse(conn net.Conn, r *http.Request, err error) error {
 	return answer.Write(conn)
 }
 
-// open counts a tunnel in, unless there are enough or the proxy shuts down.
+// open counts the tunnel, unless too many are open or the proxy shuts down.
 func (p *Proxy) open(t *tunnel) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.closing:
-		return &refusal{http.StatusServiceUnavailable, "the proxy shuts down", "the proxy shuts down."}
+		return &refusal{http.StatusServiceUnavailable, "the proxy is shutting down", "the proxy shuts down."}
 	case len(p.tunnels) >= p.limits.Tunnels:
-		return &refusal{http.StatusServiceUnavailable, "too many tunnels", fmt.Sprintf("%d tunnels are open, which is the most there may be.", len(p.tunnels))}
+		return &refusal{http.StatusServiceUnavailable, "too many tunnels", fmt.Sprintf("%d tunnels are open, which is the limit.", len(p.tunnels))}
 	}
 	t.idle = time.AfterFunc(p.limits.Idle, t.close)
 	p.tunnels[t] = true
 	return nil
 }
 
-// run passes bytes until both sides have ended, or one failed, or nothing went
-// through for too long. first reads from the client, what was read ahead of it
-// included.
+// run copies bytes until both sides have ended, one has failed, or nothing was copied for
+// too long. first reads from the client, starting with what was read ahead.
 func (t *tunnel) run(first io.Reader) (sent, received int64) {
 	defer t.end()
-	_ = t.client.SetDeadline(time.Time{}) // the HTTP server's
+	_ = t.client.SetDeadline(time.Time{}) // remove the HTTP server's deadline
 	if _, err := io.WriteString(t.client, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
 		return 0, 0
 	}
@@ -124,7 +136,7 @@ func (t *tunnel) run(first io.Reader) (sent, received int64) {
 	return sent, received
 }
 
-// pass copies one direction to its end, and tells the other side of the end.
+// pass copies one direction to its end, then ends it for the other side.
 func (t *tunnel) pass(to halfCloser, from io.Reader) int64 {
 	n, err := io.Copy(to, activity{from, t})
 	if err == nil {
@@ -136,7 +148,7 @@ func (t *tunnel) pass(to halfCloser, from io.Reader) int64 {
 	return n
 }
 
-// activity reads, and puts off the end of an idle tunnel.
+// activity is a reader that postpones the deadline of an idle tunnel.
 type activity struct {
 	io.Reader
 	tunnel *tunnel
@@ -175,11 +187,12 @@ func (t *tunnel) end() {
 	t.proxy.ended.Signal()
 }
 
-// newForward forwards requests without TLS, for hosts that are let through.
+// newForward returns the handler that forwards requests without TLS to hosts that are let
+// through.
 func (p *Proxy) newForward() httputil.ReverseProxy {
 	return httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.Out.URL.RawQuery = r.In.URL.RawQuery // all of it: ReverseProxy takes out what Go can't parse
+			r.Out.URL.RawQuery = r.In.URL.RawQuery // keep what ReverseProxy removes because Go can't parse it
 			for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 				if values, ok := r.In.Header[name]; ok {
 					r.Out.Header[name] = values // the client's own
@@ -188,7 +201,7 @@ func (p *Proxy) newForward() httputil.ReverseProxy {
 		},
 		Transport: &http.Transport{
 			DialContext: p.others.DialContext, IdleConnTimeout: keepAlive,
-			DisableCompression: true, // or bodies would change
+			DisableCompression: true, // decompressing would change bodies
 		},
 		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
@@ -203,7 +216,7 @@ func (p *Proxy) newForward() httputil.ReverseProxy {
 	}
 }
 
-// logRefusal tells of the host alone: paths and queries may hold secrets.
+// logRefusal logs only the host, because paths and queries may contain secrets.
 func (p *Proxy) logRefusal(r *http.Request, err error) {
 	p.log.Info("proxy refuses", "host", r.URL.Host, "client", r.RemoteAddr, "status", statusOf(err), "error", err)
 }

@@ -1,6 +1,6 @@
-// Package scram makes what Postgres keeps of a password, so that CREATE ROLE and ALTER
-// ROLE need not name the password itself: statements are logged, and seen by whoever
-// may see what others run.
+// Package scram computes what Postgres stores of a password, so that CREATE ROLE and ALTER
+// ROLE needn't contain the password itself: statements are logged, and other roles may see
+// them.
 package scram
 
 import (
@@ -12,15 +12,17 @@ import (
 	"fmt"
 )
 
-// Postgres's own choices. Source: PostgreSQL, src/include/common/scram-common.h.
+// The same parameters that Postgres uses. Source: PostgreSQL,
+// src/include/common/scram-common.h.
 const (
 	iterations = 4096
 	saltBytes  = 16
 )
 
-// Verifier returns the SCRAM-SHA-256 verifier of a password of printable ASCII, which
-// SASLprep leaves as it is, with a fresh salt. Postgres takes it in place of the password.
-// Source: RFC 5802, section 3; PostgreSQL documentation, "pg_authid".
+// Verifier returns the SCRAM-SHA-256 verifier, with a fresh salt, of a password. The
+// password must be printable ASCII, which SASLprep doesn't change. Postgres accepts the
+// verifier in place of the password. Source: RFC 5802, section 3; PostgreSQL documentation,
+// "pg_authid".
 func Verifier(password string) string {
 	salt := make([]byte, saltBytes)
 	_, _ = rand.Read(salt) // never fails
@@ -30,7 +32,7 @@ func Verifier(password string) string {
 func verifier(password string, salt []byte) string {
 	salted, err := pbkdf2.Key(sha256.New, password, salt, iterations, sha256.Size)
 	if err != nil {
-		panic(err) // the sizes are good
+		panic(err) // the sizes are valid
 	}
 	stored := sha256.Sum256(keyed(salted, "Client Key"))
 	text := base64.StdEncoding.EncodeToString

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The exchange of RFC 7677, section 3: its server signature and client proof follow
-// from the two keys of this verifier.
+// The exchange in RFC 7677, section 3: its server signature and client proof follow from
+// the two keys of this verifier.
 func TestVerifier(t *testing.T) {
 	t.Parallel()
 	salt, err := base64.StdEncoding.DecodeString("W22ZaJ0SNY7soEsUEjb6gQ==")
@@ -18,6 +18,6 @@ func TestVerifier(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if one := Verifier("pencil"); Verifier("pencil") == one {
-		t.Error("two verifiers have one salt")
+		t.Error("two verifiers have the same salt")
 	}
 }

@@ -4,15 +4,20 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-
-	"github.com/gin-gonic/gin"
+	"strings"
+	"sync"
 
 	"github.com/mocktenant/mocktenant/internal/admin"
+	"github.com/mocktenant/mocktenant/internal/console"
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/graph"
+	"github.com/mocktenant/mocktenant/internal/identity"
+	"github.com/mocktenant/mocktenant/internal/journal"
+	"github.com/mocktenant/mocktenant/internal/reporting"
 )
 
-// administer makes the administration ready. A request may take any time, since documents
-// are as long as they are; its client may not pause for long.
+// administer prepares the administration. A request may take any time, because documents
+// may be long, but its client must not pause for long.
 func (s *Server) administer(ctx context.Context) error {
 	q, now := db.New(s.pool), s.config.Now()
 	if s.config.AdminKey != "" {
@@ -24,26 +29,73 @@ func (s *Server) administer(ctx context.Context) error {
 	if s.config.AdminAddr != "" && !open {
 		good, err := q.GoodAdminKeyExists(ctx, &now)
 		if err != nil {
-			return fmt.Errorf("look for keys of administrators: %w", err)
+			return fmt.Errorf("look for administration keys: %w", err)
 		}
 		if !good {
-			return fmt.Errorf("MOCKTENANT_ADMIN_ADDR %q: others than this machine reach it, and there is no key: set MOCKTENANT_ADMIN_KEY, make one by mocktenant admin-key create --direct, listen on 127.0.0.1, or turn it off by an empty address", s.config.AdminAddr)
+			return fmt.Errorf("MOCKTENANT_ADMIN_ADDR %q: other machines can reach it, and no key exists: set MOCKTENANT_ADMIN_KEY, make one with mocktenant admin-key create --direct, listen on 127.0.0.1, or disable it with an empty address", s.config.AdminAddr)
 		}
 	}
 	reportURL := s.config.ReportURL
 	if reportURL == "" {
 		reportURL = s.config.DatabaseURL
 	}
+	s.reports = reporting.New(reporting.Config{DB: s.pool, Now: s.config.Now, Log: s.log, URL: reportURL})
 	s.admin = admin.New(admin.Config{
-		DB: s.pool, Identity: s.identity, Now: s.config.Now, Log: s.log, Open: open, ReportURL: reportURL, Spool: int64(s.config.SpoolMegabytes) << 20,
-		Metrics: s.telemetry.Handler(), Observe: []gin.HandlerFunc{s.telemetry.Request}, Patience: s.config.Timeouts.WithDefaults().Read,
+		DB: s.pool, Identity: s.identity, Now: s.config.Now, Log: s.log, Open: open, Reports: s.reports, Spool: int64(s.config.SpoolMegabytes) << 20,
+		Journal: s.journalOrNone(), Replicas: s.replicas,
+		Routes:  sync.OnceValue(func() []string { return append(identity.Routes(), graph.Routes()...) }),
+		Metrics: s.telemetry.Handler(), Hooks: s.hooks(), Patience: s.config.Timeouts.WithDefaults().Read,
 	})
-	s.adminHTTP = s.config.Timeouts.LongServer(s.adminFront(s.admin.Handler()), s.log)
+	administration := s.admin.Handler()
+	pages, err := s.console(ctx, administration)
+	if err != nil {
+		return err
+	}
+	s.adminHTTP = s.config.Timeouts.LongServer(s.adminFront(administration, pages), s.log)
 	return nil
 }
 
-// AdminHandler is what the administration serves.
+// consoleKeyName names the secret that seals the console's sessions.
+const consoleKeyName = "console"
+
+// console returns the pages of the administration.
+func (s *Server) console(ctx context.Context, administration http.Handler) (http.Handler, error) {
+	secret, err := db.New(s.pool).ServiceSecret(ctx, consoleKeyName, s.config.Now())
+	if err != nil {
+		return nil, err
+	}
+	return console.New(console.Config{
+		Administration: administration, Secret: secret, Now: s.config.Now, Log: s.log,
+		Service: s.addresses,
+	}).Handler(), nil
+}
+
+// addresses returns the service's addresses for clients: its public URL, if it has one.
+func (s *Server) addresses() console.Addresses {
+	if public := strings.TrimSuffix(s.config.PublicURL, "/"); public != "" {
+		return console.Addresses{HTTP: public}
+	}
+	return console.Addresses{HTTP: s.url, HTTPS: s.secureURL}
+}
+
+// journalOrNone returns the journal if it records anything.
+func (s *Server) journalOrNone() *journal.Journal {
+	if s.config.JournalRate == 0 {
+		return nil
+	}
+	return s.journal
+}
+
+// AdminHandler returns the administration's handler.
 func (s *Server) AdminHandler() http.Handler { return s.adminHTTP.Handler }
 
-// Admin is the administration.
+// ConsoleURL returns the address of the administration's pages, or "".
+func (s *Server) ConsoleURL() string {
+	if s.adminURL == "" {
+		return ""
+	}
+	return s.adminURL + console.Root
+}
+
+// Admin returns the administration.
 func (s *Server) Admin() *admin.API { return s.admin }

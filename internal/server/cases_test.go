@@ -17,7 +17,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// A bugCase is one request that this or another service once answered wrongly.
+// A bugCase is a request that this or another service once answered incorrectly.
 type bugCase struct {
 	ID      string
 	Source  string // public reports of the symptom
@@ -72,7 +72,7 @@ func readBugCases(t *testing.T) (cases []bugCase) {
 	return cases
 }
 
-// casePlaceholders returns what stands in place of the names in braces.
+// casePlaceholders returns the values for the names in braces.
 func casePlaceholders(t *testing.T, s *server.Server) *strings.Replacer {
 	t.Helper()
 	writer, err := s.Identity().IssueAccessToken(identity.AccessToken{

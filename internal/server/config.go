@@ -12,127 +12,141 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/mocktenant/mocktenant/internal/front"
 	"github.com/mocktenant/mocktenant/internal/listener"
 	"github.com/mocktenant/mocktenant/internal/proxy"
 	"github.com/mocktenant/mocktenant/internal/telemetry"
 )
 
-// Config is how the service runs. The command line makes most fields flags, and names
-// their environment variables and defaults; here an empty field is off, unless it says
+// Config configures the service. The command line has a flag, an environment variable and a
+// default for most fields. Here, an empty field disables something unless its comment says
 // otherwise.
 type Config struct {
-	// HTTPAddr and HTTPSAddr are where to listen, HOST:PORT; port 0 picks a free one.
-	// No HTTPSAddr turns HTTPS off.
+	// HTTPAddr and HTTPSAddr are the addresses to listen on, HOST:PORT; port 0 picks a free
+	// one. An empty HTTPSAddr disables HTTPS.
 	HTTPAddr  string
 	HTTPSAddr string
 
-	// TLSHosts are further names and addresses for the service's certificate, besides
+	// TLSHosts are more names and addresses for the service's certificate, in addition to
 	// localhost, this host's name and the addresses it listens on; MicrosoftHosts adds
 	// Microsoft's.
 	TLSHosts       []string
 	MicrosoftHosts bool
 
-	// TLSCertFile is a certificate of the user's own, PEM with its chain, and TLSKeyFile
-	// its key, instead of one by the service's authority; read again when it changes.
+	// TLSCertFile is the user's own certificate, in PEM with its chain, and TLSKeyFile its
+	// key. They replace the certificate of the service's authority, and are read again when
+	// they change.
 	TLSCertFile string
 	TLSKeyFile  string
 
-	// AdminAddr is where to listen for administration, HOST:PORT. Beyond loopback it
-	// takes a key.
+	// AdminAddr is the address of the administration, HOST:PORT. On other addresses than
+	// loopback it requires a key.
 	AdminAddr string
 
-	// AdminKey is a key that may administer everything, at least 20 characters.
+	// AdminKey is a key for administering everything, at least 20 characters.
 	AdminKey string
 
-	// ReportURL is the database URL that report logins are given, where it isn't the
-	// service's own.
+	// ReportURL is the database URL for report logins, if it differs from the service's
+	// own.
 	ReportURL string
 
-	// Proxy makes the service a forward proxy too; Proxy.Addr is "" if it is none.
+	// Proxy makes the service a forward proxy too, unless Proxy.Addr is "".
 	Proxy proxy.Config
 
-	// AcceptProxyProtocol has connections that begin with a PROXY header, version 1 or 2,
-	// come from the address that it names, on all listeners but the proxy's. It is for
-	// services that others reach only through reverse proxies that send it.
+	// AcceptProxyProtocol gives connections that begin with a PROXY header, version 1 or 2,
+	// the address in that header, on all listeners except the proxy's. Use it only if
+	// clients can't bypass the reverse proxies that send the header.
 	AcceptProxyProtocol bool
 
 	// TrustedHops is how many reverse proxies are in front of the service, each of which
-	// adds the address that it was called from to X-Forwarded-For. The client's address is
-	// the one that the outermost added, and X-Forwarded-Proto and -Host are what links
-	// start with; 0 believes none of these headers. Where clients can also reach the
-	// service without these proxies, they can claim any address.
+	// adds its caller's address to X-Forwarded-For. The client's address is the one that
+	// the outermost proxy added, and links start with X-Forwarded-Proto and -Host. 0
+	// ignores these headers. Clients that can bypass the proxies can claim any address.
 	TrustedHops int
 
 	// ConnectionsPerAddress is how many connections a client's address may have open on
-	// each listener, all of an IPv6 /64 counting as one; 0 is any number. It doesn't hold
-	// for loopback, nor with TrustedHops, where they are all the proxy's.
+	// each listener; an IPv6 /64 counts as one address; 0 is unlimited. It has no effect on
+	// loopback, or with TrustedHops, where all connections come from the proxy.
 	ConnectionsPerAddress int
 
 	// Timeouts are how long a client may pause, on every listener; zero fields have
 	// defaults.
 	Timeouts listener.Timeouts
 
-	// PublicURL is what links in answers start with; "" has them follow each request's
+	// PublicURL is the start of links in answers; if it is "", they follow each request's
 	// scheme and Host.
 	PublicURL string
 
-	// RequestTimeout bounds the work on one request of Graph, which is then answered 503;
-	// 0: 10 seconds.
+	// RequestTimeout bounds the time for a request to Graph, which is then answered with
+	// 503; 0 means 10 seconds.
 	RequestTimeout time.Duration
 
 	// RefreshTokenLeeway is how long after its first redemption a refresh token may be
-	// redeemed again, by clients that refresh in parallel; 0: a second redemption ends all
-	// tokens of the sign-in.
+	// redeemed again, for clients that refresh in parallel. With 0, a second redemption
+	// revokes all tokens of the sign-in.
 	RefreshTokenLeeway time.Duration
 
-	// OneTimeAssertions refuses a client assertion that was used before, by its jti. MSAL
-	// for Python and for Node use one again, for ten minutes.
+	// OneTimeAssertions refuses a client assertion whose jti was used before. MSAL for
+	// Python and for Node reuse an assertion for ten minutes.
 	OneTimeAssertions bool
 
-	// IssuerNetworks are networks (CIDR), besides public ones, from which the keys of
-	// federated credentials' issuers are fetched.
+	// IssuerNetworks are networks (CIDR), in addition to public ones, from which the keys
+	// of federated credentials' issuers may be fetched.
 	IssuerNetworks []string
 
-	// DatabaseWait is how long Start waits for a database that can't be
-	// reached yet.
+	// DatabaseWait is how long Start waits for an unreachable database.
 	DatabaseWait time.Duration
 
-	// TenantConnections is how many of the database's connections one tenant may use at
-	// a time, for lists, counts and changes that wait for others; 0 means a quarter of
-	// them (pool_max_conns). Who wants more waits for its tenant's others.
+	// TenantConnections is how many database connections a tenant may use at a time for
+	// lists, counts and changes that wait for others; 0 means a quarter of all
+	// (pool_max_conns). Further calls wait for others of the same tenant.
 	TenantConnections int
 
-	// ShutdownDelay is how long Shutdown goes on serving, not ready any more,
-	// before it stops listening.
+	// ShutdownDelay is how long Shutdown keeps serving, unready, before it stops listening.
 	ShutdownDelay time.Duration
 
-	// SeedDir is a folder of documents, *.json and *.yaml: each is kept as the seed of
-	// its name and, when it comes for the first time, made a tenant.
+	// SeedDir is a folder with documents, *.json and *.yaml. Each becomes a seed, named
+	// like its file, and the first time also a tenant.
 	SeedDir string
 
-	// SpoolMegabytes is how much the temporary files of all imports and exports may have
+	// SpoolMegabytes is the limit for the temporary files of all imports and exports
 	// together, in MB of 2^20 bytes; 0 means 4096.
 	SpoolMegabytes int
 
-	// NoGathering gives each request a statement of its own, rather than letting those
-	// that come at the same time share one.
+	// JournalRate is how many requests a second the journal takes in at most, on this
+	// replica. What is beyond is dropped and counted for its tenant. 0 records nothing.
+	JournalRate int
+
+	// JournalMegabytes is the limit for requests that wait to be written, in MB of 2^20
+	// bytes; 0 means 32.
+	JournalMegabytes int
+
+	// JournalBodyKilobytes is how much of a body the journal keeps, in KB of 2^10 bytes; 0
+	// means 16.
+	JournalBodyKilobytes int
+
+	// NoGathering gives each request its own statement instead of sharing one among
+	// concurrent requests.
 	NoGathering bool
 
-	// DatabaseURL is filled by the caller, who may start a database first.
+	// DatabaseURL is set by the caller, who may start a database first.
 	DatabaseURL string
 
-	// SQLRole is a role of the database that may read and change the rows of tenants,
-	// users, applications and partners; "": none.
+	// SQLRole is a database role that may read and change the rows of tenants, users,
+	// applications and partners; "" for none.
 	SQLRole string
 
 	// Demo makes the demo tenant.
 	Demo bool
 
-	// OpenTelemetry sends traces and metrics to where the OTEL_… variables of the
-	// process's environment say; nil sends none, whatever they say.
+	// OpenTelemetry sends traces and metrics to where the process's OTEL_… variables say;
+	// nil ignores the variables.
 	OpenTelemetry *telemetry.Exporters
 
-	// Version and Commit are what metrics and traces say that the program was built from.
+	// Hooks see every request of Graph, the authority and the administration.
+	Hooks []front.Hook
+
+	// Version and Commit describe the build in metrics and traces.
 	Version string
 	Commit  string
 
@@ -140,20 +154,19 @@ type Config struct {
 	Log *slog.Logger     // nil discards
 }
 
-// Validate says which setting is wrong, and how.
+// Validate returns an error that names the invalid setting and how to correct it.
 func (c *Config) Validate() error {
 	return errors.Join(
-		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(), c.validateClients(), c.validateShutdownDelay(), c.validateTenantConnections(), c.validateRefreshTokenLeeway(), c.validateIssuerNetworks(), c.validateSpool(), c.validateTelemetry(),
+		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(), c.validateClients(), c.validateShutdownDelay(), c.validateTenantConnections(), c.validateRefreshTokenLeeway(), c.validateIssuerNetworks(), c.validateSpool(), c.validateJournal(), c.validateTelemetry(),
 	)
 }
 
-// Loopback tells whether only this machine can reach the service.
+// Loopback reports whether only this machine can reach the service.
 func (c *Config) Loopback() bool {
 	return loopback(c.HTTPAddr) && (c.HTTPSAddr == "" || loopback(c.HTTPSAddr)) && (c.Proxy.Addr == "" || loopback(c.Proxy.Addr))
 }
 
-// AdminLoopback tells whether only this machine, or nobody, can reach the
-// administration.
+// AdminLoopback reports whether only this machine, or nobody, can reach the administration.
 func (c *Config) AdminLoopback() bool {
 	return c.AdminAddr == "" || loopback(c.AdminAddr)
 }
@@ -185,12 +198,12 @@ func (c *Config) validateHTTPSAddr() error {
 	return validateAddr("MOCKTENANT_HTTPS_ADDR", c.HTTPSAddr)
 }
 
-// minAdminKey is how short a key of an administrator may be.
+// minAdminKey is the minimum length of an administration key.
 const minAdminKey = 20
 
 func (c *Config) validateAdmin() error {
 	if c.AdminKey != "" && len(c.AdminKey) < minAdminKey {
-		return fmt.Errorf("MOCKTENANT_ADMIN_KEY has %d characters: want %d at least", len(c.AdminKey), minAdminKey)
+		return fmt.Errorf("MOCKTENANT_ADMIN_KEY has %d characters: want at least %d", len(c.AdminKey), minAdminKey)
 	}
 	if c.ReportURL != "" {
 		if _, err := pgx.ParseConfig(c.ReportURL); err != nil {
@@ -240,7 +253,7 @@ func (c *Config) validateShutdownDelay() error {
 	return nil
 }
 
-// maxRefreshTokenLeeway is how long a redeemed token may be good at most.
+// maxRefreshTokenLeeway bounds RefreshTokenLeeway.
 const maxRefreshTokenLeeway = 24 * time.Hour
 
 func (c *Config) validateRefreshTokenLeeway() error {
@@ -273,6 +286,21 @@ func (c *Config) validateSpool() error {
 	return nil
 }
 
+func (c *Config) validateJournal() error {
+	switch {
+	case c.JournalRate < 0:
+		return fmt.Errorf("MOCKTENANT_JOURNAL_RATE %d: want 0, which records nothing, or more", c.JournalRate)
+	case c.JournalMegabytes < 0:
+		return fmt.Errorf("MOCKTENANT_JOURNAL_MEGABYTES %d: want 1 or more", c.JournalMegabytes)
+	case c.JournalBodyKilobytes < 0 || c.JournalBodyKilobytes > maxJournalBody:
+		return fmt.Errorf("MOCKTENANT_JOURNAL_BODY_KILOBYTES %d: want 1 to %d", c.JournalBodyKilobytes, maxJournalBody)
+	}
+	return nil
+}
+
+// maxJournalBody is the longest body that a front takes, in KB.
+const maxJournalBody = 1 << 10
+
 func (c *Config) validateTelemetry() error {
 	if c.OpenTelemetry == nil {
 		return nil
@@ -286,12 +314,23 @@ func (c *Config) validatePublicURL() error {
 	}
 	u, err := url.Parse(c.PublicURL)
 	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case err != nil || !isOrigin(u):
 		return fmt.Errorf("MOCKTENANT_PUBLIC_URL %q: want http(s)://HOST[:PORT]", c.PublicURL)
 	case strings.Trim(u.Path, "/") != "":
-		return fmt.Errorf("MOCKTENANT_PUBLIC_URL %q: want http(s)://HOST[:PORT] with no path: Microsoft's clients take the first part of an authority's path for the tenant. Give the service a host of its own", c.PublicURL)
+		return fmt.Errorf("MOCKTENANT_PUBLIC_URL %q: want http(s)://HOST[:PORT] with no path: Microsoft's clients expect the tenant as the first part of an authority's path. Give the service its own host", c.PublicURL)
 	}
 	return nil
+}
+
+// isOrigin reports whether a URL has a scheme and a host, but nothing besides a path.
+func isOrigin(u *url.URL) bool {
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return false
+	}
+	rest := *u
+	rest.Scheme, rest.Host, rest.Path, rest.RawPath = "", "", "", ""
+	rest.ForceQuery = false
+	return u.Host != "" && rest == url.URL{}
 }
 
 func (c *Config) validateClients() error {
@@ -299,14 +338,14 @@ func (c *Config) validateClients() error {
 	case c.TrustedHops < 0:
 		return fmt.Errorf("MOCKTENANT_TRUSTED_HOPS %d: want 0 or more", c.TrustedHops)
 	case c.ConnectionsPerAddress < 0:
-		return fmt.Errorf("MOCKTENANT_CONNECTIONS_PER_ADDRESS %d: want 0, for any number, or more", c.ConnectionsPerAddress)
+		return fmt.Errorf("MOCKTENANT_CONNECTIONS_PER_ADDRESS %d: want 0 (unlimited) or more", c.ConnectionsPerAddress)
 	case c.TrustedHops > 0 && c.AcceptProxyProtocol:
-		return fmt.Errorf("MOCKTENANT_TRUSTED_HOPS %d: want no MOCKTENANT_ACCEPT_PROXY_PROTOCOL with it: each tells the client's address", c.TrustedHops)
+		return fmt.Errorf("MOCKTENANT_TRUSTED_HOPS %d: want no MOCKTENANT_ACCEPT_PROXY_PROTOCOL with it, because both set the client's address", c.TrustedHops)
 	}
 	return nil
 }
 
-// clients is how the service's listeners treat who connects.
+// clients returns the configuration of the service's listeners.
 func (c *Config) clients(log *slog.Logger) listener.Config {
 	most := c.ConnectionsPerAddress
 	if c.TrustedHops > 0 {
@@ -315,7 +354,7 @@ func (c *Config) clients(log *slog.Logger) listener.Config {
 	return listener.Config{Timeouts: c.Timeouts, PerAddress: most, ProxyProtocol: c.AcceptProxyProtocol, Log: log}
 }
 
-// namesMicrosoft tells whether the certificate is to name Microsoft's hosts.
+// namesMicrosoft reports whether the certificate must name Microsoft's hosts.
 func (c *Config) namesMicrosoft() bool { return c.MicrosoftHosts || c.Proxy.Addr != "" }
 
 func (c *Config) validateProxy() error {
@@ -323,9 +362,9 @@ func (c *Config) validateProxy() error {
 	case c.Proxy.Addr == "":
 		return nil
 	case c.HTTPSAddr == "":
-		return fmt.Errorf("MOCKTENANT_PROXY_ADDR %q: want MOCKTENANT_HTTPS_ADDR with it, where the proxy leads to", c.Proxy.Addr)
+		return fmt.Errorf("MOCKTENANT_PROXY_ADDR %q: want MOCKTENANT_HTTPS_ADDR with it, because the proxy leads there", c.Proxy.Addr)
 	case c.PublicURL != "":
-		return fmt.Errorf("MOCKTENANT_PROXY_ADDR %q: want no MOCKTENANT_PUBLIC_URL with it: links in answers have to follow Microsoft's hosts, or clients refuse them", c.Proxy.Addr)
+		return fmt.Errorf("MOCKTENANT_PROXY_ADDR %q: want no MOCKTENANT_PUBLIC_URL with it: links in answers must have Microsoft's hosts, or clients refuse them", c.Proxy.Addr)
 	}
 	return errors.Join(validateAddr("MOCKTENANT_PROXY_ADDR", c.Proxy.Addr), c.Proxy.Validate())
 }

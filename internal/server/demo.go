@@ -4,18 +4,20 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/entity"
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-// The demo tenant is the same everywhere, as the account of a storage emulator
-// is, so that examples work as pasted and replicas that make it at once agree.
-// Its passwords and its secret are no secrets: it is for loopback.
+// The demo tenant is the same everywhere, like the account of a storage emulator, so that
+// examples work as pasted and concurrent replicas make the same one. Its passwords and its
+// secret are public: use it on loopback.
 var (
 	DemoTenantID       = uuid.MustParse("a8990e1f-ff32-408a-9f8e-78d3b9139b95")
 	DemoUserID         = uuid.MustParse("8a3d1b0f-6e4c-4f3a-8a52-3b9f1d0c7e21")
@@ -27,7 +29,7 @@ var (
 	demoSecretID                 = uuid.MustParse("71a9c3e5-0b2d-4f68-9e14-8c7d5a6b3f20")
 )
 
-// Names and credentials of the demo tenant. All its users have the one password.
+// Names and credentials of the demo tenant. All its users have the same password.
 const (
 	DemoDomain       = "demo.mocktenant.example"
 	DemoUserName     = "writer@" + DemoDomain
@@ -38,13 +40,15 @@ const (
 	demoAppDisplayName  = "Demo application"
 )
 
-const (
-	readScope  = "DeviceManagementServiceConfig.Read.All"
-	writeScope = "DeviceManagementServiceConfig.ReadWrite.All"
+// What lets a caller read every entity, write it, and both.
+var (
+	readers = slices.DeleteFunc(slices.Clone(both), func(p string) bool { return slices.Contains(writers, p) })
+	writers = entity.Permissions(func(t *entity.Type) []string { return t.Write })
+	both    = entity.Permissions(func(t *entity.Type) []string { return t.Read })
 )
 
-// demoUser is one of the demo tenant's users, and what the demo applications may
-// do for them.
+// demoUser is one of the demo tenant's users, with the permissions of the demo
+// applications.
 type demoUser struct {
 	id       uuid.UUID
 	name     string
@@ -61,18 +65,17 @@ var (
 )
 
 var demoUsers = []demoUser{
-	{DemoUserID, DemoUserName, "Writer", false, []uuid.UUID{intuneAdministrator}, []string{"User.Read", readScope, writeScope}},
-	{uuid.MustParse("1f6b8c2d-3a4e-4d5f-9b07-2c1e0f9a8d43"), "reader@" + DemoDomain, "Reader", false, nil, []string{"User.Read", readScope}},
-	{uuid.MustParse("6d0e9f1a-8b7c-4a3d-b2e5-4f3c2d1b0a65"), "nobody@" + DemoDomain, "Nobody", false, nil, []string{"User.Read"}},
-	{uuid.MustParse("b3c4d5e6-7f80-4912-a3b4-c5d6e7f80912"), "disabled@" + DemoDomain, "Disabled", true, nil, []string{"User.Read", readScope, writeScope}},
-	{uuid.MustParse("e9d8c7b6-a594-4837-8261-504f3e2d1c0b"), "admin@" + DemoDomain, "Administrator", false, []uuid.UUID{globalAdministrator}, []string{"User.Read", readScope, writeScope}},
+	{id: DemoUserID, name: DemoUserName, given: "Writer", roles: []uuid.UUID{intuneAdministrator}, scopes: append([]string{"User.Read"}, both...)},
+	{id: uuid.MustParse("1f6b8c2d-3a4e-4d5f-9b07-2c1e0f9a8d43"), name: "reader@" + DemoDomain, given: "Reader", scopes: append([]string{"User.Read"}, readers...)},
+	{id: uuid.MustParse("6d0e9f1a-8b7c-4a3d-b2e5-4f3c2d1b0a65"), name: "nobody@" + DemoDomain, given: "Nobody", scopes: []string{"User.Read"}},
+	{id: uuid.MustParse("b3c4d5e6-7f80-4912-a3b4-c5d6e7f80912"), name: "disabled@" + DemoDomain, given: "Disabled", disabled: true, scopes: append([]string{"User.Read"}, both...)},
+	{id: uuid.MustParse("e9d8c7b6-a594-4837-8261-504f3e2d1c0b"), name: "admin@" + DemoDomain, given: "Administrator", roles: []uuid.UUID{globalAdministrator}, scopes: append([]string{"User.Read"}, both...)},
 }
 
-// demoSecretLifetime is long enough for any demonstration.
+// demoSecretLifetime is longer than any demonstration.
 const demoSecretLifetime = 100 * 365 * 24 * time.Hour
 
-// createDemo makes the demo tenant, its users and its applications, where they
-// are not there yet.
+// createDemo makes the demo tenant, its users and its applications if they don't exist yet.
 func createDemo(ctx context.Context, pool *db.Pool, now time.Time) error {
 	password, err := identity.HashPassword(DemoPassword)
 	if err == nil {
@@ -126,7 +129,7 @@ func (d demo) createApplications(ctx context.Context) error {
 	} {
 		a.TenantID, a.CreatedAt = DemoTenantID, d.now
 		a.SpaRedirectUris = pages
-		a.RequiredScopes, a.RequiredRoles = []string{"User.Read", writeScope}, []string{writeScope}
+		a.RequiredScopes, a.RequiredRoles = append([]string{"User.Read"}, writers...), writers
 		if _, err := d.CreateApplication(ctx, a); err != nil {
 			return err
 		}
@@ -140,7 +143,7 @@ func (d demo) createApplications(ctx context.Context) error {
 		return err
 	}
 	return d.GrantRoles(ctx, db.GrantRolesParams{
-		TenantID: DemoTenantID, ClientID: DemoClientID, Roles: []string{readScope, writeScope}, CreatedAt: d.now,
+		TenantID: DemoTenantID, ClientID: DemoClientID, Roles: both, CreatedAt: d.now,
 	})
 }
 
@@ -167,7 +170,7 @@ func (d demo) createUsers(ctx context.Context, passwordHash string) error {
 	return nil
 }
 
-// DemoAccessToken is what a token of the demo user holds.
+// DemoAccessToken describes a token of the demo user.
 func DemoAccessToken(scopes []string, lifetime time.Duration) identity.AccessToken {
 	return identity.AccessToken{
 		TenantID: DemoTenantID, ObjectID: DemoUserID, AppID: DemoClientID, AppName: demoAppDisplayName,
@@ -175,8 +178,7 @@ func DemoAccessToken(scopes []string, lifetime time.Duration) identity.AccessTok
 	}
 }
 
-// DemoAppOnlyAccessToken is what a token of the demo application in its own
-// name holds.
+// DemoAppOnlyAccessToken describes a token of the demo application without a user.
 func DemoAppOnlyAccessToken(roles []string, lifetime time.Duration) identity.AccessToken {
 	return identity.AccessToken{
 		TenantID: DemoTenantID, ObjectID: demoServicePrincipalID, AppID: DemoClientID, AppName: demoAppDisplayName,

@@ -10,10 +10,11 @@ import (
 	"strings"
 
 	"github.com/mocktenant/mocktenant/internal/certs"
+	"github.com/mocktenant/mocktenant/internal/console"
 )
 
-// front is what a request passes before any other handler. After it, RemoteAddr is the
-// client's address, and URL.Scheme and Host are those by which the client came.
+// front handles a request before any other handler. After it, RemoteAddr is the client's
+// address, and URL.Scheme and Host are those that the client used.
 func (s *Server) front(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked := r.Host
@@ -29,31 +30,40 @@ func (s *Server) front(next http.Handler) http.Handler {
 		case !goodHost(r):
 			http.Error(w, "400 Bad Request: malformed Host header", http.StatusBadRequest) // as net/http says it
 		case s.config.Demo && s.own[r.URL.Path] == nil && (!s.isOurs(asked) || !s.isOurs(r.Host)):
-			http.Error(w, fmt.Sprintf("421 Misdirected Request: while the demo tenant is served, whose credentials everybody knows, names that strangers could own lead nowhere, and %q may be one. If it is yours, name it in MOCKTENANT_TLS_HOSTS.", r.Host), http.StatusMisdirectedRequest)
+			http.Error(w, fmt.Sprintf("421 Misdirected Request: while the service has the demo tenant, whose credentials are public, it doesn't answer for names that strangers could own, and %q may be one. If it is yours, add it to MOCKTENANT_TLS_HOSTS.", r.Host), http.StatusMisdirectedRequest)
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
-// adminFront is the same for the administration, whose answers hold no links. It keeps
-// the Host that was asked for: without a key, that one decides.
-func (s *Server) adminFront(next http.Handler) http.Handler {
+// adminFront does the same for the administration, whose answers contain no links. It keeps
+// the request's Host, which decides access as long as no key exists.
+func (s *Server) adminFront(next, pages http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.config.TrustedHops > 0 {
 			believeHops(r, s.config.TrustedHops)
+			host := r.Host
+			believeLinks(r, s.config.TrustedHops) // the scheme alone: it marks cookies as Secure
+			r.Host = host
 		}
 		if !goodHost(r) {
 			http.Error(w, "400 Bad Request: malformed Host header", http.StatusBadRequest)
 			return
 		}
-		next.ServeHTTP(w, r)
+		switch {
+		case wantsPage(r):
+			welcomeAdministrator(w, r)
+		case console.Serves(r.URL.Path):
+			pages.ServeHTTP(w, r)
+		default:
+			next.ServeHTTP(w, r)
+		}
 	})
 }
 
-// believeHops takes the client's address from X-Forwarded-For, to whose end each proxy
-// adds the address that it was called from. A request that passed fewer proxies keeps
-// its own.
+// believeHops sets the client's address from X-Forwarded-For, to whose end each proxy adds
+// its caller's address. A request that passed fewer proxies keeps its own.
 func believeHops(r *http.Request, hops int) {
 	all := elements(r.Header["X-Forwarded-For"])
 	if len(all) < hops {
@@ -68,8 +78,8 @@ func believeHops(r *http.Request, hops int) {
 	}
 }
 
-// believeLinks takes what links start with from X-Forwarded-Proto and -Host: of a list,
-// what the outermost proxy added to it; most proxies send one value, their own.
+// believeLinks sets the start of links from X-Forwarded-Proto and -Host. From a list it
+// uses what the outermost proxy added; most proxies send a single value of their own.
 func believeLinks(r *http.Request, hops int) {
 	outermost := func(name string) string {
 		all := elements(r.Header[name])
@@ -86,7 +96,7 @@ func believeLinks(r *http.Request, hops int) {
 	}
 }
 
-// elements are those of a list header (RFC 9110 section 5.6.1).
+// elements returns the elements of a list header (RFC 9110 section 5.6.1).
 func elements(values []string) []string {
 	var all []string
 	for _, value := range values {
@@ -99,9 +109,9 @@ func elements(values []string) []string {
 	return all
 }
 
-// goodHost tells whether a request's Host is HOST or HOST:PORT: it becomes a part of
-// links. net/http checks the header of HTTP/1.1, loosely, and not the :authority of
-// HTTP/2. HTTP/1.0, which health checks speak, may have none.
+// goodHost reports whether a request's Host, which becomes part of links, is HOST or
+// HOST:PORT. net/http checks the HTTP/1.1 header only loosely, and the :authority of HTTP/2
+// not at all. HTTP/1.0, which health checks use, needs none.
 func goodHost(r *http.Request) bool {
 	if r.Host == "" {
 		return !r.ProtoAtLeast(1, 1)
@@ -129,12 +139,13 @@ func cutPort(hostPort string) (host, port string) {
 	return hostPort[:i], hostPort[i+1:]
 }
 
-// unownable end names that nobody can register: RFC 6761, and of clusters and containers.
+// unownable are suffixes of names that nobody can register: those of RFC 6761, and of
+// clusters and containers.
 var unownable = []string{".localhost", ".test", ".example", ".invalid", ".internal", ".svc.cluster.local"}
 
-// isOurs tells whether a Host is an address, or a name that no stranger can own, or one
-// of the service's. A page of a stranger's name that DNS leads here ("rebinding") has the
-// rights of a page of the service, and the demo tenant's password is public.
+// isOurs reports whether a Host is an address, a name that no stranger can own, or one of
+// the service's. If DNS leads a stranger's name here ("rebinding"), its page has the rights
+// of a page of the service, and the demo tenant's password is public.
 func (s *Server) isOurs(hostPort string) bool {
 	host, _ := cutPort(hostPort)
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
@@ -148,7 +159,7 @@ func (s *Server) isOurs(hostPort string) bool {
 		slices.Contains(certs.MicrosoftHosts, host) || slices.ContainsFunc(s.hosts, func(of string) bool { return matchesHost(of, host) })
 }
 
-// matchesHost tells whether a host is the one that a certificate names, be it *.NAME.
+// matchesHost reports whether a certificate's name, which may be *.NAME, covers a host.
 func matchesHost(of, host string) bool {
 	of = strings.ToLower(of)
 	if below, ok := strings.CutPrefix(of, "*"); ok {

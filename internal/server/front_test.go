@@ -35,7 +35,7 @@ func passwordForm(password string) string {
 
 var tokenPath = "/" + server.DemoTenantID.String() + "/oauth2/v2.0/token"
 
-// addressIn is the address for which an access token was issued.
+// addressIn returns the address in an access token.
 func addressIn(t *testing.T, body []byte) string {
 	t.Helper()
 	var answer struct {
@@ -56,7 +56,7 @@ func addressIn(t *testing.T, body []byte) string {
 	return claims.IPAddr
 }
 
-// Of X-Forwarded-For, what the trusted proxies added is believed, and nothing else.
+// Only what the trusted proxies added to X-Forwarded-For is believed.
 func TestTrustedHops(t *testing.T) {
 	t.Parallel()
 	services := make([]*server.Server, 3)
@@ -103,7 +103,8 @@ func TestTrustedHops(t *testing.T) {
 	}
 }
 
-// lastAudited is from where the last call of an outcome to the administration came.
+// lastAudited returns the address of the last audited call to the administration with an
+// outcome.
 func lastAudited(t *testing.T, s *server.Server, outcome string) (address string) {
 	t.Helper()
 	if err := s.Pool().QueryRow(t.Context(), "SELECT address FROM audit_entries WHERE outcome = $1::audit_outcome ORDER BY at DESC, id DESC LIMIT 1", outcome).Scan(&address); err != nil {
@@ -112,7 +113,7 @@ func lastAudited(t *testing.T, s *server.Server, outcome string) (address string
 	return address
 }
 
-// Links follow what the trusted proxy says that the client asked for, in a batch too.
+// Links follow what the trusted proxy says that the client requested, also in a batch.
 func TestForwardedLinks(t *testing.T) {
 	t.Parallel()
 	tenant := dbtest.NewTenant(t)
@@ -121,14 +122,14 @@ func TestForwardedLinks(t *testing.T) {
 		proto, host string
 		want        string
 	}{
-		{0, "https", "graph.example.test", "http://mock.test"},
-		{1, "https", "graph.example.test:444", "https://graph.example.test:444"},
-		{1, "HTTPS", "", "https://mock.test"},
-		{1, "", "graph.example.test", "http://graph.example.test"},
-		{1, "http, https", "a.test, graph.example.test", "https://graph.example.test"},
-		{2, "https, http", "graph.example.test, b.test", "https://graph.example.test"},
-		{2, "https", "graph.example.test", "https://graph.example.test"}, // the inner proxy left it as it was
-		{1, "gopher", "", "http://mock.test"},
+		{proto: "https", host: "graph.example.test", want: "http://mock.test"},
+		{hops: 1, proto: "https", host: "graph.example.test:444", want: "https://graph.example.test:444"},
+		{hops: 1, proto: "HTTPS", want: "https://mock.test"},
+		{hops: 1, host: "graph.example.test", want: "http://graph.example.test"},
+		{hops: 1, proto: "http, https", host: "a.test, graph.example.test", want: "https://graph.example.test"},
+		{hops: 2, proto: "https, http", host: "graph.example.test, b.test", want: "https://graph.example.test"},
+		{hops: 2, proto: "https", host: "graph.example.test", want: "https://graph.example.test"}, // the inner proxy left it as it was
+		{hops: 1, proto: "gopher", want: "http://mock.test"},
 	} {
 		s := start(t, server.Config{DatabaseURL: dbtest.URL(t), TrustedHops: tt.hops})
 		ask := func(method, path, body string) string {
@@ -156,7 +157,7 @@ func TestForwardedLinks(t *testing.T) {
 	}
 }
 
-// By HTTPS the links of a batch lead to HTTPS.
+// The links in a batch sent over HTTPS lead to HTTPS.
 func TestBatchLinksByHTTPS(t *testing.T) {
 	t.Parallel()
 	tenant := dbtest.NewTenant(t)
@@ -176,7 +177,7 @@ func TestBatchLinksByHTTPS(t *testing.T) {
 	}
 }
 
-// proxyHeader is what a reverse proxy sends first on a connection.
+// proxyHeader returns the header that a reverse proxy sends first on a connection.
 func proxyHeader(t *testing.T, version byte, from string) []byte {
 	t.Helper()
 	h := proxyproto.HeaderProxyFromAddrs(version, &net.TCPAddr{IP: net.ParseIP(from), Port: 4711}, &net.TCPAddr{IP: net.ParseIP(from), Port: 443})
@@ -187,7 +188,7 @@ func proxyHeader(t *testing.T, version byte, from string) []byte {
 	return b
 }
 
-// dialAs connects as a reverse proxy for a client does; "" sends no header.
+// dialAs connects like a reverse proxy for a client; "" sends no header.
 func dialAs(t *testing.T, base string, version byte, from string) net.Conn {
 	t.Helper()
 	scheme, addr, _ := strings.Cut(base, "://")
@@ -206,8 +207,8 @@ func dialAs(t *testing.T, base string, version byte, from string) net.Conn {
 	return c
 }
 
-// ask asks over a connection, and returns the answer's status and body; 0 if there is no
-// answer.
+// ask sends a request over a connection, and returns the answer's status and body; 0
+// without an answer.
 func ask(t *testing.T, c net.Conn, method, path, contentType, body string) (int, []byte) {
 	t.Helper()
 	_, _ = fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", method, path, contentType, len(body), body)
@@ -220,7 +221,7 @@ func ask(t *testing.T, c net.Conn, method, path, contentType, body string) (int,
 	return response.StatusCode, text
 }
 
-// behindProxy is a service that gets PROXY headers.
+// behindProxy starts a service that accepts PROXY headers.
 func behindProxy(t *testing.T, most int, now func() time.Time) *server.Server {
 	t.Helper()
 	return start(t, server.Config{
@@ -229,7 +230,7 @@ func behindProxy(t *testing.T, most int, now func() time.Time) *server.Server {
 	})
 }
 
-// A PROXY header says from where a client comes; without the setting it is no HTTP.
+// A PROXY header tells the client's address; without the setting it isn't valid HTTP.
 func TestProxyProtocol(t *testing.T) {
 	t.Parallel()
 	s := behindProxy(t, 0, nil)
@@ -247,11 +248,11 @@ func TestProxyProtocol(t *testing.T) {
 				}
 			}
 			if status, body := ask(t, dialAs(t, s.AdminURL(), version, from), "GET", "/v1/tenants", "", ""); status != 401 || lastAudited(t, s, "denied") != want {
-				t.Errorf("the administration by version %d from %q: %d %s, audited %s", version, from, status, body, lastAudited(t, s, "denied"))
+				t.Errorf("the administration, version %d from %q: %d %s, audited %s", version, from, status, body, lastAudited(t, s, "denied"))
 			}
 		}
 	}
-	off := start(t, server.Config{AdminAddr: "127.0.0.1:0", AdminKey: adminKey, DatabaseURL: dbtest.URL(t)})
+	off := start(t, server.Config{AdminAddr: "127.0.0.1:0", AdminKey: adminKey, DatabaseURL: dbtest.NewDatabase(t)})
 	for _, base := range []string{off.URL(), off.AdminURL(), s.ProxyURL()} {
 		if status, body := ask(t, dialAs(t, base, 1, "203.0.113.9"), "GET", "/livez", "", ""); status != 400 && status != 0 {
 			t.Errorf("%s, unasked: %d %s", base, status, body)
@@ -259,7 +260,7 @@ func TestProxyProtocol(t *testing.T) {
 	}
 }
 
-// One who guesses passwords behind a reverse proxy locks nobody else out.
+// A password guesser behind a reverse proxy locks nobody else out.
 func TestLockoutBehindProxy(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -278,7 +279,7 @@ func TestLockoutBehindProxy(t *testing.T) {
 		}
 	}
 	if body := signIn(dialAs(t, s.URL(), 1, "203.0.113.9"), server.DemoUserName, server.DemoPassword); !strings.Contains(body, "50053") {
-		t.Errorf("the attacker by another connection: %s", body)
+		t.Errorf("the attacker on another connection: %s", body)
 	}
 	for _, from := range []string{"203.0.113.10", ""} {
 		if body := signIn(dialAs(t, s.URL(), 2, from), server.DemoUserName, server.DemoPassword); !strings.Contains(body, "access_token") {
@@ -287,7 +288,8 @@ func TestLockoutBehindProxy(t *testing.T) {
 	}
 }
 
-// An address has so many connections, on each listener, and one that ends makes room.
+// The number of connections from an address is limited on each listener; when one ends,
+// another can open.
 func TestConnectionsPerAddress(t *testing.T) {
 	t.Parallel()
 	s := behindProxy(t, 2, nil)
@@ -323,17 +325,17 @@ func TestConnectionsPerAddress(t *testing.T) {
 			_ = first.Close()
 			for deadline := time.Now().Add(patience); !gets(dialAs(t, base, 2, "203.0.113.9")); {
 				if time.Now().After(deadline) {
-					t.Fatal("the one that ended makes no room")
+					t.Fatal("closing a connection makes no room")
 				}
 			}
 		})
 	}
 }
 
-// Host, and :authority, which net/http passes as it comes, are a host or nothing.
+// Host, and :authority, which net/http passes on unchecked, are a host or empty.
 func TestBadHosts(t *testing.T) {
 	t.Parallel()
-	s := start(t, server.Config{HTTPSAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", AdminKey: adminKey, DatabaseURL: dbtest.URL(t)})
+	s := start(t, server.Config{HTTPSAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", AdminKey: adminKey, DatabaseURL: dbtest.NewDatabase(t)})
 	for host, good := range map[string]bool{
 		"localhost": true, "LOCALHOST:8080": true, "a.b-c_d.example.": true, "127.0.0.1:1": true, "[::1]": true, "[::1]:8443": true, "localhost:": true,
 		"": false, ":80": false, "a b": false, `a"b`: false, "a/b": false, "a\\b": false, "a@b": false, "a?b": false, "a#b": false, "a%b": false, "a,b": false,
@@ -377,8 +379,7 @@ func TestBadHosts(t *testing.T) {
 	}
 }
 
-// While the demo tenant is there, a page of a name that was rebound to this machine gets
-// nothing.
+// While the demo tenant exists, a page whose name was rebound to this machine gets nothing.
 func TestRebinding(t *testing.T) {
 	t.Parallel()
 	demo := server.Config{DatabaseURL: dbtest.NewDatabase(t), Demo: true, TLSHosts: []string{"mock.contoso.com", "*.fabrikam.com"}, PublicURL: "https://public.contoso.com"}
@@ -408,7 +409,7 @@ func TestRebinding(t *testing.T) {
 			if status := get(none, host, ""); status == http.StatusMisdirectedRequest {
 				t.Errorf("without the demo tenant, %s%s: %d", host, path, status)
 			}
-			// A page can send X-Forwarded-Host: it doesn't make its own name good.
+			// A page can send X-Forwarded-Host, which doesn't make its own name acceptable.
 			if status := get(behind, host, "localhost"); (status != http.StatusMisdirectedRequest) != ours {
 				t.Errorf("behind a proxy, %s%s: %d", host, path, status)
 			}
@@ -422,7 +423,7 @@ func TestRebinding(t *testing.T) {
 	}
 }
 
-// The log has redirect URIs without what applications keep in their queries.
+// Redirect URIs in the log lack their queries, in which applications keep secrets.
 func TestLogOfRedirects(t *testing.T) {
 	t.Parallel()
 	var log lockedBuffer

@@ -10,17 +10,17 @@ import (
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-// preparationPeriod is how long what Prepare makes is good to copy: shorter than
-// the 30 days after which a signing key is due to change.
+// preparationPeriod is how long a result of Prepare may be copied: less than the 30 days
+// after which a signing key is rotated.
 const preparationPeriod = 20 * 24 * time.Hour
 
-// pageKeyName is what the service's secret is called by which it signs the links
-// to the next page.
+// pageKeyName is the name of the secret with which the service signs the links to the next
+// page.
 const pageKeyName = "skip tokens"
 
-// Prepare makes all in an empty database that a service makes at its first start:
-// the schema, the signing key, the certificate authority. A service that finds a
-// copy of it starts in milliseconds.
+// Prepare makes in an empty database everything that a service makes at its first start:
+// the schema, the signing key, the certificate authority. A service that finds a copy of it
+// starts in milliseconds.
 func Prepare(ctx context.Context, databaseURL string) error {
 	log := slog.New(slog.DiscardHandler)
 	pool, err := db.Open(ctx, databaseURL, 0, log)
@@ -37,13 +37,17 @@ func Prepare(ctx context.Context, databaseURL string) error {
 	if _, err := certs.Open(ctx, db.New(pool), nil, append(machine(), certs.MicrosoftHosts...), time.Now()); err != nil {
 		return err
 	}
-	_, err = db.New(pool).ServiceSecret(ctx, pageKeyName, time.Now())
-	return err
+	for _, name := range []string{pageKeyName, consoleKeyName} {
+		if _, err := db.New(pool).ServiceSecret(ctx, name, time.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// Preparation names what Prepare makes at a time: it changes with the migrations
-// and, as keys age, now and then. Names are in the order of their times, and may
-// be part of a database's.
+// Preparation returns the name of what Prepare makes at a time. It changes with the
+// migrations and, because keys age, from time to time. Names sort by their times, and can
+// be part of a database's name.
 func Preparation(now time.Time) string {
 	return now.UTC().Truncate(preparationPeriod).Format("20060102") + "_" + db.SchemaHash()
 }

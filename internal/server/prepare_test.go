@@ -12,10 +12,10 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// A service that starts on what Prepare made makes nothing of the sort itself.
+// A service that starts on a prepared database makes nothing of that itself.
 func TestPrepare(t *testing.T) {
 	t.Parallel()
-	url := dbtest.NewDatabase(t)
+	url := dbtest.NewEmptyDatabase(t)
 	if err := server.Prepare(t.Context(), url); err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func TestPrepare(t *testing.T) {
 	defer func() { _ = conn.Close(t.Context()) }()
 	made := func() []string {
 		rows, err := conn.Query(t.Context(), `SELECT kid FROM signing_keys UNION ALL SELECT encode(certificate, 'hex') FROM certificate_authorities
-			UNION ALL SELECT encode(value, 'hex') FROM service_secrets UNION ALL SELECT tstamp::text FROM mocktenant_migrations ORDER BY 1`)
+			UNION ALL SELECT encode(value, 'hex') FROM service_secrets UNION ALL SELECT tstamp::text FROM mocktenant_schema_versions ORDER BY 1`)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,8 +46,7 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
-// Names of what Prepare makes change before the signing key does, and are in the
-// order of time.
+// The name of a preparation changes before the signing key does, and names sort by time.
 func TestPreparation(t *testing.T) {
 	t.Parallel()
 	now, names := time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC), []string{}
@@ -65,7 +64,7 @@ func TestPreparation(t *testing.T) {
 	}
 }
 
-// Certificates are good by the clients' clock, whatever the service's says.
+// Certificates are valid by the clients' clock, whatever the service's says.
 func TestCertificatesGoByTheRealTime(t *testing.T) {
 	t.Parallel()
 	for _, year := range []int{2016, 2060} {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,27 +16,25 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// probeTimeout bounds what a readiness probe waits for the database.
+// probeTimeout bounds how long a readiness probe waits for the database.
 const probeTimeout = 2 * time.Second
 
-// readiness is the answer of /readyz: "ok" or what is missing, by part. Everybody may
-// read it; why something is missing (where the database is, what it said) is for the
-// log.
+// readiness is the answer of /readyz: for each part "ok" or what is missing. It is public,
+// so the reason (where the database is, what it said) is only in the log.
 type readiness struct {
 	Ready  bool              `json:"ready"`
 	Checks map[string]string `json:"checks"`
 }
 
-// prober asks the database whether requests can be served, by a connection of its own:
-// one that is there, and free, however many requests wait for those of the pool. Probes
-// at the same time share an answer.
+// prober asks the database whether requests can be served. It has its own connection, which
+// is available however many requests wait for the pool. Concurrent probes share an answer.
 type prober struct {
 	pool   *db.Pool
 	asking singleflight.Group
 
 	mu         sync.Mutex
 	conn       *pgx.Conn // nil before the first probe
-	have, want int64     // the migrations that were found last
+	have, want int64     // the migrations found last
 
 	said string // what was missing last, as the log has it
 }
@@ -46,7 +45,7 @@ func (s *Server) live(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("ok\n"))
 }
 
-// ready answers 200 if requests can be served now, else 503 and what is missing.
+// ready answers 200 if requests can be served now, otherwise 503 and what is missing.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	answer := s.readiness(r.Context())
 	status := http.StatusOK
@@ -68,7 +67,7 @@ func (s *Server) readiness(ctx context.Context) readiness {
 	return answer.(readiness)
 }
 
-// ask looks at each part anew.
+// ask checks each part.
 func (s *Server) ask(ctx context.Context) readiness {
 	answer, why := readiness{Ready: true, Checks: map[string]string{}}, error(nil)
 	check := func(part, missing string, err error) {
@@ -84,11 +83,11 @@ func (s *Server) ask(ctx context.Context) readiness {
 	have, want, err := s.prober.ask(ctx)
 	database, migrations := "not available", "not known"
 	switch {
-	case errors.Is(err, errReadOnly):
+	case errors.Is(err, errReadOnly), errors.Is(err, errUndistributed):
 		database = err.Error()
 	case err == nil && have < want:
-		// One that is further is no reason to stop: while a new version rolls out, or is
-		// rolled back, the old one serves on what the new one has migrated.
+		// A newer schema is fine: during a rollout or a rollback, the old version keeps
+		// serving on what the new one has migrated.
 		migrations = fmt.Sprintf("the database is at migration %d, this program wants %d: run mocktenant migrate up", have, want)
 		check("migrations", migrations, errors.New(migrations))
 	}
@@ -101,7 +100,7 @@ func (s *Server) ask(ctx context.Context) readiness {
 	return answer
 }
 
-// log says why the service isn't ready, once for each reason, and when it is again.
+// log logs why the service isn't ready, once for each reason, and when it becomes ready.
 func (p *prober) log(s *Server, why error) {
 	switch said := fmt.Sprint(why); {
 	case said == p.said:
@@ -116,10 +115,13 @@ func (p *prober) log(s *Server, why error) {
 	}
 }
 
-var errReadOnly = errors.New("the server is read-only")
+var (
+	errReadOnly      = errors.New("the server is read-only")
+	errUndistributed = errors.New("tables that the cluster doesn't distribute, run mocktenant migrate distribute")
+)
 
-// ask returns the migration that the database is at and the one that is wanted, or why
-// the database can't be used.
+// ask returns the migration of the database and the required one, or an error if the
+// database can't be used.
 func (p *prober) ask(ctx context.Context) (have, want int64, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,25 +138,47 @@ func (p *prober) askOnce(ctx context.Context) (have, want int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	writable, err := db.Writable(ctx, on)
-	if err == nil && !writable {
-		err = errReadOnly
-	}
-	if err == nil {
-		have, want, err = db.Revision(ctx, on)
-	}
+	have, want, err = examine(ctx, on)
 	switch {
 	case err == nil:
 		p.have, p.want = have, want
 	case on == db.DBTX(p.pool) && ctx.Err() != nil && p.want > 0 && p.pool.Stat().AcquiredConns() > 0:
-		// The server has just answered that it has no room, and all of the pool's connections serve.
+		// The server has just answered that it has no room, and all of the pool's
+		// connections are serving.
 		return p.have, p.want, nil
 	}
 	return have, want, err
 }
 
-// connection is the prober's own or, where the server has no room for it, the pool,
-// whose connections still serve.
+// examine returns the migration of a database and the required one, or an error if the
+// database can't be used.
+func examine(ctx context.Context, on db.DBTX) (have, want int64, err error) {
+	writable, err := db.Writable(ctx, on)
+	if err != nil {
+		return 0, 0, err
+	}
+	if !writable {
+		return 0, 0, errReadOnly
+	}
+	have, want, err = db.Revision(ctx, on)
+	if err != nil {
+		return 0, 0, err
+	}
+	return have, want, checkDistribution(ctx, on)
+}
+
+// checkDistribution returns errUndistributed if a cluster lacks tables: a tenant's rows there
+// would outlive it.
+func checkDistribution(ctx context.Context, on db.DBTX) error {
+	local, err := db.Undistributed(ctx, on)
+	if err == nil && len(local) > 0 {
+		err = fmt.Errorf("%w: %s", errUndistributed, strings.Join(local, ", "))
+	}
+	return err
+}
+
+// connection returns the prober's own connection or, if the server has no room for it, the
+// pool, whose connections still serve.
 func (p *prober) connection(ctx context.Context) (db.DBTX, error) {
 	if p.conn != nil && !p.conn.IsClosed() {
 		return p.conn, nil

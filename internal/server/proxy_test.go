@@ -24,8 +24,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// proxied is a client that knows the proxy and trusts the service's authority, and
-// nothing else of it.
+// proxied returns a client that uses the proxy and trusts the service's authority, but
+// knows nothing else about the service.
 func proxied(t *testing.T, s *server.Server, h2 bool) *http.Client {
 	t.Helper()
 	at, err := url.Parse(s.ProxyURL())
@@ -37,8 +37,8 @@ func proxied(t *testing.T, s *server.Server, h2 bool) *http.Client {
 	return client
 }
 
-// Through the proxy, Microsoft's hosts are the service: each by its name, in
-// HTTP/1.1 and in HTTP/2, and the links lead back there.
+// Through the proxy, Microsoft's hosts are the service: each by its name, in HTTP/1.1 and
+// HTTP/2, and links lead back there.
 func TestProxy(t *testing.T) {
 	t.Parallel()
 	tenant := dbtest.NewTenant(t)
@@ -85,8 +85,8 @@ func TestProxy(t *testing.T) {
 	}
 }
 
-// Shutdown ends tunnels as it ends connections: one that is idle at once, one that
-// has a request under way after the answer.
+// Shutdown ends tunnels like connections: an idle one at once, one with a pending request
+// after its answer.
 func TestProxyShutdown(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Config{HTTPSAddr: "127.0.0.1:0", DatabaseURL: dbtest.URL(t), Proxy: proxy.Config{Addr: "127.0.0.1:0"}})

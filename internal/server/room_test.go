@@ -18,11 +18,10 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// crowded starts a service that has a role of its own in the database, and returns that
-// role too.
+// crowded starts a service with its own database role, and returns the role too.
 func crowded(t *testing.T, c server.Config) (*server.Server, string) {
 	t.Helper()
-	config, err := pgx.ParseConfig(dbtest.NewDatabase(t))
+	config, err := pgx.ParseConfig(dbtest.NewEmptyDatabase(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +30,7 @@ func crowded(t *testing.T, c server.Config) (*server.Server, string) {
 	admin(t, "CREATE ROLE "+quoted+" LOGIN CREATEROLE PASSWORD 'secret'")
 	admin(t, "ALTER DATABASE "+pgx.Identifier{config.Database}.Sanitize()+" OWNER TO "+quoted)
 	t.Cleanup(func() {
-		// After the service's end; the database goes with its superuser.
+		// After the service has ended; the database is dropped together with its superuser.
 		admin(t, "ALTER DATABASE "+pgx.Identifier{config.Database}.Sanitize()+" OWNER TO CURRENT_USER")
 		onDatabase(t, config.Database, "REASSIGN OWNED BY "+quoted+" TO CURRENT_USER", "DROP OWNED BY "+quoted)
 		admin(t, "DROP ROLE "+quoted)
@@ -64,13 +63,13 @@ func onDatabase(t *testing.T, database string, statements ...string) {
 	}
 }
 
-// full lets the role have no connection more than it has.
+// full lets the role have no more connections than it has now.
 func full(t *testing.T, role string) {
 	t.Helper()
 	admin(t, "ALTER ROLE "+pgx.Identifier{role}.Sanitize()+" CONNECTION LIMIT 1")
 }
 
-// hold takes all connections of the pool, also those that are on their way back to it.
+// hold takes all connections of the pool, including those being returned to it.
 func hold(t *testing.T, s *server.Server) (release func()) {
 	t.Helper()
 	var held []*pgxpool.Conn
@@ -92,9 +91,8 @@ func hold(t *testing.T, s *server.Server) (release func()) {
 	})
 }
 
-// Where the server has no room for another connection, calls of every front wait for
-// one that becomes free, and the service stays ready. Before, they were answered 503 at
-// once.
+// If the server has no room for another connection, calls on every front wait for one to
+// become free, and the service stays ready. Earlier, they got 503 at once.
 func TestCallsWaitForAConnection(t *testing.T) {
 	t.Parallel()
 	s, role := crowded(t, server.Config{AdminAddr: "127.0.0.1:0", TenantConnections: 6})
@@ -155,8 +153,8 @@ func TestCallsWaitForAConnection(t *testing.T) {
 	all.Wait()
 }
 
-// A call that gets no connection within its time is answered 503 with Retry-After, and
-// the next one is served as soon as there is one.
+// A call that gets no connection in time is answered with 503 and Retry-After, and the next
+// one is served as soon as there is a connection.
 func TestCallsWaitWithinTheirTime(t *testing.T) {
 	t.Parallel()
 	s, role := crowded(t, server.Config{RequestTimeout: 200 * time.Millisecond})
@@ -182,8 +180,9 @@ func TestCallsWaitWithinTheirTime(t *testing.T) {
 	}
 }
 
-// A probe whose own connection broke, and for which the server has no room, asks by the
-// pool's; and where those all serve, it isn't taken for the database's absence.
+// If a probe's own connection breaks and the server has no room for another, the probe uses
+// the pool's; if those are all serving, the probe doesn't take that for an unavailable
+// database.
 func TestReadyWithoutRoomForTheProbe(t *testing.T) {
 	t.Parallel()
 	s, role := crowded(t, server.Config{})

@@ -1,6 +1,6 @@
-// Package server is the running program: it opens the database, migrates it,
-// loads the keys and serves Graph, the identity platform and the probes, all of
-// them by HTTP and by HTTPS. The binary and the tests start the same.
+// Package server is the running program: it opens and migrates the database, loads the keys,
+// and serves Graph, the identity platform and the probes over HTTP and HTTPS. The binary and
+// the tests start it in the same way.
 //
 //	s, err := server.Start(ctx, server.Config{HTTPAddr: "127.0.0.1:0", DatabaseURL: url})
 //	…
@@ -8,6 +8,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -15,41 +16,52 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/gin-gonic/gin"
-
 	"github.com/mocktenant/mocktenant/internal/admin"
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/fault"
+	"github.com/mocktenant/mocktenant/internal/front"
 	"github.com/mocktenant/mocktenant/internal/graph"
 	"github.com/mocktenant/mocktenant/internal/identity"
+	"github.com/mocktenant/mocktenant/internal/journal"
+	"github.com/mocktenant/mocktenant/internal/odata"
 	"github.com/mocktenant/mocktenant/internal/proxy"
+	"github.com/mocktenant/mocktenant/internal/replicas"
+	"github.com/mocktenant/mocktenant/internal/reporting"
 	"github.com/mocktenant/mocktenant/internal/telemetry"
+	"github.com/mocktenant/mocktenant/internal/tenant"
 )
 
-// The time between two rounds of maintenance, and between two looks for tenants
-// whose time is over.
+// Pauses between two rounds of maintenance, and between two searches for expired tenants.
 const (
 	maintenancePause = time.Hour
 	sweepPause       = 30 * time.Second
 )
 
-// Server is a service that runs.
+// Server is a running service.
 type Server struct {
 	config    Config
 	log       *slog.Logger
 	pool      *db.Pool
 	prober    prober
 	telemetry *telemetry.Telemetry
+	faults    *fault.Faults
+	throttle  *fault.Throttle
+	journal   *journal.Journal
+	replicas  *replicas.Replicas
 	identity  *identity.Provider
 	admin     *admin.API
+	reports   *reporting.Logins
+	gathering db.Gathering
 	own       map[string]http.HandlerFunc // by its path: what is neither Graph's nor the authority's
-	hosts     []string                    // names by which clients come
+	hosts     []string                    // names that clients use
 	http      *http.Server
 	adminHTTP *http.Server
-	proxy     *proxy.Proxy // nil if there is none
+	proxy     *proxy.Proxy // nil if the service has none
 	failed    chan error
 	stopping  atomic.Bool
 
@@ -63,9 +75,8 @@ type Server struct {
 	stopMaintenance func()
 }
 
-// Start starts the service and returns when it serves. It fails, with nothing
-// left behind, if a setting is wrong, the database can't be used or the address
-// is taken.
+// Start starts the service and returns when it serves. It fails, leaving nothing behind, if
+// a setting is invalid, the database can't be used or an address is taken.
 func Start(ctx context.Context, c Config) (*Server, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -98,6 +109,9 @@ func (s *Server) start(ctx context.Context) error {
 	if err := db.MigrateUp(ctx, s.pool, s.log); err != nil {
 		return err
 	}
+	if err := s.lookForCluster(ctx); err != nil {
+		return err
+	}
 	if s.config.SQLRole != "" {
 		if err := db.ShareTables(ctx, s.pool, s.config.SQLRole); err != nil {
 			return err
@@ -107,6 +121,11 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.faults, s.throttle = fault.New(db.New(s.pool)), fault.NewThrottle(db.New(s.pool))
+	s.journal = journal.New(journal.Config{
+		DB: s.pool, Log: s.log, Now: s.config.Now, Rate: s.config.JournalRate,
+		Memory: int64(cmp.Or(s.config.JournalMegabytes, 32)) << 20, MaxBody: cmp.Or(s.config.JournalBodyKilobytes, 16) << 10,
+	})
 	publicURL := strings.TrimSuffix(s.config.PublicURL, "/")
 	networks, err := s.config.issuerNetworks()
 	if err != nil {
@@ -115,8 +134,11 @@ func (s *Server) start(ctx context.Context) error {
 	if s.identity, err = identity.New(ctx, identity.Config{
 		DB: s.pool, Now: s.config.Now, Log: s.log, PublicURL: publicURL, RefreshTokenLeeway: s.config.RefreshTokenLeeway,
 		OneTimeAssertions: s.config.OneTimeAssertions, IssuerNetworks: networks,
-		Observe: []gin.HandlerFunc{s.telemetry.Request, s.telemetry.SignIn},
+		Hooks: s.clientHooks(),
 	}); err != nil {
+		return err
+	}
+	if s.replicas, err = replicas.Join(ctx, db.New(s.pool), s.log, s.heed); err != nil {
 		return err
 	}
 	if s.config.Demo {
@@ -143,12 +165,13 @@ func (s *Server) start(ctx context.Context) error {
 	maintain, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stopMaintenance = stop
 	go s.maintain(maintain)
-	go s.admin.GuardReports(maintain)
+	go s.journal.Run()
+	go s.replicas.Run()
+	go s.reports.Guard(maintain)
 	return nil
 }
 
-// maintain keeps the house as long as ctx lives: signing keys change, what
-// expired goes.
+// maintain runs until ctx ends: it rotates signing keys and deletes expired rows.
 func (s *Server) maintain(ctx context.Context) {
 	hourly, often := time.NewTicker(maintenancePause), time.NewTicker(sweepPause)
 	defer hourly.Stop()
@@ -159,7 +182,7 @@ func (s *Server) maintain(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-hourly.C:
-			err = errors.Join(s.identity.RotateKeys(ctx), s.identity.Sweep(ctx))
+			err = errors.Join(s.identity.RotateKeys(ctx), s.identity.Sweep(ctx), s.expireOnboardings(ctx))
 		case <-often.C:
 			err = errors.Join(s.identity.SweepOften(ctx), s.admin.Sweep(ctx))
 		}
@@ -167,6 +190,19 @@ func (s *Server) maintain(ctx context.Context) {
 			s.log.Warn("maintenance", "error", err)
 		}
 	}
+}
+
+// expireOnboardings ends onboardings of tenants to which no request came since, for the
+// reports.
+func (s *Server) expireOnboardings(ctx context.Context) error {
+	q := db.New(s.pool)
+	rows, err := q.ListTenantsWithOnboardings(ctx)
+	for _, row := range rows {
+		if now := tenant.SettingsOf(&row.Tenant).Clock.Now(s.config.Now()); odata.Ticks(now) >= row.Ticks && err == nil {
+			err = db.ExpireOnboardings(ctx, q, row.Tenant.ID, now)
+		}
+	}
+	return err
 }
 
 // listen opens the listeners, all or none, and serves on them.
@@ -219,7 +255,7 @@ func (s *Server) listen(ctx context.Context) error {
 	return nil
 }
 
-// reachable is an address by which this machine gets to a listener.
+// reachable returns an address at which this machine reaches a listener.
 func reachable(a net.Addr) string {
 	host, port, _ := net.SplitHostPort(a.String())
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
@@ -237,11 +273,43 @@ func (s *Server) serve(serve func() error) {
 	}
 }
 
+// heed does what another replica waits for: what it changed holds here from now on, and
+// what was answered here is in its journal.
+func (s *Server) heed(ctx context.Context) error {
+	s.identity.ForgetCallers()
+	return s.journal.Flush(ctx)
+}
+
+// hooks returns the hooks of each front.
+func (s *Server) hooks() []front.Hook {
+	return append([]front.Hook{s.telemetry.Hook()}, s.config.Hooks...)
+}
+
+// clientHooks are those of the fronts that clients of tenants call.
+func (s *Server) clientHooks() []front.Hook {
+	return slices.Concat([]front.Hook{s.telemetry.Hook(), s.journal.Hook()}, s.config.Hooks, []front.Hook{s.faults.Hook(), s.throttle.Hook()})
+}
+
+// lookForCluster lets only calls of the same tenant share a statement where tables are
+// distributed, because a cluster refuses changes of several tenants.
+func (s *Server) lookForCluster(ctx context.Context) error {
+	s.gathering = db.AcrossTenants
+	distributed, err := db.Distributed(ctx, s.pool)
+	if err == nil && distributed {
+		s.gathering = db.PerTenant
+		s.log.Warn("the tables are distributed over a cluster: only calls of one tenant share statements, and reports and schema reporting don't work (docs/scaling.md)")
+	}
+	if s.config.NoGathering {
+		s.gathering = db.NoGathering
+	}
+	return err
+}
+
 func (s *Server) handler() http.Handler {
 	s.own = map[string]http.HandlerFunc{"/livez": s.live, "/readyz": s.ready, caPath: s.serveCA}
 	s.hosts = s.config.hosts()
 	authority := s.identity.Handler()
-	store := db.NewStore(s.pool, !s.config.NoGathering, s.telemetry.Gathered)
+	store := db.NewStore(s.pool, s.gathering, s.telemetry.Gathered)
 	store.LimitTenants(s.config.TenantConnections)
 	graph := graph.New(graph.Config{
 		Store:     store,
@@ -250,11 +318,11 @@ func (s *Server) handler() http.Handler {
 		Now:       s.config.Now,
 		Log:       s.log,
 		PublicURL: strings.TrimSuffix(s.config.PublicURL, "/"),
-		Observe:   []gin.HandlerFunc{s.telemetry.Request},
+		Hooks:     s.clientHooks(),
 
 		RequestTimeout: s.config.RequestTimeout,
 	})
-	// By exact paths: http.ServeMux redirects those that it finds unclean.
+	// Exact paths, because http.ServeMux redirects paths that it considers unclean.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.stopping.Load() {
 			w.Header().Set("Connection", "close") // in HTTP/2: no more requests on this one
@@ -262,6 +330,8 @@ func (s *Server) handler() http.Handler {
 		switch own := s.own[r.URL.Path]; {
 		case own != nil:
 			serveOwn(own, w, r)
+		case wantsPage(r):
+			s.welcome(w, r)
 		case identity.Serves(r.URL.Path):
 			authority.ServeHTTP(w, r)
 		default:
@@ -280,17 +350,16 @@ func serveOwn(own http.HandlerFunc, w http.ResponseWriter, r *http.Request) {
 	own(w, r)
 }
 
-// URL is where the service listens for HTTP: scheme, host and port, no slash
-// behind.
+// URL returns the address for HTTP: scheme, host and port, without a trailing slash.
 func (s *Server) URL() string { return s.url }
 
-// SecureURL is where the service listens for HTTPS, or "".
+// SecureURL returns the address for HTTPS, or "".
 func (s *Server) SecureURL() string { return s.secureURL }
 
-// AdminURL is where the administration listens, or "".
+// AdminURL returns the administration's address, or "".
 func (s *Server) AdminURL() string { return s.adminURL }
 
-// ProxyURL is where the forward proxy listens, or "".
+// ProxyURL returns the forward proxy's address, or "".
 func (s *Server) ProxyURL() string {
 	if s.proxy == nil {
 		return ""
@@ -298,26 +367,26 @@ func (s *Server) ProxyURL() string {
 	return s.proxy.URL()
 }
 
-// CA is the certificate authority that clients are to trust, in PEM; nil if the
-// service speaks no TLS, or by a certificate of the user's own.
+// CA returns the certificate authority for clients to trust, in PEM; nil without TLS, or
+// with the user's own certificate.
 func (s *Server) CA() []byte { return s.ca }
 
-// Identity is the authority of the service's tenants.
+// Identity returns the authority of the service's tenants.
 func (s *Server) Identity() *identity.Provider { return s.identity }
 
-// Handler is what the service serves.
+// Handler returns the service's handler.
 func (s *Server) Handler() http.Handler { return s.http.Handler }
 
-// Pool is the service's database.
+// Pool returns the service's database.
 func (s *Server) Pool() *db.Pool { return s.pool }
 
-// Failed receives the error that ends the service by itself, if one does.
+// Failed receives the error if the service ends by itself.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// Shutdown says by /readyz that the service isn't ready, goes on for as long as
-// Config.ShutdownDelay, each answer being its connection's last, stops listening,
-// answers the requests that are under way for as long as ctx lives, sends what was
-// measured and traced, and closes the database's connections.
+// Shutdown makes /readyz answer that the service isn't ready, keeps serving for
+// Config.ShutdownDelay while closing each connection after an answer, and stops listening.
+// Until ctx ends it answers pending requests. Then it sends pending metrics and traces and
+// closes the database's connections.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
 	select {
@@ -325,6 +394,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	s.stopMaintenance()
+	s.journal.Interrupt()
 	var errs []error
 	for _, server := range []*http.Server{s.http, s.adminHTTP} {
 		if err := server.Shutdown(ctx); err != nil {
@@ -332,10 +402,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			_ = server.Close()
 		}
 	}
-	// The proxy last: it can't tell a tunnel that is silent from one that waits for an
-	// answer, but those that led here have ended with their connections.
+	// The proxy comes last. It can't distinguish a silent tunnel from one that waits for an
+	// answer, but the tunnels that led here have ended with their connections.
 	if s.proxy != nil {
 		errs = append(errs, s.proxy.Shutdown(ctx))
+	}
+	if err := errors.Join(s.journal.Close(ctx), s.replicas.Leave(ctx)); err != nil {
+		s.log.Warn("stop", "error", err)
 	}
 	s.telemetry.Shutdown(ctx) // while the database can still be measured
 	s.prober.close(ctx)

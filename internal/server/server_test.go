@@ -56,7 +56,7 @@ func token(t *testing.T, s *server.Server, tenant dbtest.Tenant) string {
 	return token
 }
 
-// answer is what came back, but for the body.
+// answer is a response without its body.
 type answer struct {
 	StatusCode int
 	Header     http.Header
@@ -84,7 +84,7 @@ func call(t *testing.T, method, url, token, body string) (answer, string) {
 	return answer{response.StatusCode, response.Header}, string(text)
 }
 
-// gate passes connections on to a database, until it is shut.
+// gate forwards connections to a database until it is shut.
 type gate struct {
 	listener net.Listener
 	network  string
@@ -141,7 +141,7 @@ func (g *gate) add(c net.Conn) bool {
 	return !g.shut
 }
 
-// set shuts the gate, cutting what passes, or opens it.
+// set shuts the gate, cutting its connections, or opens it.
 func (g *gate) set(shut bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -154,7 +154,7 @@ func (g *gate) set(shut bool) {
 	}
 }
 
-// measure asks for the metrics and the profiles, and returns the statuses.
+// measure requests the metrics and the profiles, and returns the statuses.
 func measure(t *testing.T, s *server.Server, key string) map[string]int {
 	t.Helper()
 	statuses := map[string]int{}
@@ -165,8 +165,8 @@ func measure(t *testing.T, s *server.Server, key string) map[string]int {
 	return statuses
 }
 
-// While the database is away, requests are answered 503 with Retry-After, the
-// probes say what is missing, and it all heals by itself.
+// While the database is unavailable, requests get 503 with Retry-After, and the probes say
+// what is missing; then the service recovers by itself.
 func TestDatabaseGoesAway(t *testing.T) {
 	t.Parallel()
 	tenant := dbtest.NewTenant(t)
@@ -221,10 +221,10 @@ func TestDatabaseGoesAway(t *testing.T) {
 	}
 	away := samples{`http_server_request_duration_seconds_count{http_request_method="POST",http_response_status_code="503",http_route="` + partners + `"}`: 1}
 	if got, status := scrape(t, s); status != 200 || !got.has(away) {
-		t.Errorf("/metrics while away, to who was let in before: %d, want %v", status, away)
+		t.Errorf("/metrics while away, to a known caller: %d, want %v", status, away)
 	}
 	if diff := cmp.Diff(owner, measure(t, s, "")); diff != "" {
-		t.Errorf("while away, to who was let in before (-want +got):\n%s", diff)
+		t.Errorf("while away, to a known caller (-want +got):\n%s", diff)
 	}
 	for path, status := range measure(t, s, "never seen before") {
 		if status != 503 {
@@ -261,13 +261,13 @@ func TestReadyWantsTheMigrations(t *testing.T) {
 	}
 }
 
-// While a newer version rolls out, it has migrated, and this one serves on; and
-// when that is rolled back, this one starts on what it left.
+// While a newer version rolls out, it has migrated the database, and this version keeps
+// serving; after a rollback, this version starts on what the newer one left.
 func TestReadyOnANewerSchema(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewDatabase(t)
 	s := start(t, server.Config{DatabaseURL: url})
-	if _, err := s.Pool().Exec(t.Context(), "INSERT INTO mocktenant_migrations (version_id, is_applied) VALUES (99999, true)"); err != nil {
+	if _, err := s.Pool().Exec(t.Context(), "INSERT INTO mocktenant_schema_versions (version_id, is_applied) VALUES (99999, true)"); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range []*server.Server{s, start(t, server.Config{DatabaseURL: url})} {
@@ -277,8 +277,7 @@ func TestReadyOnANewerSchema(t *testing.T) {
 	}
 }
 
-// What one replica signs, another one accepts, also if it signs by a key that
-// the other has not seen.
+// Replicas accept each other's tokens, even if signed with a key that one hasn't seen.
 func TestReplicasAcceptEachOthersTokens(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewDatabase(t)
@@ -332,7 +331,7 @@ func TestPublicURL(t *testing.T) {
 	}
 }
 
-// The log tells of each request who, what and how it ended, and no secret.
+// The log has who, what and the outcome for each request, and no secret.
 func TestLog(t *testing.T) {
 	t.Parallel()
 	tenant := dbtest.NewTenant(t)

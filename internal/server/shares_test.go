@@ -37,8 +37,8 @@ func newTenant(t *testing.T, s *server.Server) dbtest.Tenant {
 	return tenant
 }
 
-// slow makes every reading of a tenant's partners wait for a lock, which it takes, and
-// returns how many wait and what releases it.
+// slow makes every read of a tenant's partners wait for a lock, which it takes. It returns
+// the number of waiting reads, and the function that releases the lock.
 func slow(t *testing.T, s *server.Server, tenant dbtest.Tenant) (waiting func() int, release func()) {
 	t.Helper()
 	for _, sql := range []string{
@@ -76,7 +76,7 @@ func slow(t *testing.T, s *server.Server, tenant dbtest.Tenant) (waiting func() 
 	})
 }
 
-// batchOf is a batch of lists, each by a filter of its own.
+// batchOf returns a batch of lists, each with a different filter.
 func batchOf(n int, filter string) string {
 	type item struct {
 		ID     string `json:"id"`
@@ -91,9 +91,9 @@ func batchOf(n int, filter string) string {
 	return string(text)
 }
 
-// A tenant whose filters take long has its share of the connections, and no more,
-// however much it sends, and in which form: others are answered, and the service is
-// ready. Before, it took all connections, and everybody else waited with it.
+// A tenant with slow filters gets only its share of the connections, however much it sends
+// and in whatever form: others are answered, and the service is ready. Earlier, it took all
+// connections, and everybody else waited.
 func TestTenantsShareTheConnections(t *testing.T) {
 	t.Parallel()
 	const share = 3
@@ -146,8 +146,8 @@ func TestTenantsShareTheConnections(t *testing.T) {
 	want(200, "GET", partners+"?$filter=displayName%20eq%20'greedy'", greedyToken, "")
 }
 
-// The statement of a request whose client went away is cancelled, also where others
-// would have shared it; its connection is good for the next.
+// The statement of a request whose client has gone away is cancelled, even if others could
+// have shared it, and its connection can be reused.
 func TestStatementEndsWithItsRequest(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Config{DatabaseURL: dbtest.NewDatabase(t) + " pool_max_conns=4"})
@@ -186,16 +186,15 @@ func TestStatementEndsWithItsRequest(t *testing.T) {
 	}
 }
 
-// A server that takes no changes isn't ready: a standby, or one that was set read-only.
-// What is said in public names the part alone.
+// A server that accepts no changes isn't ready: a standby, or one that was set read-only.
+// The public answer names only the part.
 func TestReadyWantsAWritableServer(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Config{DatabaseURL: dbtest.NewDatabase(t)})
 	name := s.Pool().Config().ConnConfig.Database
 	set := func(readOnly string) {
 		t.Helper()
-		// In the shared server's own database, and by ending what is connected: as in a
-		// failover.
+		// In the shared server's own database, ending its connections, like a failover.
 		for _, sql := range []string{
 			"ALTER DATABASE " + pgx.Identifier{name}.Sanitize() + " SET default_transaction_read_only = " + readOnly,
 			"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + name + "'",

@@ -24,7 +24,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// impatient is a service that waits for nobody, with all its listeners.
+// impatient starts a service with short timeouts and all listeners.
 func impatient(t *testing.T) *server.Server {
 	t.Helper()
 	const pause = 100 * time.Millisecond
@@ -32,24 +32,25 @@ func impatient(t *testing.T) *server.Server {
 		HTTPSAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", AdminKey: adminKey, DatabaseURL: dbtest.NewDatabase(t),
 		Proxy:    proxy.Config{Addr: "127.0.0.1:0", Others: proxy.Pass},
 		Timeouts: listener.Timeouts{Header: pause, Read: pause, Write: pause, Idle: pause},
-		// Of who reads nothing, it shows by this that the service has ended the connection.
+		// With one connection per address, a test whose client reads nothing can see that
+		// the service has closed the connection.
 		AcceptProxyProtocol: true, ConnectionsPerAddress: 1,
 	})
 }
 
 const adminKey = "an-administrators-key-of-the-tests"
 
-// patience is far more than any of these takes: a connection that is still there then is
-// one that the service never ends.
+// patience is far more than any of these takes: the service never closes a connection that
+// is still open then.
 const patience = 2 * time.Minute
 
-// slowClient is what a slow client says, before it says nothing more.
+// slowClient describes what a slow client sends before it stops.
 type slowClient struct {
 	name, says string
-	trickles   bool // it goes on, byte by byte
+	trickles   bool // it continues, byte by byte
 }
 
-// Whatever a client does slowly, on whichever listener, its connection ends.
+// Whatever a client does slowly, on any listener, its connection ends.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	s := impatient(t)
@@ -101,7 +102,8 @@ func TestSlowClients(t *testing.T) {
 	}
 }
 
-// pipeline asks again and again, and reads nothing, until the service ends the connection.
+// pipeline sends requests repeatedly without reading until the service closes the
+// connection.
 func pipeline(t *testing.T, base, request string) {
 	t.Helper()
 	from := newAddress()
@@ -127,10 +129,10 @@ func pipeline(t *testing.T, base, request string) {
 
 var addresses atomic.Uint32
 
-// newAddress is a client's that no other has.
+// newAddress returns a client address that no other has.
 func newAddress() string { return fmt.Sprintf("2001:db8:0:%x::1", addresses.Add(1)) }
 
-// waitForRoom waits until an address has no connection any more.
+// waitForRoom waits until an address has no open connection.
 func waitForRoom(t *testing.T, base, from string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; {
@@ -146,21 +148,21 @@ func waitForRoom(t *testing.T, base, from string) {
 	}
 }
 
-// targets begin requests of a listener.
+// targets are the beginnings of requests to a listener.
 type targets struct{ refused, wanted, read string }
 
 func (t targets) slow() []slowClient {
 	const sized, chunked = "Content-Length: 100000\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
 	return []slowClient{
 		{name: "who says nothing"},
-		{name: "who stops within the header", says: "GET /livez HTTP/1.1\r\nHost: local"},
+		{name: "stops within the header", says: "GET /livez HTTP/1.1\r\nHost: local"},
 		{name: "who trickles a header", says: "GET /livez HTTP/1.1\r\nX: ", trickles: true},
-		{name: "who stops within a body that is refused", says: t.refused + sized},
-		{name: "who stops within chunks that are refused", says: t.refused + chunked},
-		{name: "who trickles a body that is refused", says: t.refused + sized, trickles: true},
-		{name: "who stops within a body that is wanted", says: t.wanted + sized},
-		{name: "who stops within chunks that are wanted", says: t.wanted + chunked},
-		{name: "who is idle after an answer", says: t.read + "\r\n"},
+		{name: "stops within a refused body", says: t.refused + sized},
+		{name: "stops within refused chunks", says: t.refused + chunked},
+		{name: "trickles a refused body", says: t.refused + sized, trickles: true},
+		{name: "stops within an accepted body", says: t.wanted + sized},
+		{name: "stops within accepted chunks", says: t.wanted + chunked},
+		{name: "is idle after an answer", says: t.read + "\r\n"},
 	}
 }
 
@@ -176,8 +178,8 @@ func dialSlow(t *testing.T, url, from string, handshake bool) net.Conn {
 	return shake(t, c, "http/1.1", func() net.Conn { return dialSlow(t, url, from, false) })
 }
 
-// shake makes a TLS connection, over a connection or, where the service found that this
-// took too long, over the next one.
+// shake makes a TLS connection over c or, if the service closed that because it took too
+// long, over the next connection.
 func shake(t *testing.T, c net.Conn, protocol string, next func() net.Conn) net.Conn {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; c = next() {
@@ -192,7 +194,7 @@ func shake(t *testing.T, c net.Conn, protocol string, next func() net.Conn) net.
 	}
 }
 
-// outlast does as the slow client does until the service ends the connection.
+// outlast does what the slow client does until the service closes the connection.
 func (s slowClient) outlast(t *testing.T, c net.Conn) {
 	t.Helper()
 	_, err := io.WriteString(c, s.says)
@@ -230,27 +232,27 @@ func trickle(c net.Conn) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// The same in HTTP/2, where deadlines are of streams.
+// The same in HTTP/2, where deadlines apply to streams.
 func TestSlowClientsOfHTTP2(t *testing.T) {
 	t.Parallel()
 	s := impatient(t)
 	for name, behave := range map[string]func(*http2.Framer, io.Writer){
 		"who says nothing": func(*http2.Framer, io.Writer) {},
-		"who stops within a frame": func(_ *http2.Framer, w io.Writer) {
+		"stops within a frame": func(_ *http2.Framer, w io.Writer) {
 			_, _ = w.Write([]byte{0, 0, 100, 1})
 		},
-		"who stops within a header": func(f *http2.Framer, _ io.Writer) {
+		"stops within a header": func(f *http2.Framer, _ io.Writer) {
 			_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: header("GET", "/livez")})
 		},
-		"who stops within a body that is refused": func(f *http2.Framer, _ io.Writer) {
+		"stops within a refused body": func(f *http2.Framer, _ io.Writer) {
 			_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: header("POST", partners), EndHeaders: true})
 			_ = f.WriteData(1, false, []byte("{"))
 		},
-		"who stops within a body that is wanted": func(f *http2.Framer, _ io.Writer) {
+		"stops within an accepted body": func(f *http2.Framer, _ io.Writer) {
 			_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: header("POST", "/common/oauth2/v2.0/token"), EndHeaders: true})
 			_ = f.WriteData(1, false, []byte("x"))
 		},
-		"who lets nothing through": func(f *http2.Framer, _ io.Writer) { // by HTTP/2's own flow control
+		"lets nothing through": func(f *http2.Framer, _ io.Writer) { // by HTTP/2's own flow control
 			_ = f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 			_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: header("GET", "/v1.0/$metadata"), EndHeaders: true, EndStream: true})
 		},
@@ -270,7 +272,7 @@ func TestSlowClientsOfHTTP2(t *testing.T) {
 		_, f := dialHTTP2(t, s, from)
 		_ = f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1<<31 - 1})
 		_ = f.WriteWindowUpdate(0, 1<<30)
-		// So many that no buffer takes the answers.
+		// More answers than any buffer can hold.
 		for stream := uint32(1); stream < 4000; stream += 2 {
 			if f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: header("GET", "/v1.0/$metadata"), EndHeaders: true, EndStream: true}) != nil {
 				break // it ended already

@@ -12,8 +12,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
-// What the public listener answers to everybody, it answers at that very path alone:
-// other spellings lead to Graph or to the authority, which refuse who has no token.
+// What the public listener answers without a token, it answers only at the exact path:
+// other spellings lead to Graph or to the authority, which refuse calls without a token.
 func TestSpellingsOfOpenPaths(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Config{DatabaseURL: dbtest.NewDatabase(t), HTTPSAddr: "127.0.0.1:0"})

@@ -22,10 +22,10 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// samples are what a scrape shows: a number for each series, by its line.
+// samples are the result of a scrape: a number for each series, by its line.
 type samples map[string]float64
 
-// scrape asks for the metrics from this machine, with a key or "".
+// scrape reads the metrics from this machine, with a key or "".
 func scrape(t *testing.T, s *server.Server) (samples, int) {
 	t.Helper()
 	r, w := httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil), httptest.NewRecorder()
@@ -54,7 +54,7 @@ func cutLast(line string) (before, after string, ok bool) {
 	return line[:i], line[i+1:], true
 }
 
-// since is what was added to each series after a scrape before.
+// since returns how much each series has grown since an earlier scrape.
 func (s samples) since(before samples) samples {
 	added := maps.Clone(s)
 	for series, value := range before {
@@ -63,7 +63,7 @@ func (s samples) since(before samples) samples {
 	return added
 }
 
-// has tells whether the series have these numbers.
+// has reports whether the series have these numbers.
 func (s samples) has(want samples) bool {
 	for series, value := range want {
 		if got, ok := s[series]; !ok || got != value {
@@ -81,8 +81,7 @@ func queries(name string) string {
 	return fmt.Sprintf(`db_client_operation_duration_seconds_count{db_query_summary=%q,db_system_name="postgresql"}`, name)
 }
 
-// What requests do shows in the metrics, under names that do not grow with what
-// clients send.
+// The metrics show what requests do, with names that don't depend on what clients send.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Config{DatabaseURL: dbtest.NewDatabase(t), AdminAddr: "127.0.0.1:0", Demo: true, Version: "v1.2.3", Commit: "abc"})
@@ -144,8 +143,8 @@ func TestMetrics(t *testing.T) {
 		queries("BATCH"):                                      1, // the application, its secret and consents
 		queries("CreateAuditEntry"):                           1,
 		queries("CreateRemoteAssistancePartner"):              3,
-		queries("ListPartners"):                               1,
-		queries("CountPartners"):                              2,
+		queries("ListRemoteAssistancePartners"):               1,
+		queries("CountRemoteAssistancePartners"):              2,
 		queries("GetRemoteAssistancePartner"):                 2,
 		`mocktenant_gathered_rows_count{db_query_summary="CreateRemoteAssistancePartner",db_system_name="postgresql"}`:         3,
 		`mocktenant_gathered_rows_sum{db_query_summary="CreateRemoteAssistancePartner",db_system_name="postgresql"}`:           3,
@@ -194,8 +193,7 @@ var (
 	part   = regexp.MustCompile(`_(?:bucket|sum|count)$`)
 )
 
-// documented are the metrics that the first column of the documentation's table
-// lists, sorted.
+// documented returns the metrics in the first column of the documentation's table, sorted.
 func documented(t *testing.T) []string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/observability.md")
@@ -216,7 +214,7 @@ func documented(t *testing.T) []string {
 	return all
 }
 
-// names are the metrics that a scrape shows, but for Go's and the process's.
+// names are the metrics that a scrape shows, except Go's and the process's.
 func names(s samples) []string {
 	var all []string
 	for series := range s {

@@ -16,19 +16,19 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// caPath is where clients get the certificate authority that they are to trust.
+// caPath is the path of the certificate authority for clients to trust.
 const caPath = "/.well-known/mocktenant/ca.pem"
 
-// secure prepares for HTTPS, if it is on: by the user's own certificate, or one
-// of the service's own authority.
+// secure prepares HTTPS, if it is enabled, with the user's own certificate or one from the
+// service's authority.
 func (s *Server) secure(ctx context.Context) error {
 	if s.config.HTTPSAddr == "" {
 		return nil
 	}
 	get, err := s.certificates(ctx)
 	if err == nil {
-		// HTTP/2 is named here: net/http sets it up once for a server, and if plain
-		// HTTP comes first, only where it is named.
+		// HTTP/2 is named here because net/http sets it up once per server and, if plain
+		// HTTP comes first, only if it is named.
 		s.tls = &tls.Config{GetCertificate: get, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	}
 	return err
@@ -38,28 +38,28 @@ func (s *Server) certificates(ctx context.Context) (func(*tls.ClientHelloInfo) (
 	if s.config.TLSCertFile != "" {
 		return s.ownCertificate()
 	}
-	// By the real time, whatever the service's clock says: clients know no other.
+	// The real time, whatever the service's clock says, because clients use the real time.
 	hosts := s.config.hosts()
 	authority, err := certs.Open(ctx, db.New(s.pool), hosts, machine(), time.Now())
 	if err != nil {
 		return nil, err
 	}
 	if authority.Renewed {
-		s.log.Warn("there is a new certificate authority, as the one before couldn't name all hosts: have clients trust this one", "hosts", hosts)
+		s.log.Warn("made a new certificate authority, because the previous one couldn't name all hosts: let clients trust this one", "hosts", hosts)
 	}
 	for _, name := range machine() {
 		if authority.Permits(name) {
 			hosts = append(hosts, name)
 		} else {
-			s.log.Info("the certificate doesn't name this machine, which the certificate authority may not: set MOCKTENANT_TLS_HOSTS to have a new one", "name", name)
+			s.log.Info("the certificate doesn't name this machine, because the certificate authority may not: set MOCKTENANT_TLS_HOSTS to get a new authority", "name", name)
 		}
 	}
 	s.ca = authority.PEM()
 	return authority.Certificates(hosts, time.Now)
 }
 
-// machine is this machine's name, if it has one. Containers have another each time, for
-// which clients must not have to trust a new authority.
+// machine returns this machine's name, if it has one. Each container has another, which
+// must not make clients trust a new authority.
 func machine() []string {
 	name, err := os.Hostname()
 	if err != nil || name == "" || name == "localhost" {
@@ -68,10 +68,11 @@ func machine() []string {
 	return []string{name}
 }
 
-// ownCertificate is the user's, which names what clients are to find here.
+// ownCertificate returns the user's certificate, which must name the hosts that clients
+// use.
 func (s *Server) ownCertificate() (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
 	get, err := certs.FromFiles(s.config.TLSCertFile, s.config.TLSKeyFile, func(err error) {
-		s.log.Error("the certificate stays as it was", "error", err)
+		s.log.Error("the certificate is unchanged", "error", err)
 	})
 	if err != nil || !s.config.namesMicrosoft() {
 		return get, err
@@ -81,12 +82,12 @@ func (s *Server) ownCertificate() (func(*tls.ClientHelloInfo) (*tls.Certificate,
 		return nil, err
 	}
 	if missing := certs.MissingHosts(now.Leaf, certs.MicrosoftHosts); len(missing) > 0 {
-		return nil, fmt.Errorf("MOCKTENANT_TLS_CERT_FILE %q does not name %s, which MOCKTENANT_MICROSOFT_HOSTS and MOCKTENANT_PROXY_ADDR need: use a certificate that does, or none, for the service to make one", s.config.TLSCertFile, strings.Join(missing, ", "))
+		return nil, fmt.Errorf("MOCKTENANT_TLS_CERT_FILE %q does not name %s, which MOCKTENANT_MICROSOFT_HOSTS and MOCKTENANT_PROXY_ADDR need: use a certificate that does, or none, so that the service makes one", s.config.TLSCertFile, strings.Join(missing, ", "))
 	}
 	return get, nil
 }
 
-// hosts are the names and addresses by which clients may come, but for this machine's.
+// hosts returns the names and addresses that clients may use, except this machine's name.
 func (c *Config) hosts() []string {
 	all := []string{"localhost", "127.0.0.1", "::1"}
 	if host, _, err := net.SplitHostPort(c.HTTPSAddr); err == nil && host != "" && !net.ParseIP(host).IsUnspecified() {

@@ -14,7 +14,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// trusting is a client that trusts the service's authority, and no other.
+// trusting returns a client that trusts only the service's authority.
 func trusting(t *testing.T, ca []byte, h2 bool) *http.Client {
 	t.Helper()
 	roots := x509.NewCertPool()
@@ -26,8 +26,8 @@ func trusting(t *testing.T, ca []byte, h2 bool) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// By HTTPS the service answers the same, in HTTP/1.1 and in HTTP/2, and its
-// links lead to where the client came from.
+// The service answers the same over HTTPS, in HTTP/1.1 and HTTP/2, and its links have the
+// address that the client used.
 func TestHTTPS(t *testing.T) {
 	t.Parallel()
 	tenant := dbtest.NewTenant(t)
@@ -59,7 +59,7 @@ func TestHTTPS(t *testing.T) {
 	untrusting := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: x509.NewCertPool()}}}
 	if response, err := untrusting.Get(s.SecureURL()); err == nil {
 		_ = response.Body.Close()
-		t.Error("who doesn't trust the authority got in")
+		t.Error("a client without the authority connected")
 	}
 	conn, err := tls.Dial("tcp", strings.TrimPrefix(s.SecureURL(), "https://"), &tls.Config{InsecureSkipVerify: true})
 	if err != nil {
@@ -71,11 +71,11 @@ func TestHTTPS(t *testing.T) {
 		t.Error(err)
 	}
 	if err := leaf.VerifyHostname("graph.microsoft.com"); err == nil {
-		t.Error("Microsoft's hosts are named unasked")
+		t.Error("Microsoft's hosts are named without the setting")
 	}
 }
 
-// Whichever listener serves first, HTTP/2 is there: once it was set up by chance.
+// HTTP/2 works whichever listener serves first; earlier, that depended on chance.
 func TestHTTP2EveryTime(t *testing.T) {
 	t.Parallel()
 	for range 20 {
@@ -110,7 +110,7 @@ func TestMicrosoftHosts(t *testing.T) {
 	}
 }
 
-// The authority stays when the service starts again.
+// The authority stays the same when the service restarts.
 func TestAuthorityStays(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewDatabase(t)

@@ -8,26 +8,24 @@ import (
 	"errors"
 	"iter"
 	"reflect"
-	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// Change is one thing in which two states differ. Before is nil where it was
-// added, After where it was removed. Neither holds a secret.
+// Change is one difference between two states. Before is nil for an addition, After for a
+// removal. Secrets are masked in both.
 type Change struct {
-	Entity        string // settings, user, application or partner
+	Entity        string // settings, clock, fault, user, application or the name of an entity type
 	ID            string
 	Before, After any
 }
 
-// maxDirectoryDiff is how much the changes of a directory may have, in bytes of JSON.
+// maxDirectoryDiff bounds the changes of a directory, in bytes of JSON.
 const maxDirectoryDiff = 8 << 20
 
-// DiffDirectory compares settings, users and applications, in this order and by
+// DiffDirectory compares settings, clocks, rules, users and applications, in this order and by
 // id. ErrTooLong says that more than 8 MB changed.
 func DiffDirectory(ctx context.Context, q *db.Queries, from, to uuid.UUID) ([]Change, error) {
 	before, err := loadSettings(ctx, q, from)
@@ -40,10 +38,16 @@ func DiffDirectory(ctx context.Context, q *db.Queries, from, to uuid.UUID) ([]Ch
 	}
 	d := differences{}
 	if !reflect.DeepEqual(before, after) {
-		d.changes = append(d.changes, Change{"settings", "settings", before, after})
+		d.changes = append(d.changes, Change{Entity: "settings", ID: "settings", Before: before, After: after})
+	}
+	if err := d.clocks(ctx, q, from, to); err != nil {
+		return nil, err
+	}
+	if err := compare(&d, "fault", loadFaults(ctx, q, from), loadFaults(ctx, q, to), func(f *Fault) string { return f.ID.String() }); err != nil {
+		return nil, err
 	}
 	err = compare(&d, "user", loadUsers(ctx, q, from), loadUsers(ctx, q, to), func(u *User) string {
-		if u.PasswordHash != nil { // shown as changed or not, never itself
+		if u.PasswordHash != nil { // never the hash itself, only whether it changed
 			u.PasswordHash = mask(*u.PasswordHash)
 		}
 		return u.ID.String()
@@ -60,16 +64,36 @@ func DiffDirectory(ctx context.Context, q *db.Queries, from, to uuid.UUID) ([]Ch
 	return d.changes, err
 }
 
-// mask shows of a password's hash its salt alone: another password has another.
+// mask returns only the salt of a password hash. A different password has a different salt.
 func mask(hash string) *string {
 	masked := hash[:min(len(hash), len("$2a$04$")+8)] + "…"
 	return &masked
 }
 
-// differences are the changes found so far.
+// differences collects the changes found so far.
 type differences struct {
 	changes []Change
 	size    int // in bytes of JSON
+}
+
+// clocks adds the clock if it changed.
+func (d *differences) clocks(ctx context.Context, q *db.Queries, from, to uuid.UUID) error {
+	before, err := loadClock(ctx, q, from)
+	if err != nil {
+		return err
+	}
+	after, err := loadClock(ctx, q, to)
+	if err != nil {
+		return err
+	}
+	c := Change{Entity: "clock", ID: "clock"}
+	if before != nil {
+		c.Before = before
+	}
+	if after != nil {
+		c.After = after
+	}
+	return d.add(c)
 }
 
 // add adds a change, unless both are the same, as documents compare.
@@ -86,7 +110,7 @@ func (d *differences) add(c Change) error {
 	return nil
 }
 
-// side is the next of what one state has.
+// side iterates over the items of one state.
 type side[T any] struct {
 	next  func() (T, error, bool)
 	ident func(*T) string
@@ -105,8 +129,8 @@ func (s *side[T]) advance() {
 	}
 }
 
-// compare adds the changes between two lists that are in the order of their ids, without
-// keeping more of them than what changed.
+// compare adds the changes between two lists in the order of their ids. It keeps only the
+// changed items in memory.
 func compare[T any](d *differences, entity string, before, after iter.Seq2[T, error], ident func(*T) string) error {
 	nextA, stopA := iter.Pull2(before)
 	defer stopA()
@@ -137,45 +161,4 @@ func compare[T any](d *differences, entity string, before, after iter.Seq2[T, er
 			return err
 		}
 	}
-}
-
-// DiffPartners compares the partners behind an id, by id, at most limit of them.
-func DiffPartners(ctx context.Context, q *db.Queries, from, to, after uuid.UUID, limit int64) ([]Change, error) {
-	rows, err := q.DiffPartners(ctx, db.DiffPartnersParams{TenantID: to, FromID: from, After: after, RowLimit: limit})
-	if err != nil {
-		return nil, err
-	}
-	ids := make([]uuid.UUID, len(rows))
-	for i, r := range rows {
-		ids[i] = r.ID
-	}
-	before, err := q.ListPartnersByID(ctx, db.ListPartnersByIDParams{TenantID: from, Ids: ids})
-	if err != nil {
-		return nil, err
-	}
-	now, err := q.ListPartnersByID(ctx, db.ListPartnersByIDParams{TenantID: to, Ids: ids})
-	if err != nil {
-		return nil, err
-	}
-	changes := make([]Change, len(rows))
-	for i, id := range ids {
-		changes[i] = Change{Entity: "partner", ID: id.String()}
-		if p, ok := findPartner(before, id); ok {
-			changes[i].Before = p
-		}
-		if p, ok := findPartner(now, id); ok {
-			changes[i].After = p
-		}
-	}
-	return changes, nil
-}
-
-func findPartner(rows []db.RemoteAssistancePartner, id uuid.UUID) (Partner, bool) {
-	i, ok := slices.BinarySearchFunc(rows, id, func(r db.RemoteAssistancePartner, id uuid.UUID) int {
-		return strings.Compare(r.ID.String(), id.String())
-	})
-	if !ok {
-		return Partner{}, false
-	}
-	return NewPartner(rows[i]), true
 }

@@ -10,16 +10,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Document is a document that may be read more than once. The zero Document is none.
+// Document is a document that can be read more than once. The zero Document is empty.
 type Document struct {
-	in    *io.SectionReader // JSON in UTF-8, after a byte order mark
+	in    *io.SectionReader // JSON in UTF-8, possibly after a byte order mark
 	lines func(offset int64) int
 }
 
-// Open opens a document, which in must hold as long as the document is read. A byte
-// order mark of UTF-8 is passed over (RFC 8259, section 8.1); another encoding is an
-// *Error. YAML is converted at once, which takes some 50 bytes of memory for each of its
-// own: see MaxYAML.
+// Open opens a document, whose bytes in must keep as long as the document is read. It skips
+// a UTF-8 byte order mark (RFC 8259, section 8.1) and refuses other encodings with an
+// *Error. It converts YAML immediately, which takes about 50 bytes of memory per byte: see
+// MaxYAML.
 func Open(in *io.SectionReader, yaml bool) (Document, error) {
 	begin, err := skipMark(in)
 	if err != nil {
@@ -38,9 +38,8 @@ func Open(in *io.SectionReader, yaml bool) (Document, error) {
 	return d, nil
 }
 
-// ToJSON returns a document as JSON, without a byte order mark, and with the lines of
-// the document. What can't be a document is an *Error; what is wrong with JSON, others
-// say.
+// ToJSON returns a document as JSON, without a byte order mark and with the same line
+// numbers. It returns an *Error for YAML that can't be a document; it doesn't check JSON.
 func ToJSON(text []byte, yaml bool) ([]byte, error) {
 	d, err := Open(section(text), yaml)
 	if err != nil {
@@ -53,9 +52,9 @@ func section(text []byte) *io.SectionReader {
 	return io.NewSectionReader(bytes.NewReader(text), 0, int64(len(text)))
 }
 
-// skipMark returns where a text begins, after a byte order mark, and refuses encodings
-// other than UTF-8. Without a mark, the zeros tell: the first character of JSON, and in
-// practice of YAML, is ASCII (RFC 4627, section 3).
+// skipMark returns the offset of a text after its byte order mark, and refuses encodings
+// other than UTF-8. Without a mark, zero bytes give UTF-16 and UTF-32 away: the first
+// character of JSON, and in practice of YAML, is ASCII (RFC 4627, section 3).
 func skipMark(in io.ReaderAt) (int64, error) {
 	var b [4]byte
 	if n, err := in.ReadAt(b[:], 0); n < 2 {
@@ -75,8 +74,8 @@ func skipMark(in io.ReaderAt) (int64, error) {
 	return 0, nil
 }
 
-// values reads the document from its start, value by value, as far as none is larger or
-// deeper than may be.
+// values reads the document from its start, value by value, and fails at a value that is
+// too large or too deep.
 func (d Document) values() *reader { return d.reader(&metered{in: d.begin()}, maxValue) }
 
 // structure reads the document from its start, token by token.
@@ -86,15 +85,15 @@ func (d Document) begin() io.Reader {
 	return bufio.NewReaderSize(io.NewSectionReader(d.in, 0, d.in.Size()), 64<<10)
 }
 
-// reader reads what comes from in, of which it keeps up to most bytes in memory.
+// reader reads from in and keeps up to most bytes in memory.
 func (d Document) reader(in io.Reader, most int64) *reader {
 	w := &window{in: in, most: most}
 	w.decoder = jsontext.NewDecoder(w)
 	return &reader{decoder: w.decoder, lines: d.lines}
 }
 
-// line is the line of an offset. It is counted when somebody asks: once in a document,
-// if ever.
+// line returns the line of an offset. It counts lines only when called, which is at most
+// once per document.
 func (d Document) line(offset int64) int {
 	n, buffer := 1, make([]byte, 64<<10)
 	for in := io.NewSectionReader(d.in, 0, offset); ; {
@@ -106,14 +105,14 @@ func (d Document) line(offset int64) int {
 	}
 }
 
-// maxToken is how large a name or a string may be where only the structure is read, in
-// bytes: more than any that a document may have.
+// maxToken bounds a name or a string when only the structure is read, in bytes. It exceeds
+// the limit of every text in a document.
 const maxToken = 1 << 20
 
-// Cut finds the object that names lead to, one in the other, and returns the JSON around
-// it, with an empty object of as many lines in its place. Without such an object, that
-// is all of it, and part is the zero Document. What is around may have limit bytes;
-// ErrTooLong says that it has more.
+// Cut finds the object at a path of names. It returns the JSON around the object, with an
+// empty object of as many lines in its place, and the object as part. If the object doesn't
+// exist, it returns the whole JSON and the zero Document. The JSON around may have limit
+// bytes; more is ErrTooLong.
 func (d Document) Cut(limit int64, names ...string) (around []byte, part Document, err error) {
 	from, to, err := d.structure().find(names)
 	if err != nil {
@@ -137,14 +136,14 @@ func (d Document) Cut(limit int64, names ...string) (around []byte, part Documen
 	return append(around, rest...), part, err
 }
 
-// ErrTooLong says that what is around a document is longer than it may be.
+// ErrTooLong says that a result exceeds its size limit.
 var ErrTooLong = errors.New("is too long beside the document")
 
-// IsZero tells whether it is no document.
+// IsZero reports whether d is the zero value.
 func (d Document) IsZero() bool { return d.in == nil }
 
-// find returns where the object begins and ends that the names lead to, from the value
-// that comes next; 0, 0 if it isn't there.
+// find returns the start and end of the object at a path of names, beginning with the next
+// value, or 0, 0 if it doesn't exist.
 func (r *reader) find(names []string) (from, to int64, err error) {
 	if r.decoder.PeekKind() != '{' {
 		return 0, 0, r.skip()
@@ -173,9 +172,8 @@ func (r *reader) find(names []string) (from, to int64, err error) {
 	return from, to, r.explain(err)
 }
 
-// Skim reads a document as an import does, keeps nothing, and says where it ceases to be
-// one that can be imported: where a value is too large or too deep, or where it isn't
-// JSON.
+// Skim reads a document like an import, stores nothing, and returns an *Error for the first
+// place that can't be imported: a value that is too large or too deep, or invalid JSON.
 func (d Document) Skim() error {
 	r := d.values()
 	return r.members(func(string) error {
@@ -194,45 +192,45 @@ func (d Document) Skim() error {
 	})
 }
 
-// Limits of a document's values. maxDepth is more than the form has, which is 6; without
-// a limit, finding the place of a fault would take the square of the depth.
+// maxDepth bounds the nesting of a document, whose form needs 6 levels. Without a limit,
+// finding the place of an error would take time quadratic in the depth.
 const (
-	// maxValue is how large one element of a document may be, in bytes, with the blanks
-	// before it: so much of it is in memory at once. An application that 80,000 users
-	// consented to by themselves has as much.
+	// maxValue bounds one element of a document with the white space before it, in bytes:
+	// that much is in memory at once. It fits an application with consents by 80,000 users.
 	maxValue = 8 << 20
 
-	// maxParts is how many brackets, braces, commas and colons such an element may have: an
-	// empty object takes many times its bytes when it is read. Those 80,000 users have fewer.
+	// maxParts bounds the brackets, braces, commas and colons of an element, because an
+	// empty object takes many times its size in memory. It also fits the consents of 80,000
+	// users.
 	maxParts = 800_000
 
 	maxDepth = 32
 )
 
-// tooLarge and tooDeep refuse the value that comes next; a reader adds its place.
+// tooLarge and tooDeep refuse the next value; a reader adds its position.
 func tooLarge(most int64) *Error {
-	return &Error{Message: fmt.Sprintf("is larger than %d bytes, the most that one value may have", most)}
+	return &Error{Message: fmt.Sprintf("is larger than %d bytes, the limit for one value", most)}
 }
 
 func tooMany() *Error {
-	return &Error{Message: fmt.Sprintf("has more than %d brackets, braces, commas and colons, the most that one value may have", maxParts)}
+	return &Error{Message: fmt.Sprintf("has more than %d brackets, braces, commas and colons, the limit for one value", maxParts)}
 }
 
 func tooDeep() *Error { return &Error{Message: fmt.Sprintf("is nested deeper than %d", maxDepth)} }
 
-// Meter measures the values of a JSON document as it comes, without keeping it: Write
-// fails with an *Error as soon as one is larger or deeper than an import takes. Skim says
-// which.
+// Meter checks the size and depth of the values in a JSON document that is written to it,
+// without storing them. Write fails with an *Error at the first value that exceeds a limit;
+// Skim says which value that is.
 type Meter struct {
 	depth    int
-	list     bool // whether what is at depth 2 is an array
+	list     bool // the value at depth 2 is an array
 	quoted   bool
 	escaped  bool
-	measured int64 // of the value that isn't over
-	parts    int   // of it
+	measured int64 // bytes of the current value
+	parts    int   // its brackets, braces, commas and colons
 }
 
-// Write measures what comes next.
+// Write checks the next bytes.
 func (m *Meter) Write(b []byte) (int, error) {
 	for i, c := range b {
 		m.measured++
@@ -259,8 +257,8 @@ func (m *Meter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// structure follows a character between strings. A value is over where a decoder has
-// made it out: an element of an array that is a member of the document, or a member.
+// structure handles a character outside strings. A value ends where a decoder would return
+// it: after an element of an array that is a member of the document, or after a member.
 func (m *Meter) structure(c byte) {
 	switch c {
 	case '{', '[':
@@ -280,8 +278,8 @@ func (m *Meter) structure(c byte) {
 	}
 }
 
-// window is what a decoder reads from: never more than most bytes beyond what it has
-// made out, which it keeps in memory.
+// window is a decoder's source. It buffers at most most bytes beyond what the decoder has
+// parsed.
 type window struct {
 	in      io.Reader
 	decoder *jsontext.Decoder
@@ -303,7 +301,7 @@ func (w *window) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// metered reads what a Meter lets through.
+// metered passes on what a Meter accepts.
 type metered struct {
 	in    io.Reader
 	meter Meter

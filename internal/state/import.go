@@ -1,8 +1,10 @@
 package state
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -14,25 +16,41 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/entity"
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-// secretLifetime is how long a secret is good that doesn't say.
+// secretLifetime is the lifetime of a secret without an expiry.
 const secretLifetime = 2 * 365 * 24 * time.Hour
 
 // Importer reads documents into states.
 type Importer struct {
-	Now    time.Time
-	By     uuid.UUID // who creates the partners whose creator isn't named
+	Now    time.Time // by the service's clock; a document with a clock is dated by that
+	By     uuid.UUID // who creates the entities whose creator isn't named
 	IDSeed string    // where ids come from that the document leaves out; "": random
+
+	// Since is when the tenant was made that gets the document: its clock must not show an
+	// earlier time. The zero time is for a tenant that isn't made yet.
+	Since time.Time
+
+	// CheckRule says what is wrong with a rule by which requests fail, as a client gives it,
+	// and in which part of it; "" is nothing.
+	CheckRule func(rule []byte) (pointer, message string)
 }
 
-// Import makes a state of a document, in tx, and returns its id. A document that
-// can't be taken is an *Error.
+// Import makes a state from a document, in tx, and returns its id. It returns an *Error for
+// an invalid document.
 func (m Importer) Import(ctx context.Context, tx pgx.Tx, d Document) (uuid.UUID, error) {
+	clock, err := d.findClock(m)
+	if err != nil {
+		return uuid.Nil, err
+	}
 	id, err := create(ctx, db.New(tx), m.Now)
 	if err != nil {
 		return uuid.Nil, err
+	}
+	if clock != nil {
+		m.Now = clock.at(m.Now)
 	}
 	return id, d.read(ctx, &importing{Importer: m, tx: tx, q: db.New(tx), id: id, lines: d.lines, principals: map[uuid.UUID]bool{}})
 }
@@ -51,10 +69,11 @@ type importing struct {
 	id    uuid.UUID
 	lines func(offset int64) int
 
-	principals map[uuid.UUID]bool // of the applications
+	principals map[uuid.UUID]bool // of applications
+	idsMade    int64              // number of ids made from the seed, for the largest set
 }
 
-// newID is the id of the nth of a kind, if the document leaves it out.
+// newID returns an id for the nth item of a kind whose id the document omits.
 func (i *importing) newID(given uuid.UUID, kind string, n int) uuid.UUID {
 	switch {
 	case given != uuid.Nil:
@@ -65,9 +84,9 @@ func (i *importing) newID(given uuid.UUID, kind string, n int) uuid.UUID {
 	return uuid.Must(uuid.NewV7())
 }
 
-// validFrom is from when on tokens are good of a user or an application. One that
-// the document says was created before is that very one, brought back with its
-// tokens; one that the import creates has none yet, whoever had the id before.
+// validFrom returns the time from which tokens of a user or application are valid. A
+// principal that the document says was created earlier is restored with its tokens. A new
+// principal has no tokens yet, even if its id was used before.
 func (i *importing) validFrom(created time.Time) *time.Time {
 	if created.IsZero() {
 		return &i.Now
@@ -75,31 +94,27 @@ func (i *importing) validFrom(created time.Time) *time.Time {
 	return nil
 }
 
-var partnerColumns = []string{
-	"tenant_id", "id", "display_name", "onboarding_url", "onboarding_status",
-	"last_connection_at", "last_connection_100ns", "last_connection_offset",
-	"request_expiry_at", "request_expiry_100ns", "request_expiry_offset", "created_at", "created_by",
-}
-
-// batchSize is how many partners are copied at once. Their ids and places are in
-// memory, to say of two of an id where the second one is.
+// batchSize is how many entities are copied at once. Their ids and positions are kept in
+// memory, so that an error can name the second entity with an id.
 const batchSize = 50_000
 
-// place is a partner that was read: its id, and where it begins.
+// place is the id of an entity and the offset where it begins.
 type place struct {
-	id    uuid.UUID
-	start int64
+	id     uuid.UUID
+	parent uuid.UUID // of what an entity contains
+	key    string
+	start  int64
 }
 
-// partners copies them into the table as they are read.
-func (i *importing) partners(ctx context.Context, r *reader, partners iter.Seq2[Partner, error]) error {
-	next, stop := iter.Pull2(partners)
+// items copies the entities of a set into their table while reading them.
+func (i *importing) items(ctx context.Context, r *reader, t *entity.Type, all iter.Seq2[Item, error]) error {
+	next, stop := iter.Pull2(all)
 	defer stop()
 	n, batch := 0, []place{}
 	for more := true; more; n += len(batch) {
 		batch = batch[:0]
 		var failure error
-		err := i.copy(ctx, func() ([]any, error) {
+		err := i.copy(ctx, t, func() ([]any, error) {
 			if len(batch) == batchSize {
 				return nil, nil
 			}
@@ -108,41 +123,55 @@ func (i *importing) partners(ctx context.Context, r *reader, partners iter.Seq2[
 				failure = err
 				return nil, err
 			}
-			p.ID = i.newID(p.ID, "partner", n+len(batch)+1)
-			batch = append(batch, place{p.ID, r.start})
-			return i.row(p), nil
+			p.ID = i.keyOf(p, n+len(batch)+1)
+			batch = append(batch, placeOf(p, r.start))
+			return i.stamped(p).values(i.id), nil
 		})
 		if failure != nil {
 			return failure
 		}
+		if err == nil && t.Parent != nil {
+			err = i.orphan(ctx, t, batch, n)
+		}
 		if errors.Is(db.Classify(err), db.ErrTaken) {
-			err = i.twice(ctx, batch, n)
+			err = i.twice(ctx, t, batch, n)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	// Or, where ids come of a seed, the next partner of a client would be given one
-	// of these after the other, to find each taken.
-	return i.q.SetIDsMade(ctx, db.SetIDsMadeParams{TenantID: i.id, IdsMade: int64(n)})
+	// Raise the counter of seeded ids. Otherwise the next creates would get these ids one
+	// after another, and find each of them taken.
+	i.idsMade = max(i.idsMade, int64(n))
+	return i.q.SetIDsMade(ctx, db.SetIDsMadeParams{TenantID: i.id, IdsMade: i.idsMade})
 }
 
-// copy copies rows until there is none, all of them or nothing.
-func (i *importing) copy(ctx context.Context, row func() ([]any, error)) error {
+// keyOf returns the key of the nth item, which may bring its own.
+func (i *importing) keyOf(item Item, n int) uuid.UUID {
+	switch {
+	case item.Type.Singleton:
+		return entity.SingletonID
+	case item.Type.Keys == entity.CounterKeys && item.ID == uuid.Nil:
+		return entity.CounterID(uint64(n))
+	}
+	return i.newID(item.ID, item.Type.Name, n)
+}
+
+// copy copies rows until none is left, all of them or none.
+func (i *importing) copy(ctx context.Context, t *entity.Type, row func() ([]any, error)) error {
 	return pgx.BeginFunc(ctx, i.tx, func(tx pgx.Tx) error {
-		_, err := tx.CopyFrom(ctx, pgx.Identifier{"remote_assistance_partners"}, partnerColumns, pgx.CopyFromFunc(row))
+		_, err := tx.CopyFrom(ctx, pgx.Identifier{t.Table}, columns(t), pgx.CopyFromFunc(row))
 		return err
 	})
 }
 
-// twice says which of a batch, behind n partners before it, has the id of one that
-// came earlier.
-func (i *importing) twice(ctx context.Context, batch []place, n int) error {
+// twice reports which entity of a batch, after n earlier entities, repeats an id.
+func (i *importing) twice(ctx context.Context, t *entity.Type, batch []place, n int) error {
 	ids := make([]uuid.UUID, len(batch))
 	for at, p := range batch {
 		ids[at] = p.id
 	}
-	taken, err := i.q.ListPartnerIDs(ctx, db.ListPartnerIDsParams{TenantID: i.id, Ids: ids})
+	taken, err := db.SetOf(t).ListIDs(ctx, i.q, i.id, ids)
 	if err != nil {
 		return err
 	}
@@ -152,33 +181,61 @@ func (i *importing) twice(ctx context.Context, batch []place, n int) error {
 	}
 	for at, p := range batch {
 		if seen[p.id] {
-			return &Error{Pointer: fmt.Sprintf("/partners/%d", n+at), Line: i.lines(p.start), Message: fmt.Sprintf("two partners have the id %s", p.id)}
+			return &Error{Pointer: fmt.Sprintf("/%s/%d", t.SetName(), n+at), Line: i.lines(p.start), Message: fmt.Sprintf("two %ss have the id %s", t.Noun, p.key)}
 		}
 		seen[p.id] = true
 	}
-	return errors.New("partners were refused as taken that nobody has")
+	return errors.New("the database refused ids as taken that don't exist")
 }
 
-func (i *importing) row(p Partner) []any {
-	if p.OnboardingStatus == "" {
-		p.OnboardingStatus = Status(db.OnboardingStatusNotOnboarded)
+// placeOf is the place of an item that begins at an offset.
+func placeOf(item Item, start int64) place {
+	p := place{id: item.ID, key: item.key(), start: start}
+	if at := item.Type.Index(item.Type.ParentID); at >= 0 {
+		p.parent = uuid.MustParse(item.Values[at].Text)
 	}
-	if p.CreatedDateTime.IsZero() {
-		p.CreatedDateTime = i.Now
-	}
-	if p.CreatedBy == uuid.Nil {
-		p.CreatedBy = i.By
-	}
-	connectedAt, connected100ns, connectedOffset := db.SplitTime(time.Time(p.LastConnectionDateTime))
-	expiresAt, expires100ns, expiresOffset := db.SplitTime(time.Time(p.OnboardingRequestExpiryDateTime))
-	return []any{
-		i.id, p.ID, p.DisplayName, p.OnboardingURL, db.OnboardingStatus(p.OnboardingStatus),
-		connectedAt, connected100ns, connectedOffset, expiresAt, expires100ns, expiresOffset, p.CreatedDateTime, p.CreatedBy,
-	}
+	return p
 }
+
+// orphan says which of a batch, after n entities before it, no entity contains.
+func (i *importing) orphan(ctx context.Context, t *entity.Type, batch []place, n int) error {
+	ids := make([]uuid.UUID, len(batch))
+	for at, p := range batch {
+		ids[at] = p.parent
+	}
+	there, err := db.SetOf(t.Parent).ListIDs(ctx, i.q, i.id, ids)
+	if err != nil {
+		return err
+	}
+	for at, p := range batch {
+		if _, ok := slices.BinarySearchFunc(there, p.parent, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }); !ok {
+			return &Error{Pointer: fmt.Sprintf("/%s/%d/id", t.SetName(), n+at), Line: i.lines(p.start), Message: fmt.Sprintf("no %s has the id %s", t.Parent.Noun, p.parent)}
+		}
+	}
+	return nil
+}
+
+// stamped is an item with what it doesn't say of its creation.
+func (i *importing) stamped(item Item) Item {
+	if item.CreatedDateTime.IsZero() {
+		item.CreatedDateTime = i.Now
+	}
+	if item.CreatedBy == uuid.Nil {
+		item.CreatedBy = i.By
+	}
+	for at := range item.Values {
+		if p := &item.Type.Properties[at]; p.Stamped && (item.Values[at] == entity.NoDate || p.Name == created) {
+			item.Values[at] = entity.DateValue(item.CreatedDateTime.UTC())
+		}
+	}
+	return item
+}
+
+// minJournalSeconds is the minimum of the column. States have no journal.
+const minJournalSeconds = 60
 
 func (i *importing) settings(ctx context.Context, s Settings) error {
-	p := db.UpdateTenantParams{TenantID: i.id, DisplayName: "state", PermissionRule: db.PermissionRuleSeed, PageSize: maxPageSize}
+	p := db.UpdateTenantParams{TenantID: i.id, DisplayName: "state", PermissionRule: db.PermissionRuleSeed, PageSize: maxPageSize, JournalSeconds: minJournalSeconds}
 	if s.PageSize != nil {
 		p.PageSize = *s.PageSize
 	}
@@ -187,6 +244,13 @@ func (i *importing) settings(ctx context.Context, s Settings) error {
 	}
 	if s.RepeatabilitySeconds != nil {
 		p.RepeatabilitySeconds = *s.RepeatabilitySeconds
+	}
+	if s.Throttling != nil && s.Throttling.Limits != "off" {
+		text, err := json.Marshal(s.Throttling)
+		if err != nil {
+			return err
+		}
+		p.Throttling = text
 	}
 	if s.UserPicker != nil {
 		p.UserPicker = *s.UserPicker
@@ -295,8 +359,7 @@ func (i *importing) credentials(ctx context.Context, client uuid.UUID, a Applica
 	return nil
 }
 
-// consents grants what an application's consents say, in one statement for each who
-// consented, however many say so.
+// consents grants an application's consents, in one statement per consenting user.
 func (i *importing) consents(ctx context.Context, r *reader, client uuid.UUID, a Application) error {
 	scopes, order := map[uuid.UUID][]string{}, []uuid.UUID{}
 	for n, c := range a.Consents {
@@ -319,7 +382,8 @@ func (i *importing) consents(ctx context.Context, r *reader, client uuid.UUID, a
 	return i.q.GrantRoles(ctx, db.GrantRolesParams{TenantID: i.id, ClientID: client, Roles: a.Roles, CreatedAt: i.Now})
 }
 
-// principal is who made an application's nth consent; nobody is all.
+// principal returns the user of an application's nth consent. A consent without a user is
+// for all users.
 func (i *importing) principal(ctx context.Context, r *reader, n int, c Consent) (uuid.UUID, error) {
 	if c.UserPrincipalName == "" {
 		return c.UserID, nil

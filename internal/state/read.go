@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net/url"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -16,26 +17,24 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
-	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/entity"
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-// Limits of a document's texts, in characters; those of partners are Graph's.
+// These limits bound a document's texts, in characters. Limits of entities are in their
+// descriptions.
 const (
 	maxName          = 256
-	maxDisplayName   = 1024
-	maxOnboardingURL = 2048
-	maxPassword      = 72 // bytes, bcrypt's
 	maxURI           = 2048
 	maxList          = 1000
 	maxPageSize      = 1000
 	maxRepeatability = 3600
 )
 
-// Error is a document that can't be taken: what is wrong, and where.
+// Error is why a document is refused, and where.
 type Error struct {
 	Pointer string // RFC 6901
-	Line    int    // from 1; 0 is not known
+	Line    int    // starts at 1; 0 means unknown
 	Message string
 }
 
@@ -54,36 +53,47 @@ func (e *Error) Error() string {
 type reader struct {
 	decoder *jsontext.Decoder
 	lines   func(offset int64) int
-	start   int64 // where the value begins that was read last
+	start   int64 // offset of the value that was read last
 }
 
-// read reads the document into a state: applications when the users are known,
-// whom their consents name. If they stand before them, that takes another turn.
+// read reads the document into a state. It needs the users before the applications, whose
+// consents name them, and entities before what they contain; if these come first, it reads the
+// document a second time.
 func (d Document) read(ctx context.Context, into *importing) error {
 	r := d.values()
-	hasVersion, usersRead, passedOver := false, false, false
+	seen, passedOver := map[string]bool{}, map[string]bool{}
 	err := r.members(func(name string) error {
-		hasVersion = hasVersion || name == "version"
-		usersRead = usersRead || name == "users"
-		if name == "applications" && !usersRead {
-			passedOver = true
+		seen[name] = true
+		if before := neededBy(name); before != "" && !seen[before] {
+			passedOver[name] = true
 			return r.skip()
 		}
 		return r.member(ctx, into, name)
 	})
-	if err == nil && !hasVersion {
+	if err == nil && !seen["version"] {
 		err = &Error{Line: 1, Message: fmt.Sprintf("lacks the version: want \"version\": %d", Version)}
 	}
-	if err != nil || !passedOver {
+	if err != nil || len(passedOver) == 0 {
 		return err
 	}
 	r = d.values()
 	return r.members(func(name string) error {
-		if name != "applications" {
+		if !passedOver[name] {
 			return r.skip()
 		}
 		return r.member(ctx, into, name)
 	})
+}
+
+// neededBy is the member of a document that must be read before another one; "" without any.
+func neededBy(name string) string {
+	if name == "applications" {
+		return "users"
+	}
+	if t, ok := entity.Find(name); ok && t.Parent != nil {
+		return t.Parent.SetName()
+	}
+	return ""
 }
 
 // members calls f behind the name of each member, to read its value.
@@ -109,7 +119,7 @@ func (r *reader) members(f func(name string) error) error {
 	}
 	if _, err := r.decoder.ReadToken(); !errors.Is(err, io.EOF) {
 		if err == nil {
-			err = errors.New("something follows the document")
+			err = errors.New("there is content after the document")
 		}
 		return r.explain(err)
 	}
@@ -127,19 +137,40 @@ func (r *reader) member(ctx context.Context, into *importing, name string) (err 
 		if s, err = next(r, Settings.check); err == nil {
 			err = into.settings(ctx, s)
 		}
+	case "clock":
+		var c Clock
+		if c, err = next(r, Clock.check); err == nil {
+			err = into.clock(ctx, c)
+		}
+	case "faults":
+		err = into.faults(ctx, r)
 	case "users":
 		err = each(elements(r, User.check), func(n int, u User) error { return into.user(ctx, r, n, u) })
 	case "applications":
 		err = each(elements(r, Application.check), func(n int, a Application) error { return into.application(ctx, r, n, a) })
-	case "partners":
-		err = into.partners(ctx, r, elements(r, Partner.check))
 	default:
-		err = r.fault("unknown property; want $schema, version, settings, users, applications or partners")
+		if name == "partners" { // the name in development versions
+			name = entity.RemoteAssistancePartner.SetName()
+		}
+		t, ok := entity.Find(name)
+		if !ok {
+			return r.fault("unknown property; want " + oneOf(memberNames()))
+		}
+		err = into.items(ctx, r, t, items(r, t))
 	}
 	return err
 }
 
-// each calls f with every element and its number, from 1.
+// memberNames lists the members of a document.
+func memberNames() []string {
+	names := []string{"$schema", "version", "settings", "clock", "faults", "users", "applications"}
+	for _, t := range entity.All {
+		names = append(names, t.SetName())
+	}
+	return names
+}
+
+// each calls f with every element and its number, starting at 1.
 func each[T any](all iter.Seq2[T, error], f func(n int, v T) error) error {
 	n := 0
 	for v, err := range all {
@@ -159,15 +190,15 @@ func (r *reader) skip() error { return r.explain(r.decoder.SkipValue()) }
 func (r *reader) version() error {
 	version, err := next[int](r)
 	if err == nil && version != Version {
-		err = r.fault(fmt.Sprintf("version %d is not known; want %d", version, Version))
+		err = r.fault(fmt.Sprintf("version %d is not supported; want %d", version, Version))
 	}
 	return err
 }
 
-// check says what is wrong with a value, and in which part of it.
+// check reports what is wrong with a value, and in which part of it.
 type check[T any] func(T) (pointer, message string)
 
-// elements are those of the array that comes next; the first error ends them.
+// elements iterates over the next array. The first error ends it.
 func elements[T any](r *reader, check check[T]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
@@ -192,10 +223,11 @@ func elements[T any](r *reader, check check[T]) iter.Seq2[T, error] {
 	}
 }
 
-// readIDs refuses an id of zeros, which elsewhere stands for one that isn't there.
+// readIDs reads ids and rejects the nil UUID, which the rest of the program uses for a missing
+// id.
 var readIDs = json.WithUnmarshalers(json.UnmarshalFromFunc(func(d *jsontext.Decoder, id *uuid.UUID) error {
 	if d.PeekKind() == 'n' {
-		return errors.ErrUnsupported // null is none
+		return errors.ErrUnsupported // null means no id
 	}
 	raw, err := d.ReadValue()
 	if err != nil {
@@ -206,7 +238,7 @@ var readIDs = json.WithUnmarshalers(json.UnmarshalFromFunc(func(d *jsontext.Deco
 		return fmt.Errorf("%s: want a GUID", raw)
 	}
 	if *id == uuid.Nil {
-		return fmt.Errorf("%s: no id is all zeros; leave it out", raw)
+		return fmt.Errorf("%s: an id can't be all zeros; leave it out", raw)
 	}
 	return nil
 }))
@@ -233,18 +265,17 @@ func next[T any](r *reader, checks ...check[T]) (T, error) {
 	return v, nil
 }
 
-// refuse refuses the value that was read last, for a part of it that begins at an
-// offset.
+// refuse refuses the value that was read last, because of the part at an offset in it.
 func (r *reader) refuse(at string, offset int64, message string) error {
 	return &Error{Pointer: string(r.decoder.StackPointer()) + at, Line: r.lines(r.start + offset), Message: message}
 }
 
-// fault refuses what was read last, a value or a name.
+// fault refuses the value or name that was read last.
 func (r *reader) fault(message string) error {
 	return &Error{Pointer: string(r.decoder.StackPointer()), Line: r.lines(r.decoder.InputOffset()), Message: message}
 }
 
-// explain says where a document ceases to be JSON.
+// explain reports where a document stops being JSON.
 func (r *reader) explain(err error) error {
 	var ours *Error
 	var syntax *jsontext.SyntacticError
@@ -258,7 +289,7 @@ func (r *reader) explain(err error) error {
 	case errors.As(err, &syntax):
 		return &Error{Pointer: string(syntax.JSONPointer), Line: r.lines(syntax.ByteOffset), Message: syntax.Err.Error()}
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return &Error{Line: r.lines(r.decoder.InputOffset()), Message: "it ends too early"}
+		return &Error{Line: r.lines(r.decoder.InputOffset()), Message: "it ends early"}
 	}
 	return r.errorOf(err)
 }
@@ -271,13 +302,13 @@ func (r *reader) errorOf(err error) error {
 	return &Error{Pointer: string(r.decoder.StackPointer()), Line: r.lines(r.decoder.InputOffset()), Message: err.Error()}
 }
 
-// refuseNext refuses the value that comes next.
+// refuseNext refuses the next value.
 func (r *reader) refuseNext(why *Error) error {
 	pointer, start := r.upcoming()
 	return &Error{Pointer: pointer, Line: r.lines(start), Message: why.Message}
 }
 
-// upcoming is the value that begins behind what was read last.
+// upcoming returns the next value, after the one that was read last.
 func (r *reader) upcoming() (pointer string, start int64) {
 	at := r.decoder.StackPointer()
 	if kind, n := r.decoder.StackIndex(r.decoder.StackDepth()); kind == '[' {
@@ -290,7 +321,7 @@ func (r *reader) upcoming() (pointer string, start int64) {
 	return string(at), r.decoder.InputOffset() + int64(len(unread)-len(bytes.TrimLeft(unread, " \t\r\n,:")))
 }
 
-// explainIn says what is wrong within the value that was read last.
+// explainIn reports what is wrong in the value that was read last.
 func (r *reader) explainIn(err error, raw []byte) error {
 	var semantic *json.SemanticError
 	var syntax *jsontext.SyntacticError
@@ -304,7 +335,7 @@ func (r *reader) explainIn(err error, raw []byte) error {
 	return r.refuse("", 0, err.Error())
 }
 
-// describe tells what was wrong in words that don't speak of Go.
+// describe returns a description of an error that doesn't mention Go.
 func describe(e *json.SemanticError) string {
 	switch {
 	case errors.Is(e.Err, json.ErrUnknownName):
@@ -314,12 +345,25 @@ func describe(e *json.SemanticError) string {
 	case e.Err != nil:
 		return fmt.Sprintf("%s: %v", bytes.TrimSpace(e.JSONValue), e.Err)
 	}
-	kinds := map[jsontext.Kind]string{'n': "null", 'f': "a boolean", 't': "a boolean", '"': "a string", '0': "a number", '{': "an object", '[': "an array"}
-	return kinds[e.JSONKind] + " is not what belongs here"
+	return kindOf(e.JSONKind) + " is not what belongs here"
 }
 
-// offsetOf is where in raw the value begins that a pointer names. It looks at the
-// pointer only as deep as that is, or a deep value would take the square of its depth.
+// explainMember reports what is wrong with a member that is read separately.
+func explainMember(err error) string {
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) {
+		return describe(semantic)
+	}
+	return err.Error()
+}
+
+// kindOf names a kind of JSON value.
+func kindOf(kind jsontext.Kind) string {
+	return map[jsontext.Kind]string{'n': "null", 'f': "a boolean", 't': "a boolean", '"': "a string", '0': "a number", '{': "an object", '[': "an array"}[kind]
+}
+
+// offsetOf returns the offset in raw of the value at a pointer. It reads no deeper than the
+// pointer; otherwise a deep value would take time quadratic in its depth.
 func offsetOf(raw []byte, pointer string) int64 {
 	d, depth := jsontext.NewDecoder(bytes.NewReader(raw)), strings.Count(pointer, "/")
 	for {
@@ -337,7 +381,7 @@ func offsetOf(raw []byte, pointer string) int64 {
 	}
 }
 
-// readError is a document that couldn't be read at all.
+// readError is an error of reading the document, not of its content.
 type readError struct{ error }
 
 func (e *readError) Unwrap() error { return e.error }
@@ -352,6 +396,41 @@ func (s Settings) check() (string, string) {
 	if s.RepeatabilitySeconds != nil && (*s.RepeatabilitySeconds < 0 || *s.RepeatabilitySeconds > maxRepeatability) {
 		return "/repeatabilitySeconds", fmt.Sprintf("%d: want 0 to %d", *s.RepeatabilitySeconds, maxRepeatability)
 	}
+	if s.Throttling != nil {
+		return s.Throttling.check()
+	}
+	return "", ""
+}
+
+// throttling reads the columns of a tenant's row.
+func throttling(raw []byte) *Throttling {
+	var t Throttling
+	if raw == nil || json.Unmarshal(raw, &t) != nil {
+		return nil
+	}
+	return &t
+}
+
+// These are the limits of throttling.
+const (
+	maxWindow = 3600
+	maxLimit  = 1_000_000_000
+)
+
+func (t *Throttling) check() (string, string) {
+	own := t.Limits == "own"
+	switch {
+	case t.Limits != "off" && t.Limits != "graph" && !own:
+		return "/throttling/limits", fmt.Sprintf("%q: want off, graph or own", t.Limits)
+	case !slices.Contains([]string{"", "seconds", "date", "none"}, t.RetryAfter):
+		return "/throttling/retryAfter", fmt.Sprintf("%q: want seconds, date or none", t.RetryAfter)
+	case t.WindowSeconds < 0 || t.WindowSeconds > maxWindow || t.WindowSeconds > 0 && !own:
+		return "/throttling/windowSeconds", fmt.Sprintf("%d: want 1 to %d, with the limits own", t.WindowSeconds, maxWindow)
+	}
+	numbers := []int64{t.ApplicationRequests, t.ApplicationWrites, t.TenantRequests, t.TenantWrites}
+	if slices.Min(numbers) < 0 || slices.Max(numbers) > maxLimit || (slices.Max(numbers) > 0) != own {
+		return "/throttling", fmt.Sprintf("want numbers of 1 to %d with the limits own, and none with others", maxLimit)
+	}
 	return "", ""
 }
 
@@ -363,11 +442,11 @@ func (u User) check() (string, string) {
 	case local == "" || domain == "" || strings.ContainsAny(u.UserPrincipalName, " \t\n\r\x00") || strings.Contains(domain, "@"):
 		return "/userPrincipalName", fmt.Sprintf("%q: want NAME@DOMAIN", u.UserPrincipalName)
 	case u.Password != nil && u.PasswordHash != nil:
-		return "/passwordHash", "stands beside password; want one of them"
-	case u.Password != nil && (len(*u.Password) > maxPassword || *u.Password == ""):
-		return "/password", fmt.Sprintf("want 1 to %d bytes", maxPassword)
+		return "/passwordHash", "is given with password; want one of them"
+	case u.Password != nil && (len(*u.Password) > identity.MaxPassword || *u.Password == ""):
+		return "/password", fmt.Sprintf("want 1 to %d bytes", identity.MaxPassword)
 	case u.PasswordHash != nil && !identity.IsPasswordHash(*u.PasswordHash):
-		return "/passwordHash", "want a bcrypt hash, or what an export had"
+		return "/passwordHash", "want a bcrypt hash or one from an export"
 	}
 	return texts(maxName, map[string]string{
 		"/userPrincipalName": u.UserPrincipalName, "/displayName": u.DisplayName, "/givenName": deref(u.GivenName), "/surname": deref(u.Surname),
@@ -384,7 +463,7 @@ func (a Application) check() (string, string) {
 		}
 	}
 	if len(a.Secrets) > 0 && a.PublicClient {
-		return "/secrets", "a public client has none"
+		return "/secrets", "a public client can't have one"
 	}
 	for i, c := range a.Certificates {
 		if len(c) == 0 {
@@ -396,7 +475,7 @@ func (a Application) check() (string, string) {
 	}
 	for i, c := range a.Consents {
 		if c.UserID != uuid.Nil && c.UserPrincipalName != "" {
-			return fmt.Sprintf("/consents/%d/userPrincipalName", i), "stands beside userId; want one of them, or neither for all users"
+			return fmt.Sprintf("/consents/%d/userPrincipalName", i), "is given with userId; want one of them, or neither for all users"
 		}
 		if at, message := texts(maxName, nil, map[string][]string{"/scopes": c.Scopes}); message != "" {
 			return fmt.Sprintf("/consents/%d%s", i, at), message
@@ -459,24 +538,8 @@ func (s Secret) check() (string, string) {
 	return "", ""
 }
 
-func (p Partner) check() (string, string) {
-	if p.OnboardingStatus != "" && !db.OnboardingStatus(p.OnboardingStatus).Valid() {
-		return "/onboardingStatus", fmt.Sprintf("%q: want notOnboarded, onboarding or onboarded", p.OnboardingStatus)
-	}
-	if at, message := texts(maxDisplayName, map[string]string{"/displayName": deref(p.DisplayName)}, nil); message != "" {
-		return at, message
-	}
-	if p.OnboardingURL == nil {
-		return "", ""
-	}
-	if u, err := url.Parse(*p.OnboardingURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return "/onboardingUrl", fmt.Sprintf("%q: want an absolute http or https URL", *p.OnboardingURL)
-	}
-	return texts(maxOnboardingURL, map[string]string{"/onboardingUrl": *p.OnboardingURL}, nil)
-}
-
-// FindNUL is where in a JSON text a string, or a name, holds the character U+0000,
-// which Postgres can't keep.
+// FindNUL finds a string or name in a JSON text that contains U+0000, which Postgres can't
+// store.
 func FindNUL(text []byte) (pointer string, found bool) {
 	if !bytes.Contains(text, []byte(`\u0000`)) {
 		return "", false
@@ -485,7 +548,7 @@ func FindNUL(text []byte) (pointer string, found bool) {
 	for {
 		token, err := d.ReadToken()
 		if err != nil {
-			return "", false // it ends, or is no JSON, which others say
+			return "", false // the end or invalid JSON, which others report
 		}
 		if token.Kind() == '"' && strings.ContainsRune(token.String(), 0) {
 			return string(d.StackPointer()), true
@@ -493,14 +556,15 @@ func FindNUL(text []byte) (pointer string, found bool) {
 	}
 }
 
-// texts holds texts to a length.
+// texts checks the lengths of texts. It returns the first error by position.
 func texts(most int, each map[string]string, lists map[string][]string) (string, string) {
-	for at, text := range each {
-		if message := textFault(most, text); message != "" {
+	for _, at := range slices.Sorted(maps.Keys(each)) {
+		if message := textFault(most, each[at]); message != "" {
 			return at, message
 		}
 	}
-	for at, list := range lists {
+	for _, at := range slices.Sorted(maps.Keys(lists)) {
+		list := lists[at]
 		if len(list) > maxList {
 			return at, fmt.Sprintf("has %d items; at most %d are allowed", len(list), maxList)
 		}
@@ -530,8 +594,8 @@ func deref(s *string) string {
 	return *s
 }
 
-// LineOf is the line of a JSON text, from 1, in which the value begins that a
-// pointer names; 0 if there is none.
+// LineOf returns the line in a JSON text, starting at 1, where the value at a pointer
+// begins, or 0 if it doesn't exist.
 func LineOf(text []byte, pointer string) int {
 	if len(text) == 0 {
 		return 0

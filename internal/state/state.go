@@ -1,16 +1,15 @@
-// Package state keeps what a tenant holds: it copies it from one tenant to
-// another, compares two, and reads and writes it as a document, in JSON or YAML.
-// Seeds, snapshots, exports and imports are all of one form, which Schema
-// describes:
+// Package state stores the content of tenants: it copies it between tenants, compares two
+// tenants, and reads and writes documents, in JSON or YAML. Seeds, snapshots, exports and
+// imports share one form, which Schema describes:
 //
 //	version: 1
 //	settings: {pageSize: 10}
 //	users:
 //	  - {userPrincipalName: alice@contoso.example, password: secret}
-//	partners:
+//	remoteAssistancePartners:
 //	  - {displayName: Contoso Support, onboardingStatus: onboarded}
 //
-// A state that is kept is a tenant of its own to which nobody can sign in.
+// A stored state is a separate tenant to which nobody can sign in.
 package state
 
 import (
@@ -21,16 +20,13 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/internal/db"
-	"github.com/mocktenant/mocktenant/internal/odata"
 )
 
 // Version is the version of the document's form.
 const Version = 1
 
-// Schema is the JSON Schema of a document (draft 2020-12).
-//
 //go:embed schema.json
-var Schema []byte
+var schema string
 
 // Settings are a tenant's settings; what is nil stays as it is.
 type Settings struct {
@@ -38,10 +34,21 @@ type Settings struct {
 	PermissionRule       *db.PermissionRule `json:"permissionRule,omitzero"`
 	RepeatabilitySeconds *int32             `json:"repeatabilitySeconds,omitzero"`
 	UserPicker           *bool              `json:"userPicker,omitzero"`
+	Throttling           *Throttling        `json:"throttling,omitzero"`
 }
 
-// User is a user of a document. Password is written in seeds, PasswordHash by
-// exports.
+// Throttling limits requests as Graph does.
+type Throttling struct {
+	Limits              string `json:"limits"`
+	WindowSeconds       int64  `json:"windowSeconds,omitzero"`
+	ApplicationRequests int64  `json:"applicationRequests,omitzero"`
+	ApplicationWrites   int64  `json:"applicationWrites,omitzero"`
+	TenantRequests      int64  `json:"tenantRequests,omitzero"`
+	TenantWrites        int64  `json:"tenantWrites,omitzero"`
+	RetryAfter          string `json:"retryAfter,omitzero"`
+}
+
+// User is a user in a document. Seeds have Password, exports PasswordHash.
 type User struct {
 	ID                 uuid.UUID   `json:"id,omitzero"`
 	UserPrincipalName  string      `json:"userPrincipalName"`
@@ -56,7 +63,7 @@ type User struct {
 	CreatedDateTime    time.Time   `json:"createdDateTime,omitzero"`
 }
 
-// Application is an application of a document.
+// Application is an application in a document.
 type Application struct {
 	ClientID                 uuid.UUID             `json:"clientId,omitzero"`
 	ServicePrincipalID       uuid.UUID             `json:"servicePrincipalId,omitzero"`
@@ -77,8 +84,7 @@ type Application struct {
 	CreatedDateTime          time.Time             `json:"createdDateTime,omitzero"`
 }
 
-// Secret is a secret of an application, by itself in seeds, by its SHA-256 in
-// exports.
+// Secret is a secret of an application. Seeds have the secret itself, exports its SHA-256.
 type Secret struct {
 	ID              uuid.UUID `json:"id,omitzero"`
 	Secret          *string   `json:"secret,omitzero"`
@@ -87,7 +93,7 @@ type Secret struct {
 	ExpiresDateTime time.Time `json:"expiresDateTime,omitzero"`
 }
 
-// FederatedCredential lets tokens of another issuer prove an application.
+// FederatedCredential lets tokens of another issuer authenticate an application.
 type FederatedCredential struct {
 	ID          uuid.UUID      `json:"id,omitzero"`
 	Name        string         `json:"name"`
@@ -98,57 +104,15 @@ type FederatedCredential struct {
 	KeySet      jsontext.Value `json:"keySet,omitempty"`
 }
 
-// Consent grants delegated permissions for a user, or for all of them.
+// Consent grants delegated permissions for one user or for all.
 type Consent struct {
 	UserID            uuid.UUID `json:"userId,omitzero"`
 	UserPrincipalName string    `json:"userPrincipalName,omitzero"`
 	Scopes            []string  `json:"scopes"`
 }
 
-// Partner is a partner of a document.
-type Partner struct {
-	ID                              uuid.UUID      `json:"id,omitzero"`
-	DisplayName                     *string        `json:"displayName,omitzero"`
-	OnboardingURL                   *string        `json:"onboardingUrl,omitzero"`
-	OnboardingStatus                Status         `json:"onboardingStatus,omitzero"`
-	LastConnectionDateTime          DateTimeOffset `json:"lastConnectionDateTime,omitzero"`
-	OnboardingRequestExpiryDateTime DateTimeOffset `json:"onboardingRequestExpiryDateTime,omitzero"`
-	CreatedDateTime                 time.Time      `json:"createdDateTime,omitzero"`
-	CreatedBy                       uuid.UUID      `json:"createdBy,omitzero"`
-}
-
-// Status is an onboarding status; "" is notOnboarded.
-type Status string
-
-// DateTimeOffset is an Edm.DateTimeOffset, to 100 ns and with its offset.
-type DateTimeOffset time.Time
-
-// IsZero tells whether it is 0001-01-01T00:00:00Z, which stands for no date.
-func (d DateTimeOffset) IsZero() bool { return time.Time(d).IsZero() }
-
-// MarshalText writes the date as Graph does.
-func (d DateTimeOffset) MarshalText() ([]byte, error) {
-	return odata.AppendDateTimeOffset(nil, time.Time(d)), nil
-}
-
-// UnmarshalText reads a date as Graph does.
-func (d *DateTimeOffset) UnmarshalText(text []byte) error {
-	t, err := odata.ParseDateTimeOffset(string(text))
-	*d = DateTimeOffset(t)
-	return err
-}
-
-// Counts are how much a state holds.
+// Counts are the numbers of items in a state.
 type Counts struct {
-	Partners, Users, Applications int64
-}
-
-// NewPartner is a row as a document shows it.
-func NewPartner(p db.RemoteAssistancePartner) Partner {
-	return Partner{
-		ID: p.ID, DisplayName: p.DisplayName, OnboardingURL: p.OnboardingUrl, OnboardingStatus: Status(p.OnboardingStatus),
-		LastConnectionDateTime:          DateTimeOffset(db.JoinTime(p.LastConnectionAt, p.LastConnection100ns, p.LastConnectionOffset)),
-		OnboardingRequestExpiryDateTime: DateTimeOffset(db.JoinTime(p.RequestExpiryAt, p.RequestExpiry100ns, p.RequestExpiryOffset)),
-		CreatedDateTime:                 p.CreatedAt.UTC(), CreatedBy: p.CreatedBy,
-	}
+	Entities            map[string]int64 // by the name of the set
+	Users, Applications int64
 }

@@ -10,44 +10,56 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// Keep makes a state of what a tenant holds now and returns its id. q must be in
-// a transaction that sees one moment.
+// Keep makes a state with a tenant's current content and returns its id. q must be in a
+// transaction with a single snapshot.
 func Keep(ctx context.Context, q *db.Queries, tenant uuid.UUID, now time.Time) (uuid.UUID, error) {
 	id, err := create(ctx, q, now)
 	if err != nil {
 		return uuid.Nil, err
 	}
-	return id, Replace(ctx, q, id, tenant)
+	return id, Replace(ctx, q, id, tenant, now)
 }
 
 // Replace puts what one tenant or state holds in the place of what another does.
-// q must be in a transaction that has locked the tenant.
-func Replace(ctx context.Context, q *db.Queries, tenant, from uuid.UUID) error {
-	if err := q.ReplaceSettings(ctx, db.ReplaceSettingsParams{TenantID: tenant, FromID: from}); err != nil {
+// q must be in a transaction that has locked the tenant; a clock that hasn't begun begins at
+// now, by the service's clock.
+func Replace(ctx context.Context, q *db.Queries, tenant, from uuid.UUID, now time.Time) error {
+	if err := q.ReplaceSettings(ctx, db.ReplaceSettingsParams{TenantID: tenant, FromID: from, Now: &now}); err != nil {
 		return err
 	}
-	if err := replacePartners(ctx, q, tenant, from); err != nil {
+	if err := q.RemoveFaults(ctx, tenant); err != nil {
 		return err
 	}
-	if err := q.CopyPartnerVersions(ctx, db.CopyPartnerVersionsParams{TenantID: tenant, FromID: from}); err != nil {
+	if err := q.CopyFaults(ctx, db.CopyFaultsParams{TenantID: tenant, FromID: from}); err != nil {
+		return err
+	}
+	if err := replaceEntities(ctx, q, tenant, from); err != nil {
+		return err
+	}
+	if err := q.CopyVersions(ctx, db.CopyVersionsParams{TenantID: tenant, FromID: from}); err != nil {
 		return err
 	}
 	return replaceDirectory(ctx, q, tenant, from)
 }
 
-// Copy puts what a tenant or a state holds, but for its settings, into a tenant that
-// holds nothing. q may be a db.Batch's.
-func Copy(ctx context.Context, q *db.Queries, tenant, from uuid.UUID) error {
+// Copy puts what a tenant or a state holds, except its settings, into a tenant that
+// holds nothing. q may be a db.Batch's; a clock that hasn't begun begins at now.
+func Copy(ctx context.Context, q *db.Queries, tenant, from uuid.UUID, now time.Time) error {
 	if err := q.PlanForMany(ctx); err != nil {
 		return err
 	}
-	if err := q.ResetIDs(ctx, db.ResetIDsParams{TenantID: tenant, FromID: from}); err != nil {
+	if err := q.BeginTenant(ctx, db.BeginTenantParams{TenantID: tenant, FromID: from, Now: &now}); err != nil {
 		return err
 	}
-	if err := q.ReplacePartners(ctx, db.ReplacePartnersParams{TenantID: tenant, FromID: from}); err != nil {
+	if err := q.CopyFaults(ctx, db.CopyFaultsParams{TenantID: tenant, FromID: from}); err != nil {
 		return err
 	}
-	if err := q.CopyPartnerVersions(ctx, db.CopyPartnerVersionsParams{TenantID: tenant, FromID: from}); err != nil {
+	for _, set := range db.Sets() {
+		if err := set.Replace(ctx, q, tenant, from); err != nil {
+			return err
+		}
+	}
+	if err := q.CopyVersions(ctx, db.CopyVersionsParams{TenantID: tenant, FromID: from}); err != nil {
 		return err
 	}
 	if err := q.CopyUsers(ctx, db.CopyUsersParams{TenantID: tenant, FromID: from}); err != nil {
@@ -56,9 +68,9 @@ func Copy(ctx context.Context, q *db.Queries, tenant, from uuid.UUID) error {
 	return copyApplications(ctx, q, tenant, from)
 }
 
-// KeepTokens lets users and applications of an imported state, before it replaces
-// what a tenant holds, be the same ones as those of their ids that the tenant has:
-// their tokens go on.
+// KeepTokens prepares an imported state that will replace a tenant's content. Users and
+// applications with the same ids as the tenant's count as the same ones, so their tokens
+// stay valid.
 func KeepTokens(ctx context.Context, q *db.Queries, tenant, from uuid.UUID) error {
 	if err := q.PlanForMany(ctx); err != nil {
 		return err
@@ -66,38 +78,40 @@ func KeepTokens(ctx context.Context, q *db.Queries, tenant, from uuid.UUID) erro
 	return q.KeepTokens(ctx, db.KeepTokensParams{TenantID: tenant, FromID: from})
 }
 
-// Reset puts the partners of a state, or none, in the place of those that a
-// tenant has, and forgets their history.
+// Reset replaces a tenant's entities with those of a state, or with none, and deletes their
+// history.
 func Reset(ctx context.Context, q *db.Queries, tenant uuid.UUID, from *uuid.UUID) error {
 	origin := uuid.Nil // no tenant
 	if from != nil {
 		origin = *from
 	}
-	if err := replacePartners(ctx, q, tenant, origin); err != nil {
+	if err := replaceEntities(ctx, q, tenant, origin); err != nil {
 		return err
 	}
 	return q.ResetIDs(ctx, db.ResetIDsParams{TenantID: tenant, FromID: origin})
 }
 
-// replacePartners waits for clients that change a partner; what they left behind
-// in the history goes after that.
-func replacePartners(ctx context.Context, q *db.Queries, tenant, from uuid.UUID) error {
+// replaceEntities waits for clients that are changing entities, and then deletes their
+// history too.
+func replaceEntities(ctx context.Context, q *db.Queries, tenant, from uuid.UUID) error {
 	if err := q.PlanForMany(ctx); err != nil {
 		return err
 	}
 	if err := q.ForgetRepeatableRequests(ctx, tenant); err != nil {
 		return err
 	}
-	if err := q.RemovePartnersNotIn(ctx, db.RemovePartnersNotInParams{TenantID: tenant, FromID: from}); err != nil {
-		return err
+	for _, set := range db.Sets() {
+		if err := set.RemoveNotIn(ctx, q, tenant, from); err != nil {
+			return err
+		}
+		if err := set.Replace(ctx, q, tenant, from); err != nil {
+			return err
+		}
 	}
-	if err := q.ReplacePartners(ctx, db.ReplacePartnersParams{TenantID: tenant, FromID: from}); err != nil {
-		return err
-	}
-	return q.RemovePartnerVersions(ctx, tenant)
+	return q.RemoveVersions(ctx, tenant)
 }
 
-// replaceDirectory replaces users and applications. What was revoked stays so.
+// replaceDirectory replaces users and applications. Revocations stay in force.
 func replaceDirectory(ctx context.Context, q *db.Queries, tenant, from uuid.UUID) error {
 	revoked, err := q.ListRevocations(ctx, tenant)
 	if err != nil {
@@ -145,25 +159,31 @@ func copyApplications(ctx context.Context, q *db.Queries, tenant, from uuid.UUID
 	return q.CopyAppRoleAssignments(ctx, db.CopyAppRoleAssignmentsParams{TenantID: tenant, FromID: from})
 }
 
-// Count counts what a tenant or a state holds.
+// Count counts the content of a tenant or state.
 func Count(ctx context.Context, q *db.Queries, tenant uuid.UUID) (Counts, error) {
 	row, err := q.CountState(ctx, tenant)
-	return Counts{row.Partners, row.Users, row.Applications}, err
+	counts := Counts{Entities: map[string]int64{}, Users: row.Users, Applications: row.Applications}
+	for _, set := range db.Sets() {
+		if err == nil {
+			counts.Entities[set.Type().SetName()], err = set.Count(ctx, q, tenant)
+		}
+	}
+	return counts, err
 }
 
 func loadSettings(ctx context.Context, q *db.Queries, tenant uuid.UUID) (Settings, error) {
 	row, err := q.GetState(ctx, tenant)
-	return Settings{&row.PageSize, &row.PermissionRule, &row.RepeatabilitySeconds, &row.UserPicker}, err
+	return Settings{PageSize: &row.PageSize, PermissionRule: &row.PermissionRule, RepeatabilitySeconds: &row.RepeatabilitySeconds, UserPicker: &row.UserPicker, Throttling: throttling(row.Throttling)}, err
 }
 
-// pageSize is how many rows are read at once, and fewApplications how many applications,
-// each of which may have a megabyte.
+// pageSize is how many rows are read at once. fewApplications is how many applications are,
+// because each may have a megabyte.
 const (
 	pageSize        = 1000
 	fewApplications = 8
 )
 
-// pages are rows by id, read page by page until one has fewer than size.
+// pages iterates over rows by id, page by page until one has fewer than size.
 func pages[T any](size int, idOf func(T) uuid.UUID, read func(after uuid.UUID) ([]T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for after := uuid.Nil; ; {
@@ -184,17 +204,6 @@ func pages[T any](size int, idOf func(T) uuid.UUID, read func(after uuid.UUID) (
 			after = idOf(rows[len(rows)-1])
 		}
 	}
-}
-
-func loadPartners(ctx context.Context, q *db.Queries, tenant uuid.UUID) iter.Seq2[Partner, error] {
-	return pages(pageSize, func(p Partner) uuid.UUID { return p.ID }, func(after uuid.UUID) ([]Partner, error) {
-		rows, err := q.ListRemoteAssistancePartners(ctx, db.ListRemoteAssistancePartnersParams{TenantID: tenant, After: after, RowLimit: pageSize})
-		partners := make([]Partner, len(rows))
-		for i, row := range rows {
-			partners[i] = NewPartner(row)
-		}
-		return partners, err
-	})
 }
 
 func loadUsers(ctx context.Context, q *db.Queries, tenant uuid.UUID) iter.Seq2[User, error] {
@@ -222,7 +231,7 @@ func loadApplications(ctx context.Context, q *db.Queries, tenant uuid.UUID) iter
 	})
 }
 
-// describeApplications adds to applications what other tables have of them.
+// describeApplications adds to applications what other tables store about them.
 func describeApplications(ctx context.Context, q *db.Queries, tenant uuid.UUID, rows []db.Application) ([]Application, error) {
 	page, place, ids := make([]Application, len(rows)), map[uuid.UUID]int{}, make([]uuid.UUID, len(rows))
 	for i, a := range rows {

@@ -12,10 +12,11 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/entity"
 )
 
-// Export writes the state of a tenant as a document. q must be in a transaction
-// that sees one moment.
+// Export writes the content of a tenant as a document. q must be in a transaction with a
+// single snapshot.
 func Export(ctx context.Context, q *db.Queries, tenant uuid.UUID, out io.Writer, yaml bool) error {
 	settings, err := loadSettings(ctx, q, tenant)
 	if err != nil {
@@ -25,20 +26,32 @@ func Export(ctx context.Context, q *db.Queries, tenant uuid.UUID, out io.Writer,
 	w.begin()
 	w.member("version", Version)
 	w.member("settings", settings)
+	clock, err := loadClock(ctx, q, tenant)
+	if err != nil {
+		return err
+	}
+	if clock != nil {
+		w.member("clock", clock)
+	}
+	if err := writeList(w, "faults", loadFaults(ctx, q, tenant)); err != nil {
+		return err
+	}
 	if err := writeList(w, "users", loadUsers(ctx, q, tenant)); err != nil {
 		return err
 	}
 	if err := writeList(w, "applications", loadApplications(ctx, q, tenant)); err != nil {
 		return err
 	}
-	if err := writeList(w, "partners", loadPartners(ctx, q, tenant)); err != nil {
-		return err
+	for _, t := range entity.All {
+		if err := writeList(w, t.SetName(), loadItems(ctx, q, tenant, t)); err != nil {
+			return err
+		}
 	}
 	w.end()
 	return w.err
 }
 
-// writer writes a document piece by piece; the first error stays.
+// writer writes a document piece by piece. It keeps the first error.
 type writer struct {
 	out     *bufio.Writer
 	yaml    bool

@@ -13,16 +13,15 @@ import (
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 )
 
-// A YAML document is read whole, and takes many times its size while it is: so it
-// may have only so many bytes, and so many values, as what ends them tells. JSON has
-// no such limits.
+// These limits bound a YAML document in bytes and in values, whose number is estimated from
+// the characters that end them. YAML is read as a whole and takes many times its size in
+// memory. JSON has no such limits.
 const (
 	MaxYAML       = 4 << 20
 	maxYAMLValues = 300_000
 )
 
-// readYAML turns a YAML document into JSON, whose values are in the lines they come
-// from.
+// readYAML converts a YAML document to JSON with the same line numbers.
 func readYAML(in io.Reader) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(in, MaxYAML+1))
 	if err != nil {
@@ -45,7 +44,7 @@ func readYAML(in io.Reader) ([]byte, error) {
 	return c.json, nil
 }
 
-// loadYAML reads the one document of a YAML stream.
+// loadYAML reads the only document of a YAML stream.
 func loadYAML(text []byte) (*yaml.Node, error) {
 	loader, err := yaml.NewLoader(bytes.NewReader(text), yaml.WithV3Defaults(), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
 	if err != nil {
@@ -60,7 +59,7 @@ func loadYAML(text []byte) (*yaml.Node, error) {
 	}
 	switch err := loader.Load(&next); {
 	case err == nil:
-		return nil, &Error{Line: next.Line, Message: "a second document begins; a file may have one"}
+		return nil, &Error{Line: next.Line, Message: "a second document begins; a file may have only one"}
 	case !errors.Is(err, io.EOF):
 		return nil, yamlError(err)
 	}
@@ -83,7 +82,7 @@ type converter struct {
 	line int
 }
 
-// begin goes to the line of what comes next.
+// begin moves to the line of the next value.
 func (c *converter) begin(n *yaml.Node) {
 	for ; c.line < n.Line; c.line++ {
 		c.json = append(c.json, '\n')
@@ -125,7 +124,7 @@ func (c *converter) list(open, end byte, nodes []*yaml.Node, step int) error {
 	return nil
 }
 
-// scalar writes a number, a boolean or null as such; a date is a string.
+// scalar writes a number, a boolean or null as such. A date becomes a string.
 func (c *converter) scalar(n *yaml.Node) error {
 	switch n.ShortTag() {
 	case "!!null":
@@ -137,7 +136,7 @@ func (c *converter) scalar(n *yaml.Node) error {
 		}
 		text := jsontext.Value(fmt.Sprint(v))
 		if !text.IsValid() {
-			return &Error{Line: n.Line, Message: fmt.Sprintf("%s: JSON has no such number", n.Value)}
+			return &Error{Line: n.Line, Message: fmt.Sprintf("%s: JSON doesn't have such numbers", n.Value)}
 		}
 		c.json = append(c.json, text...)
 	case "!!str", "!!timestamp", "!!binary":
@@ -171,8 +170,7 @@ func appendYAML(b, value []byte, indent string) ([]byte, error) {
 	return b, nil
 }
 
-// plain takes JSON's style away, but not the quotes that a string needs to be
-// one.
+// plain removes JSON's style, except quotes that a string needs.
 func plain(n *yaml.Node) {
 	n.Style = 0
 	for _, c := range n.Content {

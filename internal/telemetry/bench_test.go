@@ -8,11 +8,11 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/mocktenant/mocktenant/internal/front"
 	"github.com/mocktenant/mocktenant/internal/telemetry"
 )
 
-// BenchmarkRequest measures what a request costs more for being measured: its
-// middleware, and one query.
+// BenchmarkRequest measures the cost of telemetry for a request: its hook, and one query.
 func BenchmarkRequest(b *testing.B) {
 	t, err := telemetry.New(b.Context(), telemetry.Config{})
 	if err != nil {
@@ -21,19 +21,18 @@ func BenchmarkRequest(b *testing.B) {
 	queries := t.Queries()
 	for _, bm := range []struct {
 		name    string
-		observe []gin.HandlerFunc
+		hooks   []front.Hook
 		handler gin.HandlerFunc
 	}{
 		{"bare", nil, func(*gin.Context) {}},
-		{"request", []gin.HandlerFunc{t.Request}, func(*gin.Context) {}},
-		{"request and query", []gin.HandlerFunc{t.Request}, func(c *gin.Context) {
+		{"request", []front.Hook{t.Hook()}, func(*gin.Context) {}},
+		{"request and query", []front.Hook{t.Hook()}, func(c *gin.Context) {
 			ctx := queries.TraceQueryStart(c.Request.Context(), nil, pgx.TraceQueryStartData{SQL: "-- name: GetCaller :one\nSELECT 1"})
 			queries.TraceQueryEnd(ctx, nil, pgx.TraceQueryEndData{})
 		}},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
-			engine := gin.New()
-			engine.Use(bm.observe...)
+			engine := front.New(front.Config[*front.Exchange]{Hooks: bm.hooks, Open: func(x *front.Exchange) *front.Exchange { return x }})
 			engine.GET("/a/:id", bm.handler)
 			r, w := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/a/b", nil), httptest.NewRecorder()
 			b.ReportAllocs()

@@ -14,14 +14,14 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Queries measures queries and traces those of requests that are traced, for
-// pgx. Our own and not otelpgx's tracer, which writes texts of errors, where
-// Postgres shows values, and knows no links.
+// Queries returns pgx's tracer, which measures queries and traces those of traced requests.
+// otelpgx's tracer won't do: it writes error texts, in which Postgres shows values, and has
+// no links.
 func (t *Telemetry) Queries() pgx.QueryTracer { return queries{t} }
 
 type queries struct{ *Telemetry }
 
-// operation labels the series of queries.
+// operation has the labels of a query's series.
 type operation struct{ name, failure string }
 
 func (o operation) attributes() []attribute.KeyValue {
@@ -32,7 +32,7 @@ func (o operation) attributes() []attribute.KeyValue {
 	return a
 }
 
-// running is a query under way.
+// running is a query in progress.
 type running struct {
 	name  string
 	start time.Time
@@ -44,11 +44,10 @@ type (
 	gatheredKey struct{}
 )
 
-// Gathered is told of each statement that calls may share, before it is run: its
-// context, the query that each call is, or of all where they differ, and the contexts of
-// the calls that it is for. The context that it returns is the statement's, below the
-// first of the calls that is traced; the others and the statement are linked to each
-// other.
+// Gathered is called before each shared statement with its context, the query's name (or
+// that of all calls together if they differ) and the contexts of the calls it serves. The
+// returned context is the statement's. Its span is a child of the first traced call; the
+// others and the statement are linked to each other.
 func (t *Telemetry) Gathered(ctx context.Context, query string, calls []context.Context) context.Context {
 	t.gathered.Record(ctx, int64(len(calls)), t.gatheredSeries.of(operation{name: query})...)
 	if t.tracer == nil {
@@ -86,8 +85,8 @@ func (q queries) TraceCopyFromEnd(ctx context.Context, _ *pgx.Conn, data pgx.Tra
 	q.end(ctx, data.Err)
 }
 
-// TraceBatchStart is part of pgx.BatchTracer: what is sent together is one, for its
-// parts have no time of their own.
+// TraceBatchStart is part of pgx.BatchTracer. It measures a batch as a whole, because its
+// parts have no separate duration.
 func (q queries) TraceBatchStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
 	if data.Batch.Len() == 1 {
 		return q.begin(ctx, queryName(data.Batch.QueuedQueries[0].SQL))
@@ -117,8 +116,7 @@ func (q queries) begin(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, runningKey{}, r)
 }
 
-// link links a statement and the requests, besides the one that it is below, that
-// it is for.
+// link links a statement to the requests it serves, except the one that it is a child of.
 func link(ctx context.Context, statement trace.Span) {
 	others, _ := ctx.Value(gatheredKey{}).([]trace.Span)
 	for _, request := range others {
@@ -147,7 +145,7 @@ func (q queries) end(ctx context.Context, err error) {
 	r.span.End()
 }
 
-// failure is the kind of an error: its SQLSTATE, where Postgres said it.
+// failure returns the kind of an error: its SQLSTATE, if it comes from Postgres.
 func failure(err error) string {
 	if err == nil {
 		return "" // before the variable, which would be on the heap
@@ -164,11 +162,11 @@ func failure(err error) string {
 	return "_OTHER"
 }
 
-// otherQuery stands for all SQL that has no name.
+// otherQuery represents all SQL without a name.
 const otherQuery = "other"
 
-// queryName is what sqlc, and we, write before a query, or the word of
-// transactions that it is. All else is one, for there must not be many.
+// queryName returns the name that precedes a query, or the word of a transaction statement.
+// All other SQL shares one name, because the number of names must stay small.
 func queryName(sql string) string {
 	if rest, ok := strings.CutPrefix(sql, "-- name: "); ok {
 		name, _, _ := strings.Cut(rest, " ")

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// setting is a variable of OpenTelemetry that is read here or by its exporters,
-// which go on with a default where a value is wrong: so it is checked first.
+// setting is an OpenTelemetry variable that is read here or by its exporters. The exporters
+// ignore an invalid value and use a default, so it is checked here first.
 // https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 // https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 type setting struct {
@@ -39,7 +39,7 @@ var settings = append([]setting{
 	{"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", number},
 }, slices.Concat(otlp(""), otlp("TRACES_"), otlp("METRICS_"))...)
 
-// otlp are the settings of a signal, or, of "", of all that have none.
+// otlp returns the settings of a signal, or with "" the settings for all signals.
 func otlp(signal string) []setting {
 	prefix := "OTEL_EXPORTER_OTLP_" + signal
 	return []setting{
@@ -54,7 +54,7 @@ func otlp(signal string) []setting {
 	}
 }
 
-// CheckEnvironment says which of OpenTelemetry's variables are wrong, and how.
+// CheckEnvironment returns an error that names each invalid OpenTelemetry variable.
 func CheckEnvironment() error {
 	var errs []error
 	for _, s := range settings {
@@ -75,8 +75,8 @@ func CheckEnvironment() error {
 	return errors.Join(errs...)
 }
 
-// wanted tells whether a signal goes anywhere. OpenTelemetry would send to
-// localhost if nothing says where; a service that nobody set up sends nothing.
+// wanted reports whether a signal is sent anywhere. By default OpenTelemetry would send to
+// localhost; a service without configuration sends nothing.
 func wanted(signal string) bool {
 	get := func(name string) string { value, _ := os.LookupEnv(name); return value }
 	switch get("OTEL_" + signal + "_EXPORTER") {
@@ -121,7 +121,7 @@ func endpoint(value string) error {
 
 func file(value string) error {
 	if _, err := os.ReadFile(value); err != nil {
-		return fmt.Errorf("a file that can be read: %w", err)
+		return fmt.Errorf("a readable file: %w", err)
 	}
 	return nil
 }
@@ -129,10 +129,10 @@ func file(value string) error {
 func certificates(value string) error {
 	text, err := os.ReadFile(value)
 	if err != nil {
-		return fmt.Errorf("a file that can be read: %w", err)
+		return fmt.Errorf("a readable file: %w", err)
 	}
 	if !x509.NewCertPool().AppendCertsFromPEM(text) {
-		return errors.New("a file of certificates in PEM")
+		return errors.New("a file with PEM certificates")
 	}
 	return nil
 }

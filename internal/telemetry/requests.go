@@ -1,35 +1,28 @@
 package telemetry
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 
-	"github.com/gin-gonic/gin"
-	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.40.0"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mocktenant/mocktenant/internal/front"
 )
 
-// What handlers leave in gin.Context for those who observe them.
-const (
-	tenantKey = "tenant" // uuid.UUID, once it is known
-	grantKey  = "grant"  // string: by which a token was issued
-	aadstsKey = "aadsts" // int: the number of a refusal
-)
-
-// unknownRoute stands for every path that leads nowhere.
+// unknownRoute represents all paths without a route.
 const unknownRoute = "unknown"
 
-// scrapePath is asked every few seconds: a trace of that tells nobody anything.
+// scrapePath is requested every few seconds, and nobody needs a trace of that.
 const scrapePath = "/metrics"
 
-// request labels the series of requests.
+// request has the labels of a request's series.
 type request struct {
 	method, route string
 	status        int
@@ -46,85 +39,75 @@ var methods = []string{
 	http.MethodHead, http.MethodOptions, http.MethodConnect, http.MethodTrace,
 }
 
-// Request measures and traces a request. It is the first middleware of a Gin
-// engine. A trace that the caller began is gone on with (W3C Trace Context); a
-// request in a $batch is traced below the batch.
+// Hook returns the hook that measures and traces a front's requests. It continues the
+// caller's trace (W3C Trace Context); the span of a request in a $batch is a child of the
+// batch's.
 //
-// A span names the route by its template. It holds no path, no query and no text
-// of an error: they may show what nobody is to see.
-func (t *Telemetry) Request(c *gin.Context) {
-	start := time.Now()
+// A span has the route's template as its name. It contains no paths, queries or error
+// texts, because they may be confidential.
+func (t *Telemetry) Hook() front.Hook { return front.Hook{Begin: t.begin, After: t.after} }
+
+func (t *Telemetry) begin(x *front.Exchange) {
 	t.active.Add(1)
-	r := request{method: c.Request.Method, route: c.FullPath()}
+	if r := requestOf(x); t.tracer != nil && r.route != scrapePath {
+		t.startSpan(x, r)
+	}
+}
+
+func (t *Telemetry) after(x *front.Exchange, a front.Answer) {
+	t.active.Add(-1)
+	ctx, r := x.Request.Context(), requestOf(x)
+	r.status = a.Status
+	t.requests.Record(ctx, a.Took.Seconds(), t.requestSeries.of(r)...)
+	if x.Grant != "" {
+		t.tokens.Add(ctx, 1, metric.WithAttributes(attribute.String("grant", x.Grant)))
+	}
+	if x.AADSTS != 0 {
+		t.refusals.Add(ctx, 1, metric.WithAttributes(attribute.Int("aadsts", x.AADSTS)))
+	}
+	if t.tracer != nil && r.route != scrapePath {
+		endSpan(x, a.Status, trace.SpanFromContext(ctx))
+	}
+}
+
+func requestOf(x *front.Exchange) request {
+	r := request{method: x.Request.Method, route: cmp.Or(x.FullPath(), unknownRoute)}
 	if !slices.Contains(methods, r.method) {
 		r.method = "_OTHER" // as OpenTelemetry says: a client may send any word
 	}
-	if r.route == "" {
-		r.route = unknownRoute
-	}
-	var span trace.Span
-	if t.tracer != nil && r.route != scrapePath {
-		span = t.startRequest(c, r)
-	}
-	defer func() { // also if the connection is to be cut off
-		t.active.Add(-1)
-		r.status = c.Writer.Status()
-		t.requests.Record(c.Request.Context(), time.Since(start).Seconds(), t.requestSeries.of(r)...)
-		if span != nil {
-			endRequest(c, span)
-		}
-	}()
-	c.Next()
+	return r
 }
 
-func (t *Telemetry) startRequest(c *gin.Context, r request) trace.Span {
-	ctx, kind := c.Request.Context(), trace.SpanKindInternal
-	if !trace.SpanContextFromContext(ctx).IsValid() { // else it is of a batch
-		ctx, kind = t.propagator.Extract(ctx, propagation.HeaderCarrier(c.Request.Header)), trace.SpanKindServer
+func (t *Telemetry) startSpan(x *front.Exchange, r request) {
+	ctx, kind := x.Request.Context(), trace.SpanKindInternal
+	if !trace.SpanContextFromContext(ctx).IsValid() { // otherwise it belongs to a batch
+		ctx, kind = t.propagator.Extract(ctx, propagation.HeaderCarrier(x.Request.Header)), trace.SpanKindServer
 	}
-	ctx, span := t.tracer.Start(ctx, r.method+" "+r.route, trace.WithSpanKind(kind),
+	ctx, _ = t.tracer.Start(ctx, r.method+" "+r.route, trace.WithSpanKind(kind),
 		trace.WithAttributes(semconv.HTTPRequestMethodKey.String(r.method), semconv.HTTPRoute(r.route)))
-	c.Request = c.Request.WithContext(ctx)
-	return span
+	x.Request = x.Request.WithContext(ctx)
 }
 
-func endRequest(c *gin.Context, span trace.Span) {
+func endSpan(x *front.Exchange, status int, span trace.Span) {
 	defer span.End()
 	if !span.IsRecording() {
 		return
 	}
-	status := c.Writer.Status()
-	span.SetAttributes(semconv.HTTPResponseStatusCode(status))
+	span.SetAttributes(semconv.HTTPResponseStatusCode(status), attribute.String("mocktenant.request_id", x.ID))
+	if x.ClientID != "" {
+		span.SetAttributes(attribute.String("mocktenant.client_request_id", x.ClientID))
+	}
 	if status >= http.StatusInternalServerError {
 		span.SetStatus(codes.Error, "")
 		span.SetAttributes(semconv.ErrorTypeKey.String(strconv.Itoa(status)))
 	}
-	if tenant, ok := c.Get(tenantKey); ok {
-		span.SetAttributes(attribute.String("mocktenant.tenant.id", tenant.(uuid.UUID).String()))
+	if x.Tenant != nil {
+		span.SetAttributes(attribute.String("mocktenant.tenant.id", x.Tenant.ID.String()))
 	}
-	if grant, ok := c.Get(grantKey); ok {
-		span.SetAttributes(attribute.String("mocktenant.grant", grant.(string)))
+	if x.Grant != "" {
+		span.SetAttributes(attribute.String("mocktenant.grant", x.Grant))
 	}
-	if number, ok := c.Get(aadstsKey); ok {
-		span.SetAttributes(attribute.Int("mocktenant.aadsts", number.(int)))
-	}
-	for name, value := range c.Writer.Header() {
-		switch http.CanonicalHeaderKey(name) { // Graph writes them in small letters
-		case "Request-Id", "X-Ms-Request-Id":
-			span.SetAttributes(attribute.String("mocktenant.request_id", value[0]))
-		case "Client-Request-Id":
-			span.SetAttributes(attribute.String("mocktenant.client_request_id", value[0]))
-		}
-	}
-}
-
-// SignIn counts what the authority answers. It comes behind Request.
-func (t *Telemetry) SignIn(c *gin.Context) {
-	c.Next()
-	if grant, ok := c.Get(grantKey); ok {
-		t.tokens.Add(c.Request.Context(), 1, metric.WithAttributes(attribute.String("grant", grant.(string))))
-	}
-	if number, ok := c.Get(aadstsKey); ok {
-		t.refusals.Add(c.Request.Context(), 1, metric.WithAttributes(attribute.Int("aadsts", number.(int))))
+	if x.AADSTS != 0 {
+		span.SetAttributes(attribute.Int("mocktenant.aadsts", x.AADSTS))
 	}
 }

@@ -1,11 +1,10 @@
-// Package telemetry measures the service and traces its requests. It is the
-// fence around OpenTelemetry and Prometheus: to the rest of the program it is a
-// middleware, a tracer of queries and a handler.
+// Package telemetry measures the service and traces its requests. Only this package uses
+// OpenTelemetry and Prometheus: the rest of the program sees a hook, a query tracer and a
+// handler.
 //
-// Metrics are there for a scraper always. Traces, and metrics by OTLP, are there
-// if the OTEL_… variables of the environment say where they go, and whoever runs the
-// service brings what sends them.
-// docs/observability.md lists all that is measured.
+// Metrics are always available for scraping. Traces, and metrics with OTLP, are sent if the
+// OTEL_… environment variables say where, and if the caller provides exporters.
+// docs/observability.md lists everything that is measured.
 package telemetry
 
 import (
@@ -36,22 +35,22 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// scope names what measures.
+// scope is the name of the instrumentation.
 const scope = "github.com/mocktenant/mocktenant"
 
 const (
-	// flushTimeout is how long the end waits for a collector.
+	// flushTimeout is how long Shutdown waits for a collector.
 	flushTimeout = 2 * time.Second
 
-	// countTimeout bounds what a scrape waits for the number of tenants.
+	// countTimeout bounds how long a scrape waits for the number of tenants.
 	countTimeout = time.Second
 )
 
-// Config is what New needs.
+// Config configures a Telemetry.
 type Config struct {
-	// Exporters send traces and metrics, if the OTEL_… variables of the process say
-	// where; nil sends none. They read the variables by themselves, so they are for
-	// whoever owns the process.
+	// Exporters send traces and metrics if the process's OTEL_… variables say where; nil
+	// sends none. They read the variables themselves, so only the owner of the process
+	// should set this.
 	Exporters *Exporters
 
 	Version, Commit string // what the program was built from, as far as that is known
@@ -59,15 +58,15 @@ type Config struct {
 	Log *slog.Logger // nil discards
 }
 
-// Exporters make what sends traces and metrics. Package exporters has them.
+// Exporters make the exporters of traces and metrics. Package exporters provides them.
 type Exporters struct {
 	Traces func(context.Context) (sdktrace.SpanExporter, error)
 
-	// Metrics sends what Prometheus's collectors gather too.
+	// Metrics also sends what Prometheus's collectors gather.
 	Metrics func(context.Context, prometheus.Gatherer) (sdkmetric.Reader, error)
 }
 
-// Telemetry measures and traces. It is safe for many goroutines.
+// Telemetry measures and traces. It is safe for concurrent use.
 type Telemetry struct {
 	log        *slog.Logger
 	registry   *prometheus.Registry
@@ -88,8 +87,7 @@ type Telemetry struct {
 	gatheredSeries  series[operation]
 }
 
-// New returns a Telemetry. Of the environment it uses what CheckEnvironment found
-// nothing wrong with.
+// New returns a Telemetry. Call CheckEnvironment first: New expects valid OTEL_… variables.
 func New(ctx context.Context, c Config) (*Telemetry, error) {
 	t := &Telemetry{log: c.Log, registry: prometheus.NewRegistry()}
 	if t.log == nil {
@@ -115,8 +113,8 @@ func New(ctx context.Context, c Config) (*Telemetry, error) {
 	return t, t.instruments()
 }
 
-// export sets up what the environment asks for: traces here, and metrics by the
-// options that it returns.
+// export sets up what the environment asks for: traces directly, and metrics through the
+// returned options.
 func (t *Telemetry) export(ctx context.Context, c Config, process prometheus.Gatherer) ([]sdkmetric.Option, error) {
 	traces, metrics := wanted("TRACES"), wanted("METRICS")
 	if !traces && !metrics {
@@ -151,8 +149,8 @@ func (t *Telemetry) export(ctx context.Context, c Config, process prometheus.Gat
 	return []sdkmetric.Option{sdkmetric.WithReader(reader), sdkmetric.WithResource(from)}, nil
 }
 
-// Shutdown sends what waits to be sent, for two seconds at most. That a collector
-// can't be reached is no failure of the service; the log has it.
+// Shutdown sends pending data, for at most two seconds. An unreachable collector isn't an
+// error of the service; it is logged.
 func (t *Telemetry) Shutdown(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer cancel()
@@ -160,14 +158,14 @@ func (t *Telemetry) Shutdown(ctx context.Context) {
 	for _, shutdown := range t.shutdown {
 		all.Go(func() {
 			if err := shutdown(ctx); err != nil {
-				t.log.Warn("telemetry: the last of it may be lost", "error", err)
+				t.log.Warn("telemetry: the last data may be lost", "error", err)
 			}
 		})
 	}
 	all.Wait()
 }
 
-// Handler serves what is measured, for Prometheus.
+// Handler serves the metrics for Prometheus.
 func (t *Telemetry) Handler() http.Handler {
 	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{
 		EnableOpenMetrics: true, // which can show an example trace beside a number
@@ -176,7 +174,7 @@ func (t *Telemetry) Handler() http.Handler {
 	})
 }
 
-// ObserveDatabase measures the pool, and how many tenants there are.
+// ObserveDatabase measures the pool and the number of tenants.
 func (t *Telemetry) ObserveDatabase(pool *pgxpool.Pool, tenants func(context.Context) (int64, error)) error {
 	err := otelpgx.RecordStats(pool, otelpgx.WithStatsMeterProvider(t.provider), otelpgx.WithMinimumReadDBStatsInterval(0),
 		otelpgx.WithStatsAttributes(semconv.DBClientConnectionPoolName("mocktenant"))) // not where the database is
@@ -184,7 +182,7 @@ func (t *Telemetry) ObserveDatabase(pool *pgxpool.Pool, tenants func(context.Con
 		return fmt.Errorf("measure the pool: %w", err)
 	}
 	_, err = t.provider.Meter(scope).Int64ObservableGauge("mocktenant.tenants", metric.WithUnit("{tenant}"),
-		metric.WithDescription("Tenants of the whole service, as this replica sees them."),
+		metric.WithDescription("Tenants in the whole service, as seen by this replica."),
 		metric.WithInt64Callback(func(ctx context.Context, o metric.Int64Observer) error {
 			ctx, cancel := context.WithTimeout(ctx, countTimeout)
 			defer cancel()
@@ -201,7 +199,7 @@ func (t *Telemetry) ObserveDatabase(pool *pgxpool.Pool, tenants func(context.Con
 
 func buildInfo(c Config) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "mocktenant_build_info", Help: "1, labelled by what the program was built from.",
+		Name: "mocktenant_build_info", Help: "Always 1; the labels describe the build.",
 		ConstLabels: prometheus.Labels{"version": c.Version, "commit": c.Commit, "go_version": runtime.Version()},
 	}, func() float64 { return 1 })
 }

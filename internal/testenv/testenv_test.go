@@ -7,7 +7,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
-// What others set is gone, what is meant for tests and for Go stays.
+// Clean unsets foreign variables and keeps those for tests and for Go.
 func TestClean(t *testing.T) {
 	stays := map[string]bool{
 		"DATABASE_URL": false, "MOCKTENANT_HTTP_ADDR": false, "MOCKTENANT_URL_FILE": false, "PGHOST": false, "PGSERVICE": false,
@@ -16,7 +16,7 @@ func TestClean(t *testing.T) {
 		"MOCKTENANT_NO_GATHERING": true, "MOCKTENANT_PG_BINDIR": true, "GOFLAGS": true, "TZ": true, "PATH": true,
 	}
 	for name := range stays {
-		t.Setenv(name, os.Getenv(name)) // restored, whatever Clean does
+		t.Setenv(name, os.Getenv(name)) // restored after the test, whatever Clean does
 	}
 	testenv.Clean()
 	for name, want := range stays {

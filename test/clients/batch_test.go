@@ -10,8 +10,8 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 )
 
-// A batch by the SDK's own BatchRequest: a create, a list, a filter with an order,
-// and one that fails.
+// A batch with the SDK's own BatchRequest: a create, a list, a filter with an order, and a
+// request that fails.
 func TestBatch(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -61,14 +61,14 @@ func TestBatch(t *testing.T) {
 		t.Errorf("list: %v", explain(err))
 	}
 	if _, err := msgraphgocore.GetBatchResponseById[models.RemoteAssistancePartnerable](answer, *missing.GetId(), models.CreateRemoteAssistancePartnerFromDiscriminatorValue); err == nil {
-		t.Error("a partner that isn't there was found")
+		t.Error("found a partner that doesn't exist")
 	}
 	if got := fmt.Sprint(*answer.GetResponseById(*missing.GetId()).GetStatus()); got != fmt.Sprint(http.StatusNotFound) {
 		t.Errorf("the missing one: %s", got)
 	}
 }
 
-// The SDK follows the links of a list to its end.
+// The SDK follows a list's links to the end.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -97,7 +97,7 @@ func TestPages(t *testing.T) {
 	}
 	if err := pages.Iterate(ctx, func(p models.RemoteAssistancePartnerable) bool {
 		if !want[*p.GetId()] {
-			t.Errorf("%s came unasked, or twice", *p.GetId())
+			t.Errorf("%s was unexpected, or came twice", *p.GetId())
 		}
 		delete(want, *p.GetId())
 		return true

@@ -16,8 +16,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// An application of a tenant that lets applications manage partners, as Microsoft does
-// today, and the key by which it proves itself.
+// An application of a tenant that, like Microsoft today, lets applications manage partners,
+// and the key with which it proves its identity.
 type application struct {
 	*testing.T
 	TenantID string
@@ -39,7 +39,7 @@ func newApplication(t *testing.T) application {
 	return a
 }
 
-// A certificate that was registered by the command line.
+// A certificate registered on the command line.
 func TestClientCertificate(t *testing.T) {
 	t.Parallel()
 	a := newApplication(t)
@@ -64,7 +64,7 @@ func TestClientCertificate(t *testing.T) {
 	}
 }
 
-// federate lets the tokens of an issuer prove the application, and returns one.
+// federate makes the application trust an issuer, and returns a token from that.
 func (a application) federate() string {
 	a.Helper()
 	keys, err := json.Marshal(map[string]any{"keys": []any{map[string]any{
@@ -88,7 +88,7 @@ func (a application) federate() string {
 	return signed
 }
 
-// A token of another issuer that the application hands over itself.
+// An application sends another issuer's token itself.
 func TestClientAssertion(t *testing.T) {
 	t.Parallel()
 	a := newApplication(t)
@@ -101,7 +101,7 @@ func TestClientAssertion(t *testing.T) {
 	lifecycle(t, credential)
 }
 
-// The same from a file, as Kubernetes puts it beside a workload.
+// The same from a file, as Kubernetes mounts it for a workload.
 func TestWorkloadIdentity(t *testing.T) {
 	t.Parallel()
 	a := newApplication(t)

@@ -34,7 +34,7 @@ func init() {
 	serialization.DefaultSerializationWriterFactoryInstance.ContentTypeAssociatedFactories["application/json"] = kjson.NewJsonSerializationWriterFactory()
 }
 
-// options points azidentity at the service.
+// options lets azidentity use the service.
 func options() azcore.ClientOptions {
 	return azcore.ClientOptions{
 		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: tenant.authority},
@@ -42,7 +42,7 @@ func options() azcore.ClientOptions {
 	}
 }
 
-// partners is the Graph SDK's builder over a credential.
+// partners returns the Graph SDK's request builder with a credential.
 func partners(t *testing.T, credential azcore.TokenCredential) *devicemanagement.RemoteAssistancePartnersRequestBuilder {
 	t.Helper()
 	return partnersOf(adapterFor(t, credential))
@@ -72,7 +72,7 @@ func adapterFor(t *testing.T, credential azcore.TokenCredential) *khttp.NetHttpR
 	return adapter
 }
 
-// lifecycle creates, reads, lists, changes and deletes a partner by the SDK.
+// lifecycle creates, reads, lists, changes and deletes a partner with the SDK.
 func lifecycle(t *testing.T, credential azcore.TokenCredential) {
 	t.Helper()
 	ctx := t.Context()
@@ -126,11 +126,11 @@ func lifecycle(t *testing.T, credential azcore.TokenCredential) {
 	}
 	var refusal *odataerrors.ODataError
 	if _, err := item.Get(ctx, nil); !errors.As(err, &refusal) || *refusal.GetErrorEscaped().GetCode() != "ResourceNotFound" {
-		t.Errorf("get of the deleted: %v", explain(err))
+		t.Errorf("get after delete: %v", explain(err))
 	}
 }
 
-// explain adds what Graph's error document says.
+// explain adds the content of Graph's error document.
 func explain(err error) error {
 	var refusal *odataerrors.ODataError
 	if errors.As(err, &refusal) && refusal.GetErrorEscaped() != nil {
@@ -139,7 +139,7 @@ func explain(err error) error {
 	return err
 }
 
-// staticToken is a credential that a token was handed to.
+// staticToken is a credential that always returns the same token.
 type staticToken string
 
 func (s staticToken) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
@@ -175,7 +175,7 @@ func TestDeviceCode(t *testing.T) {
 	lifecycle(t, credential)
 }
 
-// approve fills in the page that a device sends its user to.
+// approve submits the page to which a device sends its user.
 func approve(ctx context.Context, page, code string) error {
 	return approveBy(ctx, tenant.transport, page, code)
 }
@@ -198,7 +198,7 @@ func approveBy(ctx context.Context, browser *http.Client, page, code string) err
 	return nil
 }
 
-// A token for an application's own API becomes one for Graph.
+// A token for an application's own API is exchanged for one for Graph.
 func TestOnBehalfOf(t *testing.T) {
 	t.Parallel()
 	user, err := azidentity.NewUsernamePasswordCredential(tenant.id, tenant.client, tenant.user, tenant.password, //nolint:staticcheck // as above
@@ -218,7 +218,7 @@ func TestOnBehalfOf(t *testing.T) {
 	lifecycle(t, credential)
 }
 
-// An application signs in, and is refused: the entity takes no application
+// An application signs in and is refused, because the entity supports no application
 // permission.
 func TestClientSecret(t *testing.T) {
 	t.Parallel()
@@ -254,7 +254,7 @@ func TestWrongSecret(t *testing.T) {
 	}
 }
 
-// After a user was signed out, the SDK answers the challenge by itself.
+// After a user was signed out, the SDK answers the claims challenge by itself.
 func TestClaimsChallenge(t *testing.T) {
 	t.Parallel()
 	const reader = "reader@demo.mocktenant.example"
@@ -275,13 +275,13 @@ func TestClaimsChallenge(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), "UPDATE users SET tokens_valid_from = now() WHERE user_principal_name = $1", reader); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(1100 * time.Millisecond) // for as long as a caller is remembered
+	time.Sleep(1100 * time.Millisecond) // as long as a caller is cached
 	if _, err := b.Get(t.Context(), nil); err != nil {
 		t.Errorf("the challenge was not satisfied: %v", explain(err))
 	}
 }
 
-// MSAL itself: by password, then silently by the refresh token.
+// MSAL itself: with a password, then silently with the refresh token.
 func TestMSAL(t *testing.T) {
 	t.Parallel()
 	app, err := public.New(tenant.client, public.WithAuthority(tenant.authority+tenant.id), public.WithInstanceDiscovery(false), public.WithHTTPClient(tenant.transport))
@@ -295,7 +295,7 @@ func TestMSAL(t *testing.T) {
 	if first.Account.PreferredUsername != tenant.user || first.IDToken.TenantID != tenant.id || first.Account.HomeAccountID != first.IDToken.Oid+"."+tenant.id {
 		t.Errorf("account %+v", first.Account)
 	}
-	// Claims make it go past its cache, to the refresh token.
+	// Claims make it skip its cache and use the refresh token.
 	second, err := app.AcquireTokenSilent(t.Context(), []string{scope}, public.WithSilentAccount(first.Account), public.WithClaims(`{"access_token":{"nbf":{"essential":true,"value":"1"}}}`))
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,6 @@
-// Package clients_test drives the service by Microsoft's own clients,
-// unmodified: azidentity, MSAL and the Graph SDK for Go. It is a module of its
-// own, so that nobody downloads those who doesn't run it.
+// Package clients_test drives the service with Microsoft's own clients, unmodified:
+// azidentity, MSAL and the Graph SDK for Go. It has its own module, so that only those who
+// run it download them.
 package clients_test
 
 import (
@@ -18,7 +18,7 @@ import (
 	"testing"
 )
 
-// tenant is the demo tenant of a running service, as `mocktenant env` tells it.
+// tenant is a running service's demo tenant, as `mocktenant env` prints it.
 var tenant struct {
 	binary       string
 	env          []string // NAME=value
@@ -31,7 +31,7 @@ var tenant struct {
 	password     string
 	database     string       // DATABASE_URL
 	certificates string       // SSL_CERT_FILE
-	transport    *http.Client // trusts the service's certificate authority, and no other
+	transport    *http.Client // trusts only the service's certificate authority
 }
 
 func TestMain(m *testing.M) {
@@ -49,7 +49,7 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	if err := os.Chmod(dir, 0o711); err != nil { // the service's Postgres may be another user's
+	if err := os.Chmod(dir, 0o711); err != nil { // another user may run the service's Postgres
 		return 0, err
 	}
 	tenant.binary = filepath.Join(dir, "mocktenant")
@@ -125,7 +125,7 @@ func readEnv() error {
 	return nil
 }
 
-// mocktenant runs a command of the program beside the service.
+// mocktenant runs a command of the program against the running service.
 func mocktenant(ctx context.Context, t *testing.T, args ...string) string {
 	t.Helper()
 	out, err := exec.CommandContext(ctx, tenant.binary, args...).Output()

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// snippet returns the code of a language in docs/clients.md.
+// snippet returns the code in a language from docs/clients.md.
 func snippet(t *testing.T, language string) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/clients.md")
@@ -23,7 +23,7 @@ func snippet(t *testing.T, language string) string {
 	return m[1]
 }
 
-// created runs a snippet's program and wants it to have created a partner.
+// created runs a snippet's program and expects it to create a partner.
 func created(t *testing.T, c *exec.Cmd) {
 	t.Helper()
 	c.Env = append(os.Environ(), tenant.env...)
@@ -33,7 +33,7 @@ func created(t *testing.T, c *exec.Cmd) {
 	}
 }
 
-// file puts a snippet where its imports are found.
+// file writes a snippet to where its imports can be found.
 func file(t *testing.T, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
@@ -50,7 +50,7 @@ func TestSnippetCurl(t *testing.T) {
 	created(t, exec.CommandContext(t.Context(), "sh", "-c", snippet(t, "sh")))
 }
 
-// The Go snippet is also a file of this module, so that its imports are kept.
+// The Go snippet is also a file in this module, so that its imports are kept in go.mod.
 func TestSnippetGo(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("snippet/main.go")
@@ -67,8 +67,8 @@ func TestSnippetGo(t *testing.T) {
 	created(t, exec.CommandContext(t.Context(), binary))
 }
 
-// The others need registries that CI doesn't reach, so they are not run; that they
-// are there is checked, and that Python can read its own.
+// The other snippets need registries that CI doesn't reach, so they aren't run. The test
+// checks that they exist, and that Python can parse its own.
 func TestSnippetOthers(t *testing.T) {
 	t.Parallel()
 	for _, language := range []string{"python", "csharp", "java", "powershell", "hcl"} {

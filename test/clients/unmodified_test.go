@@ -18,8 +18,8 @@ import (
 	"testing"
 )
 
-// unmodified is what an application that has Microsoft's hosts built in is given:
-// the proxy, whom to trust, and the credentials; and no more.
+// unmodified returns the environment of an application with Microsoft's hosts built in: the
+// proxy, the certificate authority and the credentials, and nothing else.
 func unmodified(t *testing.T) []string {
 	t.Helper()
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
@@ -30,7 +30,7 @@ func unmodified(t *testing.T) []string {
 	return env
 }
 
-// credentials are what a tenant of its own is made with.
+// credentials are those of a new tenant.
 type credentials struct {
 	TenantID, ClientID, ClientSecret, UserPrincipalName, Password string
 }
@@ -45,10 +45,10 @@ func newTenant(t *testing.T, flags ...string) credentials {
 	return c
 }
 
-// The Graph SDK for Go as it is. At Microsoft's own authority, which MSAL knows, it
-// asks for no instance discovery. At another, here the service by its own address,
-// it asks Microsoft's, which is not switched off: so the sign-in succeeds only if the
-// proxy led that question to the service.
+// The unmodified Graph SDK for Go. At Microsoft's own authority, which MSAL knows, it skips
+// instance discovery. At another, here the service's own address, it asks Microsoft's. That
+// isn't disabled, so the sign-in succeeds only if the proxy leads the question to the
+// service.
 func TestUnmodifiedGo(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "unmodified")
@@ -70,7 +70,8 @@ func TestUnmodifiedGo(t *testing.T) {
 			t.Errorf("%q: %v\n%s", settings, err, out)
 		}
 	}
-	// A proxy that answers nobody: had discovery not gone through it, this would sign in.
+	// With a proxy that doesn't answer, the sign-in would succeed only if discovery
+	// bypassed it.
 	if out, err := run(elsewhere, "HTTPS_PROXY=http://127.0.0.1:1", "https_proxy=http://127.0.0.1:1"); err == nil || !strings.Contains(out, "discovery/instance") {
 		t.Errorf("without the proxy: %v\n%s", err, out)
 	}
@@ -100,7 +101,7 @@ except OSError as e:
 	}
 }
 
-// m365 is the program of the CLI for Microsoft 365.
+// m365 is the path of the CLI for Microsoft 365.
 const m365 = "../m365/node_modules/@pnp/cli-microsoft365/dist/index.js"
 
 // cli runs the CLI for Microsoft 365.
@@ -115,7 +116,7 @@ func (c cli) command(ctx context.Context, args ...string) *exec.Cmd {
 	return run
 }
 
-// run wants it to exit with this code.
+// run runs a command and checks its exit code.
 func (c cli) run(t *testing.T, code int, args ...string) string {
 	t.Helper()
 	run := c.command(t.Context(), args...)
@@ -126,8 +127,8 @@ func (c cli) run(t *testing.T, code int, args ...string) string {
 	return string(out)
 }
 
-// login signs in, and wants to be who it should: the CLI exits with 0, as nobody,
-// where it reached no authority.
+// login signs in and checks the user's name: the CLI exits with 0 and no user if it
+// reached no authority.
 func (c cli) login(t *testing.T, who string, args ...string) {
 	t.Helper()
 	if out := c.run(t, 0, append([]string{"login", "--output", "json"}, args...)...); !strings.Contains(out, `"connectedAs": "`+who+`"`) {
@@ -135,7 +136,7 @@ func (c cli) login(t *testing.T, who string, args ...string) {
 	}
 }
 
-// manage creates, lists, changes and deletes a partner at a Graph.
+// manage creates, lists, changes and deletes a partner through graph.
 func (c cli) manage(t *testing.T, graph string) {
 	t.Helper()
 	partners := graph + "/v1.0/deviceManagement/remoteAssistancePartners"
@@ -171,9 +172,9 @@ func (c cli) manage(t *testing.T, graph string) {
 	}
 }
 
-// The CLI for Microsoft 365 as npm has it: it signs in in each of the ways that
-// need no browser of its own, and manages partners. What it wants of others, such as
-// its telemetry, is refused, and it doesn't mind.
+// The CLI for Microsoft 365 from npm signs in in every way that needs no browser of its
+// own, and manages partners. Its other requests, such as telemetry, are refused, which it
+// tolerates.
 func TestM365(t *testing.T) {
 	t.Parallel()
 	npm, node := find(t, "npm"), find(t, "node")
@@ -197,11 +198,11 @@ func TestM365(t *testing.T) {
 			m.login(t, "Application", "--authType", "secret", "--secret", c.ClientSecret, "--appId", c.ClientID, "--tenant", c.TenantID)
 			m.manage(t, "https://graph.microsoft.com")
 		},
-		"secret, where users alone may": func(t *testing.T, m cli) {
+		"secret, where only users may": func(t *testing.T, m cli) {
 			c := newTenant(t)
 			m.login(t, "Application", "--authType", "secret", "--secret", c.ClientSecret, "--appId", c.ClientID, "--tenant", c.TenantID)
 			out := m.run(t, 1, "request", "--debug", "--url", "https://graph.microsoft.com/v1.0/deviceManagement/remoteAssistancePartners")
-			if !strings.Contains(out, "403") || !strings.Contains(out, "x-ms-ags-diagnostic") { // by Graph: the proxy refuses by 403 too
+			if !strings.Contains(out, "403") || !strings.Contains(out, "x-ms-ags-diagnostic") { // by Graph: the proxy answers 403 too
 				t.Errorf("listed: %s", out)
 			}
 		},
@@ -223,7 +224,7 @@ func TestM365(t *testing.T) {
 	}
 }
 
-// documented pastes what docs/unmodified.md has for the CLI into a shell.
+// documented pastes the CLI's commands from docs/unmodified.md into a shell.
 func (c cli) documented(t *testing.T) {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/unmodified.md")
@@ -245,8 +246,8 @@ func (c cli) documented(t *testing.T) {
 	}
 }
 
-// loginByDevice signs the demo tenant's writer in: on the page that the CLI names,
-// by the code that it shows.
+// loginByDevice signs in the demo tenant's writer on the page that the CLI names, with the
+// code that it shows.
 func (c cli) loginByDevice(t *testing.T) {
 	t.Helper()
 	run := c.command(t.Context(), "login", "--authType", "deviceCode", "--appId", demoPublicClient, "--tenant", tenant.id)
@@ -254,7 +255,7 @@ func (c cli) loginByDevice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run.Stderr = run.Stdout // the prompt is on the one or the other
+	run.Stderr = run.Stdout // either may have the prompt
 	if err := run.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +278,7 @@ func (c cli) loginByDevice(t *testing.T) {
 	}
 }
 
-// browser goes through the proxy too.
+// browser returns a client that uses the proxy too.
 func (c cli) browser(t *testing.T) *http.Client {
 	t.Helper()
 	for _, setting := range c.env {

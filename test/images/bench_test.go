@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A container is created, and a partner in it: until the 201 is there.
+// The time from creating a container until it answers 201 to a create.
 func BenchmarkStandalone(b *testing.B) {
 	for b.Loop() {
 		c := run(b, standaloneImage, whole())
@@ -21,7 +21,7 @@ func BenchmarkStandalone(b *testing.B) {
 	}
 }
 
-// The same by docker compose up: Postgres, two replicas, a proxy.
+// The same for docker compose up: Postgres, two replicas and a proxy.
 func BenchmarkCompose(b *testing.B) {
 	for b.Loop() {
 		p := compose(b)
@@ -32,11 +32,11 @@ func BenchmarkCompose(b *testing.B) {
 	}
 }
 
-// Beside them, what the image of Postgres takes alone: until a statement is answered.
+// For comparison, the time until the Postgres image alone answers a statement.
 func BenchmarkPostgres(b *testing.B) {
 	for b.Loop() {
 		c := run(b, postgresImage, []string{"-e", "POSTGRES_PASSWORD=secret"})
-		for { // by TCP: while it is initialized it listens to its socket alone
+		for { // over TCP, because it listens only on its socket during initialization
 			if _, err := tryDocker("exec", "-e", "PGPASSWORD=secret", c.id, "psql", "-h", "127.0.0.1", "-U", "postgres", "-c", "SELECT 1"); err == nil {
 				break
 			}
@@ -47,8 +47,8 @@ func BenchmarkPostgres(b *testing.B) {
 	}
 }
 
-// What an idle container takes of memory, with Postgres and without, and what images
-// have in bytes as registries keep them.
+// The memory of an idle container, with and without Postgres, and the compressed size of
+// the images in bytes.
 func BenchmarkSizes(b *testing.B) {
 	service := run(b, serviceImage, service(b, newDatabase(b))).ready()
 	whole := run(b, standaloneImage, whole()).ready()
@@ -61,7 +61,7 @@ func BenchmarkSizes(b *testing.B) {
 	b.ReportMetric(float64(compressed(b, standaloneImage))/1e6, "MB-standalone-image")
 }
 
-// memory is the resident memory of the program in the container, in MB.
+// memory returns the resident memory of the program in the container, in MB.
 func memory(c *container) float64 {
 	out := docker(c, "top", c.id, "-eo", "pid,rss,args")
 	for line := range strings.Lines(out) {
@@ -73,7 +73,7 @@ func memory(c *container) float64 {
 	return 0
 }
 
-// firstCreated creates a partner as soon as the service lets it.
+// firstCreated creates a partner as soon as the service accepts it.
 func firstCreated(b *testing.B, base string, token func() string) {
 	b.Helper()
 	for deadline := time.Now().Add(patience); ; {
@@ -81,7 +81,7 @@ func firstCreated(b *testing.B, base string, token func() string) {
 			break
 		}
 		if time.Now().After(deadline) {
-			b.Fatal("it is never ready")
+			b.Fatal("it never became ready")
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,18 +24,18 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// contoso is the tenant of deploy/compose/seed.
+// contoso is the tenant in deploy/compose/seed.
 const contoso = "fc80d8eb-90f7-5f56-9a15-a380ee0563f2"
 
-// project is what docker compose up makes.
+// project is a project of docker compose.
 type project struct {
 	testing.TB
-	command []string // docker compose, or docker-compose
+	command []string // docker compose or docker-compose
 	env     []string
 }
 
-// compose brings services of docker-compose.yml up, all without a profile if none is
-// named, on ports that are free, and takes them down with the test.
+// compose starts services of docker-compose.yml, by default all without a profile, on free
+// ports, and removes them when the test ends.
 func compose(t testing.TB, services ...string) *project {
 	t.Helper()
 	p := newProject(t, "HTTP_PORT=", "HTTPS_PORT=", "ADMIN_PORT=", "POSTGRES_PORT=", "PROMETHEUS_PORT=", "GRAFANA_PORT=")
@@ -42,7 +43,7 @@ func compose(t testing.TB, services ...string) *project {
 	return p
 }
 
-// newProject is one of which nothing is up yet, and nothing will be after the test.
+// newProject returns a project that isn't started, and that is removed when the test ends.
 func newProject(t testing.TB, settings ...string) *project {
 	t.Helper()
 	p := &project{t, []string{"docker", "compose"}, append(os.Environ(), "COMPOSE_PROJECT_NAME=mocktenant-test-"+uuid.NewString()[:8], "MOCKTENANT_IMAGE="+serviceImage)}
@@ -94,7 +95,7 @@ func (p *project) at(service, port string) string {
 	return p.run("port", service, port)
 }
 
-// replicas are the containers of the service.
+// replicas returns the containers of the service.
 func (p *project) replicas() []*container {
 	p.Helper()
 	var all []*container
@@ -104,7 +105,7 @@ func (p *project) replicas() []*container {
 	return all
 }
 
-// up waits until the proxy leads to the service.
+// up waits until the proxy reaches the service.
 func (p *project) up() *project {
 	p.Helper()
 	(&container{TB: p}).eventually("the proxy leads to the service", func() bool {
@@ -114,8 +115,8 @@ func (p *project) up() *project {
 	return p
 }
 
-// docker compose up is a tenant for several people: every port leads where it should,
-// and both replicas answer for one another.
+// docker compose up is a tenant for several people: every port leads to the right service,
+// and both replicas accept each other's tokens.
 func TestCompose(t *testing.T) {
 	t.Parallel()
 	p := compose(t).up()
@@ -124,7 +125,7 @@ func TestCompose(t *testing.T) {
 	}
 	token := p.exec("token")
 	base := "http://" + p.at("proxy", "8080")
-	for range 10 { // now this replica, now that
+	for range 10 { // either replica may answer
 		status, text, err := call(http.DefaultClient, "POST", base+partners, token, "{}")
 		if err != nil || status != http.StatusCreated || !strings.Contains(text, `"@odata.context":"`+base+"/") {
 			t.Errorf("%d %s %v", status, text, err)
@@ -149,7 +150,7 @@ func TestCompose(t *testing.T) {
 	if got := queryAt(t, dsn, "SELECT count(*)::text FROM remote_assistance_partners WHERE tenant_id = '"+demoTenant+"'"); got != "10" {
 		t.Error(got)
 	}
-	// What was created outlives the containers.
+	// Created partners outlive the containers.
 	p.run("stop", "--timeout=5")
 	p.run("up", "-d")
 	p.up()
@@ -158,7 +159,7 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// What the README shows of compose goes as it stands there, on the port that it names.
+// The README's compose commands work exactly as shown, on the port that it names.
 func TestREADMECompose(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
@@ -181,8 +182,7 @@ func TestREADMECompose(t *testing.T) {
 	}
 }
 
-// Each replica is restarted in turn, under load by HTTP and by HTTPS, and no request
-// fails.
+// Restarting each replica in turn, under load over HTTP and HTTPS, fails no request.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	p := compose(t).up()
@@ -231,14 +231,15 @@ func TestRollingRestart(t *testing.T) {
 	}
 }
 
-// While the database is away, clients get Graph's answer, not the proxy's; and it heals.
+// While the database is unavailable, clients get Graph's answer and not the proxy's;
+// afterwards the service recovers.
 func TestComposeWithoutDatabase(t *testing.T) {
 	t.Parallel()
 	p := compose(t).up()
 	token, url := p.exec("token"), "http://"+p.at("proxy", "8080")+partners
 	p.run("stop", "--timeout=5", "postgres")
 	c := &container{TB: t}
-	c.eventually("the service says it", func() bool {
+	c.eventually("the service reports it", func() bool {
 		status, text, err := call(http.DefaultClient, "POST", url, token, "{}")
 		return err == nil && status == http.StatusServiceUnavailable && strings.Contains(text, `{"error":`)
 	})
@@ -249,7 +250,7 @@ func TestComposeWithoutDatabase(t *testing.T) {
 	})
 }
 
-// dashboard is what a file of Grafana's asks.
+// dashboard is the part of a Grafana dashboard with queries.
 type dashboard struct {
 	UID    string
 	Panels []struct {
@@ -265,8 +266,8 @@ type dashboard struct {
 	}
 }
 
-// The profile for observability: Prometheus finds both replicas, the login reads the
-// reports and nothing else, and whatever the dashboards ask is answered.
+// The observability profile: Prometheus reads both replicas, the login reads the reports
+// and nothing else, and every query of the dashboards returns a result.
 func TestObservability(t *testing.T) {
 	t.Parallel()
 	p := compose(t, "proxy", "report-login", "prometheus").up()
@@ -275,6 +276,7 @@ func TestObservability(t *testing.T) {
 	if status, text, err := call(http.DefaultClient, "POST", "http://"+p.at("proxy", "8080")+partners, token, `{"displayName":"TeamViewer"}`); err != nil || status != http.StatusCreated {
 		t.Fatalf("%d %s %v", status, text, err)
 	}
+	refuseSignIn(t, "http://"+p.at("proxy", "8080"))
 	made := &container{t, p.run("ps", "-aq", "report-login")}
 	made.ends("0")
 	login := openReports(t, p, made)
@@ -283,6 +285,8 @@ func TestObservability(t *testing.T) {
 		_, text, err := get(prometheus + url.QueryEscape(`sum(up{job="mocktenant"})`))
 		return err == nil && strings.Contains(text, `,"2"]`)
 	})
+	p.run("exec", "-T", "prometheus", "promtool", "check", "rules", "/etc/prometheus/alerts.yml")
+	wantAlerts(t, "http://"+p.at("prometheus", "9090"))
 	asked := 0
 	for _, d := range dashboards(t) {
 		for _, panel := range d.Panels {
@@ -306,11 +310,60 @@ func TestObservability(t *testing.T) {
 		}
 	}
 	if asked < 20 {
-		t.Errorf("the dashboards ask %d questions", asked)
+		t.Errorf("the dashboards have %d queries", asked)
 	}
 }
 
-// openReports connects by the login that was made for Grafana.
+// refuseSignIn signs in with a wrong password, because a counter has no series before it counts.
+func refuseSignIn(t *testing.T, base string) {
+	t.Helper()
+	form := url.Values{"grant_type": {"password"}, "client_id": {"d635a4a5-5d1b-4e46-9fc6-4b1f2d9a0c11"}, "username": {"nobody@demo.mocktenant.example"}, "password": {"wrong"}, "scope": {"openid"}}
+	response, err := http.PostForm(base+"/"+demoTenant+"/oauth2/v2.0/token", form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := readAll(t, response); response.StatusCode != http.StatusBadRequest {
+		t.Errorf("%s %s", response.Status, text)
+	}
+	_ = response.Body.Close()
+}
+
+// wantAlerts checks that Prometheus evaluates the alerts, that none fires, and that they are
+// about metrics that the service has.
+func wantAlerts(t *testing.T, prometheus string) {
+	t.Helper()
+	var rules struct {
+		Data struct {
+			Groups []struct {
+				Rules []struct{ Name, Query, Health, State, LastError string }
+			}
+		}
+	}
+	(&container{TB: t}).eventually("the alerts were evaluated", func() bool {
+		_, text, err := get(prometheus + "/api/v1/rules")
+		return err == nil && json.Unmarshal([]byte(text), &rules) == nil && len(rules.Data.Groups) == 1 && !strings.Contains(text, `"health":"unknown"`)
+	})
+	if n := len(rules.Data.Groups[0].Rules); n != 6 {
+		t.Errorf("%d alerts", n)
+	}
+	var scraped struct{ Data []string }
+	(&container{TB: t}).eventually("the refused sign-in was counted", func() bool {
+		_, text, err := get(prometheus + "/api/v1/label/__name__/values")
+		return err == nil && json.Unmarshal([]byte(text), &scraped) == nil && slices.Contains(scraped.Data, "mocktenant_sign_in_refusals_total")
+	})
+	for _, r := range rules.Data.Groups[0].Rules {
+		if r.Health != "ok" || r.State == "firing" {
+			t.Errorf("%+v", r)
+		}
+		for _, metric := range regexp.MustCompile(`(\w+)\{job=`).FindAllStringSubmatch(r.Query, -1) {
+			if !slices.Contains(scraped.Data, metric[1]) {
+				t.Errorf("%s: the service has no metric %s", r.Name, metric[1])
+			}
+		}
+	}
+}
+
+// openReports connects with the login made for Grafana.
 func openReports(t *testing.T, p *project, made *container) *pgx.Conn {
 	t.Helper()
 	dir := t.TempDir()
@@ -337,7 +390,7 @@ func openReports(t *testing.T, p *project, made *container) *pgx.Conn {
 	return conn
 }
 
-// asGrafana fills in what Grafana fills in.
+// asGrafana replaces Grafana's variables.
 func asGrafana(query string) string {
 	query = strings.ReplaceAll(query, "$tenant", contoso)
 	for _, column := range []string{"day", "changed_at"} {
@@ -346,7 +399,7 @@ func asGrafana(query string) string {
 	return query
 }
 
-// answers wants a query to be answered, with rows.
+// answers checks that a query returns rows.
 func answers(t *testing.T, conn *pgx.Conn, title, query string) {
 	t.Helper()
 	rows, err := conn.Query(t.Context(), query)
@@ -363,8 +416,7 @@ func answers(t *testing.T, conn *pgx.Conn, title, query string) {
 	}
 }
 
-// dashboards reads Grafana's files, the data sources too: a dashboard names none that
-// isn't there.
+// dashboards reads Grafana's files, and checks that the data sources that they name exist.
 func dashboards(t *testing.T) []dashboard {
 	t.Helper()
 	grafana := filepath.Join("..", "..", "deploy", "compose", "grafana")

@@ -1,7 +1,7 @@
 //go:build integration
 
-// Package images_test runs the images as a user does: by docker and docker compose.
-// It needs what make images makes.
+// Package images_test runs the images as a user does, with docker and docker compose. Run
+// make images first.
 package images_test
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// The images: those of make images, if nothing else is said.
+// The images to test, by default those that make images makes.
 var (
 	serviceImage    = cmp.Or(os.Getenv("MOCKTENANT_IMAGE"), "mocktenant:dev")
 	standaloneImage = cmp.Or(os.Getenv("MOCKTENANT_STANDALONE_IMAGE"), "mocktenant:dev-standalone")
@@ -34,7 +34,7 @@ const (
 	partners   = "/v1.0/deviceManagement/remoteAssistancePartners"
 	demoTenant = "a8990e1f-ff32-408a-9f8e-78d3b9139b95"
 
-	// patience is how long a test waits for what must come.
+	// patience is how long a test waits for an expected event.
 	patience = 2 * time.Minute
 )
 
@@ -46,6 +46,10 @@ func TestMain(m *testing.M) {
 		}
 	}
 	code := m.Run()
+	if err := saveWalks(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	if shared.network != "" {
 		_ = exec.Command("docker", "rm", "-fv", shared.postgres).Run()
 		_ = exec.Command("docker", "network", "rm", shared.network).Run()
@@ -73,14 +77,14 @@ func tryDocker(args ...string) (string, error) {
 	return strings.TrimSpace(out.String()), nil
 }
 
-// container is one that runs, or ran.
+// container is a container that runs or has run.
 type container struct {
 	testing.TB
 	id string
 }
 
-// run starts a container of an image, with options of docker run and a command, and
-// removes it with the test.
+// run starts a container of an image, with docker run options and a command, and removes it
+// when the test ends.
 func run(t testing.TB, image string, options []string, command ...string) *container {
 	t.Helper()
 	args := append([]string{"run", "-d"}, options...)
@@ -94,7 +98,7 @@ func run(t testing.TB, image string, options []string, command ...string) *conta
 	return c
 }
 
-// logs is what the container printed, both streams.
+// logs returns what the container printed, on both streams.
 func (c *container) logs() string {
 	out, err := exec.Command("docker", "logs", c.id).CombinedOutput()
 	if err != nil {
@@ -109,20 +113,20 @@ func (c *container) exec(command ...string) string {
 	return docker(c, append([]string{"exec", c.id}, command...)...)
 }
 
-// inspect answers a question about the container, in docker's template language.
+// inspect returns the result of docker inspect with a template.
 func (c *container) inspect(format string) string {
 	c.Helper()
 	return docker(c, "inspect", "-f", format, c.id)
 }
 
-// at is the address on this machine of a port of the container.
+// at returns the address on this machine of one of the container's ports.
 func (c *container) at(port string) string {
 	c.Helper()
 	line, _, _ := strings.Cut(docker(c, "port", c.id, port+"/tcp"), "\n")
 	return line
 }
 
-// eventually waits until what is so.
+// eventually waits until ok returns true.
 func (c *container) eventually(what string, ok func() bool) {
 	c.Helper()
 	for deadline := time.Now().Add(patience); !ok(); time.Sleep(50 * time.Millisecond) {
@@ -132,7 +136,7 @@ func (c *container) eventually(what string, ok func() bool) {
 	}
 }
 
-// ready waits until the service in the container says it is.
+// ready waits until the service in the container is ready.
 func (c *container) ready() *container {
 	c.Helper()
 	url := "http://" + c.at("8080") + "/readyz"
@@ -146,7 +150,7 @@ func (c *container) ready() *container {
 	return c
 }
 
-// ends waits for the container's end and wants an exit code, and texts in its log.
+// ends waits until the container exits, and checks its exit code and texts in its log.
 func (c *container) ends(code string, want ...string) {
 	c.Helper()
 	c.eventually("it ends", func() bool { return c.inspect("{{.State.Status}}") == "exited" })
@@ -161,8 +165,8 @@ func (c *container) ends(code string, want ...string) {
 	}
 }
 
-// stop ends the container as docker stop does, which kills it after ten seconds, and
-// wants a clean exit.
+// stop stops the container with docker stop, which kills it after ten seconds, and expects
+// a clean exit.
 func (c *container) stop() {
 	c.Helper()
 	docker(c, "stop", c.id)
@@ -171,13 +175,13 @@ func (c *container) stop() {
 	}
 }
 
-// token is one of the demo user.
+// token returns a token of the demo user.
 func (c *container) token() string {
 	c.Helper()
 	return c.exec("mocktenant", "token")
 }
 
-// create creates a partner through a published port, and wants it created.
+// create creates a partner through a published port and expects success.
 func (c *container) create(body string) string {
 	c.Helper()
 	status, text, err := call(http.DefaultClient, "POST", "http://"+c.at("8080")+partners, c.token(), body)
@@ -216,7 +220,7 @@ func readAll(t testing.TB, response *http.Response) string {
 	return string(text)
 }
 
-// trusting is a client that trusts a certificate authority alone.
+// trusting returns a client that trusts a single certificate authority.
 func trusting(t testing.TB, pem string) *http.Client {
 	t.Helper()
 	pool := x509.NewCertPool()
@@ -237,7 +241,7 @@ func parse[T any](t testing.TB, text string) T {
 	return v
 }
 
-// shared is one network and one Postgres for all tests of the service.
+// shared has a network and a Postgres for all tests of the service.
 var shared struct {
 	once              sync.Once
 	network, postgres string
@@ -252,17 +256,17 @@ func network(t testing.TB) string {
 		shared.postgres = docker(t, append([]string{"run", "-d", "--network", name}, postgresOptions(name+"-postgres")...)...)
 	})
 	if shared.postgres == "" {
-		t.Fatal("there is no Postgres; see the first test that failed")
+		t.Fatal("Postgres isn't running; see the first test that failed")
 	}
 	return shared.network
 }
 
-// postgresOptions run a Postgres under a name.
+// postgresOptions returns docker run options for a Postgres with a name.
 func postgresOptions(name string) []string {
 	return []string{"--name", name, "-e", "POSTGRES_USER=mocktenant", "-e", "POSTGRES_PASSWORD=secret", postgresImage}
 }
 
-// newDatabase makes an empty database and returns its URL in the network.
+// newDatabase makes an empty database and returns its URL within the network.
 func newDatabase(t testing.TB) string {
 	t.Helper()
 	host := network(t) + "-postgres"
@@ -275,18 +279,18 @@ func newDatabase(t testing.TB) string {
 	return "postgres://mocktenant:secret@" + host + "/" + name + "?sslmode=disable"
 }
 
-// service are the options to run the service on a database.
+// service returns docker run options for the service on a database.
 func service(t testing.TB, url string, options ...string) []string {
 	t.Helper()
 	return append([]string{"--network", network(t), "-p", "127.0.0.1::8080", "-p", "127.0.0.1::8443", "-e", "DATABASE_URL=" + url, "-e", "MOCKTENANT_DEMO=true"}, options...)
 }
 
-// whole are the options to run a whole tenant.
+// whole returns docker run options for the standalone image.
 func whole(options ...string) []string {
 	return append([]string{"-p", "127.0.0.1::8080", "-p", "127.0.0.1::8443", "-p", "127.0.0.1::8081", "-p", "127.0.0.1::5432"}, options...)
 }
 
-// volume makes a volume that is removed with the test.
+// volume makes a volume that is removed when the test ends.
 func volume(t testing.TB) string {
 	t.Helper()
 	name := docker(t, "volume", "create")
@@ -294,7 +298,7 @@ func volume(t testing.TB) string {
 	return name
 }
 
-// folder is a folder with files that every user can read.
+// folder makes a folder with files that every user can read.
 func folder(t testing.TB, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()

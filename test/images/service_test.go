@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// Without a database the service says what it wants, and never looks for a Postgres
+// Without a database, the service names the missing setting and never looks for a Postgres
 // to run.
 func TestWantsADatabase(t *testing.T) {
 	t.Parallel()
@@ -31,7 +31,7 @@ func TestWantsADatabase(t *testing.T) {
 	run(t, serviceImage, []string{"-e", "MOCKTENANT_HTTP_ADDR=8080"}).ends("2", `MOCKTENANT_HTTP_ADDR "8080": want HOST:PORT`)
 }
 
-// Service first, database later: it waits, and says so.
+// If the service starts before the database, it waits and says so.
 func TestDatabaseComesLate(t *testing.T) {
 	t.Parallel()
 	name := network(t) + "-late"
@@ -43,14 +43,14 @@ func TestDatabaseComesLate(t *testing.T) {
 	c.stop()
 }
 
-// A database that doesn't come ends the wait.
+// The wait ends if the database doesn't appear.
 func TestDatabaseNeverComes(t *testing.T) {
 	t.Parallel()
 	run(t, serviceImage, service(t, "postgres://mocktenant:secret@nowhere.invalid/x", "-e", "MOCKTENANT_DATABASE_WAIT=2s")).
 		ends("1", `msg="waiting for the database"`, "reach the database", "nowhere.invalid")
 }
 
-// What waiting can't mend ends the start at once, and the password isn't told.
+// An error that waiting can't cure ends the start at once, without revealing the password.
 func TestWrongPassword(t *testing.T) {
 	t.Parallel()
 	url := strings.Replace(newDatabase(t), ":secret@", ":not-the-password@", 1)
@@ -61,8 +61,8 @@ func TestWrongPassword(t *testing.T) {
 	}
 }
 
-// An old schema is brought up to date, with what is in it; one that turns old under a
-// running service makes it unready.
+// An old schema is migrated with its data; one that becomes old under a running service
+// makes it unready.
 func TestOldSchema(t *testing.T) {
 	t.Parallel()
 	url := newDatabase(t)
@@ -86,7 +86,7 @@ func TestOldSchema(t *testing.T) {
 	}
 }
 
-// Replicas that start at once on an empty database migrate it once.
+// Replicas that start concurrently on an empty database migrate it once.
 func TestReplicasMigrateAtOnce(t *testing.T) {
 	t.Parallel()
 	url := newDatabase(t)
@@ -102,14 +102,14 @@ func TestReplicasMigrateAtOnce(t *testing.T) {
 		t.Errorf("the first migration ran %d times:\n%s", n, logs)
 	}
 	token := replicas[0].token()
-	for _, c := range replicas { // one's token is good at all
+	for _, c := range replicas { // each accepts the other's token
 		if status, text, err := call(http.DefaultClient, "POST", "http://"+c.at("8080")+partners, token, "{}"); err != nil || status != http.StatusCreated {
 			t.Errorf("%d %s %v", status, text, err)
 		}
 	}
 }
 
-// With nothing to write on, without capabilities, as somebody who has no name.
+// With a read-only file system, without capabilities, as a user without a name.
 func TestConfined(t *testing.T) {
 	t.Parallel()
 	for _, options := range [][]string{
@@ -126,7 +126,7 @@ func TestConfined(t *testing.T) {
 	}
 }
 
-// The program runs as nobody special by itself, and there is little else in the image.
+// By default the program runs as an unprivileged user, and the image contains little else.
 func TestImage(t *testing.T) {
 	t.Parallel()
 	if user := docker(t, "image", "inspect", "-f", "{{.Config.User}}", serviceImage); user != "65532:65532" {
@@ -144,8 +144,8 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// compressed is the size of an image as registries keep it, in bytes, to within the
-// few thousand of its manifest.
+// compressed returns the compressed size of an image in bytes, ignoring the few thousand of
+// its manifest.
 func compressed(t testing.TB, image string) int {
 	t.Helper()
 	save := exec.Command("docker", "save", image)
@@ -177,7 +177,8 @@ func (n *counter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Docker learns by itself whether the service is ready, and when its database is away.
+// Docker's health check reports whether the service is ready, also while its database is
+// unavailable.
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	name := network(t) + "-health"
@@ -196,7 +197,7 @@ func TestHealth(t *testing.T) {
 	c.create("{}")
 }
 
-// One line of the log says that it is ready, and then it serves.
+// One log line reports that the service is ready; it serves from then on.
 func TestReadyLine(t *testing.T) {
 	t.Parallel()
 	for format, want := range map[string]string{
@@ -206,7 +207,7 @@ func TestReadyLine(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
 			c := run(t, serviceImage, service(t, newDatabase(t), "-e", "MOCKTENANT_LOG_FORMAT="+format))
-			c.eventually("the line is there", func() bool { return strings.Contains(c.logs(), want) })
+			c.eventually("the line is logged", func() bool { return strings.Contains(c.logs(), want) })
 			c.create("{}")
 			if format == "json" {
 				for line := range strings.Lines(c.logs()) {
@@ -218,7 +219,7 @@ func TestReadyLine(t *testing.T) {
 	}
 }
 
-// Secrets, and a certificate of the user's own, come as files.
+// Secrets, and the user's own certificate, are read from files.
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	certificate, key := selfSigned(t)
@@ -237,7 +238,7 @@ func TestFiles(t *testing.T) {
 		}
 	}
 	if list := c.exec("mocktenant", "tenant", "list"); strings.Contains(list, demoTenant) {
-		t.Errorf("nobody asked for the demo tenant:\n%s", list)
+		t.Errorf("unrequested demo tenant:\n%s", list)
 	}
 }
 

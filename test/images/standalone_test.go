@@ -15,8 +15,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A whole tenant by one docker run: what the README shows works, by the ports as they
-// are published.
+// A whole tenant with a single docker run: what the README shows works, on the published
+// ports.
 func TestStandalone(t *testing.T) {
 	t.Parallel()
 	c := run(t, standaloneImage, whole()).ready()
@@ -40,7 +40,7 @@ func TestStandalone(t *testing.T) {
 	}
 	made := parse[map[string]string](t, c.exec("mocktenant", "tenant", "create", "--display-name", "Contoso", "-o", "json"))
 	if status, text, err := call(http.DefaultClient, "POST", "http://"+c.at("8080")+partners, made["accessToken"], "{}"); err != nil || status != http.StatusCreated {
-		t.Errorf("in a tenant that was made: %d %s %v", status, text, err)
+		t.Errorf("in a new tenant: %d %s %v", status, text, err)
 	}
 	key := c.exec("mocktenant", "admin-key", "show")
 	for k, want := range map[string]int{key: 200, "": 401} {
@@ -54,8 +54,8 @@ func TestStandalone(t *testing.T) {
 	c.stop()
 }
 
-// SQL stays true: rows are read and written from outside, a report login reads its
-// own, and the superuser isn't let in.
+// SQL works as documented: rows are read and written from outside, a report login reads its
+// own tenant, and the superuser can't sign in.
 func TestStandaloneSQL(t *testing.T) {
 	t.Parallel()
 	c := run(t, standaloneImage, whole()).ready()
@@ -72,12 +72,12 @@ func TestStandaloneSQL(t *testing.T) {
 		t.Error(login)
 	}
 	login = strings.Replace(login, "localhost:5432", c.at("5432"), 1)
-	if got := queryAt(t, login, "SELECT display_name FROM reporting.partners"); got != "by SQL" {
+	if got := queryAt(t, login, "SELECT display_name FROM reporting.remote_assistance_partners"); got != "by SQL" {
 		t.Error(got)
 	}
 	for _, bad := range []string{
 		"postgres://postgres@" + c.at("5432") + "/mocktenant", "postgres://mocktenant:wrong@" + c.at("5432") + "/mocktenant",
-		"postgres://mocktenant:mocktenant@" + c.at("5432") + "/mocktenant", // as it was once
+		"postgres://mocktenant:mocktenant@" + c.at("5432") + "/mocktenant", // an earlier version's default
 	} {
 		if _, err := pgx.Connect(t.Context(), bad); err == nil {
 			t.Errorf("%s is let in", bad)
@@ -85,7 +85,7 @@ func TestStandaloneSQL(t *testing.T) {
 	}
 }
 
-// database is the URL by which this machine gets to the container's Postgres.
+// database returns the URL at which this machine reaches the container's Postgres.
 func (c *container) database() string {
 	c.Helper()
 	_, url, _ := strings.Cut(c.exec("mocktenant", "env", "--ca-file=/ca.pem"), "export DATABASE_URL='")
@@ -96,7 +96,7 @@ func (c *container) database() string {
 	return strings.Replace(url, "localhost:5432", c.at("5432"), 1)
 }
 
-// queryAt is the one text that a statement gives.
+// queryAt returns the single text value that a statement selects.
 func queryAt(t *testing.T, dsn, statement string) (text string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), dsn)
@@ -110,7 +110,7 @@ func queryAt(t *testing.T, dsn, statement string) (text string) {
 	return text
 }
 
-// Links in answers lead where the client came from, whatever port that is.
+// Links in answers have the address that the client used, whatever the port.
 func TestLinksFollowThePort(t *testing.T) {
 	t.Parallel()
 	c := run(t, standaloneImage, whole()).ready()
@@ -133,7 +133,7 @@ func TestLinksFollowThePort(t *testing.T) {
 				Value   []any
 			}](t, text)
 			if !strings.HasPrefix(page.Context, base+"/") || page.Next != "" && !strings.HasPrefix(page.Next, base+"/") {
-				t.Errorf("links lead elsewhere than %s: %s", base, text)
+				t.Errorf("links don't start with %s: %s", base, text)
 			}
 			found += len(page.Value)
 			url = page.Next
@@ -148,12 +148,12 @@ func TestLinksFollowThePort(t *testing.T) {
 	}
 }
 
-// Whatever was acknowledged is there after the container was killed and another one
+// Everything acknowledged still exists after the container was killed and another one was
 // started on its volume.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	options := whole("-v", volume(t)+":/var/lib/mocktenant")
-	created := map[string]string{} // body by id
+	created := map[string]string{} // bodies by id
 	for range 3 {
 		c := run(t, standaloneImage, options).ready()
 		find(t, c, created)
@@ -165,8 +165,8 @@ func TestKilled(t *testing.T) {
 	c.stop()
 }
 
-// On a full disk what can't be kept is not acknowledged, clients get 503, and when there
-// is room again, all goes on by itself, with all that was acknowledged.
+// On a full disk, what can't be stored isn't acknowledged, and clients get 503. Once there
+// is room again, the service recovers by itself, with everything acknowledged.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	c := run(t, standaloneImage, whole("--read-only", "--tmpfs=/tmp", "--tmpfs=/var/lib/mocktenant:uid=65532,size=200m")).ready()
@@ -183,16 +183,16 @@ func TestFullDisk(t *testing.T) {
 		return status
 	}
 	create()
-	_, _ = tryDocker("exec", c.id, "sh", "-c", "cat /dev/zero >/var/lib/mocktenant/ballast") // until there is no room
-	c.eventually("nothing more is kept", func() bool { return create() == http.StatusServiceUnavailable })
+	_, _ = tryDocker("exec", c.id, "sh", "-c", "cat /dev/zero >/var/lib/mocktenant/ballast") // until the disk is full
+	c.eventually("nothing more can be stored", func() bool { return create() == http.StatusServiceUnavailable })
 	c.exec("rm", "/var/lib/mocktenant/ballast")
 	c.eventually("it heals", func() bool { return create() == http.StatusCreated })
 	find(t, c, created)
 	c.stop()
 }
 
-// createUntilKilled creates partners by several clients at once, kills the container
-// meanwhile, and adds what was acknowledged.
+// createUntilKilled creates partners from several clients, kills the container meanwhile,
+// and records what was acknowledged.
 func createUntilKilled(t *testing.T, c *container, created map[string]string) {
 	t.Helper()
 	url, token := "http://"+c.at("8080")+partners, c.token()
@@ -204,7 +204,7 @@ func createUntilKilled(t *testing.T, c *container, created map[string]string) {
 			for n := 0; ; n++ {
 				status, text, err := call(http.DefaultClient, "POST", url, token, fmt.Sprintf(`{"displayName":"%d-%d"}`, i, n))
 				if err != nil {
-					return // it is dead
+					return // the container was killed
 				}
 				if status != http.StatusCreated {
 					t.Errorf("%d %s", status, text)
@@ -241,8 +241,8 @@ func find(t *testing.T, c *container, created map[string]string) {
 	}
 }
 
-// It runs where nothing but its data can be written, from an empty folder, and as any
-// user who has a folder to write to.
+// It runs if only its data folder is writable, from an empty folder, and as any user who
+// may write there.
 func TestStandaloneConfined(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string][]string{
@@ -257,7 +257,7 @@ func TestStandaloneConfined(t *testing.T) {
 			c := run(t, standaloneImage, whole(options...)).ready()
 			c.create("{}")
 			if strings.Contains(c.logs(), "making a new PostgreSQL cluster") {
-				t.Errorf("it made the cluster anew:\n%s", c.logs())
+				t.Errorf("it made a new cluster:\n%s", c.logs())
 			}
 			c.stop()
 		})
@@ -265,7 +265,7 @@ func TestStandaloneConfined(t *testing.T) {
 	run(t, standaloneImage, whole("--user=4242:4242")).ends("1", "belongs to uid 65532", "choose another MOCKTENANT_DATA_DIR")
 }
 
-// Docker's 64 MB of shared memory are enough for queries by several workers.
+// Docker's 64 MB of shared memory suffice for parallel queries.
 func TestSmallSharedMemory(t *testing.T) {
 	t.Parallel()
 	c := run(t, standaloneImage, whole("--shm-size=64m")).ready()
@@ -294,20 +294,19 @@ func TestSmallSharedMemory(t *testing.T) {
 	}
 	plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil || !strings.Contains(strings.Join(plan, "\n"), "Parallel Hash Join") {
-		t.Fatalf("it is no parallel join: %s %v", strings.Join(plan, "\n"), err)
+		t.Fatalf("not a parallel join: %s %v", strings.Join(plan, "\n"), err)
 	}
 	if err := conn.QueryRow(t.Context(), join).Scan(&n); err != nil || n != 80000 {
 		t.Errorf("%d %v", n, err)
 	}
 }
 
-// A seed is a tenant from the start on; one that can't be taken stops the start, and
-// says where it is.
+// A seed is a tenant from the start. An invalid one ends the start, with its position.
 func TestSeeds(t *testing.T) {
 	t.Parallel()
 	const good = "version: 1\nusers:\n  - {userPrincipalName: bob@contoso.mocktenant.example, password: secret}\n" +
 		"applications:\n  - {displayName: app, clientId: 0c1de6a4-6d4c-4a4b-9f5e-5b1f0d6b7a11, publicClient: true, consents: [{scopes: [DeviceManagementServiceConfig.ReadWrite.All]}]}\n" +
-		"partners:\n  - {displayName: TeamViewer}\n"
+		"remoteAssistancePartners:\n  - {displayName: TeamViewer}\n"
 	c := run(t, standaloneImage, whole("-v", folder(t, map[string]string{"contoso.yaml": good, "empty.json": `{"version": 1}`})+":/seed:ro")).ready()
 	response, err := http.PostForm("http://"+c.at("8080")+"/contoso.mocktenant.example/oauth2/v2.0/token", map[string][]string{
 		"grant_type": {"password"}, "client_id": {"0c1de6a4-6d4c-4a4b-9f5e-5b1f0d6b7a11"}, "username": {"bob@contoso.mocktenant.example"},
@@ -331,19 +330,19 @@ func TestSeeds(t *testing.T) {
 		}
 	}
 	bad := folder(t, map[string]string{"contoso.yaml": good + "  - {displayName: 7}\n"})
-	run(t, standaloneImage, whole("-v", bad+":/seed:ro")).ends("1", "seed /seed/contoso.yaml: line 8, /partners/1/displayName: ")
+	run(t, standaloneImage, whole("-v", bad+":/seed:ro")).ends("1", "seed /seed/contoso.yaml: line 8, /remoteAssistancePartners/1/displayName: ")
 }
 
-// As the first process of a container the service starts its Postgres again if that is
-// killed, and leaves no dead processes.
+// As the first process of a container, the service restarts a killed Postgres and leaves no
+// zombies.
 func TestFirstProcess(t *testing.T) {
 	t.Parallel()
 	c := run(t, standaloneImage, whole()).ready()
 	body := c.create("{}")
 	c.exec("sh", "-c", "kill -9 $(head -n 1 /var/lib/mocktenant/postgres/postmaster.pid)")
-	c.eventually("Postgres is started again", func() bool { return strings.Contains(c.logs(), "PostgreSQL is running again") })
+	c.eventually("Postgres is restarted", func() bool { return strings.Contains(c.logs(), "PostgreSQL is running again") })
 	c.ready()
-	c.eventually("no process is dead and still there", func() bool {
+	c.eventually("no zombie is left", func() bool {
 		return !strings.Contains(c.exec("sh", "-c", "cat /proc/[0-9]*/stat"), " (postgres) Z ")
 	})
 	find(t, c, map[string]string{parse[struct{ ID string }](t, body).ID: body})

@@ -1,4 +1,4 @@
-// ADAL for Node, the client of the endpoints of v1.0, unmodified.
+// Unmodified ADAL for Node, the client for the v1.0 endpoints.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
@@ -17,7 +17,7 @@ function ask(method, ...args) {
   });
 }
 
-// Calls Graph by a token.
+// Calls Graph with a token.
 async function graph(token) {
   const response = await fetch(new URL("/v1.0/deviceManagement/remoteAssistancePartners", GRAPH_BASE_URL), { headers: { Authorization: `Bearer ${token}` } });
   return response.status;
@@ -41,7 +41,7 @@ test("client secret: refused by Graph, and by the authority for an unknown resou
   await assert.rejects(ask("acquireTokenWithClientCredentials", "https://nosuch.example", AZURE_CLIENT_ID, AZURE_CLIENT_SECRET), /AADSTS500011/);
 });
 
-// Asks the administration, which needs no key on loopback as long as there is none.
+// Calls the administration, which needs no key on loopback until one exists.
 async function administer(path, body) {
   const response = await fetch(MOCKTENANT_ADMIN_URL + path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
   const text = await response.text();
@@ -56,7 +56,7 @@ test("certificate: by the key of one that was registered, and of no other", asyn
   const { thumbprint } = await administer(`/v1/tenants/${tenant.id}/applications/${credentials.clientId}/certificates`, { certificate });
   const signIn = (by) => ask({ context: new adal.AuthenticationContext(AZURE_AUTHORITY_HOST + tenant.id, false), name: "acquireTokenWithClientCertificate" }, resource, credentials.clientId, by, thumbprint);
   const [another] = pem().split(/(?=-----BEGIN CERTIFICATE-----)/);
-  await assert.rejects(signIn(another), /AADSTS700027/); // first, since ADAL keeps tokens
+  await assert.rejects(signIn(another), /AADSTS700027/); // first, because ADAL caches tokens
   const { accessToken } = await signIn(key);
   assert.equal(await graph(accessToken), 200);
 });

@@ -1,5 +1,4 @@
-// The metadata is read by a public generator of clients, and the client that it
-// makes compiles.
+// A public client generator reads the metadata, and the generated client compiles.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync, rmSync } from "node:fs";

@@ -1,4 +1,4 @@
-// The pages of the authority in a real browser: headless Chromium.
+// The authority's pages in a real browser, headless Chromium.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
@@ -37,7 +37,7 @@ after(async () => {
   listener?.close();
 });
 
-// Opens a page in a browser of its own.
+// Opens a page in a new browser.
 async function open(url, options) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options });
   const page = await context.newPage();
@@ -45,7 +45,7 @@ async function open(url, options) {
   return page;
 }
 
-// What the application gets, when the page leads back to it.
+// Returns what the application gets when the page redirects to it.
 function answer() {
   return new Promise((done) => { arrive = done; });
 }

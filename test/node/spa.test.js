@@ -1,5 +1,5 @@
-// A single-page application with MSAL.js, unmodified, in headless Chromium. It is of
-// another site than the service: http://localhost calls https://127.0.0.1.
+// A single-page application with unmodified MSAL.js, in headless Chromium. Its site differs
+// from the service's: http://localhost calls https://127.0.0.1.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -20,7 +20,7 @@ const launch = {
 
 let browser, server, home, graph;
 
-// The service at an address of its own.
+// The service at its own address.
 function elsewhere(url) {
   const there = new URL(url);
   there.hostname = "127.0.0.1";
@@ -51,7 +51,7 @@ after(async () => {
   server?.close();
 });
 
-// Opens the application, in a browser of its own unless there is one.
+// Opens the application, in a new browser unless one is given.
 async function open(context) {
   const page = await (context ?? await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
   await page.goto(home);
@@ -61,7 +61,7 @@ async function open(context) {
 
 const pick = (page) => page.getByRole("button", { name: AZURE_USERNAME }).click();
 
-// Signs in by leading the whole page to the service and back.
+// Signs in by redirecting the whole page to the service and back.
 async function signIn(page) {
   await page.evaluate((request) => { window.app.loginRedirect(request); }, { scopes });
   await pick(page);
@@ -73,7 +73,7 @@ async function signIn(page) {
   });
 }
 
-// What a page gets of Graph.
+// Returns what a page gets from Graph.
 const call = (page, path, init) => page.evaluate(async ([url, options]) => {
   const response = await fetch(url, options);
   return { status: response.status, request: response.headers.get("request-id"), challenge: response.headers.get("WWW-Authenticate"), body: await response.text() };
@@ -121,8 +121,8 @@ test("popup", async () => {
   assert.equal(await page.evaluate(async () => (await window.result).account.username), AZURE_USERNAME);
 });
 
-// In a profile that lets frames of other sites have cookies: without, Chromium keeps them
-// back, and nobody signs in silently, at Entra neither.
+// Uses a profile that allows cookies in frames of other sites. Otherwise Chromium blocks
+// them, and silent sign-in fails, as it does with Entra.
 test("silently in a frame, with the session of another page", async (t) => {
   const profile = await mkdtemp(join(tmpdir(), "mocktenant-chromium-"));
   await mkdir(join(profile, "Default"));
@@ -137,10 +137,10 @@ test("silently in a frame, with the session of another page", async (t) => {
   const first = await open(context);
   assert.match(await silently(first, { scopes }), nobody);
   await signIn(first);
-  const second = await open(context); // which knows no account
+  const second = await open(context); // without a cached account
   assert.equal(await silently(second, { scopes, loginHint: AZURE_USERNAME }), AZURE_USERNAME);
 
-  // After a logout the session is gone, also for who has kept its cookie.
+  // A logout ends the session even for a client that kept its cookie.
   const cookies = await context.cookies(graph);
   assert.equal(cookies.length, 1);
   const answered = first.waitForResponse((r) => r.url().includes("/oauth2/v2.0/logout"));
@@ -149,7 +149,7 @@ test("silently in a frame, with the session of another page", async (t) => {
   assert.match(await silently(await open(context), { scopes, loginHint: AZURE_USERNAME }), nobody);
   await context.addCookies(cookies);
   assert.match(await silently(await open(context), { scopes, loginHint: AZURE_USERNAME }), nobody);
-  assert.deepEqual(await context.cookies(graph), cookies); // the browser had it to send
+  assert.deepEqual(await context.cookies(graph), cookies); // the browser could have sent it
 });
 
 test("at common, silently, nobody is signed in", async () => {

@@ -24,14 +24,14 @@ import (
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
-// Tenant is a tenant of one test's own.
+// Tenant is a tenant for a single test.
 type Tenant struct {
 	ID       uuid.UUID
 	UserID   uuid.UUID
-	ClientID uuid.UUID // of its application
+	ClientID uuid.UUID // the client ID of its application
 }
 
-// shared is the one server of the test binary.
+// shared is the server of the test binary.
 var shared struct {
 	once sync.Once
 	pool *db.Pool
@@ -40,8 +40,8 @@ var shared struct {
 	err  error
 }
 
-// Run runs the tests, in an environment that says nothing to them, and then ends the server, if one was started. It returns
-// the exit code.
+// Run clears the settings from the environment, runs the tests, stops the server if one was
+// started, and returns the exit code.
 func Run(m *testing.M) int {
 	testenv.Clean()
 	code := m.Run()
@@ -51,22 +51,22 @@ func Run(m *testing.M) int {
 	return code
 }
 
-// URL is the migrated database that all tests of the binary share.
+// URL returns the URL of the migrated database that all tests of the binary share.
 func URL(tb testing.TB) string {
 	tb.Helper()
 	start(tb)
 	return shared.url
 }
 
-// Pool is a pool on that database.
+// Pool returns a pool on the shared database.
 func Pool(tb testing.TB) *db.Pool {
 	tb.Helper()
 	start(tb)
 	return shared.pool
 }
 
-// before is when tenants are made: before what any test sets its clock to, for
-// tokens from before are another tenant's.
+// before is the creation time of tenants. It lies before any test's clock, because tokens
+// from before a tenant's creation are refused.
 var before = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // NewTenant makes a tenant with one user and one application.
@@ -94,13 +94,48 @@ func NewTenant(tb testing.TB) Tenant {
 	return t
 }
 
-// NewDatabase makes an empty database, for the few tests that need a whole one,
-// and returns its URL; it is dropped when the test ends.
+// template is a database with the schema. NewDatabase copies it, which takes a fifth of the
+// work of running the migrations.
+var template struct {
+	once sync.Once
+	name string
+	err  error
+}
+
+// NewDatabase makes a database with the schema for a test that needs a whole one, and
+// returns its URL. The database is dropped when the test ends. On a cluster it is
+// distributed.
 func NewDatabase(tb testing.TB) string {
+	tb.Helper()
+	if OnCluster() {
+		return newClusterDatabase(tb)
+	}
+	pool := Pool(tb)
+	template.once.Do(func() {
+		template.name = "template_" + uuid.NewString()
+		template.err = makeTemplate(context.WithoutCancel(tb.Context()), pool, template.name)
+	})
+	if template.err != nil {
+		tb.Fatalf("make a database to copy: %v", template.err)
+	}
+	return newDatabase(tb, " TEMPLATE "+pgx.Identifier{template.name}.Sanitize())
+}
+
+// NewEmptyDatabase is like NewDatabase, without the schema. On a cluster it has the schema
+// nevertheless.
+func NewEmptyDatabase(tb testing.TB) string {
+	tb.Helper()
+	if OnCluster() {
+		return newClusterDatabase(tb)
+	}
+	return newDatabase(tb, "")
+}
+
+func newDatabase(tb testing.TB, from string) string {
 	tb.Helper()
 	pool := Pool(tb)
 	name := "test_" + uuid.NewString()
-	if _, err := pool.Exec(tb.Context(), "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()); err != nil {
+	if _, err := pool.Exec(tb.Context(), "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()+from); err != nil {
 		tb.Fatalf("make a database: %v", err)
 	}
 	tb.Cleanup(func() {
@@ -112,15 +147,40 @@ func NewDatabase(tb testing.TB) string {
 	return OfDatabase(tb, name)
 }
 
-// OfDatabase is the URL of a database of the shared server.
+// makeTemplate makes a database with the schema and ends all connections to it, those of a
+// pooler too: Postgres copies no database that someone is connected to.
+func makeTemplate(ctx context.Context, pool *db.Pool, name string) error {
+	quoted := pgx.Identifier{name}.Sanitize()
+	if _, err := pool.Exec(ctx, "CREATE DATABASE "+quoted); err != nil {
+		return err
+	}
+	config := pool.Config().ConnConfig.Copy()
+	config.Database = name
+	log := slog.New(slog.DiscardHandler)
+	own, err := db.Open(ctx, urlOf(config), time.Minute, log)
+	if err != nil {
+		return err
+	}
+	err = db.MigrateUp(ctx, own, log)
+	own.Close()
+	if err == nil {
+		_, err = pool.Exec(ctx, "ALTER DATABASE "+quoted+" ALLOW_CONNECTIONS false")
+	}
+	if err == nil {
+		_, err = pool.Exec(ctx, "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1", name)
+	}
+	return err
+}
+
+// OfDatabase returns the URL of a database on the shared server.
 func OfDatabase(tb testing.TB, name string) string {
 	config := Pool(tb).Config().ConnConfig.Copy()
 	config.Database = name
 	return urlOf(config)
 }
 
-// urlOf is the URL of a database, with what TEST_QUERY_EXEC_MODE says of how queries
-// are sent to it (https://pkg.go.dev/github.com/jackc/pgx/v5#QueryExecMode).
+// urlOf returns the URL of a database, with the query mode of TEST_QUERY_EXEC_MODE
+// (https://pkg.go.dev/github.com/jackc/pgx/v5#QueryExecMode).
 func urlOf(config *pgx.ConnConfig) string {
 	url := fmt.Sprintf("host='%s' port=%d user='%s' password='%s' dbname='%s' sslmode=disable",
 		config.Host, config.Port, config.User, config.Password, config.Database)
@@ -142,15 +202,21 @@ func start(tb testing.TB) {
 		if shared.pool, shared.err = db.Open(ctx, shared.url, time.Minute, log); shared.err == nil {
 			shared.err = db.MigrateUp(ctx, shared.pool, log)
 		}
+		if shared.err == nil && OnCluster() {
+			shared.err = db.Distribute(ctx, shared.pool, log)
+		}
 	})
 	if shared.err != nil {
 		tb.Fatalf("start Postgres for the tests: %v", shared.err)
 	}
 }
 
-// startShared starts a Postgres and, if TEST_POOLER=pgbouncer says so, a pooler before
-// it, that all tests go through.
+// startShared starts a Postgres or, on a cluster, makes a database. With
+// TEST_POOLER=pgbouncer it also starts a pooler, and all tests connect through it.
 func startShared(ctx context.Context) (url string, stop func(), err error) {
+	if OnCluster() {
+		return startCluster(ctx)
+	}
 	url, stop, err = startPostgres(ctx)
 	if err != nil {
 		return "", nil, err

@@ -15,8 +15,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
-// PgBouncer starts a PgBouncer, pooling by transaction, before the shared server, and
-// returns where a database is behind it. It is stopped when the test ends.
+// PgBouncer starts a PgBouncer with transaction pooling in front of the shared server, and
+// returns the URL of a database through it. It stops when the test ends.
 func PgBouncer(tb testing.TB, database string) string {
 	tb.Helper()
 	if _, err := findPgBouncer(); err != nil {
@@ -31,8 +31,8 @@ func PgBouncer(tb testing.TB, database string) string {
 	return fmt.Sprintf("host=127.0.0.1 port=%d user='%s' dbname='%s' sslmode=disable", port, config.User, database)
 }
 
-// startPgBouncer starts one that lets everybody in, as the server's user. It is ready
-// when it listens.
+// startPgBouncer starts a PgBouncer that lets every user in, as the server's user. It
+// returns once PgBouncer listens.
 func startPgBouncer(ctx context.Context, server *pgx.ConnConfig) (*exec.Cmd, uint16, error) {
 	program, err := findPgBouncer()
 	if err != nil {
@@ -46,7 +46,7 @@ func startPgBouncer(ctx context.Context, server *pgx.ConnConfig) (*exec.Cmd, uin
 	if err != nil {
 		return nil, 0, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // it is read once
+	defer func() { _ = os.RemoveAll(dir) }() // PgBouncer has read it by then
 	file := filepath.Join(dir, "pgbouncer.ini")
 	password := ""
 	if server.Password != "" {
@@ -69,7 +69,7 @@ max_client_conn = 1000
 		return nil, 0, err
 	}
 	args := []string{"-q", file}
-	if os.Geteuid() == 0 { // as which it doesn't run; the server's account gets to its socket
+	if os.Geteuid() == 0 { // PgBouncer refuses to run as root; the server's account can reach the server's socket
 		args = append(args, "-u", "postgres")
 	}
 	pooler := exec.CommandContext(context.WithoutCancel(ctx), program, args...)
@@ -88,7 +88,7 @@ func findPgBouncer() (string, error) {
 	if program, err := exec.LookPath("pgbouncer"); err == nil {
 		return program, nil
 	}
-	return exec.LookPath("/usr/sbin/pgbouncer") // which is on root's PATH alone
+	return exec.LookPath("/usr/sbin/pgbouncer") // only root has this directory in PATH
 }
 
 func freePort(ctx context.Context) (uint16, error) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The documentation of package graphtest shows the test that runs here.
+// The documentation of package graphtest shows the test that is in this module.
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("graphtest_test.go")
@@ -19,7 +19,7 @@ func TestDocumentation(t *testing.T) {
 	}
 	_, snippet, ok := strings.Cut(string(source), "\nfunc TestOnboarding(")
 	if !ok {
-		t.Fatal("there is no TestOnboarding")
+		t.Fatal("TestOnboarding is missing")
 	}
 	var comment strings.Builder
 	for line := range strings.Lines("func TestOnboarding(" + snippet) {

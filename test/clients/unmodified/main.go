@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	// Nothing here knows of the mock: no host, no certificate, no option.
+	// Nothing here is specific to the mock: no host, no certificate, no option.
 	credential, err := azidentity.NewUsernamePasswordCredential(
 		os.Getenv("AZURE_TENANT_ID"), os.Getenv("AZURE_CLIENT_ID"), os.Getenv("AZURE_USERNAME"), os.Getenv("AZURE_PASSWORD"), nil)
 	if err != nil {

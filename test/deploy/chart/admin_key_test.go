@@ -17,7 +17,7 @@ import (
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 )
 
-// cluster is a cluster with some Secrets, to be looked into by charts.
+// cluster is a cluster with some Secrets for charts to look up.
 type cluster struct{ dynamic.Interface }
 
 func newCluster(secrets ...*corev1.Secret) cluster {
@@ -28,12 +28,12 @@ func newCluster(secrets ...*corev1.Secret) cluster {
 	return cluster{fake.NewSimpleDynamicClient(legacyscheme.Scheme, all...)}
 }
 
-// GetClientFor is what Helm's lookup asks by.
+// GetClientFor is called by Helm's lookup.
 func (c cluster) GetClientFor(apiVersion, _ string) (dynamic.NamespaceableResourceInterface, bool, error) {
 	return c.Resource(schema.FromAPIVersionAndKind(apiVersion, "").GroupVersion().WithResource("secrets")), true, nil
 }
 
-// adminKey renders the Secret with the administration's key.
+// adminKey renders the Secret that has the administration's key.
 func adminKey(t *testing.T, c cluster, admin map[string]any) string {
 	t.Helper()
 	chart, err := loader.Load(root + "/" + chartDir)
@@ -56,7 +56,7 @@ func adminKey(t *testing.T, c cluster, admin map[string]any) string {
 	return string(secret.Data["MOCKTENANT_ADMIN_KEY"])
 }
 
-// A key is made once: an upgrade keeps it, and one that is given replaces it.
+// A key is generated once: an upgrade keeps it, and a given key replaces it.
 func TestAdminKey(t *testing.T) {
 	t.Parallel()
 	made, other := adminKey(t, newCluster(), nil), adminKey(t, newCluster(), nil)

@@ -28,7 +28,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// each runs a check for each file of testdata.
+// each runs a check for each file in testdata.
 func each(t *testing.T, check func(*testing.T, objects)) {
 	t.Helper()
 	files, err := filepath.Glob("testdata/*.yaml")
@@ -51,7 +51,7 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// What there is with which settings.
+// The objects that each values file makes.
 func TestObjects(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][]string{
@@ -85,8 +85,8 @@ func TestObjects(t *testing.T) {
 	}
 }
 
-// Every pod, also those of hooks, satisfies the strictest of Kubernetes' Pod Security
-// Standards, and more than that.
+// Every pod, including those of hooks, satisfies the strictest of Kubernetes' Pod Security
+// Standards, and more.
 func TestPodsAreLockedDown(t *testing.T) {
 	t.Parallel()
 	restricted, err := security.NewEvaluator(security.DefaultChecks(), nil)
@@ -125,8 +125,8 @@ func TestPodsAreLockedDown(t *testing.T) {
 	})
 }
 
-// What selects pods selects those that serve, and no others; what selects Services
-// the administration alone.
+// Selectors of pods match exactly the serving pods; selectors of Services match only the
+// administration.
 func TestSelectors(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, all objects) {
@@ -177,7 +177,7 @@ func TestSelectors(t *testing.T) {
 	})
 }
 
-// Ports that are named are there.
+// Named ports exist.
 func TestPorts(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, all objects) {
@@ -225,7 +225,7 @@ func TestPorts(t *testing.T) {
 					let = append(let, p.Port.StrVal)
 				}
 				if admin := rule.Ports[0].Port.StrVal == "admin"; admin && len(rule.From) == 0 {
-					t.Error("everybody may call the administration")
+					t.Error("any pod may call the administration")
 				}
 			}
 			if want := slices.Collect(maps.Keys(ports)); len(let) != len(want) {
@@ -254,8 +254,8 @@ func variable(t *testing.T, c corev1.Container, name string) corev1.EnvVar {
 	return corev1.EnvVar{}
 }
 
-// What pods refer to is made by the chart, or is what the values name; and what the
-// migration refers to is there before an install: nothing of the chart's.
+// The chart makes what its pods refer to, or the values name it. What the migration refers
+// to exists before an install, so the chart doesn't make it.
 func TestReferences(t *testing.T) {
 	t.Parallel()
 	given := map[string][]string{
@@ -279,7 +279,7 @@ func TestReferences(t *testing.T) {
 				if !made[r] {
 					outside[r] = true
 				} else if strings.HasPrefix(p.of, "*v1.Job") && r != "ServiceAccount " {
-					t.Errorf("the migration wants %s, which the chart makes later", r)
+					t.Errorf("the migration needs %s, which the chart makes later", r)
 				}
 			}
 		}
@@ -307,7 +307,7 @@ func references(spec corev1.PodSpec) []string {
 	return all
 }
 
-// A pod is given the time that the program takes.
+// A pod has as much time as the program needs.
 func TestTimes(t *testing.T) {
 	t.Parallel()
 	drain := constant(t, "cmd/mocktenant/serve.go", "drainTimeout")
@@ -323,9 +323,9 @@ func TestTimes(t *testing.T) {
 		if grace := time.Duration(*spec.TerminationGracePeriodSeconds) * time.Second; grace < delay+drain+5*time.Second {
 			t.Errorf("killed after %s; it delays %s and drains %s", grace, delay, drain)
 		}
-		// Long enough for it to be known as unready, and to get round.
+		// Long enough for load balancers to notice that it is unready.
 		if delay < 5*time.Second {
-			t.Errorf("it stops %s after it is said to", delay)
+			t.Errorf("it stops %s after the signal", delay)
 		}
 		wait, err := time.ParseDuration(variable(t, c, "MOCKTENANT_DATABASE_WAIT").Value)
 		if err != nil {
@@ -333,7 +333,7 @@ func TestTimes(t *testing.T) {
 		}
 		start := time.Duration(c.StartupProbe.PeriodSeconds*c.StartupProbe.FailureThreshold) * time.Second
 		if start < wait+migrate {
-			t.Errorf("given up after %s; it waits %s for the database and %s for who migrates", start, wait, migrate)
+			t.Errorf("given up after %s; it waits %s for the database and %s for another migration", start, wait, migrate)
 		}
 		if r := d.Strategy.RollingUpdate; r.MaxUnavailable.IntValue() != 0 || r.MaxSurge.IntValue() != 1 {
 			t.Errorf("a roll-out takes pods away: %+v", r)
@@ -371,7 +371,7 @@ func source(t *testing.T, file string) string {
 	return string(text)
 }
 
-// A budget leaves a pod serving, and never holds a node for ever.
+// A disruption budget keeps one pod serving, and never blocks draining a node forever.
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, all objects) {
@@ -388,7 +388,7 @@ func TestBudget(t *testing.T) {
 	})
 }
 
-// The program knows every setting and every command of the chart.
+// The program knows every setting and every command that the chart uses.
 func TestProgramKnows(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "mocktenant")
@@ -405,7 +405,7 @@ func TestProgramKnows(t *testing.T) {
 		}
 		return string(out)
 	}
-	t.Run("", func(t *testing.T) { // the binary stays until all are through
+	t.Run("", func(t *testing.T) { // keeps the binary until all have finished
 		each(t, func(t *testing.T, all objects) {
 			for _, p := range pods(all) {
 				c := p.template.Spec.Containers[0]
@@ -420,7 +420,7 @@ func TestProgramKnows(t *testing.T) {
 	})
 }
 
-// The migration goes before everything else, and the test only when it is asked for.
+// The migration runs before everything else, and the test only on demand.
 func TestHooks(t *testing.T) {
 	t.Parallel()
 	all := render(t, "required")
@@ -432,7 +432,7 @@ func TestHooks(t *testing.T) {
 	}
 }
 
-// What clients are told follows the ingress, if there is one.
+// Links follow the ingress, if there is one.
 func TestPublicURL(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ set, want string }{
@@ -457,7 +457,7 @@ func TestPublicURL(t *testing.T) {
 	}
 }
 
-// What can't be meant is refused, and says what is.
+// Contradictory values are refused with a message that names a valid alternative.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ set, want string }{
@@ -473,7 +473,7 @@ func TestRefused(t *testing.T) {
 		{"runAsUser=0", "/runAsUser"},
 		{"ingress.enabled=true", "/ingress/hosts"},
 		{"seeds.documents.contoso=x", "'contoso' does not match"},
-		{"serviceMonitor.enabled=true,admin.enabled=false", "the metrics are at the administration"},
+		{"serviceMonitor.enabled=true,admin.enabled=false", "the administration serves the metrics"},
 		{"shutdownDelaySeconds=0", "/shutdownDelaySeconds"},
 	} {
 		out, log, err := helm(t, "template", "mock", chartDir, values(t, "required"), "--set="+tt.set)
@@ -489,7 +489,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// The schema knows the settings that there are, and no others.
+// The schema allows exactly the existing settings.
 func TestSchema(t *testing.T) {
 	t.Parallel()
 	var settings map[string]any
@@ -508,10 +508,10 @@ func compareKeys(t *testing.T, path string, settings, schema map[string]any) {
 	t.Helper()
 	properties, ok := schema["properties"].(map[string]any)
 	if !ok {
-		return // a map of the user's
+		return // a map with the user's own keys
 	}
 	if schema["additionalProperties"] != false {
-		t.Errorf("%s: the schema lets anything through", path)
+		t.Errorf("%s: the schema accepts anything", path)
 	}
 	if got, want := slices.Sorted(maps.Keys(properties)), slices.Sorted(maps.Keys(settings)); path != "/resources" && !slices.Equal(got, want) {
 		t.Errorf("%s: the schema has %q, the values %q", path, got, want)
@@ -523,12 +523,12 @@ func compareKeys(t *testing.T, path string, settings, schema map[string]any) {
 	}
 }
 
-// The values that the documentation shows are taken.
+// The values shown in the documentation are valid.
 func TestDocumentedValues(t *testing.T) {
 	t.Parallel()
 	blocks := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```").FindAllStringSubmatch(source(t, "docs/kubernetes.md"), -1)
 	if len(blocks) == 0 {
-		t.Fatal("the documentation shows none")
+		t.Fatal("the documentation shows no values")
 	}
 	for _, block := range blocks {
 		file := filepath.Join(t.TempDir(), "values.yaml")

@@ -1,5 +1,5 @@
-// Package chart_test holds the Helm chart: rendered by Helm, read and validated by
-// Kubernetes' own code, and checked for what nobody else would notice.
+// Package chart_test tests the Helm chart: it renders it with Helm, validates the objects
+// with Kubernetes' own code, and checks what neither of them would notice.
 package chart_test
 
 import (
@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
@@ -42,14 +43,27 @@ import (
 
 const (
 	root      = "../../.."
-	chartDir  = "deploy/helm/mocktenant" // from there
+	chartDir  = "deploy/helm/mocktenant" // relative to the root
 	namespace = "tenants"
 )
 
-// helm runs Helm, as tools/ pins it.
+// helmProgram builds the Helm version pinned in tools/ and returns its file. For each call,
+// go tool helm would read all of Helm's modules again.
+var helmProgram = sync.OnceValues(func() (string, error) {
+	c := exec.Command("go", "tool", "-modfile=tools/helm.mod", "-n", "helm")
+	c.Dir = root
+	out, err := c.Output()
+	return strings.TrimSpace(string(out)), err
+})
+
+// helm runs Helm, without what this machine's user has set for it.
 func helm(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), "go", append([]string{"tool", "-modfile=tools/helm.mod", "helm"}, args...)...)
+	program, err := helmProgram()
+	if err != nil {
+		t.Fatalf("go tool -n helm: %v", err)
+	}
+	c := exec.CommandContext(t.Context(), program, args...)
 	c.Dir = root
 	c.Env = append(os.Environ(), "HELM_CACHE_HOME="+t.TempDir(), "HELM_CONFIG_HOME="+t.TempDir(), "HELM_DATA_HOME="+t.TempDir())
 	var out, log bytes.Buffer
@@ -58,7 +72,7 @@ func helm(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	return out.String(), log.String(), err
 }
 
-// values is a file of testdata, for Helm.
+// values returns the path of a values file in testdata.
 func values(t *testing.T, name string) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("testdata", name+".yaml"))
@@ -68,11 +82,11 @@ func values(t *testing.T, name string) string {
 	return "--values=" + path
 }
 
-// objects are what a chart renders to.
+// objects are the result of rendering a chart.
 type objects []metav1.Object
 
-// render renders the chart with a file of testdata, hooks too, and reads each
-// object as an API server does.
+// render renders the chart with a values file from testdata, including hooks, and decodes
+// each object as an API server does.
 func render(t *testing.T, name string) objects {
 	t.Helper()
 	out, log, err := helm(t, "template", "mock", chartDir, "--namespace="+namespace, values(t, name))
@@ -88,8 +102,7 @@ func render(t *testing.T, name string) objects {
 	return all
 }
 
-// strict refuses what an API server warns of or drops: fields that aren't known and
-// fields that come twice.
+// strict refuses what an API server warns about or drops: unknown and duplicate fields.
 var strict = serializer.NewCodecFactory(legacyscheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
 
 func read(t *testing.T, text string) metav1.Object {
@@ -109,7 +122,7 @@ func read(t *testing.T, text string) metav1.Object {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// As the request does whose object names no namespace.
+	// An API server does this for an object without a namespace.
 	m.SetNamespace(namespace)
 	if bad := validate(t, o); len(bad) > 0 {
 		t.Errorf("%v\n%s", bad.ToAggregate(), text)
@@ -117,8 +130,8 @@ func read(t *testing.T, text string) metav1.Object {
 	return m
 }
 
-// validate is what an API server does with an object that is to be created: it
-// fills in what isn't said, and refuses what isn't good.
+// validate does what an API server does with an object that it creates: it sets defaults
+// and validates.
 func validate(t *testing.T, o runtime.Object) field.ErrorList {
 	t.Helper()
 	o = o.DeepCopyObject()
@@ -131,7 +144,7 @@ func validate(t *testing.T, o runtime.Object) field.ErrorList {
 	case *apps.Deployment:
 		return appsvalidation.ValidateDeployment(o, corevalidation.PodValidationOptions{})
 	case *batch.Job:
-		spec := batch.JobTemplateSpec{ObjectMeta: o.ObjectMeta, Spec: o.Spec} // its selector comes later
+		spec := batch.JobTemplateSpec{ObjectMeta: o.ObjectMeta, Spec: o.Spec} // the selector is set later
 		return batchvalidation.ValidateJobTemplateSpec(&spec, nil, nil, corevalidation.PodValidationOptions{})
 	case *core.Pod:
 		return corevalidation.ValidatePodCreate(o, corevalidation.PodValidationOptions{})
@@ -170,7 +183,7 @@ func only[T metav1.Object](all objects) (some []T) {
 	return some
 }
 
-// one returns the object of a type that there is to be one of.
+// one returns the only object of a type.
 func one[T metav1.Object](t *testing.T, all objects) T {
 	t.Helper()
 	some := only[T](all)
@@ -180,7 +193,7 @@ func one[T metav1.Object](t *testing.T, all objects) T {
 	return some[0]
 }
 
-// pod is a pod that the chart makes, and of which object.
+// pod is a pod made by the chart, and the object that it belongs to.
 type pod struct {
 	of       string
 	labels   map[string]string

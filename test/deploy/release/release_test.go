@@ -1,5 +1,5 @@
-// Package release_test makes a release as goreleaser would of a tag, but publishes
-// nothing, and looks at what came out.
+// Package release_test makes a release as goreleaser would for a tag, without publishing
+// it, and checks the result.
 package release_test
 
 import (
@@ -32,9 +32,9 @@ const (
 	version = "1.9.8"
 )
 
-var allFlag = flag.Bool("all", false, "make the programs of all platforms, as by night, rather than two")
+var allFlag = flag.Bool("all", false, "make the programs for all platforms, as nightly runs do, rather than for two")
 
-// platforms are those that a release has programs for, in the test.
+// platforms are those for which the test's release has programs.
 func platforms() []string {
 	if *allFlag {
 		return []string{"darwin_amd64", "darwin_arm64", "linux_amd64", "linux_arm64", "windows_amd64", "windows_arm64"}
@@ -42,7 +42,7 @@ func platforms() []string {
 	return []string{"linux_" + runtime.GOARCH, "windows_" + runtime.GOARCH}
 }
 
-// configuration is the project's, for those platforms.
+// configuration returns the project's configuration, limited to those platforms.
 func configuration(t *testing.T) string {
 	t.Helper()
 	text := string(read(t, filepath.Join(root, ".goreleaser.yaml")))
@@ -60,7 +60,7 @@ func configuration(t *testing.T) string {
 	return file
 }
 
-// run runs a command in a folder and wants it to succeed.
+// run runs a command in a folder and expects it to succeed.
 func run(t *testing.T, dir string, env []string, command ...string) string {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), command[0], command[1:]...)
@@ -73,8 +73,8 @@ func run(t *testing.T, dir string, env []string, command ...string) string {
 	return strings.TrimSpace(out.String())
 }
 
-// checkout is a clone of the project as it lies here, also what isn't committed yet,
-// with the tag on it.
+// checkout clones the project as it is in this folder, including uncommitted changes, and
+// tags it.
 func checkout(t *testing.T) (dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "mocktenant")
@@ -98,7 +98,7 @@ func goreleaser(t *testing.T, dir string, args ...string) {
 	run(t, dir, nil, append([]string{"go", "tool", "-modfile=tools/goreleaser.mod", "goreleaser"}, args...)...)
 }
 
-// built is what `mocktenant version -o json` prints.
+// built is the output of `mocktenant version -o json`.
 type built struct{ Version, Commit, Date, Go, Platform string }
 
 func versionOf(t *testing.T, binary string) (b built) {
@@ -114,7 +114,7 @@ func TestConfiguration(t *testing.T) {
 	goreleaser(t, root, "check")
 }
 
-// A release of a tag, all but what buildx, syft and cosign do.
+// A release of a tag, except for the steps of buildx, syft and cosign.
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	dir := checkout(t)
@@ -141,6 +141,14 @@ func TestRelease(t *testing.T) {
 		}
 		programs[platform] = files[program]
 	}
+
+	for _, platform := range platforms() {
+		if strings.HasPrefix(platform, "linux") {
+			name := "mocktenant_" + version + "_" + platform + ".deb"
+			sums[name] = sum(read(t, filepath.Join(dist, name)))
+		}
+	}
+	installs(t, filepath.Join(dist, "mocktenant_"+version+"_linux_"+runtime.GOARCH+".deb"))
 
 	chart := "mocktenant-" + version + ".tgz"
 	sums[chart] = sum(read(t, filepath.Join(dir, "dist/files", chart)))
@@ -181,12 +189,12 @@ func TestRelease(t *testing.T) {
 	if err := os.WriteFile(binary, here, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	want := built{tag, commit, "2026-02-03T04:05:06Z", runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+	want := built{Version: tag, Commit: commit, Date: "2026-02-03T04:05:06Z", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if got := versionOf(t, binary); got != want {
 		t.Errorf("the program says %+v, want %+v", got, want)
 	}
 
-	// The same commit, elsewhere: the same bytes.
+	// The same commit in another folder gives the same bytes.
 	again := checkout(t)
 	goreleaser(t, again, "build", "--clean", "--single-target", "--skip=before", "--output="+filepath.Join(again, "program"))
 	if got := read(t, filepath.Join(again, "program")); !bytes.Equal(got, here) {
@@ -247,8 +255,8 @@ func unpack(t *testing.T, name string, text []byte) map[string][]byte {
 	}
 }
 
-// What is built without goreleaser knows its version too, by git or by what the linker
-// was told.
+// A program built without goreleaser knows its version too, from git or from the linker's
+// flags.
 func TestVersionWithoutARelease(t *testing.T) {
 	t.Parallel()
 	dir, bin := checkout(t), t.TempDir()
@@ -263,7 +271,7 @@ func TestVersionWithoutARelease(t *testing.T) {
 	}
 }
 
-// The notes are the version's section of the changelog, and there must be one.
+// The notes are the version's section of the changelog, which must exist.
 func TestNotes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -290,8 +298,8 @@ func TestNotes(t *testing.T) {
 	}
 }
 
-// The workflows are well-formed, as actionlint knows it, and that of releases runs
-// nothing that somebody else could change.
+// The workflows are well-formed according to actionlint, and the one for releases runs only
+// pinned actions.
 func TestWorkflows(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -314,7 +322,7 @@ func TestWorkflows(t *testing.T) {
 			}
 		}
 		if !strings.Contains(text, "\npermissions:\n  contents: read\n") {
-			t.Errorf("%s: jobs may do more than read, unless they say so", name)
+			t.Errorf("%s: jobs may do more than read by default", name)
 		}
 	}
 }

@@ -40,7 +40,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{- define "mocktenant.databaseSecret" -}}
 {{- if not .Values.database.existingSecret }}
-{{- fail "\n\ndatabase.existingSecret is not set: it names the Secret with the URL of your Postgres. Make one, and name it:\n\n  kubectl create secret generic mocktenant-database --from-literal=DATABASE_URL='postgres://USER:PASSWORD@HOST/NAME?sslmode=require'\n  helm … --set database.existingSecret=mocktenant-database\n" }}
+{{- fail "\n\ndatabase.existingSecret is not set: it names the Secret with the URL of your Postgres. Make one and name it:\n\n  kubectl create secret generic mocktenant-database --from-literal=DATABASE_URL='postgres://USER:PASSWORD@HOST/NAME?sslmode=require'\n  helm … --set database.existingSecret=mocktenant-database\n" }}
 {{- end }}
 {{- .Values.database.existingSecret }}
 {{- end }}

@@ -1,8 +1,0 @@
--- Which partners have been asked and have not answered, and until when may they?
-SELECT p.id, p.display_name, now() - s.from_at AS waiting_for, p.request_expiry_at
-FROM reporting.partners AS p
-JOIN reporting.time_in_status AS s ON s.tenant_id = p.tenant_id AND s.partner_id = p.id
-    AND s.partner_created_at = p.created_at AND s.until_at IS NULL
-WHERE p.onboarding_status = 'onboarding'
-ORDER BY waiting_for DESC
-LIMIT 1000;

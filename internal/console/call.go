@@ -1,0 +1,157 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/mocktenant/mocktenant/api"
+)
+
+// params are an operation's parameters, by name. Those that the path doesn't name go into
+// the query.
+type params map[string]string
+
+// call sends a request without a body to the administration, and reads its answer into
+// out, unless that is nil. A refusal is an *api.Problem.
+func (v *visit) call(operation string, p params, out any) error {
+	return v.send(operation, p, nil, out)
+}
+
+// body is that of a call.
+type body struct {
+	kind string // its media type
+	text []byte
+}
+
+func (v *visit) send(operation string, p params, b *body, out any) error {
+	r, err := v.request(operation, p, b)
+	if err != nil {
+		return err
+	}
+	a := &recorder{header: http.Header{}}
+	v.console.administration.ServeHTTP(a, r)
+	return a.read(out)
+}
+
+// request is the request of an operation, from the browser's address and with the
+// session's key, so that the audit log names both.
+func (v *visit) request(operation string, p params, b *body) (*http.Request, error) {
+	op, ok := contract().operations[operation]
+	if !ok {
+		return nil, refusal(http.StatusNotFound, "There is no operation "+operation+".")
+	}
+	at, err := op.fill(p)
+	if err != nil {
+		return nil, err
+	}
+	content := io.Reader(http.NoBody) // as that of every request which a server reads
+	if b != nil {
+		content = bytes.NewReader(b.text)
+	}
+	r, err := http.NewRequestWithContext(v.Request.Context(), op.method, at, content)
+	if err != nil {
+		return nil, fmt.Errorf("call %s: %w", operation, err)
+	}
+	r.Host, r.RemoteAddr = v.Request.Host, v.Request.RemoteAddr
+	r.Header.Set("User-Agent", v.Request.UserAgent())
+	if b != nil {
+		r.Header.Set("Content-Type", b.kind)
+	}
+	if key := v.session.Key; key != "" {
+		r.Header.Set("Authorization", "Bearer "+key)
+	}
+	return r, nil
+}
+
+// fill is the operation's address with its parameters.
+func (o *operation) fill(p params) (string, error) {
+	query, path := url.Values{}, o.path
+	for name, value := range p {
+		place := "{" + name + "}"
+		if !strings.Contains(path, place) {
+			if value != "" {
+				query.Set(name, value)
+			}
+			continue
+		}
+		path = strings.ReplaceAll(path, place, url.PathEscape(value))
+	}
+	if strings.Contains(path, "{") {
+		return "", refusal(http.StatusBadRequest, "The address lacks a parameter of "+o.path+".")
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	return path, nil
+}
+
+// recorder keeps the answer of the administration.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *recorder) Header() http.Header { return a.header }
+
+func (a *recorder) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+}
+
+func (a *recorder) Write(b []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	return a.body.Write(b)
+}
+
+func (a *recorder) read(out any) error {
+	switch {
+	case a.status >= http.StatusBadRequest:
+		p := &api.Problem{Status: a.status, Title: http.StatusText(a.status)}
+		if err := json.Unmarshal(a.body.Bytes(), p); err != nil {
+			return errors.Join(p, err)
+		}
+		return p
+	case out == nil || a.body.Len() == 0:
+		return nil
+	}
+	if raw, ok := out.(*json.RawMessage); ok {
+		*raw = bytes.Clone(a.body.Bytes())
+		return nil
+	}
+	return json.Unmarshal(a.body.Bytes(), out)
+}
+
+// download passes on the answer of an operation that answers with a document.
+func (c *Console) download(v *visit) {
+	op, ok := contract().operations[v.Param("operation")]
+	if !ok || op.method != http.MethodGet || !op.document {
+		v.fail(refusal(http.StatusNotFound, "There is nothing to download at "+v.Request.URL.Path+"."))
+		return
+	}
+	r, err := v.request(op.name, v.queryParams(), nil)
+	if err != nil {
+		v.fail(err)
+		return
+	}
+	name := strings.TrimPrefix(strings.TrimPrefix(op.name, "export"), "get")
+	extension := v.DefaultQuery("format", "json")
+	v.Header("Content-Disposition", fmt.Sprintf("attachment; filename=%q", strings.ToLower(name)+"."+extension))
+	c.administration.ServeHTTP(v.Writer, r)
+}
+
+// queryParams are the parameters that a page's own query names for an operation.
+func (v *visit) queryParams() params {
+	p := params{}
+	for name, values := range v.Request.URL.Query() {
+		p[name] = values[0]
+	}
+	return p
+}

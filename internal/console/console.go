@@ -1,0 +1,284 @@
+// Package console shows the administration in a browser: pages to read, and a form or a
+// button for each operation that changes something.
+//
+// It has no way to the data except the administration's own handler, which it calls in
+// process with the key of the session. So roles, validation and audit are the
+// administration's, and everything that a page does is an operation of the contract.
+package console
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	g "maragu.dev/gomponents"
+
+	"github.com/mocktenant/mocktenant/api"
+)
+
+// Root is the path below which the console is.
+const Root = "/console"
+
+// Config configures New. Log and Now may be nil.
+type Config struct {
+	// Administration is the handler of the API that the pages call.
+	Administration http.Handler
+
+	// Secret seals sessions; replicas share it.
+	Secret []byte
+
+	// Addresses of the service, for the snippets that connect a client.
+	Service func() Addresses
+
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// Addresses has the service's addresses for clients.
+type Addresses struct {
+	HTTP, HTTPS string // without a trailing slash; HTTPS may be ""
+}
+
+// Console serves the pages.
+type Console struct {
+	administration http.Handler
+	sessions       sessions
+	service        func() Addresses
+	now            func() time.Time
+	log            *slog.Logger
+	sameOrigin     *http.CrossOriginProtection
+}
+
+// New returns a console of an administration.
+func New(c Config) *Console {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Console{
+		administration: c.Administration, sessions: newSessions(c.Secret), service: c.Service, now: c.Now, log: c.Log,
+		sameOrigin: http.NewCrossOriginProtection(),
+	}
+}
+
+// Serves reports whether a path is the console's.
+func Serves(path string) bool { return path == Root || strings.HasPrefix(path, Root+"/") }
+
+// Handler serves the console.
+func (c *Console) Handler() http.Handler {
+	engine := sync.OnceValue(c.engine) // most services are never looked at
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { engine().ServeHTTP(w, r) })
+}
+
+// pages has everything that a signed-in person can look at. A tenant's are below its id.
+var pages = map[string]func(*visit) (screen, error){
+	"/tenants":         showTenants,
+	"/seeds":           showSeeds,
+	"/reports":         showReportList,
+	"/report-logins":   showReportLogins,
+	"/keys":            showKeys,
+	"/audit":           showAudit,
+	"/service":         showService,
+	"/requests":        showServiceRequests,
+	"/help":            showHelp,
+	"/form/:operation": showForm,
+
+	"/requests/:requestId": showServiceRequest,
+
+	tenantPath:                                    showTenant,
+	tenantPath + "/settings":                      showSettings,
+	tenantPath + "/connect":                       showConnect,
+	tenantPath + "/entities/:entitySet":           showEntities,
+	tenantPath + "/entities/:entitySet/:entityId": showEntity,
+	tenantPath + "/users":                         showUsers,
+	tenantPath + "/users/:userId":                 showUser,
+	tenantPath + "/applications":                  showApplications,
+	tenantPath + "/applications/:clientId":        showApplication,
+	tenantPath + "/snapshots":                     showSnapshots,
+	tenantPath + "/differences":                   showDifferences,
+	tenantPath + "/faults":                        showFaults,
+	tenantPath + "/clock":                         showClock,
+	tenantPath + "/requests":                      showRequests,
+	tenantPath + "/requests/:requestId":           showRequest,
+	tenantPath + "/reports":                       showReports,
+	tenantPath + "/reports/:report":               showReport,
+}
+
+// tenantPath is the path of a tenant's home.
+const tenantPath = "/tenants/:tenantId"
+
+func (c *Console) engine() *gin.Engine {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.UseRawPath, engine.UnescapePathValues = true, true
+	engine.RedirectTrailingSlash = true
+	engine.Use(c.recover, setHeaders, c.boundForm)
+	root := engine.Group(Root)
+	for name := range assets {
+		root.GET("/"+name, serveAsset(name))
+	}
+	root.GET("", func(x *gin.Context) { x.Redirect(http.StatusSeeOther, Root+"/tenants") })
+	root.GET("/sign-in", c.showSignIn)
+	root.POST("/sign-in", c.signIn)
+	root.POST("/sign-out", c.signedIn(c.signOut))
+	root.POST("/call/:operation", c.signedIn(c.submit))
+	root.GET("/download/:operation", c.signedIn(c.download))
+	for path, show := range pages {
+		root.GET(path, c.signedIn(c.page(show)))
+	}
+	engine.NoRoute(c.signedIn(c.page(func(v *visit) (screen, error) {
+		return screen{}, refusal(http.StatusNotFound, "The console has no page "+v.Request.URL.Path+".")
+	})))
+	return engine
+}
+
+// setHeaders lets a page load only what the console serves, and nobody frame or keep it.
+func setHeaders(x *gin.Context) {
+	x.Header("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	x.Header("X-Content-Type-Options", "nosniff")
+	x.Header("X-Frame-Options", "DENY")
+	x.Header("Referrer-Policy", "same-origin")
+	x.Header("Cache-Control", "no-store") // pages show secrets
+}
+
+// recover answers a panic with a page, and logs it.
+func (c *Console) recover(x *gin.Context) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+				panic(cause)
+			}
+			c.log.Error("console", "path", x.Request.URL.Path, "panic", cause)
+			x.String(http.StatusInternalServerError, "Something went wrong; the service's log says what.")
+		}
+	}()
+	x.Next()
+}
+
+// visit is a request of a signed-in browser.
+type visit struct {
+	*gin.Context
+	console *Console
+	session session
+	caller  api.Caller
+	now     time.Time   // by the tenant's clock, if the page is a tenant's
+	tenant  *api.Tenant // of the path; nil: none
+}
+
+// screen has the content of a page within the frame.
+type screen struct {
+	title string
+	body  g.Group
+	// status is that of the answer; 0 means 200.
+	status int
+}
+
+// page makes a handler of a function that shows something.
+func (c *Console) page(show func(*visit) (screen, error)) func(*visit) {
+	return func(v *visit) {
+		err := v.findTenant()
+		var s screen
+		if err == nil {
+			s, err = show(v)
+		}
+		switch {
+		case errors.Is(err, errSent):
+		case err != nil:
+			v.fail(err)
+		default:
+			v.write(s)
+		}
+	}
+}
+
+// findTenant reads the tenant that the path or a form names, and its clock.
+func (v *visit) findTenant() error {
+	id := cmp.Or(v.Param("tenantId"), v.Query("tenantId"), v.PostForm(parameterField+"tenantId"))
+	if id == "" {
+		return nil
+	}
+	var tenant api.Tenant
+	if err := v.call("getTenant", params{"tenantId": id}, &tenant); err != nil {
+		return err
+	}
+	v.tenant = &tenant
+	var clock api.Clock
+	err := v.call("getClock", params{"tenantId": id}, &clock)
+	v.now = clock.Now
+	return err
+}
+
+// fail shows what was refused, and where to go from there.
+func (v *visit) fail(err error) {
+	var p *api.Problem
+	switch {
+	case !errors.As(err, &p):
+		v.console.log.Error("console", "path", v.Request.URL.Path, "error", err)
+		p = refusal(http.StatusInternalServerError, "Something went wrong; the service's log says what.")
+	case p.Status == http.StatusUnauthorized:
+		v.console.endSession(v.Context)
+		v.console.askToSignIn(v.Context, p.Error())
+		return
+	}
+	v.write(v.problemScreen(p))
+}
+
+func (v *visit) write(s screen) {
+	if s.status == 0 {
+		s.status = http.StatusOK
+	}
+	v.console.write(v.Context, s.status, v.frame(s))
+}
+
+// write renders a page. What isn't UTF-8 can't come out of the database.
+func (c *Console) write(x *gin.Context, status int, page g.Node) {
+	var b bytes.Buffer
+	if err := page.Render(&b); err != nil {
+		panic(err) // a buffer takes everything
+	}
+	x.Data(status, "text/html; charset=utf-8", bytes.ToValidUTF8(b.Bytes(), []byte("\uFFFD")))
+}
+
+// refusal is a problem that the console finds itself.
+func refusal(status int, detail string) *api.Problem {
+	return &api.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: &detail}
+}
+
+//go:embed console.css console.js icon.svg
+var files embed.FS
+
+// assets are the files that pages load, by their names, with the types they are sent as.
+var assets = map[string]string{
+	"console.css": "text/css; charset=utf-8",
+	"console.js":  "text/javascript; charset=utf-8",
+	"icon.svg":    "image/svg+xml",
+}
+
+// assetPath is the address of an asset, which changes with its content.
+func assetPath(name string) string {
+	text, _ := files.ReadFile(name)
+	hash := sha256.Sum256(text)
+	return Root + "/" + name + "?v=" + hex.EncodeToString(hash[:6])
+}
+
+func serveAsset(name string) gin.HandlerFunc {
+	text, err := files.ReadFile(name)
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	return func(x *gin.Context) {
+		x.Header("Cache-Control", "public, max-age=31536000, immutable") // its address changes with it
+		x.Data(http.StatusOK, assets[name], text)
+	}
+}

@@ -1,0 +1,33 @@
+package console
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	g "maragu.dev/gomponents"
+	"maragu.dev/gomponents/html"
+)
+
+// diffSide is one of two versions of a text. Lines that the other doesn't have are marked
+// by an element, ins or del.
+func diffSide(text, other, element string) g.Node {
+	if text == "" {
+		return html.Span(html.Class("note"), g.Text("nothing"))
+	}
+	others := strings.Split(other, "\n")
+	for i := range others {
+		others[i] = strings.TrimSuffix(others[i], ",")
+	}
+	all := g.Group{}
+	for line := range strings.Lines(text) {
+		if slices.Contains(others, strings.TrimRight(line, ",\n")) {
+			all = append(all, g.Text(line))
+			continue
+		}
+		all = append(all, g.El(element, g.Text(line)))
+	}
+	return html.Pre(html.Code(all))
+}
+
+func queryEscape(text string) string { return url.QueryEscape(text) }

@@ -1,0 +1,82 @@
+package console
+
+import (
+	"fmt"
+	"time"
+
+	g "maragu.dev/gomponents"
+	"maragu.dev/gomponents/html"
+
+	"github.com/mocktenant/mocktenant/api"
+)
+
+func showFaults(v *visit) (screen, error) {
+	var list api.FaultList
+	if err := v.call("listFaults", v.ofTenant(), &list); err != nil {
+		return screen{}, err
+	}
+	rows := make([]g.Group, len(list.Value))
+	for i, f := range list.Value {
+		rows[i] = g.Group{
+			html.Pre(html.Code(g.Text(indented(f.Match)))), html.Pre(html.Code(g.Text(indented(f.Effect)))), html.Pre(html.Code(g.Text(indented(f.Schedule)))),
+			g.Text(fmt.Sprint(f.Matched)), g.Text(fmt.Sprint(f.Fired)), v.when(&f.CreatedDateTime),
+			html.Div(html.Class("buttons"), v.stopScenario(f), v.formLink("updateFault", "Edit", "button", v.ofTenant("faultId", f.Id.String())), v.button("deleteFault", "Delete", v.ofTenant("faultId", f.Id.String()))),
+		}
+	}
+	found := table("faults", []string{"Matches", "Effect", "Schedule", "Matched", "Fired", "Created", ""}, rows)
+	create := v.formLink("createFault", "Create fault", "button primary", v.ofTenant())
+	if len(rows) == 0 {
+		found = empty("No request fails on purpose. Let some: a rule says which, how, and how often.", create)
+	}
+	quick := g.Group{}
+	for _, s := range shortcuts {
+		p := v.ofTenant()
+		for name, value := range s.fields {
+			p[name] = value
+		}
+		quick = append(quick, v.formLink("createFault", s.label, "button", p))
+	}
+	return screen{title: "Faults", body: g.Group{heading("Faults", v.formLink("startScenario", "Start scenario", "button", v.ofTenant()), create), found, g.If(v.may("createFault"), html.Section(html.H2(g.Text("Often wanted")), html.Div(html.Class("buttons"), quick)))}}, nil
+}
+
+// stopScenario is a button that removes every rule of a rule's scenario, if it is part of one.
+func (v *visit) stopScenario(f api.Fault) g.Node {
+	if f.Scenario == nil {
+		return nil
+	}
+	return v.button("stopScenario", "Stop "+*f.Scenario, v.ofTenant("scenario", *f.Scenario))
+}
+
+// shortcuts fill the form of a fault with what is often wanted.
+var shortcuts = []struct {
+	label  string
+	fields map[string]string
+}{
+	{"Throttle the next request", map[string]string{"/effect/status": "429", "/effect/retryAfterSeconds": "2", "/schedule/times": "1"}},
+	{"Fail the next request with 503", map[string]string{"/effect/status": "503", "/schedule/times": "1"}},
+	{"Make every answer slow", map[string]string{"/effect/delayMilliseconds": "2000"}},
+	{"Cut the next connection", map[string]string{"/effect/reset": "before", "/schedule/times": "1"}},
+}
+
+func showClock(v *visit) (screen, error) {
+	var c api.Clock
+	if err := v.call("getClock", v.ofTenant(), &c); err != nil {
+		return screen{}, err
+	}
+	moved := "It runs with the clock of the service."
+	if c.Moved {
+		moved = "It differs from the clock of the service."
+	}
+	return screen{title: "Clock", body: g.Group{
+		heading("Clock", v.formLink("setClock", "Set clock", "button primary", v.ofTenant()), v.button("resetClock", "Back to the service's", v.ofTenant())),
+		facts(
+			g.Text("It shows"), html.Time(testID("clock-now"), html.DateTime(c.Now.Format(time.RFC3339Nano)), g.Text(c.Now.Format(time.RFC3339Nano))),
+			g.Text("Rate"), g.Text(fmt.Sprintf("%g", c.Rate)), g.Text("Moved"), g.Text(moved),
+		),
+		html.Div(html.Class("buttons"),
+			v.formLink("setClock", "Freeze", "button", v.ofTenant("/rate", "0")),
+			v.formLink("setClock", "Advance by an hour", "button", v.ofTenant("/advanceSeconds", "3600")),
+			v.formLink("setClock", "Advance by eight days", "button", v.ofTenant("/advanceSeconds", "691200"))),
+		html.P(html.Class("note"), g.Text("Everything in the tenant follows its clock: tokens, onboarding requests, heartbeats. It never runs backwards, except back to the clock of the service.")),
+	}}, nil
+}

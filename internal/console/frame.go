@@ -1,0 +1,350 @@
+package console
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	g "maragu.dev/gomponents"
+	"maragu.dev/gomponents/html"
+
+	"github.com/mocktenant/mocktenant/api"
+	"github.com/mocktenant/mocktenant/internal/entity"
+)
+
+// link is one of the navigation.
+type link struct {
+	name, href, label string
+	operation         string // that the page calls; "" for everybody
+}
+
+// top are the pages that belong to no tenant.
+var top = []link{
+	{name: "tenants", href: Root + "/tenants", label: "Tenants", operation: "listTenants"},
+	{name: "seeds", href: Root + "/seeds", label: "Seeds", operation: "listSeeds"},
+	{name: "reports", href: Root + "/reports", label: "Reports", operation: "listReports"},
+	{name: "keys", href: Root + "/keys", label: "Keys", operation: "listKeys"},
+	{name: "audit", href: Root + "/audit", label: "Audit", operation: "listAudit"},
+	{name: "service-requests", href: Root + "/requests", label: "Requests of no tenant", operation: "listServiceRequests"},
+	{name: "service", href: Root + "/service", label: "Service", operation: "getMetrics"},
+}
+
+// tenantLinks are the pages of a tenant.
+func tenantLinks(id string) []link {
+	at := tenantAt(id)
+	all := []link{{name: "home", href: at, label: "Home"}}
+	for _, t := range entity.All {
+		all = append(all, link{name: t.SetName(), href: at + "/entities/" + t.SetName(), label: words(t.SetName())})
+	}
+	return append(all,
+		link{name: "users", href: at + "/users", label: "Users"},
+		link{name: "applications", href: at + "/applications", label: "Applications"},
+		link{name: "snapshots", href: at + "/snapshots", label: "Snapshots"},
+		link{name: "requests", href: at + "/requests", label: "Requests"},
+		link{name: "faults", href: at + "/faults", label: "Faults"},
+		link{name: "clock", href: at + "/clock", label: "Clock"},
+		link{name: "tenant-reports", href: at + "/reports", label: "Reports"},
+		link{name: "connect", href: at + "/connect", label: "Connect a client"},
+		link{name: "settings", href: at + "/settings", label: "Settings"},
+	)
+}
+
+func tenantAt(id string) string { return Root + "/tenants/" + url.PathEscape(id) }
+
+// at is the path of a page of the visit's tenant.
+func (v *visit) at(segments ...string) string {
+	path := tenantAt(v.tenant.Id.String())
+	for _, s := range segments {
+		path += "/" + url.PathEscape(s)
+	}
+	return path
+}
+
+// ofTenant are parameters of an operation on the visit's tenant, and more, as pairs.
+func (v *visit) ofTenant(more ...string) params {
+	p := params{"tenantId": v.tenant.Id.String()}
+	for i := 0; i+1 < len(more); i += 2 {
+		p[more[i]] = more[i+1]
+	}
+	return p
+}
+
+// formPath is the address of the form of an operation, that comes back to a page.
+func formPath(operation, back string, p params) string {
+	query := url.Values{backField: {back}}
+	for name, value := range p {
+		query.Set(name, value)
+	}
+	return Root + "/form/" + operation + "?" + query.Encode()
+}
+
+// frame is a page with everything around what it shows.
+func (v *visit) frame(s screen) g.Node {
+	return document(s.title+" · mocktenant", nil, g.Group{
+		html.A(html.Class("skip"), html.Href("#main"), g.Text("Skip to the content")),
+		html.Header(
+			html.A(html.Class("brand"), html.Href(Root+"/tenants"), html.Img(html.Src(assetPath("icon.svg")), html.Alt(""), html.Width("24"), html.Height("24")), g.Text("mocktenant")),
+			html.Nav(html.Aria("label", "Service"), v.links(top)),
+			v.account(),
+		),
+		html.Div(html.Class("columns"),
+			v.tenantNavigation(),
+			html.Main(html.ID("main"), s.body),
+		),
+	})
+}
+
+func (v *visit) tenantNavigation() g.Node {
+	if v.tenant == nil {
+		return nil
+	}
+	return html.Nav(html.Class("side"), html.Aria("label", "Tenant"),
+		html.P(html.Class("tenant-name"), testID("tenant-name"), html.Title(v.tenant.DisplayName), html.Dir("auto"), g.Text(v.tenant.DisplayName)),
+		v.links(tenantLinks(v.tenant.Id.String())))
+}
+
+// links are those whose operation the caller may call. The one of this page is marked.
+func (v *visit) links(all []link) g.Node {
+	path := v.Request.URL.Path
+	return html.Ul(g.Map(all, func(l link) g.Node {
+		if l.operation != "" && !v.may(l.operation) {
+			return nil
+		}
+		here := path == l.href || strings.HasPrefix(path, l.href+"/") && l.name != "home" && (v.tenant == nil || l.name != "tenants")
+		return html.Li(html.A(html.Href(l.href), testID("nav-"+l.name), g.If(here, html.Aria("current", "page")), g.Text(l.label)))
+	}))
+}
+
+func (v *visit) account() g.Node {
+	who := string(v.caller.Role)
+	if v.caller.Name != nil {
+		who = *v.caller.Name + ", " + who
+	}
+	return html.Div(html.Class("account"),
+		html.Span(testID("caller"), html.Dir("auto"), g.Text(who)),
+		html.A(html.Href(Root+"/help"), html.Aria("label", "Help"), testID("nav-help"), g.Text("?")),
+		g.If(v.session.Key != "", html.Form(html.Class("inline"), html.Method("post"), html.Action(Root+"/sign-out"),
+			html.Input(html.Type("hidden"), html.Name(tokenField), html.Value(v.console.sessions.token(v.session))),
+			html.Button(testID("sign-out"), g.Text("Sign out")))),
+	)
+}
+
+// document is a whole page.
+func document(title string, head g.Group, main ...g.Node) g.Node {
+	return html.Doctype(html.HTML(html.Lang("en"),
+		html.Head(html.Meta(html.Charset("utf-8")), html.Meta(html.Name("viewport"), html.Content("width=device-width, initial-scale=1")),
+			html.Meta(html.Name("color-scheme"), html.Content("light dark")),
+			html.TitleEl(g.Text(title)), html.Link(html.Rel("icon"), html.Href(assetPath("icon.svg"))),
+			html.Link(html.Rel("stylesheet"), html.Href(assetPath("console.css"))),
+			html.Script(html.Src(assetPath("console.js")), html.Defer()), head),
+		html.Body(main...)))
+}
+
+// problemScreen says what was refused, and leads on.
+func (v *visit) problemScreen(p *api.Problem) screen {
+	way := html.A(html.Class("button"), html.Href(Root+"/tenants"), g.Text("All tenants"))
+	if v.tenant != nil {
+		way = html.A(html.Class("button"), html.Href(v.at()), g.Text("The tenant's home"))
+	}
+	return screen{title: p.Title, status: p.Status, body: g.Group{
+		html.H1(g.Text(p.Title)), alert(p.Error()),
+		g.If(p.Status == http.StatusNotFound && v.tenant == nil, html.P(g.Text("If it was there before, somebody deleted it, or its time was over."))),
+		html.P(html.Class("buttons"), way, g.If(v.Request.Method == http.MethodGet && p.Status != http.StatusForbidden, html.A(html.Class("button"), html.Href(v.Request.URL.RequestURI()), g.Text("Try again")))),
+	}}
+}
+
+func asProblem(err error, p **api.Problem) bool { return errors.As(err, p) }
+
+func ptr[T any](value T) *T { return &value }
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// testID names a node for tests; docs/console.md lists the names, which are a promise.
+func testID(name string) g.Node { return html.Data("testid", name) }
+
+func alert(text string) g.Node {
+	return g.If(text != "", html.P(html.Class("alert"), html.Role("alert"), testID("alert"), g.Text(text)))
+}
+
+// words are a name of the contract as people read it: "displayName" is "Display name", and
+// "expiresDateTime" is "Expires".
+func words(name string) string {
+	var b strings.Builder
+	for i, c := range strings.Replace(strings.TrimSuffix(name, "DateTime"), "ttl", "timeToLive", 1) {
+		switch {
+		case i == 0:
+			b.WriteRune(unicode.ToUpper(c))
+		case unicode.IsUpper(c):
+			b.WriteRune(' ')
+			b.WriteRune(unicode.ToLower(c))
+		default:
+			b.WriteRune(c)
+		}
+	}
+	return acronyms.Replace(b.String())
+}
+
+// acronyms are written in capitals.
+var acronyms = strings.NewReplacer(" url", " URL", " uris", " URIs")
+
+// title returns the words on a button or a form of an operation.
+func (o *operation) title() string { return words(o.name) }
+
+// heading is a page's heading, with what can be done there next to it.
+func heading(title string, actions ...g.Node) g.Node {
+	return html.Div(html.Class("heading"), html.H1(html.Dir("auto"), g.Text(title)), html.Div(html.Class("buttons"), g.Group(actions)))
+}
+
+// empty says that there is nothing, and what to do next.
+func empty(text string, next ...g.Node) g.Node {
+	return html.Div(html.Class("empty"), testID("empty"), html.P(g.Text(text)), g.Group(next))
+}
+
+// when is an instant, relative to now by the clock of what is shown; the exact one is its
+// title.
+func (v *visit) when(t *time.Time) g.Node {
+	if t == nil || t.Year() <= 1 {
+		return html.Span(html.Class("note"), g.Text("never"))
+	}
+	exact := t.UTC().Format(time.RFC3339Nano)
+	return html.Time(html.DateTime(exact), html.Title(exact), g.Text(relative(t.Sub(v.now))))
+}
+
+// relative is a time from now in one unit, such as "3 hours ago" and "in 2 days".
+func relative(d time.Duration) string {
+	if -time.Second < d && d < time.Second {
+		return "now"
+	}
+	text := ""
+	for _, unit := range []struct {
+		name   string
+		length time.Duration
+	}{{"year", 365 * 24 * time.Hour}, {"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}, {"second", time.Second}} {
+		if n := max(d, -d) / unit.length; n > 0 {
+			text = fmt.Sprintf("%d %s%s", n, unit.name, map[bool]string{true: "s"}[n > 1])
+			break
+		}
+	}
+	if d > 0 {
+		return "in " + text
+	}
+	return text + " ago"
+}
+
+// table is rows under columns. Narrow screens show each row as a list, with the columns'
+// names from data-label.
+func table(name string, columns []string, rows []g.Group) g.Node {
+	return html.Div(html.Class("scroll"), html.Role("region"), html.TabIndex("0"), html.Aria("label", name), html.Table(testID(name),
+		html.THead(html.Tr(g.Map(columns, func(c string) g.Node { return html.Th(html.Scope("col"), g.Text(c)) }))),
+		html.TBody(g.Map(rows, func(cells g.Group) g.Node {
+			return html.Tr(testID(name+"-row"), g.Group(label(columns, cells)))
+		})),
+	))
+}
+
+func label(columns []string, cells g.Group) (row []g.Node) {
+	for i, cell := range cells {
+		row = append(row, html.Td(html.Data("label", columns[i]), cell))
+	}
+	return row
+}
+
+// facts are names and values.
+func facts(pairs ...g.Node) g.Node {
+	all := g.Group{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		all = append(all, html.Div(html.Dt(pairs[i]), html.Dd(pairs[i+1])))
+	}
+	return html.Dl(html.Class("facts"), all)
+}
+
+// text is a text of a person, in the direction in which it is written.
+func text(value string) g.Node { return html.Span(html.Dir("auto"), g.Text(value)) }
+
+// named is a link to what has a name and, below it, an id.
+func named(href, name, id string) g.Node {
+	if strings.TrimSpace(name) == "" {
+		name = "(no name)"
+	}
+	return g.Group{html.A(html.Href(href), html.Dir("auto"), g.Text(name)), html.Span(html.Class("id"), g.Text(id))}
+}
+
+func optional(value *string) g.Node {
+	if value == nil || *value == "" {
+		return html.Span(html.Class("note"), g.Text("none"))
+	}
+	return text(*value)
+}
+
+func code(value string) g.Node { return html.Code(g.Text(value)) }
+
+// copyable is a text to copy, by a button where the browser runs the script.
+func copyable(label, name, value string) g.Node {
+	return html.Section(html.Class("copyable"),
+		html.Div(html.Class("heading"), html.H2(g.Text(label)), html.Button(html.Type("button"), html.Data("copy", "copy-"+name), html.Hidden(""), g.Text("Copy"))),
+		html.Pre(html.ID("copy-"+name), testID("copy-"+name), html.TabIndex("0"), html.Role("region"), html.Aria("label", label), html.Code(g.Text(value))))
+}
+
+// pager leads to the next page of a list, and back to its start.
+func (v *visit) pager(next *string) g.Node {
+	first := v.Query("after") == ""
+	if next == nil && first {
+		return nil
+	}
+	links := g.Group{}
+	if !first {
+		links = append(links, html.A(html.Class("button"), testID("first-page"), html.Href(v.withQuery("after", "")), g.Text("First page")))
+	}
+	if next != nil {
+		links = append(links, html.A(html.Class("button"), testID("next-page"), html.Rel("next"), html.Href(v.withQuery("after", afterOf(*next))), g.Text("Next page")))
+	}
+	return html.Nav(html.Class("buttons"), html.Aria("label", "Pages"), links)
+}
+
+// withQuery is the page's own address with one parameter changed; "" leaves it out.
+func (v *visit) withQuery(name, value string) string {
+	query := v.Request.URL.Query()
+	query.Set(name, value)
+	if value == "" {
+		query.Del(name)
+	}
+	u := url.URL{Path: v.Request.URL.Path, RawQuery: query.Encode()}
+	return u.RequestURI()
+}
+
+// afterOf returns the start of the page that a nextLink leads to.
+func afterOf(nextLink string) string {
+	u, err := url.Parse(nextLink)
+	if err != nil {
+		return ""
+	}
+	return u.Query().Get("after")
+}
+
+// page are the parameters of a list's page.
+func (v *visit) pageParams(p params) params {
+	p["after"] = v.Query("after")
+	p["top"] = cmp.Or(v.Query("top"), "50")
+	return p
+}
+
+func yesNo(value bool) g.Node {
+	if value {
+		return g.Text("yes")
+	}
+	return g.Text("no")
+}
+
+func lines(all []string) g.Node {
+	if len(all) == 0 {
+		return html.Span(html.Class("note"), g.Text("none"))
+	}
+	return html.Ul(html.Class("plain"), g.Map(all, func(one string) g.Node { return html.Li(text(one)) }))
+}

@@ -1,0 +1,166 @@
+package console
+
+import (
+	"encoding/csv"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	g "maragu.dev/gomponents"
+	"maragu.dev/gomponents/html"
+
+	"github.com/mocktenant/mocktenant/api"
+)
+
+func (v *visit) reports() ([]api.Report, error) {
+	var list api.ReportList
+	err := v.call("listReports", nil, &list)
+	return list.Value, err
+}
+
+// showReportList shows the questions, and their SQL, for which a tenant must be chosen.
+func showReportList(v *visit) (screen, error) {
+	all, err := v.reports()
+	return screen{title: "Reports", body: g.Group{
+		heading("Reports", html.A(html.Class("button"), html.Href(Root+"/report-logins"), g.Text("Report logins"))),
+		html.P(g.Text("Each answers a question about one tenant; choose the tenant first.")),
+		html.Div(g.Map(all, func(r api.Report) g.Node {
+			return html.Details(html.Summary(g.Text(r.Question)), html.Pre(html.Code(g.Text(r.Sql))))
+		})),
+	}}, err
+}
+
+func showReports(v *visit) (screen, error) {
+	all, err := v.reports()
+	return screen{title: "Reports", body: g.Group{
+		heading("Reports"),
+		html.Ul(html.Class("links"), g.Map(all, func(r api.Report) g.Node {
+			return html.Li(html.A(html.Href(v.at("reports", r.Name)), testID("report-"+r.Name), g.Text(r.Question)))
+		})),
+	}}, err
+}
+
+func showReport(v *visit) (screen, error) {
+	all, err := v.reports()
+	if err != nil {
+		return screen{}, err
+	}
+	name := v.Param("report")
+	var report *api.Report
+	for i := range all {
+		if all[i].Name == name {
+			report = &all[i]
+		}
+	}
+	if report == nil {
+		return screen{}, refusal(http.StatusNotFound, "There is no report "+name+".")
+	}
+	of := v.ofTenant("report", name)
+	for _, p := range report.Parameters {
+		of[p.Name] = v.Query(p.Name)
+	}
+	var result api.ReportResult
+	if err := v.call("runReport", of, &result); err != nil {
+		return screen{}, err
+	}
+	if v.Query("format") == "csv" {
+		return screen{}, v.sendCSV(name, result)
+	}
+	found := v.reportTable("report", result)
+	if len(result.Rows) == 0 {
+		found = empty("The answer has no rows.")
+	}
+	return screen{title: report.Question, body: g.Group{
+		heading(report.Question, html.A(html.Class("button"), testID("csv"), html.Download(""), html.Href(v.withQuery("format", "csv")), g.Text("Download as CSV"))),
+		v.reportForm(report), chart(result), found,
+		html.Details(html.Summary(g.Text("SQL")), html.Pre(html.Code(g.Text(report.Sql)))),
+	}}, nil
+}
+
+func (v *visit) reportForm(r *api.Report) g.Node {
+	if len(r.Parameters) == 0 {
+		return nil
+	}
+	return html.Form(html.Class("search"), html.Method("get"), g.Map(r.Parameters, func(p api.ReportParameter) g.Node {
+		return html.Input(html.Name(p.Name), html.Value(v.Query(p.Name)), html.Placeholder(p.Name+": "+strings.Trim(p.Default, "'")), html.Aria("label", words(p.Name)))
+	}), html.Button(g.Text("Run")))
+}
+
+// cells are a row's values; "" is null.
+func cells(r api.ReportResult, row int) []string {
+	all := make([]string, len(r.Columns))
+	for i, cell := range r.Rows[row] {
+		if value, err := cell.Get(); err == nil {
+			all[i] = value
+		}
+	}
+	return all
+}
+
+func (v *visit) reportTable(name string, r api.ReportResult) g.Node {
+	columns := make([]string, len(r.Columns))
+	for i, c := range r.Columns {
+		columns[i] = strings.ReplaceAll(c, "_", " ")
+	}
+	rows := make([]g.Group, len(r.Rows))
+	for i := range r.Rows {
+		for _, value := range cells(r, i) {
+			rows[i] = append(rows[i], v.cell(value))
+		}
+	}
+	return table(name, columns, rows)
+}
+
+// cell is a value of a report: instants relative, ids on one line.
+func (v *visit) cell(value string) g.Node {
+	if t, err := time.Parse("2006-01-02 15:04:05.999999999-07", value); err == nil {
+		return v.when(&t)
+	}
+	if _, err := uuid.Parse(value); err == nil {
+		return code(value)
+	}
+	return text(value)
+}
+
+// errSent says that the answer was sent already.
+var errSent = errors.New("the answer was sent")
+
+func (v *visit) sendCSV(name string, r api.ReportResult) error {
+	v.Header("Content-Type", "text/csv; charset=utf-8")
+	v.Header("Content-Disposition", `attachment; filename="`+name+`.csv"`)
+	w := csv.NewWriter(v.Writer)
+	_ = w.Write(r.Columns) // the client has gone, if that fails
+	for i := range r.Rows {
+		_ = w.Write(cells(r, i))
+	}
+	w.Flush()
+	return errSent
+}
+
+func showReportLogins(v *visit) (screen, error) {
+	var list api.ReportLoginList
+	if err := v.call("listReportLogins", v.pageParams(params{}), &list); err != nil {
+		return screen{}, err
+	}
+	back := v.Request.URL.RequestURI()
+	rows := make([]g.Group, len(list.Value))
+	for i, l := range list.Value {
+		tenants := make([]string, len(l.TenantIds))
+		for i, id := range l.TenantIds {
+			tenants[i] = id.String()
+		}
+		of := params{"login": l.Login}
+		rows[i] = g.Group{
+			code(l.Login), optional(l.Label), lines(tenants), v.when(&l.CreatedDateTime), v.when(l.ExpiresDateTime),
+			html.Div(html.Class("buttons"), v.button("rotateReportLogin", "New password", of), v.sure("revokeReportLogin", "Revoke", back, of)),
+		}
+	}
+	found := table("report-logins", []string{"Login", "Label", "Tenants", "Created", "Expires", ""}, rows)
+	create := v.formLink("createReportLogin", "Create report login", "button primary", nil)
+	if len(rows) == 0 {
+		found = empty("No one reads the reports by SQL. Make a Postgres login for a tenant.", create)
+	}
+	return screen{title: "Report logins", body: g.Group{heading("Report logins", create), found, v.pager(list.NextLink)}}, nil
+}

@@ -1,0 +1,258 @@
+package console
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	g "maragu.dev/gomponents"
+	"maragu.dev/gomponents/html"
+
+	"github.com/mocktenant/mocktenant/api"
+)
+
+// journal has the operations of a journal, and the place of its pages.
+type journal struct {
+	list, clear string // operations
+	at          string // the address of its list
+	of          params // what both operations want
+}
+
+// tenantJournal is that of the visit's tenant.
+func (v *visit) tenantJournal() journal {
+	return journal{list: "listRequests", clear: "clearRequests", at: v.at("requests"), of: v.ofTenant()}
+}
+
+// serviceJournal has the requests that name no tenant.
+var serviceJournal = journal{list: "listServiceRequests", clear: "clearServiceRequests", at: Root + "/requests", of: params{}}
+
+func showRequests(v *visit) (screen, error) { return v.requestsScreen(v.tenantJournal()) }
+
+func showServiceRequests(v *visit) (screen, error) { return v.requestsScreen(serviceJournal) }
+
+func showRequest(v *visit) (screen, error) { return v.requestScreen(v.tenantJournal()) }
+
+func showServiceRequest(v *visit) (screen, error) { return v.requestScreen(serviceJournal) }
+
+// filters are the parameters that select requests: those for clearing a journal.
+func (j journal) filters() []parameter {
+	return slices.DeleteFunc(slices.Clone(contract().operations[j.clear].Parameters), func(p parameter) bool { return p.In != "query" })
+}
+
+// selected returns the parameters of both operations for what the page's address selects.
+func (j journal) selected(v *visit) params {
+	p := params{}
+	for name, value := range j.of {
+		p[name] = value
+	}
+	for _, f := range j.filters() {
+		p[f.Name] = strings.TrimSpace(v.Query(f.Name))
+	}
+	return p
+}
+
+// requestsScreen shows a journal, the newest requests first.
+func (v *visit) requestsScreen(j journal) (screen, error) {
+	selected := j.selected(v)
+	p := v.pageParams(params{"order": "newest"})
+	for name, value := range selected {
+		p[name] = value
+	}
+	var list api.RequestList
+	if err := v.call(j.list, p, &list); err != nil {
+		return screen{}, err
+	}
+	found := v.requestTable(j, list.Value)
+	if len(list.Value) == 0 {
+		found = empty("The journal has no such request. What clients send appears here, with its answer and without secrets.", html.A(html.Class("button"), html.Href(j.at), g.Text("Show all")))
+	}
+	label := "Clear all"
+	if slices.ContainsFunc(j.filters(), func(p parameter) bool { return selected[p.Name] != "" }) {
+		label = "Clear what is selected"
+	}
+	clearing := v.sure(j.clear, label, j.at, selected)
+	return screen{title: "Requests", body: g.Group{
+		heading("Requests", html.A(html.Class("button"), testID("reload"), html.Href(v.Request.URL.RequestURI()), g.Text("Look again")), clearing),
+		v.filterForm(j), v.gaps(list.Gaps), found, v.pager(list.NextLink),
+	}}, nil
+}
+
+// filterForm has a field for each filter. All of them are in the page's address.
+func (v *visit) filterForm(j journal) g.Node {
+	return html.Form(html.Class("search filters"), html.Role("search"), html.Method("get"),
+		g.Map(j.filters(), func(p parameter) g.Node {
+			return html.Label(g.Text(words(p.Name)), html.Input(html.Name(p.Name), html.Value(v.Query(p.Name)), html.Title(p.Description), testID("filter-"+p.Name)))
+		}),
+		html.Button(g.Text("Show")))
+}
+
+// gaps says what the journal lacks.
+func (v *visit) gaps(all []api.RequestGap) g.Node {
+	if len(all) == 0 {
+		return nil
+	}
+	return html.Ul(html.Class("alert plain"), testID("gaps"), g.Map(all, func(gap api.RequestGap) g.Node {
+		why := "the journal keeps no more, or no longer"
+		if gap.Kind == api.RequestGapKindDropped {
+			why = "too many came to record them"
+		}
+		return html.Li(g.Text(fmt.Sprintf("%d requests are missing, from ", gap.Count)), v.when(&gap.Since), g.Text(" to "), v.when(&gap.Until), g.Text(": "+why+"."))
+	}))
+}
+
+func (v *visit) requestTable(j journal, all []api.Request) g.Node {
+	rows := make([]g.Group, len(all))
+	for i, r := range all {
+		rows[i] = g.Group{
+			v.when(&r.DateTime), requestLink(j, r), statusBadge(r.Status), g.Text(milliseconds(r.TookMilliseconds)),
+			optional(r.Application), optional(optionalID(r.User)), v.cause(j, r.Rule),
+		}
+	}
+	return table("requests", []string{"When", "Request", "Status", "Took", "Application", "User", "Failed by"}, rows)
+}
+
+// requestLink leads to a request of a journal. It shows the URL from its path on, since the
+// service is the same for all.
+func requestLink(j journal, r api.Request) g.Node {
+	target := r.Url
+	if u, err := url.Parse(r.Url); err == nil && u.Host != "" {
+		target = strings.TrimPrefix(r.Url, u.Scheme+"://"+u.Host)
+	}
+	return html.A(html.Href(j.at+"/"+r.Id.String()), html.Dir("auto"), g.Text(r.Method+" "+target))
+}
+
+func optionalID(id *uuid.UUID) *string {
+	if id == nil {
+		return nil
+	}
+	return ptr(id.String())
+}
+
+func milliseconds(took float64) string { return fmt.Sprintf("%.1f ms", took) }
+
+// statusBadge is an answer's status; a connection that was cut has none.
+func statusBadge(status int32) g.Node {
+	class, text := "done", fmt.Sprint(status)
+	switch {
+	case status == 0:
+		class, text = "rejected", "cut"
+	case status >= http.StatusBadRequest:
+		class = "rejected"
+	}
+	return html.Span(html.Class("badge"), html.Data("value", class), g.Text(text))
+}
+
+// cause leads to what made a request fail on purpose.
+func (v *visit) cause(j journal, rule *string) g.Node {
+	if rule == nil {
+		return optional(nil)
+	}
+	return html.A(html.Href(j.at+"?rule="+queryEscape(*rule)), g.Text(*rule))
+}
+
+// requestScreen shows one request and its answer.
+func (v *visit) requestScreen(j journal) (screen, error) {
+	r, err := v.readRequest(j)
+	if err != nil {
+		return screen{}, err
+	}
+	items, err := v.batchItems(j, r)
+	if err != nil {
+		return screen{}, err
+	}
+	title := r.Method + " " + r.Path
+	return screen{title: title, body: g.Group{
+		heading(title, html.A(html.Class("button"), html.Href(j.at), g.Text("All requests")), v.faultOf(r)),
+		v.requestFacts(j, r), message("Request", "request", r.Request), message("Answer", "response", r.Response), items,
+	}}, nil
+}
+
+// readRequest reads the request that the path names: the first one after the id just before
+// its own.
+func (v *visit) readRequest(j journal) (r api.Request, err error) {
+	id, err := uuid.Parse(v.Param("requestId"))
+	if err != nil {
+		return r, refusal(http.StatusBadRequest, "The id of a request is a GUID.")
+	}
+	p := params{"after": before(id).String(), "top": "1"}
+	for name, value := range j.of {
+		p[name] = value
+	}
+	var list api.RequestList
+	if err := v.call(j.list, p, &list); err != nil {
+		return r, err
+	}
+	if len(list.Value) == 0 || list.Value[0].Id != id {
+		return r, refusal(http.StatusNotFound, "The journal doesn't have the request "+id.String()+", or no longer.")
+	}
+	return list.Value[0], nil
+}
+
+// before returns the id just before another one.
+func before(id uuid.UUID) uuid.UUID {
+	for i := len(id) - 1; i >= 0; i-- {
+		id[i]--
+		if id[i] != 0xff {
+			break
+		}
+	}
+	return id
+}
+
+func (v *visit) requestFacts(j journal, r api.Request) g.Node {
+	expires := optional(nil)
+	if r.TokenExpiresDateTime != nil {
+		expires = v.when(r.TokenExpiresDateTime)
+	}
+	pairs := []g.Node{
+		g.Text("URL"), text(r.Url), g.Text("Status"), statusBadge(r.Status), g.Text("When"), html.Time(html.DateTime(r.DateTime.Format(time.RFC3339Nano)), g.Text(r.DateTime.Format(time.RFC3339Nano))),
+		g.Text("Took"), g.Text(milliseconds(r.TookMilliseconds)), g.Text("Route"), optional(r.Route), g.Text("Application"), optional(r.Application), g.Text("User"), optional(optionalID(r.User)),
+		g.Text("Token expires"), expires, g.Text("Failed by"), v.cause(j, r.Rule), g.Text("Request id"), text(r.RequestId), g.Text("Client request id"), optional(r.ClientRequestId), g.Text("From"), code(r.Address),
+	}
+	if r.BatchId != nil {
+		pairs = append(pairs, g.Text("Part of"), html.A(html.Href(j.at+"/"+r.BatchId.String()), g.Text("a $batch, as item "+*r.BatchItem)))
+	}
+	return facts(pairs...)
+}
+
+// message shows headers and body.
+func message(title, name string, m api.RequestMessage) g.Node {
+	headers := ""
+	for _, header := range sorted(m.Headers) {
+		headers += header + ": " + m.Headers[header] + "\n"
+	}
+	raw := json.RawMessage(m.Body)
+	return html.Section(html.H2(g.Text(fmt.Sprintf("%s, %d bytes", title, m.Size))),
+		g.If(headers != "", html.Pre(testID(name+"-headers"), html.Code(g.Text(headers)))),
+		g.If(m.Body != "", html.Pre(testID(name+"-body"), html.Code(g.Text(pretty(&raw))))))
+}
+
+// batchItems are the items of a $batch, which are requests of their own.
+func (v *visit) batchItems(j journal, r api.Request) (g.Node, error) {
+	if !strings.HasSuffix(strings.ToLower(r.Path), "/$batch") {
+		return nil, nil
+	}
+	p := params{"batch": r.Id.String()}
+	for name, value := range j.of {
+		p[name] = value
+	}
+	var list api.RequestList
+	if err := v.call(j.list, p, &list); err != nil {
+		return nil, err
+	}
+	return html.Section(html.H2(g.Text("Its items")), v.requestTable(j, list.Value)), nil
+}
+
+// faultOf leads to the form of a rule that lets the next request like this one fail.
+func (v *visit) faultOf(r api.Request) g.Node {
+	if v.tenant == nil || !v.may("createFault") {
+		return nil
+	}
+	p := v.ofTenant("/match/front", string(r.Front), "/match/method", r.Method, "/match/path", r.Path, "/effect/status", "503", "/schedule/times", "1")
+	return html.A(html.Class("button"), testID("createFault"), html.Href(formPath("createFault", v.at("faults"), p)), g.Text("Make a fault of this"))
+}

@@ -1,0 +1,104 @@
+package console
+
+import (
+	"fmt"
+
+	g "maragu.dev/gomponents"
+	"maragu.dev/gomponents/html"
+
+	"github.com/mocktenant/mocktenant/api"
+)
+
+func showKeys(v *visit) (screen, error) {
+	var list api.KeyList
+	if err := v.call("listKeys", v.pageParams(params{}), &list); err != nil {
+		return screen{}, err
+	}
+	rows := make([]g.Group, len(list.Value))
+	for i, k := range list.Value {
+		end := v.sure("revokeKey", "Revoke", v.Request.URL.RequestURI(), params{"keyId": k.Id.String()})
+		if k.RevokedDateTime != nil {
+			end = nil
+		}
+		rows[i] = g.Group{text(k.Name), g.Text(string(k.Role)), v.when(&k.CreatedDateTime), v.when(k.ExpiresDateTime), v.when(k.RevokedDateTime), end}
+	}
+	found := table("keys", []string{"Name", "Role", "Created", "Expires", "Revoked", ""}, rows)
+	create := v.formLink("createKey", "Create key", "button primary", nil)
+	if len(rows) == 0 {
+		found = empty("There are no keys: everybody on this machine is an owner. The first key ends that.", create)
+	}
+	return screen{title: "Keys", body: g.Group{heading("Keys", create), found, v.pager(list.NextLink)}}, nil
+}
+
+func showAudit(v *visit) (screen, error) {
+	var list api.AuditList
+	if err := v.call("listAudit", v.pageParams(params{"tenantId": v.Query("tenantId")}), &list); err != nil {
+		return screen{}, err
+	}
+	rows := make([]g.Group, len(list.Value))
+	for i, e := range list.Value {
+		tenant := html.Span(html.Class("note"), g.Text("none"))
+		if e.TenantId != nil {
+			tenant = html.A(html.Class("id"), html.Href(tenantAt(e.TenantId.String())), g.Text(e.TenantId.String()))
+		}
+		rows[i] = g.Group{
+			v.when(&e.DateTime), optional(e.KeyName), g.Text(e.Action), tenant, optional(e.Target),
+			html.Span(html.Class("badge"), html.Data("value", string(e.Outcome)), g.Text(fmt.Sprintf("%s %d", e.Outcome, e.Status))), g.Text(fmt.Sprint(e.Count)), g.Text(e.Address),
+		}
+	}
+	found := table("audit", []string{"When", "Key", "Operation", "Tenant", "Target", "Outcome", "Calls", "Address"}, rows)
+	if len(rows) == 0 {
+		found = empty("Nothing has been changed or refused yet.")
+	}
+	return screen{title: "Audit", body: g.Group{heading("Audit"), found, v.pager(list.NextLink)}}, nil
+}
+
+func showSeeds(v *visit) (screen, error) {
+	var list api.SeedList
+	if err := v.call("listSeeds", v.pageParams(params{}), &list); err != nil {
+		return screen{}, err
+	}
+	rows := make([]g.Group, len(list.Value))
+	for i, s := range list.Value {
+		of := params{"name": s.Name}
+		rows[i] = g.Group{text(s.Name), g.Text(counted(s.Counts)), optional(s.Manager), v.when(&s.CreatedDateTime), html.Div(html.Class("buttons"),
+			v.formLink("createTenant", "Make a tenant from it", "button", params{"/source/seed": s.Name}),
+			v.downloadLink("exportSeed", "Download", of), v.sure("deleteSeed", "Delete", v.Request.URL.RequestURI(), of))}
+	}
+	found := table("seeds", []string{"Name", "Contains", "Manager", "Created", ""}, rows)
+	create := v.formLink("createSeed", "Create seed", "button primary", nil)
+	if len(rows) == 0 {
+		found = empty("There are no seeds. A seed is a document from which tenants are made.", create)
+	}
+	return screen{title: "Seeds", body: g.Group{heading("Seeds", create), found, v.pager(list.NextLink)}}, nil
+}
+
+// showService shows where the service is, and where to read more.
+func showService(v *visit) (screen, error) {
+	at := v.console.service()
+	return screen{title: "Service", body: g.Group{
+		heading("Service"),
+		facts(g.Text("Microsoft Graph and authority"), code(at.HTTP), g.Text("By HTTPS"), code(at.HTTPS), g.Text("Ready"), html.A(html.Href(at.HTTP+"/readyz"), code(at.HTTP+"/readyz"))),
+		html.Ul(html.Class("links"),
+			html.Li(html.A(html.Href("/openapi.yaml"), g.Text("The contract of the administration")), g.Text(": every button here is one of its operations")),
+			html.Li(html.A(html.Href("/metrics"), g.Text("Metrics")), g.Text(", for Prometheus")),
+			html.Li(html.A(html.Href(documentation+"divergences.md"), html.Rel("noreferrer"), g.Text("The differences from Microsoft Graph"))),
+			html.Li(html.A(html.Href(documentation+"console.md"), html.Rel("noreferrer"), g.Text("About this console")))),
+	}}, nil
+}
+
+func showHelp(*visit) (screen, error) {
+	keys := []struct{ key, does string }{
+		{"/", "search"}, {"g t", "tenants"}, {"g s", "seeds"}, {"g a", "audit"}, {"?", "this page"},
+	}
+	rows := make([]g.Group, len(keys))
+	for i, k := range keys {
+		rows[i] = g.Group{html.Kbd(g.Text(k.key)), g.Text(k.does)}
+	}
+	return screen{title: "Help", body: g.Group{
+		heading("Help"),
+		table("shortcuts", []string{"Key", "Leads to"}, rows),
+		html.P(g.Text("Every page has an address that can be shared. Times are relative; point at one for its exact value.")),
+		html.P(html.A(html.Href(documentation+"console.md"), html.Rel("noreferrer"), g.Text("docs/console.md"))),
+	}}, nil
+}

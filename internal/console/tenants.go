@@ -1,0 +1,142 @@
+package console
+
+import (
+	"fmt"
+	"strings"
+
+	g "maragu.dev/gomponents"
+	"maragu.dev/gomponents/html"
+
+	"github.com/mocktenant/mocktenant/api"
+	"github.com/mocktenant/mocktenant/internal/entity"
+)
+
+func showTenants(v *visit) (screen, error) {
+	search := v.Query("search")
+	var list api.TenantList
+	if err := v.call("listTenants", v.pageParams(params{"search": search}), &list); err != nil {
+		return screen{}, err
+	}
+	rows := make([]g.Group, len(list.Value))
+	for i, t := range list.Value {
+		rows[i] = g.Group{
+			named(tenantAt(t.Id.String()), t.DisplayName, t.Id.String()), text(strings.Join(t.Domains, ", ")), v.when(&t.CreatedDateTime), v.when(t.ExpiresDateTime), optional(t.Manager),
+		}
+	}
+	found := table("tenants", []string{"Name", "Domains", "Created", "Expires", "Manager"}, rows)
+	switch {
+	case len(rows) == 0 && search != "":
+		found = empty("No tenant's name, id or domain contains “"+search+"”.", html.A(html.Class("button"), html.Href(Root+"/tenants"), g.Text("Show all")))
+	case len(rows) == 0:
+		found = empty("There are no tenants yet. Make one: it comes with a user, an application and a token.", v.formLink("createTenant", "Create tenant", "button primary", nil))
+	}
+	return screen{title: "Tenants", body: g.Group{
+		heading("Tenants", v.formLink("createTenant", "Create tenant", "button primary", nil)),
+		searchBox("Search tenants", search), found, v.pager(list.NextLink),
+	}}, nil
+}
+
+// searchBox is a search whose text is in the page's address.
+func searchBox(label, value string) g.Node {
+	return html.Form(html.Class("search"), html.Role("search"), html.Method("get"),
+		html.Input(html.Type("search"), html.Name("search"), html.Value(value), html.Aria("label", label), html.Placeholder(label), testID("search")),
+		html.Button(g.Text("Search")))
+}
+
+// showTenant is a tenant's home.
+func showTenant(v *visit) (screen, error) {
+	var counts g.Group
+	for _, t := range entity.All {
+		card, err := v.countCard(t)
+		if err != nil {
+			return screen{}, err
+		}
+		counts = append(counts, card)
+	}
+	funnel, err := v.funnel()
+	if err != nil {
+		return screen{}, err
+	}
+	recent, err := v.recentChanges()
+	if err != nil {
+		return screen{}, err
+	}
+	faults, err := v.faultCard()
+	if err != nil {
+		return screen{}, err
+	}
+	return screen{title: v.tenant.DisplayName, body: g.Group{
+		heading(v.tenant.DisplayName, html.A(html.Class("button primary"), html.Href(v.at("connect")), g.Text("Connect a client"))),
+		html.P(html.Class("note"), code(v.tenant.Id.String()), g.Text(" "+strings.Join(v.tenant.Domains, ", "))),
+		html.Div(html.Class("cards"), counts, faults, v.clockCard()),
+		funnel, recent,
+	}}, nil
+}
+
+// card is a figure of a tenant's home, and leads to more.
+func card(name, href, title string, content ...g.Node) g.Node {
+	return html.A(html.Class("card"), html.Href(href), testID("card-"+name), html.Span(html.Class("card-title"), g.Text(title)), g.Group(content))
+}
+
+// countCard says how many entities a set has.
+func (v *visit) countCard(t *entity.Type) (g.Node, error) {
+	var list api.EntityList
+	err := v.call("listEntities", v.ofTenant("entitySet", t.SetName(), "top", "100"), &list)
+	count := fmt.Sprint(len(list.Value))
+	if list.NextLink != nil {
+		count += "+"
+	}
+	return card(t.SetName(), v.at("entities", t.SetName()), words(t.SetName()), html.Strong(g.Text(count))), err
+}
+
+func (v *visit) faultCard() (g.Node, error) {
+	var list api.FaultList
+	err := v.call("listFaults", v.ofTenant(), &list)
+	return card("faults", v.at("faults"), "Faults active", html.Strong(g.Text(fmt.Sprint(len(list.Value))))), err
+}
+
+func (v *visit) clockCard() g.Node {
+	return card("clock", v.at("clock"), "Its clock", html.Strong(html.Class("small"), g.Text(v.now.UTC().Format("2006-01-02 15:04:05"))))
+}
+
+func (v *visit) recentChanges() (g.Node, error) {
+	var result api.ReportResult
+	if err := v.call("runReport", v.ofTenant("report", "recent-changes"), &result); err != nil {
+		return nil, err
+	}
+	result.Rows = result.Rows[:min(len(result.Rows), 10)]
+	if len(result.Rows) == 0 {
+		return html.Section(html.H2(g.Text("Recent changes")), empty("Nothing has changed yet. Connect a client, or create a partner here.",
+			html.A(html.Class("button"), html.Href(v.at("connect")), g.Text("Connect a client")))), nil
+	}
+	return html.Section(html.H2(g.Text("Recent changes")), v.reportTable("recent-changes", result)), nil
+}
+
+func showSettings(v *visit) (screen, error) {
+	t := v.tenant
+	back, of := v.Request.URL.RequestURI(), v.ofTenant()
+	return screen{title: "Settings", body: g.Group{
+		heading("Settings", v.formLink("updateTenant", "Edit", "button primary", of)),
+		facts(
+			g.Text("Id"), code(t.Id.String()), g.Text("Name"), text(t.DisplayName), g.Text("Domains"), lines(t.Domains),
+			g.Text("Created"), v.when(&t.CreatedDateTime), g.Text("Expires"), v.when(t.ExpiresDateTime), g.Text("Manager"), optional(t.Manager),
+			g.Text("Settings"), html.Pre(html.Code(g.Text(indented(t.Settings)))), g.Text("Quota"), html.Pre(html.Code(g.Text(indented(t.Quota)))),
+		),
+		html.H2(g.Text("State")),
+		html.P(html.Class("buttons"),
+			v.downloadLink("exportTenant", "Download as JSON", v.ofTenant("format", "json")),
+			v.downloadLink("exportTenant", "Download as YAML", v.ofTenant("format", "yaml")),
+			v.formLink("importTenant", "Replace by a document", "button", of),
+		),
+		html.Div(html.Class("buttons"), v.sure("resetTenant", "Reset to its start", back, of), v.sure("deleteTenant", "Delete tenant", Root+"/tenants", of)),
+	}}, nil
+}
+
+// downloadLink leads to a document, if the caller may read it.
+func (v *visit) downloadLink(operation, label string, p params) g.Node {
+	if !v.may(operation) {
+		return nil
+	}
+	path := formPath(operation, "", p)
+	return html.A(html.Class("button"), testID(operation), html.Download(""), html.Href(strings.Replace(path, "/form/", "/download/", 1)), g.Text(label))
+}

@@ -1,0 +1,63 @@
+package console
+
+import (
+	g "maragu.dev/gomponents"
+	"maragu.dev/gomponents/html"
+
+	"github.com/mocktenant/mocktenant/api"
+)
+
+func showUsers(v *visit) (screen, error) {
+	var list api.UserList
+	if err := v.call("listUsers", v.pageParams(v.ofTenant()), &list); err != nil {
+		return screen{}, err
+	}
+	rows := make([]g.Group, len(list.Value))
+	for i, u := range list.Value {
+		rows[i] = g.Group{
+			html.A(html.Href(v.at("users", u.Id.String())), html.Dir("auto"), g.Text(u.UserPrincipalName)),
+			text(u.DisplayName), yesNo(u.Enabled), yesNo(u.MustChangePassword), v.when(&u.CreatedDateTime),
+		}
+	}
+	found := table("users", []string{"User name", "Name", "Enabled", "Must change password", "Created"}, rows)
+	create := v.formLink("createUser", "Create user", "button primary", v.ofTenant())
+	if len(rows) == 0 {
+		found = empty("Nobody can sign in yet. Create a user; without a password, one is made.", create)
+	}
+	return screen{title: "Users", body: g.Group{heading("Users", create), found, v.pager(list.NextLink)}}, nil
+}
+
+func showUser(v *visit) (screen, error) {
+	of := v.ofTenant("userId", v.Param("userId"))
+	var u api.User
+	if err := v.call("getUser", of, &u); err != nil {
+		return screen{}, err
+	}
+	roles := make([]string, len(u.DirectoryRoles))
+	for i, role := range u.DirectoryRoles {
+		roles[i] = role.String()
+	}
+	toggle := v.switchButton("updateUser", "Disable", "/enabled", "false", of)
+	if !u.Enabled {
+		toggle = v.switchButton("updateUser", "Enable", "/enabled", "true", of)
+	}
+	return screen{title: u.UserPrincipalName, body: g.Group{
+		heading(u.DisplayName, v.formLink("updateUser", "Edit, or set password", "button primary", of)),
+		facts(
+			g.Text("User name"), text(u.UserPrincipalName), g.Text("Id"), code(u.Id.String()), g.Text("Given name"), optional(u.GivenName), g.Text("Surname"), optional(u.Surname),
+			g.Text("Enabled"), yesNo(u.Enabled), g.Text("Must change password"), yesNo(u.MustChangePassword), g.Text("Directory roles"), lines(roles), g.Text("Created"), v.when(&u.CreatedDateTime),
+		),
+		html.Div(html.Class("buttons"), toggle, v.button("revokeSignIns", "Sign out everywhere", of), v.sure("deleteUser", "Delete user", v.at("users"), of)),
+	}}, nil
+}
+
+// switchButton is a button that sets one field of what an operation updates.
+func (v *visit) switchButton(operation, label, field, value string, p params) g.Node {
+	if !v.may(operation) {
+		return nil
+	}
+	f := &form{op: contract().operations[operation], params: p, back: v.Request.URL.RequestURI()}
+	return html.Form(html.Class("inline"), html.Method("post"), html.Action(Root+"/call/"+operation), v.hidden(f),
+		html.Input(html.Type("hidden"), html.Name(field), html.Value(value)),
+		html.Button(testID(operation+"-switch"), g.Text(label)))
+}

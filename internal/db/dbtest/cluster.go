@@ -1,0 +1,121 @@
+package dbtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+)
+
+// clusterVariable names the URLs of a Citus cluster's servers, separated by spaces, the
+// coordinator first. If it is set, all tests run there. The URLs lead to a database
+// postgres on each server, with a superuser.
+const clusterVariable = "TEST_CITUS_DSN"
+
+// OnCluster reports whether the tests run on a Citus cluster.
+func OnCluster() bool { return os.Getenv(clusterVariable) != "" }
+
+// startCluster makes a database on the cluster. It returns the database's URL and a
+// function that drops it.
+func startCluster(ctx context.Context) (url string, stop func(), err error) {
+	name := "test_" + uuid.NewString()
+	stop = func() {
+		_ = onEach(context.WithoutCancel(ctx), "", "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)")
+	}
+	config, err := pgx.ParseConfig(servers()[0])
+	if err == nil {
+		err = createOnCluster(ctx, name)
+	}
+	if err != nil {
+		stop()
+		return "", nil, err
+	}
+	config.Database = name
+	return urlOf(config), stop, nil
+}
+
+func newClusterDatabase(tb testing.TB) string {
+	tb.Helper()
+	url, stop, err := startCluster(tb.Context())
+	if err != nil {
+		tb.Fatalf("make a database: %v", err)
+	}
+	tb.Cleanup(stop)
+	log := slog.New(slog.DiscardHandler)
+	pool, err := db.Open(tb.Context(), url, 0, log)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer pool.Close()
+	if err := errors.Join(db.MigrateUp(tb.Context(), pool, log), db.Distribute(tb.Context(), pool, log)); err != nil {
+		tb.Fatalf("distribute a database: %v", err)
+	}
+	return url
+}
+
+// createOnCluster makes a database with this name on every server and joins the servers to
+// a cluster.
+func createOnCluster(ctx context.Context, name string) error {
+	err := onEach(ctx, "", "SET citus.enable_create_database_propagation = off", "CREATE DATABASE "+pgx.Identifier{name}.Sanitize())
+	if err == nil {
+		err = onEach(ctx, name, "CREATE EXTENSION citus")
+	}
+	if err != nil {
+		return err
+	}
+	var join []string
+	for i, server := range servers() {
+		config, err := pgx.ParseConfig(server)
+		if err != nil {
+			return err
+		}
+		call := "citus_add_node"
+		if i == 0 {
+			call = "citus_set_coordinator_host"
+		}
+		join = append(join, fmt.Sprintf("SELECT %s('%s', %d)", call, config.Host, config.Port))
+	}
+	return on(ctx, servers()[0], name, join...)
+}
+
+func servers() []string { return strings.Fields(os.Getenv(clusterVariable)) }
+
+// onEach runs statements on every server of the cluster, in the named database, or in the
+// URL's database if the name is empty.
+func onEach(ctx context.Context, database string, statements ...string) error {
+	for _, server := range servers() {
+		if err := on(ctx, server, database, statements...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func on(ctx context.Context, server, database string, statements ...string) error {
+	config, err := pgx.ParseConfig(server)
+	if err != nil {
+		return err
+	}
+	if database != "" {
+		config.Database = database
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	for _, statement := range statements {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", statement, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+package db_test
+
+import (
+	"encoding/json"
+
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/entity"
+)
+
+// kind is everything that the tests of expressions know of one kind of properties. The
+// generator finds the names of an entity's properties, and their types, in its description.
+type kind struct {
+	// random makes a value that isn't null.
+	random func(generator, *entity.Property) entity.Value
+
+	// evaluated is such a value as evaluate computes with it; nil for a kind whose values no
+	// operator takes.
+	evaluated func(entity.Value) any
+
+	// condition writes a Boolean expression about a property of a kind whose values no operator
+	// takes, such as one with any or all; nil if expressions can't name it. The operators of such
+	// an expression are cases of evaluate.
+	condition func(g generator, p *entity.Property, depth int) string
+}
+
+// kinds are all kinds. A new one is tried, in every entity that has it, once it is here.
+var kinds = map[entity.Kind]kind{
+	entity.TextKind: {random: randomText, evaluated: textOf},
+	entity.URLKind:  {random: randomText, evaluated: textOf},
+	entity.EnumKind: {
+		random: func(g generator, p *entity.Property) entity.Value {
+			return entity.Value{Text: g.pick(p.Enum.Members...)}
+		},
+		evaluated: textOf,
+	},
+	entity.DateKind: {
+		random:    func(g generator, _ *entity.Property) entity.Value { return entity.DateValue(g.zoned()) },
+		evaluated: func(v entity.Value) any { return v.Ticks },
+	},
+	entity.BooleanKind: {
+		random:    func(g generator, _ *entity.Property) entity.Value { return entity.Value{Bool: g.IntN(2) == 0} },
+		evaluated: func(v entity.Value) any { return v.Bool },
+	},
+	entity.IntegerKind: { // small, so that no product of them is too large for an Edm.Int64
+		random:    func(g generator, _ *entity.Property) entity.Value { return entity.Value{Number: g.Int64N(19) - 9} },
+		evaluated: func(v entity.Value) any { return v.Number },
+	},
+	entity.FlagsKind: {random: func(g generator, p *entity.Property) entity.Value {
+		return entity.Value{Number: g.Int64N(1 << (len(p.Enum.Members) - 1))}
+	}},
+	entity.GUIDKind: {random: func(g generator, p *entity.Property) entity.Value { // of a few parents
+		return entity.Value{Text: uuid.UUID{15: byte(g.IntN(4))}.String()}
+	}},
+	entity.StringsKind: {random: randomTexts},
+	entity.ObjectsKind: {random: func(generator, *entity.Property) entity.Value { return entity.Value{Text: "[]"} }},
+}
+
+func randomText(g generator, _ *entity.Property) entity.Value { return entity.Value{Text: g.text()} }
+
+func randomTexts(g generator, _ *entity.Property) entity.Value {
+	texts := make([]string, g.IntN(3))
+	for i := range texts {
+		texts[i] = g.text()
+	}
+	b, err := json.Marshal(texts)
+	if err != nil {
+		panic(err) // texts can be written
+	}
+	return entity.Value{Text: string(b)}
+}
+
+func textOf(v entity.Value) any { return v.Text }

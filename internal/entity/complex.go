@@ -1,0 +1,90 @@
+package entity
+
+import "github.com/mocktenant/mocktenant/internal/odata"
+
+// Complex describes a complex type, whose values are parts of an entity.
+type Complex struct {
+	Name       string // without its namespace
+	Base       *Complex
+	Abstract   bool
+	Properties []Member   // its own, in the order of an answer
+	Derived    []*Complex // the types that may stand in its place
+}
+
+// Member is a property of a complex type: a text, or, with Object, another complex
+// value. It may be null.
+type Member struct {
+	Name     string
+	Max      int // characters of a text
+	Object   *Complex
+	Enum     []string // the members of an enumeration, which is never null; the first is the default
+	EnumName string   // without its namespace
+	Values   []int    // of the members of an enumeration, where these aren't 0, 1, …
+	BetaOnly bool
+}
+
+// EnumType is the enumeration of a member.
+func (m Member) EnumType() *odata.EnumType {
+	return &odata.EnumType{Name: Namespace + "." + m.EnumName, Members: m.Enum, Values: m.Values}
+}
+
+// TypeName is the type of a member as metadata names it, with the alias graph.
+func (m Member) TypeName() string {
+	switch {
+	case m.Enum != nil:
+		return "graph." + m.EnumName
+	case m.Object != nil:
+		return "graph." + m.Object.Name
+	}
+	return odata.String.String()
+}
+
+// Members are the properties of a type and of those that it is derived from, theirs
+// first.
+func (c *Complex) Members() []Member {
+	if c.Base == nil {
+		return c.Properties
+	}
+	return append(append([]Member(nil), c.Base.Members()...), c.Properties...)
+}
+
+// Resolve returns the type that a value names, without its namespace: c itself, or one
+// derived from it, which isn't abstract.
+func (c *Complex) Resolve(name string) (*Complex, bool) {
+	if name == c.Name {
+		return c, !c.Abstract
+	}
+	for _, d := range c.Derived {
+		if found, ok := d.Resolve(name); ok {
+			return found, true
+		}
+	}
+	return nil, false
+}
+
+// AssignmentTarget describes the groups, users or devices of an assignment.
+var AssignmentTarget = derive(&Complex{
+	Name: "deviceAndAppManagementAssignmentTarget", Abstract: true,
+	Properties: []Member{
+		{Name: "deviceAndAppManagementAssignmentFilterId", Max: maxID, BetaOnly: true},
+		{Name: "deviceAndAppManagementAssignmentFilterType", EnumName: "deviceAndAppManagementAssignmentFilterType", Enum: []string{"none", "include", "exclude"}, BetaOnly: true},
+	},
+},
+	&Complex{Name: "allDevicesAssignmentTarget"},
+	&Complex{Name: "allLicensedUsersAssignmentTarget"},
+	&Complex{Name: "configurationManagerCollectionAssignmentTarget", Properties: []Member{{Name: "collectionId", Max: maxID}}},
+	derive(&Complex{Name: "groupAssignmentTarget", Properties: []Member{{Name: "groupId", Max: maxID}}},
+		&Complex{Name: "exclusionGroupAssignmentTarget"}),
+)
+
+// maxID bounds an id that is a text, in characters. The limit is ours: no source names one.
+const maxID = 256
+
+// derive makes types derived from a base and returns the base.
+func derive(base *Complex, derived ...*Complex) *Complex {
+	for _, d := range derived {
+		d.Base = base
+	}
+	base.Derived = derived
+	return base
+}

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mocktenant/mocktenant/internal/entity"
+)
+
+// source fills the templates.
+type source struct {
+	*entity.Type
+	Properties []property
+	One, Many  string // Go's names of a row and of the set
+	Scope      string // of a statement of many calls: OfTenant, or "" for any tenants
+
+	// Promised are the columns of published reporting views.
+	Promised map[string][]string
+}
+
+// OfTenant is the source of the statements of many calls of one tenant.
+func (s source) OfTenant() source { s.Scope = "OfTenant"; return s }
+
+// Tenants says which calls share a statement.
+func (s source) Tenants() string {
+	if s.Scope != "" {
+		return "of one tenant"
+	}
+	return "of any tenants"
+}
+
+// property is a property with what SQL and Go make of it.
+type property struct {
+	entity.Property
+	Index     int
+	TextIndex int  // among the texts
+	Moved     bool // an action sets it
+}
+
+func newSource(t *entity.Type) source {
+	s := source{Type: t, One: upperFirst(t.Name), Many: upperFirst(t.SetName())}
+	for i, p := range t.Properties {
+		s.Properties = append(s.Properties, property{Property: p, Index: i, TextIndex: s.Texts()})
+	}
+	for _, i := range t.Moved() {
+		s.Properties[i].Moved = true
+	}
+	return s
+}
+
+// Var is Go's name of the set in package db.
+func (s source) Var() string { return lowerFirst(s.Many) }
+
+// Columns are those of all properties.
+func (s source) Columns() (columns []string) {
+	for _, p := range s.Properties {
+		columns = append(columns, p.Columns()...)
+	}
+	return columns
+}
+
+// Cols lists all columns of properties, each after a prefix.
+func (s source) Cols(prefix string) string {
+	return prefix + strings.Join(s.Columns(), ", "+prefix)
+}
+
+// AsObject builds what the history keeps of a row.
+func (s source) AsObject(prefix string) string {
+	var pairs []string
+	for _, c := range append(s.Columns(), "created_at", "created_by") {
+		pairs = append(pairs, fmt.Sprintf("'%s', %s%s", c, prefix, c))
+	}
+	return "jsonb_build_object(" + strings.Join(pairs, ", ") + ")"
+}
+
+// IsCounted reports whether keys are numbers.
+func (s source) IsCounted() bool { return s.Keys == entity.CounterKeys }
+
+// HasActions reports whether the entity has any action.
+func (s source) HasActions() bool { return len(s.Actions) > 0 }
+
+// HasState reports whether actions move a property.
+func (s source) HasState() bool { return s.State != "" }
+
+// IsParent reports whether the entity contains others.
+func (s source) IsParent() bool { return len(s.Children()) > 0 }
+
+// ParentColumn is the column of the key of the entity that contains this one; "" without any.
+func (s source) ParentColumn() string {
+	if s.Parent == nil {
+		return ""
+	}
+	return s.Properties[s.Index(s.ParentID)].Column
+}
+
+// StateProperty is the one that actions move.
+func (s source) StateProperty() property { return s.Properties[s.Index(s.State)] }
+
+// Width is how many columns a row has.
+func (s source) Width() int { return len(s.Columns()) + 5 }
+
+// Texts are the properties that a row holds as pointers to texts.
+func (s source) Texts() (n int) {
+	for _, p := range s.Properties {
+		if p.IsText() && p.Nullable {
+			n++
+		}
+	}
+	return n
+}
+
+// IsText reports whether the property is kept as a nullable text.
+func (p property) IsText() bool { return p.Kind == entity.TextKind || p.Kind == entity.URLKind }
+
+// IsDate, IsEnum, IsBoolean, IsInteger, IsGUID and IsJSON tell the kinds apart in templates.
+func (p property) IsDate() bool    { return p.Kind == entity.DateKind }
+func (p property) IsEnum() bool    { return p.Kind == entity.EnumKind }
+func (p property) IsBoolean() bool { return p.Kind == entity.BooleanKind }
+func (p property) IsInteger() bool { return p.Kind == entity.IntegerKind || p.Kind == entity.FlagsKind }
+func (p property) IsGUID() bool    { return p.Kind == entity.GUIDKind }
+func (p property) IsJSON() bool    { return p.IsCollection() }
+
+// Has reports whether arrays carry beside the value whether there is one.
+func (p property) Has() bool { return p.Nullable && !p.IsJSON() }
+
+// Go is Go's name of the property's column, as sqlc makes it; of a date, of both
+// without their endings.
+func (p property) Go() string { return camel(p.Column) }
+
+// EnumGo is Go's name of the enum type, as sqlc makes it.
+func (p property) EnumGo() string { return camel(p.EnumSQL) }
+
+// Unnest reads the arrays of a property in a statement of many.
+func (p property) Unnest(set bool) string {
+	var parts []string
+	if set {
+		parts = append(parts, fmt.Sprintf("unnest(@set_%s::boolean[]) AS set_%[1]s", p.Column))
+	}
+	if p.Has() {
+		parts = append(parts, fmt.Sprintf("unnest(@has_%s::boolean[]) AS has_%[1]s", p.Column))
+	}
+	switch p.Kind {
+	case entity.EnumKind:
+		parts = append(parts, fmt.Sprintf("nullif(unnest(@%s::text[]), '')::%s AS %[1]s", p.Column, p.EnumSQL))
+	case entity.ObjectsKind, entity.StringsKind:
+		parts = append(parts, fmt.Sprintf("nullif(unnest(@%s::text[]), '')::jsonb AS %[1]s", p.Column))
+	case entity.GUIDKind:
+		parts = append(parts, fmt.Sprintf("unnest(@%s::uuid[]) AS %[1]s", p.Column))
+	case entity.IntegerKind, entity.FlagsKind:
+		parts = append(parts, fmt.Sprintf("unnest(@%s::bigint[]) AS %[1]s", p.Column))
+	case entity.DateKind:
+		parts = append(parts, fmt.Sprintf("unnest(@%s_ticks::bigint[]) AS %[1]s_ticks", p.Column), fmt.Sprintf("unnest(@%s_offset::smallint[]) AS %[1]s_offset", p.Column))
+	case entity.BooleanKind:
+		parts = append(parts, fmt.Sprintf("unnest(@%s::boolean[]) AS %[1]s", p.Column))
+	default:
+		parts = append(parts, fmt.Sprintf("unnest(@%s::text[]) AS %[1]s", p.Column))
+	}
+	return strings.Join(parts, ",\n        ")
+}
+
+// Read are the values of the property's columns in a row of arrays.
+func (p property) Read(from string) string {
+	var parts []string
+	for _, c := range p.Columns() {
+		if p.Has() {
+			parts = append(parts, fmt.Sprintf("CASE WHEN %shas_%s THEN %[1]s%[3]s END", from, p.Column, c))
+		} else {
+			parts = append(parts, from+c)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Params are the values of a new entity's columns. JSON goes as a text: without a prepared
+// statement, pgx would send bytes as bytea.
+func (s source) Params() string {
+	var all []string
+	for _, p := range s.Properties {
+		for _, c := range p.Columns() {
+			all = append(all, p.param(c))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// param is the parameter of a column.
+func (p property) param(column string) string {
+	value := "@" + column
+	switch {
+	case p.Nullable:
+		value = "sqlc.narg('" + column + "')"
+	case p.IsJSON(): // sqlc can't replace @ before two casts
+		value = "sqlc.arg('" + column + "')"
+	}
+	if p.IsJSON() {
+		value += "::text::jsonb"
+	}
+	return value
+}
+
+// SetOne assigns the columns in an update of one entity.
+func (p property) SetOne() string {
+	var parts []string
+	for i, c := range p.Columns() {
+		set, value := "@set_"+p.Column, p.param(c)
+		if i == 0 {
+			set += "::boolean"
+		}
+		parts = append(parts, fmt.Sprintf("%s = CASE WHEN %s THEN %s ELSE p.%[1]s END", c, set, value))
+	}
+	return strings.Join(parts, ",\n    ")
+}
+
+// SetMany assigns the columns in an update of many.
+func (p property) SetMany(from string) string {
+	var parts []string
+	for _, c := range p.Columns() {
+		when := ""
+		if p.Has() {
+			when = fmt.Sprintf(" WHEN NOT %shas_%s THEN NULL", from, p.Column)
+		}
+		parts = append(parts, fmt.Sprintf("%s = CASE WHEN NOT %sset_%s THEN p.%[1]s%[4]s ELSE %[2]s%[1]s END", c, from, p.Column, when))
+	}
+	return strings.Join(parts, ",\n    ")
+}
+
+func camel(name string) string {
+	var b strings.Builder
+	for part := range strings.SplitSeq(name, "_") {
+		if part == "id" {
+			b.WriteString("ID")
+		} else {
+			b.WriteString(upperFirst(part))
+		}
+	}
+	return b.String()
+}
+
+func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
+
+// SetMoved assigns the columns in an action on many, from what "moved" selects.
+func (p property) SetMoved() string {
+	var parts []string
+	for _, c := range p.Columns() {
+		when := ""
+		if p.Has() {
+			when = fmt.Sprintf(" WHEN NOT b.has_%s THEN NULL", p.Column)
+		}
+		parts = append(parts, fmt.Sprintf("%s = CASE WHEN NOT b.set_%s THEN p.%[1]s%[3]s ELSE b.to_%[1]s END", c, p.Column, when))
+	}
+	return strings.Join(parts, ",\n        ")
+}

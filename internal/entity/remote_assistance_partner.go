@@ -1,0 +1,57 @@
+package entity
+
+import "time"
+
+// RemoteAssistancePartner is a service that helps users of devices remotely.
+// https://learn.microsoft.com/graph/api/resources/intune-remoteassistance-remoteassistancepartner
+var RemoteAssistancePartner = Type{
+	Name:        "remoteAssistancePartner",
+	Set:         "deviceManagement/remoteAssistancePartners",
+	Table:       "remote_assistance_partners",
+	Noun:        "remote assistance partner",
+	Service:     "microsoft.management.services.api.remoteAssistancePartner",
+	Gateway:     "RemoteAssistance",
+	Description: "A service that helps users of devices remotely.",
+	Typed:       true,
+	Gathered:    true,
+	Read:        readers(serviceConfig),
+	Write:       writers(serviceConfig),
+	Properties: []Property{
+		Text("displayName", "display_name", 1024).Doc("The name that is shown."),
+		URL("onboardingUrl", "onboarding_url", 2048).Doc("Where an administrator begins the onboarding: an absolute http or https URL."),
+		Enum("onboardingStatus", "onboarding_status", "remoteAssistanceOnboardingStatus", "onboarding_status", "notOnboarded", "onboarding", "onboarded").
+			Doc("How far the onboarding got."),
+		Date("lastConnectionDateTime", "last_connection").Doc("When the partner last connected."),
+		Date("onboardingRequestExpiryDateTime", "request_expiry").Beta().Doc("Until when the partner may confirm the onboarding."),
+	},
+	State: "onboardingStatus",
+	Actions: []Action{
+		{
+			Name: "beginOnboarding", Change: "beginOnboarding", From: []string{"notOnboarded"},
+			// The period is ours: no source names one.
+			To:      map[string]Setting{"onboardingStatus": member("onboarding"), "onboardingRequestExpiryDateTime": in(7 * 24 * time.Hour)},
+			Refused: []string{"onboarded"},
+			Refusal: "The remote assistance partner is onboarded already. Disconnect it before it begins onboarding again",
+		},
+		{
+			Name: "disconnect", Change: "disconnect", From: []string{"onboarding", "onboarded"},
+			To: map[string]Setting{"onboardingStatus": member("notOnboarded"), "onboardingRequestExpiryDateTime": never},
+		},
+		{
+			Name: "confirm", Change: "confirmOnboarding", ByPartner: true, From: []string{"onboarding"},
+			To: map[string]Setting{"onboardingStatus": member("onboarded"), "onboardingRequestExpiryDateTime": never},
+		},
+		{
+			Name: "refuse", Change: "refuseOnboarding", ByPartner: true, From: []string{"onboarding"},
+			To: map[string]Setting{"onboardingStatus": member("notOnboarded"), "onboardingRequestExpiryDateTime": never},
+		},
+		{
+			Name: "expire", Change: "expireOnboarding", ByPartner: true, From: []string{"onboarding"},
+			To: map[string]Setting{"onboardingStatus": member("notOnboarded"), "onboardingRequestExpiryDateTime": in(0)},
+		},
+		{
+			Name: "heartbeat", Change: "heartbeat", ByPartner: true, From: []string{"onboarded"},
+			To: map[string]Setting{"onboardingStatus": member("onboarded"), "lastConnectionDateTime": in(0)},
+		},
+	},
+}

@@ -1,0 +1,431 @@
+package graph_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mocktenant/mocktenant/internal/entity"
+)
+
+// entityClient calls one set in one version.
+type entityClient struct {
+	*client
+	entity *entity.Type
+	beta   bool
+	within string // the path of the parent of what another entity contains
+}
+
+// everyEntity runs a test for each entity in each version.
+func everyEntity(t *testing.T, test func(entityClient)) {
+	t.Helper()
+	for _, e := range entity.All {
+		for _, beta := range []bool{false, true} {
+			if e.BetaOnly && !beta || e.Singleton {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s beta=%t", e.Name, beta), func(t *testing.T) {
+				t.Parallel()
+				c := entityClient{client: setup(t), entity: e, beta: beta}
+				if e.Parent != nil {
+					c.within = e.Parent.Set + "/" + decode[partner](c.client, c.want(201, c.do("POST", "/beta/"+e.Parent.Set, `{}`))).ID + "/"
+				}
+				test(c)
+			})
+		}
+	}
+}
+
+func (c entityClient) path() string {
+	if c.beta {
+		return "/beta/" + c.within + c.entity.Set
+	}
+	return "/v1.0/" + c.within + c.entity.Set
+}
+
+// properties returns the properties of the version.
+func (c entityClient) properties() (all []entity.Property) {
+	for _, p := range c.entity.Properties {
+		if p.In(c.beta) {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// body returns a body with the nth sample of every property that a client may set.
+func (c entityClient) body(n int) map[string]any {
+	body := map[string]any{}
+	for _, p := range c.properties() {
+		if !p.ReadOnly {
+			body[p.Name] = sample(p, n)
+		}
+	}
+	if c.entity.KeyPart != "" { // doesn't change
+		body[c.entity.KeyPart] = "zh-tw"
+	}
+	if c.entity.Chosen != "" && n > 1 { // can't be taken back
+		body[c.entity.Chosen] = true
+	}
+	return body
+}
+
+// least is the least body that a create takes.
+func (c entityClient) least() string {
+	if c.entity.KeyPart != "" {
+		return fmt.Sprintf(`{%q:"en-us"}`, c.entity.KeyPart)
+	}
+	return `{}`
+}
+
+// sample is the nth value of a property, as JSON has it.
+func sample(p entity.Property, n int) any {
+	switch p.Kind {
+	case entity.URLKind:
+		return fmt.Sprintf("https://example.com/%d", n)
+	case entity.EnumKind:
+		return p.Enum.Members[n%len(p.Enum.Members)]
+	case entity.DateKind:
+		return fmt.Sprintf("2016-12-%02dT23:58:36.6670033-08:00", 1+n)
+	case entity.BooleanKind:
+		return n%2 == 1
+	case entity.IntegerKind:
+		return float64(10 + n)
+	case entity.FlagsKind:
+		return p.Enum.FlagNames(int64(n))
+	case entity.StringsKind:
+		return []any{fmt.Sprintf("text %d", n), "O'Neil"}
+	case entity.ObjectsKind:
+		return sampleObjects(p.Object, n)
+	}
+	return fmt.Sprintf("text %d", n)
+}
+
+// sampleObjects returns a collection with one value of each type that it may have.
+func sampleObjects(c *entity.Complex, n int) []any {
+	all := []any{}
+	for _, m := range c.Properties {
+		for _, target := range concrete(m.Object) {
+			value := map[string]any{"@odata.type": "#microsoft.graph." + target.Name}
+			for _, own := range target.Members() {
+				if own.Enum == nil && !own.BetaOnly {
+					value[own.Name] = fmt.Sprintf("id %d", n)
+				}
+			}
+			all = append(all, map[string]any{m.Name: value})
+		}
+	}
+	return all
+}
+
+// concrete lists the types that values of a type may have.
+func concrete(c *entity.Complex) (all []*entity.Complex) {
+	if !c.Abstract {
+		all = append(all, c)
+	}
+	for _, d := range c.Derived {
+		all = append(all, concrete(d)...)
+	}
+	return all
+}
+
+func text(t testing.TB, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// wantValues fails the test unless an answer has exactly the values of a body.
+func (c entityClient) wantValues(a answer, body map[string]any) {
+	c.Helper()
+	got := decode[map[string]any](c.client, a)
+	delete(got, "@odata.context")
+	delete(got, "@odata.type")
+	delete(got, "id")
+	for _, p := range c.properties() {
+		if _, named := body[p.Name]; p.ReadOnly && !named {
+			delete(got, p.Name)
+		}
+	}
+	if len(got) != len(body) {
+		c.Errorf("the answer has %q, want %q", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(body)))
+	}
+	for name, want := range body {
+		if text := comparable(c, got[name]); text != comparable(c, want) {
+			c.Errorf("%s is %s, want %s", name, text, comparable(c, want))
+		}
+	}
+}
+
+// comparable returns a value without the members of complex values that only beta has.
+func comparable(t testing.TB, v any) string {
+	t.Helper()
+	if list, ok := v.([]any); ok {
+		for _, item := range list {
+			object, _ := item.(map[string]any)
+			if target, ok := object["target"].(map[string]any); ok {
+				delete(target, "deviceAndAppManagementAssignmentFilterId")
+				delete(target, "deviceAndAppManagementAssignmentFilterType")
+			}
+		}
+	}
+	return text(t, v)
+}
+
+// Every entity has the life cycle of Graph's pages: it is created, read, listed, counted,
+// filtered and ordered by each of its properties, updated, acted on and deleted.
+func TestLifeCycle(t *testing.T) {
+	t.Parallel()
+	everyEntity(t, func(c entityClient) {
+		first := c.want(201, c.do("POST", c.path(), text(c, c.body(1))))
+		c.wantValues(first, c.body(1))
+		id := decode[struct{ ID string }](c.client, first).ID
+		defaults := c.want(201, c.do("POST", c.path(), c.least()))
+		item := c.path() + "/" + id
+		c.wantValues(c.want(200, c.do("GET", item, "")), c.body(1))
+		if n := c.do("GET", c.path()+"/$count", "").body; n != "2" {
+			c.Errorf("count %s", n)
+		}
+		for _, p := range c.properties() {
+			c.checkProperty(p, id)
+		}
+		c.wantValues(c.want(200, c.do("PATCH", item, text(c, c.body(2)))), c.body(2))
+		c.checkDefaults(defaults)
+		c.checkActions(item)
+		c.want(204, c.do("DELETE", item, ""))
+		c.want(404, c.do("GET", item, ""))
+		c.want(404, c.do("PATCH", item, `{}`))
+		c.want(404, c.do("DELETE", item, ""))
+	})
+}
+
+// checkProperty reads a property alone, selects it, filters and orders by it.
+func (c entityClient) checkProperty(p entity.Property, id string) {
+	c.Helper()
+	if !p.ReadOnly {
+		got := decode[struct{ Value any }](c.client, c.want(200, c.do("GET", c.path()+"/"+id+"/"+p.Name, "")))
+		if want := comparable(c, c.body(1)[p.Name]); comparable(c, got.Value) != want {
+			c.Errorf("%s is %v, want %s", p.Name, got.Value, want)
+		}
+	}
+	selected := decode[map[string]any](c.client, c.want(200, c.do("GET", c.path()+"/"+id+"?$select="+p.Name, "")))
+	if _, ok := selected[p.Name]; !ok || selected["id"] != nil {
+		c.Errorf("selected: %v", selected)
+	}
+	if _, known := p.EDM(); !known {
+		c.want(400, c.do("GET", c.path()+"?$orderby="+p.Name, ""))
+		return
+	}
+	if p.ReadOnly {
+		c.want(200, c.do("GET", c.path()+"?$orderby="+p.Name+"%20desc", ""))
+		return
+	}
+	c.checkOrder(p, id)
+	literal := strings.ReplaceAll(fmt.Sprint(c.body(1)[p.Name]), "'", "''")
+	if p.Kind == entity.TextKind || p.Kind == entity.URLKind || p.Kind == entity.EnumKind {
+		literal = "'" + literal + "'"
+	}
+	found := decode[struct{ Value []struct{ ID string } }](c.client, c.want(200, c.do("GET", c.path()+"?$filter="+url.QueryEscape(p.Name+" eq "+literal), "")))
+	if len(found.Value) != 1 || found.Value[0].ID != id {
+		c.Errorf("%s eq %s finds %v, want %s", p.Name, literal, found.Value, id)
+	}
+}
+
+// checkOrder orders by a property the entity of samples and one of defaults, which are less,
+// except an enumeration's that begins with another member.
+func (c entityClient) checkOrder(p entity.Property, id string) {
+	c.Helper()
+	ids := func(direction string) (all []string) {
+		list := c.want(200, c.do("GET", c.path()+"?$orderby="+p.Name+"%20"+direction, ""))
+		for _, item := range decode[struct{ Value []struct{ ID string } }](c.client, list).Value {
+			all = append(all, item.ID)
+		}
+		return all
+	}
+	ascending, descending := ids("asc"), ids("desc")
+	if slices.Reverse(ascending); !slices.Equal(ascending, descending) || len(descending) == 0 {
+		c.Errorf("%s: descending %q, ascending backwards %q", p.Name, descending, ascending)
+	} else if p.Initial.Text == "" && descending[0] != id {
+		c.Errorf("%s: the greatest is %s, want %s", p.Name, descending[0], id)
+	}
+}
+
+// checkDefaults checks an entity whose body named nothing.
+func (c entityClient) checkDefaults(a answer) {
+	c.Helper()
+	got := decode[map[string]any](c.client, a)
+	for _, p := range c.properties() {
+		var want any
+		switch {
+		case p.Nullable:
+		case p.Name == c.entity.KeyPart:
+			want = "en-us"
+		case p.Kind == entity.EnumKind:
+			want = p.Default().Text
+		case p.Kind == entity.FlagsKind:
+			want = p.Enum.Members[0]
+		case p.Kind == entity.DateKind:
+			want = "0001-01-01T00:00:00Z"
+		case p.Kind == entity.BooleanKind:
+			want = false
+		case p.Kind == entity.TextKind:
+			want = ""
+		case p.Kind == entity.IntegerKind:
+			want = float64(p.Initial.Number)
+		case p.Kind == entity.StringsKind:
+			_ = json.Unmarshal([]byte(p.Initial.Text), &want)
+		}
+		if p.Stamped {
+			if stamp, _ := got[p.Name].(string); !strings.HasSuffix(stamp, "Z") || strings.HasPrefix(stamp, "0001") {
+				c.Errorf("%s is stamped with %v", p.Name, got[p.Name])
+			}
+			continue
+		}
+		if text(c, got[p.Name]) != text(c, want) {
+			c.Errorf("%s is %v by default, want %v", p.Name, got[p.Name], want)
+		}
+	}
+}
+
+// checkActions runs each action that is part of Graph, from a state in which it has an
+// effect. It checks that the other actions are refused.
+func (c entityClient) checkActions(item string) {
+	c.Helper()
+	for _, a := range c.entity.Actions {
+		path := item + "/" + a.Name
+		if a.ByPartner {
+			c.want(400, c.do("POST", path, ""))
+			continue
+		}
+		if c.entity.State == "" { // it changes nothing that can be read
+			c.want(204, c.do("POST", path, ""))
+			continue
+		}
+		c.want(200, c.do("PATCH", item, fmt.Sprintf(`{%q:%q}`, c.entity.State, a.States(c.entity)[0])))
+		c.want(204, c.do("POST", path, ""))
+		state := decode[map[string]any](c.client, c.do("GET", item, ""))[c.entity.State]
+		if want := a.To[c.entity.State].Value.Text; state != want {
+			c.Errorf("after %s it is %v, want %s", a.Name, state, want)
+		}
+		c.want(404, c.do("POST", c.path()+"/00000000-0000-0000-0000-000000000001/"+a.Name, ""))
+	}
+}
+
+// Every invalid value of every property is refused by name, in a create and in an update,
+// and changes nothing.
+func TestBadValues(t *testing.T) {
+	t.Parallel()
+	everyEntity(t, func(c entityClient) {
+		made := c.want(201, c.do("POST", c.path(), text(c, c.body(1))))
+		item := c.path() + "/" + decode[struct{ ID string }](c.client, made).ID
+		refused := func(name, value string) {
+			body := fmt.Sprintf(`{%q:%s}`, name, value)
+			for method, path := range map[string]string{"POST": c.path(), "PATCH": item} {
+				got := decode[errorDocument](c.client, c.want(http.StatusBadRequest, c.do(method, path, body))).Error
+				if got.Code != "ModelValidationFailure" || got.Target == "" {
+					c.Errorf("%s %.80s: %+v", method, body, got)
+				}
+			}
+		}
+		for _, p := range c.entity.Properties {
+			if !p.In(c.beta) {
+				refused(p.Name, text(c, sample(p, 1)))
+				continue
+			}
+			for _, bad := range badValues(p) {
+				refused(p.Name, bad)
+			}
+		}
+		refused("unknown", "1")
+		refused("@odata.type", `"#microsoft.graph.user"`)
+		c.wantValues(c.want(200, c.do("GET", item, "")), c.body(1))
+	})
+}
+
+// badValues returns values that a property can't have.
+func badValues(p entity.Property) (bad []string) {
+	bad = []string{`{"a":1}`, `7.5`}
+	if !p.Nullable && p.Kind != entity.StringsKind {
+		bad = append(bad, `null`)
+	}
+	switch p.Kind {
+	case entity.TextKind:
+		bad = append(bad, `true`, `[]`, `"\u0000"`, `"`+strings.Repeat("x", p.Max+1)+`"`)
+	case entity.URLKind:
+		bad = append(bad, `"no url"`, `"ftp://example.com"`, `"https://example.com/`+strings.Repeat("x", p.Max)+`"`)
+	case entity.EnumKind:
+		bad = append(bad, `""`, `"nothing"`, `[]`)
+	case entity.FlagsKind:
+		bad = append(bad, `""`, `"nothing"`, `"`+p.Enum.Members[1]+`,nothing"`, `"`+p.Enum.Members[1]+`,"`, `1`, `[]`)
+	case entity.DateKind:
+		bad = append(bad, `""`, `"yesterday"`, `"2016-13-01T00:00:00Z"`, `"10000-01-01T00:00:00Z"`)
+	case entity.BooleanKind:
+		bad = append(bad, `"true"`, `1`)
+	case entity.IntegerKind:
+		bad = append(bad, `"1"`, `1.5`, `1e1`, `2147483648`, `-2147483649`, `true`, `[]`)
+	case entity.StringsKind:
+		bad = append(bad, `"x"`, `[1]`, `[null]`, `[[]]`, `[{}]`, `["\u0000"]`, `["`+strings.Repeat("x", p.Max+1)+`"]`, `[`+strings.Repeat(`"x",`, 10_000)+`"x"]`)
+	case entity.ObjectsKind:
+		bad = append(bad, `"x"`, `[1]`, `[{"unknown":1}]`, `[{"target":{}}]`, `[{"target":{"@odata.type":"#microsoft.graph.user"}}]`,
+			`[{"target":{"@odata.type":"#microsoft.graph.groupAssignmentTarget","groupId":7}}]`,
+			`[{"target":{"@odata.type":"#microsoft.graph.groupAssignmentTarget","collectionId":"x"}}]`,
+			`[{"target":{"@odata.type":"#microsoft.graph.scopeTagGroupAssignmentTarget"}}]`,
+			`[`+strings.Repeat(`{},`, 1000)+`{}]`)
+	}
+	return bad
+}
+
+// The request on Graph's page for device management partners gets the page's answer, except
+// for types that follow from the context (docs/divergences.md).
+func TestDeviceManagementPartnerExample(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	shown := map[string]string{
+		"lastHeartbeatDateTime": `"2016-12-31T23:59:37.9174975-08:00"`,
+		"partnerState":          `"unavailable"`,
+		"partnerAppType":        `"singleTenantApp"`,
+		"singleTenantAppId":     `"Single Tenant App Id value"`,
+		"displayName":           `"Display Name value"`,
+		"isConfigured":          `true`,
+		"whenPartnerDevicesWillBeRemovedDateTime":              `"2016-12-31T23:56:38.2655023-08:00"`,
+		"whenPartnerDevicesWillBeMarkedAsNonCompliantDateTime": `"2016-12-31T23:58:42.2131231-08:00"`,
+		"groupsRequiringPartnerEnrollment":                     `[{"@odata.type":"microsoft.graph.deviceManagementPartnerAssignment","target":{"@odata.type":"microsoft.graph.configurationManagerCollectionAssignmentTarget","collectionId":"Collection Id value"}}]`,
+	}
+	a := c.want(201, c.do("POST", "/v1.0/deviceManagement/deviceManagementPartners", `{"@odata.type":"#microsoft.graph.deviceManagementPartner",`+documented(&entity.DeviceManagementPartner, shown)+`}`))
+	shown["groupsRequiringPartnerEnrollment"] = `[{"target":{"@odata.type":"#microsoft.graph.configurationManagerCollectionAssignmentTarget","collectionId":"Collection Id value"}}]`
+	want := `{"@odata.context":"` + c.server.URL() + `/v1.0/$metadata#deviceManagement/deviceManagementPartners/$entity","id":"` + decode[struct{ ID string }](c, a).ID + `",` + documented(&entity.DeviceManagementPartner, shown) + `}`
+	if a.body != want {
+		t.Errorf("got  %s\nwant %s", a.body, want)
+	}
+	beta := c.do("GET", "/beta/deviceManagement/deviceManagementPartners/"+decode[struct{ ID string }](c, a).ID+"/groupsRequiringPartnerEnrollment", "", "Accept", "application/json;odata.metadata=none")
+	if want := `{"value":[{"target":{"deviceAndAppManagementAssignmentFilterId":null,"deviceAndAppManagementAssignmentFilterType":"none","collectionId":"Collection Id value"}}]}`; beta.body != want {
+		t.Errorf("in beta %s\nwant %s", beta.body, want)
+	}
+}
+
+// Each set has its own permissions: a token with a read permission reads, one with a write
+// permission writes, and any other does neither.
+func TestPermissionsOfSets(t *testing.T) {
+	t.Parallel()
+	everyEntity(t, func(c entityClient) {
+		families := []string{"DeviceManagementServiceConfig", "DeviceManagementConfiguration", "DeviceManagementApps", "DeviceManagementRBAC", "DeviceManagementManagedDevices"}
+		for _, family := range families {
+			for _, scope := range []string{family + ".Read.All", family + ".ReadWrite.All"} {
+				as := "Bearer " + c.issue(c.userToken(scope))
+				status := map[bool]int{true: 200, false: 403}[slices.Contains(c.entity.Read, scope)]
+				c.want(status, c.do("GET", c.path(), "", "Authorization", as))
+				status = map[bool]int{true: 201, false: 403}[slices.Contains(c.entity.Write, scope)]
+				c.want(status, c.do("POST", c.path(), fmt.Sprintf(`{%q:"%s"}`, cmp.Or(c.entity.KeyPart, "@odata.id"), scope), "Authorization", as))
+			}
+		}
+	})
+}

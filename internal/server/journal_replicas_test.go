@@ -1,0 +1,164 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/api"
+	"github.com/mocktenant/mocktenant/internal/server"
+)
+
+// Requests to a tenant's authority are in its journal, with or without a token, however the
+// path names it; those that name no tenant are the owner's.
+func TestJournalOfAuthorities(t *testing.T) {
+	t.Parallel()
+	d := journaled(t, server.Config{})
+	id := server.DemoTenantID.String()
+	tenant := want[api.Tenant](d, "GET", "", "", 200)
+	for _, tt := range []struct {
+		method, path, token string
+		owners              bool
+	}{
+		{method: "GET", path: "/" + id + "/v2.0/.well-known/openid-configuration"},
+		{method: "GET", path: "/" + strings.ToUpper(id) + "/discovery/v2.0/keys"},
+		{method: "GET", path: "/" + tenant.Domains[0] + "/v2.0/.well-known/openid-configuration"},
+		{method: "POST", path: "/" + tenant.Domains[0] + "/oauth2/v2.0/token"},
+		{method: "PUT", path: "/" + id + "/oauth2/v2.0/token"},
+		{method: "GET", path: "/" + id + "/oauth2/v2.0/authorize?client_id=x"},
+		{method: "GET", path: "/" + id + "/oauth2/v2.0/logout"},
+		{method: "GET", path: "/v1.0", token: d.token},
+		{method: "GET", path: "/v1.0/no/such/path", token: d.token},
+		{method: "GET", path: "/v1.0", owners: true},
+		{method: "GET", path: "/v1.0/no/such/path", owners: true},
+		{method: "GET", path: partners, token: "nonsense", owners: true},
+		{method: "GET", path: "/" + uuid.NewString() + "/v2.0/.well-known/openid-configuration", owners: true},
+		{method: "GET", path: "/nobody.example/oauth2/v2.0/authorize", owners: true},
+		{method: "GET", path: "/common/discovery/v2.0/keys", owners: true},
+		{method: "POST", path: "/organizations/oauth2/v2.0/token", owners: true},
+	} {
+		d.administer("DELETE", "/requests", "")
+		call(t, tt.method, d.URL()+tt.path, tt.token, "")
+		path, _, _ := strings.Cut(tt.path, "?")
+		got := d.requests("")
+		if tt.owners {
+			if len(got.Value) != 0 {
+				t.Errorf("%s %s is the tenant's: %+v", tt.method, tt.path, got.Value)
+			}
+			w := administer(t, d.Server, "/v1/requests?order=newest&top=1")
+			if !strings.Contains(w.Body.String(), `"path":"`+path+`"`) {
+				t.Errorf("%s %s isn't the owner's: %s", tt.method, tt.path, w.Body)
+			}
+			continue
+		}
+		if len(got.Value) != 1 || got.Value[0].Method != tt.method || !strings.EqualFold(got.Value[0].Path, path) {
+			t.Errorf("%s %s isn't the tenant's: %+v", tt.method, tt.path, got.Value)
+		}
+	}
+}
+
+// The journal has the times of the tenant's clock, also of requests that are refused.
+func TestJournalFollowsTheClock(t *testing.T) {
+	t.Parallel()
+	d := journaled(t, server.Config{})
+	then := time.Date(2031, 5, 6, 7, 8, 9, 0, time.UTC)
+	d.setClock(`{"now":"` + then.Format(time.RFC3339) + `","rate":0}`)
+	old := d.token
+	d.token = d.signIn()
+	d.administer("DELETE", "/requests", "")
+	call(t, "GET", d.URL()+partners, old, "") // which has expired
+	call(t, "GET", d.URL()+"/v1.0", d.token, "")
+	call(t, "POST", d.URL()+"/v1.0/$batch", d.token, `{"requests":[{"id":"1","method":"GET","url":"/"},{"id":"2","method":"GET","url":"/%zz"},{"id":"3","method":"GET","url":"/me","dependsOn":["2"]}]}`)
+	call(t, "POST", d.URL()+"/"+server.DemoTenantID.String()+"/oauth2/v2.0/token", "", `{}`)
+	call(t, "PUT", d.URL()+"/"+server.DemoTenantID.String()+"/oauth2/v2.0/token", "", "")
+	got := d.requests("").Value
+	if len(got) != 8 {
+		t.Errorf("%d entries", len(got))
+	}
+	for _, r := range got {
+		if !r.DateTime.Equal(then) {
+			t.Errorf("%s: %v", line(r), r.DateTime)
+		}
+		if date := r.Response.Headers["Date"]; date != then.Format(http.TimeFormat) && r.Front == api.RequestFrontGraph {
+			t.Errorf("%s: Date %q", line(r), date)
+		}
+		if strings.Contains(r.Response.Body, `"date":"`) && !strings.Contains(r.Response.Body, `"date":"2031-05-06T07:08:09"`) {
+			t.Errorf("%s: %s", line(r), r.Response.Body)
+		}
+	}
+}
+
+// Over two replicas under load, what is sent is recorded or counted as dropped, wherever it
+// was sent; a verification of a range with drops fails and says so, and one after it doesn't.
+// A replica that is gone delays a verification once, and for a bounded time.
+func TestJournalOverReplicas(t *testing.T) {
+	t.Parallel()
+	d := journaled(t, server.Config{JournalRate: 60, JournalMegabytes: 1})
+	second := start(t, server.Config{DatabaseURL: d.Pool().Config().ConnString(), Now: d.clock.now, JournalRate: 60, JournalMegabytes: 1})
+	d.administer("DELETE", "/requests", "")
+	const clients, each = 8, 50
+	var all sync.WaitGroup
+	for n := range clients {
+		all.Go(func() {
+			for i := range each {
+				at := []string{d.URL(), second.URL()}[(n+i)%2]
+				if i%10 == 0 {
+					call(t, "POST", at+"/v1.0/$batch", d.token, `{"requests":[{"id":"1","method":"GET","url":"/"},{"id":"2","method":"GET","url":"/%zz"}]}`)
+				} else {
+					call(t, "GET", at+partners+"?$top=1", d.token, "")
+				}
+			}
+		})
+	}
+	all.Wait()
+	const sent = clients * each * 12 / 10
+	recorded, dropped := d.counted()
+	if recorded+dropped != sent || dropped == 0 {
+		t.Errorf("%d requests recorded and %d dropped, want %d and some dropped", recorded, dropped, sent)
+	}
+	if v := d.verify(`{"counts":[{"match":{},"atLeast":0}]}`); v.Verified || !strings.Contains(v.Failures[0].Detail, "too many came to record them") {
+		t.Errorf("%+v", v)
+	}
+	time.Sleep(1100 * time.Millisecond) // the rate's second
+	d.administer("DELETE", "/requests", "")
+	for i := range 10 {
+		call(t, "PUT", []string{d.URL(), second.URL()}[i%2]+partners, d.token, "")
+		if v := d.verify(fmt.Sprintf(`{"counts":[{"match":{"method":"PUT"},"exactly":%d}]}`, i+1)); !v.Verified {
+			t.Errorf("after %d: %+v", i+1, v)
+		}
+	}
+	gone := uuid.New()
+	if _, err := d.Pool().Exec(t.Context(), "INSERT INTO replicas (id, acknowledged) VALUES ($1, 0)", gone); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	call(t, "PUT", second.URL()+partners, d.token, "")
+	if v := d.verify(`{"counts":[{"match":{"method":"PUT"},"exactly":11}]}`); !v.Verified || time.Since(begun) > 30*time.Second {
+		t.Errorf("with a replica that is gone: %+v after %v", v, time.Since(begun))
+	}
+	var left int
+	if err := d.Pool().QueryRow(t.Context(), "SELECT count(*) FROM replicas WHERE id = $1", gone).Scan(&left); err != nil || left != 0 {
+		t.Errorf("the replica that is gone is still there: %d, %v", left, err)
+	}
+}
+
+// counted returns how many requests the tenant's journal has, and how many it lacks.
+func (d *demo) counted() (recorded, dropped int) {
+	d.Helper()
+	for after := ""; ; {
+		page := d.requests("?top=1000" + after)
+		recorded += len(page.Value)
+		if page.NextLink == nil {
+			for _, gap := range page.Gaps {
+				dropped += int(gap.Count)
+			}
+			return recorded, dropped
+		}
+		after = "&after=" + page.Value[len(page.Value)-1].Id.String()
+	}
+}

@@ -1,0 +1,172 @@
+package server_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mocktenant/mocktenant/internal/server"
+)
+
+func (d *demo) setThrottling(text string) {
+	d.Helper()
+	if w := d.administer("PATCH", "", `{"settings":{"throttling":`+text+`}}`); w.Code != 200 || !strings.Contains(w.Body.String(), `"throttling":{`) {
+		d.Fatalf("%s: %d %s", text, w.Code, w.Body)
+	}
+	time.Sleep(1100 * time.Millisecond) // other replicas follow within a second
+}
+
+// window is a limit as Graph documents it, written down without the database.
+type window struct {
+	most         int
+	begun, until time.Duration // of the tenant's clock; until is 0 unless it is full
+	wait         time.Duration
+	used         int
+}
+
+const windowLength = 20 * time.Second
+
+// call returns how long a request must wait, 0 if it needn't.
+func (w *window) call(now time.Duration) time.Duration {
+	switch {
+	case w.until > now:
+		w.until = max(w.until, now+w.wait)
+		return w.until - now
+	case w.used == 0 || w.until > 0 || now >= w.begun+windowLength:
+		*w = window{most: w.most, begun: now, used: 1}
+		return 0
+	case w.used < w.most:
+		w.used++
+		return 0
+	}
+	w.until = w.begun + windowLength
+	w.wait = w.until - now
+	return w.wait
+}
+
+// Requests are throttled exactly as a model of Graph's limits says, on two replicas, alone
+// and in batches, whenever the clock moves.
+func TestThrottleModel(t *testing.T) {
+	t.Parallel()
+	d := newDemo(t)
+	second := start(t, server.Config{DatabaseURL: d.Pool().Config().ConnString(), Now: d.clock.now})
+	d.setClock(`{"now":"2031-05-06T07:00:00Z","rate":0}`)
+	d.token = d.signIn()
+	d.setThrottling(`{"limits":"own","applicationWrites":4,"tenantWrites":5,"applicationRequests":9,"tenantRequests":12}`)
+	limits := map[bool][]*window{true: {{most: 4}, {most: 5}, {most: 9}, {most: 12}}}
+	limits[false] = limits[true][2:]
+	random, now := rand.New(rand.NewPCG(1, 7)), time.Duration(0)
+	throttled, at := 0, []string{d.URL(), second.URL()}
+	for i := range 80 {
+		if random.IntN(3) == 0 {
+			step := random.IntN(45)
+			d.setClock(fmt.Sprintf(`{"advanceSeconds":%d}`, step))
+			now += time.Duration(step) * time.Second
+		}
+		write := random.IntN(2) == 0
+		var want time.Duration
+		for _, w := range limits[write] {
+			want = max(want, w.call(now))
+		}
+		got, wait := d.throttled(at[random.IntN(2)], write, random.IntN(3) == 0)
+		if got != (want > 0) || got && wait != strconv.Itoa(int(want.Seconds())) {
+			t.Fatalf("request %d at %s: throttled %t for %q, want %s", i, now, got, wait, want)
+		}
+		if got {
+			throttled++
+		}
+	}
+	if throttled < 5 || throttled > 75 {
+		t.Errorf("%d of 80 were throttled", throttled)
+	}
+}
+
+// throttled sends a request and returns whether it was throttled, and Retry-After.
+func (d *demo) throttled(at string, write, batch bool) (bool, string) {
+	d.Helper()
+	method, path, body := "GET", partners, ""
+	if write {
+		method, body = "POST", `{}`
+	}
+	if batch {
+		item := `{"id":"1","method":"` + method + `","url":"` + strings.TrimPrefix(partners, "/v1.0") + `"`
+		if write {
+			item += `,"headers":{"Content-Type":"application/json"},"body":{}`
+		}
+		method, path, body = "POST", "/v1.0/$batch", `{"requests":[`+item+`}]}`
+	}
+	r, answer := call(d.T, method, at+path, d.token, body)
+	if !batch {
+		return r.StatusCode == http.StatusTooManyRequests, r.Header.Get("Retry-After")
+	}
+	_, after, _ := strings.Cut(answer, `"Retry-After":"`)
+	after, _, _ = strings.Cut(after, `"`)
+	return strings.Contains(answer, `"status":429`), after
+}
+
+// The limits of Graph, told apart from the service's own; with Retry-After in each form.
+func TestThrottleLikeGraph(t *testing.T) {
+	t.Parallel()
+	d := newDemo(t)
+	d.setClock(`{"now":"2031-05-06T07:00:00Z","rate":0}`)
+	d.token = d.signIn()
+	d.setThrottling(`{"limits":"graph"}`)
+	for i := range 101 {
+		want := 201
+		if i == 100 {
+			want = 429
+		}
+		if r, body := d.send("POST", partners, `{}`, "x-mocktenant-fault", "?"); r.StatusCode != want {
+			t.Fatalf("change %d: %d %s", i, r.StatusCode, body)
+		} else if i == 100 && (r.Header.Get("Retry-After") != "20" || r.Header.Get("x-mocktenant-fault") != "throttling" || !strings.Contains(body, `"code":"TooManyRequests"`)) {
+			t.Errorf("%v %s", r.Header, body)
+		}
+	}
+	if r, _ := d.send("GET", partners, ""); r.StatusCode != 200 {
+		t.Errorf("a reading: %d", r.StatusCode)
+	}
+	for form, want := range map[string]string{"none": "", "date": "Tue, 06 May 2031 07:00:20 GMT"} {
+		d.setThrottling(`{"limits":"graph","retryAfter":"` + form + `"}`)
+		if r, _ := d.send("POST", partners, `{}`); r.StatusCode != 429 || r.Header.Get("Retry-After") != want {
+			t.Errorf("%s: %d %q", form, r.StatusCode, r.Header.Get("Retry-After"))
+		}
+	}
+	d.setThrottling(`{"limits":"off"}`)
+	if r, body := d.send("POST", partners, `{}`); r.StatusCode != 201 {
+		t.Errorf("off: %d %s", r.StatusCode, body)
+	}
+	if w := d.administer("PATCH", "", `{"quota":{"requestsPerSecond":1}}`); w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	own := 0
+	for range 3 {
+		if r, _ := d.send("GET", partners, "", "x-mocktenant-fault", "?"); r.StatusCode == 429 && r.Header.Get("x-mocktenant-fault") == "" {
+			own++
+		}
+	}
+	if own == 0 {
+		t.Error("the service's own limit isn't told apart")
+	}
+}
+
+// Throttling that makes no sense is refused.
+func TestThrottleRefuses(t *testing.T) {
+	t.Parallel()
+	d := newDemo(t)
+	for text, want := range map[string]string{
+		`{"limits":"some"}`:                       "/settings/throttling/limits",
+		`{"limits":"own"}`:                        "numbers require the limits own",
+		`{"limits":"graph","tenantWrites":1}`:     "numbers require the limits own",
+		`{"limits":"own","tenantWrites":0}`:       "/settings/throttling/tenantWrites",
+		`{"limits":"graph","windowSeconds":5}`:    "/settings/throttling/windowSeconds",
+		`{"limits":"own","tenantWrites":1,"a":1}`: "/settings/throttling/a",
+	} {
+		if w := d.administer("PATCH", "", `{"settings":{"throttling":`+text+`}}`); w.Code != 400 || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %d %s", text, w.Code, w.Body)
+		}
+	}
+}

@@ -1,0 +1,17 @@
+-- +goose Up
+
+-- The answer to a change, written in its transaction. The hash covers who asked, the
+-- client-request-id and the whole request.
+CREATE TABLE repeatable_requests (
+    tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
+    hash bytea NOT NULL,
+    status smallint NOT NULL DEFAULT 0, -- 0 until the transaction has the answer
+    headers text[] NOT NULL DEFAULT '{}', -- names and values in turn
+    body bytea NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, hash)
+);
+ALTER TABLE repeatable_requests ENABLE ROW LEVEL SECURITY;
+
+-- +goose Down
+DROP TABLE repeatable_requests;

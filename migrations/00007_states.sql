@@ -1,0 +1,27 @@
+-- +goose Up
+
+-- The states of a tenant, by name.
+CREATE TABLE snapshots (
+    tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
+    name text COLLATE "C" NOT NULL,
+    state_id uuid NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, name)
+);
+ALTER TABLE snapshots ENABLE ROW LEVEL SECURITY;
+
+-- States from which tenants are made, by name. Of no tenant.
+CREATE TABLE seeds (
+    name text COLLATE "C" PRIMARY KEY,
+    state_id uuid NOT NULL,
+    -- The manager who made the seed; no other manager sees it. Null: an owner or a file
+    -- made it, and all see it.
+    manager text COLLATE "C",
+    digest bytea, -- SHA-256 of the file that a start read it from; null: the API made it
+    created_at timestamptz NOT NULL
+);
+ALTER TABLE seeds ENABLE ROW LEVEL SECURITY;
+
+-- +goose Down
+DROP TABLE seeds;
+DROP TABLE snapshots;

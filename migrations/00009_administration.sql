@@ -1,0 +1,55 @@
+-- All of no tenant.
+
+-- +goose Up
+
+CREATE TYPE admin_role AS ENUM ('reader', 'manager', 'owner');
+
+-- Who may administer: bearer keys, by their SHA-256.
+CREATE TABLE admin_keys (
+    id uuid PRIMARY KEY,
+    name text COLLATE "C" NOT NULL,
+    role admin_role NOT NULL,
+    hash bytea NOT NULL UNIQUE,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz,
+    revoked_at timestamptz
+);
+ALTER TABLE admin_keys ENABLE ROW LEVEL SECURITY;
+
+CREATE TYPE audit_outcome AS ENUM ('done', 'denied');
+
+-- Every change by an administrator, written with it, and every refusal.
+CREATE TABLE audit_entries (
+    id uuid PRIMARY KEY, -- in the order of time
+    at timestamptz NOT NULL,
+    key_id uuid, -- null: the caller had no valid key
+    key_name text COLLATE "C",
+    action text COLLATE "C" NOT NULL,
+    tenant_id uuid, -- null: the action concerns no tenant
+    target text COLLATE "C",
+    outcome audit_outcome NOT NULL,
+    status integer NOT NULL,
+    address text COLLATE "C" NOT NULL,
+    count integer NOT NULL DEFAULT 1 -- how many calls it counts: like refusals within a minute are one entry
+);
+ALTER TABLE audit_entries ENABLE ROW LEVEL SECURITY;
+
+-- Finds the refusals beyond those that are kept.
+CREATE INDEX audit_entries_denied ON audit_entries (id) WHERE outcome = 'denied';
+
+-- The answer to a create, for a client that sends it again. It is sealed with the key that
+-- the client gave; the hash of that key finds it.
+CREATE TABLE idempotency_keys (
+    hash bytea PRIMARY KEY,
+    request_hash bytea NOT NULL,
+    answer bytea NOT NULL,
+    created_at timestamptz NOT NULL
+);
+ALTER TABLE idempotency_keys ENABLE ROW LEVEL SECURITY;
+
+-- +goose Down
+DROP TABLE idempotency_keys;
+DROP TABLE audit_entries;
+DROP TYPE audit_outcome;
+DROP TABLE admin_keys;
+DROP TYPE admin_role;

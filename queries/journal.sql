@@ -1,0 +1,82 @@
+-- The request journal of a tenant, and what it lacks.
+
+-- name: CreateJournalEntries :copyfrom
+INSERT INTO journal_entries (
+    tenant_id, id, at, took_microseconds, front, method, url, path, route, status, request_id, client_request_id,
+    batch_id, batch_item, user_id, application, token_expires_at, fault, address,
+    request_headers, request_body, request_size, response_headers, response_body, response_size
+) VALUES (
+    @tenant_id, @id, @at, @took_microseconds, @front, @method, @url, @path, @route, @status, @request_id, @client_request_id,
+    @batch_id, @batch_item, @user_id, @application, @token_expires_at, @fault, @address,
+    @request_headers, @request_body, @request_size, @response_headers, @response_body, @response_size
+);
+
+-- name: ListJournalEntries :many
+-- Those between two ids and two times, the first first or the last first.
+SELECT * FROM journal_entries
+WHERE tenant_id = @tenant_id AND id > @after AND id < @before
+    AND (sqlc.narg('since')::timestamptz IS NULL OR at >= sqlc.narg('since'))
+    AND (sqlc.narg('until')::timestamptz IS NULL OR at <= sqlc.narg('until'))
+ORDER BY CASE WHEN @newest::boolean THEN id END DESC, id
+LIMIT @row_limit::bigint;
+
+-- name: DeleteJournalEntries :execrows
+DELETE FROM journal_entries WHERE tenant_id = @tenant_id AND id = ANY (@ids::uuid[]);
+
+-- name: ClearJournal :execrows
+-- Removes what came between two times, and what is missing from between them.
+WITH gaps AS (
+    DELETE FROM journal_gaps AS g
+    WHERE g.tenant_id = @tenant_id
+        AND (sqlc.narg('since')::timestamptz IS NULL OR g.since_at >= sqlc.narg('since'))
+        AND (sqlc.narg('until')::timestamptz IS NULL OR g.until_at <= sqlc.narg('until'))
+)
+DELETE FROM journal_entries AS e
+WHERE e.tenant_id = @tenant_id
+    AND (sqlc.narg('since')::timestamptz IS NULL OR e.at >= sqlc.narg('since'))
+    AND (sqlc.narg('until')::timestamptz IS NULL OR e.at <= sqlc.narg('until'));
+
+-- name: TrimJournal :exec
+-- Removes all entries except the newest, and those from before a time, and counts them.
+WITH gone AS (
+    DELETE FROM journal_entries AS e
+    WHERE e.tenant_id = @tenant_id AND (e.at < @before OR e.id <= (
+        SELECT o.id FROM journal_entries AS o WHERE o.tenant_id = @tenant_id ORDER BY o.id DESC OFFSET @kept::bigint LIMIT 1
+    ))
+    RETURNING e.id, e.at
+), counted AS (
+    SELECT count(*) AS n, min(gone.at) AS since_at, max(gone.at) AS until_at, max(gone.id::text) AS until_id FROM gone
+)
+INSERT INTO journal_gaps (tenant_id, id, kind, count, since_at, until_at, until_id)
+SELECT @tenant_id::uuid, '00000000-0000-0000-0000-000000000000'::uuid, 'removed', c.n, c.since_at, c.until_at, c.until_id::uuid
+FROM counted AS c WHERE c.n > 0
+ON CONFLICT (tenant_id, id) DO UPDATE SET
+    count = journal_gaps.count + excluded.count, until_at = greatest(journal_gaps.until_at, excluded.until_at),
+    until_id = greatest(journal_gaps.until_id, excluded.until_id);
+
+-- name: CreateJournalGap :exec
+-- Does nothing for a tenant that is gone.
+INSERT INTO journal_gaps (tenant_id, id, kind, count, since_at, until_at, until_id)
+SELECT t.id, @id, 'dropped', @count, @since_at, @until_at, @until_id
+FROM tenants AS t WHERE t.id = @tenant_id;
+
+-- name: ListJournalGaps :many
+-- What the journal lacks after an id and between two times.
+SELECT * FROM journal_gaps
+WHERE tenant_id = @tenant_id AND until_id > @after
+    AND (sqlc.narg('since')::timestamptz IS NULL OR until_at >= sqlc.narg('since'))
+    AND (sqlc.narg('until')::timestamptz IS NULL OR since_at <= sqlc.narg('until'))
+ORDER BY since_at, id;
+
+-- name: DeleteOldJournalGaps :execrows
+DELETE FROM journal_gaps AS g USING tenants AS t
+WHERE g.tenant_id = t.id AND g.kind = 'dropped'
+    AND g.until_at < COALESCE(t.clock_at, @now::timestamptz) - make_interval(secs => t.journal_seconds);
+
+-- name: ListOverdueJournals :many
+-- The tenants whose first entry is older than their journal keeps. A tenant with its own
+-- clock counts by the time to which that was last set, which it has passed.
+SELECT t.id, t.journal_limit, COALESCE(t.clock_at, @now::timestamptz)::timestamptz AS now, t.journal_seconds FROM tenants AS t
+WHERE (SELECT e.at FROM journal_entries AS e WHERE e.tenant_id = t.id ORDER BY e.id LIMIT 1)
+    < COALESCE(t.clock_at, @now::timestamptz) - make_interval(secs => t.journal_seconds)
+LIMIT @row_limit::bigint;

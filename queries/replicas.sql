@@ -1,0 +1,18 @@
+-- The running processes of the service, which answer each other's calls.
+
+-- name: ListReplicas :many
+SELECT * FROM replicas;
+
+-- name: KeepReplica :exec
+INSERT INTO replicas (id, acknowledged) VALUES (@id, @acknowledged)
+ON CONFLICT (id) DO UPDATE SET acknowledged = excluded.acknowledged;
+
+-- name: CallReplicas :one
+-- Returns the number of a new call.
+INSERT INTO replicas (id, acknowledged) VALUES ('00000000-0000-0000-0000-000000000000', 1)
+ON CONFLICT (id) DO UPDATE SET acknowledged = replicas.acknowledged + 1
+RETURNING acknowledged;
+
+-- name: DeleteReplica :exec
+-- Removes one that didn't answer a call, unless it has answered now.
+DELETE FROM replicas WHERE id = @id AND acknowledged < @call;

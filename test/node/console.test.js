@@ -1,0 +1,185 @@
+// The console in a real browser, headless Chromium, on the running binary.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import axe from "axe-core";
+import { chromium } from "playwright-core";
+
+const { GRAPH_BASE_URL, MOCKTENANT_TEST_CHROMIUM, MOCKTENANT_ADMIN_URL } = process.env;
+const api = async (path, body) => (await fetch(MOCKTENANT_ADMIN_URL + path, body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) })).json();
+
+// A tenant of this file's, because others change the demo tenant meanwhile.
+const { credentials: own } = await api("/v1/tenants", { displayName: "Console" });
+const home = `/console/tenants/${own.tenantId}`;
+const set = `${home}/entities/remoteAssistancePartners`;
+const of = `tenantId=${own.tenantId}`;
+const pages = [
+  "/console/tenants", "/console/tenants?search=nobody", "/console/seeds", "/console/reports", "/console/report-logins", "/console/keys", "/console/audit",
+  "/console/service", "/console/help", "/console/sign-in", "/console/nowhere", home, `${home}/settings`, `${home}/connect`, set,
+  `${home}/entities/deviceManagementPartners`, `${home}/users`, `${home}/applications`, `${home}/snapshots`, `${home}/faults`, `${home}/clock`, `${home}/requests`, "/console/requests",
+  `${home}/reports`, `${home}/reports/onboarding-funnel`, `${home}/reports/recent-changes`, "/console/form/createTenant", `/console/form/createFault?${of}`,
+  `/console/form/updateTenant?${of}`, `/console/form/importTenant?${of}`, `/console/form/createApplication?${of}`,
+];
+
+let browser;
+
+before(async () => {
+  for (const name of ["TeamViewer", "<script>alert(1)</script>", "\u202Eevil"]) await createPartner(own, name);
+  browser = await chromium.launch({
+    executablePath: MOCKTENANT_TEST_CHROMIUM,
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+});
+
+after(async () => { await browser?.close(); });
+
+// Opens a browser that fails the test for an error on the console or a request elsewhere.
+async function open(options) {
+  const context = await browser.newContext({ baseURL: MOCKTENANT_ADMIN_URL, ...options });
+  const page = await context.newPage();
+  const faults = [];
+  page.on("pageerror", (error) => faults.push(error.message));
+  page.on("console", (message) => { if (message.type() === "error" && !/404|401/.test(message.text())) faults.push(message.text()); });
+  page.on("request", (request) => { if (!request.url().startsWith(MOCKTENANT_ADMIN_URL)) faults.push("request to " + request.url()); });
+  return { page, async close() { await context.close(); assert.deepEqual(faults, []); } };
+}
+
+// Creates a partner as a client does: by HTTPS, whose certificate NODE_EXTRA_CA_CERTS names.
+async function createPartner({ accessToken }, displayName) {
+  const created = await fetch(`${GRAPH_BASE_URL}/v1.0/deviceManagement/remoteAssistancePartners`, {
+    method: "POST", headers: { Authorization: `Bearer ${accessToken}`, "Content-Type": "application/json" },
+    body: JSON.stringify({ displayName, onboardingStatus: "onboarding" }),
+  });
+  assert.equal(created.status, 201);
+}
+
+// 1280 px at 200 % are 640 px, and 640 px are 320.
+test("every page is accessible, light and dark, and scrolls only down at 320 px and 4k", async () => {
+  const { page, close } = await open({ bypassCSP: true, reducedMotion: "reduce" }); // axe is a script that isn't ours; colors change at once
+  const violations = async (options) => (await page.evaluate((options) => axe.run({ resultTypes: ["violations"], ...options }), options)).violations;
+  const faults = [];
+  for (const path of pages) {
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.goto(path);
+    await page.addScriptTag({ content: axe.source });
+    const found = await violations({});
+    await page.emulateMedia({ colorScheme: "dark" });
+    found.push(...await violations({ runOnly: ["color-contrast"] })); // nothing but colors differs
+    for (const width of [320, 3840, 1280]) {
+      await page.setViewportSize({ width, height: 800 });
+      if (await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)) faults.push([path, width]);
+    }
+    faults.push(...found.map((v) => [path, v.id, v.nodes.map((n) => n.html)]));
+  }
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+// Without this, a page that axe can't read would pass.
+test("axe finds what is wrong with a page", async () => {
+  const { page, close } = await open({ bypassCSP: true });
+  await page.goto("/console/service");
+  await page.evaluate(() => { document.querySelector("main").append(document.createElement("input")); document.querySelector("h1").style.color = "#777"; document.querySelector("h1").style.background = "#888"; });
+  await page.addScriptTag({ content: axe.source });
+  const { violations } = await page.evaluate(() => axe.run());
+  assert.deepEqual(violations.map((v) => v.id).sort(), ["color-contrast", "label"]);
+  await close();
+});
+
+for (const javaScriptEnabled of [true, false]) {
+  test(`make a tenant, confirm its partner, restore it, ${javaScriptEnabled ? "with" : "without"} JavaScript`, async () => {
+    const { page, close } = await open({ javaScriptEnabled });
+    const at = (name) => page.getByTestId(name).first();
+    await page.goto("/console");
+    await at("createTenant").click();
+    await page.getByLabel("Display name").fill("Fabrikam <b>");
+    await at("submit").click();
+    const credentials = JSON.parse(await at("copy-json").innerText());
+    const tenant = await api(`/v1/tenants/${credentials.tenantId}`);
+    assert.equal(tenant.displayName, "Fabrikam <b>");
+
+    await createPartner(credentials, "TeamViewer");
+    await at("tenant-link").click();
+    assert.equal(await at("card-remoteAssistancePartners").locator("strong").innerText(), "1");
+    await at("nav-snapshots").click();
+    await at("createSnapshot").click();
+    await page.getByLabel("Name").fill("before");
+    await at("submit").click();
+    assert.match(await at("snapshots-row").innerText(), /before/);
+
+    await at("nav-remoteAssistancePartners").click();
+    await page.getByRole("link", { name: "TeamViewer" }).click();
+    await page.getByRole("button", { name: "Confirm" }).click();
+    const listed = async () => (await api(`/v1/tenants/${credentials.tenantId}/entities/remoteAssistancePartners`)).value[0].properties;
+    assert.equal((await listed()).onboardingStatus, "onboarded");
+    assert.match(await page.locator("dl").innerText(), /onboarded/);
+
+    await at("nav-snapshots").click();
+    await at("restoreSnapshot").click();
+    await at("restoreSnapshot-sure").click();
+    assert.equal((await listed()).onboardingStatus, "onboarding");
+
+    await at("nav-settings").click();
+    await at("deleteTenant").click();
+    await at("deleteTenant-sure").click();
+    assert.equal(new URL(page.url()).pathname, "/console/tenants");
+    assert.equal((await api(`/v1/tenants/${credentials.tenantId}`)).status, 404);
+    await page.goto(`/console/tenants/${credentials.tenantId}`);
+    assert.match(await at("alert").innerText(), /There is no tenant/);
+    await close();
+  });
+}
+
+test("pages show what the API answers", async () => {
+  const { page, close } = await open();
+  const texts = (name) => page.getByTestId(name).allInnerTexts();
+  const { value: users } = await api(`/v1/tenants/${own.tenantId}/users?top=50`);
+  await page.goto(`${home}/users`);
+  const rows = await texts("users-row");
+  assert.equal(rows.length, users.length);
+  users.forEach((user, i) => { assert.ok(rows[i].includes(user.userPrincipalName) && rows[i].includes(user.enabled ? "yes" : "no"), rows[i]); });
+
+  const { value: entities } = await api(`/v1/tenants/${own.tenantId}/entities/remoteAssistancePartners?top=50`);
+  await page.goto(set);
+  const partners = await texts("entities-row");
+  assert.deepEqual([partners.length, entities.length], [3, 3]);
+  entities.forEach((entity, i) => { assert.ok(partners[i].includes(entity.id) && partners[i].includes(entity.properties.onboardingStatus), partners[i]); });
+
+  const report = await api(`/v1/reports/onboarding-funnel?${of}`);
+  await page.goto(`${home}/reports/onboarding-funnel`);
+  const funnel = await page.locator("table tbody tr").evaluateAll((all) => all.map((row) => [...row.cells].map((cell) => cell.innerText)));
+  assert.deepEqual(funnel, report.rows.map((row) => row.map((cell) => cell ?? "")));
+
+  const { value: tenants } = await api("/v1/tenants?top=2");
+  await page.goto("/console/tenants?top=2");
+  assert.equal((await texts("tenants-row")).length, tenants.length);
+  await close();
+});
+
+test("keys lead where they say, but not while somebody types", async () => {
+  const { page, close } = await open();
+  await page.goto("/console/service");
+  await page.keyboard.press("g");
+  await page.keyboard.press("t");
+  await page.waitForURL("**/console/tenants");
+  await page.keyboard.press("/");
+  await page.keyboard.type("gt?demo");
+  assert.equal(await page.getByTestId("search").inputValue(), "gt?demo");
+  await page.getByTestId("search").fill("demo");
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/console/tenants?search=demo");
+  assert.equal(await page.getByTestId("search").inputValue(), "demo");
+  await page.getByTestId("brand").or(page.locator("h1")).first().click();
+  await page.keyboard.press("?");
+  await page.waitForURL("**/console/help");
+  await page.goBack();
+  assert.equal(await page.getByTestId("search").inputValue(), "demo");
+  await close();
+});
+
+test("a text is copied", async () => {
+  const { page, close } = await open({ permissions: ["clipboard-read", "clipboard-write"] });
+  await page.goto(`${home}/connect`);
+  await page.getByRole("button", { name: "Copy" }).first().click();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await page.getByTestId("copy-shell").evaluate((node) => node.textContent));
+  await close();
+});
