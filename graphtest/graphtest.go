@@ -107,7 +107,7 @@ func NewServer(tb testing.TB, options ...Option) *Server {
 	key := rand.Text()
 	service, err := server.Start(tb.Context(), server.Config{
 		HTTPAddr: "127.0.0.1:0", HTTPSAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", AdminKey: key, MicrosoftHosts: true,
-		DatabaseURL: withParameter(database, "pool_max_conns", poolSize), ReportURL: database, Now: c.now, Log: c.log, JournalRate: 2000,
+		DatabaseURL: withParameter(database, "pool_max_conns", poolSize), ReportURL: database, Now: c.now, Log: c.log, JournalRate: server.DefaultJournalRate,
 	})
 	if err != nil {
 		tb.Fatalf("graphtest: start the service: %v", err)

@@ -36,13 +36,23 @@ WHERE e.tenant_id = @tenant_id
     AND (sqlc.narg('since')::timestamptz IS NULL OR e.at >= sqlc.narg('since'))
     AND (sqlc.narg('until')::timestamptz IS NULL OR e.at <= sqlc.narg('until'));
 
+-- name: ReadJournalInOrder :exec
+-- Makes a transaction read entries in the order of their ids. Otherwise Postgres, whose
+-- statistics lag behind, reads and sorts a whole journal.
+SELECT set_config('enable_bitmapscan', 'off', true);
+
+-- name: FindSurplusJournalEntry :one
+-- The newest entry that a journal of so many entries doesn't keep.
+SELECT id FROM journal_entries WHERE tenant_id = @tenant_id ORDER BY id DESC OFFSET @kept::bigint LIMIT 1;
+
+-- name: FindOldJournalEntry :one
+-- The newest entry from before a time.
+SELECT id FROM journal_entries WHERE tenant_id = @tenant_id AND at < @before ORDER BY id DESC LIMIT 1;
+
 -- name: TrimJournal :exec
--- Removes all entries except the newest, and those from before a time, and counts them.
+-- Removes an entry and all earlier ones, and counts them.
 WITH gone AS (
-    DELETE FROM journal_entries AS e
-    WHERE e.tenant_id = @tenant_id AND (e.at < @before OR e.id <= (
-        SELECT o.id FROM journal_entries AS o WHERE o.tenant_id = @tenant_id ORDER BY o.id DESC OFFSET @kept::bigint LIMIT 1
-    ))
+    DELETE FROM journal_entries AS e WHERE e.tenant_id = @tenant_id AND e.id <= @through
     RETURNING e.id, e.at
 ), counted AS (
     SELECT count(*) AS n, min(gone.at) AS since_at, max(gone.at) AS until_at, max(gone.id::text) AS until_id FROM gone
@@ -76,7 +86,7 @@ WHERE g.tenant_id = t.id AND g.kind = 'dropped'
 -- name: ListOverdueJournals :many
 -- The tenants whose first entry is older than their journal keeps. A tenant with its own
 -- clock counts by the time to which that was last set, which it has passed.
-SELECT t.id, t.journal_limit, COALESCE(t.clock_at, @now::timestamptz)::timestamptz AS now, t.journal_seconds FROM tenants AS t
+SELECT t.id, COALESCE(t.clock_at, @now::timestamptz)::timestamptz AS now, t.journal_seconds FROM tenants AS t
 WHERE (SELECT e.at FROM journal_entries AS e WHERE e.tenant_id = t.id ORDER BY e.id LIMIT 1)
     < COALESCE(t.clock_at, @now::timestamptz) - make_interval(secs => t.journal_seconds)
 LIMIT @row_limit::bigint;

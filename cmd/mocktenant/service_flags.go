@@ -49,7 +49,7 @@ func (f serviceFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.ShutdownDelay, "shutdown-delay", 0, "How long to keep serving after SIGTERM, with /readyz at 503, so that a proxy in front can send requests elsewhere.")
 	flags.StringVar(&f.SeedDir, "seed-dir", "", "A `DIR` with documents, *.json and *.yaml. At the start, each is stored as a seed with the file's name, and a new one also becomes a tenant.")
 	flags.IntVar(&f.SpoolMegabytes, "spool-megabytes", 4096, "The maximum size of all temporary files of imports and exports in TMPDIR, `N` MB together; further requests are told to retry.")
-	flags.IntVar(&f.JournalRate, "journal-rate", 2000, "Record up to `N` requests a second in the request journals, shared by all tenants. Further requests are dropped and counted. 0 records nothing.")
+	flags.IntVar(&f.JournalRate, "journal-rate", server.DefaultJournalRate, "Record up to `N` requests a second in the request journals. All tenants share them; each has at least 100, or N if that is less. Further requests are dropped and counted. 0 records nothing.")
 	flags.IntVar(&f.JournalMegabytes, "journal-megabytes", 32, "Requests waiting to be recorded may take `N` MB. Further ones are dropped and counted.")
 	flags.IntVar(&f.JournalBodyKilobytes, "journal-body-kilobytes", 16, "Store the first `N` KB of each body in the request journal, 1 to 1024.")
 	truthFlag(flags, &f.NoGathering, "no-gathering", "Run each create, get by id, change, action, delete and list in a separate statement, instead of letting concurrent ones share statements.")

@@ -131,6 +131,46 @@ func (q *Queries) DeleteOldJournalGaps(ctx context.Context, now time.Time) (int6
 	return result.RowsAffected(), nil
 }
 
+const findOldJournalEntry = `-- name: FindOldJournalEntry :one
+SELECT id FROM journal_entries WHERE tenant_id = $1 AND at < $2 ORDER BY id DESC LIMIT 1
+`
+
+type FindOldJournalEntryParams struct {
+	TenantID uuid.UUID
+	Before   time.Time
+}
+
+// The newest entry from before a time.
+func (q *Queries) FindOldJournalEntry(ctx context.Context, arg FindOldJournalEntryParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, findOldJournalEntry, arg.TenantID, arg.Before)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	if err != nil {
+		err = fmt.Errorf("query FindOldJournalEntry: %w", err)
+	}
+	return id, err
+}
+
+const findSurplusJournalEntry = `-- name: FindSurplusJournalEntry :one
+SELECT id FROM journal_entries WHERE tenant_id = $1 ORDER BY id DESC OFFSET $2::bigint LIMIT 1
+`
+
+type FindSurplusJournalEntryParams struct {
+	TenantID uuid.UUID
+	Kept     int64
+}
+
+// The newest entry that a journal of so many entries doesn't keep.
+func (q *Queries) FindSurplusJournalEntry(ctx context.Context, arg FindSurplusJournalEntryParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, findSurplusJournalEntry, arg.TenantID, arg.Kept)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	if err != nil {
+		err = fmt.Errorf("query FindSurplusJournalEntry: %w", err)
+	}
+	return id, err
+}
+
 const listJournalEntries = `-- name: ListJournalEntries :many
 SELECT tenant_id, id, at, took_microseconds, front, method, url, path, route, status, request_id, client_request_id, batch_id, batch_item, user_id, application, token_expires_at, fault, address, request_headers, request_body, request_size, response_headers, response_body, response_size FROM journal_entries
 WHERE tenant_id = $1 AND id > $2 AND id < $3
@@ -255,7 +295,7 @@ func (q *Queries) ListJournalGaps(ctx context.Context, arg ListJournalGapsParams
 }
 
 const listOverdueJournals = `-- name: ListOverdueJournals :many
-SELECT t.id, t.journal_limit, COALESCE(t.clock_at, $1::timestamptz)::timestamptz AS now, t.journal_seconds FROM tenants AS t
+SELECT t.id, COALESCE(t.clock_at, $1::timestamptz)::timestamptz AS now, t.journal_seconds FROM tenants AS t
 WHERE (SELECT e.at FROM journal_entries AS e WHERE e.tenant_id = t.id ORDER BY e.id LIMIT 1)
     < COALESCE(t.clock_at, $1::timestamptz) - make_interval(secs => t.journal_seconds)
 LIMIT $2::bigint
@@ -268,7 +308,6 @@ type ListOverdueJournalsParams struct {
 
 type ListOverdueJournalsRow struct {
 	ID             uuid.UUID
-	JournalLimit   int32
 	Now            time.Time
 	JournalSeconds int32
 }
@@ -284,12 +323,7 @@ func (q *Queries) ListOverdueJournals(ctx context.Context, arg ListOverdueJourna
 	var items []ListOverdueJournalsRow
 	for rows.Next() {
 		var i ListOverdueJournalsRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.JournalLimit,
-			&i.Now,
-			&i.JournalSeconds,
-		); err != nil {
+		if err := rows.Scan(&i.ID, &i.Now, &i.JournalSeconds); err != nil {
 			return nil, fmt.Errorf("query ListOverdueJournals: %w", err)
 		}
 		items = append(items, i)
@@ -300,12 +334,23 @@ func (q *Queries) ListOverdueJournals(ctx context.Context, arg ListOverdueJourna
 	return items, nil
 }
 
+const readJournalInOrder = `-- name: ReadJournalInOrder :exec
+SELECT set_config('enable_bitmapscan', 'off', true)
+`
+
+// Makes a transaction read entries in the order of their ids. Otherwise Postgres, whose
+// statistics lag behind, reads and sorts a whole journal.
+func (q *Queries) ReadJournalInOrder(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, readJournalInOrder)
+	if err != nil {
+		return fmt.Errorf("query ReadJournalInOrder: %w", err)
+	}
+	return nil
+}
+
 const trimJournal = `-- name: TrimJournal :exec
 WITH gone AS (
-    DELETE FROM journal_entries AS e
-    WHERE e.tenant_id = $1 AND (e.at < $2 OR e.id <= (
-        SELECT o.id FROM journal_entries AS o WHERE o.tenant_id = $1 ORDER BY o.id DESC OFFSET $3::bigint LIMIT 1
-    ))
+    DELETE FROM journal_entries AS e WHERE e.tenant_id = $1 AND e.id <= $2
     RETURNING e.id, e.at
 ), counted AS (
     SELECT count(*) AS n, min(gone.at) AS since_at, max(gone.at) AS until_at, max(gone.id::text) AS until_id FROM gone
@@ -320,13 +365,12 @@ ON CONFLICT (tenant_id, id) DO UPDATE SET
 
 type TrimJournalParams struct {
 	TenantID uuid.UUID
-	Before   time.Time
-	Kept     int64
+	Through  uuid.UUID
 }
 
-// Removes all entries except the newest, and those from before a time, and counts them.
+// Removes an entry and all earlier ones, and counts them.
 func (q *Queries) TrimJournal(ctx context.Context, arg TrimJournalParams) error {
-	_, err := q.db.Exec(ctx, trimJournal, arg.TenantID, arg.Before, arg.Kept)
+	_, err := q.db.Exec(ctx, trimJournal, arg.TenantID, arg.Through)
 	if err != nil {
 		return fmt.Errorf("query TrimJournal: %w", err)
 	}

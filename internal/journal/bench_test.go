@@ -38,6 +38,7 @@ func BenchmarkRecord(b *testing.B) {
 		_, _ = x.Writer.Write([]byte(answer))
 		j.after(x, front.Answer{Status: 201})
 	}
+	gin.SetMode(gin.ReleaseMode)
 	fresh := func(rate int) *Journal { return New(Config{Rate: rate, Memory: 1 << 40, MaxBody: 16 << 10}) }
 	for _, c := range []struct {
 		name string

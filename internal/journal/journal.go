@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/mocktenant/mocktenant/internal/db"
@@ -207,8 +208,8 @@ func (j *Journal) write() error {
 			return err
 		}
 		j.release()
-		if len(part) == 0 {
-			return nil
+		if len(part) < maxRows && (len(part) == 0 || j.stopping.Err() == nil) {
+			return nil // later entries are written together after a pause
 		}
 	}
 }
@@ -279,7 +280,7 @@ func byTenant(rows []db.CreateJournalEntriesParams) map[uuid.UUID][]db.CreateJou
 	return all
 }
 
-// trim removes old entries from journals, after each tenth of their limit.
+// trim removes the entries that exceed the limits of journals, after each tenth of a limit.
 func (j *Journal) trim(ctx context.Context, part []*entry) error {
 	last := map[uuid.UUID]*entry{}
 	for _, e := range part {
@@ -291,13 +292,34 @@ func (j *Journal) trim(ctx context.Context, part []*entry) error {
 		if j.added[tenant] < max(1, e.limit/10) {
 			continue
 		}
-		if err := j.queries.TrimJournal(ctx, db.TrimJournalParams{TenantID: tenant, Kept: int64(e.limit), Before: e.at.Add(-e.keep)}); err != nil && !tenantGone(err) {
+		surplus := db.FindSurplusJournalEntryParams{TenantID: tenant, Kept: int64(e.limit)}
+		err := j.trimTenant(ctx, tenant, func(q *db.Queries) (uuid.UUID, error) { return q.FindSurplusJournalEntry(ctx, surplus) })
+		if err != nil {
 			failed = errors.Join(failed, err)
 			continue
 		}
 		delete(j.added, tenant)
 	}
 	return failed
+}
+
+// trimTenant removes the entries of a tenant up to the one that find returns.
+func (j *Journal) trimTenant(ctx context.Context, tenant uuid.UUID, find func(*db.Queries) (uuid.UUID, error)) error {
+	err := pgx.BeginFunc(ctx, j.config.DB, func(tx pgx.Tx) error {
+		q := j.queries.WithTx(tx)
+		if err := q.ReadJournalInOrder(ctx); err != nil {
+			return err
+		}
+		last, err := find(q)
+		if err != nil {
+			return err
+		}
+		return q.TrimJournal(ctx, db.TrimJournalParams{TenantID: tenant, Through: last})
+	})
+	if errors.Is(err, pgx.ErrNoRows) || tenantGone(err) {
+		return nil
+	}
+	return err
 }
 
 // writeGaps writes the gaps, at most once per gapPause unless a flush waits.
@@ -365,7 +387,9 @@ func (j *Journal) Sweep(ctx context.Context) error {
 	now := j.config.Now()
 	overdue, err := j.queries.ListOverdueJournals(ctx, db.ListOverdueJournalsParams{Now: now, RowLimit: maxRows})
 	for _, t := range overdue {
-		err = errors.Join(err, j.queries.TrimJournal(ctx, db.TrimJournalParams{TenantID: t.ID, Kept: int64(t.JournalLimit), Before: t.Now.Add(-time.Duration(t.JournalSeconds) * time.Second)}))
+		keep := time.Duration(t.JournalSeconds) * time.Second
+		old := db.FindOldJournalEntryParams{TenantID: t.ID, Before: t.Now.Add(-keep)}
+		err = errors.Join(err, j.trimTenant(ctx, t.ID, func(q *db.Queries) (uuid.UUID, error) { return q.FindOldJournalEntry(ctx, old) }))
 	}
 	_, gapsErr := j.queries.DeleteOldJournalGaps(ctx, now)
 	return errors.Join(err, gapsErr)

@@ -18,6 +18,10 @@ import (
 	"github.com/mocktenant/mocktenant/internal/telemetry"
 )
 
+// DefaultJournalRate costs a service that is busy with creates about a tenth of them; see
+// docs/performance.md.
+const DefaultJournalRate = 500
+
 // Config configures the service. The command line has a flag, an environment variable and a
 // default for most fields. Here, an empty field disables something unless its comment says
 // otherwise.
@@ -113,8 +117,9 @@ type Config struct {
 	// together, in MB of 2^20 bytes; 0 means 4096.
 	SpoolMegabytes int
 
-	// JournalRate is how many requests a second the journal takes in at most, on this
-	// replica. What is beyond is dropped and counted for its tenant. 0 records nothing.
+	// JournalRate is how many requests a second this replica records at most. Further ones
+	// are dropped and counted for their tenants. 0 records nothing; programs take
+	// DefaultJournalRate unless they are told otherwise.
 	JournalRate int
 
 	// JournalMegabytes is the limit for requests that wait to be written, in MB of 2^20
