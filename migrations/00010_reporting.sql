@@ -246,13 +246,13 @@ COMMENT ON VIEW reporting.tenants IS 'The tenants, one row each.';
 COMMENT ON COLUMN reporting.tenants.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN reporting.tenants.display_name IS 'The name that is shown.';
 COMMENT ON COLUMN reporting.tenants.domains IS 'Its domains.';
-COMMENT ON COLUMN reporting.tenants.manager IS 'The name of the keys that manage it; null: owners alone do.';
+COMMENT ON COLUMN reporting.tenants.manager IS 'The name of the keys that manage it; null: only owners do.';
 COMMENT ON COLUMN reporting.tenants.permission_rule IS 'seed: only users manage remote assistance partners, as documented in 2018; current: applications may too.';
 COMMENT ON COLUMN reporting.tenants.created_at IS 'When it was created.';
-COMMENT ON COLUMN reporting.tenants.expires_at IS 'When it goes; null: never.';
+COMMENT ON COLUMN reporting.tenants.expires_at IS 'When it expires; null: never.';
 COMMENT ON COLUMN reporting.tenants.replaced_at IS 'When a reset, a restored snapshot or an import last replaced the entities and their history, within a year; null if none did.';
 
-COMMENT ON VIEW reporting.administrators IS 'The administrators who changed something in the tenant: by the partner''s side, or by an import.';
+COMMENT ON VIEW reporting.administrators IS 'The administrators who changed entities of the tenant, by acting for the other side or by an import.';
 COMMENT ON COLUMN reporting.administrators.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN reporting.administrators.id IS 'The id of the key, as in changed_by and created_by.';
 COMMENT ON COLUMN reporting.administrators.name IS 'The name of the key.';
@@ -264,17 +264,17 @@ COMMENT ON COLUMN reporting.sign_ins.user_id IS 'The user''s object id.';
 COMMENT ON COLUMN reporting.sign_ins.signed_in_at IS 'When the user signed in.';
 COMMENT ON COLUMN reporting.sign_ins.expires_at IS 'When the sign-in ends by itself.';
 
-COMMENT ON VIEW reporting.changes IS 'Every change of every entity, also of deleted ones: one row per version, and one for the deletion. The view of a set, such as remote_assistance_partner_changes, has the values too.';
+COMMENT ON VIEW reporting.changes IS 'Every change of every entity, including deleted ones: one row per version, and one for the deletion. The view of a set, such as remote_assistance_partner_changes, has the values too.';
 COMMENT ON COLUMN reporting.changes.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN reporting.changes.entity_set IS 'The set in Graph, such as remoteAssistancePartners.';
 COMMENT ON COLUMN reporting.changes.entity_id IS 'The entity''s id.';
 COMMENT ON COLUMN reporting.changes.entity_created_at IS 'When the entity was created; it distinguishes two entities that had the same id, one after the other.';
 COMMENT ON COLUMN reporting.changes.version IS 'The version that the change made, from 1; a delete has the number that the next version would have had.';
-COMMENT ON COLUMN reporting.changes.change IS 'How: create, update, delete, or the name of an action. More may come.';
+COMMENT ON COLUMN reporting.changes.change IS 'How: create, update, delete, or the name of an action. Later versions may add more.';
 COMMENT ON COLUMN reporting.changes.changed_at IS 'When.';
 COMMENT ON COLUMN reporting.changes.changed_by IS 'Who: the object id of a user or of an application''s service principal, or the id of an administrator''s key.';
 COMMENT ON COLUMN reporting.changes.changed_by_name IS 'The user''s principal name, the application''s display name or the name of the administrator''s key, as it is now; null if the tenant no longer has such a user or application.';
-COMMENT ON COLUMN reporting.changes.display_name IS 'The entity''s displayName after the change, of a delete before it; null if it has none.';
+COMMENT ON COLUMN reporting.changes.display_name IS 'The entity''s displayName after the change, or before a delete; null if it has none.';
 COMMENT ON COLUMN reporting.changes.before_status IS 'The status before the change; null in a create, and if the set''s entities have no status.';
 COMMENT ON COLUMN reporting.changes.after_status IS 'The status after the change; null in a delete, and if the set''s entities have no status.';
 
@@ -283,9 +283,9 @@ COMMENT ON COLUMN reporting.status_by_day.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN reporting.status_by_day.entity_set IS 'The set in Graph, such as remoteAssistancePartners.';
 COMMENT ON COLUMN reporting.status_by_day.day IS 'The day, in UTC.';
 COMMENT ON COLUMN reporting.status_by_day.status IS 'The status, such as onboarding.';
-COMMENT ON COLUMN reporting.status_by_day.entities IS 'How many entities, 0 included.';
+COMMENT ON COLUMN reporting.status_by_day.entities IS 'The number of entities, which may be 0.';
 
-COMMENT ON VIEW reporting.time_in_status IS 'How long each entity that has a status stayed in each one, deleted entities included: one row per stay. A change that leaves the status alone ends no stay.';
+COMMENT ON VIEW reporting.time_in_status IS 'How long each entity that has a status stayed in each one, including deleted entities: one row per stay. A change that leaves the status alone ends no stay.';
 COMMENT ON COLUMN reporting.time_in_status.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN reporting.time_in_status.entity_set IS 'The set in Graph, such as remoteAssistancePartners.';
 COMMENT ON COLUMN reporting.time_in_status.entity_id IS 'The entity''s id.';
@@ -293,8 +293,8 @@ COMMENT ON COLUMN reporting.time_in_status.entity_created_at IS 'When the entity
 COMMENT ON COLUMN reporting.time_in_status.stay IS 'Counts the entity''s stays, from 1.';
 COMMENT ON COLUMN reporting.time_in_status.status IS 'The status, such as onboarding.';
 COMMENT ON COLUMN reporting.time_in_status.from_at IS 'When the stay began.';
-COMMENT ON COLUMN reporting.time_in_status.until_at IS 'When it ended, by a change of status or the deletion; null if it lasts.';
-COMMENT ON COLUMN reporting.time_in_status.duration IS 'How long it took, until now if it lasts.';
+COMMENT ON COLUMN reporting.time_in_status.until_at IS 'When it ended, by a change of status or the deletion; null if it hasn''t ended.';
+COMMENT ON COLUMN reporting.time_in_status.duration IS 'How long it lasted, until now if it hasn''t ended.';
 
 COMMENT ON VIEW reporting.users IS 'The users, without their secrets.';
 COMMENT ON COLUMN reporting.users.tenant_id IS 'The tenant.';
@@ -312,8 +312,8 @@ COMMENT ON COLUMN reporting.applications.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN reporting.applications.client_id IS 'The application''s (client) id.';
 COMMENT ON COLUMN reporting.applications.service_principal_id IS 'The object id of its service principal in the tenant.';
 COMMENT ON COLUMN reporting.applications.display_name IS 'The name that is shown.';
-COMMENT ON COLUMN reporting.applications.public_client IS 'Whether it has no secret to prove itself by.';
-COMMENT ON COLUMN reporting.applications.redirect_uris IS 'Where its users may come back to after they signed in.';
+COMMENT ON COLUMN reporting.applications.public_client IS 'Whether it is a public client, which has no secret.';
+COMMENT ON COLUMN reporting.applications.redirect_uris IS 'Where a sign-in may send its users back to.';
 COMMENT ON COLUMN reporting.applications.created_at IS 'When it was created.';
 
 -- Everybody may ask the views. They show rows only to a login that report_logins names.

@@ -94,29 +94,29 @@ FROM report_changes AS c
 CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::remote_assistance_partners, c.before_row) AS row OFFSET 0) AS b
 CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::remote_assistance_partners, c.after_row) AS row OFFSET 0) AS a
 WHERE c.entity_set = 'remoteAssistancePartners';
-COMMENT ON VIEW reporting.remote_assistance_partner_changes IS 'Every change of remoteAssistancePartners, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.';
+COMMENT ON VIEW reporting.remote_assistance_partner_changes IS 'Every change of remoteAssistancePartners, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).';
 COMMENT ON COLUMN reporting.remote_assistance_partner_changes.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN reporting.remote_assistance_partner_changes.entity_id IS 'The id in Graph.';
 COMMENT ON COLUMN reporting.remote_assistance_partner_changes.entity_created_at IS 'When the entity was created; see changes.';
 COMMENT ON COLUMN reporting.remote_assistance_partner_changes.version IS 'The version that the change made; see changes.';
-COMMENT ON COLUMN reporting.remote_assistance_partner_changes.change IS 'How: create, update, delete, beginOnboarding, disconnect, confirmOnboarding, refuseOnboarding, expireOnboarding, heartbeat. More may come.';
+COMMENT ON COLUMN reporting.remote_assistance_partner_changes.change IS 'How: create, update, delete, beginOnboarding, disconnect, confirmOnboarding, refuseOnboarding, expireOnboarding, heartbeat. Later versions may add more.';
 COMMENT ON COLUMN reporting.remote_assistance_partner_changes.changed_at IS 'When.';
 COMMENT ON COLUMN reporting.remote_assistance_partner_changes.changed_by IS 'Who; see changes.';
 COMMENT ON COLUMN reporting.remote_assistance_partner_changes.changed_by_name IS 'The name of that user, application or key; see changes.';
-COMMENT ON COLUMN reporting.remote_assistance_partner_changes.before_display_name IS 'As display_name, before the change.';
-COMMENT ON COLUMN reporting.remote_assistance_partner_changes.after_display_name IS 'As display_name, after the change.';
-COMMENT ON COLUMN reporting.remote_assistance_partner_changes.before_onboarding_url IS 'As onboarding_url, before the change.';
-COMMENT ON COLUMN reporting.remote_assistance_partner_changes.after_onboarding_url IS 'As onboarding_url, after the change.';
-COMMENT ON COLUMN reporting.remote_assistance_partner_changes.before_onboarding_status IS 'As onboarding_status, before the change.';
-COMMENT ON COLUMN reporting.remote_assistance_partner_changes.after_onboarding_status IS 'As onboarding_status, after the change.';
-COMMENT ON COLUMN reporting.remote_assistance_partner_changes.before_last_connection_at IS 'As last_connection_at, before the change.';
-COMMENT ON COLUMN reporting.remote_assistance_partner_changes.after_last_connection_at IS 'As last_connection_at, after the change.';
-COMMENT ON COLUMN reporting.remote_assistance_partner_changes.before_last_connection_offset_minutes IS 'As last_connection_offset_minutes, before the change.';
-COMMENT ON COLUMN reporting.remote_assistance_partner_changes.after_last_connection_offset_minutes IS 'As last_connection_offset_minutes, after the change.';
-COMMENT ON COLUMN reporting.remote_assistance_partner_changes.before_request_expiry_at IS 'As request_expiry_at, before the change.';
-COMMENT ON COLUMN reporting.remote_assistance_partner_changes.after_request_expiry_at IS 'As request_expiry_at, after the change.';
-COMMENT ON COLUMN reporting.remote_assistance_partner_changes.before_request_expiry_offset_minutes IS 'As request_expiry_offset_minutes, before the change.';
-COMMENT ON COLUMN reporting.remote_assistance_partner_changes.after_request_expiry_offset_minutes IS 'As request_expiry_offset_minutes, after the change.';
+COMMENT ON COLUMN reporting.remote_assistance_partner_changes.before_display_name IS 'display_name before the change.';
+COMMENT ON COLUMN reporting.remote_assistance_partner_changes.after_display_name IS 'display_name after the change.';
+COMMENT ON COLUMN reporting.remote_assistance_partner_changes.before_onboarding_url IS 'onboarding_url before the change.';
+COMMENT ON COLUMN reporting.remote_assistance_partner_changes.after_onboarding_url IS 'onboarding_url after the change.';
+COMMENT ON COLUMN reporting.remote_assistance_partner_changes.before_onboarding_status IS 'onboarding_status before the change.';
+COMMENT ON COLUMN reporting.remote_assistance_partner_changes.after_onboarding_status IS 'onboarding_status after the change.';
+COMMENT ON COLUMN reporting.remote_assistance_partner_changes.before_last_connection_at IS 'last_connection_at before the change.';
+COMMENT ON COLUMN reporting.remote_assistance_partner_changes.after_last_connection_at IS 'last_connection_at after the change.';
+COMMENT ON COLUMN reporting.remote_assistance_partner_changes.before_last_connection_offset_minutes IS 'last_connection_offset_minutes before the change.';
+COMMENT ON COLUMN reporting.remote_assistance_partner_changes.after_last_connection_offset_minutes IS 'last_connection_offset_minutes after the change.';
+COMMENT ON COLUMN reporting.remote_assistance_partner_changes.before_request_expiry_at IS 'request_expiry_at before the change.';
+COMMENT ON COLUMN reporting.remote_assistance_partner_changes.after_request_expiry_at IS 'request_expiry_at after the change.';
+COMMENT ON COLUMN reporting.remote_assistance_partner_changes.before_request_expiry_offset_minutes IS 'request_expiry_offset_minutes before the change.';
+COMMENT ON COLUMN reporting.remote_assistance_partner_changes.after_request_expiry_offset_minutes IS 'request_expiry_offset_minutes after the change.';
 
 GRANT SELECT ON reporting.remote_assistance_partners, reporting.remote_assistance_partner_changes TO PUBLIC;
 -- End of the generated part.
@@ -152,7 +152,7 @@ CROSS JOIN (
 ) AS n
 LEFT JOIN reached AS r ON r.tenant_id = t.tenant_id AND r.step = n.step
 GROUP BY t.tenant_id, n.step, n.step_name;
-COMMENT ON VIEW reporting.remote_assistance_partner_funnel IS 'How far remote assistance partners got, deleted ones included: four rows per tenant.';
+COMMENT ON VIEW reporting.remote_assistance_partner_funnel IS 'How far remote assistance partners got, including deleted ones: four rows per tenant.';
 COMMENT ON COLUMN reporting.remote_assistance_partner_funnel.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN reporting.remote_assistance_partner_funnel.step IS 'The step''s number, 1 to 4.';
 COMMENT ON COLUMN reporting.remote_assistance_partner_funnel.step_name IS 'created; onboarding: was ever onboarding or beyond; onboarded: was ever onboarded; stillOnboarded: is so now.';

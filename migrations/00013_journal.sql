@@ -84,15 +84,15 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS g;
 
-COMMENT ON VIEW reporting.requests IS 'The request journal: what clients sent and what they got, without secrets. Requests of a $batch are rows too.';
+COMMENT ON VIEW reporting.requests IS 'The request journal: what clients sent and received, without secrets. Each request in a $batch has its own row.';
 COMMENT ON COLUMN reporting.requests.tenant_id IS 'The tenant.';
-COMMENT ON COLUMN reporting.requests.id IS 'The entry''s id; ids are in the order in which requests came.';
-COMMENT ON COLUMN reporting.requests.at IS 'When it came, by the tenant''s clock.';
+COMMENT ON COLUMN reporting.requests.id IS 'The entry''s id; ids are in the order of arrival.';
+COMMENT ON COLUMN reporting.requests.at IS 'When it arrived, by the tenant''s clock.';
 COMMENT ON COLUMN reporting.requests.took IS 'How long the answer took.';
 COMMENT ON COLUMN reporting.requests.front IS 'graph or authority.';
 COMMENT ON COLUMN reporting.requests.method IS 'The method, in capital letters.';
 COMMENT ON COLUMN reporting.requests.url IS 'The URL as the client sent it.';
-COMMENT ON COLUMN reporting.requests.path IS 'The path in the one spelling that is routed.';
+COMMENT ON COLUMN reporting.requests.path IS 'The path in the spelling that is routed.';
 COMMENT ON COLUMN reporting.requests.route IS 'The route; empty if no route has this path.';
 COMMENT ON COLUMN reporting.requests.status IS 'The answer''s status; 0 if the connection was cut instead.';
 COMMENT ON COLUMN reporting.requests.request_id IS 'The answer''s request-id, or the authority''s trace id.';
@@ -105,18 +105,18 @@ COMMENT ON COLUMN reporting.requests.token_expires_at IS 'When the token expires
 COMMENT ON COLUMN reporting.requests.fault IS 'The rule that made the request fail on purpose; null if none did.';
 COMMENT ON COLUMN reporting.requests.address IS 'The client''s address.';
 COMMENT ON COLUMN reporting.requests.request_headers IS 'The request''s headers, with secrets masked.';
-COMMENT ON COLUMN reporting.requests.request_body IS 'The request''s body, unpacked, with secrets masked, as much as is kept.';
+COMMENT ON COLUMN reporting.requests.request_body IS 'The request''s body, decompressed, with secrets masked, as much of it as the journal keeps.';
 COMMENT ON COLUMN reporting.requests.request_size IS 'The size of the whole body, in bytes, as far as the service read it.';
 COMMENT ON COLUMN reporting.requests.response_headers IS 'The answer''s headers, with secrets masked.';
-COMMENT ON COLUMN reporting.requests.response_body IS 'The answer''s body, with secrets masked, as much as is kept.';
+COMMENT ON COLUMN reporting.requests.response_body IS 'The answer''s body, with secrets masked, as much of it as the journal keeps.';
 COMMENT ON COLUMN reporting.requests.response_size IS 'The size of the whole body, in bytes.';
 
 COMMENT ON VIEW reporting.request_gaps IS 'What the request journal lacks.';
 COMMENT ON COLUMN reporting.request_gaps.tenant_id IS 'The tenant.';
-COMMENT ON COLUMN reporting.request_gaps.kind IS 'dropped: too many came to record them; removed: the journal keeps no more, or no longer.';
+COMMENT ON COLUMN reporting.request_gaps.kind IS 'dropped: there were too many to record; removed: they exceeded the number or the time that the journal keeps.';
 COMMENT ON COLUMN reporting.request_gaps.count IS 'How many requests.';
-COMMENT ON COLUMN reporting.request_gaps.since_at IS 'When the first of them came, by the tenant''s clock.';
-COMMENT ON COLUMN reporting.request_gaps.until_at IS 'When the last of them came.';
+COMMENT ON COLUMN reporting.request_gaps.since_at IS 'When the first of them arrived, by the tenant''s clock.';
+COMMENT ON COLUMN reporting.request_gaps.until_at IS 'When the last of them arrived, by the tenant''s clock.';
 
 GRANT SELECT ON reporting.requests, reporting.request_gaps TO PUBLIC;
 

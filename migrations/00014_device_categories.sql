@@ -68,21 +68,21 @@ FROM report_changes AS c
 CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::device_categories, c.before_row) AS row OFFSET 0) AS b
 CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::device_categories, c.after_row) AS row OFFSET 0) AS a
 WHERE c.entity_set = 'deviceCategories';
-COMMENT ON VIEW reporting.device_category_changes IS 'Every change of deviceCategories, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.';
+COMMENT ON VIEW reporting.device_category_changes IS 'Every change of deviceCategories, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).';
 COMMENT ON COLUMN reporting.device_category_changes.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN reporting.device_category_changes.entity_id IS 'The id in Graph.';
 COMMENT ON COLUMN reporting.device_category_changes.entity_created_at IS 'When the entity was created; see changes.';
 COMMENT ON COLUMN reporting.device_category_changes.version IS 'The version that the change made; see changes.';
-COMMENT ON COLUMN reporting.device_category_changes.change IS 'How: create, update, delete. More may come.';
+COMMENT ON COLUMN reporting.device_category_changes.change IS 'How: create, update, delete. Later versions may add more.';
 COMMENT ON COLUMN reporting.device_category_changes.changed_at IS 'When.';
 COMMENT ON COLUMN reporting.device_category_changes.changed_by IS 'Who; see changes.';
 COMMENT ON COLUMN reporting.device_category_changes.changed_by_name IS 'The name of that user, application or key; see changes.';
-COMMENT ON COLUMN reporting.device_category_changes.before_display_name IS 'As display_name, before the change.';
-COMMENT ON COLUMN reporting.device_category_changes.after_display_name IS 'As display_name, after the change.';
-COMMENT ON COLUMN reporting.device_category_changes.before_description IS 'As description, before the change.';
-COMMENT ON COLUMN reporting.device_category_changes.after_description IS 'As description, after the change.';
-COMMENT ON COLUMN reporting.device_category_changes.before_role_scope_tag_ids IS 'As role_scope_tag_ids, before the change.';
-COMMENT ON COLUMN reporting.device_category_changes.after_role_scope_tag_ids IS 'As role_scope_tag_ids, after the change.';
+COMMENT ON COLUMN reporting.device_category_changes.before_display_name IS 'display_name before the change.';
+COMMENT ON COLUMN reporting.device_category_changes.after_display_name IS 'display_name after the change.';
+COMMENT ON COLUMN reporting.device_category_changes.before_description IS 'description before the change.';
+COMMENT ON COLUMN reporting.device_category_changes.after_description IS 'description after the change.';
+COMMENT ON COLUMN reporting.device_category_changes.before_role_scope_tag_ids IS 'role_scope_tag_ids before the change.';
+COMMENT ON COLUMN reporting.device_category_changes.after_role_scope_tag_ids IS 'role_scope_tag_ids after the change.';
 
 GRANT SELECT ON reporting.device_categories, reporting.device_category_changes TO PUBLIC;
 -- End of the generated part.

@@ -101,33 +101,33 @@ FROM report_changes AS c
 CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::ndes_connectors, c.before_row) AS row OFFSET 0) AS b
 CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::ndes_connectors, c.after_row) AS row OFFSET 0) AS a
 WHERE c.entity_set = 'ndesConnectors';
-COMMENT ON VIEW reporting.ndes_connector_changes IS 'Every change of ndesConnectors, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.';
+COMMENT ON VIEW reporting.ndes_connector_changes IS 'Every change of ndesConnectors, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).';
 COMMENT ON COLUMN reporting.ndes_connector_changes.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN reporting.ndes_connector_changes.entity_id IS 'The id in Graph.';
 COMMENT ON COLUMN reporting.ndes_connector_changes.entity_created_at IS 'When the entity was created; see changes.';
 COMMENT ON COLUMN reporting.ndes_connector_changes.version IS 'The version that the change made; see changes.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.change IS 'How: create, update, delete, heartbeat. More may come.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.change IS 'How: create, update, delete, heartbeat. Later versions may add more.';
 COMMENT ON COLUMN reporting.ndes_connector_changes.changed_at IS 'When.';
 COMMENT ON COLUMN reporting.ndes_connector_changes.changed_by IS 'Who; see changes.';
 COMMENT ON COLUMN reporting.ndes_connector_changes.changed_by_name IS 'The name of that user, application or key; see changes.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.before_last_connection_at IS 'As last_connection_at, before the change.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.after_last_connection_at IS 'As last_connection_at, after the change.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.before_last_connection_offset_minutes IS 'As last_connection_offset_minutes, before the change.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.after_last_connection_offset_minutes IS 'As last_connection_offset_minutes, after the change.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.before_state IS 'As state, before the change.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.after_state IS 'As state, after the change.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.before_display_name IS 'As display_name, before the change.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.after_display_name IS 'As display_name, after the change.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.before_machine_name IS 'As machine_name, before the change.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.after_machine_name IS 'As machine_name, after the change.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.before_enrolled_at IS 'As enrolled_at, before the change.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.after_enrolled_at IS 'As enrolled_at, after the change.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.before_enrolled_offset_minutes IS 'As enrolled_offset_minutes, before the change.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.after_enrolled_offset_minutes IS 'As enrolled_offset_minutes, after the change.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.before_role_scope_tag_ids IS 'As role_scope_tag_ids, before the change.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.after_role_scope_tag_ids IS 'As role_scope_tag_ids, after the change.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.before_connector_version IS 'As connector_version, before the change.';
-COMMENT ON COLUMN reporting.ndes_connector_changes.after_connector_version IS 'As connector_version, after the change.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.before_last_connection_at IS 'last_connection_at before the change.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.after_last_connection_at IS 'last_connection_at after the change.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.before_last_connection_offset_minutes IS 'last_connection_offset_minutes before the change.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.after_last_connection_offset_minutes IS 'last_connection_offset_minutes after the change.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.before_state IS 'state before the change.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.after_state IS 'state after the change.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.before_display_name IS 'display_name before the change.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.after_display_name IS 'display_name after the change.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.before_machine_name IS 'machine_name before the change.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.after_machine_name IS 'machine_name after the change.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.before_enrolled_at IS 'enrolled_at before the change.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.after_enrolled_at IS 'enrolled_at after the change.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.before_enrolled_offset_minutes IS 'enrolled_offset_minutes before the change.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.after_enrolled_offset_minutes IS 'enrolled_offset_minutes after the change.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.before_role_scope_tag_ids IS 'role_scope_tag_ids before the change.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.after_role_scope_tag_ids IS 'role_scope_tag_ids after the change.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.before_connector_version IS 'connector_version before the change.';
+COMMENT ON COLUMN reporting.ndes_connector_changes.after_connector_version IS 'connector_version after the change.';
 
 GRANT SELECT ON reporting.ndes_connectors, reporting.ndes_connector_changes TO PUBLIC;
 -- End of the generated part.

@@ -81,21 +81,21 @@ FROM report_changes AS c
 CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::remote_assistance_settings, c.before_row) AS row OFFSET 0) AS b
 CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::remote_assistance_settings, c.after_row) AS row OFFSET 0) AS a
 WHERE c.entity_set = 'remoteAssistanceSettings';
-COMMENT ON VIEW reporting.remote_assistance_settings_changes IS 'Every change of remoteAssistanceSettings, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.';
+COMMENT ON VIEW reporting.remote_assistance_settings_changes IS 'Every change of remoteAssistanceSettings, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).';
 COMMENT ON COLUMN reporting.remote_assistance_settings_changes.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN reporting.remote_assistance_settings_changes.entity_id IS 'The id in Graph.';
 COMMENT ON COLUMN reporting.remote_assistance_settings_changes.entity_created_at IS 'When the entity was created; see changes.';
 COMMENT ON COLUMN reporting.remote_assistance_settings_changes.version IS 'The version that the change made; see changes.';
-COMMENT ON COLUMN reporting.remote_assistance_settings_changes.change IS 'How: create, update, delete. More may come.';
+COMMENT ON COLUMN reporting.remote_assistance_settings_changes.change IS 'How: create, update, delete. Later versions may add more.';
 COMMENT ON COLUMN reporting.remote_assistance_settings_changes.changed_at IS 'When.';
 COMMENT ON COLUMN reporting.remote_assistance_settings_changes.changed_by IS 'Who; see changes.';
 COMMENT ON COLUMN reporting.remote_assistance_settings_changes.changed_by_name IS 'The name of that user, application or key; see changes.';
-COMMENT ON COLUMN reporting.remote_assistance_settings_changes.before_remote_assistance_state IS 'As remote_assistance_state, before the change.';
-COMMENT ON COLUMN reporting.remote_assistance_settings_changes.after_remote_assistance_state IS 'As remote_assistance_state, after the change.';
-COMMENT ON COLUMN reporting.remote_assistance_settings_changes.before_allow_unenrolled IS 'As allow_unenrolled, before the change.';
-COMMENT ON COLUMN reporting.remote_assistance_settings_changes.after_allow_unenrolled IS 'As allow_unenrolled, after the change.';
-COMMENT ON COLUMN reporting.remote_assistance_settings_changes.before_block_chat IS 'As block_chat, before the change.';
-COMMENT ON COLUMN reporting.remote_assistance_settings_changes.after_block_chat IS 'As block_chat, after the change.';
+COMMENT ON COLUMN reporting.remote_assistance_settings_changes.before_remote_assistance_state IS 'remote_assistance_state before the change.';
+COMMENT ON COLUMN reporting.remote_assistance_settings_changes.after_remote_assistance_state IS 'remote_assistance_state after the change.';
+COMMENT ON COLUMN reporting.remote_assistance_settings_changes.before_allow_unenrolled IS 'allow_unenrolled before the change.';
+COMMENT ON COLUMN reporting.remote_assistance_settings_changes.after_allow_unenrolled IS 'allow_unenrolled after the change.';
+COMMENT ON COLUMN reporting.remote_assistance_settings_changes.before_block_chat IS 'block_chat before the change.';
+COMMENT ON COLUMN reporting.remote_assistance_settings_changes.after_block_chat IS 'block_chat after the change.';
 
 GRANT SELECT ON reporting.remote_assistance_settings, reporting.remote_assistance_settings_changes TO PUBLIC;
 -- End of the generated part.

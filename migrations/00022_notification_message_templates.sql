@@ -95,29 +95,29 @@ FROM report_changes AS c
 CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::notification_message_templates, c.before_row) AS row OFFSET 0) AS b
 CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::notification_message_templates, c.after_row) AS row OFFSET 0) AS a
 WHERE c.entity_set = 'notificationMessageTemplates';
-COMMENT ON VIEW reporting.notification_message_template_changes IS 'Every change of notificationMessageTemplates, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.';
+COMMENT ON VIEW reporting.notification_message_template_changes IS 'Every change of notificationMessageTemplates, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).';
 COMMENT ON COLUMN reporting.notification_message_template_changes.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN reporting.notification_message_template_changes.entity_id IS 'The id in Graph.';
 COMMENT ON COLUMN reporting.notification_message_template_changes.entity_created_at IS 'When the entity was created; see changes.';
 COMMENT ON COLUMN reporting.notification_message_template_changes.version IS 'The version that the change made; see changes.';
-COMMENT ON COLUMN reporting.notification_message_template_changes.change IS 'How: create, update, delete, sendTestMessage. More may come.';
+COMMENT ON COLUMN reporting.notification_message_template_changes.change IS 'How: create, update, delete, sendTestMessage. Later versions may add more.';
 COMMENT ON COLUMN reporting.notification_message_template_changes.changed_at IS 'When.';
 COMMENT ON COLUMN reporting.notification_message_template_changes.changed_by IS 'Who; see changes.';
 COMMENT ON COLUMN reporting.notification_message_template_changes.changed_by_name IS 'The name of that user, application or key; see changes.';
-COMMENT ON COLUMN reporting.notification_message_template_changes.before_last_modified_at IS 'As last_modified_at, before the change.';
-COMMENT ON COLUMN reporting.notification_message_template_changes.after_last_modified_at IS 'As last_modified_at, after the change.';
-COMMENT ON COLUMN reporting.notification_message_template_changes.before_last_modified_offset_minutes IS 'As last_modified_offset_minutes, before the change.';
-COMMENT ON COLUMN reporting.notification_message_template_changes.after_last_modified_offset_minutes IS 'As last_modified_offset_minutes, after the change.';
-COMMENT ON COLUMN reporting.notification_message_template_changes.before_display_name IS 'As display_name, before the change.';
-COMMENT ON COLUMN reporting.notification_message_template_changes.after_display_name IS 'As display_name, after the change.';
-COMMENT ON COLUMN reporting.notification_message_template_changes.before_description IS 'As description, before the change.';
-COMMENT ON COLUMN reporting.notification_message_template_changes.after_description IS 'As description, after the change.';
-COMMENT ON COLUMN reporting.notification_message_template_changes.before_default_locale IS 'As default_locale, before the change.';
-COMMENT ON COLUMN reporting.notification_message_template_changes.after_default_locale IS 'As default_locale, after the change.';
-COMMENT ON COLUMN reporting.notification_message_template_changes.before_branding_options IS 'As branding_options, before the change.';
-COMMENT ON COLUMN reporting.notification_message_template_changes.after_branding_options IS 'As branding_options, after the change.';
-COMMENT ON COLUMN reporting.notification_message_template_changes.before_role_scope_tag_ids IS 'As role_scope_tag_ids, before the change.';
-COMMENT ON COLUMN reporting.notification_message_template_changes.after_role_scope_tag_ids IS 'As role_scope_tag_ids, after the change.';
+COMMENT ON COLUMN reporting.notification_message_template_changes.before_last_modified_at IS 'last_modified_at before the change.';
+COMMENT ON COLUMN reporting.notification_message_template_changes.after_last_modified_at IS 'last_modified_at after the change.';
+COMMENT ON COLUMN reporting.notification_message_template_changes.before_last_modified_offset_minutes IS 'last_modified_offset_minutes before the change.';
+COMMENT ON COLUMN reporting.notification_message_template_changes.after_last_modified_offset_minutes IS 'last_modified_offset_minutes after the change.';
+COMMENT ON COLUMN reporting.notification_message_template_changes.before_display_name IS 'display_name before the change.';
+COMMENT ON COLUMN reporting.notification_message_template_changes.after_display_name IS 'display_name after the change.';
+COMMENT ON COLUMN reporting.notification_message_template_changes.before_description IS 'description before the change.';
+COMMENT ON COLUMN reporting.notification_message_template_changes.after_description IS 'description after the change.';
+COMMENT ON COLUMN reporting.notification_message_template_changes.before_default_locale IS 'default_locale before the change.';
+COMMENT ON COLUMN reporting.notification_message_template_changes.after_default_locale IS 'default_locale after the change.';
+COMMENT ON COLUMN reporting.notification_message_template_changes.before_branding_options IS 'branding_options before the change.';
+COMMENT ON COLUMN reporting.notification_message_template_changes.after_branding_options IS 'branding_options after the change.';
+COMMENT ON COLUMN reporting.notification_message_template_changes.before_role_scope_tag_ids IS 'role_scope_tag_ids before the change.';
+COMMENT ON COLUMN reporting.notification_message_template_changes.after_role_scope_tag_ids IS 'role_scope_tag_ids after the change.';
 
 GRANT SELECT ON reporting.notification_message_templates, reporting.notification_message_template_changes TO PUBLIC;
 -- End of the generated part.

@@ -99,29 +99,29 @@ FROM report_changes AS c
 CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::localized_notification_messages, c.before_row) AS row OFFSET 0) AS b
 CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::localized_notification_messages, c.after_row) AS row OFFSET 0) AS a
 WHERE c.entity_set = 'localizedNotificationMessages';
-COMMENT ON VIEW reporting.localized_notification_message_changes IS 'Every change of localizedNotificationMessages, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.';
+COMMENT ON VIEW reporting.localized_notification_message_changes IS 'Every change of localizedNotificationMessages, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).';
 COMMENT ON COLUMN reporting.localized_notification_message_changes.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN reporting.localized_notification_message_changes.entity_id IS 'The id in Graph.';
 COMMENT ON COLUMN reporting.localized_notification_message_changes.entity_created_at IS 'When the entity was created; see changes.';
 COMMENT ON COLUMN reporting.localized_notification_message_changes.version IS 'The version that the change made; see changes.';
-COMMENT ON COLUMN reporting.localized_notification_message_changes.change IS 'How: create, update, delete. More may come.';
+COMMENT ON COLUMN reporting.localized_notification_message_changes.change IS 'How: create, update, delete. Later versions may add more.';
 COMMENT ON COLUMN reporting.localized_notification_message_changes.changed_at IS 'When.';
 COMMENT ON COLUMN reporting.localized_notification_message_changes.changed_by IS 'Who; see changes.';
 COMMENT ON COLUMN reporting.localized_notification_message_changes.changed_by_name IS 'The name of that user, application or key; see changes.';
-COMMENT ON COLUMN reporting.localized_notification_message_changes.before_template_id IS 'As template_id, before the change.';
-COMMENT ON COLUMN reporting.localized_notification_message_changes.after_template_id IS 'As template_id, after the change.';
-COMMENT ON COLUMN reporting.localized_notification_message_changes.before_last_modified_at IS 'As last_modified_at, before the change.';
-COMMENT ON COLUMN reporting.localized_notification_message_changes.after_last_modified_at IS 'As last_modified_at, after the change.';
-COMMENT ON COLUMN reporting.localized_notification_message_changes.before_last_modified_offset_minutes IS 'As last_modified_offset_minutes, before the change.';
-COMMENT ON COLUMN reporting.localized_notification_message_changes.after_last_modified_offset_minutes IS 'As last_modified_offset_minutes, after the change.';
-COMMENT ON COLUMN reporting.localized_notification_message_changes.before_locale IS 'As locale, before the change.';
-COMMENT ON COLUMN reporting.localized_notification_message_changes.after_locale IS 'As locale, after the change.';
-COMMENT ON COLUMN reporting.localized_notification_message_changes.before_subject IS 'As subject, before the change.';
-COMMENT ON COLUMN reporting.localized_notification_message_changes.after_subject IS 'As subject, after the change.';
-COMMENT ON COLUMN reporting.localized_notification_message_changes.before_message_template IS 'As message_template, before the change.';
-COMMENT ON COLUMN reporting.localized_notification_message_changes.after_message_template IS 'As message_template, after the change.';
-COMMENT ON COLUMN reporting.localized_notification_message_changes.before_is_default IS 'As is_default, before the change.';
-COMMENT ON COLUMN reporting.localized_notification_message_changes.after_is_default IS 'As is_default, after the change.';
+COMMENT ON COLUMN reporting.localized_notification_message_changes.before_template_id IS 'template_id before the change.';
+COMMENT ON COLUMN reporting.localized_notification_message_changes.after_template_id IS 'template_id after the change.';
+COMMENT ON COLUMN reporting.localized_notification_message_changes.before_last_modified_at IS 'last_modified_at before the change.';
+COMMENT ON COLUMN reporting.localized_notification_message_changes.after_last_modified_at IS 'last_modified_at after the change.';
+COMMENT ON COLUMN reporting.localized_notification_message_changes.before_last_modified_offset_minutes IS 'last_modified_offset_minutes before the change.';
+COMMENT ON COLUMN reporting.localized_notification_message_changes.after_last_modified_offset_minutes IS 'last_modified_offset_minutes after the change.';
+COMMENT ON COLUMN reporting.localized_notification_message_changes.before_locale IS 'locale before the change.';
+COMMENT ON COLUMN reporting.localized_notification_message_changes.after_locale IS 'locale after the change.';
+COMMENT ON COLUMN reporting.localized_notification_message_changes.before_subject IS 'subject before the change.';
+COMMENT ON COLUMN reporting.localized_notification_message_changes.after_subject IS 'subject after the change.';
+COMMENT ON COLUMN reporting.localized_notification_message_changes.before_message_template IS 'message_template before the change.';
+COMMENT ON COLUMN reporting.localized_notification_message_changes.after_message_template IS 'message_template after the change.';
+COMMENT ON COLUMN reporting.localized_notification_message_changes.before_is_default IS 'is_default before the change.';
+COMMENT ON COLUMN reporting.localized_notification_message_changes.after_is_default IS 'is_default after the change.';
 
 GRANT SELECT ON reporting.localized_notification_messages, reporting.localized_notification_message_changes TO PUBLIC;
 -- End of the generated part.

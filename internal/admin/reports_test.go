@@ -64,16 +64,16 @@ func (c *client) newLogin(tenants ...uuid.UUID) api.ReportLoginCreated {
 }
 
 // reportsIntroduction stands above the reports in docs/reporting.md.
-const reportsIntroduction = `Each of these runs in the checks, as a report login, and can be run by name:
+const reportsIntroduction = `CI runs each of these as a report login. Run one by its name:
 
 ` + "```bash" + `
 mocktenant report recent-changes --tenant TENANT_ID --days 7 --who alice@contoso.example -o csv
 ` + "```" + `
 
-` + "`--days` and `--who` replace what follows `/*days*/` and `/*who*/`" + ` in the SQL of a report
-that has them; ` + "`mocktenant report`" + ` lists them, with their defaults. A person is a user's
+` + "`--days` and `--who` replace the values after `/*days*/` and `/*who*/`" + ` in a report's SQL;
+` + "`mocktenant report`" + ` lists which reports have them, with the defaults. ` + "`--who`" + ` takes a user's
 principal name, an application's display name, the name of an administrator's key, or the
-id of one of them.
+id of one of these.
 `
 
 // Every report runs, through the API and, by its SQL, as a report login; both say
@@ -578,11 +578,10 @@ func TestReportingColumns(t *testing.T) {
 func dictionary(c *client) string {
 	c.Helper()
 	var text strings.Builder
-	text.WriteString(`Times are ` + "`timestamptz`" + `. Graph's dates go to 100 ns and keep their offset; here they
-are cut to the microsecond, with the offset in a separate column.
-` + "`0001-01-01T00:00:00Z`" + `, with which Graph says that there is no such time, is null.
-History begins when a tenant does; a reset, an import or a restored snapshot replaces it,
-at the time that ` + "`tenants.replaced_at`" + ` says.
+	text.WriteString(`Times are ` + "`timestamptz`" + `. Graph's dates have 100 ns and an offset; here they are cut to the
+microsecond, with the offset in a separate column. ` + "`0001-01-01T00:00:00Z`" + `, Graph's value for a
+missing time, is null. A tenant's history starts when it is made. A reset, an import or a restored
+snapshot replaces the history, at the time in ` + "`tenants.replaced_at`" + `.
 `)
 	view := ""
 	for _, row := range c.rows(`SELECT concat_ws(E'\t', c.relname, coalesce(obj_description(c.oid), '-'), a.attname, format_type(a.atttypid, a.atttypmod), coalesce(col_description(c.oid, a.attnum), '-'))

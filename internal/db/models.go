@@ -1614,7 +1614,7 @@ type ReportTermsAndCondition struct {
 	EndedBy       uuid.UUID
 }
 
-// The administrators who changed something in the tenant: by the partner's side, or by an import.
+// The administrators who changed entities of the tenant, by acting for the other side or by an import.
 type ReportingAdministrator struct {
 	// The tenant.
 	TenantID *uuid.UUID
@@ -1636,9 +1636,9 @@ type ReportingApplication struct {
 	ServicePrincipalID uuid.UUID
 	// The name that is shown.
 	DisplayName string
-	// Whether it has no secret to prove itself by.
+	// Whether it is a public client, which has no secret.
 	PublicClient bool
-	// Where its users may come back to after they signed in.
+	// Where a sign-in may send its users back to.
 	RedirectUris interface{}
 	// When it was created.
 	CreatedAt time.Time
@@ -1680,7 +1680,7 @@ type ReportingAssignmentFilter struct {
 	CreatedBy uuid.UUID
 }
 
-// Every change of every entity, also of deleted ones: one row per version, and one for the deletion. The view of a set, such as remote_assistance_partner_changes, has the values too.
+// Every change of every entity, including deleted ones: one row per version, and one for the deletion. The view of a set, such as remote_assistance_partner_changes, has the values too.
 type ReportingChange struct {
 	// The tenant.
 	TenantID *uuid.UUID
@@ -1692,7 +1692,7 @@ type ReportingChange struct {
 	EntityCreatedAt *time.Time
 	// The version that the change made, from 1; a delete has the number that the next version would have had.
 	Version *int64
-	// How: create, update, delete, or the name of an action. More may come.
+	// How: create, update, delete, or the name of an action. Later versions may add more.
 	Change interface{}
 	// When.
 	ChangedAt interface{}
@@ -1700,7 +1700,7 @@ type ReportingChange struct {
 	ChangedBy interface{}
 	// The user's principal name, the application's display name or the name of the administrator's key, as it is now; null if the tenant no longer has such a user or application.
 	ChangedByName string
-	// The entity's displayName after the change, of a delete before it; null if it has none.
+	// The entity's displayName after the change, or before a delete; null if it has none.
 	DisplayName *string
 	// The status before the change; null in a create, and if the set's entities have no status.
 	BeforeStatus interface{}
@@ -1746,7 +1746,7 @@ type ReportingComplianceManagementPartner struct {
 	CreatedBy uuid.UUID
 }
 
-// Every change of complianceManagementPartners, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+// Every change of complianceManagementPartners, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
 type ReportingComplianceManagementPartnerChange struct {
 	// The tenant.
 	TenantID *uuid.UUID
@@ -1756,7 +1756,7 @@ type ReportingComplianceManagementPartnerChange struct {
 	EntityCreatedAt *time.Time
 	// The version that the change made; see changes.
 	Version *int64
-	// How: create, update, delete, heartbeat. More may come.
+	// How: create, update, delete, heartbeat. Later versions may add more.
 	Change interface{}
 	// When.
 	ChangedAt interface{}
@@ -1764,57 +1764,57 @@ type ReportingComplianceManagementPartnerChange struct {
 	ChangedBy interface{}
 	// The name of that user, application or key; see changes.
 	ChangedByName string
-	// As last_heartbeat_at, before the change.
+	// last_heartbeat_at before the change.
 	BeforeLastHeartbeatAt time.Time
-	// As last_heartbeat_at, after the change.
+	// last_heartbeat_at after the change.
 	AfterLastHeartbeatAt time.Time
-	// As last_heartbeat_offset_minutes, before the change.
+	// last_heartbeat_offset_minutes before the change.
 	BeforeLastHeartbeatOffsetMinutes interface{}
-	// As last_heartbeat_offset_minutes, after the change.
+	// last_heartbeat_offset_minutes after the change.
 	AfterLastHeartbeatOffsetMinutes interface{}
-	// As partner_state, before the change.
+	// partner_state before the change.
 	BeforePartnerState string
-	// As partner_state, after the change.
+	// partner_state after the change.
 	AfterPartnerState string
-	// As display_name, before the change.
+	// display_name before the change.
 	BeforeDisplayName interface{}
-	// As display_name, after the change.
+	// display_name after the change.
 	AfterDisplayName interface{}
-	// As mac_os_onboarded, before the change.
+	// mac_os_onboarded before the change.
 	BeforeMacOsOnboarded interface{}
-	// As mac_os_onboarded, after the change.
+	// mac_os_onboarded after the change.
 	AfterMacOsOnboarded interface{}
-	// As linux_onboarded, before the change.
+	// linux_onboarded before the change.
 	BeforeLinuxOnboarded interface{}
-	// As linux_onboarded, after the change.
+	// linux_onboarded after the change.
 	AfterLinuxOnboarded interface{}
-	// As android_onboarded, before the change.
+	// android_onboarded before the change.
 	BeforeAndroidOnboarded interface{}
-	// As android_onboarded, after the change.
+	// android_onboarded after the change.
 	AfterAndroidOnboarded interface{}
-	// As ios_onboarded, before the change.
+	// ios_onboarded before the change.
 	BeforeIosOnboarded interface{}
-	// As ios_onboarded, after the change.
+	// ios_onboarded after the change.
 	AfterIosOnboarded interface{}
-	// As mac_os_assignments, before the change.
+	// mac_os_assignments before the change.
 	BeforeMacOsAssignments interface{}
-	// As mac_os_assignments, after the change.
+	// mac_os_assignments after the change.
 	AfterMacOsAssignments interface{}
-	// As linux_assignments, before the change.
+	// linux_assignments before the change.
 	BeforeLinuxAssignments interface{}
-	// As linux_assignments, after the change.
+	// linux_assignments after the change.
 	AfterLinuxAssignments interface{}
-	// As android_assignments, before the change.
+	// android_assignments before the change.
 	BeforeAndroidAssignments interface{}
-	// As android_assignments, after the change.
+	// android_assignments after the change.
 	AfterAndroidAssignments interface{}
-	// As ios_assignments, before the change.
+	// ios_assignments before the change.
 	BeforeIosAssignments interface{}
-	// As ios_assignments, after the change.
+	// ios_assignments after the change.
 	AfterIosAssignments interface{}
 }
 
-// Every change of assignmentFilters, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+// Every change of assignmentFilters, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
 type ReportingDeviceAndAppManagementAssignmentFilterChange struct {
 	// The tenant.
 	TenantID *uuid.UUID
@@ -1824,7 +1824,7 @@ type ReportingDeviceAndAppManagementAssignmentFilterChange struct {
 	EntityCreatedAt *time.Time
 	// The version that the change made; see changes.
 	Version *int64
-	// How: create, update, delete. More may come.
+	// How: create, update, delete. Later versions may add more.
 	Change interface{}
 	// When.
 	ChangedAt interface{}
@@ -1832,49 +1832,49 @@ type ReportingDeviceAndAppManagementAssignmentFilterChange struct {
 	ChangedBy interface{}
 	// The name of that user, application or key; see changes.
 	ChangedByName string
-	// As graph_created_at, before the change.
+	// graph_created_at before the change.
 	BeforeGraphCreatedAt time.Time
-	// As graph_created_at, after the change.
+	// graph_created_at after the change.
 	AfterGraphCreatedAt time.Time
-	// As graph_created_offset_minutes, before the change.
+	// graph_created_offset_minutes before the change.
 	BeforeGraphCreatedOffsetMinutes interface{}
-	// As graph_created_offset_minutes, after the change.
+	// graph_created_offset_minutes after the change.
 	AfterGraphCreatedOffsetMinutes interface{}
-	// As last_modified_at, before the change.
+	// last_modified_at before the change.
 	BeforeLastModifiedAt time.Time
-	// As last_modified_at, after the change.
+	// last_modified_at after the change.
 	AfterLastModifiedAt time.Time
-	// As last_modified_offset_minutes, before the change.
+	// last_modified_offset_minutes before the change.
 	BeforeLastModifiedOffsetMinutes interface{}
-	// As last_modified_offset_minutes, after the change.
+	// last_modified_offset_minutes after the change.
 	AfterLastModifiedOffsetMinutes interface{}
-	// As display_name, before the change.
+	// display_name before the change.
 	BeforeDisplayName interface{}
-	// As display_name, after the change.
+	// display_name after the change.
 	AfterDisplayName interface{}
-	// As description, before the change.
+	// description before the change.
 	BeforeDescription interface{}
-	// As description, after the change.
+	// description after the change.
 	AfterDescription interface{}
-	// As platform, before the change.
+	// platform before the change.
 	BeforePlatform string
-	// As platform, after the change.
+	// platform after the change.
 	AfterPlatform string
-	// As rule, before the change.
+	// rule before the change.
 	BeforeRule interface{}
-	// As rule, after the change.
+	// rule after the change.
 	AfterRule interface{}
-	// As role_scope_tag_ids, before the change.
+	// role_scope_tag_ids before the change.
 	BeforeRoleScopeTagIds interface{}
-	// As role_scope_tag_ids, after the change.
+	// role_scope_tag_ids after the change.
 	AfterRoleScopeTagIds interface{}
-	// As management_type, before the change.
+	// management_type before the change.
 	BeforeManagementType string
-	// As management_type, after the change.
+	// management_type after the change.
 	AfterManagementType string
-	// As payloads, before the change.
+	// payloads before the change.
 	BeforePayloads interface{}
-	// As payloads, after the change.
+	// payloads after the change.
 	AfterPayloads interface{}
 }
 
@@ -1898,7 +1898,7 @@ type ReportingDeviceCategory struct {
 	CreatedBy uuid.UUID
 }
 
-// Every change of deviceCategories, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+// Every change of deviceCategories, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
 type ReportingDeviceCategoryChange struct {
 	// The tenant.
 	TenantID *uuid.UUID
@@ -1908,7 +1908,7 @@ type ReportingDeviceCategoryChange struct {
 	EntityCreatedAt *time.Time
 	// The version that the change made; see changes.
 	Version *int64
-	// How: create, update, delete. More may come.
+	// How: create, update, delete. Later versions may add more.
 	Change interface{}
 	// When.
 	ChangedAt interface{}
@@ -1916,17 +1916,17 @@ type ReportingDeviceCategoryChange struct {
 	ChangedBy interface{}
 	// The name of that user, application or key; see changes.
 	ChangedByName string
-	// As display_name, before the change.
+	// display_name before the change.
 	BeforeDisplayName interface{}
-	// As display_name, after the change.
+	// display_name after the change.
 	AfterDisplayName interface{}
-	// As description, before the change.
+	// description before the change.
 	BeforeDescription interface{}
-	// As description, after the change.
+	// description after the change.
 	AfterDescription interface{}
-	// As role_scope_tag_ids, before the change.
+	// role_scope_tag_ids before the change.
 	BeforeRoleScopeTagIds interface{}
-	// As role_scope_tag_ids, after the change.
+	// role_scope_tag_ids after the change.
 	AfterRoleScopeTagIds interface{}
 }
 
@@ -1968,7 +1968,7 @@ type ReportingDeviceManagementPartner struct {
 	CreatedBy uuid.UUID
 }
 
-// Every change of deviceManagementPartners, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+// Every change of deviceManagementPartners, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
 type ReportingDeviceManagementPartnerChange struct {
 	// The tenant.
 	TenantID *uuid.UUID
@@ -1978,7 +1978,7 @@ type ReportingDeviceManagementPartnerChange struct {
 	EntityCreatedAt *time.Time
 	// The version that the change made; see changes.
 	Version *int64
-	// How: create, update, delete, terminate, heartbeat. More may come.
+	// How: create, update, delete, terminate, heartbeat. Later versions may add more.
 	Change interface{}
 	// When.
 	ChangedAt interface{}
@@ -1986,53 +1986,53 @@ type ReportingDeviceManagementPartnerChange struct {
 	ChangedBy interface{}
 	// The name of that user, application or key; see changes.
 	ChangedByName string
-	// As last_heartbeat_at, before the change.
+	// last_heartbeat_at before the change.
 	BeforeLastHeartbeatAt time.Time
-	// As last_heartbeat_at, after the change.
+	// last_heartbeat_at after the change.
 	AfterLastHeartbeatAt time.Time
-	// As last_heartbeat_offset_minutes, before the change.
+	// last_heartbeat_offset_minutes before the change.
 	BeforeLastHeartbeatOffsetMinutes interface{}
-	// As last_heartbeat_offset_minutes, after the change.
+	// last_heartbeat_offset_minutes after the change.
 	AfterLastHeartbeatOffsetMinutes interface{}
-	// As partner_state, before the change.
+	// partner_state before the change.
 	BeforePartnerState string
-	// As partner_state, after the change.
+	// partner_state after the change.
 	AfterPartnerState string
-	// As partner_app_type, before the change.
+	// partner_app_type before the change.
 	BeforePartnerAppType string
-	// As partner_app_type, after the change.
+	// partner_app_type after the change.
 	AfterPartnerAppType string
-	// As single_tenant_app_id, before the change.
+	// single_tenant_app_id before the change.
 	BeforeSingleTenantAppID interface{}
-	// As single_tenant_app_id, after the change.
+	// single_tenant_app_id after the change.
 	AfterSingleTenantAppID interface{}
-	// As display_name, before the change.
+	// display_name before the change.
 	BeforeDisplayName interface{}
-	// As display_name, after the change.
+	// display_name after the change.
 	AfterDisplayName interface{}
-	// As is_configured, before the change.
+	// is_configured before the change.
 	BeforeIsConfigured interface{}
-	// As is_configured, after the change.
+	// is_configured after the change.
 	AfterIsConfigured interface{}
-	// As devices_removed_at, before the change.
+	// devices_removed_at before the change.
 	BeforeDevicesRemovedAt time.Time
-	// As devices_removed_at, after the change.
+	// devices_removed_at after the change.
 	AfterDevicesRemovedAt time.Time
-	// As devices_removed_offset_minutes, before the change.
+	// devices_removed_offset_minutes before the change.
 	BeforeDevicesRemovedOffsetMinutes interface{}
-	// As devices_removed_offset_minutes, after the change.
+	// devices_removed_offset_minutes after the change.
 	AfterDevicesRemovedOffsetMinutes interface{}
-	// As devices_non_compliant_at, before the change.
+	// devices_non_compliant_at before the change.
 	BeforeDevicesNonCompliantAt time.Time
-	// As devices_non_compliant_at, after the change.
+	// devices_non_compliant_at after the change.
 	AfterDevicesNonCompliantAt time.Time
-	// As devices_non_compliant_offset_minutes, before the change.
+	// devices_non_compliant_offset_minutes before the change.
 	BeforeDevicesNonCompliantOffsetMinutes interface{}
-	// As devices_non_compliant_offset_minutes, after the change.
+	// devices_non_compliant_offset_minutes after the change.
 	AfterDevicesNonCompliantOffsetMinutes interface{}
-	// As groups_requiring_enrollment, before the change.
+	// groups_requiring_enrollment before the change.
 	BeforeGroupsRequiringEnrollment interface{}
-	// As groups_requiring_enrollment, after the change.
+	// groups_requiring_enrollment after the change.
 	AfterGroupsRequiringEnrollment interface{}
 }
 
@@ -2064,7 +2064,7 @@ type ReportingLocalizedNotificationMessage struct {
 	CreatedBy uuid.UUID
 }
 
-// Every change of localizedNotificationMessages, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+// Every change of localizedNotificationMessages, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
 type ReportingLocalizedNotificationMessageChange struct {
 	// The tenant.
 	TenantID *uuid.UUID
@@ -2074,7 +2074,7 @@ type ReportingLocalizedNotificationMessageChange struct {
 	EntityCreatedAt *time.Time
 	// The version that the change made; see changes.
 	Version *int64
-	// How: create, update, delete. More may come.
+	// How: create, update, delete. Later versions may add more.
 	Change interface{}
 	// When.
 	ChangedAt interface{}
@@ -2082,33 +2082,33 @@ type ReportingLocalizedNotificationMessageChange struct {
 	ChangedBy interface{}
 	// The name of that user, application or key; see changes.
 	ChangedByName string
-	// As template_id, before the change.
+	// template_id before the change.
 	BeforeTemplateID interface{}
-	// As template_id, after the change.
+	// template_id after the change.
 	AfterTemplateID interface{}
-	// As last_modified_at, before the change.
+	// last_modified_at before the change.
 	BeforeLastModifiedAt time.Time
-	// As last_modified_at, after the change.
+	// last_modified_at after the change.
 	AfterLastModifiedAt time.Time
-	// As last_modified_offset_minutes, before the change.
+	// last_modified_offset_minutes before the change.
 	BeforeLastModifiedOffsetMinutes interface{}
-	// As last_modified_offset_minutes, after the change.
+	// last_modified_offset_minutes after the change.
 	AfterLastModifiedOffsetMinutes interface{}
-	// As locale, before the change.
+	// locale before the change.
 	BeforeLocale interface{}
-	// As locale, after the change.
+	// locale after the change.
 	AfterLocale interface{}
-	// As subject, before the change.
+	// subject before the change.
 	BeforeSubject interface{}
-	// As subject, after the change.
+	// subject after the change.
 	AfterSubject interface{}
-	// As message_template, before the change.
+	// message_template before the change.
 	BeforeMessageTemplate interface{}
-	// As message_template, after the change.
+	// message_template after the change.
 	AfterMessageTemplate interface{}
-	// As is_default, before the change.
+	// is_default before the change.
 	BeforeIsDefault interface{}
-	// As is_default, after the change.
+	// is_default after the change.
 	AfterIsDefault interface{}
 }
 
@@ -2172,7 +2172,7 @@ type ReportingMobileThreatDefenseConnector struct {
 	CreatedBy uuid.UUID
 }
 
-// Every change of mobileThreatDefenseConnectors, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+// Every change of mobileThreatDefenseConnectors, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
 type ReportingMobileThreatDefenseConnectorChange struct {
 	// The tenant.
 	TenantID *uuid.UUID
@@ -2182,7 +2182,7 @@ type ReportingMobileThreatDefenseConnectorChange struct {
 	EntityCreatedAt *time.Time
 	// The version that the change made; see changes.
 	Version *int64
-	// How: create, update, delete, heartbeat. More may come.
+	// How: create, update, delete, heartbeat. Later versions may add more.
 	Change interface{}
 	// When.
 	ChangedAt interface{}
@@ -2190,97 +2190,97 @@ type ReportingMobileThreatDefenseConnectorChange struct {
 	ChangedBy interface{}
 	// The name of that user, application or key; see changes.
 	ChangedByName string
-	// As last_heartbeat_at, before the change.
+	// last_heartbeat_at before the change.
 	BeforeLastHeartbeatAt time.Time
-	// As last_heartbeat_at, after the change.
+	// last_heartbeat_at after the change.
 	AfterLastHeartbeatAt time.Time
-	// As last_heartbeat_offset_minutes, before the change.
+	// last_heartbeat_offset_minutes before the change.
 	BeforeLastHeartbeatOffsetMinutes interface{}
-	// As last_heartbeat_offset_minutes, after the change.
+	// last_heartbeat_offset_minutes after the change.
 	AfterLastHeartbeatOffsetMinutes interface{}
-	// As partner_state, before the change.
+	// partner_state before the change.
 	BeforePartnerState string
-	// As partner_state, after the change.
+	// partner_state after the change.
 	AfterPartnerState string
-	// As android_mam_enabled, before the change.
+	// android_mam_enabled before the change.
 	BeforeAndroidMamEnabled interface{}
-	// As android_mam_enabled, after the change.
+	// android_mam_enabled after the change.
 	AfterAndroidMamEnabled interface{}
-	// As ios_mam_enabled, before the change.
+	// ios_mam_enabled before the change.
 	BeforeIosMamEnabled interface{}
-	// As ios_mam_enabled, after the change.
+	// ios_mam_enabled after the change.
 	AfterIosMamEnabled interface{}
-	// As windows_mam_enabled, before the change.
+	// windows_mam_enabled before the change.
 	BeforeWindowsMamEnabled interface{}
-	// As windows_mam_enabled, after the change.
+	// windows_mam_enabled after the change.
 	AfterWindowsMamEnabled interface{}
-	// As android_enabled, before the change.
+	// android_enabled before the change.
 	BeforeAndroidEnabled interface{}
-	// As android_enabled, after the change.
+	// android_enabled after the change.
 	AfterAndroidEnabled interface{}
-	// As ios_enabled, before the change.
+	// ios_enabled before the change.
 	BeforeIosEnabled interface{}
-	// As ios_enabled, after the change.
+	// ios_enabled after the change.
 	AfterIosEnabled interface{}
-	// As windows_enabled, before the change.
+	// windows_enabled before the change.
 	BeforeWindowsEnabled interface{}
-	// As windows_enabled, after the change.
+	// windows_enabled after the change.
 	AfterWindowsEnabled interface{}
-	// As mac_enabled, before the change.
+	// mac_enabled before the change.
 	BeforeMacEnabled interface{}
-	// As mac_enabled, after the change.
+	// mac_enabled after the change.
 	AfterMacEnabled interface{}
-	// As android_blocked_on_missing_data, before the change.
+	// android_blocked_on_missing_data before the change.
 	BeforeAndroidBlockedOnMissingData interface{}
-	// As android_blocked_on_missing_data, after the change.
+	// android_blocked_on_missing_data after the change.
 	AfterAndroidBlockedOnMissingData interface{}
-	// As ios_blocked_on_missing_data, before the change.
+	// ios_blocked_on_missing_data before the change.
 	BeforeIosBlockedOnMissingData interface{}
-	// As ios_blocked_on_missing_data, after the change.
+	// ios_blocked_on_missing_data after the change.
 	AfterIosBlockedOnMissingData interface{}
-	// As windows_blocked_on_missing_data, before the change.
+	// windows_blocked_on_missing_data before the change.
 	BeforeWindowsBlockedOnMissingData interface{}
-	// As windows_blocked_on_missing_data, after the change.
+	// windows_blocked_on_missing_data after the change.
 	AfterWindowsBlockedOnMissingData interface{}
-	// As mac_blocked_on_missing_data, before the change.
+	// mac_blocked_on_missing_data before the change.
 	BeforeMacBlockedOnMissingData interface{}
-	// As mac_blocked_on_missing_data, after the change.
+	// mac_blocked_on_missing_data after the change.
 	AfterMacBlockedOnMissingData interface{}
-	// As unsupported_os_blocked, before the change.
+	// unsupported_os_blocked before the change.
 	BeforeUnsupportedOsBlocked interface{}
-	// As unsupported_os_blocked, after the change.
+	// unsupported_os_blocked after the change.
 	AfterUnsupportedOsBlocked interface{}
-	// As unresponsiveness_threshold, before the change.
+	// unresponsiveness_threshold before the change.
 	BeforeUnresponsivenessThreshold interface{}
-	// As unresponsiveness_threshold, after the change.
+	// unresponsiveness_threshold after the change.
 	AfterUnresponsivenessThreshold interface{}
-	// As collect_ios_apps, before the change.
+	// collect_ios_apps before the change.
 	BeforeCollectIosApps interface{}
-	// As collect_ios_apps, after the change.
+	// collect_ios_apps after the change.
 	AfterCollectIosApps interface{}
-	// As collect_ios_personal_apps, before the change.
+	// collect_ios_personal_apps before the change.
 	BeforeCollectIosPersonalApps interface{}
-	// As collect_ios_personal_apps, after the change.
+	// collect_ios_personal_apps after the change.
 	AfterCollectIosPersonalApps interface{}
-	// As collect_ios_certificates, before the change.
+	// collect_ios_certificates before the change.
 	BeforeCollectIosCertificates interface{}
-	// As collect_ios_certificates, after the change.
+	// collect_ios_certificates after the change.
 	AfterCollectIosCertificates interface{}
-	// As collect_ios_personal_certificates, before the change.
+	// collect_ios_personal_certificates before the change.
 	BeforeCollectIosPersonalCertificates interface{}
-	// As collect_ios_personal_certificates, after the change.
+	// collect_ios_personal_certificates after the change.
 	AfterCollectIosPersonalCertificates interface{}
-	// As defender_attach_enabled, before the change.
+	// defender_attach_enabled before the change.
 	BeforeDefenderAttachEnabled interface{}
-	// As defender_attach_enabled, after the change.
+	// defender_attach_enabled after the change.
 	AfterDefenderAttachEnabled interface{}
-	// As grant_partner_role, before the change.
+	// grant_partner_role before the change.
 	BeforeGrantPartnerRole interface{}
-	// As grant_partner_role, after the change.
+	// grant_partner_role after the change.
 	AfterGrantPartnerRole interface{}
-	// As launch_on_setup, before the change.
+	// launch_on_setup before the change.
 	BeforeLaunchOnSetup interface{}
-	// As launch_on_setup, after the change.
+	// launch_on_setup after the change.
 	AfterLaunchOnSetup interface{}
 }
 
@@ -2316,7 +2316,7 @@ type ReportingNdesConnector struct {
 	CreatedBy uuid.UUID
 }
 
-// Every change of ndesConnectors, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+// Every change of ndesConnectors, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
 type ReportingNdesConnectorChange struct {
 	// The tenant.
 	TenantID *uuid.UUID
@@ -2326,7 +2326,7 @@ type ReportingNdesConnectorChange struct {
 	EntityCreatedAt *time.Time
 	// The version that the change made; see changes.
 	Version *int64
-	// How: create, update, delete, heartbeat. More may come.
+	// How: create, update, delete, heartbeat. Later versions may add more.
 	Change interface{}
 	// When.
 	ChangedAt interface{}
@@ -2334,41 +2334,41 @@ type ReportingNdesConnectorChange struct {
 	ChangedBy interface{}
 	// The name of that user, application or key; see changes.
 	ChangedByName string
-	// As last_connection_at, before the change.
+	// last_connection_at before the change.
 	BeforeLastConnectionAt time.Time
-	// As last_connection_at, after the change.
+	// last_connection_at after the change.
 	AfterLastConnectionAt time.Time
-	// As last_connection_offset_minutes, before the change.
+	// last_connection_offset_minutes before the change.
 	BeforeLastConnectionOffsetMinutes interface{}
-	// As last_connection_offset_minutes, after the change.
+	// last_connection_offset_minutes after the change.
 	AfterLastConnectionOffsetMinutes interface{}
-	// As state, before the change.
+	// state before the change.
 	BeforeState string
-	// As state, after the change.
+	// state after the change.
 	AfterState string
-	// As display_name, before the change.
+	// display_name before the change.
 	BeforeDisplayName interface{}
-	// As display_name, after the change.
+	// display_name after the change.
 	AfterDisplayName interface{}
-	// As machine_name, before the change.
+	// machine_name before the change.
 	BeforeMachineName interface{}
-	// As machine_name, after the change.
+	// machine_name after the change.
 	AfterMachineName interface{}
-	// As enrolled_at, before the change.
+	// enrolled_at before the change.
 	BeforeEnrolledAt time.Time
-	// As enrolled_at, after the change.
+	// enrolled_at after the change.
 	AfterEnrolledAt time.Time
-	// As enrolled_offset_minutes, before the change.
+	// enrolled_offset_minutes before the change.
 	BeforeEnrolledOffsetMinutes interface{}
-	// As enrolled_offset_minutes, after the change.
+	// enrolled_offset_minutes after the change.
 	AfterEnrolledOffsetMinutes interface{}
-	// As role_scope_tag_ids, before the change.
+	// role_scope_tag_ids before the change.
 	BeforeRoleScopeTagIds interface{}
-	// As role_scope_tag_ids, after the change.
+	// role_scope_tag_ids after the change.
 	AfterRoleScopeTagIds interface{}
-	// As connector_version, before the change.
+	// connector_version before the change.
 	BeforeConnectorVersion interface{}
-	// As connector_version, after the change.
+	// connector_version after the change.
 	AfterConnectorVersion interface{}
 }
 
@@ -2400,7 +2400,7 @@ type ReportingNotificationMessageTemplate struct {
 	CreatedBy uuid.UUID
 }
 
-// Every change of notificationMessageTemplates, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+// Every change of notificationMessageTemplates, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
 type ReportingNotificationMessageTemplateChange struct {
 	// The tenant.
 	TenantID *uuid.UUID
@@ -2410,7 +2410,7 @@ type ReportingNotificationMessageTemplateChange struct {
 	EntityCreatedAt *time.Time
 	// The version that the change made; see changes.
 	Version *int64
-	// How: create, update, delete, sendTestMessage. More may come.
+	// How: create, update, delete, sendTestMessage. Later versions may add more.
 	Change interface{}
 	// When.
 	ChangedAt interface{}
@@ -2418,33 +2418,33 @@ type ReportingNotificationMessageTemplateChange struct {
 	ChangedBy interface{}
 	// The name of that user, application or key; see changes.
 	ChangedByName string
-	// As last_modified_at, before the change.
+	// last_modified_at before the change.
 	BeforeLastModifiedAt time.Time
-	// As last_modified_at, after the change.
+	// last_modified_at after the change.
 	AfterLastModifiedAt time.Time
-	// As last_modified_offset_minutes, before the change.
+	// last_modified_offset_minutes before the change.
 	BeforeLastModifiedOffsetMinutes interface{}
-	// As last_modified_offset_minutes, after the change.
+	// last_modified_offset_minutes after the change.
 	AfterLastModifiedOffsetMinutes interface{}
-	// As display_name, before the change.
+	// display_name before the change.
 	BeforeDisplayName interface{}
-	// As display_name, after the change.
+	// display_name after the change.
 	AfterDisplayName interface{}
-	// As description, before the change.
+	// description before the change.
 	BeforeDescription interface{}
-	// As description, after the change.
+	// description after the change.
 	AfterDescription interface{}
-	// As default_locale, before the change.
+	// default_locale before the change.
 	BeforeDefaultLocale interface{}
-	// As default_locale, after the change.
+	// default_locale after the change.
 	AfterDefaultLocale interface{}
-	// As branding_options, before the change.
+	// branding_options before the change.
 	BeforeBrandingOptions interface{}
-	// As branding_options, after the change.
+	// branding_options after the change.
 	AfterBrandingOptions interface{}
-	// As role_scope_tag_ids, before the change.
+	// role_scope_tag_ids before the change.
 	BeforeRoleScopeTagIds interface{}
-	// As role_scope_tag_ids, after the change.
+	// role_scope_tag_ids after the change.
 	AfterRoleScopeTagIds interface{}
 }
 
@@ -2476,7 +2476,7 @@ type ReportingRemoteAssistancePartner struct {
 	CreatedBy uuid.UUID
 }
 
-// Every change of remoteAssistancePartners, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+// Every change of remoteAssistancePartners, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
 type ReportingRemoteAssistancePartnerChange struct {
 	// The tenant.
 	TenantID *uuid.UUID
@@ -2486,7 +2486,7 @@ type ReportingRemoteAssistancePartnerChange struct {
 	EntityCreatedAt *time.Time
 	// The version that the change made; see changes.
 	Version *int64
-	// How: create, update, delete, beginOnboarding, disconnect, confirmOnboarding, refuseOnboarding, expireOnboarding, heartbeat. More may come.
+	// How: create, update, delete, beginOnboarding, disconnect, confirmOnboarding, refuseOnboarding, expireOnboarding, heartbeat. Later versions may add more.
 	Change interface{}
 	// When.
 	ChangedAt interface{}
@@ -2494,37 +2494,37 @@ type ReportingRemoteAssistancePartnerChange struct {
 	ChangedBy interface{}
 	// The name of that user, application or key; see changes.
 	ChangedByName string
-	// As display_name, before the change.
+	// display_name before the change.
 	BeforeDisplayName interface{}
-	// As display_name, after the change.
+	// display_name after the change.
 	AfterDisplayName interface{}
-	// As onboarding_url, before the change.
+	// onboarding_url before the change.
 	BeforeOnboardingUrl interface{}
-	// As onboarding_url, after the change.
+	// onboarding_url after the change.
 	AfterOnboardingUrl interface{}
-	// As onboarding_status, before the change.
+	// onboarding_status before the change.
 	BeforeOnboardingStatus string
-	// As onboarding_status, after the change.
+	// onboarding_status after the change.
 	AfterOnboardingStatus string
-	// As last_connection_at, before the change.
+	// last_connection_at before the change.
 	BeforeLastConnectionAt time.Time
-	// As last_connection_at, after the change.
+	// last_connection_at after the change.
 	AfterLastConnectionAt time.Time
-	// As last_connection_offset_minutes, before the change.
+	// last_connection_offset_minutes before the change.
 	BeforeLastConnectionOffsetMinutes interface{}
-	// As last_connection_offset_minutes, after the change.
+	// last_connection_offset_minutes after the change.
 	AfterLastConnectionOffsetMinutes interface{}
-	// As request_expiry_at, before the change.
+	// request_expiry_at before the change.
 	BeforeRequestExpiryAt time.Time
-	// As request_expiry_at, after the change.
+	// request_expiry_at after the change.
 	AfterRequestExpiryAt time.Time
-	// As request_expiry_offset_minutes, before the change.
+	// request_expiry_offset_minutes before the change.
 	BeforeRequestExpiryOffsetMinutes interface{}
-	// As request_expiry_offset_minutes, after the change.
+	// request_expiry_offset_minutes after the change.
 	AfterRequestExpiryOffsetMinutes interface{}
 }
 
-// How far remote assistance partners got, deleted ones included: four rows per tenant.
+// How far remote assistance partners got, including deleted ones: four rows per tenant.
 type ReportingRemoteAssistancePartnerFunnel struct {
 	// The tenant.
 	TenantID uuid.UUID
@@ -2578,7 +2578,7 @@ type ReportingRemoteAssistanceSetting struct {
 	CreatedBy uuid.UUID
 }
 
-// Every change of remoteAssistanceSettings, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+// Every change of remoteAssistanceSettings, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
 type ReportingRemoteAssistanceSettingsChange struct {
 	// The tenant.
 	TenantID *uuid.UUID
@@ -2588,7 +2588,7 @@ type ReportingRemoteAssistanceSettingsChange struct {
 	EntityCreatedAt *time.Time
 	// The version that the change made; see changes.
 	Version *int64
-	// How: create, update, delete. More may come.
+	// How: create, update, delete. Later versions may add more.
 	Change interface{}
 	// When.
 	ChangedAt interface{}
@@ -2596,27 +2596,27 @@ type ReportingRemoteAssistanceSettingsChange struct {
 	ChangedBy interface{}
 	// The name of that user, application or key; see changes.
 	ChangedByName string
-	// As remote_assistance_state, before the change.
+	// remote_assistance_state before the change.
 	BeforeRemoteAssistanceState string
-	// As remote_assistance_state, after the change.
+	// remote_assistance_state after the change.
 	AfterRemoteAssistanceState string
-	// As allow_unenrolled, before the change.
+	// allow_unenrolled before the change.
 	BeforeAllowUnenrolled interface{}
-	// As allow_unenrolled, after the change.
+	// allow_unenrolled after the change.
 	AfterAllowUnenrolled interface{}
-	// As block_chat, before the change.
+	// block_chat before the change.
 	BeforeBlockChat interface{}
-	// As block_chat, after the change.
+	// block_chat after the change.
 	AfterBlockChat interface{}
 }
 
-// The request journal: what clients sent and what they got, without secrets. Requests of a $batch are rows too.
+// The request journal: what clients sent and received, without secrets. Each request in a $batch has its own row.
 type ReportingRequest struct {
 	// The tenant.
 	TenantID uuid.UUID
-	// The entry's id; ids are in the order in which requests came.
+	// The entry's id; ids are in the order of arrival.
 	ID uuid.UUID
-	// When it came, by the tenant's clock.
+	// When it arrived, by the tenant's clock.
 	At time.Time
 	// How long the answer took.
 	Took pgtype.Interval
@@ -2626,7 +2626,7 @@ type ReportingRequest struct {
 	Method string
 	// The URL as the client sent it.
 	Url string
-	// The path in the one spelling that is routed.
+	// The path in the spelling that is routed.
 	Path string
 	// The route; empty if no route has this path.
 	Route string
@@ -2652,13 +2652,13 @@ type ReportingRequest struct {
 	Address string
 	// The request's headers, with secrets masked.
 	RequestHeaders []byte
-	// The request's body, unpacked, with secrets masked, as much as is kept.
+	// The request's body, decompressed, with secrets masked, as much of it as the journal keeps.
 	RequestBody string
 	// The size of the whole body, in bytes, as far as the service read it.
 	RequestSize int64
 	// The answer's headers, with secrets masked.
 	ResponseHeaders []byte
-	// The answer's body, with secrets masked, as much as is kept.
+	// The answer's body, with secrets masked, as much of it as the journal keeps.
 	ResponseBody string
 	// The size of the whole body, in bytes.
 	ResponseSize int64
@@ -2668,13 +2668,13 @@ type ReportingRequest struct {
 type ReportingRequestGap struct {
 	// The tenant.
 	TenantID uuid.UUID
-	// dropped: too many came to record them; removed: the journal keeps no more, or no longer.
+	// dropped: there were too many to record; removed: they exceeded the number or the time that the journal keeps.
 	Kind string
 	// How many requests.
 	Count int64
-	// When the first of them came, by the tenant's clock.
+	// When the first of them arrived, by the tenant's clock.
 	SinceAt time.Time
-	// When the last of them came.
+	// When the last of them arrived, by the tenant's clock.
 	UntilAt time.Time
 }
 
@@ -2698,7 +2698,7 @@ type ReportingRoleScopeTag struct {
 	CreatedBy uuid.UUID
 }
 
-// Every change of roleScopeTags, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+// Every change of roleScopeTags, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
 type ReportingRoleScopeTagChange struct {
 	// The tenant.
 	TenantID *uuid.UUID
@@ -2708,7 +2708,7 @@ type ReportingRoleScopeTagChange struct {
 	EntityCreatedAt *time.Time
 	// The version that the change made; see changes.
 	Version *int64
-	// How: create, update, delete. More may come.
+	// How: create, update, delete. Later versions may add more.
 	Change interface{}
 	// When.
 	ChangedAt interface{}
@@ -2716,17 +2716,17 @@ type ReportingRoleScopeTagChange struct {
 	ChangedBy interface{}
 	// The name of that user, application or key; see changes.
 	ChangedByName string
-	// As display_name, before the change.
+	// display_name before the change.
 	BeforeDisplayName interface{}
-	// As display_name, after the change.
+	// display_name after the change.
 	AfterDisplayName interface{}
-	// As description, before the change.
+	// description before the change.
 	BeforeDescription interface{}
-	// As description, after the change.
+	// description after the change.
 	AfterDescription interface{}
-	// As is_built_in, before the change.
+	// is_built_in before the change.
 	BeforeIsBuiltIn interface{}
-	// As is_built_in, after the change.
+	// is_built_in after the change.
 	AfterIsBuiltIn interface{}
 }
 
@@ -2752,7 +2752,7 @@ type ReportingStatusByDay struct {
 	Day pgtype.Date
 	// The status, such as onboarding.
 	Status *string
-	// How many entities, 0 included.
+	// The number of entities, which may be 0.
 	Entities int64
 }
 
@@ -2764,13 +2764,13 @@ type ReportingTenant struct {
 	DisplayName string
 	// Its domains.
 	Domains interface{}
-	// The name of the keys that manage it; null: owners alone do.
+	// The name of the keys that manage it; null: only owners do.
 	Manager *string
 	// seed: only users manage remote assistance partners, as documented in 2018; current: applications may too.
 	PermissionRule string
 	// When it was created.
 	CreatedAt time.Time
-	// When it goes; null: never.
+	// When it expires; null: never.
 	ExpiresAt *time.Time
 	// When a reset, a restored snapshot or an import last replaced the entities and their history, within a year; null if none did.
 	ReplacedAt interface{}
@@ -2816,7 +2816,7 @@ type ReportingTermsAndCondition struct {
 	CreatedBy uuid.UUID
 }
 
-// Every change of termsAndConditions, deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete.
+// Every change of termsAndConditions, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
 type ReportingTermsAndConditionsChange struct {
 	// The tenant.
 	TenantID *uuid.UUID
@@ -2826,7 +2826,7 @@ type ReportingTermsAndConditionsChange struct {
 	EntityCreatedAt *time.Time
 	// The version that the change made; see changes.
 	Version *int64
-	// How: create, update, delete. More may come.
+	// How: create, update, delete. Later versions may add more.
 	Change interface{}
 	// When.
 	ChangedAt interface{}
@@ -2834,61 +2834,61 @@ type ReportingTermsAndConditionsChange struct {
 	ChangedBy interface{}
 	// The name of that user, application or key; see changes.
 	ChangedByName string
-	// As graph_created_at, before the change.
+	// graph_created_at before the change.
 	BeforeGraphCreatedAt time.Time
-	// As graph_created_at, after the change.
+	// graph_created_at after the change.
 	AfterGraphCreatedAt time.Time
-	// As graph_created_offset_minutes, before the change.
+	// graph_created_offset_minutes before the change.
 	BeforeGraphCreatedOffsetMinutes interface{}
-	// As graph_created_offset_minutes, after the change.
+	// graph_created_offset_minutes after the change.
 	AfterGraphCreatedOffsetMinutes interface{}
-	// As modified_at, before the change.
+	// modified_at before the change.
 	BeforeModifiedAt time.Time
-	// As modified_at, after the change.
+	// modified_at after the change.
 	AfterModifiedAt time.Time
-	// As modified_offset_minutes, before the change.
+	// modified_offset_minutes before the change.
 	BeforeModifiedOffsetMinutes interface{}
-	// As modified_offset_minutes, after the change.
+	// modified_offset_minutes after the change.
 	AfterModifiedOffsetMinutes interface{}
-	// As last_modified_at, before the change.
+	// last_modified_at before the change.
 	BeforeLastModifiedAt time.Time
-	// As last_modified_at, after the change.
+	// last_modified_at after the change.
 	AfterLastModifiedAt time.Time
-	// As last_modified_offset_minutes, before the change.
+	// last_modified_offset_minutes before the change.
 	BeforeLastModifiedOffsetMinutes interface{}
-	// As last_modified_offset_minutes, after the change.
+	// last_modified_offset_minutes after the change.
 	AfterLastModifiedOffsetMinutes interface{}
-	// As display_name, before the change.
+	// display_name before the change.
 	BeforeDisplayName interface{}
-	// As display_name, after the change.
+	// display_name after the change.
 	AfterDisplayName interface{}
-	// As description, before the change.
+	// description before the change.
 	BeforeDescription interface{}
-	// As description, after the change.
+	// description after the change.
 	AfterDescription interface{}
-	// As title, before the change.
+	// title before the change.
 	BeforeTitle interface{}
-	// As title, after the change.
+	// title after the change.
 	AfterTitle interface{}
-	// As body_text, before the change.
+	// body_text before the change.
 	BeforeBodyText interface{}
-	// As body_text, after the change.
+	// body_text after the change.
 	AfterBodyText interface{}
-	// As acceptance_statement, before the change.
+	// acceptance_statement before the change.
 	BeforeAcceptanceStatement interface{}
-	// As acceptance_statement, after the change.
+	// acceptance_statement after the change.
 	AfterAcceptanceStatement interface{}
-	// As terms_version, before the change.
+	// terms_version before the change.
 	BeforeTermsVersion interface{}
-	// As terms_version, after the change.
+	// terms_version after the change.
 	AfterTermsVersion interface{}
-	// As role_scope_tag_ids, before the change.
+	// role_scope_tag_ids before the change.
 	BeforeRoleScopeTagIds interface{}
-	// As role_scope_tag_ids, after the change.
+	// role_scope_tag_ids after the change.
 	AfterRoleScopeTagIds interface{}
 }
 
-// How long each entity that has a status stayed in each one, deleted entities included: one row per stay. A change that leaves the status alone ends no stay.
+// How long each entity that has a status stayed in each one, including deleted entities: one row per stay. A change that leaves the status alone ends no stay.
 type ReportingTimeInStatus struct {
 	// The tenant.
 	TenantID *uuid.UUID
@@ -2904,9 +2904,9 @@ type ReportingTimeInStatus struct {
 	Status *string
 	// When the stay began.
 	FromAt interface{}
-	// When it ended, by a change of status or the deletion; null if it lasts.
+	// When it ended, by a change of status or the deletion; null if it hasn't ended.
 	UntilAt interface{}
-	// How long it took, until now if it lasts.
+	// How long it lasted, until now if it hasn't ended.
 	Duration int32
 }
 

@@ -287,7 +287,7 @@ func (s source) ReportTitle() string { return "The current " + s.SetName() + ", 
 
 // ChangesTitle describes the view of the entity's changes.
 func (s source) ChangesTitle() string {
-	return "Every change of " + s.SetName() + ", deleted ones included: the rows of changes with the values before and after. The former are null in a create, the latter in a delete."
+	return "Every change of " + s.SetName() + ", including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete)."
 }
 
 // ChangesDoc lists the kinds of changes.
@@ -296,7 +296,7 @@ func (s source) ChangesDoc() string {
 	for _, a := range s.Actions {
 		kinds = append(kinds, a.Change)
 	}
-	return "How: " + strings.Join(kinds, ", ") + ". More may come."
+	return "How: " + strings.Join(kinds, ", ") + ". Later versions may add more."
 }
 
 // snake writes a name of Graph's as one of a table or view.
