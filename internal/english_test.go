@@ -129,15 +129,8 @@ func (p page) condense() page {
 // texts returns every file with human language, by name.
 func texts(t *testing.T) map[string]page {
 	t.Helper()
-	list := exec.CommandContext(t.Context(), "git", "ls-files", "--cached", "--others", "--exclude-standard")
-	list.Dir = ".."
-	out, err := list.Output()
-	if err != nil {
-		testenv.Skip(t, fmt.Sprintf("git ls-files: %v: the check of language needs a checkout", err))
-	}
 	all := map[string]page{}
-	for name := range strings.Lines(string(out)) {
-		name = strings.TrimSpace(name)
+	for _, name := range listed(t) {
 		read := reader(name)
 		if read == nil || strings.Contains(name, "/testdata/") {
 			continue
@@ -154,6 +147,18 @@ func texts(t *testing.T) map[string]page {
 		t.Errorf("read only %d files", len(all))
 	}
 	return all
+}
+
+// listed returns the names of the repository's files, and of those that will be added.
+func listed(t *testing.T) []string {
+	t.Helper()
+	list := exec.CommandContext(t.Context(), "git", "ls-files", "--cached", "--others", "--exclude-standard")
+	list.Dir = ".."
+	out, err := list.Output()
+	if err != nil {
+		testenv.Skip(t, fmt.Sprintf("git ls-files: %v: checks of pages need a checkout", err))
+	}
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
 }
 
 // reader returns the function that extracts the text of a file, or nil.
