@@ -553,3 +553,23 @@ func TestAssets(t *testing.T) {
 		t.Errorf("the script has %d lines, or makes elements from text", lines)
 	}
 }
+
+// The help and docs/console.md list every key of the script.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	script := string(must(os.ReadFile("console.js"))(t))
+	page := string(must(os.ReadFile("../../docs/console.md"))(t))
+	help := setup(t).get("/console/help").main()
+	keys := regexp.MustCompile(`([a-z]): "([a-z]+)"`).FindAllStringSubmatch(script, -1)
+	if len(keys) < 5 {
+		t.Errorf("the script has %d keys", len(keys))
+	}
+	for _, key := range keys {
+		if !strings.Contains(help, "g "+key[1]) || !strings.Contains(help, key[2]) {
+			t.Errorf("the help lacks g %s, which leads to %s", key[1], key[2])
+		}
+		if !strings.Contains(page, "`g "+key[1]+"`") {
+			t.Errorf("docs/console.md lacks g %s", key[1])
+		}
+	}
+}

@@ -89,7 +89,7 @@ func showService(v *visit) (screen, error) {
 
 func showHelp(*visit) (screen, error) {
 	keys := []struct{ key, does string }{
-		{"/", "search"}, {"g t", "tenants"}, {"g s", "seeds"}, {"g a", "audit"}, {"?", "this page"},
+		{"/", "search"}, {"g t", "tenants"}, {"g s", "seeds"}, {"g r", "reports"}, {"g k", "keys"}, {"g a", "audit"}, {"?", "this page"},
 	}
 	rows := make([]g.Group, len(keys))
 	for i, k := range keys {
