@@ -73,7 +73,7 @@ func (v *visit) credentials(a api.Application, of params) g.Node {
 		v.formLink("createFederatedCredential", "Add federated credential", "button", of)), found)
 }
 
-// heading2 is the heading of a part of a page, with what can be done there.
+// heading2 is the heading of a section, with buttons for its actions.
 func heading2(title string, actions ...g.Node) g.Node {
 	return html.Div(html.Class("heading"), html.H2(g.Text(title)), html.Div(html.Class("buttons"), g.Group(actions)))
 }

@@ -13,17 +13,17 @@ import (
 	"github.com/mocktenant/mocktenant/api"
 )
 
-// params are an operation's parameters, by name. Those that the path doesn't name go into
+// params are an operation's parameters, by name. Parameters that aren't in the path go into
 // the query.
 type params map[string]string
 
-// call sends a request without a body to the administration, and reads its answer into
-// out, unless that is nil. A refusal is an *api.Problem.
+// call sends a request without a body to the administration, and decodes the answer into
+// out unless out is nil. A refusal is returned as an *api.Problem.
 func (v *visit) call(operation string, p params, out any) error {
 	return v.send(operation, p, nil, out)
 }
 
-// body is that of a call.
+// body is the body of a call.
 type body struct {
 	kind string // its media type
 	text []byte
@@ -39,7 +39,7 @@ func (v *visit) send(operation string, p params, b *body, out any) error {
 	return a.read(out)
 }
 
-// request is the request of an operation, from the browser's address and with the
+// request returns the request for an operation. It has the browser's address and the
 // session's key, so that the audit log names both.
 func (v *visit) request(operation string, p params, b *body) (*http.Request, error) {
 	op, ok := contract().operations[operation]
@@ -50,7 +50,7 @@ func (v *visit) request(operation string, p params, b *body) (*http.Request, err
 	if err != nil {
 		return nil, err
 	}
-	content := io.Reader(http.NoBody) // as that of every request which a server reads
+	content := io.Reader(http.NoBody) // a request that a server reads never has a nil body
 	if b != nil {
 		content = bytes.NewReader(b.text)
 	}
@@ -69,7 +69,7 @@ func (v *visit) request(operation string, p params, b *body) (*http.Request, err
 	return r, nil
 }
 
-// fill is the operation's address with its parameters.
+// fill returns the operation's address with its parameters.
 func (o *operation) fill(p params) (string, error) {
 	query, path := url.Values{}, o.path
 	for name, value := range p {
@@ -91,7 +91,7 @@ func (o *operation) fill(p params) (string, error) {
 	return path, nil
 }
 
-// recorder keeps the answer of the administration.
+// recorder records the administration's answer.
 type recorder struct {
 	header http.Header
 	status int
@@ -129,7 +129,7 @@ func (a *recorder) read(out any) error {
 	return json.Unmarshal(a.body.Bytes(), out)
 }
 
-// download passes on the answer of an operation that answers with a document.
+// download sends the browser the document that an operation answers with, as a file.
 func (c *Console) download(v *visit) {
 	op, ok := contract().operations[v.Param("operation")]
 	if !ok || op.method != http.MethodGet || !op.document {
@@ -147,7 +147,7 @@ func (c *Console) download(v *visit) {
 	c.administration.ServeHTTP(v.Writer, r)
 }
 
-// queryParams are the parameters that a page's own query names for an operation.
+// queryParams returns an operation's parameters from the query of the page.
 func (v *visit) queryParams() params {
 	p := params{}
 	for name, values := range v.Request.URL.Query() {

@@ -18,8 +18,9 @@ const (
 	chartWidth = 640
 )
 
-// chart draws the first column of numbers of a report as bars, by the first column, if it
-// has one. The table next to it has the same values, so it is hidden from screen readers.
+// chart draws a report's first column of numbers as bars, labeled with the report's first
+// column. It returns nil if no column has only numbers. Screen readers skip it, because the
+// table next to it has the same values.
 func chart(r api.ReportResult) g.Node {
 	at, values := numbers(r)
 	if at < 0 || len(values) < 2 {
@@ -40,10 +41,10 @@ func chart(r api.ReportResult) g.Node {
 	return html.SVG(html.Class("chart"), testID("chart"), html.Aria("hidden", "true"), g.Attr("viewBox", fmt.Sprintf("0 0 %d %d", chartWidth, len(values)*barHeight)), bars)
 }
 
-// numbers are the values of the first column, after the first one, that has numbers alone;
-// at is -1 if no column has.
+// numbers returns the first column, apart from the report's very first, that has only
+// numbers, and its values; at is -1 if no column has.
 func numbers(r api.ReportResult) (at int, values []float64) {
-	const most = 60 // bars that one can tell apart
+	const most = 60 // more bars are hard to tell apart
 	for at := 1; at < len(r.Columns) && len(r.Rows) <= most; at++ {
 		values = values[:0]
 		for i := range r.Rows {
@@ -62,7 +63,7 @@ func svgText(x, y int, anchor, text string) g.Node {
 	return g.El("text", g.Attr("x", strconv.Itoa(x)), g.Attr("y", strconv.Itoa(y)), g.Attr("text-anchor", anchor), g.Text(text))
 }
 
-// shorten cuts a text to a number of characters.
+// shorten cuts a text to a maximum number of characters.
 func shorten(text string, most int) string {
 	if all := []rune(text); len(all) > most {
 		return string(all[:most-1]) + "…"
@@ -70,7 +71,7 @@ func shorten(text string, most int) string {
 	return text
 }
 
-// funnel draws how far the partners of the tenant got.
+// funnel draws how many of the tenant's partners reached each onboarding status.
 func (v *visit) funnel() (g.Node, error) {
 	var result api.ReportResult
 	if err := v.call("runReport", v.ofTenant("report", "onboarding-funnel"), &result); err != nil {

@@ -12,7 +12,7 @@ import (
 // variable is an environment variable that Microsoft's SDKs read.
 type variable struct{ name, value string }
 
-// base returns the service's address for clients: that for HTTPS, if it has one.
+// base returns the service's address for clients, with HTTPS if it serves that.
 func (v *visit) base() string {
 	at := v.console.service()
 	if at.HTTPS != "" {
@@ -21,13 +21,14 @@ func (v *visit) base() string {
 	return at.HTTP
 }
 
-func (v *visit) variables(k api.Credentials) []variable {
+// variables returns the variables with which a client reaches a tenant.
+func (v *visit) variables(tenant, client, secret, user, password string) []variable {
 	return []variable{
-		{"AZURE_TENANT_ID", k.TenantId.String()},
-		{"AZURE_CLIENT_ID", k.ClientId.String()},
-		{"AZURE_CLIENT_SECRET", k.ClientSecret},
-		{"AZURE_USERNAME", k.UserPrincipalName},
-		{"AZURE_PASSWORD", k.Password},
+		{"AZURE_TENANT_ID", tenant},
+		{"AZURE_CLIENT_ID", client},
+		{"AZURE_CLIENT_SECRET", secret},
+		{"AZURE_USERNAME", user},
+		{"AZURE_PASSWORD", password},
 		{"AZURE_AUTHORITY_HOST", v.base() + "/"},
 		{"GRAPH_BASE_URL", v.base()},
 	}
@@ -50,8 +51,8 @@ func envText(all []variable) string {
 	return b.String()
 }
 
-// showConnect tells a client where the tenant is. Secrets aren't kept, so a person fills
-// those in, or makes new ones.
+// showConnect shows the settings with which a client reaches the tenant. The service keeps
+// only hashes of secrets, so people fill in the ones they have or make new ones.
 func showConnect(v *visit) (screen, error) {
 	var users api.UserList
 	if err := v.call("listUsers", v.ofTenant("top", "1"), &users); err != nil {
@@ -72,15 +73,7 @@ func showConnect(v *visit) (screen, error) {
 		user = users.Value[0].UserPrincipalName
 		password = v.formLink("updateUser", "Set the user's password", "button", v.ofTenant("userId", users.Value[0].Id.String()))
 	}
-	variables := []variable{
-		{"AZURE_TENANT_ID", v.tenant.Id.String()},
-		{"AZURE_CLIENT_ID", client},
-		{"AZURE_CLIENT_SECRET", "SECRET"},
-		{"AZURE_USERNAME", user},
-		{"AZURE_PASSWORD", "PASSWORD"},
-		{"AZURE_AUTHORITY_HOST", v.base() + "/"},
-		{"GRAPH_BASE_URL", v.base()},
-	}
+	variables := v.variables(v.tenant.Id.String(), client, "SECRET", user, "PASSWORD")
 	return screen{title: "Connect a client", body: g.Group{
 		heading("Connect a client", password, secret),
 		html.P(g.Text("Microsoft's SDKs read these variables. Passwords and secrets are kept as hashes, so they can't be shown: set or make new ones, and fill them in.")),
@@ -95,7 +88,7 @@ func showConnect(v *visit) (screen, error) {
 // documentation is the address of the documentation.
 const documentation = "https://github.com/mocktenant/mocktenant/tree/main/docs/"
 
-// curlSnippet is that of docs/clients.md, which a test compares.
+// curlSnippet is the snippet in docs/clients.md; a test compares them.
 const curlSnippet = `token=$(curl -s --cacert "$SSL_CERT_FILE" "$AZURE_AUTHORITY_HOST$AZURE_TENANT_ID/oauth2/v2.0/token" \
   -d grant_type=password -d client_id="$AZURE_CLIENT_ID" -d username="$AZURE_USERNAME" -d password="$AZURE_PASSWORD" \
   -d scope=https://graph.microsoft.com/.default | sed 's/.*"access_token":"\([^"]*\)".*/\1/')

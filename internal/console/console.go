@@ -1,9 +1,9 @@
 // Package console shows the administration in a browser: pages to read, and a form or a
 // button for each operation that changes something.
 //
-// It has no way to the data except the administration's own handler, which it calls in
-// process with the key of the session. So roles, validation and audit are the
-// administration's, and everything that a page does is an operation of the contract.
+// It reaches data only through the administration's own handler, which it calls in process
+// with the session's key. So the administration enforces roles, validates and audits, and
+// everything that a page does is an operation of the contract.
 package console
 
 import (
@@ -25,7 +25,7 @@ import (
 	"github.com/mocktenant/mocktenant/api"
 )
 
-// Root is the path below which the console is.
+// Root is the path of the console.
 const Root = "/console"
 
 // Config configures New. Log and Now may be nil.
@@ -36,14 +36,14 @@ type Config struct {
 	// Secret seals sessions; replicas share it.
 	Secret []byte
 
-	// Addresses of the service, for the snippets that connect a client.
+	// Service returns the service's addresses, for the snippets that connect a client.
 	Service func() Addresses
 
 	Now func() time.Time
 	Log *slog.Logger
 }
 
-// Addresses has the service's addresses for clients.
+// Addresses are the service's addresses for clients.
 type Addresses struct {
 	HTTP, HTTPS string // without a trailing slash; HTTPS may be ""
 }
@@ -72,16 +72,16 @@ func New(c Config) *Console {
 	}
 }
 
-// Serves reports whether a path is the console's.
+// Serves reports whether the console serves a path.
 func Serves(path string) bool { return path == Root || strings.HasPrefix(path, Root+"/") }
 
 // Handler serves the console.
 func (c *Console) Handler() http.Handler {
-	engine := sync.OnceValue(c.engine) // most services are never looked at
+	engine := sync.OnceValue(c.engine) // on the first request, because most consoles are never opened
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { engine().ServeHTTP(w, r) })
 }
 
-// pages has everything that a signed-in person can look at. A tenant's are below its id.
+// pages maps each path that a signed-in person can read to the function that shows it.
 var pages = map[string]func(*visit) (screen, error){
 	"/tenants":         showTenants,
 	"/seeds":           showSeeds,
@@ -115,7 +115,7 @@ var pages = map[string]func(*visit) (screen, error){
 	tenantPath + "/reports/:report":               showReport,
 }
 
-// tenantPath is the path of a tenant's home.
+// tenantPath is the path of a tenant's home, below which its other pages are.
 const tenantPath = "/tenants/:tenantId"
 
 func (c *Console) engine() *gin.Engine {
@@ -143,7 +143,8 @@ func (c *Console) engine() *gin.Engine {
 	return engine
 }
 
-// setHeaders lets a page load only what the console serves, and nobody frame or keep it.
+// setHeaders lets a page load only the console's own files, and keeps others from framing or
+// storing it.
 func setHeaders(x *gin.Context) {
 	x.Header("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	x.Header("X-Content-Type-Options", "nosniff")
@@ -152,7 +153,7 @@ func setHeaders(x *gin.Context) {
 	x.Header("Cache-Control", "no-store") // pages show secrets
 }
 
-// recover answers a panic with a page, and logs it.
+// recover logs a panic and answers it.
 func (c *Console) recover(x *gin.Context) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -172,19 +173,19 @@ type visit struct {
 	console *Console
 	session session
 	caller  api.Caller
-	now     time.Time   // by the tenant's clock, if the page is a tenant's
-	tenant  *api.Tenant // of the path; nil: none
+	now     time.Time   // by the clock of the page's tenant, if it has one
+	tenant  *api.Tenant // that the request names, or nil
 }
 
-// screen has the content of a page within the frame.
+// screen is the content of a page within the frame.
 type screen struct {
 	title string
 	body  g.Group
-	// status is that of the answer; 0 means 200.
+	// status is the answer's status; 0 means 200.
 	status int
 }
 
-// page makes a handler of a function that shows something.
+// page turns a function that shows something into a handler.
 func (c *Console) page(show func(*visit) (screen, error)) func(*visit) {
 	return func(v *visit) {
 		err := v.findTenant()
@@ -202,7 +203,7 @@ func (c *Console) page(show func(*visit) (screen, error)) func(*visit) {
 	}
 }
 
-// findTenant reads the tenant that the path or a form names, and its clock.
+// findTenant reads the tenant that the path, the query or a form names, and its clock.
 func (v *visit) findTenant() error {
 	id := cmp.Or(v.Param("tenantId"), v.Query("tenantId"), v.PostForm(parameterField+"tenantId"))
 	if id == "" {
@@ -219,7 +220,8 @@ func (v *visit) findTenant() error {
 	return err
 }
 
-// fail shows what was refused, and where to go from there.
+// fail shows an error with links to continue, or the sign-in page if the key is no longer
+// valid.
 func (v *visit) fail(err error) {
 	var p *api.Problem
 	switch {
@@ -241,16 +243,16 @@ func (v *visit) write(s screen) {
 	v.console.write(v.Context, s.status, v.frame(s))
 }
 
-// write renders a page. What isn't UTF-8 can't come out of the database.
+// write renders a page. It replaces invalid UTF-8, which a request can bring in.
 func (c *Console) write(x *gin.Context, status int, page g.Node) {
 	var b bytes.Buffer
 	if err := page.Render(&b); err != nil {
-		panic(err) // a buffer takes everything
+		panic(err) // writing to a buffer can't fail
 	}
 	x.Data(status, "text/html; charset=utf-8", bytes.ToValidUTF8(b.Bytes(), []byte("\uFFFD")))
 }
 
-// refusal is a problem that the console finds itself.
+// refusal returns a problem that the console itself finds.
 func refusal(status int, detail string) *api.Problem {
 	return &api.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: &detail}
 }
@@ -258,14 +260,14 @@ func refusal(status int, detail string) *api.Problem {
 //go:embed console.css console.js icon.svg
 var files embed.FS
 
-// assets are the files that pages load, by their names, with the types they are sent as.
+// assets maps the files that pages load to their media types.
 var assets = map[string]string{
 	"console.css": "text/css; charset=utf-8",
 	"console.js":  "text/javascript; charset=utf-8",
 	"icon.svg":    "image/svg+xml",
 }
 
-// assetPath is the address of an asset, which changes with its content.
+// assetPath returns an asset's address, which changes with its content.
 func assetPath(name string) string {
 	text, _ := files.ReadFile(name)
 	hash := sha256.Sum256(text)
@@ -278,7 +280,7 @@ func serveAsset(name string) gin.HandlerFunc {
 		panic(err) // it is embedded
 	}
 	return func(x *gin.Context) {
-		x.Header("Cache-Control", "public, max-age=31536000, immutable") // its address changes with it
+		x.Header("Cache-Control", "public, max-age=31536000, immutable") // other content has another address
 		x.Data(http.StatusOK, assets[name], text)
 	}
 }

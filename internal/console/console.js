@@ -1,7 +1,8 @@
-// What pages do beyond links and forms: keys, copying, and times that move on.
+// What pages do beyond links and forms: keys, copying, and sending a form only once.
 "use strict";
 
-// Keys: / searches, ? shows help, g and a letter leads to a page. Not while somebody types.
+// Keys: / searches, ? shows help, g and a letter open a page. They don't work while somebody
+// types.
 const pages = { t: "tenants", s: "seeds", a: "audit", r: "reports", k: "keys" };
 let last = "";
 document.addEventListener("keydown", (event) => {
@@ -17,7 +18,7 @@ document.addEventListener("keydown", (event) => {
   last = event.key;
 });
 
-// Buttons that copy a text need the script, so they are hidden without it.
+// Buttons that copy a text need this script, so they are hidden without it.
 for (const button of document.querySelectorAll("button[data-copy]")) {
   button.hidden = false;
   button.addEventListener("click", async () => {
@@ -28,8 +29,8 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   });
 }
 
-// A form is sent once, however often its button is clicked. A file that it sends may take
-// long: the button says so.
+// A form is sent once, however often its button is clicked. Sending a file may take long, so
+// the button says so.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post") return;
@@ -39,7 +40,7 @@ document.addEventListener("submit", (event) => {
   if (form.enctype === "multipart/form-data" && button) button.textContent = "Sending…";
 });
 
-// Going back finds forms as they were typed, and ready to be sent.
+// After going back, forms can be sent again.
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });

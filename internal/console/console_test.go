@@ -24,7 +24,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// operations are those of the contract that change something, and their roles.
+// operations returns the contract's operations that change something.
 func operations(tb testing.TB) (all map[string]*openapi3.Operation) {
 	all = map[string]*openapi3.Operation{}
 	for _, item := range must(openapi3.NewLoader().LoadFromData(api.OpenAPI))(tb).Paths.Map() {
@@ -78,14 +78,14 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
-// A form that is too long is refused before anybody is known, and is kept nowhere.
+// A form that is too large is refused before the sign-in is checked, and isn't stored anywhere.
 func TestFormsAreBounded(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
 	for name, body := range map[string]io.Reader{"with its length": strings.NewReader("key=" + strings.Repeat("x", 17<<20)), "without": io.MultiReader(strings.NewReader("key=" + strings.Repeat("x", 17<<20)))} {
 		r := must(http.NewRequestWithContext(t.Context(), "POST", owner.server.ConsoleURL()+"/sign-in", body))(t)
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		if response, err := http.DefaultClient.Do(r); err == nil { // the service may close the connection before it has the whole body
+		if response, err := http.DefaultClient.Do(r); err == nil { // the service may close the connection before it has received the whole body
 			_ = response.Body.Close()
 			if want := map[bool]int{true: 413, false: 400}[r.ContentLength > 0]; response.StatusCode != want {
 				t.Errorf("%s: %d, want %d", name, response.StatusCode, want)
@@ -127,7 +127,7 @@ func TestSessionEnds(t *testing.T) {
 	}
 }
 
-// Without a key, this machine is let in, and nobody by another name or from another site.
+// Without keys, this machine is let in, but not under another host's name or from another site.
 func TestOpenDoor(t *testing.T) {
 	t.Parallel()
 	s, err := server.Start(t.Context(), server.Config{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t)})
@@ -156,7 +156,7 @@ func TestOpenDoor(t *testing.T) {
 	}
 }
 
-// No change is made without the form's token, from another origin, or without a session.
+// Changes without the form's token, from another origin or without a session are refused.
 func TestWritesNeedTheirForm(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -205,7 +205,7 @@ func TestWritesNeedTheirForm(t *testing.T) {
 	}
 }
 
-// inPage matches the operations that a page can call or leads to.
+// inPage matches the operations that a page calls or links to.
 var inPage = regexp.MustCompile(`/console/(?:call|form|download)/(\w+)`)
 
 // Every page shows each role what the API lets it read, and only the buttons that it may
@@ -223,7 +223,7 @@ func TestRoles(t *testing.T) {
 		if role != api.AdminRoleOwner {
 			b = owner.as(role, t.Name())
 		}
-		if role == api.AdminRoleManager { // whose tenant it is
+		if role == api.AdminRoleManager { // the manager of the tenant
 			name := ptr(t.Name())
 			must(client.Read[api.Tenant](owner.api().UpdateTenant(t.Context(), uuid.MustParse(s.id), api.TenantUpdate{Manager: map[bool]string{true: *name}, KeepCredentials: ptr(true)})))(t)
 		}
@@ -251,16 +251,16 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// elsewhere are changes whose buttons need something that a sample doesn't have, and the
-// verification of requests, which is for programs.
+// elsewhere lists changes whose buttons need something that a sample lacks, and the
+// verification of requests, which only programs use.
 var elsewhere = map[string]bool{
 	"verifyRequests": true,
-	"deleteSeed":     true, "revokeReportLogin": true, "rotateReportLogin": true, // of a list that is empty
-	"stopScenario":                 true, // of a rule of a scenario
+	"deleteSeed":     true, "revokeReportLogin": true, "rotateReportLogin": true, // their lists are empty
+	"stopScenario":                 true, // needs a rule of a scenario
 	"deleteApplicationCertificate": true, "deleteFederatedCredential": true,
 }
 
-// Another manager's tenant isn't there.
+// Another manager's tenant doesn't exist for a manager.
 func TestOthersTenant(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
@@ -279,8 +279,8 @@ func TestOthersTenant(t *testing.T) {
 	}
 }
 
-// A form keeps what was typed, says what is wrong with which field, and sends only what was
-// changed; sent twice, it creates once.
+// A refused form keeps what was typed, and says what is wrong with which field. A form sends
+// only changed fields, and creates once even if it is sent twice.
 func TestForms(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -326,8 +326,8 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// A field that a browser insists on is one that the operation insists on: none of a part
-// that may be left out, which isn't shown at first.
+// A field that the browser requires is one that the operation requires. Fields of optional
+// objects, which are folded at first, aren't required.
 func TestRequiredFields(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -351,7 +351,7 @@ func TestRequiredFields(t *testing.T) {
 	}
 }
 
-// What is gone while its page is open is a page that says so.
+// If an item is deleted while its page is open, the next request shows a page that says so.
 func TestDeletedWhileOpen(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -378,7 +378,7 @@ func TestDeletedWhileOpen(t *testing.T) {
 	}
 }
 
-// Actions, switches, snapshots and documents do what their operations do.
+// Buttons for actions, switches, snapshots and documents call their operations.
 func TestButtons(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -391,7 +391,7 @@ func TestButtons(t *testing.T) {
 		}
 	}
 	entity := at + "/entities/remoteAssistancePartners/" + s.entity
-	done(b.submit(b.get(entity), "actOnEntity")) // the first: confirm
+	done(b.submit(b.get(entity), "actOnEntity")) // the first button: confirm
 	got := must(client.Read[api.Entity](c.GetEntity(t.Context(), id, "remoteAssistancePartners", s.entity)))(t)
 	if got.Properties["onboardingStatus"] != "onboarded" || !strings.Contains(b.get(entity).main(), "onboarded") {
 		t.Errorf("%+v", got)
@@ -404,7 +404,7 @@ func TestButtons(t *testing.T) {
 		t.Errorf("differences: %s", p.main())
 	}
 	done(b.submit(b.get(at+"/snapshots"), "restoreSnapshot"))
-	if p := b.get(at + "/differences?from=s1"); p.byTestID("empty") != "There is no difference.Snapshots" {
+	if p := b.get(at + "/differences?from=s1"); p.byTestID("empty") != "There are no differences.Snapshots" {
 		t.Errorf("after restoring: %s", p.main())
 	}
 	done(b.submit(b.get("/console/form/setClock?tenantId="+s.id+"&/rate=0"), "setClock"))
@@ -429,27 +429,27 @@ func TestButtons(t *testing.T) {
 	}
 }
 
-// hostile are texts that would change a page that doesn't escape them.
+// hostile are texts that would change a page if they weren't escaped.
 var hostile = []string{
 	`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' onmouseover='alert(1)`, "</textarea></title></style>", "&lt;b&gt;", "\u202Eevil\u2066", "{{1}}", "\nline", "<!--", strings.Repeat("long ", 50), "é\u0301 \U0001F600",
 	"javascript:alert(1)", "\x00", "\xff",
 }
 
-// Texts of clients are only text on every page, in whatever field they are.
+// Texts from clients are only text on every page, whatever field they are in.
 func FuzzPages(f *testing.F) {
 	for _, text := range hostile {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		if text == "" || len(text) > 256 || strings.ContainsRune(text, 0) || !utf8.ValidString(text) {
-			return // the administration refuses it, which its own tests show
+			return // the administration refuses it, which its own tests check
 		}
 		checkPages(setup(t), text)
 	})
 }
 
-// checkPages compares pages about a sample with that text with those about a harmless one:
-// they have the same elements, and show the text as it was put in.
+// checkPages compares the pages of a sample with that text with those of a harmless sample.
+// They have the same elements and show the text unchanged.
 func checkPages(b *browser, text string) {
 	b.Helper()
 	want, got := b.sample("harmless"), b.sample(text)
@@ -475,7 +475,7 @@ func checkPages(b *browser, text string) {
 // crlf does what HTML's parser does to line ends.
 var crlf = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
-// The names by which tests find nodes are listed, because they are a promise.
+// The documentation lists the names with which tests find nodes, and promises to keep them.
 func TestTestIDs(t *testing.T) {
 	t.Parallel()
 	text := string(must(os.ReadFile("../../docs/console.md"))(t))
@@ -490,7 +490,7 @@ func TestTestIDs(t *testing.T) {
 	}
 }
 
-// promised reports whether the page lists a name, or the pattern that it follows.
+// promised reports whether the page lists a name or its pattern.
 func promised(text, name string) bool {
 	if strings.Contains(text, "`"+name+"`") {
 		return true
@@ -508,7 +508,7 @@ func promised(text, name string) bool {
 	return false
 }
 
-// The snippet for curl is that of docs/clients.md, which other tests run.
+// The snippet for curl is the one in docs/clients.md, which other tests run.
 func TestSnippet(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -522,8 +522,8 @@ func TestSnippet(t *testing.T) {
 	}
 }
 
-// Pages load only files of the console, which may be kept, while pages may not; nothing is
-// inline, and the script stays small.
+// Pages load only files of the console. Browsers may cache those files, but not pages.
+// Nothing is inline, and the script is small.
 func TestAssets(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

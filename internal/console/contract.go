@@ -12,17 +12,17 @@ import (
 )
 
 // contractFile has the parts of the administration's contract that forms need: each
-// operation's place, role and parameters, and the schema of its body, whose properties
-// stay in their order, because forms show them so.
+// operation's path, role and parameters, and the schema of its body. Properties keep the
+// contract's order, in which forms show them.
 type contractFile struct {
 	operations map[string]*operation
 	schemas    map[string]*schema
 }
 
-// operation is one of the contract's.
+// operation is an operation of the contract.
 type operation struct {
 	name, method, path string
-	document           bool   // its body, or its answer, is a state document
+	document           bool   // the body or the answer is a state document
 	reads              string // the operation that reads what this one updates; "" if none
 
 	ID         string      `yaml:"operationId"`
@@ -45,7 +45,7 @@ type parameter struct {
 	Schema      *schema
 }
 
-// schema is that of a value. Ref is followed when it is read.
+// schema describes a value. Ref isn't resolved yet; resolve does that.
 type schema struct {
 	Ref         string     `yaml:"$ref"`
 	Type        typeNames  `yaml:"type"`
@@ -59,7 +59,7 @@ type schema struct {
 	Properties  properties `yaml:"properties"`
 }
 
-// typeNames are the types of a value: one, or a list with null.
+// typeNames are the types that a value may have, written as one name or as a list.
 type typeNames []string
 
 func (t *typeNames) UnmarshalYAML(node *yaml.Node) error {
@@ -75,7 +75,7 @@ type property struct {
 	schema *schema
 }
 
-// properties are in the order in which the contract has them.
+// properties are in the contract's order.
 type properties []property
 
 func (p *properties) UnmarshalYAML(node *yaml.Node) error {
@@ -89,7 +89,7 @@ func (p *properties) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
-// kind is the schema's type other than null: "" where it has none, or several.
+// kind returns the schema's only type other than null, or "" if there isn't exactly one.
 func (s *schema) kind() string {
 	kinds := slices.DeleteFunc(slices.Clone(s.Type), func(t string) bool { return t == "null" })
 	if len(kinds) != 1 {
@@ -100,7 +100,7 @@ func (s *schema) kind() string {
 
 func (s *schema) nullable() bool { return slices.Contains(s.Type, "null") }
 
-// describe returns the description of a body; nil is none.
+// describe returns the description of a body, or "" without a body.
 func (s *schema) describe() string {
 	if s == nil {
 		return ""
@@ -113,14 +113,14 @@ func (s *schema) hint() string {
 	if s.kind() != "array" {
 		return s.Description
 	}
-	hint := s.Description + " One a line."
+	hint := s.Description + " One per line."
 	if item := contract().resolve(s.Items); item != nil && len(item.Enum) > 0 {
-		hint = s.Description + " One a line: " + strings.Join(item.Enum, ", ") + ". " + item.Description
+		hint = s.Description + " One per line: " + strings.Join(item.Enum, ", ") + ". " + item.Description
 	}
 	return strings.TrimSpace(hint)
 }
 
-// requiredFirst are the properties, those that must be given before the others.
+// requiredFirst returns the properties, required ones before optional ones.
 func (s *schema) requiredFirst() properties {
 	all := slices.Clone(s.Properties)
 	optional := func(p property) int { return map[bool]int{false: 1}[slices.Contains(s.Required, p.name)] }
@@ -139,7 +139,7 @@ func (c contractFile) resolve(s *schema) *schema {
 	return s
 }
 
-// contract is read once, when the first page is shown.
+// contract returns the contract, which it reads when the first page is shown.
 var contract = sync.OnceValue(func() contractFile {
 	var file struct {
 		Paths      map[string]yaml.Node
@@ -163,22 +163,10 @@ func (c contractFile) readPath(path string, item yaml.Node, known map[string]par
 		Parameters []parameter
 		Get        *operation
 	}
-	methods := map[string]*operation{}
 	if err := item.Decode(&common); err != nil {
 		panic(err)
 	}
-	for i := 0; i+1 < len(item.Content); i += 2 {
-		method := strings.ToUpper(item.Content[i].Value)
-		if !slices.Contains([]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}, method) {
-			continue
-		}
-		op := new(operation)
-		if err := item.Content[i+1].Decode(op); err != nil {
-			panic(err)
-		}
-		methods[method] = op
-	}
-	for method, op := range methods {
+	for method, op := range readMethods(item) {
 		op.name, op.method, op.path = op.ID, method, path
 		op.Parameters = append(slices.Clone(common.Parameters), op.Parameters...)
 		for i, p := range op.Parameters {
@@ -194,7 +182,24 @@ func (c contractFile) readPath(path string, item yaml.Node, known map[string]par
 	}
 }
 
-// yamlType is the type of a state document that isn't JSON.
+// readMethods returns the operations of a path by method.
+func readMethods(item yaml.Node) map[string]*operation {
+	methods := map[string]*operation{}
+	for i := 0; i+1 < len(item.Content); i += 2 {
+		method := strings.ToUpper(item.Content[i].Value)
+		if !slices.Contains([]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}, method) {
+			continue
+		}
+		op := new(operation)
+		if err := item.Content[i+1].Decode(op); err != nil {
+			panic(err)
+		}
+		methods[method] = op
+	}
+	return methods
+}
+
+// The media types of a state document.
 const (
 	jsonType = "application/json"
 	yamlType = "application/yaml"
@@ -213,7 +218,7 @@ func (o *operation) answersDocument() bool {
 	return o.method == http.MethodGet && strings.HasPrefix(o.name, "export") && ok.isDocument()
 }
 
-// body is the schema of the operation's body; nil if it takes none.
+// body returns the schema of the operation's body, or nil if it takes no body.
 func (o *operation) body() *schema {
 	if o.Body == nil {
 		return nil
@@ -221,13 +226,13 @@ func (o *operation) body() *schema {
 	return contract().resolve(o.Body.Content[jsonType].Schema)
 }
 
-// creates reports whether the operation takes an Idempotency-Key, by which a repeated form
-// gets the first answer again.
+// creates reports whether the operation takes an Idempotency-Key, with which a form that is
+// sent twice gets the first answer again.
 func (o *operation) creates() bool {
 	return slices.ContainsFunc(o.Parameters, func(p parameter) bool { return p.Name == idempotencyKey })
 }
 
-// ranks are the roles, by what they may.
+// ranks are the roles in increasing order of rights.
 var ranks = []string{"anybody", "reader", "manager", "owner"}
 
 // may reports whether the caller's role may call an operation.

@@ -9,8 +9,8 @@ import (
 	"maragu.dev/gomponents/html"
 )
 
-// diffSide is one of two versions of a text. Lines that the other doesn't have are marked
-// by an element, ins or del.
+// diffSide shows one of two versions of a text. It marks the lines that the other version
+// lacks with an element, ins or del.
 func diffSide(text, other, element string) g.Node {
 	if text == "" {
 		return html.Span(html.Class("note"), g.Text("nothing"))

@@ -16,7 +16,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/entity"
 )
 
-// set is the entity that the path names.
+// set returns the entity whose set the path names.
 func (v *visit) set() (*entity.Type, error) {
 	t, ok := entity.Find(v.Param("entitySet"))
 	if !ok {
@@ -25,7 +25,7 @@ func (v *visit) set() (*entity.Type, error) {
 	return t, nil
 }
 
-// showEntities shows a set as a table, with the columns of its description.
+// showEntities shows a set as a table with a column for each property.
 func showEntities(v *visit) (screen, error) {
 	t, err := v.set()
 	if err != nil {
@@ -56,11 +56,11 @@ func showEntities(v *visit) (screen, error) {
 	}}, nil
 }
 
-// nameProperty names an entity.
+// nameProperty is the property that names an entity.
 const nameProperty = "displayName"
 
-// entityRow is an entity in the table of its set: its name, its other properties, and its
-// version.
+// entityRow returns an entity's row in the table of its set: the name, the other properties
+// and the version.
 func (v *visit) entityRow(t *entity.Type, e api.Entity) g.Group {
 	name, _ := e.Properties[nameProperty].(string)
 	row := g.Group{named(v.at("entities", t.SetName(), e.Id), name, e.Id)}
@@ -72,7 +72,7 @@ func (v *visit) entityRow(t *entity.Type, e api.Entity) g.Group {
 	return append(row, g.Text(strconv.FormatInt(e.Version, 10)))
 }
 
-// value is that of a property, in the form that its kind is read best in.
+// value shows a property's value in a form that suits its kind.
 func (v *visit) value(p *entity.Property, value any) g.Node {
 	switch value := value.(type) {
 	case nil:
@@ -99,7 +99,7 @@ func indented(value any) string {
 	return string(text)
 }
 
-// showEntity shows one entity, and what the other side can do with it.
+// showEntity shows one entity, with a button for each of the partner's actions.
 func showEntity(v *visit) (screen, error) {
 	t, err := v.set()
 	if err != nil {
@@ -125,8 +125,7 @@ func showEntity(v *visit) (screen, error) {
 	}}, nil
 }
 
-// actions are a button for each thing that the other side does. One that has no effect in
-// the entity's state is left out.
+// actions returns a button for each action of the partner that the entity's state allows.
 func (v *visit) actions(t *entity.Type, e api.Entity) g.Node {
 	state, _ := e.Properties[t.State].(string)
 	buttons := g.Group{}
@@ -139,5 +138,5 @@ func (v *visit) actions(t *entity.Type, e api.Entity) g.Node {
 	if len(buttons) == 0 || !v.may("actOnEntity") {
 		return nil
 	}
-	return html.Section(html.H2(g.Text("As the partner")), html.P(html.Class("note"), g.Text("What the other side does, which Graph has no verb for.")), html.Div(html.Class("buttons"), testID("actions"), buttons))
+	return html.Section(html.H2(g.Text("As the partner")), html.P(html.Class("note"), g.Text("What the partner does on its side; Graph has no request for it.")), html.Div(html.Class("buttons"), testID("actions"), buttons))
 }

@@ -26,7 +26,7 @@ func showFaults(v *visit) (screen, error) {
 	found := table("faults", []string{"Matches", "Effect", "Schedule", "Matched", "Fired", "Created", ""}, rows)
 	create := v.formLink("createFault", "Create fault", "button primary", v.ofTenant())
 	if len(rows) == 0 {
-		found = empty("No request fails on purpose. Let some: a rule says which, how, and how often.", create)
+		found = empty("No request fails on purpose. Create a rule that says which requests fail, how, and how often.", create)
 	}
 	quick := g.Group{}
 	for _, s := range shortcuts {
@@ -36,10 +36,11 @@ func showFaults(v *visit) (screen, error) {
 		}
 		quick = append(quick, v.formLink("createFault", s.label, "button", p))
 	}
-	return screen{title: "Faults", body: g.Group{heading("Faults", v.formLink("startScenario", "Start scenario", "button", v.ofTenant()), create), found, g.If(v.may("createFault"), html.Section(html.H2(g.Text("Often wanted")), html.Div(html.Class("buttons"), quick)))}}, nil
+	return screen{title: "Faults", body: g.Group{heading("Faults", v.formLink("startScenario", "Start scenario", "button", v.ofTenant()), create), found, g.If(v.may("createFault"), html.Section(html.H2(g.Text("Common faults")), html.Div(html.Class("buttons"), quick)))}}, nil
 }
 
-// stopScenario is a button that removes every rule of a rule's scenario, if it is part of one.
+// stopScenario is a button that removes all rules of the scenario to which a rule belongs.
+// It is nil for a rule without a scenario.
 func (v *visit) stopScenario(f api.Fault) g.Node {
 	if f.Scenario == nil {
 		return nil
@@ -47,7 +48,7 @@ func (v *visit) stopScenario(f api.Fault) g.Node {
 	return v.button("stopScenario", "Stop "+*f.Scenario, v.ofTenant("scenario", *f.Scenario))
 }
 
-// shortcuts fill the form of a fault with what is often wanted.
+// shortcuts fill in the form for common faults.
 var shortcuts = []struct {
 	label  string
 	fields map[string]string
@@ -63,20 +64,20 @@ func showClock(v *visit) (screen, error) {
 	if err := v.call("getClock", v.ofTenant(), &c); err != nil {
 		return screen{}, err
 	}
-	moved := "It runs with the clock of the service."
+	moved := "It follows the service's clock."
 	if c.Moved {
-		moved = "It differs from the clock of the service."
+		moved = "It differs from the service's clock."
 	}
 	return screen{title: "Clock", body: g.Group{
 		heading("Clock", v.formLink("setClock", "Set clock", "button primary", v.ofTenant()), v.button("resetClock", "Back to the service's", v.ofTenant())),
 		facts(
-			g.Text("It shows"), html.Time(testID("clock-now"), html.DateTime(c.Now.Format(time.RFC3339Nano)), g.Text(c.Now.Format(time.RFC3339Nano))),
+			g.Text("Now"), html.Time(testID("clock-now"), html.DateTime(c.Now.Format(time.RFC3339Nano)), g.Text(c.Now.Format(time.RFC3339Nano))),
 			g.Text("Rate"), g.Text(fmt.Sprintf("%g", c.Rate)), g.Text("Moved"), g.Text(moved),
 		),
 		html.Div(html.Class("buttons"),
 			v.formLink("setClock", "Freeze", "button", v.ofTenant("/rate", "0")),
 			v.formLink("setClock", "Advance by an hour", "button", v.ofTenant("/advanceSeconds", "3600")),
 			v.formLink("setClock", "Advance by eight days", "button", v.ofTenant("/advanceSeconds", "691200"))),
-		html.P(html.Class("note"), g.Text("Everything in the tenant follows its clock: tokens, onboarding requests, heartbeats. It never runs backwards, except back to the clock of the service.")),
+		html.P(html.Class("note"), g.Text("Everything in the tenant follows its clock: tokens, onboarding requests, heartbeats. It never runs backwards, except to return to the service's clock.")),
 	}}, nil
 }

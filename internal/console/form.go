@@ -17,8 +17,8 @@ import (
 	"github.com/mocktenant/mocktenant/api"
 )
 
-// The names of a form's fields that aren't the body's. Those of the body begin with /:
-// they are the JSON pointers of its values.
+// Names of fields that aren't part of the body. A field of the body is named by the JSON
+// pointer of its value, which begins with /.
 const (
 	tokenField     = "csrf"
 	backField      = "back"
@@ -28,11 +28,11 @@ const (
 	idempotencyKey = "Idempotency-Key"
 )
 
-// maxForm is how many bytes a form may have. It fits in memory: Gin keeps what is longer in
+// maxForm is the maximum size of a form in bytes. Gin would write parts of larger forms to
 // files.
 const maxForm = 16 << 20
 
-// boundForm refuses longer forms, also those that don't say how long they are.
+// boundForm refuses larger forms, and stops reading those that don't announce their size.
 func (c *Console) boundForm(x *gin.Context) {
 	if x.Request.ContentLength > maxForm {
 		c.write(x, http.StatusRequestEntityTooLarge, document("Too large", nil,
@@ -43,15 +43,15 @@ func (c *Console) boundForm(x *gin.Context) {
 	x.Request.Body = http.MaxBytesReader(x.Writer, x.Request.Body, maxForm)
 }
 
-// form is an operation about to be called, with what was typed so far.
+// form is an operation that a person is about to call, with the values typed so far.
 type form struct {
 	op     *operation
 	params params
-	back   string            // where to go when it is done
+	back   string            // the page to return to
 	values map[string]string // by field
-	was    map[string]string // of what is updated, by field
-	fault  *api.Problem      // of the last try
-	again  string            // its Idempotency-Key
+	was    map[string]string // the values before an update, by field
+	fault  *api.Problem      // why the last try was refused
+	again  string            // the Idempotency-Key
 }
 
 // showForm shows the form of an operation.
@@ -66,7 +66,7 @@ func showForm(v *visit) (screen, error) {
 	f := &form{op: op, params: v.queryParams(), back: ownPath(v.Query(backField)), values: map[string]string{}, was: map[string]string{}, again: rand.Text()}
 	delete(f.params, backField)
 	for name, value := range f.params {
-		if strings.HasPrefix(name, "/") { // a field that the page's link fills in
+		if strings.HasPrefix(name, "/") { // a field that the link to the form fills in
 			f.values[name] = value
 			delete(f.params, name)
 		}
@@ -81,7 +81,7 @@ func showForm(v *visit) (screen, error) {
 	return v.formScreen(f), nil
 }
 
-// prefill sets the fields of a schema to the values that are there.
+// prefill sets the fields of a schema to the present values.
 func (f *form) prefill(s *schema, now json.RawMessage) {
 	eachField(s, "", func(name string, s *schema) {
 		if value, ok := valueAt(now, name); ok {
@@ -91,8 +91,8 @@ func (f *form) prefill(s *schema, now json.RawMessage) {
 	})
 }
 
-// eachField calls yield for each field of a body: each value that isn't an object with
-// known properties.
+// eachField calls yield for each field of a body. Objects with known properties are fields
+// for each property; every other value is one field.
 func eachField(s *schema, at string, yield func(name string, s *schema)) {
 	for _, p := range s.Properties {
 		field := contract().resolve(p.schema)
@@ -104,8 +104,9 @@ func eachField(s *schema, at string, yield func(name string, s *schema)) {
 	}
 }
 
-// valueAt is the value at a pointer, whose segments need no escapes.
-func valueAt(document json.RawMessage, pointer string) (json.RawMessage, bool) {
+// valueAt returns the value at a pointer, whose segments need no escapes. ok is false for
+// null and if the value doesn't exist.
+func valueAt(document json.RawMessage, pointer string) (value json.RawMessage, ok bool) {
 	for segment := range strings.SplitSeq(pointer[1:], "/") {
 		var members map[string]json.RawMessage
 		if json.Unmarshal(document, &members) != nil {
@@ -120,7 +121,7 @@ func valueAt(document json.RawMessage, pointer string) (json.RawMessage, bool) {
 	return document, string(document) != "null"
 }
 
-// showValue is a value as its field shows it.
+// showValue returns a value as its field shows it.
 func showValue(s *schema, value json.RawMessage) string {
 	var text string
 	var list []string
@@ -133,8 +134,8 @@ func showValue(s *schema, value json.RawMessage) string {
 	return string(value)
 }
 
-// submit calls the operation of a form, and shows the form again, as it was typed, if the
-// administration refuses it.
+// submit calls the operation of a form. If the administration refuses the call, submit shows
+// the form again with the values that were typed.
 func (c *Console) submit(v *visit) {
 	op, ok := contract().operations[v.Param("operation")]
 	if !ok || op.method == http.MethodGet {
@@ -153,7 +154,7 @@ func (c *Console) submit(v *visit) {
 		v.done(f, answer)
 	case asProblem(err, &p) && p.Status != http.StatusUnauthorized && f.hasFields():
 		f.fault = p
-		_ = v.findTenant() // for the navigation; without it, the page is shown anyway
+		_ = v.findTenant() // for the navigation, which the page can do without
 		s := v.formScreen(f)
 		s.status = p.Status
 		v.write(s)
@@ -175,11 +176,11 @@ func (v *visit) sendForm(f *form, b *body, answer *json.RawMessage) error {
 	return a.read(answer)
 }
 
-// readForm reads what was sent for an operation.
+// readForm reads the form that a browser sent for an operation.
 func (v *visit) readForm(op *operation) *form {
 	f := &form{op: op, params: params{}, values: map[string]string{}, was: map[string]string{}, back: ownPath(v.PostForm(backField)), again: v.PostForm(idempotencyKey)}
 	for name, all := range v.Request.PostForm {
-		value := strings.ReplaceAll(all[0], "\r\n", "\n") // as browsers send lines
+		value := strings.ReplaceAll(all[0], "\r\n", "\n") // browsers send line breaks as CRLF
 		switch {
 		case strings.HasPrefix(name, parameterField):
 			f.params[name[len(parameterField):]] = value
@@ -198,12 +199,13 @@ func (v *visit) readForm(op *operation) *form {
 	return f
 }
 
-// hasFields reports whether there is anything to correct.
+// hasFields reports whether the form has anything that a person can correct.
 func (f *form) hasFields() bool {
 	return f.op.Body != nil || slices.ContainsFunc(f.op.Parameters, func(p parameter) bool { return p.In == "query" })
 }
 
-// body returns what the form sends; nil is nothing. A field that wasn't touched isn't sent.
+// body returns the body that the form sends, or nil. It leaves out fields that weren't
+// changed.
 func (f *form) body() (*body, error) {
 	switch {
 	case f.op.document:
@@ -235,8 +237,8 @@ func (f *form) body() (*body, error) {
 	return &body{jsonType, text}, err
 }
 
-// readField is the value of a text of a form, for a schema. What doesn't fit is sent as the
-// text that it is, so that the administration says what is wrong with it.
+// readField converts the text of a field to a value of its schema. A text that doesn't fit
+// is sent unchanged, so that the administration says what is wrong with it.
 func readField(s *schema, text string) (any, error) {
 	switch kind := s.kind(); {
 	case text == "" && s.nullable():
@@ -258,7 +260,7 @@ func readField(s *schema, text string) (any, error) {
 	return text, nil
 }
 
-// put sets the value at a pointer of a tree of objects.
+// put sets the value at a pointer in a tree of objects.
 func put(tree map[string]any, pointer string, value any) {
 	segments := strings.Split(pointer[1:], "/")
 	for _, segment := range segments[:len(segments)-1] {
@@ -272,7 +274,7 @@ func put(tree map[string]any, pointer string, value any) {
 	tree[segments[len(segments)-1]] = value
 }
 
-// formScreen is the page of a form.
+// formScreen returns the page of a form.
 func (v *visit) formScreen(f *form) screen {
 	title := f.op.title()
 	return screen{title: title, body: g.Group{
@@ -282,7 +284,7 @@ func (v *visit) formScreen(f *form) screen {
 	}}
 }
 
-// form is a form with its fields, and the fault of the last try.
+// form returns a form with its fields, and why the last try was refused.
 func (v *visit) form(f *form) g.Node {
 	fields := v.hidden(f)
 	if f.fault != nil {
@@ -306,7 +308,7 @@ func (v *visit) form(f *form) g.Node {
 	)
 }
 
-// hidden are the fields that a person doesn't see.
+// hidden returns the fields that a person doesn't see.
 func (v *visit) hidden(f *form) g.Group {
 	hidden := func(name, value string) g.Node {
 		return html.Input(html.Type("hidden"), html.Name(name), html.Value(value))
@@ -324,8 +326,9 @@ func (v *visit) hidden(f *form) g.Group {
 	return fields
 }
 
-// fields are those of an object. What an object must have is required only if the object
-// itself is: browsers don't send a form that lacks it, even where they don't show it.
+// fields returns the fields of an object. A required property of an optional object isn't
+// marked as required, because browsers refuse to send a form without it, even while the
+// object is folded.
 func (f *form) fields(s *schema, at string, mandatory bool) (all g.Group) {
 	for _, p := range s.requiredFirst() {
 		field, name := contract().resolve(p.schema), at+"/"+p.name
@@ -341,7 +344,7 @@ func (f *form) fields(s *schema, at string, mandatory bool) (all g.Group) {
 	return all
 }
 
-// anyBelow reports whether a field below a name has a value, or is at fault.
+// anyBelow reports whether a field below a name has a value or was refused.
 func (f *form) anyBelow(name string) bool {
 	for field, value := range f.values {
 		if strings.HasPrefix(field, name+"/") && value != "" {
@@ -351,8 +354,8 @@ func (f *form) anyBelow(name string) bool {
 	return f.fault != nil && f.fault.Pointer != nil && strings.HasPrefix(*f.fault.Pointer, name+"/")
 }
 
-// field is the input of one value, with its label, its description, and what was wrong
-// with it.
+// field returns the input of one value with its label and description, marked if the value
+// was refused.
 func (f *form) field(name, label string, s *schema, required bool) g.Node {
 	id := "field" + strings.NewReplacer("/", "-", ":", "-").Replace(name)
 	hint := s.hint()
@@ -398,7 +401,7 @@ func (f *form) input(name string, s *schema, common g.Group) g.Node {
 	return html.Input(common, html.Type(kind), html.Value(value), g.Attr("spellcheck", "false"))
 }
 
-// choices is a list of values, of which the first leaves the choice open.
+// choices returns a list of values to choose from. Its first entry leaves the value out.
 func choices(common g.Group, values []string, chosen string) g.Node {
 	return html.Select(common, html.Option(html.Value(""), g.Text("by default")), g.Map(values, func(value string) g.Node {
 		return html.Option(html.Value(value), g.If(value == chosen, html.Selected()), g.Text(value))
@@ -413,8 +416,8 @@ func (f *form) documentFields() g.Group {
 	}
 }
 
-// button calls an operation that needs nothing typed, if the caller may. Then the browser
-// comes back to the page.
+// button calls an operation that needs no input, and returns to the page. It is nil if the
+// caller may not call the operation.
 func (v *visit) button(operation, label string, p params) g.Node {
 	op := contract().operations[operation]
 	if !v.may(operation) {
@@ -425,7 +428,7 @@ func (v *visit) button(operation, label string, p params) g.Node {
 		html.Button(html.Class("button"), testID(operation), g.Text(label)))
 }
 
-// sure is a button that asks once more, because what it does can't be undone.
+// sure is a button that asks for confirmation, because its operation can't be undone.
 func (v *visit) sure(operation, label, back string, p params) g.Node {
 	if !v.may(operation) {
 		return nil
@@ -436,8 +439,8 @@ func (v *visit) sure(operation, label, back string, p params) g.Node {
 			html.Span(g.Text("This can't be undone. ")), html.Button(html.Class("danger"), testID(operation+"-sure"), g.Text(label))))
 }
 
-// formLink leads to the form of an operation, if the caller may call it, and from there
-// back to this page.
+// formLink links to the form of an operation, which returns to this page. It is nil if the
+// caller may not call the operation.
 func (v *visit) formLink(operation, label, class string, p params) g.Node {
 	if !v.may(operation) {
 		return nil

@@ -19,24 +19,24 @@ import (
 	"github.com/mocktenant/mocktenant/internal/entity"
 )
 
-// link is one of the navigation.
+// link is an entry of the navigation.
 type link struct {
 	name, href, label string
-	operation         string // that the page calls; "" for everybody
+	operation         string // the operation that the page calls; "" lets everybody see the link
 }
 
-// top are the pages that belong to no tenant.
+// top links to the pages outside tenants.
 var top = []link{
 	{name: "tenants", href: Root + "/tenants", label: "Tenants", operation: "listTenants"},
 	{name: "seeds", href: Root + "/seeds", label: "Seeds", operation: "listSeeds"},
 	{name: "reports", href: Root + "/reports", label: "Reports", operation: "listReports"},
 	{name: "keys", href: Root + "/keys", label: "Keys", operation: "listKeys"},
 	{name: "audit", href: Root + "/audit", label: "Audit", operation: "listAudit"},
-	{name: "service-requests", href: Root + "/requests", label: "Requests of no tenant", operation: "listServiceRequests"},
+	{name: "service-requests", href: Root + "/requests", label: "Requests without a tenant", operation: "listServiceRequests"},
 	{name: "service", href: Root + "/service", label: "Service", operation: "getMetrics"},
 }
 
-// tenantLinks are the pages of a tenant.
+// tenantLinks links to the pages of a tenant.
 func tenantLinks(id string) []link {
 	at := tenantAt(id)
 	all := []link{{name: "home", href: at, label: "Home"}}
@@ -58,7 +58,7 @@ func tenantLinks(id string) []link {
 
 func tenantAt(id string) string { return Root + "/tenants/" + url.PathEscape(id) }
 
-// at is the path of a page of the visit's tenant.
+// at returns the path of a page of the visit's tenant.
 func (v *visit) at(segments ...string) string {
 	path := tenantAt(v.tenant.Id.String())
 	for _, s := range segments {
@@ -67,7 +67,8 @@ func (v *visit) at(segments ...string) string {
 	return path
 }
 
-// ofTenant are parameters of an operation on the visit's tenant, and more, as pairs.
+// ofTenant returns parameters for an operation on the visit's tenant, with more of them as
+// pairs of name and value.
 func (v *visit) ofTenant(more ...string) params {
 	p := params{"tenantId": v.tenant.Id.String()}
 	for i := 0; i+1 < len(more); i += 2 {
@@ -76,7 +77,7 @@ func (v *visit) ofTenant(more ...string) params {
 	return p
 }
 
-// formPath is the address of the form of an operation, that comes back to a page.
+// formPath returns the address of an operation's form, which returns to the page back.
 func formPath(operation, back string, p params) string {
 	query := url.Values{backField: {back}}
 	for name, value := range p {
@@ -85,7 +86,7 @@ func formPath(operation, back string, p params) string {
 	return Root + "/form/" + operation + "?" + query.Encode()
 }
 
-// frame is a page with everything around what it shows.
+// frame returns a whole page: a screen with the navigation around it.
 func (v *visit) frame(s screen) g.Node {
 	return document(s.title+" · mocktenant", nil, g.Group{
 		html.A(html.Class("skip"), html.Href("#main"), g.Text("Skip to the content")),
@@ -110,16 +111,27 @@ func (v *visit) tenantNavigation() g.Node {
 		v.links(tenantLinks(v.tenant.Id.String())))
 }
 
-// links are those whose operation the caller may call. The one of this page is marked.
+// links lists the links whose operation the caller may call, and marks the present page.
 func (v *visit) links(all []link) g.Node {
-	path := v.Request.URL.Path
 	return html.Ul(g.Map(all, func(l link) g.Node {
 		if l.operation != "" && !v.may(l.operation) {
 			return nil
 		}
-		here := path == l.href || strings.HasPrefix(path, l.href+"/") && l.name != "home" && (v.tenant == nil || l.name != "tenants")
-		return html.Li(html.A(html.Href(l.href), testID("nav-"+l.name), g.If(here, html.Aria("current", "page")), g.Text(l.label)))
+		return html.Li(html.A(html.Href(l.href), testID("nav-"+l.name), g.If(v.isAt(l), html.Aria("current", "page")), g.Text(l.label)))
 	}))
+}
+
+// isAt reports whether the present page is a link's page or below it. A page of a tenant is
+// also below the links to all tenants and to the tenant's home, but has its own link.
+func (v *visit) isAt(l link) bool {
+	path := v.Request.URL.Path
+	switch {
+	case path == l.href:
+		return true
+	case l.name == "home", l.name == "tenants" && v.tenant != nil:
+		return false
+	}
+	return strings.HasPrefix(path, l.href+"/")
 }
 
 func (v *visit) account() g.Node {
@@ -136,7 +148,7 @@ func (v *visit) account() g.Node {
 	)
 }
 
-// document is a whole page.
+// document returns an HTML document.
 func document(title string, head g.Group, main ...g.Node) g.Node {
 	return html.Doctype(html.HTML(html.Lang("en"),
 		html.Head(html.Meta(html.Charset("utf-8")), html.Meta(html.Name("viewport"), html.Content("width=device-width, initial-scale=1")),
@@ -147,7 +159,7 @@ func document(title string, head g.Group, main ...g.Node) g.Node {
 		html.Body(main...)))
 }
 
-// problemScreen says what was refused, and leads on.
+// problemScreen says what was refused, and links to other pages.
 func (v *visit) problemScreen(p *api.Problem) screen {
 	way := html.A(html.Class("button"), html.Href(Root+"/tenants"), g.Text("All tenants"))
 	if v.tenant != nil {
@@ -155,7 +167,7 @@ func (v *visit) problemScreen(p *api.Problem) screen {
 	}
 	return screen{title: p.Title, status: p.Status, body: g.Group{
 		html.H1(g.Text(p.Title)), alert(p.Error()),
-		g.If(p.Status == http.StatusNotFound && v.tenant == nil, html.P(g.Text("If it was there before, somebody deleted it, or its time was over."))),
+		g.If(p.Status == http.StatusNotFound && v.tenant == nil, html.P(g.Text("If it existed before, it has expired or somebody deleted it."))),
 		html.P(html.Class("buttons"), way, g.If(v.Request.Method == http.MethodGet && p.Status != http.StatusForbidden, html.A(html.Class("button"), html.Href(v.Request.URL.RequestURI()), g.Text("Try again")))),
 	}}
 }
@@ -166,15 +178,15 @@ func ptr[T any](value T) *T { return &value }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// testID names a node for tests; docs/console.md lists the names, which are a promise.
+// testID names a node for tests. docs/console.md lists the names and promises to keep them.
 func testID(name string) g.Node { return html.Data("testid", name) }
 
 func alert(text string) g.Node {
 	return g.If(text != "", html.P(html.Class("alert"), html.Role("alert"), testID("alert"), g.Text(text)))
 }
 
-// words are a name of the contract as people read it: "displayName" is "Display name", and
-// "expiresDateTime" is "Expires".
+// words returns a name of the contract in words: "Display name" for displayName, "Expires"
+// for expiresDateTime.
 func words(name string) string {
 	var b strings.Builder
 	for i, c := range strings.Replace(strings.TrimSuffix(name, "DateTime"), "ttl", "timeToLive", 1) {
@@ -197,18 +209,17 @@ var acronyms = strings.NewReplacer(" url", " URL", " uris", " URIs")
 // title returns the words on a button or a form of an operation.
 func (o *operation) title() string { return words(o.name) }
 
-// heading is a page's heading, with what can be done there next to it.
+// heading is a page's heading, with buttons for its actions.
 func heading(title string, actions ...g.Node) g.Node {
 	return html.Div(html.Class("heading"), html.H1(html.Dir("auto"), g.Text(title)), html.Div(html.Class("buttons"), g.Group(actions)))
 }
 
-// empty says that there is nothing, and what to do next.
+// empty says that a list is empty, and what to do next.
 func empty(text string, next ...g.Node) g.Node {
 	return html.Div(html.Class("empty"), testID("empty"), html.P(g.Text(text)), g.Group(next))
 }
 
-// when is an instant, relative to now by the clock of what is shown; the exact one is its
-// title.
+// when shows an instant relative to the present time of the visit. Its title is exact.
 func (v *visit) when(t *time.Time) g.Node {
 	if t == nil || t.Year() <= 1 {
 		return html.Span(html.Class("note"), g.Text("never"))
@@ -217,7 +228,7 @@ func (v *visit) when(t *time.Time) g.Node {
 	return html.Time(html.DateTime(exact), html.Title(exact), g.Text(relative(t.Sub(v.now))))
 }
 
-// relative is a time from now in one unit, such as "3 hours ago" and "in 2 days".
+// relative describes a duration from now in one unit, such as "3 hours ago" and "in 2 days".
 func relative(d time.Duration) string {
 	if -time.Second < d && d < time.Second {
 		return "now"
@@ -238,8 +249,8 @@ func relative(d time.Duration) string {
 	return text + " ago"
 }
 
-// table is rows under columns. Narrow screens show each row as a list, with the columns'
-// names from data-label.
+// table shows rows below the names of their columns. Narrow screens show each row as a list,
+// with the names from data-label.
 func table(name string, columns []string, rows []g.Group) g.Node {
 	return html.Div(html.Class("scroll"), html.Role("region"), html.TabIndex("0"), html.Aria("label", name), html.Table(testID(name),
 		html.THead(html.Tr(g.Map(columns, func(c string) g.Node { return html.Th(html.Scope("col"), g.Text(c)) }))),
@@ -256,7 +267,7 @@ func label(columns []string, cells g.Group) (row []g.Node) {
 	return row
 }
 
-// facts are names and values.
+// facts lists pairs of a name and a value.
 func facts(pairs ...g.Node) g.Node {
 	all := g.Group{}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -265,10 +276,10 @@ func facts(pairs ...g.Node) g.Node {
 	return html.Dl(html.Class("facts"), all)
 }
 
-// text is a text of a person, in the direction in which it is written.
+// text shows a text that somebody wrote, in the direction of its script.
 func text(value string) g.Node { return html.Span(html.Dir("auto"), g.Text(value)) }
 
-// named is a link to what has a name and, below it, an id.
+// named is a link with a name, and an id below it.
 func named(href, name, id string) g.Node {
 	if strings.TrimSpace(name) == "" {
 		name = "(no name)"
@@ -285,14 +296,14 @@ func optional(value *string) g.Node {
 
 func code(value string) g.Node { return html.Code(g.Text(value)) }
 
-// copyable is a text to copy, by a button where the browser runs the script.
+// copyable is a text to copy, with a button that works where JavaScript runs.
 func copyable(label, name, value string) g.Node {
 	return html.Section(html.Class("copyable"),
 		html.Div(html.Class("heading"), html.H2(g.Text(label)), html.Button(html.Type("button"), html.Data("copy", "copy-"+name), html.Hidden(""), g.Text("Copy"))),
 		html.Pre(html.ID("copy-"+name), testID("copy-"+name), html.TabIndex("0"), html.Role("region"), html.Aria("label", label), html.Code(g.Text(value))))
 }
 
-// pager leads to the next page of a list, and back to its start.
+// pager links to the next page of a list and to its first page.
 func (v *visit) pager(next *string) g.Node {
 	first := v.Query("after") == ""
 	if next == nil && first {
@@ -308,7 +319,7 @@ func (v *visit) pager(next *string) g.Node {
 	return html.Nav(html.Class("buttons"), html.Aria("label", "Pages"), links)
 }
 
-// withQuery is the page's own address with one parameter changed; "" leaves it out.
+// withQuery returns the page's own address with one parameter changed; "" removes it.
 func (v *visit) withQuery(name, value string) string {
 	query := v.Request.URL.Query()
 	query.Set(name, value)
@@ -319,7 +330,7 @@ func (v *visit) withQuery(name, value string) string {
 	return u.RequestURI()
 }
 
-// afterOf returns the start of the page that a nextLink leads to.
+// afterOf returns the parameter after of a nextLink.
 func afterOf(nextLink string) string {
 	u, err := url.Parse(nextLink)
 	if err != nil {
@@ -328,7 +339,7 @@ func afterOf(nextLink string) string {
 	return u.Query().Get("after")
 }
 
-// page are the parameters of a list's page.
+// pageParams adds the parameters of a list's page.
 func (v *visit) pageParams(p params) params {
 	p["after"] = v.Query("after")
 	p["top"] = cmp.Or(v.Query("top"), "50")

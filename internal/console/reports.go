@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ func (v *visit) reports() ([]api.Report, error) {
 	return list.Value, err
 }
 
-// showReportList shows the questions, and their SQL, for which a tenant must be chosen.
+// showReportList shows every report's question and SQL. To run one, choose a tenant first.
 func showReportList(v *visit) (screen, error) {
 	all, err := v.reports()
 	return screen{title: "Reports", body: g.Group{
@@ -42,20 +43,24 @@ func showReports(v *visit) (screen, error) {
 	}}, err
 }
 
-func showReport(v *visit) (screen, error) {
+// report returns the report with a name.
+func (v *visit) report(name string) (*api.Report, error) {
 	all, err := v.reports()
 	if err != nil {
-		return screen{}, err
+		return nil, err
 	}
+	i := slices.IndexFunc(all, func(r api.Report) bool { return r.Name == name })
+	if i < 0 {
+		return nil, refusal(http.StatusNotFound, "There is no report "+name+".")
+	}
+	return &all[i], nil
+}
+
+func showReport(v *visit) (screen, error) {
 	name := v.Param("report")
-	var report *api.Report
-	for i := range all {
-		if all[i].Name == name {
-			report = &all[i]
-		}
-	}
-	if report == nil {
-		return screen{}, refusal(http.StatusNotFound, "There is no report "+name+".")
+	report, err := v.report(name)
+	if err != nil {
+		return screen{}, err
 	}
 	of := v.ofTenant("report", name)
 	for _, p := range report.Parameters {
@@ -88,7 +93,7 @@ func (v *visit) reportForm(r *api.Report) g.Node {
 	}), html.Button(g.Text("Run")))
 }
 
-// cells are a row's values; "" is null.
+// cells returns a row's values, with "" for null.
 func cells(r api.ReportResult, row int) []string {
 	all := make([]string, len(r.Columns))
 	for i, cell := range r.Rows[row] {
@@ -113,7 +118,7 @@ func (v *visit) reportTable(name string, r api.ReportResult) g.Node {
 	return table(name, columns, rows)
 }
 
-// cell is a value of a report: instants relative, ids on one line.
+// cell shows a value of a report: an instant relative to now, an id on one line.
 func (v *visit) cell(value string) g.Node {
 	if t, err := time.Parse("2006-01-02 15:04:05.999999999-07", value); err == nil {
 		return v.when(&t)
@@ -124,14 +129,14 @@ func (v *visit) cell(value string) g.Node {
 	return text(value)
 }
 
-// errSent says that the answer was sent already.
+// errSent says that the answer has already been sent.
 var errSent = errors.New("the answer was sent")
 
 func (v *visit) sendCSV(name string, r api.ReportResult) error {
 	v.Header("Content-Type", "text/csv; charset=utf-8")
 	v.Header("Content-Disposition", `attachment; filename="`+name+`.csv"`)
 	w := csv.NewWriter(v.Writer)
-	_ = w.Write(r.Columns) // the client has gone, if that fails
+	_ = w.Write(r.Columns) // fails only if the client is gone
 	for i := range r.Rows {
 		_ = w.Write(cells(r, i))
 	}
@@ -160,7 +165,7 @@ func showReportLogins(v *visit) (screen, error) {
 	found := table("report-logins", []string{"Login", "Label", "Tenants", "Created", "Expires", ""}, rows)
 	create := v.formLink("createReportLogin", "Create report login", "button primary", nil)
 	if len(rows) == 0 {
-		found = empty("No one reads the reports by SQL. Make a Postgres login for a tenant.", create)
+		found = empty("Nobody can query the reporting views yet. Create a Postgres login for a tenant.", create)
 	}
 	return screen{title: "Report logins", body: g.Group{heading("Report logins", create), found, v.pager(list.NextLink)}}, nil
 }

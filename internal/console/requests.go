@@ -16,19 +16,19 @@ import (
 	"github.com/mocktenant/mocktenant/api"
 )
 
-// journal has the operations of a journal, and the place of its pages.
+// journal has the operations of a journal, and the address of its pages.
 type journal struct {
 	list, clear string // operations
 	at          string // the address of its list
-	of          params // what both operations want
+	of          params // parameters of both operations
 }
 
-// tenantJournal is that of the visit's tenant.
+// tenantJournal returns the journal of the visit's tenant.
 func (v *visit) tenantJournal() journal {
 	return journal{list: "listRequests", clear: "clearRequests", at: v.at("requests"), of: v.ofTenant()}
 }
 
-// serviceJournal has the requests that name no tenant.
+// serviceJournal is the journal of requests that name no tenant.
 var serviceJournal = journal{list: "listServiceRequests", clear: "clearServiceRequests", at: Root + "/requests", of: params{}}
 
 func showRequests(v *visit) (screen, error) { return v.requestsScreen(v.tenantJournal()) }
@@ -39,12 +39,12 @@ func showRequest(v *visit) (screen, error) { return v.requestScreen(v.tenantJour
 
 func showServiceRequest(v *visit) (screen, error) { return v.requestScreen(serviceJournal) }
 
-// filters are the parameters that select requests: those for clearing a journal.
+// filters returns the parameters that select requests; clearing a journal takes only these.
 func (j journal) filters() []parameter {
 	return slices.DeleteFunc(slices.Clone(contract().operations[j.clear].Parameters), func(p parameter) bool { return p.In != "query" })
 }
 
-// selected returns the parameters of both operations for what the page's address selects.
+// selected returns the parameters of both operations for the filters in the page's address.
 func (j journal) selected(v *visit) params {
 	p := params{}
 	for name, value := range j.of {
@@ -56,7 +56,7 @@ func (j journal) selected(v *visit) params {
 	return p
 }
 
-// requestsScreen shows a journal, the newest requests first.
+// requestsScreen shows a journal, newest requests first.
 func (v *visit) requestsScreen(j journal) (screen, error) {
 	selected := j.selected(v)
 	p := v.pageParams(params{"order": "newest"})
@@ -73,16 +73,16 @@ func (v *visit) requestsScreen(j journal) (screen, error) {
 	}
 	label := "Clear all"
 	if slices.ContainsFunc(j.filters(), func(p parameter) bool { return selected[p.Name] != "" }) {
-		label = "Clear what is selected"
+		label = "Clear selected"
 	}
 	clearing := v.sure(j.clear, label, j.at, selected)
 	return screen{title: "Requests", body: g.Group{
-		heading("Requests", html.A(html.Class("button"), testID("reload"), html.Href(v.Request.URL.RequestURI()), g.Text("Look again")), clearing),
+		heading("Requests", html.A(html.Class("button"), testID("reload"), html.Href(v.Request.URL.RequestURI()), g.Text("Reload")), clearing),
 		v.filterForm(j), v.gaps(list.Gaps), found, v.pager(list.NextLink),
 	}}, nil
 }
 
-// filterForm has a field for each filter. All of them are in the page's address.
+// filterForm has a field for each filter. It puts the filters into the page's address.
 func (v *visit) filterForm(j journal) g.Node {
 	return html.Form(html.Class("search filters"), html.Role("search"), html.Method("get"),
 		g.Map(j.filters(), func(p parameter) g.Node {
@@ -97,9 +97,9 @@ func (v *visit) gaps(all []api.RequestGap) g.Node {
 		return nil
 	}
 	return html.Ul(html.Class("alert plain"), testID("gaps"), g.Map(all, func(gap api.RequestGap) g.Node {
-		why := "the journal keeps no more, or no longer"
+		why := "the journal removed them, because of its limits of size and age"
 		if gap.Kind == api.RequestGapKindDropped {
-			why = "too many came to record them"
+			why = "they came faster than the journal records"
 		}
 		return html.Li(g.Text(fmt.Sprintf("%d requests are missing, from ", gap.Count)), v.when(&gap.Since), g.Text(" to "), v.when(&gap.Until), g.Text(": "+why+"."))
 	}))
@@ -116,8 +116,8 @@ func (v *visit) requestTable(j journal, all []api.Request) g.Node {
 	return table("requests", []string{"When", "Request", "Status", "Took", "Application", "User", "Failed by"}, rows)
 }
 
-// requestLink leads to a request of a journal. It shows the URL from its path on, since the
-// service is the same for all.
+// requestLink links to a request of a journal. It shows the URL without scheme and host,
+// which are the service's.
 func requestLink(j journal, r api.Request) g.Node {
 	target := r.Url
 	if u, err := url.Parse(r.Url); err == nil && u.Host != "" {
@@ -135,7 +135,7 @@ func optionalID(id *uuid.UUID) *string {
 
 func milliseconds(took float64) string { return fmt.Sprintf("%.1f ms", took) }
 
-// statusBadge is an answer's status; a connection that was cut has none.
+// statusBadge shows an answer's status, or that the connection was cut without an answer.
 func statusBadge(status int32) g.Node {
 	class, text := "done", fmt.Sprint(status)
 	switch {
@@ -147,7 +147,7 @@ func statusBadge(status int32) g.Node {
 	return html.Span(html.Class("badge"), html.Data("value", class), g.Text(text))
 }
 
-// cause leads to what made a request fail on purpose.
+// cause shows which rule made a request fail, with a link to all requests that it failed.
 func (v *visit) cause(j journal, rule *string) g.Node {
 	if rule == nil {
 		return optional(nil)
@@ -172,8 +172,8 @@ func (v *visit) requestScreen(j journal) (screen, error) {
 	}}, nil
 }
 
-// readRequest reads the request that the path names: the first one after the id just before
-// its own.
+// readRequest reads the request whose id is in the path. The contract lists requests after an
+// id, so it asks for the first one after the id just before.
 func (v *visit) readRequest(j journal) (r api.Request, err error) {
 	id, err := uuid.Parse(v.Param("requestId"))
 	if err != nil {
@@ -193,7 +193,7 @@ func (v *visit) readRequest(j journal) (r api.Request, err error) {
 	return list.Value[0], nil
 }
 
-// before returns the id just before another one.
+// before returns the id just before id.
 func before(id uuid.UUID) uuid.UUID {
 	for i := len(id) - 1; i >= 0; i-- {
 		id[i]--
@@ -232,7 +232,7 @@ func message(title, name string, m api.RequestMessage) g.Node {
 		g.If(m.Body != "", html.Pre(testID(name+"-body"), html.Code(g.Text(pretty(&raw))))))
 }
 
-// batchItems are the items of a $batch, which are requests of their own.
+// batchItems shows the items of a $batch, which the journal records as requests.
 func (v *visit) batchItems(j journal, r api.Request) (g.Node, error) {
 	if !strings.HasSuffix(strings.ToLower(r.Path), "/$batch") {
 		return nil, nil
@@ -248,11 +248,11 @@ func (v *visit) batchItems(j journal, r api.Request) (g.Node, error) {
 	return html.Section(html.H2(g.Text("Its items")), v.requestTable(j, list.Value)), nil
 }
 
-// faultOf leads to the form of a rule that lets the next request like this one fail.
+// faultOf links to a form for a rule that makes the next request like r fail.
 func (v *visit) faultOf(r api.Request) g.Node {
 	if v.tenant == nil || !v.may("createFault") {
 		return nil
 	}
 	p := v.ofTenant("/match/front", string(r.Front), "/match/method", r.Method, "/match/path", r.Path, "/effect/status", "503", "/schedule/times", "1")
-	return html.A(html.Class("button"), testID("createFault"), html.Href(formPath("createFault", v.at("faults"), p)), g.Text("Make a fault of this"))
+	return html.A(html.Class("button"), testID("createFault"), html.Href(formPath("createFault", v.at("faults"), p)), g.Text("Create a fault from this"))
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/mocktenant/mocktenant/client"
 )
 
-// The page of requests shows what the API answers, selects with the same filters, and
-// clears only what it shows. Each item of a $batch is a request.
+// The page of requests shows what the API returns, has the same filters, and clears only what
+// it shows. Each item of a $batch is a request.
 func TestRequestsPage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

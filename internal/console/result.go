@@ -10,8 +10,8 @@ import (
 	"github.com/mocktenant/mocktenant/api"
 )
 
-// results show what is answered this once, by operation: secrets, mostly. After the other
-// operations the browser goes back to where it came from.
+// results maps operations to functions that show their answer, most often a secret that is
+// answered only once. After other operations the browser returns to the page it came from.
 var results = map[string]func(*visit, json.RawMessage) (g.Node, error){
 	"createTenant":            showCreatedTenant,
 	"createUser":              secretOf("password", "The user's password"),
@@ -19,12 +19,12 @@ var results = map[string]func(*visit, json.RawMessage) (g.Node, error){
 	"createApplicationSecret": secretOf("clientSecret", "The secret"),
 	"createKey":               secretOf("key", "The key"),
 	"issueToken":              secretOf("accessToken", "The access token"),
-	"createReportLogin":       secretOf("dsn", "The URL to connect by"),
-	"rotateReportLogin":       secretOf("dsn", "The URL to connect by"),
+	"createReportLogin":       secretOf("dsn", "The connection URL"),
+	"rotateReportLogin":       secretOf("dsn", "The connection URL"),
 }
 
-// done shows the result of an operation, or leads back. A reload of a result sends the form
-// again, with its Idempotency-Key, and gets the same answer.
+// done shows the result of an operation, or returns to the page before. Reloading a result
+// sends the form again with its Idempotency-Key, so the answer is the same.
 func (v *visit) done(f *form, answer json.RawMessage) {
 	show, has := results[f.op.name]
 	if !has {
@@ -43,7 +43,7 @@ func (v *visit) done(f *form, answer json.RawMessage) {
 	}})
 }
 
-// secretOf shows one member of an answer, which nothing shows again.
+// secretOf returns a function that shows one member of an answer, which can't be shown again.
 func secretOf(member, label string) func(*visit, json.RawMessage) (g.Node, error) {
 	return func(_ *visit, answer json.RawMessage) (g.Node, error) {
 		var members map[string]json.RawMessage
@@ -52,34 +52,35 @@ func secretOf(member, label string) func(*visit, json.RawMessage) (g.Node, error
 		}
 		var secret string
 		if json.Unmarshal(members[member], &secret) != nil || secret == "" {
-			return html.P(g.Text("There is nothing to keep from it.")), nil
+			return html.P(g.Text("The answer has no secret.")), nil
 		}
 		return g.Group{
-			html.P(g.Text(label + " is shown this once. Keep it.")),
+			html.P(g.Text(label + " is shown only now. Keep it.")),
 			copyable(label, member, secret),
 		}, nil
 	}
 }
 
-// showCreatedTenant shows a tenant that was just made, and its credentials in the forms in
-// which programs read them.
+// showCreatedTenant shows a new tenant, and its credentials in the formats that programs
+// read.
 func showCreatedTenant(v *visit, answer json.RawMessage) (g.Node, error) {
 	var made api.TenantCreated
 	if err := json.Unmarshal(answer, &made); err != nil {
 		return nil, err
 	}
 	id := made.Tenant.Id.String()
-	all := g.Group{html.P(g.Text("The tenant "), html.A(testID("tenant-link"), html.Href(tenantAt(id)), g.Text(made.Tenant.DisplayName)), g.Text(" is there."))}
+	all := g.Group{html.P(g.Text("The tenant "), html.A(testID("tenant-link"), html.Href(tenantAt(id)), g.Text(made.Tenant.DisplayName)), g.Text(" has been created."))}
 	if made.Credentials == nil {
 		return all, nil
 	}
-	variables := v.variables(*made.Credentials)
+	k := made.Credentials
+	variables := v.variables(k.TenantId.String(), k.ClientId.String(), k.ClientSecret, k.UserPrincipalName, k.Password)
 	text, err := json.MarshalIndent(made.Credentials, "", "  ")
 	if err != nil {
 		return nil, err
 	}
 	return append(all,
-		html.P(g.Text("Its credentials are shown this once. Keep them, or use the first one in a shell now.")),
+		html.P(g.Text("Its credentials are shown only now. Keep them, or paste the first form into a shell.")),
 		copyable("For a shell", "shell", shellText(variables)),
 		copyable("As .env", "env", envText(variables)),
 		copyable("As JSON", "json", string(text)),

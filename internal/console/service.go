@@ -25,7 +25,7 @@ func showKeys(v *visit) (screen, error) {
 	found := table("keys", []string{"Name", "Role", "Created", "Expires", "Revoked", ""}, rows)
 	create := v.formLink("createKey", "Create key", "button primary", nil)
 	if len(rows) == 0 {
-		found = empty("There are no keys: everybody on this machine is an owner. The first key ends that.", create)
+		found = empty("There are no keys, so everybody on this machine is an owner. Creating a key ends that.", create)
 	}
 	return screen{title: "Keys", body: g.Group{heading("Keys", create), found, v.pager(list.NextLink)}}, nil
 }
@@ -73,12 +73,12 @@ func showSeeds(v *visit) (screen, error) {
 	return screen{title: "Seeds", body: g.Group{heading("Seeds", create), found, v.pager(list.NextLink)}}, nil
 }
 
-// showService shows where the service is, and where to read more.
+// showService shows the service's addresses, and links to its documentation.
 func showService(v *visit) (screen, error) {
 	at := v.console.service()
 	return screen{title: "Service", body: g.Group{
 		heading("Service"),
-		facts(g.Text("Microsoft Graph and authority"), code(at.HTTP), g.Text("By HTTPS"), code(at.HTTPS), g.Text("Ready"), html.A(html.Href(at.HTTP+"/readyz"), code(at.HTTP+"/readyz"))),
+		facts(g.Text("Microsoft Graph and authority"), code(at.HTTP), g.Text("With HTTPS"), code(at.HTTPS), g.Text("Ready"), html.A(html.Href(at.HTTP+"/readyz"), code(at.HTTP+"/readyz"))),
 		html.Ul(html.Class("links"),
 			html.Li(html.A(html.Href("/openapi.yaml"), g.Text("The contract of the administration")), g.Text(": every button here is one of its operations")),
 			html.Li(html.A(html.Href("/metrics"), g.Text("Metrics")), g.Text(", for Prometheus")),

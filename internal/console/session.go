@@ -24,10 +24,11 @@ import (
 // sessionLifetime is how long a browser stays signed in.
 const sessionLifetime = 12 * time.Hour
 
-// session has what a browser keeps, sealed: the key that it signed in with. Nothing of it is
-// kept here, and each page shows the key again, so that a session ends with its key.
+// session has the key with which a browser signed in. The browser keeps it, sealed, and the
+// service keeps nothing. Every page shows the key to the administration again, so a session
+// ends with its key.
 type session struct {
-	Key     string    `json:"k"` // "" where the administration asks for none
+	Key     string    `json:"k"` // "" if the administration needs no key
 	Expires time.Time `json:"e"`
 	sealed  string
 }
@@ -51,13 +52,13 @@ func newSessions(secret []byte) sessions {
 			return sessions{aead, derive("token of forms")}
 		}
 	}
-	panic(err) // a hash has the right size
+	panic(err) // can't happen: a hash has the size of a key
 }
 
 func (s sessions) seal(of session) string {
 	text, err := json.Marshal(of)
 	if err != nil {
-		panic(err) // a text and a time
+		panic(err) // a string and a time can be encoded
 	}
 	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, text, nil))
 }
@@ -74,16 +75,16 @@ func (s sessions) open(sealed string, now time.Time) (of session, ok bool) {
 	return of, true
 }
 
-// token returns the token that every form of a session carries (CSRF): no other page can
-// know it.
+// token returns the CSRF token of a session's forms, which pages of other origins can't know.
 func (s sessions) token(of session) string {
 	h := hmac.New(sha256.New, s.mac)
 	h.Write([]byte(of.sealed))
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 
-// cookieName is a session's. It has the port, because browsers send cookies to every port
-// of a host, and two services on one machine must not sign each other out.
+// cookieName returns the name of the session's cookie. It contains the port: browsers send
+// cookies to every port of a host, and two services on one machine must not sign each other
+// out.
 func cookieName(r *http.Request) string {
 	_, port, err := net.SplitHostPort(r.Host)
 	if err != nil {
@@ -108,8 +109,8 @@ func setCookie(x *gin.Context, value string, maxAge int) {
 	})
 }
 
-// signedIn lets in browsers that have a session, and those that need none because the
-// administration asks for no key.
+// signedIn serves browsers that have a session, and all browsers while the administration
+// needs no key.
 func (c *Console) signedIn(serve func(*visit)) gin.HandlerFunc {
 	return func(x *gin.Context) {
 		v := &visit{Context: x, console: c, now: c.now()}
@@ -156,7 +157,7 @@ func (v *visit) refuseEntry(err error, known bool) {
 // checkWrite refuses a change that isn't from a form of this session.
 func (v *visit) checkWrite(known bool) error {
 	if err := v.console.sameOrigin.Check(v.Request); err != nil {
-		return refusal(http.StatusForbidden, "A page of another origin, "+v.GetHeader("Origin")+", may change nothing here.")
+		return refusal(http.StatusForbidden, "A page of another origin, "+v.GetHeader("Origin")+", can't change anything here.")
 	}
 	if !known {
 		return refusal(http.StatusForbidden, "The session has ended. Reload the page and try again.")
@@ -167,21 +168,21 @@ func (v *visit) checkWrite(known bool) error {
 	return nil
 }
 
-// crossSite reports whether a link of another site led here. Browsers don't send the
-// session then.
+// crossSite reports whether a link on another site led here, in which case the browser
+// doesn't send the session.
 func crossSite(r *http.Request) bool {
 	return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") == "navigate"
 }
 
-// comeAgain lets the browser ask once more, from here, so that links in chats and issues
-// open what they name.
+// comeAgain makes the browser repeat the request from the console's own site, with its
+// session, so that links in chats and issues work.
 func (c *Console) comeAgain(x *gin.Context) {
 	c.write(x, http.StatusOK, document("mocktenant console", g.Group{
 		html.Meta(g.Attr("http-equiv", "refresh"), html.Content("0")),
 	}, html.Main(html.P(html.A(html.Href(x.Request.URL.RequestURI()), g.Text("Continue to the console"))))))
 }
 
-// askToSignIn shows the sign-in page instead of what was asked for.
+// askToSignIn shows the sign-in page instead of the requested one.
 func (c *Console) askToSignIn(x *gin.Context, reason string) {
 	to := Root
 	if x.Request.Method == http.MethodGet {
@@ -194,7 +195,7 @@ func (c *Console) showSignIn(x *gin.Context) {
 	c.write(x, http.StatusOK, signInPage(ownPath(x.Query("to")), ""))
 }
 
-// signIn takes a key, if the administration takes it.
+// signIn starts a session with a key that the administration accepts.
 func (c *Console) signIn(x *gin.Context) {
 	to := ownPath(x.PostForm("to"))
 	if err := c.sameOrigin.Check(x.Request); err != nil {
@@ -219,7 +220,7 @@ func (c *Console) signOut(v *visit) {
 	v.Redirect(http.StatusSeeOther, Root+"/sign-in")
 }
 
-// ownPath is a path of the console to lead to; any other is the console's start.
+// ownPath returns text if it is a path of the console, and otherwise the console's start.
 func ownPath(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.IsAbs() || u.Host != "" || !Serves(u.Path) || strings.Contains(text, "\\") {

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	os.Exit(dbtest.Run(m))
 }
 
-// shared is one whole service for all tests of the binary, and a key of its owner.
+// shared is the service that all tests of the binary share, and an owner's key.
 var shared struct {
 	once   sync.Once
 	server *server.Server
@@ -41,7 +41,7 @@ var shared struct {
 	err    error
 }
 
-// browser is a browser, and a program that shows the same key to the API.
+// browser is a browser, and a program that uses the same key with the API.
 type browser struct {
 	testing.TB
 	server *server.Server
@@ -49,7 +49,7 @@ type browser struct {
 	cookie *http.Cookie
 }
 
-// setup is an owner, signed in.
+// setup returns the browser of an owner who has signed in.
 func setup(t testing.TB) *browser {
 	t.Helper()
 	shared.once.Do(func() {
@@ -67,7 +67,7 @@ func setup(t testing.TB) *browser {
 	return b
 }
 
-// as is a signed-in browser with another key, of a role and a name.
+// as returns a signed-in browser with a new key, which has a role and a name.
 func (b *browser) as(role api.AdminRole, name string) *browser {
 	b.Helper()
 	made := must(client.Read[api.KeyCreated](b.api().CreateKey(b.Context(), nil, api.KeyCreate{Name: name, Role: role})))(b)
@@ -91,7 +91,7 @@ func (b *browser) api() *client.Client {
 	return must(client.New(b.server.AdminURL(), b.key))(b)
 }
 
-// page is an answer that a browser got.
+// page is an answer to a browser.
 type page struct {
 	status int
 	header http.Header
@@ -137,7 +137,7 @@ func (b *browser) signIn() {
 	}
 }
 
-// get is a page that must be there.
+// get requests a page and expects 200.
 func (b *browser) get(path string) page {
 	b.Helper()
 	p := b.do("GET", path, nil)
@@ -181,7 +181,7 @@ func (p page) find(is func(*html.Node) bool) []*html.Node {
 	return slices.DeleteFunc(descend(p.tree), func(n *html.Node) bool { return n.Type != html.ElementNode || !is(n) })
 }
 
-// byTestID is the text of the first node of a name, in the order of the page.
+// byTestID returns the text of the first node with a test id.
 func (p page) byTestID(name string) string {
 	for _, n := range p.find(func(n *html.Node) bool { return attr(n, "data-testid") == name }) {
 		return inner(n)
@@ -189,7 +189,7 @@ func (p page) byTestID(name string) string {
 	return ""
 }
 
-// main is the text of what the page is about.
+// main returns the text of the page's main part.
 func (p page) main() string {
 	for _, n := range p.find(func(n *html.Node) bool { return n.Data == "main" }) {
 		return inner(n)
@@ -197,8 +197,8 @@ func (p page) main() string {
 	return p.text
 }
 
-// elements are the page's elements and names of attributes, in order: what a text must not
-// change.
+// elements returns the page's elements and the names of their attributes, in order. Texts
+// must not change these.
 func (p page) elements() (all []string) {
 	for _, n := range p.find(func(*html.Node) bool { return true }) {
 		text := n.Data
@@ -240,7 +240,7 @@ func inner(n *html.Node) string {
 	return b.String()
 }
 
-// sample is a tenant with one of everything that pages show, each called name.
+// sample is a tenant with an item of every kind that pages show, each called name.
 type sample struct {
 	id, user, app, entity, request string
 }
@@ -252,7 +252,7 @@ func (b *browser) sample(name string) sample {
 	c, ctx := b.api(), b.Context()
 	made := must(client.Read[api.TenantCreated](c.CreateTenant(ctx, nil, api.TenantCreate{DisplayName: name, IdSeed: ptr("pages")})))(b)
 	id := made.Tenant.Id
-	k, last := made.Credentials, uuid.Max // in lists
+	k, last := made.Credentials, uuid.Max // comes last in lists
 	user := must(client.Read[api.UserCreated](c.CreateUser(ctx, id, nil, api.UserCreate{Id: &last, UserPrincipalName: "u@" + made.Tenant.Domains[0], DisplayName: &name, GivenName: &name, Surname: &name})))(b)
 	app := must(client.Read[api.ApplicationCreated](c.CreateApplication(ctx, id, nil, api.ApplicationCreate{ClientId: &last, DisplayName: name})))(b)
 	entity := b.createPartner(k.AccessToken, name)
@@ -281,7 +281,7 @@ func (b *browser) createPartner(token, name string) string {
 	return made.ID
 }
 
-// pages are the addresses of every page about a sample, and of those about none.
+// pages returns the addresses of every page about a sample and of the pages outside tenants.
 func (s sample) pages() []string {
 	at := "/console/tenants/" + s.id
 	entities := at + "/entities/remoteAssistancePartners"

@@ -37,7 +37,7 @@ func showSnapshots(v *visit) (screen, error) {
 	return screen{title: "Snapshots", body: g.Group{heading("Snapshots", create), found, v.pager(list.NextLink)}}, nil
 }
 
-// counted says what a state contains.
+// counted says how many users, applications and entities a state contains.
 func counted(c api.StateCounts) string {
 	text := fmt.Sprintf("%d users, %d applications", c.Users, c.Applications)
 	for _, set := range sorted(c.Entities) {
@@ -61,14 +61,14 @@ func showDifferences(v *visit) (screen, error) {
 	}
 	found := table("differences", []string{"What", "Id", "Change", "In " + from, "In " + cmp.Or(to, "the tenant now")}, rows)
 	if len(rows) == 0 {
-		found = empty("There is no difference.", html.A(html.Class("button"), html.Href(v.at("snapshots")), g.Text("Snapshots")))
+		found = empty("There are no differences.", html.A(html.Class("button"), html.Href(v.at("snapshots")), g.Text("Snapshots")))
 	}
 	return screen{title: "Differences", body: g.Group{
 		heading("Differences from "+from, html.A(html.Class("button"), html.Href(v.at("snapshots")), g.Text("Snapshots"))), found, v.pager(list.NextLink),
 	}}, nil
 }
 
-// pretty indents JSON, and leaves everything else as it is.
+// pretty indents JSON, and returns any other text unchanged.
 func pretty(raw *json.RawMessage) string {
 	if raw == nil {
 		return ""

@@ -36,14 +36,14 @@ func showTenants(v *visit) (screen, error) {
 	}}, nil
 }
 
-// searchBox is a search whose text is in the page's address.
+// searchBox is a search field. It puts its text into the page's address.
 func searchBox(label, value string) g.Node {
 	return html.Form(html.Class("search"), html.Role("search"), html.Method("get"),
 		html.Input(html.Type("search"), html.Name("search"), html.Value(value), html.Aria("label", label), html.Placeholder(label), testID("search")),
 		html.Button(g.Text("Search")))
 }
 
-// showTenant is a tenant's home.
+// showTenant shows a tenant's home.
 func showTenant(v *visit) (screen, error) {
 	var counts g.Group
 	for _, t := range entity.All {
@@ -73,12 +73,12 @@ func showTenant(v *visit) (screen, error) {
 	}}, nil
 }
 
-// card is a figure of a tenant's home, and leads to more.
+// card shows a figure on a tenant's home, with a link to the page behind it.
 func card(name, href, title string, content ...g.Node) g.Node {
 	return html.A(html.Class("card"), html.Href(href), testID("card-"+name), html.Span(html.Class("card-title"), g.Text(title)), g.Group(content))
 }
 
-// countCard says how many entities a set has.
+// countCard shows how many entities a set has, "100+" if they don't fit on a page.
 func (v *visit) countCard(t *entity.Type) (g.Node, error) {
 	var list api.EntityList
 	err := v.call("listEntities", v.ofTenant("entitySet", t.SetName(), "top", "100"), &list)
@@ -96,7 +96,7 @@ func (v *visit) faultCard() (g.Node, error) {
 }
 
 func (v *visit) clockCard() g.Node {
-	return card("clock", v.at("clock"), "Its clock", html.Strong(html.Class("small"), g.Text(v.now.UTC().Format("2006-01-02 15:04:05"))))
+	return card("clock", v.at("clock"), "Clock", html.Strong(html.Class("small"), g.Text(v.now.UTC().Format("2006-01-02 15:04:05"))))
 }
 
 func (v *visit) recentChanges() (g.Node, error) {
@@ -106,7 +106,7 @@ func (v *visit) recentChanges() (g.Node, error) {
 	}
 	result.Rows = result.Rows[:min(len(result.Rows), 10)]
 	if len(result.Rows) == 0 {
-		return html.Section(html.H2(g.Text("Recent changes")), empty("Nothing has changed yet. Connect a client, or create a partner here.",
+		return html.Section(html.H2(g.Text("Recent changes")), empty("Nothing has changed yet. Connect a client that creates entities.",
 			html.A(html.Class("button"), html.Href(v.at("connect")), g.Text("Connect a client")))), nil
 	}
 	return html.Section(html.H2(g.Text("Recent changes")), v.reportTable("recent-changes", result)), nil
@@ -126,13 +126,13 @@ func showSettings(v *visit) (screen, error) {
 		html.P(html.Class("buttons"),
 			v.downloadLink("exportTenant", "Download as JSON", v.ofTenant("format", "json")),
 			v.downloadLink("exportTenant", "Download as YAML", v.ofTenant("format", "yaml")),
-			v.formLink("importTenant", "Replace by a document", "button", of),
+			v.formLink("importTenant", "Replace with a document", "button", of),
 		),
-		html.Div(html.Class("buttons"), v.sure("resetTenant", "Reset to its start", back, of), v.sure("deleteTenant", "Delete tenant", Root+"/tenants", of)),
+		html.Div(html.Class("buttons"), v.sure("resetTenant", "Reset to its first state", back, of), v.sure("deleteTenant", "Delete tenant", Root+"/tenants", of)),
 	}}, nil
 }
 
-// downloadLink leads to a document, if the caller may read it.
+// downloadLink links to a document. It is nil if the caller may not read it.
 func (v *visit) downloadLink(operation, label string, p params) g.Node {
 	if !v.may(operation) {
 		return nil

@@ -22,7 +22,7 @@ func showUsers(v *visit) (screen, error) {
 	found := table("users", []string{"User name", "Name", "Enabled", "Must change password", "Created"}, rows)
 	create := v.formLink("createUser", "Create user", "button primary", v.ofTenant())
 	if len(rows) == 0 {
-		found = empty("Nobody can sign in yet. Create a user; without a password, one is made.", create)
+		found = empty("Nobody can sign in yet. Create a user. If you leave out the password, the service chooses one.", create)
 	}
 	return screen{title: "Users", body: g.Group{heading("Users", create), found, v.pager(list.NextLink)}}, nil
 }
@@ -51,7 +51,7 @@ func showUser(v *visit) (screen, error) {
 	}}, nil
 }
 
-// switchButton is a button that sets one field of what an operation updates.
+// switchButton is a button that updates a single field.
 func (v *visit) switchButton(operation, label, field, value string, p params) g.Node {
 	if !v.may(operation) {
 		return nil
