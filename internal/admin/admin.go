@@ -110,7 +110,7 @@ func New(c Config) *API {
 		documents:   spool.NewSlots(maxDocuments, "imports and exports"),
 		conversions: spool.NewSlots(1, "conversions of YAML"),
 		transfers:   spool.NewSlots(int(c.DB.Config().MaxConns)/4, "imports and exports"),
-		copies:      spool.NewSlots(int(c.DB.Config().MaxConns)/2, "copies of what tenants hold"),
+		copies:      spool.NewSlots(int(c.DB.Config().MaxConns)/2, "copies of tenant data"),
 		sameOrigin:  http.NewCrossOriginProtection(),
 	}
 	a.rules = a.checkRule

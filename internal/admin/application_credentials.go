@@ -54,6 +54,10 @@ func (c proofs) add(to *api.Application) error {
 		}
 		to.Certificates = append(to.Certificates, certificate)
 	}
+	return c.addFederated(to)
+}
+
+func (c proofs) addFederated(to *api.Application) error {
 	for _, row := range c.federated {
 		if row.ClientID != to.ClientId {
 			continue

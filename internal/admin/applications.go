@@ -181,16 +181,8 @@ func (x *call) checkRedirectURIs(web, spa, publicClient []string) error {
 
 func createApplication(ctx context.Context, c *change, r api.ApplicationCreate) (made api.ApplicationCreated, err error) {
 	c.target = r.DisplayName
-	p := newApplicationOf(c.tenant, r.DisplayName, r.ClientId, c.Now)
-	set(&p.PublicClient, r.PublicClient)
-	set(&p.PublicClientFlows, r.PublicClientFlows)
-	set(&p.RedirectUris, r.RedirectUris)
-	set(&p.SpaRedirectUris, r.SpaRedirectUris)
-	set(&p.PublicClientRedirectUris, r.PublicClientRedirectUris)
-	set(&p.ExposedScopes, r.ExposedScopes)
-	set(&p.RequiredScopes, r.RequiredScopes)
-	set(&p.RequiredRoles, r.RequiredRoles)
-	if err := c.checkRedirectURIs(p.RedirectUris, p.SpaRedirectUris, p.PublicClientRedirectUris); err != nil {
+	p, err := c.describeApplication(r)
+	if err != nil {
 		return made, err
 	}
 	if err := c.createApplication(ctx, p); err != nil {
@@ -213,6 +205,20 @@ func createApplication(ctx context.Context, c *change, r api.ApplicationCreate) 
 	}
 	made.Application, err = showApplication(ctx, c.Queries, c.tenant.ID, p.ClientID)
 	return made, err
+}
+
+// describeApplication returns the row of a new application.
+func (c *change) describeApplication(r api.ApplicationCreate) (db.CreateApplicationParams, error) {
+	p := newApplicationOf(c.tenant, r.DisplayName, r.ClientId, c.Now)
+	set(&p.PublicClient, r.PublicClient)
+	set(&p.PublicClientFlows, r.PublicClientFlows)
+	set(&p.RedirectUris, r.RedirectUris)
+	set(&p.SpaRedirectUris, r.SpaRedirectUris)
+	set(&p.PublicClientRedirectUris, r.PublicClientRedirectUris)
+	set(&p.ExposedScopes, r.ExposedScopes)
+	set(&p.RequiredScopes, r.RequiredScopes)
+	set(&p.RequiredRoles, r.RequiredRoles)
+	return p, c.checkRedirectURIs(p.RedirectUris, p.SpaRedirectUris, p.PublicClientRedirectUris)
 }
 
 type updateApplicationRequest struct {

@@ -53,7 +53,20 @@ func (x *call) change(ctx context.Context, f func(context.Context, *change) (ans
 		return answer{}, err
 	}
 	defer release()
-	var c *change
+	c, result, err := x.try(ctx, f)
+	x.admin.identity.ForgetCallers()
+	if err == nil && x.tenant.ID != uuid.Nil {
+		err = x.admin.everywhere(ctx)
+	}
+	if err == nil && c.then != nil {
+		err = c.then(ctx, x.admin)
+	}
+	return result, err
+}
+
+// try makes a change in a transaction, several times if Postgres rolls it back because of a
+// concurrent change. It returns the last change.
+func (x *call) try(ctx context.Context, f func(context.Context, *change) (answer, error)) (c *change, result answer, err error) {
 	for range tries {
 		err = pgx.BeginFunc(ctx, x.admin.pool, func(tx pgx.Tx) error {
 			c = &change{call: x, Queries: db.New(tx), tx: tx, target: x.target, later: db.NewBatch()}
@@ -64,14 +77,7 @@ func (x *call) change(ctx context.Context, f func(context.Context, *change) (ans
 			break
 		}
 	}
-	x.admin.identity.ForgetCallers()
-	if err == nil && x.tenant.ID != uuid.Nil {
-		err = x.admin.everywhere(ctx)
-	}
-	if err == nil && c.then != nil {
-		err = c.then(ctx, x.admin)
-	}
-	return result, err
+	return c, result, err
 }
 
 // turnOf returns the tenant in whose queue the change waits: the first one that it locks,
@@ -104,6 +110,7 @@ func rolledBack(err error) bool {
 	return errors.As(err, &refusal) && (refusal.Code == "40P01" || refusal.Code == "40001") // deadlock, serialization
 }
 
+// make makes the change, unless it was made before with the same Idempotency-Key.
 func (c *change) make(ctx context.Context, f func(context.Context, *change) (answer, error)) (answer, error) {
 	idempotent, err := newIdempotent(c.call, c.Queries)
 	if err != nil {
@@ -121,17 +128,22 @@ func (c *change) make(ctx context.Context, f func(context.Context, *change) (ans
 	if err != nil {
 		return result, err
 	}
-	entry := auditEntry(c.call, c.target, db.AuditOutcomeDone, result.status)
-	if c.tenant.ID != uuid.Nil { // even if it was just made
-		entry.TenantID = &c.tenant.ID
-	}
-	if err := c.later.CreateAuditEntry(ctx, entry); err != nil {
+	if err := c.audit(ctx, result.status); err != nil {
 		return result, err
 	}
 	if err := idempotent.keep(ctx, c.later, result); err != nil {
 		return result, err
 	}
 	return result, c.send(ctx)
+}
+
+// audit queues the change's entry in the audit log.
+func (c *change) audit(ctx context.Context, status int) error {
+	entry := auditEntry(c.call, c.target, db.AuditOutcomeDone, status)
+	if c.tenant.ID != uuid.Nil { // even if it was just made
+		entry.TenantID = &c.tenant.ID
+	}
+	return c.later.CreateAuditEntry(ctx, entry)
 }
 
 // lock locks the path's tenant for the rest of the change. Its manager may have changed

@@ -133,12 +133,9 @@ func (a *API) validate(x *call) error {
 	if x.op == nil {
 		return nil
 	}
-	parameters := map[string]string{}
-	for _, p := range x.Params {
-		parameters[p.Key] = p.Value
-		if fault := textFault(p.Value); fault != "" {
-			return errBadRequest("The parameter %s: %q %s.", p.Key, p.Value, fault)
-		}
+	path, err := x.checkPath()
+	if err != nil {
+		return err
 	}
 	query, err := x.checkQuery()
 	if err != nil {
@@ -148,19 +145,37 @@ func (a *API) validate(x *call) error {
 	if err := a.readBody(x); err != nil {
 		return err
 	}
-	r := x.Request.Clone(x.Request.Context())
-	r.Body = io.NopCloser(bytes.NewReader(x.body)) // the request's own body would be read completely
-	err = openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
-		Request: r, PathParams: parameters, Route: x.op.route,
-		Options: &openapi3filter.Options{
-			AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, ExcludeRequestBody: x.op.document == documentAsBody || x.ContentType() == jsonType && x.op.fits(x.body), RejectWhenRequestBodyNotSpecified: true,
-		},
-	})
-	if err != nil {
+	if err := x.checkContract(path); err != nil {
 		return describe(err, x.body)
 	}
 	x.bindParameters(query)
 	return x.checkTexts()
+}
+
+// checkContract compares the request with the contract. It skips the body if that is a
+// document, which the import checks, or has already been found to fit.
+func (x *call) checkContract(path map[string]string) error {
+	r := x.Request.Clone(x.Request.Context())
+	r.Body = io.NopCloser(bytes.NewReader(x.body)) // the request's own body would be read completely
+	checked := x.op.document == documentAsBody || x.ContentType() == jsonType && x.op.fits(x.body)
+	return openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
+		Request: r, PathParams: path, Route: x.op.route,
+		Options: &openapi3filter.Options{
+			AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, ExcludeRequestBody: checked, RejectWhenRequestBodyNotSpecified: true,
+		},
+	})
+}
+
+// checkPath returns the path's parameters, and refuses values that Postgres can't store.
+func (x *call) checkPath() (map[string]string, error) {
+	path := map[string]string{}
+	for _, p := range x.Params {
+		path[p.Key] = p.Value
+		if fault := textFault(p.Value); fault != "" {
+			return nil, errBadRequest("The parameter %s: %q %s.", p.Key, p.Value, fault)
+		}
+	}
+	return path, nil
 }
 
 // bindParameters keeps the valid parameters from path and query. The last path parameter is
@@ -277,17 +292,9 @@ func describe(err error, body []byte) *problem {
 	reason := request.Reason
 	var schema *openapi3.SchemaError
 	if errors.As(request.Err, &schema) {
-		reason = preamble.ReplaceAllString(schema.Reason, "")
-		if want, ok := schema.Schema.Extensions["x-want"].(string); ok && schema.SchemaField == "pattern" {
-			reason = "want " + want // a description is clearer than a regular expression
-		}
-		reason = plain(reason)
+		reason = reasonOf(schema)
 		if request.RequestBody != nil {
-			at := schema.JSONPointer()
-			if m := unsupported.FindStringSubmatch(reason); m != nil {
-				at = append(at, m[1])
-			}
-			p.pointer = pointerOf(at)
+			p.pointer = pointerTo(schema, reason)
 			p.line = state.LineOf(body, p.pointer)
 		}
 	} else if request.Err != nil {
@@ -302,6 +309,23 @@ func describe(err error, body []byte) *problem {
 		p.detail = "The body: " + reason
 	}
 	return p
+}
+
+// reasonOf returns in plain words why a value doesn't fit a schema.
+func reasonOf(e *openapi3.SchemaError) string {
+	if want, ok := e.Schema.Extensions["x-want"].(string); ok && e.SchemaField == "pattern" {
+		return plain("want " + want) // a description is clearer than a regular expression
+	}
+	return plain(preamble.ReplaceAllString(e.Reason, ""))
+}
+
+// pointerTo returns the position of the value that doesn't fit.
+func pointerTo(e *openapi3.SchemaError, reason string) string {
+	at := e.JSONPointer()
+	if m := unsupported.FindStringSubmatch(reason); m != nil {
+		at = append(at, m[1])
+	}
+	return pointerOf(at)
 }
 
 // unsupported matches kin-openapi's error about a property that the contract doesn't have.

@@ -66,8 +66,8 @@ func (a *API) checkFault(r *api.FaultCreate, now time.Time) *fault.Fault {
 	return fault.Check(r, now)
 }
 
-// checkRule says what is wrong with a rule of a document, which a client could give as well.
-// Rules whose time is over may be there.
+// checkRule says what is wrong with a rule in a document. It checks the same as for a client's
+// rule, but accepts rules whose time is past.
 func (a *API) checkRule(rule []byte) (pointer, message string) {
 	op := contract().find(http.MethodPost, "/v1/tenants/:tenantId/faults")
 	if !op.fits(rule) {
@@ -121,38 +121,23 @@ func (c *change) addFaults(ctx context.Context, scenario *string, rules ...api.F
 	return made, c.ChangeFaults(ctx, c.tenant.ID)
 }
 
-// updateFault replaces parts of a rule. Its place and its counts stay.
-func updateFault(ctx context.Context, c *change, r struct {
+// faultUpdate is a request to change a rule.
+type faultUpdate struct {
 	FaultID uuid.UUID
 	api.FaultUpdate
-},
-) (api.Fault, error) {
-	row, err := c.GetFault(ctx, db.GetFaultParams{TenantID: c.tenant.ID, ID: r.FaultID})
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = errNotFound("The tenant has no rule %s.", r.FaultID)
-	}
+}
+
+// updateFault replaces parts of a rule. Its place and its counts stay.
+func updateFault(ctx context.Context, c *change, r faultUpdate) (api.Fault, error) {
+	rule, err := c.updatedRule(ctx, r)
 	if err != nil {
 		return api.Fault{}, err
-	}
-	var rule api.FaultCreate
-	if err := json.Unmarshal(row.Rule, &rule); err != nil {
-		return api.Fault{}, err
-	}
-	if r.Match != nil {
-		rule.Match = r.Match
-	}
-	if r.Schedule != nil {
-		rule.Schedule = r.Schedule
-	}
-	set(&rule.Effect, r.Effect)
-	if f := c.admin.checkFault(&rule, c.Now); f != nil {
-		return api.Fault{}, c.errAt(f.Pointer, "%s", f.Message)
 	}
 	p, err := fault.Row(c.tenant.ID, rule, nil, c.Now)
 	if err != nil {
 		return api.Fault{}, err
 	}
-	row, err = c.UpdateFault(ctx, db.UpdateFaultParams{
+	row, err := c.UpdateFault(ctx, db.UpdateFaultParams{
 		TenantID: p.TenantID, ID: r.FaultID, Rule: p.Rule, Skip: p.Skip, Every: p.Every, Times: p.Times, Probability: p.Probability, Seed: p.Seed,
 	})
 	if err != nil {
@@ -162,6 +147,28 @@ func updateFault(ctx context.Context, c *change, r struct {
 		return api.Fault{}, err
 	}
 	return newFault(row)
+}
+
+// updatedRule returns a stored rule with the members that a request replaces.
+func (c *change) updatedRule(ctx context.Context, r faultUpdate) (rule api.FaultCreate, err error) {
+	row, err := c.GetFault(ctx, db.GetFaultParams{TenantID: c.tenant.ID, ID: r.FaultID})
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = errNotFound("The tenant has no rule %s.", r.FaultID)
+	}
+	if err != nil {
+		return rule, err
+	}
+	if err := json.Unmarshal(row.Rule, &rule); err != nil {
+		return rule, err
+	}
+	if r.Match != nil {
+		rule.Match = r.Match
+	}
+	if r.Schedule != nil {
+		rule.Schedule = r.Schedule
+	}
+	set(&rule.Effect, r.Effect)
+	return rule, checkFault(ctx, c.call, &rule)
 }
 
 func deleteFault(ctx context.Context, c *change, r struct{ FaultID uuid.UUID }) (none, error) {

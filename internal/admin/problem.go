@@ -83,7 +83,11 @@ func asProblem(err error) *problem {
 	case errors.As(err, &document):
 		return &problem{status: http.StatusBadRequest, detail: document.Error(), pointer: document.Pointer, line: document.Line}
 	}
-	err = db.Classify(err)
+	return asDatabaseProblem(db.Classify(err))
+}
+
+// asDatabaseProblem converts an error of the database, or an unknown one, to a problem.
+func asDatabaseProblem(err error) *problem {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return &problem{status: statusClientClosed, detail: "The client is gone.", cause: err}
@@ -122,6 +126,13 @@ func (a *API) fail(x *call, err error) {
 	if p.retryAfter > 0 {
 		x.Header("Retry-After", strconv.Itoa(int(p.retryAfter.Seconds())))
 	}
+	x.Header("Content-Type", problemType) // always set, because Data keeps an existing type
+	text, _ := marshal(p.document())      // only strings and numbers, which can't fail
+	x.Data(p.status, problemType, text)
+}
+
+// document returns the problem as it is sent.
+func (p *problem) document() api.Problem {
 	document := api.Problem{Type: "about:blank", Title: http.StatusText(p.status), Status: p.status}
 	if p.detail != "" {
 		document.Detail = &p.detail
@@ -132,9 +143,7 @@ func (a *API) fail(x *call, err error) {
 	if p.line > 0 {
 		document.Line = &p.line
 	}
-	x.Header("Content-Type", problemType) // always set, because Data keeps an existing type
-	text, _ := marshal(document)          // only strings and numbers, which can't fail
-	x.Data(p.status, problemType, text)
+	return document
 }
 
 // marshal returns JSON without HTML escaping.

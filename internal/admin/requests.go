@@ -82,20 +82,26 @@ func (x *call) listRequests(ctx context.Context, tenant uuid.UUID, p api.ListReq
 	if err := x.admin.readable(ctx); err != nil {
 		return found, err
 	}
-	rows := []db.JournalEntry{}
-	most := int(limit(p.Top)) + 1
-	if err := journal.Each(ctx, x.admin.queries, f.Range, func(e *db.JournalEntry) bool {
-		if f.Matches(e) {
-			rows = append(rows, *e)
-		}
-		return len(rows) < most
-	}); err != nil {
+	rows, err := f.find(ctx, x.admin.queries, int(limit(p.Top))+1)
+	if err != nil {
 		return found, err
 	}
 	rows, found.NextLink = page(x, rows, p.Top, func(e db.JournalEntry) string { return e.ID.String() })
 	found.Value = each(rows, newRequest)
 	found.Gaps, err = journal.Gaps(ctx, x.admin.queries, f.Range)
 	return found, err
+}
+
+// find returns the first entries that match, at most as many as most says.
+func (f requestFilter) find(ctx context.Context, q *db.Queries, most int) ([]db.JournalEntry, error) {
+	rows := []db.JournalEntry{}
+	err := journal.Each(ctx, q, f.Range, func(e *db.JournalEntry) bool {
+		if f.Matches(e) {
+			rows = append(rows, *e)
+		}
+		return len(rows) < most
+	})
+	return rows, err
 }
 
 func newRequest(e db.JournalEntry) api.Request {

@@ -25,12 +25,11 @@ import (
 // seedName matches valid names of seeds; see NewName in api/openapi.yaml.
 var seedName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
-// ReadSeeds keeps every document in a folder, *.json, *.yaml and *.yml, as the seed
-// that its file's name without the ending names; "" names none. A file that hasn't
-// changed since the last time is passed over, one that changed takes the place of the seed,
-// whose tenants stay as they are. A file that comes for the first time is made a
-// tenant too, with ids that are the same everywhere. The error of a document that
-// can't be taken says file, line and path; nothing of that file is kept then.
+// ReadSeeds makes a seed of every document (*.json, *.yaml and *.yml) in a folder, unless dir
+// is "". The seed has the file's name without its extension. A new file also becomes a tenant,
+// with ids that are the same everywhere. A changed file replaces its seed but leaves the seed's
+// tenants unchanged, and an unchanged one is skipped. The error about an invalid document names
+// file, line and path; then the document has no effect.
 func (a *API) ReadSeeds(ctx context.Context, dir string) error {
 	if dir == "" {
 		return nil
@@ -71,6 +70,7 @@ func seedFiles(dir string) (map[string]string, error) {
 	return files, nil
 }
 
+// readSeed reads a file, unless it is the one from which its seed was made.
 func (a *API) readSeed(ctx context.Context, name, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -78,36 +78,40 @@ func (a *API) readSeed(ctx context.Context, name, path string) error {
 	}
 	defer f.Close()
 	digest := sha256.New()
-	if _, err := io.Copy(digest, f); err != nil {
-		return err
-	}
-	before, err := a.queries.GetSeed(ctx, db.GetSeedParams{Name: name})
-	fresh := errors.Is(err, pgx.ErrNoRows)
-	if err != nil && !fresh || bytes.Equal(before.Digest, digest.Sum(nil)) {
-		return err
-	}
-	size, err := f.Seek(0, io.SeekEnd)
+	size, err := io.Copy(digest, f)
 	if err != nil {
 		return err
+	}
+	var former *db.Seed
+	switch row, err := a.queries.GetSeed(ctx, db.GetSeedParams{Name: name}); {
+	case errors.Is(err, pgx.ErrNoRows):
+	case err != nil || bytes.Equal(row.Digest, digest.Sum(nil)):
+		return err
+	default:
+		former = &row
 	}
 	document, err := state.Open(io.NewSectionReader(f, 0, size), filepath.Ext(path) != ".json")
 	if err != nil {
 		return err
 	}
-	put := db.PutSeedParams{Name: name, CreatedAt: a.now(), Digest: digest.Sum(nil)}
-	err = pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
+	return a.putSeed(ctx, db.PutSeedParams{Name: name, CreatedAt: a.now(), Digest: digest.Sum(nil)}, document, former)
+}
+
+// putSeed makes a seed and its tenant, or replaces the former seed.
+func (a *API) putSeed(ctx context.Context, seed db.PutSeedParams, d state.Document, former *db.Seed) error {
+	err := pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) (err error) {
 		q := db.New(tx)
-		m := state.Importer{Now: put.CreatedAt, IDSeed: name, CheckRule: a.rules}
-		if put.StateID, err = m.Import(ctx, tx, document); err != nil {
+		m := state.Importer{Now: seed.CreatedAt, IDSeed: seed.Name, CheckRule: a.rules}
+		if seed.StateID, err = m.Import(ctx, tx, d); err != nil {
 			return err
 		}
-		if n, err := q.PutSeed(ctx, put); err != nil || n == 0 {
+		if n, err := q.PutSeed(ctx, seed); err != nil || n == 0 {
 			return cmp.Or(err, errReadElsewhere)
 		}
-		if fresh {
-			return a.plant(ctx, q, put)
+		if former == nil {
+			return a.plant(ctx, q, seed)
 		}
-		_, err := q.DeleteUnusedStates(ctx, []uuid.UUID{before.StateID})
+		_, err = q.DeleteUnusedStates(ctx, []uuid.UUID{former.StateID})
 		return err
 	})
 	if errors.Is(err, errReadElsewhere) {

@@ -134,10 +134,8 @@ func diffStates(ctx context.Context, x *call, p api.DiffStatesParams) (list api.
 			return err
 		}
 		var changes []state.Change
-		if p.After == nil {
-			if changes, err = state.DiffDirectory(ctx, q, from, to); errors.Is(err, state.ErrTooLong) {
-				return errBadRequest("The changes of settings, users and applications exceed the limit of 8 MB: export both states and compare the documents.")
-			} else if err != nil {
+		if p.After == nil { // the first page also has everything that isn't an entity
+			if changes, err = diffDirectory(ctx, q, from, to); err != nil {
 				return err
 			}
 		}
@@ -150,6 +148,14 @@ func diffStates(ctx context.Context, x *call, p api.DiffStatesParams) (list api.
 		return err
 	})
 	return list, err
+}
+
+func diffDirectory(ctx context.Context, q *db.Queries, from, to uuid.UUID) ([]state.Change, error) {
+	changes, err := state.DiffDirectory(ctx, q, from, to)
+	if errors.Is(err, state.ErrTooLong) {
+		err = errBadRequest("The changes of settings, users and applications exceed the limit of 8 MB: export both states and compare the documents.")
+	}
+	return changes, err
 }
 
 // diffStart is the start of a page of changed entities: after an entity of a type.

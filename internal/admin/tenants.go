@@ -146,9 +146,7 @@ type tenantCreate struct {
 	credentials *credentials // nil without credentials
 }
 
-// prepareTenant checks what the contract can't, and fills in defaults. A copy waits in the
-// queue of the tenant that it reads and locks. If that tenant isn't the caller's, the copy
-// doesn't wait; the change then fails.
+// prepareTenant checks what the contract can't, and fills in defaults.
 func prepareTenant(_ context.Context, x *call, r *tenantCreate) error {
 	if r.Manager != nil && x.caller.role == db.AdminRoleManager && *r.Manager != x.caller.name {
 		return errForbidden("Only owners can name a manager other than %q.", x.caller.name)
@@ -167,7 +165,20 @@ func prepareTenant(_ context.Context, x *call, r *tenantCreate) error {
 	if r.Domain != nil {
 		r.domain = strings.ToLower(*r.Domain)
 	}
-	switch s := r.Source; {
+	x.queueFor(r.Source)
+	if r.Credentials != nil && !*r.Credentials {
+		return nil
+	}
+	var err error
+	r.credentials, err = x.admin.newCredentials(db.Tenant{ID: *r.Id, IDSeed: r.IdSeed}, r.domain, x.Now)
+	return err
+}
+
+// queueFor chooses the slots and the queue in which the change waits. A copy waits in the
+// queue of the tenant that it reads and locks. If that tenant isn't the caller's, the copy
+// doesn't wait; the change then fails.
+func (x *call) queueFor(s *api.TenantSource) {
+	switch {
 	case s == nil:
 	case s.Document != nil:
 		x.slots = x.admin.transfers
@@ -179,12 +190,6 @@ func prepareTenant(_ context.Context, x *call, r *tenantCreate) error {
 			}
 		}
 	}
-	if r.Credentials != nil && !*r.Credentials {
-		return nil
-	}
-	var err error
-	r.credentials, err = x.admin.newCredentials(db.Tenant{ID: *r.Id, IDSeed: r.IdSeed}, r.domain, x.Now)
-	return err
 }
 
 // checkTenant checks what the contract can't.
@@ -229,32 +234,36 @@ func createTenant(ctx context.Context, c *change, r tenantCreate) (made api.Tena
 	if c.tenant, err = c.beginTenant(ctx, r.TenantCreate, origin); err != nil {
 		return made, err
 	}
-	if r.credentials != nil && !c.Now.Equal(c.Arrived) { // those of prepareTenant are by the service's clock
-		if r.credentials, err = c.admin.newCredentials(c.tenant, r.domain, c.Now); err != nil {
-			return made, err
-		}
-	}
-	if err := c.insertTenant(ctx, r.domain); err != nil {
+	if err := c.insertTenant(ctx, r.domain, origin); err != nil {
 		return made, err
-	}
-	if origin != nil {
-		if err := c.send(ctx); err != nil { // fails if the id is taken, before anything goes into the tenant
-			return made, err
-		}
-		if err := state.Copy(ctx, c.later.Queries, c.tenant.ID, *origin, c.Arrived); err != nil {
-			return made, err
-		}
 	}
 	made.Tenant = newTenant(c.tenant, []string{r.domain})
 	if r.credentials == nil {
 		return made, nil
 	}
+	if !c.Now.Equal(c.Arrived) { // prepareTenant used the service's clock
+		if r.credentials, err = c.admin.newCredentials(c.tenant, r.domain, c.Now); err != nil {
+			return made, err
+		}
+	}
 	made.Credentials = &r.credentials.Credentials
 	return made, c.createCredentials(ctx, r.credentials)
 }
 
-// insertTenant queues the rows of the change's tenant and its domain.
-func (c *change) insertTenant(ctx context.Context, domain string) error {
+// insertTenant inserts the change's tenant with its domain and, if it has an origin, that
+// state's content.
+func (c *change) insertTenant(ctx context.Context, domain string, origin *uuid.UUID) error {
+	if err := c.queueTenant(ctx, domain); err != nil || origin == nil {
+		return err
+	}
+	if err := c.send(ctx); err != nil { // fails if the id is taken, before the tenant gets its content
+		return err
+	}
+	return state.Copy(ctx, c.later.Queries, c.tenant.ID, *origin, c.Arrived)
+}
+
+// queueTenant queues the rows of the change's tenant and its domain.
+func (c *change) queueTenant(ctx context.Context, domain string) error {
 	t := c.tenant
 	_, err := c.later.CreateTenant(ctx, db.CreateTenantParams{
 		TenantID: t.ID, DisplayName: t.DisplayName, PermissionRule: &t.PermissionRule, UserPicker: t.UserPicker, PageSize: &t.PageSize,
@@ -287,14 +296,9 @@ func (c *change) beginTenant(ctx context.Context, r api.TenantCreate, origin *uu
 		t.ExpiresAt = after(c.Arrived, time.Duration(*r.TtlSeconds)*time.Second)
 	}
 	if origin != nil {
-		kept, err := c.GetState(ctx, *origin)
-		if err != nil {
+		if err := c.inherit(ctx, &t, *origin); err != nil {
 			return t, err
 		}
-		t.PermissionRule, t.UserPicker, t.PageSize = kept.PermissionRule, kept.UserPicker, kept.PageSize
-		t.RepeatabilitySeconds, t.Throttling = kept.RepeatabilitySeconds, kept.Throttling
-		c.Now = clockOf(kept, c.Arrived).Now(c.Arrived).UTC().Truncate(time.Microsecond)
-		t.CreatedAt = c.Now // so that a clock that is behind shows no time before it
 	}
 	u := updated(t, r.Settings, r.Quota)
 	t.PermissionRule, t.UserPicker, t.PageSize = u.PermissionRule, u.UserPicker, u.PageSize
@@ -305,6 +309,19 @@ func (c *change) beginTenant(ctx context.Context, r api.TenantCreate, origin *uu
 		return t, nil
 	}
 	return t, c.checkQuota(ctx, *origin, t.EntityQuota, t.UserQuota)
+}
+
+// inherit gives a new tenant the settings and the clock of a state.
+func (c *change) inherit(ctx context.Context, t *db.Tenant, origin uuid.UUID) error {
+	kept, err := c.GetState(ctx, origin)
+	if err != nil {
+		return err
+	}
+	t.PermissionRule, t.UserPicker, t.PageSize = kept.PermissionRule, kept.UserPicker, kept.PageSize
+	t.RepeatabilitySeconds, t.Throttling = kept.RepeatabilitySeconds, kept.Throttling
+	c.Now = clockOf(kept, c.Arrived).Now(c.Arrived).UTC().Truncate(time.Microsecond)
+	t.CreatedAt = c.Now // so that a slow clock shows no time before the creation
+	return nil
 }
 
 func orConflict(err error, format string, args ...any) error {
@@ -384,21 +401,13 @@ func updated(t db.Tenant, settings *api.TenantSettings, quota *api.TenantQuota) 
 		ExpiresAt: t.ExpiresAt, Manager: t.Manager, EntityQuota: t.EntityQuota, UserQuota: t.UserQuota, RequestRate: t.RequestRate,
 	}
 	if settings != nil {
-		if settings.PageSize != nil {
-			p.PageSize = *settings.PageSize
-		}
-		if settings.PermissionRule != nil {
-			p.PermissionRule = db.PermissionRule(*settings.PermissionRule)
-		}
-		if settings.RepeatabilitySeconds != nil {
-			p.RepeatabilitySeconds = *settings.RepeatabilitySeconds
-		}
+		set(&p.PageSize, settings.PageSize)
+		set((*api.PermissionRule)(&p.PermissionRule), settings.PermissionRule)
+		set(&p.RepeatabilitySeconds, settings.RepeatabilitySeconds)
 		if settings.Throttling != nil {
 			p.Throttling = throttlingAs(settings.Throttling)
 		}
-		if settings.UserPicker != nil {
-			p.UserPicker = *settings.UserPicker
-		}
+		set(&p.UserPicker, settings.UserPicker)
 		set(&p.JournalLimit, settings.JournalLimit)
 		set(&p.JournalSeconds, settings.JournalSeconds)
 	}

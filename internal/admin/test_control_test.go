@@ -42,9 +42,9 @@ func (c *client) control(tenant uuid.UUID) (got control) {
 	return got
 }
 
-// Rules with their counts, the clock and throttling belong to a tenant's state: a document
-// brings them, an export has them, and so do seeds, snapshots, copies and restores. What is
-// made with a tenant is dated by its clock.
+// Rules with their counts, the clock and throttling are part of a tenant's state: of
+// documents, exports, seeds, snapshots, copies and restores. Everything that is made with a
+// tenant is dated by its clock.
 func TestTestControlIsState(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -109,7 +109,7 @@ func TestTestControlIsState(t *testing.T) {
 	check("a restore", first)
 }
 
-// A clock of a seed begins when a tenant is made of it.
+// The clock of a seed starts when a tenant is made from it.
 func TestClockBeginsWithTheTenant(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -124,8 +124,8 @@ func TestClockBeginsWithTheTenant(t *testing.T) {
 	}
 }
 
-// Rules and clocks that can't be are refused by their place, as the administration refuses
-// them; nothing is changed.
+// Invalid rules and clocks in documents are refused with their place, like those in other
+// requests. Nothing changes.
 func TestBadTestControlInDocuments(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -142,7 +142,7 @@ func TestBadTestControlInDocuments(t *testing.T) {
 		{`"faults":{}`, "/faults", "want an array"},
 		{`"faults":[{"effect":{"status":500}},{}]`, "/faults/1/effect", `property "effect" is missing`},
 		{`"faults":[{"effect":{"status":500},"schedule":{"probability":1.5}}]`, "/faults/0/schedule/probability", "want at most 1"},
-		{`"faults":[{"effect":{"status":200}}]`, "/faults/0/effect/status", "200 isn't an error's: want 400 to 599, or a body."},
+		{`"faults":[{"effect":{"status":200}}]`, "/faults/0/effect/status", "200 isn't the status of an error: want 400 to 599, or a body."},
 		{`"faults":[{"effect":{"status":500},"match":{"route":"/v1.0/nowhere"}}]`, "/faults/0/match/route", "isn't a route with that method"},
 		{`"faults":[{"effect":{"status":500},"color":1}]`, "/faults/0/color", "unsupported"},
 		{`"faults":[{"effect":{"status":500},"scenario":"doomsday"}]`, "/faults/0/scenario", `there is no scenario "doomsday"`},

@@ -20,9 +20,9 @@ import (
 	"github.com/mocktenant/mocktenant/client"
 )
 
-// control measures what test control costs a create. Each case has its own tenant, and each
-// rate of the journal its own process on the same Postgres; in each round all cases take
-// turns, between two runs of the first, with which they are compared.
+// control measures how test control slows down creates. Each case has its own tenant, and each
+// rate of the journal its own process on the same Postgres. A round runs all cases in turn and
+// compares them with the first, which it runs at the beginning and at the end.
 func (s *subject) control(ctx context.Context, w io.Writer, rounds int, d time.Duration) error {
 	if err := s.startOnPostgres(ctx, "control"); err != nil {
 		return err
@@ -51,7 +51,7 @@ func (s *subject) control(ctx context.Context, w io.Writer, rounds int, d time.D
 type control struct {
 	*subject
 
-	services map[string]service // by the rate of the journal; "" is the default
+	services map[string]service // by the journal's rate; "" is the default
 }
 
 // service is a process that subject has started.
@@ -63,13 +63,13 @@ type service struct {
 // controlCase is a tenant whose creates are measured.
 type controlCase struct {
 	name   string
-	rate   string // of its process's journal
+	rate   string // the rate of its process's journal
 	tenant uuid.UUID
 	token  string
 
 	runs              []figures
 	ratios            []float64
-	recorded, dropped []float64 // in a second
+	recorded, dropped []float64 // per second
 }
 
 const unlimited = "1000000"
@@ -77,7 +77,8 @@ const unlimited = "1000000"
 // prepare makes a tenant ready for a case.
 type prepare func(ctx context.Context, a *client.Client, tenant uuid.UUID) error
 
-// cases makes the tenants while one process runs: each new rule waits for every process.
+// cases makes the tenants. It does so while only one process runs, because each new rule waits
+// for every process.
 func (c *control) cases(ctx context.Context) (all []*controlCase, err error) {
 	if err := c.use(ctx, "0"); err != nil {
 		return nil, err
@@ -104,7 +105,7 @@ func (c *control) cases(ctx context.Context) (all []*controlCase, err error) {
 	return all, c.vacuum(ctx)
 }
 
-// vacuum does what autovacuum would do within a minute after that many rules.
+// vacuum does what autovacuum would do within a minute after so many new rules.
 func (c *control) vacuum(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, c.postgres.DatabaseURL())
 	if err != nil {
@@ -162,7 +163,7 @@ func noJournal(ctx context.Context, a *client.Client, tenant uuid.UUID) error {
 	return client.Done(a.UpdateTenant(ctx, tenant, api.TenantUpdate{Settings: &api.TenantSettings{JournalLimit: &none}}))
 }
 
-// use makes the process with a journal of a rate the subject, and starts it if need be.
+// use makes the process with a journal's rate the subject, and starts it if necessary.
 func (c *control) use(ctx context.Context, rate string) error {
 	s, started := c.services[rate]
 	if !started {
@@ -191,7 +192,7 @@ func (c *control) stop() {
 	c.service = nil
 }
 
-// measure runs all cases in turn, in so many rounds.
+// measure runs all cases in turn, once per round.
 func (c *control) measure(ctx context.Context, cases []*controlCase, clients, rounds int, d time.Duration) error {
 	for _, x := range cases {
 		*x = controlCase{name: x.name, rate: x.rate, tenant: x.tenant, token: x.token}
@@ -217,7 +218,7 @@ func (c *control) measure(ctx context.Context, cases []*controlCase, clients, ro
 	return nil
 }
 
-// run loads a case's tenant, and counts what its journal recorded of it.
+// run loads a case's tenant, and counts what its journal recorded and dropped meanwhile.
 func (c *control) run(ctx context.Context, x *controlCase, clients int, d time.Duration) (f figures, err error) {
 	if err := c.use(ctx, x.rate); err != nil {
 		return f, err
@@ -227,28 +228,35 @@ func (c *control) run(ctx context.Context, x *controlCase, clients int, d time.D
 		return f, err
 	}
 	service, postgres := c.processorTime()
-	stopProfile := c.profileCase(ctx, x, clients, d)
-	f, err = load(ctx, []string{c.address()}, [][]byte{request(c.address(), x.token, "POST", partnersPath, partner)}, 201, clients, d)
-	if err != nil {
-		return f, err
-	}
-	if err := stopProfile(); err != nil {
+	if f, err = c.loadCase(ctx, x, clients, d); err != nil {
 		return f, err
 	}
 	more, lost, err := c.journaled(ctx, x)
 	if err != nil {
 		return f, err
 	}
-	serviceAfter, postgresAfter := c.processorTime() // with what is written after the load
+	serviceAfter, postgresAfter := c.processorTime() // includes the journal's writes after the load
 	requests := f.perSecond * d.Seconds()
-	f.service, f.postgres = float64((serviceAfter-service).Microseconds())/requests, float64((postgresAfter-postgres).Microseconds())/requests
+	f.service = float64((serviceAfter - service).Microseconds()) / requests
+	f.postgres = float64((postgresAfter - postgres).Microseconds()) / requests
 	x.runs = append(x.runs, f)
-	x.recorded, x.dropped = append(x.recorded, float64(more-recorded)/d.Seconds()), append(x.dropped, float64(lost-dropped)/d.Seconds())
+	x.recorded = append(x.recorded, float64(more-recorded)/d.Seconds())
+	x.dropped = append(x.dropped, float64(lost-dropped)/d.Seconds())
 	return f, nil
 }
 
-// journaled returns how many requests of a tenant its journal has recorded and dropped so far,
-// once it has written what is pending.
+// loadCase lets clients create entities in a case's tenant.
+func (c *control) loadCase(ctx context.Context, x *controlCase, clients int, d time.Duration) (figures, error) {
+	stopProfile := c.profileCase(ctx, x, clients, d)
+	f, err := load(ctx, []string{c.address()}, [][]byte{request(c.address(), x.token, "POST", partnersPath, partner)}, 201, clients, d)
+	if err != nil {
+		return f, err
+	}
+	return f, stopProfile()
+}
+
+// journaled waits until the journal has written pending requests of the case's tenant, and
+// returns how many it has recorded and dropped so far.
 func (c *control) journaled(ctx context.Context, x *controlCase) (recorded, dropped int64, err error) {
 	if x.rate == "0" {
 		return 0, 0, nil
@@ -271,8 +279,8 @@ func (c *control) journaled(ctx context.Context, x *controlCase) (recorded, drop
 	return recorded, dropped, err
 }
 
-// profileCase profiles the service during a load, if profiles are wanted; the function that
-// it returns waits for them.
+// profileCase profiles the service during a load, if profiles are wanted. It returns a function
+// that waits for the profile.
 func (c *control) profileCase(ctx context.Context, x *controlCase, clients int, d time.Duration) func() error {
 	if c.profiles == "" || clients != profiledClients {
 		return func() error { return nil }
@@ -282,7 +290,7 @@ func (c *control) profileCase(ctx context.Context, x *controlCase, clients int, 
 	return func() error { return <-done }
 }
 
-// peaks returns the most memory that each process had.
+// peaks returns the peak memory of each process.
 func (c *control) peaks() string {
 	var all []string
 	for _, x := range []struct{ rate, name string }{{"0", "no journal"}, {"", "journal, default rate"}, {unlimited, "journal, any rate"}} {

@@ -60,13 +60,13 @@ func checkMatch(r *api.FaultCreate) *Fault {
 		return f
 	}
 	if m.Header != nil && m.Header.Value != nil && slices.Contains(secret, strings.ToLower(m.Header.Name)) {
-		return errAt("/match/header/value", "the header %s has secrets, which a rule doesn't keep: leave the value out.", m.Header.Name)
+		return errAt("/match/header/value", "the header %s contains secrets, which rules don't store: leave out the value.", m.Header.Name)
 	}
 	if m.Member != nil && m.Member.Value != nil && slices.Contains(secret, strings.ToLower(m.Member.Name)) {
-		return errAt("/match/member/value", "%s is a secret, which a rule doesn't keep: leave the value out.", m.Member.Name)
+		return errAt("/match/member/value", "%s is a secret, which rules don't store: leave out the value.", m.Member.Name)
 	}
 	if m.Member != nil && m.Method != nil && (*m.Method == http.MethodGet || *m.Method == http.MethodHead) && frontOf(r) != authority {
-		return errAt("/match/member", "a %s has no body, so that the rule would never match.", *m.Method)
+		return errAt("/match/member", "a %s has no body, so the rule would never match.", *m.Method)
 	}
 	return nil
 }
@@ -94,10 +94,10 @@ func checkStars(m *api.FaultMatch) *Fault {
 
 func checkPath(path string) *Fault {
 	if i := strings.IndexAny(path, "[]?\\#"); i >= 0 {
-		return errAt("/match/path", "%q isn't a pattern: %q stands in no path; * is any part of a segment, and %s at the end any number of segments.", path, path[i:i+1], anyDepth)
+		return errAt("/match/path", "%q isn't a pattern, because no path contains %q: * matches any part of a segment, and %s at the end any number of segments.", path, path[i:i+1], anyDepth)
 	}
 	if strings.Contains(strings.TrimSuffix(path, anyDepth), "**") {
-		return errAt("/match/path", "%q isn't a pattern: ** is a segment, at the end.", path)
+		return errAt("/match/path", "%q isn't a pattern: ** must be the last segment.", path)
 	}
 	return nil
 }
@@ -110,35 +110,47 @@ func checkFront(r *api.FaultCreate) *Fault {
 			return errAt("/effect/error", "%q isn't a documented error: want one of %s.", *e, strings.Join(slices.Sorted(maps.Keys(Errors)), ", "))
 		}
 		if m := r.Match; m != nil && m.Front != nil && string(*m.Front) != documented.Front {
-			return errAt("/effect/error", "%s is an error of the front %s, and the rule is about the front %s.", *e, documented.Front, *m.Front)
+			return errAt("/effect/error", "%s is an error of the front %s, but the rule is for the front %s.", *e, documented.Front, *m.Front)
 		}
 	}
 	if m := r.Match; m != nil && frontOf(r) == authority && (m.Application != nil || m.User != nil) {
-		return errAt("/match/front", "the authority has no token to compare an application or a user with, so that the rule would never match; match the member client_id.")
+		return errAt("/match/front", "requests to the authority have no token with an application or a user, so the rule would never match: match the member client_id instead.")
 	}
-	if e := r.Effect; frontOf(r) == authority && (e.Discard != nil || e.StaleSeconds != nil || e.PageSize != nil) {
-		return errAt("/effect", "the authority has no entities to discard, show late or page.")
+	if frontOf(r) == authority && changesService(r.Effect) {
+		return errAt("/effect", "the authority has no entities, so there is nothing to discard, show late or page.")
 	}
 	return nil
+}
+
+// changesService reports whether the effect changes how a request to an entity is served.
+func changesService(e api.FaultEffect) bool {
+	return e.Discard != nil || e.StaleSeconds != nil || e.PageSize != nil
+}
+
+// changesAnswer reports whether the effect changes how an answer is written.
+func changesAnswer(e api.FaultEffect) bool {
+	return e.Change != nil || e.CutAfterBytes != nil || e.BytesPerSecond != nil
 }
 
 // checkEffect refuses members of an effect without those that they need.
 func checkEffect(r *api.FaultCreate) *Fault {
 	e := r.Effect
 	answers := e.Status != nil || e.Error != nil
+	describes := e.Body != nil || e.RetryAfterSeconds != nil
+	spreads := e.DelayForm != nil && *e.DelayForm != api.FaultEffectDelayFormFixed
 	switch {
-	case e.Reset != nil && (answers || e.Body != nil || e.RetryAfterSeconds != nil || e.Change != nil || e.CutAfterBytes != nil || e.BytesPerSecond != nil):
-		return errAt("/effect/reset", "comes without an answer.")
+	case e.Reset != nil && (answers || describes || changesAnswer(e)):
+		return errAt("/effect/reset", "can't be combined with an answer.")
 	case e.Error != nil && (e.Status != nil || e.Code != nil || e.Message != nil || e.Body != nil):
-		return errAt("/effect/error", "comes without a status, code, message and body: it has its own.")
+		return errAt("/effect/error", "can't be combined with a status, code, message or body: the error has its own.")
 	case !answers && (e.Body != nil || e.Code != nil || e.Message != nil || e.RetryAfterSeconds != nil):
-		return errAt("/effect", "an answer has a status.")
+		return errAt("/effect", "an answer needs a status or an error.")
 	case e.RetryAfterForm != nil && e.RetryAfterSeconds == nil:
-		return errAt("/effect/retryAfterForm", "comes with retryAfterSeconds.")
+		return errAt("/effect/retryAfterForm", "needs retryAfterSeconds.")
 	case (e.DelayForm != nil || e.DelaySpreadMilliseconds != nil) && e.DelayMilliseconds == nil:
-		return errAt("/effect", "a delay has delayMilliseconds.")
-	case (e.DelayForm != nil && *e.DelayForm != api.FaultEffectDelayFormFixed) != (e.DelaySpreadMilliseconds != nil):
-		return errAt("/effect/delaySpreadMilliseconds", "comes with a delayForm of uniform, normal or longTail, and they with it.")
+		return errAt("/effect", "a delay needs delayMilliseconds.")
+	case spreads != (e.DelaySpreadMilliseconds != nil):
+		return errAt("/effect/delaySpreadMilliseconds", "is required with a delayForm of uniform, normal or longTail, and only with these.")
 	}
 	return nil
 }
@@ -148,11 +160,11 @@ func checkAnswer(r *api.FaultCreate) *Fault {
 	e := r.Effect
 	switch {
 	case e.Body != nil && (e.Code != nil || e.Message != nil):
-		return errAt("/effect/body", "comes without the code and message of an error.")
+		return errAt("/effect/body", "can't be combined with the code and message of an error.")
 	case e.Status != nil && *e.Status < http.StatusBadRequest && e.Body == nil:
-		return errAt("/effect/status", "%d isn't an error's: want 400 to 599, or a body.", *e.Status)
+		return errAt("/effect/status", "%d isn't the status of an error: want 400 to 599, or a body.", *e.Status)
 	case e.Body != nil && *e.Body != "" && (*e.Status == http.StatusNoContent || *e.Status == http.StatusNotModified):
-		return errAt("/effect/body", "an answer of status %d has none.", *e.Status)
+		return errAt("/effect/body", "an answer with status %d has no body.", *e.Status)
 	}
 	return nil
 }
@@ -165,8 +177,10 @@ func checkServed(r *api.FaultCreate) *Fault {
 		method = *r.Match.Method
 	}
 	reads := method == http.MethodGet || method == http.MethodHead
+	cuts := e.Reset != nil && *e.Reset == api.FaultEffectResetBefore
+	served := e.Status == nil && e.Error == nil && !cuts
 	switch {
-	case (e.Status != nil || e.Error != nil || e.Reset != nil && *e.Reset == api.FaultEffectResetBefore) && (e.Discard != nil || e.StaleSeconds != nil || e.PageSize != nil):
+	case !served && changesService(e):
 		return errAt("/effect", "a request that isn't served has nothing to discard, show late or page.")
 	case e.Discard != nil && reads:
 		return errAt("/effect/discard", "a %s changes nothing.", method)
@@ -183,9 +197,9 @@ func checkSchedule(s *api.FaultSchedule, now time.Time) *Fault {
 	case s == nil:
 		return nil
 	case s.From != nil && s.Until != nil && !s.From.Before(*s.Until):
-		return errAt("/schedule/until", "%s isn't after from, %s, so that the rule would never match.", s.Until.Format(time.RFC3339Nano), s.From.Format(time.RFC3339Nano))
+		return errAt("/schedule/until", "%s isn't after from, %s, so the rule would never match.", s.Until.Format(time.RFC3339Nano), s.From.Format(time.RFC3339Nano))
 	case s.Until != nil && !now.Before(*s.Until):
-		return errAt("/schedule/until", "%s is past, by the tenant's clock, so that the rule would never match.", s.Until.Format(time.RFC3339Nano))
+		return errAt("/schedule/until", "%s is past, by the tenant's clock, so the rule would never match.", s.Until.Format(time.RFC3339Nano))
 	}
 	return nil
 }

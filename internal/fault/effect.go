@@ -56,17 +56,7 @@ func (r *rule) refusal(x *front.Exchange) *front.Refusal {
 	if e.Error == nil && e.Status == nil {
 		return nil
 	}
-	var refusal front.Refusal
-	page := e.Body
-	if e.Error != nil {
-		documented := Errors[*e.Error]
-		refusal = documented.Refusal
-		if documented.Body != "" {
-			page = &documented.Body
-		}
-	} else {
-		refusal = front.Refusal{Status: int(*e.Status), Code: codeOf(x.Front, int(*e.Status)), Message: "The rule " + r.id.String() + " makes this request fail"}
-	}
+	refusal, page := r.answer(x.Front)
 	replace(&refusal.Code, e.Code)
 	replace(&refusal.Message, e.Message)
 	if e.RetryAfterSeconds != nil {
@@ -82,6 +72,21 @@ func (r *rule) refusal(x *front.Exchange) *front.Refusal {
 		refusal.Answered = true
 	}
 	return &refusal
+}
+
+// answer returns the rule's answer on the named front and, if the rule has one, its body.
+// Otherwise the front writes the body.
+func (r *rule) answer(name string) (answer front.Refusal, page *string) {
+	e := r.Effect
+	if e.Error == nil {
+		status := int(*e.Status)
+		return front.Refusal{Status: status, Code: codeOf(name, status), Message: "The rule " + r.id.String() + " makes this request fail"}, e.Body
+	}
+	documented := Errors[*e.Error]
+	if documented.Body != "" {
+		return documented.Refusal, &documented.Body
+	}
+	return documented.Refusal, e.Body
 }
 
 func replace[T any](value, by *T) {

@@ -26,26 +26,26 @@ const disguise = `{"match":{"front":"graph"},"effect":{"change":["shufflePropert
 var Scenarios = []Scenario{
 	{
 		Name:       Adversarial,
-		Summary:    "Small pages, properties in any order, unknown properties, ids in capital letters, and every documented failure now and then.",
-		GoodClient: "Gets the same result as without it: it follows links, ignores what it doesn't know, compares ids without their letter case, and repeats what failed in a way that may be repeated.",
+		Summary:    "Small pages, properties in any order, unknown properties, ids in capital letters, and sometimes every documented failure.",
+		GoodClient: "Gets the same result as without the scenario. It follows links, ignores unknown properties, compares ids without regard to letter case, and repeats failed requests that can be repeated.",
 		rules:      adversarial(),
 	},
 	{
 		Name:       "committed-but-reset",
 		Summary:    "One in three changes is made, and the connection is cut before the answer.",
-		GoodClient: "Looks whether the change was made before it repeats it, so that nothing is there twice.",
+		GoodClient: "Checks whether the change was made before it repeats the request, so that nothing exists twice.",
 		rules:      each(`{"match":{"front":"graph","method":"METHOD","path":"/*/deviceManagement/**"},"schedule":{"every":3},"effect":{"reset":"after"}}`, "POST", "PATCH", "DELETE"),
 	},
 	{
 		Name:       "eventual-consistency",
-		Summary:    "Readings show changes two seconds late.",
-		GoodClient: "Doesn't take a 404 right after a create for an answer: it repeats the reading for a while.",
+		Summary:    "Reads show changes two seconds late.",
+		GoodClient: "Doesn't accept a 404 right after a create: it repeats the read for a while.",
 		rules:      []string{`{"match":{"front":"graph","method":"GET"},"effect":{"staleSeconds":2}}`},
 	},
 	{
 		Name:       "flaky-5xx",
-		Summary:    "One in five requests fails with 500, 503 or 504, by chance.",
-		GoodClient: "Repeats readings, with growing pauses, and changes only after 503 and 504; it gives up after a few attempts, and says why.",
+		Summary:    "About one in five requests fails with 500, 503 or 504, at random.",
+		GoodClient: "Repeats reads with growing pauses, and changes only after 503 and 504. It gives up after a few attempts and says why.",
 		rules: []string{
 			`{"match":{"front":"graph"},"schedule":{"probability":0.07},"effect":{"error":"internalError"}}`,
 			`{"match":{"front":"graph"},"schedule":{"probability":0.07},"effect":{"error":"unavailable","retryAfterSeconds":1}}`,
@@ -55,25 +55,25 @@ var Scenarios = []Scenario{
 	{
 		Name:       "gateway-html",
 		Summary:    "One in four requests is answered by a gateway's HTML page with 502.",
-		GoodClient: "Looks at the status and the type before it parses, and repeats the request.",
+		GoodClient: "Checks the status and the content type before it parses, and repeats the request.",
 		rules:      []string{`{"match":{"front":"graph"},"schedule":{"every":4},"effect":{"error":"gatewayPage"}}`},
 	},
 	{
 		Name:       "license-lost",
 		Summary:    "Intune refuses the account: 401 UnknownError, whatever the token.",
-		GoodClient: "Doesn't sign in again in a loop: it stops, and says that the account has no licence.",
+		GoodClient: "Doesn't sign in again and again: it stops, and says that the account has no licence.",
 		rules:      []string{`{"match":{"front":"graph","path":"/*/deviceManagement/**"},"effect":{"error":"unlicensed"}}`},
 	},
 	{
 		Name:       "never-connected",
 		Summary:    "beginOnboarding is accepted and has no effect: the partner stays notOnboarded.",
-		GoodClient: "Waits for the onboarding for a bounded time, and says that it didn't happen.",
+		GoodClient: "Waits for the onboarding for a limited time, and then says that it didn't happen.",
 		rules:      []string{`{"match":{"front":"graph","method":"POST","path":"/*/deviceManagement/*/*/beginOnboarding"},"effect":{"discard":true}}`},
 	},
 	{
 		Name:       "throttle-storm",
-		Summary:    "About half of the requests are throttled for a second: with Retry-After as seconds, as a date, and without it.",
-		GoodClient: "Waits as long as Retry-After says, or with growing pauses without it, and finishes.",
+		Summary:    "About half of the requests are throttled for a second, with Retry-After in seconds, as a date, or missing.",
+		GoodClient: "Waits as long as Retry-After says or, without it, with growing pauses, and finishes.",
 		rules: []string{
 			`{"match":{"front":"graph"},"schedule":{"every":10},"effect":{"error":"throttled","retryAfterSeconds":1}}`,
 			`{"match":{"front":"graph"},"schedule":{"every":9},"effect":{"error":"throttled","retryAfterSeconds":1,"retryAfterForm":"date"}}`,
@@ -84,7 +84,7 @@ var Scenarios = []Scenario{
 	},
 	{
 		Name:       "token-expires-mid-page",
-		Summary:    "The token is refused as expired at the second page of each list.",
+		Summary:    "The token is refused as expired on the second page of each list.",
 		GoodClient: "Gets a new token and repeats the request for the page, without starting over.",
 		rules:      []string{`{"match":{"front":"graph","method":"GET","query":"*skiptoken=*"},"schedule":{"every":2},"effect":{"error":"tokenExpired"}}`},
 	},

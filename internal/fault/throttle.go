@@ -114,8 +114,12 @@ func (t *Throttle) missing(x *front.Exchange, s *tenant.Throttling) db.TakeThrot
 	return p
 }
 
-// takeRest takes leases of scopes that didn't exist when the others were taken.
+// takeRest opens scopes that didn't exist when leases of the others were taken, and takes
+// leases of them.
 func (t *Throttle) takeRest(ctx context.Context, p db.TakeThrottleParams, taken []db.TakeThrottleRow) ([]db.TakeThrottleRow, error) {
+	if err := t.queries.OpenThrottles(ctx, db.OpenThrottlesParams{TenantID: p.TenantID, Scopes: p.Scopes, Now: p.Now}); err != nil {
+		return nil, err
+	}
 	rest := db.TakeThrottleParams{TenantID: p.TenantID, Now: p.Now, WindowSeconds: p.WindowSeconds}
 	for i, name := range p.Scopes {
 		if !slices.ContainsFunc(taken, func(r db.TakeThrottleRow) bool { return r.Scope == name }) {
@@ -135,9 +139,7 @@ func (t *Throttle) take(ctx context.Context, id uuid.UUID, s *tenant.Throttling,
 	p.TenantID, p.Now, p.WindowSeconds = id, now, s.Window().Seconds()
 	rows, err := t.queries.TakeThrottle(ctx, p)
 	if err == nil && len(rows) < len(p.Scopes) { // the first request of an application
-		if err = t.queries.OpenThrottles(ctx, db.OpenThrottlesParams{TenantID: id, Scopes: p.Scopes, Now: now}); err == nil {
-			rows, err = t.takeRest(ctx, p, rows)
-		}
+		rows, err = t.takeRest(ctx, p, rows)
 	}
 	if err != nil {
 		return until, err
@@ -145,18 +147,23 @@ func (t *Throttle) take(ctx context.Context, id uuid.UUID, s *tenant.Throttling,
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, row := range rows {
-		at := scope{id, row.Scope}
 		switch {
 		case row.Granted > 0:
-			have, _ := t.granted.Get(at)
-			if !have.begun.Equal(row.Begun) {
-				have = lease{begun: row.Begun}
-			}
-			have.left += row.Granted - 1
-			t.granted.Add(at, have)
+			t.keep(scope{id, row.Scope}, row)
 		case row.BlockedUntil != nil && row.BlockedUntil.After(until):
 			until = *row.BlockedUntil
 		}
 	}
 	return until, nil
+}
+
+// keep adds a new lease to what is left of its window, without the request that took it. The
+// caller holds t.mu.
+func (t *Throttle) keep(at scope, taken db.TakeThrottleRow) {
+	have, _ := t.granted.Get(at)
+	if !have.begun.Equal(taken.Begun) {
+		have = lease{begun: taken.Begun}
+	}
+	have.left += taken.Granted - 1
+	t.granted.Add(at, have)
 }

@@ -70,8 +70,8 @@ func (d *demo) names() string {
 	return strings.Join(names, " ")
 }
 
-// send calls Graph with further headers; the answer is nil if the connection was cut before
-// one began, and the body ends where it was cut.
+// send calls Graph with additional headers. The answer is nil if the connection was cut
+// before it began, and the body ends where it was cut.
 func (d *demo) send(method, path, body string, header ...string) (*http.Response, string) {
 	d.Helper()
 	r, err := http.NewRequestWithContext(d.Context(), method, d.URL()+path, strings.NewReader(body))
@@ -94,8 +94,8 @@ func (d *demo) send(method, path, body string, header ...string) (*http.Response
 	return response, string(read)
 }
 
-// The third create is throttled for a second, by a rule that the answer names, and that
-// counts; other requests and other tenants notice nothing.
+// A rule throttles the third create for a second. The answer names the rule, and the rule
+// counts the request. Other requests and tenants are unaffected.
 func TestFaultThrottlesThird(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
@@ -123,11 +123,11 @@ func TestFaultThrottlesThird(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	if w := d.administer("DELETE", "/faults/"+rule.Id.String(), ""); w.Code != 404 {
-		t.Errorf("once more: %d", w.Code)
+		t.Errorf("deleted twice: %d", w.Code)
 	}
 }
 
-// Schedules let exactly these of the matching requests fail.
+// Schedules decide exactly which of the matching requests fail.
 func TestFaultSchedules(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -139,7 +139,7 @@ func TestFaultSchedules(t *testing.T) {
 		{`{"every":4}`, []int{0, 4, 8}},
 		{`{"after":1,"every":3,"times":2}`, []int{1, 4}},
 		{`{"probability":0.5,"seed":7}`, nil},
-		{`{"probability":0.5,"seed":7}`, nil}, // as the one before, in another tenant
+		{`{"probability":0.5,"seed":7}`, nil}, // like the previous one, in another tenant
 		{`{"probability":0.5,"seed":8}`, nil},
 	} {
 		t.Run(tt.schedule, func(t *testing.T) {
@@ -168,7 +168,7 @@ func TestFaultSchedules(t *testing.T) {
 	}
 }
 
-// seeded has which requests fail under a schedule with a seed.
+// seeded records which requests fail with a schedule and a seed.
 var seeded sync.Map
 
 // A rule for the first n fires n times, with many clients on two replicas.
@@ -195,8 +195,8 @@ func TestFaultFiresExactly(t *testing.T) {
 	}
 }
 
-// A connection is cut before a change or after it, of a request in a batch too; the
-// service lives.
+// A connection is cut before or after a change, also by a request in a batch. The service keeps
+// running.
 func TestFaultResets(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
@@ -225,8 +225,8 @@ func TestFaultResets(t *testing.T) {
 	}
 }
 
-// A rule answers as it says: an error in the words of each front, a page of a gateway,
-// nothing, a part of a document, late.
+// A rule determines the answer: an error in the form of each front, a gateway's page, an empty
+// answer, a part of a document, a late answer.
 func TestFaultAnswers(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
@@ -274,37 +274,37 @@ func TestFaultAnswers(t *testing.T) {
 	}
 }
 
-// A rule that makes no sense is refused with the reason, and so is one too many.
+// A rule that makes no sense is refused with the reason. So is one above the maximum number.
 func TestFaultRefuses(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
 	for rule, want := range map[string]string{
 		`{}`:                                 "effect",
 		`{"effect":{}}`:                      "/effect",
-		`{"effect":{"status":200}}`:          "/effect/status: 200 isn't an error's: want 400 to 599, or a body.",
+		`{"effect":{"status":200}}`:          "/effect/status: 200 isn't the status of an error: want 400 to 599, or a body.",
 		`{"effect":{"status":600}}`:          "/effect/status",
-		`{"effect":{"retryAfterSeconds":1}}`: "/effect: an answer has a status.",
-		`{"effect":{"reset":"before","status":500}}`:                                                                   "/effect/reset: comes without an answer.",
-		`{"effect":{"status":500,"body":"","code":"x"}}`:                                                               "/effect/body: comes without the code and message of an error.",
+		`{"effect":{"retryAfterSeconds":1}}`: "/effect: an answer needs a status or an error.",
+		`{"effect":{"reset":"before","status":500}}`:                                                                   "/effect/reset: can't be combined with an answer.",
+		`{"effect":{"status":500,"body":"","code":"x"}}`:                                                               "/effect/body: can't be combined with the code and message of an error.",
 		`{"effect":{"delayMilliseconds":3600000}}`:                                                                     "/effect/delayMilliseconds",
 		`{"effect":{"status":500},"schedule":{"probability":1.5}}`:                                                     "/schedule/probability",
 		`{"effect":{"status":500},"schedule":{"probability":0}}`:                                                       "/schedule/probability",
 		`{"effect":{"status":500},"schedule":{"times":0}}`:                                                             "/schedule/times",
 		`{"effect":{"status":500},"match":{"path":"/v1.0/["}}`:                                                         `/match/path: "/v1.0/[" isn't a pattern`,
-		`{"effect":{"status":500},"match":{"path":"/v1.0/**/x"}}`:                                                      `/match/path: "/v1.0/**/x" isn't a pattern: ** is a segment, at the end.`,
+		`{"effect":{"status":500},"match":{"path":"/v1.0/**/x"}}`:                                                      `/match/path: "/v1.0/**/x" isn't a pattern: ** must be the last segment.`,
 		`{"effect":{"status":500},"match":{"query":"` + strings.Repeat("*a", 21) + `"}}`:                               "has more than 20 *",
 		`{"effect":{"status":500},"match":{"route":"/v1.0/nowhere"}}`:                                                  "isn't a route",
 		`{"effect":{"status":500},"match":{"method":"PUT","route":"/v1.0/deviceManagement/remoteAssistancePartners"}}`: "isn't a route with that method",
-		`{"effect":{"status":500},"match":{"method":"GET","member":{"name":"displayName"}}}`:                           "a GET has no body, so that the rule would never match",
-		`{"effect":{"status":500},"match":{"header":{"name":"Authorization","value":"Bearer x"}}}`:                     "has secrets, which a rule doesn't keep",
-		`{"effect":{"status":500},"match":{"front":"authority","member":{"name":"password","value":"x"}}}`:             "is a secret, which a rule doesn't keep",
+		`{"effect":{"status":500},"match":{"method":"GET","member":{"name":"displayName"}}}`:                           "a GET has no body, so the rule would never match",
+		`{"effect":{"status":500},"match":{"header":{"name":"Authorization","value":"Bearer x"}}}`:                     "contains secrets, which rules don't store",
+		`{"effect":{"status":500},"match":{"front":"authority","member":{"name":"password","value":"x"}}}`:             "is a secret, which rules don't store",
 		`{"effect":{"error":"noSuch"}}`:                                                                                `/effect/error: "noSuch" isn't a documented error: want one of AADSTS50000, `,
-		`{"effect":{"error":"throttled","status":429}}`:                                                                "/effect/error: comes without a status",
+		`{"effect":{"error":"throttled","status":429}}`:                                                                "/effect/error: can't be combined with a status",
 		`{"effect":{"error":"AADSTS50126"},"match":{"front":"graph"}}`:                                                 "AADSTS50126 is an error of the front authority",
 		`{"effect":{"error":"AADSTS50126"},"match":{"user":"8d0a2f0e-6c1b-4f57-9c29-0e3b7a1d5c44"}}`:                   "would never match",
-		`{"effect":{"status":429,"retryAfterForm":"date"}}`:                                                            "/effect/retryAfterForm: comes with retryAfterSeconds.",
+		`{"effect":{"status":429,"retryAfterForm":"date"}}`:                                                            "/effect/retryAfterForm: needs retryAfterSeconds.",
 		`{"effect":{"delayForm":"normal","delayMilliseconds":5}}`:                                                      "/effect/delaySpreadMilliseconds",
-		`{"effect":{"delaySpreadMilliseconds":5}}`:                                                                     "/effect: a delay has delayMilliseconds.",
+		`{"effect":{"delaySpreadMilliseconds":5}}`:                                                                     "/effect: a delay needs delayMilliseconds.",
 		`{"effect":{"discard":true},"match":{"method":"GET"}}`:                                                         "/effect/discard: a GET changes nothing.",
 		`{"effect":{"staleSeconds":5},"match":{"method":"POST"}}`:                                                      "/effect/staleSeconds: a POST reads nothing",
 		`{"effect":{"staleSeconds":5,"status":500}}`:                                                                   "a request that isn't served has nothing to discard, show late or page.",

@@ -68,11 +68,12 @@ func (i *importing) clock(ctx context.Context, c Clock) error {
 	return i.q.SetTenantClock(ctx, p)
 }
 
-// errFound ends the search for the clock.
+// errFound ends findClock's search.
 var errFound = errors.New("found")
 
-// findClock returns the clock of a document, wherever it is in there: what the document
-// creates is dated by it. Whoever reads the document says what else is wrong.
+// findClock returns the clock of a document, wherever it is in the document. The import needs
+// it first, because it dates everything that the document creates by this clock. findClock
+// ignores other errors in the document, which the import reports.
 func (d Document) findClock(m Importer) (found *Clock, err error) {
 	r := d.values()
 	_ = r.members(func(name string) error {

@@ -57,16 +57,8 @@ func (i *importing) faults(ctx context.Context, r *reader) error {
 
 // parseFault reads a rule, or says what is wrong with which member.
 func (i *importing) parseFault(m members) (f Fault, at, message string) {
-	for _, own := range []struct {
-		name string
-		into any
-	}{{"id", &f.ID}, {"scenario", &f.Scenario}, {"matched", &f.Matched}, {"fired", &f.Fired}, {"createdDateTime", &f.CreatedDateTime}} {
-		if raw, ok := m[own.name]; ok {
-			if err := jsonv2.Unmarshal(raw, own.into, readIDs); err != nil {
-				return f, "/" + own.name, explainMember(err)
-			}
-			delete(m, own.name)
-		}
+	if at, message = f.takeOwn(m); message != "" {
+		return f, at, message
 	}
 	switch _, known := fault.FindScenario(deref(f.Scenario)); {
 	case f.Scenario != nil && !known:
@@ -85,6 +77,23 @@ func (i *importing) parseFault(m members) (f Fault, at, message string) {
 		return f, "", err.Error()
 	}
 	return f, "", ""
+}
+
+// takeOwn moves the members that only documents have from m to f. The others are a rule as
+// clients send it.
+func (f *Fault) takeOwn(m members) (at, message string) {
+	for _, own := range []struct {
+		name string
+		into any
+	}{{"id", &f.ID}, {"scenario", &f.Scenario}, {"matched", &f.Matched}, {"fired", &f.Fired}, {"createdDateTime", &f.CreatedDateTime}} {
+		if raw, ok := m[own.name]; ok {
+			if err := jsonv2.Unmarshal(raw, own.into, readIDs); err != nil {
+				return "/" + own.name, explainMember(err)
+			}
+			delete(m, own.name)
+		}
+	}
+	return "", ""
 }
 
 // fault creates a rule.

@@ -20,7 +20,7 @@ func Keep(ctx context.Context, q *db.Queries, tenant uuid.UUID, now time.Time) (
 	return id, Replace(ctx, q, id, tenant, now)
 }
 
-// Replace puts what one tenant or state holds in the place of what another does.
+// Replace replaces the content of a tenant or state with the content of another.
 // q must be in a transaction that has locked the tenant; a clock that hasn't begun begins at
 // now, by the service's clock.
 func Replace(ctx context.Context, q *db.Queries, tenant, from uuid.UUID, now time.Time) error {
