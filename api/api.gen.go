@@ -421,7 +421,7 @@ type Fault struct {
 	CreatedDateTime time.Time `json:"createdDateTime"`
 
 	// Effect What happens to a request. It waits first, if the rule delays it. Then it is
-	// answered by an error, by its name or its status, or by an answer as it stands; or it
+	// answered by an error, by its name or its status, or by a given answer; or it
 	// is served, and the answer changed.
 	Effect FaultEffect `json:"effect"`
 
@@ -452,7 +452,7 @@ type FaultChange string
 // FaultCreate defines model for FaultCreate.
 type FaultCreate struct {
 	// Effect What happens to a request. It waits first, if the rule delays it. Then it is
-	// answered by an error, by its name or its status, or by an answer as it stands; or it
+	// answered by an error, by its name or its status, or by a given answer; or it
 	// is served, and the answer changed.
 	Effect FaultEffect `json:"effect"`
 
@@ -464,7 +464,7 @@ type FaultCreate struct {
 }
 
 // FaultEffect What happens to a request. It waits first, if the rule delays it. Then it is
-// answered by an error, by its name or its status, or by an answer as it stands; or it
+// answered by an error, by its name or its status, or by a given answer; or it
 // is served, and the answer changed.
 type FaultEffect struct {
 	// Body The answer’s body instead of an error: a gateway’s HTML page, truncated JSON, nothing.
@@ -607,7 +607,7 @@ type FaultSchedule struct {
 // FaultUpdate Members that are present replace the rule’s; its counts stay.
 type FaultUpdate struct {
 	// Effect What happens to a request. It waits first, if the rule delays it. Then it is
-	// answered by an error, by its name or its status, or by an answer as it stands; or it
+	// answered by an error, by its name or its status, or by a given answer; or it
 	// is served, and the answer changed.
 	Effect *FaultEffect `json:"effect,omitempty"`
 

@@ -6,21 +6,22 @@ CREATE TABLE applications (
     -- The application's service principal in this tenant: the oid of an app-only token.
     service_principal_id uuid NOT NULL,
     display_name text COLLATE "C" NOT NULL,
-    public_client boolean NOT NULL DEFAULT false, -- has no secret to prove itself with
-    public_client_flows boolean NOT NULL DEFAULT false, -- may omit it where there is no browser (device code, password)
+    public_client boolean NOT NULL DEFAULT false, -- has no secret
+    public_client_flows boolean NOT NULL DEFAULT false, -- may omit its secret in flows without a browser (device code, password)
     redirect_uris text[] NOT NULL DEFAULT '{}', -- of the type web
     spa_redirect_uris text[] NOT NULL DEFAULT '{}',
     public_client_redirect_uris text[] NOT NULL DEFAULT '{}',
-    exposed_scopes text[] NOT NULL DEFAULT '{}', -- of the API that it is itself
-    required_scopes text[] NOT NULL DEFAULT '{}', -- what admin consent grants: delegated,
-    required_roles text[] NOT NULL DEFAULT '{}', -- and to the application itself
+    exposed_scopes text[] NOT NULL DEFAULT '{}', -- of the application's own API
+    required_scopes text[] NOT NULL DEFAULT '{}', -- delegated permissions that admin consent grants
+    required_roles text[] NOT NULL DEFAULT '{}', -- application permissions that admin consent grants
     tokens_valid_from timestamptz NOT NULL DEFAULT '0001-01-01 00:00:00+00', -- tokens issued before are revoked
     created_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, client_id)
 );
 ALTER TABLE applications ENABLE ROW LEVEL SECURITY;
 
--- Authorities of many tenants (common, organizations) find by it where to send a refusal.
+-- Authorities of many tenants (common, organizations) use this index to find where to send a
+-- refusal.
 CREATE INDEX applications_client ON applications (client_id);
 
 CREATE TABLE application_secrets (
@@ -47,7 +48,7 @@ CREATE TABLE application_certificates (
 );
 ALTER TABLE application_certificates ENABLE ROW LEVEL SECURITY;
 
--- Tokens of another issuer that prove an application.
+-- Issuers and subjects of tokens that prove an application's identity.
 CREATE TABLE application_federated_credentials (
     tenant_id uuid NOT NULL,
     client_id uuid NOT NULL,
@@ -57,7 +58,7 @@ CREATE TABLE application_federated_credentials (
     subject text COLLATE "C" NOT NULL,
     audiences text[] NOT NULL,
     description text COLLATE "C",
-    key_set bytea, -- a JSON Web Key Set; null: the one that the issuer publishes
+    key_set bytea, -- a JSON Web Key Set; null means the one that the issuer publishes
     created_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, client_id, id),
     UNIQUE (tenant_id, client_id, name),
@@ -75,8 +76,8 @@ CREATE TABLE client_assertions (
 );
 ALTER TABLE client_assertions ENABLE ROW LEVEL SECURITY;
 
--- Which delegated permissions an application has for which user; for every user where
--- principal_id is all zeros.
+-- Delegated permissions of applications for users, or for every user if principal_id is all
+-- zeros.
 CREATE TABLE permission_grants (
     tenant_id uuid NOT NULL,
     client_id uuid NOT NULL,
@@ -88,7 +89,7 @@ CREATE TABLE permission_grants (
 );
 ALTER TABLE permission_grants ENABLE ROW LEVEL SECURITY;
 
--- Which permissions an application has in its own name.
+-- Application permissions.
 CREATE TABLE app_role_assignments (
     tenant_id uuid NOT NULL,
     client_id uuid NOT NULL,

@@ -1,10 +1,10 @@
--- What the grants of OAuth 2.0 hand out. Rows are found by the SHA-256 of what the client
--- holds, which begins with the tenant, so that every authority finds it.
+-- Codes and tokens of OAuth 2.0 grants, by the SHA-256 of the client's code or token, which
+-- begins with the tenant so that every authority finds the row.
 
 -- +goose Up
 
--- How an application uses the answer that is sent to a redirect URI: it redeems a code with
--- its credentials, from a page by a cross-origin request, or without either.
+-- How an application redeems the code that is sent to a redirect URI: with its credentials, by
+-- a cross-origin request of a page, or without either.
 -- https://learn.microsoft.com/entra/identity-platform/reply-url
 CREATE TYPE redirect_uri_type AS ENUM ('web', 'spa', 'public_client');
 
@@ -32,7 +32,7 @@ CREATE TABLE refresh_tokens (
     family_id uuid NOT NULL,
     client_id uuid NOT NULL,
     user_id uuid NOT NULL,
-    redirect_type redirect_uri_type NOT NULL DEFAULT 'web', -- of the sign-in; web also where it needed no redirect URI
+    redirect_type redirect_uri_type NOT NULL DEFAULT 'web', -- of the sign-in; web if that had no redirect URI
     scope text COLLATE "C" NOT NULL,
     created_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
@@ -50,18 +50,19 @@ CREATE TYPE device_code_status AS ENUM ('pending', 'approved', 'declined', 'rede
 CREATE TABLE device_codes (
     hash bytea PRIMARY KEY,
     user_code text COLLATE "C" NOT NULL UNIQUE,
-    authority text COLLATE "C" NOT NULL, -- which was asked: a tenant's id, common, organizations
+    authority text COLLATE "C" NOT NULL, -- that received the request: a tenant's id, common, organizations
     client_id uuid NOT NULL,
     scope text COLLATE "C" NOT NULL,
     address text COLLATE "C" NOT NULL DEFAULT '', -- of the caller, to bound its pending codes
     status device_code_status NOT NULL DEFAULT 'pending',
     tenant_id uuid,
     user_id uuid,
-    -- By the clock of the authority's tenant or, at one of many tenants, of the service.
+    -- By the clock of the authority's tenant, or of the service for an authority of many
+    -- tenants.
     decided_at timestamptz,
     created_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
-    -- By the service's clock: until then it counts as pending, and is kept.
+    -- By the service's clock. Until then the code is kept and counts as pending.
     kept_until timestamptz NOT NULL
 );
 ALTER TABLE device_codes ENABLE ROW LEVEL SECURITY;

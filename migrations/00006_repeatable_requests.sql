@@ -1,12 +1,12 @@
 -- +goose Up
 
--- The answer to a change, written in its transaction. The hash covers who asked, the
+-- Answers to changes, each written in the change's transaction. The hash covers the caller, the
 -- client-request-id and the whole request.
 CREATE TABLE repeatable_requests (
     tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
     hash bytea NOT NULL,
     status smallint NOT NULL DEFAULT 0, -- 0 until the transaction has the answer
-    headers text[] NOT NULL DEFAULT '{}', -- names and values in turn
+    headers text[] NOT NULL DEFAULT '{}', -- alternating names and values
     body bytea NOT NULL DEFAULT '',
     created_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, hash)

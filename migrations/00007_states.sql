@@ -1,6 +1,6 @@
 -- +goose Up
 
--- The states of a tenant, by name.
+-- The named states of a tenant.
 CREATE TABLE snapshots (
     tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
     name text COLLATE "C" NOT NULL,
@@ -10,14 +10,14 @@ CREATE TABLE snapshots (
 );
 ALTER TABLE snapshots ENABLE ROW LEVEL SECURITY;
 
--- States from which tenants are made, by name. Of no tenant.
+-- Named states from which tenants are made. Of no tenant.
 CREATE TABLE seeds (
     name text COLLATE "C" PRIMARY KEY,
     state_id uuid NOT NULL,
-    -- The manager who made the seed; no other manager sees it. Null: an owner or a file
-    -- made it, and all see it.
+    -- The manager who made the seed; no other manager sees it. Null if an owner or a file made
+    -- it; then every manager sees it.
     manager text COLLATE "C",
-    digest bytea, -- SHA-256 of the file that a start read it from; null: the API made it
+    digest bytea, -- SHA-256 of the file from which it was read at a start; null if the API made it
     created_at timestamptz NOT NULL
 );
 ALTER TABLE seeds ENABLE ROW LEVEL SECURITY;

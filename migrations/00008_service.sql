@@ -1,17 +1,18 @@
--- What the replicas of a service share. All of no tenant.
+-- What the replicas of a service share. All tables are of no tenant.
 
 -- +goose Up
 
--- The keys that sign tokens, of every authority.
+-- The keys with which every authority signs tokens.
 CREATE TABLE signing_keys (
     kid text COLLATE "C" PRIMARY KEY,
     private_key bytea NOT NULL, -- RSA, PKCS #8, DER
-    certificate bytea, -- X.509, DER; names the key to clients that want one
+    certificate bytea, -- X.509, DER; for clients that expect one with the key
     created_at timestamptz NOT NULL
 );
 ALTER TABLE signing_keys ENABLE ROW LEVEL SECURITY;
 
--- The service's certificate authority: one row, made once, so that clients trust it for good.
+-- The service's certificate authority: one row, which is kept so that clients needn't trust
+-- another one.
 CREATE TABLE certificate_authorities (
     name text COLLATE "C" PRIMARY KEY,
     certificate bytea NOT NULL, -- X.509, DER
@@ -20,7 +21,7 @@ CREATE TABLE certificate_authorities (
 );
 ALTER TABLE certificate_authorities ENABLE ROW LEVEL SECURITY;
 
--- Secrets that no client knows.
+-- Secrets that only the replicas know.
 CREATE TABLE service_secrets (
     name text COLLATE "C" PRIMARY KEY,
     value bytea NOT NULL,

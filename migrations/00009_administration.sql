@@ -1,10 +1,10 @@
--- All of no tenant.
+-- All tables are of no tenant.
 
 -- +goose Up
 
 CREATE TYPE admin_role AS ENUM ('reader', 'manager', 'owner');
 
--- Who may administer: bearer keys, by their SHA-256.
+-- The administrators' bearer keys, by their SHA-256.
 CREATE TABLE admin_keys (
     id uuid PRIMARY KEY,
     name text COLLATE "C" NOT NULL,
@@ -18,27 +18,27 @@ ALTER TABLE admin_keys ENABLE ROW LEVEL SECURITY;
 
 CREATE TYPE audit_outcome AS ENUM ('done', 'denied');
 
--- Every change by an administrator, written with it, and every refusal.
+-- Every change by an administrator, written in the change's transaction, and every refusal.
 CREATE TABLE audit_entries (
-    id uuid PRIMARY KEY, -- in the order of time
+    id uuid PRIMARY KEY, -- version 7, in the order of time
     at timestamptz NOT NULL,
-    key_id uuid, -- null: the caller had no valid key
+    key_id uuid, -- null if the caller had no valid key
     key_name text COLLATE "C",
     action text COLLATE "C" NOT NULL,
-    tenant_id uuid, -- null: the action concerns no tenant
+    tenant_id uuid, -- null if the action concerns no tenant
     target text COLLATE "C",
     outcome audit_outcome NOT NULL,
     status integer NOT NULL,
     address text COLLATE "C" NOT NULL,
-    count integer NOT NULL DEFAULT 1 -- how many calls it counts: like refusals within a minute are one entry
+    count integer NOT NULL DEFAULT 1 -- number of calls: similar refusals within a minute share an entry
 );
 ALTER TABLE audit_entries ENABLE ROW LEVEL SECURITY;
 
--- Finds the refusals beyond those that are kept.
+-- For finding the refusals to delete.
 CREATE INDEX audit_entries_denied ON audit_entries (id) WHERE outcome = 'denied';
 
--- The answer to a create, for a client that sends it again. It is sealed with the key that
--- the client gave; the hash of that key finds it.
+-- Answers to creates, for clients that repeat them. An answer is encrypted with the client's
+-- Idempotency-Key and found by the key's hash.
 CREATE TABLE idempotency_keys (
     hash bytea PRIMARY KEY,
     request_hash bytea NOT NULL,

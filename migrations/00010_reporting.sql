@@ -3,12 +3,12 @@
 -- (a test checks this).
 --
 -- Every view starts from report_tenants, the tenants of the login that reads, and looks up
--- the base tables tenant by tenant. OFFSET 0 fences each step: the reader's own conditions
--- don't pass it, so that EXPLAIN ANALYZE tells nothing about other tenants.
+-- the base tables tenant by tenant. OFFSET 0 fences each step: Postgres doesn't evaluate the
+-- reader's own conditions below it, so EXPLAIN ANALYZE reveals nothing about other tenants.
 --
--- A view reads with the rights of its owner, who owns the tables too. Row-level security
--- without a policy shuts the tables for everybody else, whatever is granted. It doesn't bind
--- superusers and the tables' owner, and the service is one of them.
+-- A view reads with the rights of its owner, who also owns the tables. Row-level security
+-- without a policy closes the tables to everybody else, whatever is granted. It doesn't apply
+-- to superusers and the tables' owner; the service is one of these.
 
 -- +goose Up
 
@@ -18,20 +18,20 @@ CREATE TABLE report_logins (
     tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
     login_name text COLLATE "C" NOT NULL,
     label text COLLATE "C",
-    -- The manager who has the login's password; null: an owner. When a tenant gets another
-    -- manager, the former one's logins no longer read it.
+    -- The manager who has the login's password, or null for an owner. When a tenant gets
+    -- another manager, the former one's logins can no longer read it.
     manager text COLLATE "C",
     created_at timestamptz NOT NULL,
-    -- Null: never. The role's own VALID UNTIL ends only its password.
+    -- Null means never. The role's own VALID UNTIL ends only its password.
     expires_at timestamptz,
     PRIMARY KEY (tenant_id, login_name)
 );
 ALTER TABLE report_logins ENABLE ROW LEVEL SECURITY;
 
--- The tenants of the login that reads: of the session's user, which neither SET ROLE nor a
--- function changes. A role that may read the tables themselves, as the service's own, reads
--- all tenants, or the one that it names in a setting. An expired tenant is gone before the
--- sweep removes it; a snapshot or a seed isn't a tenant.
+-- The tenants of the login that reads, which is the session's user; neither SET ROLE nor a
+-- function changes that. A role that may read the tables themselves, such as the service's,
+-- reads all tenants, or the one that it names in a setting. An expired tenant disappears
+-- before the sweep removes it; a snapshot or a seed isn't a tenant.
 CREATE VIEW report_tenants WITH (security_barrier) AS
 SELECT l.tenant_id FROM report_logins AS l
 CROSS JOIN LATERAL (
@@ -61,7 +61,7 @@ OFFSET 0;
 
 CREATE SCHEMA reporting;
 
--- Finds when an administrator last replaced a tenant's entities and their history.
+-- For finding when an administrator last replaced a tenant's entities and their history.
 CREATE INDEX audit_entries_replaced ON audit_entries (tenant_id, at)
     WHERE outcome = 'done' AND action IN ('resetTenant', 'restoreSnapshot', 'importTenant');
 
@@ -110,8 +110,8 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS s;
 
--- The instant of ticks of 100 ns since 1970, cut to the microsecond; null for
--- 0001-01-01T00:00:00Z, which Graph writes where there is no such time.
+-- Converts ticks of 100 ns since 1970 to an instant, cut to the microsecond. Returns null for
+-- 0001-01-01T00:00:00Z, which Graph writes for an unset time.
 CREATE FUNCTION instant_of(ticks bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN ticks <> -621355968000000000 THEN (
     timestamp '1970-01-01'
@@ -119,8 +119,8 @@ RETURN CASE WHEN ticks <> -621355968000000000 THEN (
     + make_interval(secs => (ticks % 864000000000 - (ticks % 10 + 10) % 10)::double precision / 10000000)
 ) AT TIME ZONE 'UTC' END;
 
--- Every state that an entity of the reader's tenants was ever in, and what ended it: nothing,
--- for the one that it is in. Each entity's migration adds its own.
+-- Every version of every entity of the reader's tenants, and what ended it: nothing for the
+-- current one. Each entity's migration adds its own.
 CREATE VIEW report_states WITH (security_barrier) AS
 SELECT NULL::uuid AS tenant_id, NULL::text AS entity_set, NULL::uuid AS id, NULL::bigint AS version, NULL::jsonb AS row, NULL::text AS display_name, NULL::text AS status,
     NULL::timestamptz AS created_at, NULL::uuid AS created_by,
@@ -131,8 +131,8 @@ WHERE false;
 CREATE VIEW report_statuses AS
 SELECT NULL::text AS entity_set, NULL::text AS status WHERE false;
 
--- Administrators who changed something in the reader's tenants: they play the partner's side,
--- and import documents.
+-- Administrators who changed something in the reader's tenants, as the partner or by importing
+-- documents.
 CREATE VIEW reporting.administrators WITH (security_barrier) AS
 SELECT p.tenant_id, k.id, k.name, k.role
 FROM (
@@ -211,8 +211,8 @@ SELECT s.tenant_id, s.entity_set, s.entity_id, s.entity_created_at, s.stay, s.st
     coalesce(s.until_at, statement_timestamp()) - s.from_at AS duration
 FROM stays AS s;
 
--- Each stay counts one up on its first day and one down on its last: a stay
--- that ends on the day it began is in no end of day.
+-- Each stay counts +1 on its first day and -1 on its last, so a stay that ends on the day it
+-- began is in no end-of-day count.
 CREATE VIEW reporting.status_by_day WITH (security_barrier) AS
 WITH ends AS (
     SELECT s.tenant_id, s.entity_set, s.status, (s.from_at AT TIME ZONE 'UTC')::date AS day, 1 AS delta
@@ -316,11 +316,11 @@ COMMENT ON COLUMN reporting.applications.public_client IS 'Whether it is a publi
 COMMENT ON COLUMN reporting.applications.redirect_uris IS 'Where a sign-in may send its users back to.';
 COMMENT ON COLUMN reporting.applications.created_at IS 'When it was created.';
 
--- Everybody may ask the views. They show rows only to a login that report_logins names.
+-- Everybody may query the views. They show rows only to a login in report_logins.
 GRANT USAGE ON SCHEMA reporting TO PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO PUBLIC;
 
--- Shuts goose's own tables too, which internal/db/migrate.go names.
+-- Also closes goose's own tables, which internal/db/migrate.go names.
 -- +goose StatementBegin
 DO $$
 DECLARE
@@ -336,15 +336,15 @@ END
 $$;
 -- +goose StatementEnd
 
--- What Postgres lets everybody do, and a report login must not. Only a superuser may take
--- some of it away; docs/reporting.md says what is left elsewhere.
+-- Removes rights that Postgres gives everybody and that a report login must not have. Some can
+-- be removed only by a superuser; docs/reporting.md says what remains without one.
 -- +goose StatementBegin
 DO $$
 DECLARE
     taken record;
 BEGIN
-    -- With tables and functions of its own a login could write, and get around the views'
-    -- barriers. Where the database isn't ours, Postgres warns and leaves both.
+    -- With its own tables and functions a login could write, and bypass the views' fences. In
+    -- a database that isn't ours, Postgres only warns and leaves both rights.
     EXECUTE 'REVOKE CREATE ON SCHEMA public FROM PUBLIC';
     EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
     IF NOT current_setting('is_superuser')::boolean THEN
@@ -353,14 +353,14 @@ BEGIN
     EXECUTE 'REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC';
     FOR taken IN
         SELECT p.oid::regprocedure AS name,
-            -- Who needs it: the owner, for tools that take such locks; monitors.
+            -- Needed by the owner, for tools that take such locks, and by monitors.
             CASE WHEN p.proname LIKE '%advisory%' THEN 'pg_database_owner' ELSE 'pg_monitor' END AS keeper
         FROM pg_proc AS p
         WHERE p.pronamespace = 'pg_catalog'::regnamespace AND (
-            -- A session that takes advisory locks without end fills the server's table of
-            -- locks, and then nobody can do anything.
+            -- A session that takes ever more advisory locks fills the server's lock table, and
+            -- then nobody can do anything.
             p.proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$'
-            -- Counts of rows and of changes, table by table, of all tenants together.
+            -- These count rows and changes per table, for all tenants together.
             OR p.proname LIKE 'pg\_stat\_get\_%' AND p.pronargs = 1 AND p.proargtypes[0] = 'oid'::regtype
         )
     LOOP

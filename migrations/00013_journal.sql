@@ -1,34 +1,34 @@
--- The request journal: what clients sent and what they got.
+-- The request journal: what clients sent, and the answers.
 
 -- +goose Up
 
--- The tenant of requests that name none.
+-- The tenant that stores requests without a tenant.
 INSERT INTO tenants (id, display_name, kind, created_at)
 VALUES ('00000000-0000-0000-0000-000000000000', 'The service', 'service', '2000-01-01 00:00:00+00');
 
--- A request and its answer. No secret is in it: internal/journal masks them before.
+-- Requests and their answers, in which internal/journal has masked secrets.
 CREATE TABLE journal_entries (
     tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
-    id uuid NOT NULL, -- version 7, so that ids are in the order in which requests came
+    id uuid NOT NULL, -- version 7, so that ids are in the order of the requests
     at timestamptz NOT NULL, -- by the tenant's clock
     took_microseconds bigint NOT NULL, -- real time
     front text COLLATE "C" NOT NULL, -- graph or authority
     method text COLLATE "C" NOT NULL,
     url text COLLATE "C" NOT NULL, -- as the client sent it
     path text COLLATE "C" NOT NULL, -- in the one spelling that is routed
-    route text COLLATE "C" NOT NULL, -- '': no route has this path
-    status integer NOT NULL, -- 0: the connection was cut instead
+    route text COLLATE "C" NOT NULL, -- '' if no route has this path
+    status integer NOT NULL, -- 0 if the connection was cut instead
     request_id text COLLATE "C" NOT NULL,
     client_request_id text COLLATE "C" NOT NULL,
-    batch_id uuid, -- the entry of the $batch that it was part of, and its id there
+    batch_id uuid, -- the entry of its $batch; batch_item is its id there
     batch_item text COLLATE "C",
     user_id uuid, -- the caller, by its token
     application text COLLATE "C" NOT NULL,
     token_expires_at timestamptz, -- when the token expires
-    fault text COLLATE "C" NOT NULL, -- what made it fail on purpose
+    fault text COLLATE "C" NOT NULL, -- the rule that made it fail
     address text COLLATE "C" NOT NULL,
     request_headers json NOT NULL,
-    request_body text COLLATE "C" NOT NULL, -- as much as is kept
+    request_body text COLLATE "C" NOT NULL, -- the stored part
     request_size bigint NOT NULL, -- of the whole body, in bytes
     response_headers json NOT NULL,
     response_body text COLLATE "C" NOT NULL,
@@ -39,22 +39,22 @@ ALTER TABLE journal_entries ENABLE ROW LEVEL SECURITY;
 
 CREATE TYPE journal_gap_kind AS ENUM ('dropped', 'removed');
 
--- What a journal lacks: requests that weren't recorded because too many came, and requests
--- that were removed because the journal keeps only so many, in one row.
+-- Gaps of a journal: requests that weren't recorded because too many came and, in one row,
+-- requests that were removed because of the journal's limits.
 CREATE TABLE journal_gaps (
     tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
-    id uuid NOT NULL, -- zero: the row of those that were removed
+    id uuid NOT NULL, -- zero for the row of removed requests
     kind journal_gap_kind NOT NULL,
     count bigint NOT NULL,
-    since_at timestamptz NOT NULL, -- of the first and the last, by the tenant's clock
+    since_at timestamptz NOT NULL, -- time of the first and the last request, by the tenant's clock
     until_at timestamptz NOT NULL,
-    until_id uuid NOT NULL, -- the last one's
+    until_id uuid NOT NULL, -- id of the last request
     PRIMARY KEY (tenant_id, id)
 );
 ALTER TABLE journal_gaps ENABLE ROW LEVEL SECURITY;
 
--- The running processes of the service, and the number of the last call that each has
--- answered; the row of the zero id has the number of the last call. Of no tenant.
+-- The running processes of the service, each with the number of the last call that it has
+-- answered. The row with the zero id has the number of the last call. Of no tenant.
 CREATE TABLE replicas (
     id uuid PRIMARY KEY,
     acknowledged bigint NOT NULL

@@ -1,7 +1,7 @@
 -- +goose Up
 
--- id follows from the template's id and the locale. No foreign key leads to the template:
--- whoever changes which messages are there locks it first.
+-- id is derived from the template's id and the locale. Instead of a foreign key to the
+-- template, transactions that add or remove messages lock the template first.
 CREATE TABLE localized_notification_messages (
     tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
     id uuid NOT NULL,

@@ -1,5 +1,5 @@
 -- name: CreateAdminKey :execrows
--- Does nothing to a key that is there.
+-- Does nothing if the key exists.
 INSERT INTO admin_keys (id, name, role, hash, created_at, expires_at)
 VALUES (@id, @name, @role, @hash, @created_at, sqlc.narg('expires_at'))
 ON CONFLICT DO NOTHING;
@@ -17,7 +17,8 @@ LIMIT @row_limit::bigint;
 UPDATE admin_keys SET revoked_at = COALESCE(revoked_at, @revoked_at) WHERE id = @id;
 
 -- name: AdminKeysExist :one
--- Revoked and expired ones count: who had a key once has no open door.
+-- Also counts revoked and expired keys, so that without a valid key the administration doesn't
+-- become open to everybody.
 SELECT EXISTS (SELECT FROM admin_keys);
 
 -- name: GoodAdminKeyExists :one

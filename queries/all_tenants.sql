@@ -1,8 +1,8 @@
--- What is of all tenants: for administrators, and for the sweep.
+-- Queries over all tenants, for administrators and for the sweep.
 
 -- name: ListTenants :many
--- All, or those of one manager; all, or those of a name and the one of a domain; those whose
--- name contains a text or whose id begins with it, as all do with ''.
+-- Lists tenants, filtered by manager, by name or domain, and by a text that the name contains
+-- or with which the id begins. Null and '' don't filter.
 SELECT * FROM tenants
 WHERE kind = 'tenant' AND id > @after
     AND (sqlc.narg('name')::text IS NULL OR lower(display_name) = lower(sqlc.narg('name')) OR id = sqlc.narg('domain_tenant_id')::uuid)
@@ -13,7 +13,7 @@ ORDER BY id
 LIMIT @row_limit::bigint;
 
 -- name: GetManagedTenant :one
--- A tenant whose time isn't over; a manager's, if one asks.
+-- Finds a tenant that hasn't expired. A manager finds only their own.
 SELECT * FROM tenants
 WHERE id = @tenant_id AND kind = 'tenant'
     AND (sqlc.narg('manager')::text IS NULL OR manager = sqlc.narg('manager'))
@@ -23,7 +23,7 @@ WHERE id = @tenant_id AND kind = 'tenant'
 SELECT count(*) FROM tenants WHERE kind = 'tenant';
 
 -- name: LockManagedTenant :one
--- The same, which neither goes nor gets another manager until the transaction ends.
+-- Does the same, and keeps the tenant and its manager unchanged until the transaction ends.
 SELECT * FROM tenants
 WHERE id = @tenant_id AND kind = 'tenant'
     AND (sqlc.narg('manager')::text IS NULL OR manager = sqlc.narg('manager'))
@@ -36,7 +36,7 @@ WHERE tenant_id = ANY (@tenant_ids::uuid[])
 ORDER BY tenant_id, created_at, name;
 
 -- name: ListRedirectURIsOfClient :many
--- Those of the applications of one id, of all tenants whose time isn't over.
+-- Lists the redirect URIs of the applications with this id in all tenants that haven't expired.
 SELECT DISTINCT unnest(a.redirect_uris || a.spa_redirect_uris || a.public_client_redirect_uris)::text AS redirect_uri
 FROM applications AS a
 JOIN tenants AS t ON t.id = a.tenant_id
@@ -49,8 +49,8 @@ ORDER BY id
 LIMIT @row_limit::bigint;
 
 -- name: ListUnusedStates :many
--- States that neither a snapshot nor a seed names, and that no tenant returns to. Young ones
--- may soon be named.
+-- Lists states that no snapshot, no seed and no tenant's origin refers to. It leaves out young
+-- states, which may be about to get a reference.
 WITH used AS MATERIALIZED (
     SELECT s.state_id FROM snapshots AS s
     UNION ALL
@@ -65,9 +65,9 @@ ORDER BY t.id
 LIMIT @row_limit::bigint;
 
 -- name: DeleteUnusedStates :execrows
--- Only a holder of what names a state, LockSeed or LockSnapshot, makes new uses of it; once
--- the name is gone, this statement sees all uses. So it must come after the statement that
--- removed the name, in a transaction that reads what is committed.
+-- Only a transaction that has locked a state's seed or snapshot (LockSeed, LockSnapshot) adds
+-- references to the state, so once the seed or snapshot is removed, this statement sees all
+-- references. It must follow that removal in a transaction at the level READ COMMITTED.
 WITH used AS MATERIALIZED (
     SELECT s.state_id FROM snapshots AS s WHERE s.state_id = ANY (@state_ids::uuid[])
     UNION ALL
@@ -80,9 +80,9 @@ WHERE t.id = ANY (@state_ids::uuid[]) AND t.kind = 'state'
     AND NOT EXISTS (SELECT FROM used WHERE used.state_id = t.id);
 
 -- name: PlanForMany :exec
--- For the rest of the transaction, what reads two tenants' rows is planned for many
--- of them. What the planner knows of a tenant is a minute old, in which it may have
--- got all its rows: for the few that it believes in, it would compare each with each.
--- A plan that can't do without that costs so much, as the planner counts, that it would
--- be compiled, for 40 ms.
+-- Makes the planner expect many rows for the rest of the transaction, in queries that read the
+-- rows of two tenants. Its statistics may be a minute old and from before a tenant got its
+-- rows; expecting only a few, it would compare each row with each other row (a nested loop).
+-- JIT is off because a plan that still needs a nested loop has such a high estimated cost that
+-- Postgres would compile it, for 40 ms.
 SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true);

@@ -1,5 +1,5 @@
 -- name: CreateApplication :execrows
--- Does nothing to an application that is there.
+-- Does nothing if the application exists.
 INSERT INTO applications (
     tenant_id, client_id, service_principal_id, display_name, public_client, public_client_flows,
     redirect_uris, spa_redirect_uris, public_client_redirect_uris,
@@ -46,13 +46,13 @@ DELETE FROM application_certificates
 WHERE tenant_id = @tenant_id AND client_id = @client_id AND id = @id;
 
 -- name: ListRedirectURIs :many
--- Those of all applications of a tenant.
+-- Lists the redirect URIs of all applications of a tenant.
 SELECT DISTINCT unnest(redirect_uris || spa_redirect_uris || public_client_redirect_uris)::text AS redirect_uri
 FROM applications
 WHERE tenant_id = @tenant_id;
 
 -- name: ListApplications :many
--- All, or those of a name.
+-- Lists all applications, or those with a name.
 SELECT * FROM applications
 WHERE tenant_id = @tenant_id AND client_id > @after
     AND (sqlc.narg('display_name')::text IS NULL OR lower(display_name) = lower(sqlc.narg('display_name')))
@@ -77,7 +77,7 @@ UPDATE applications SET
 WHERE tenant_id = @tenant_id AND client_id = @client_id;
 
 -- name: DeleteApplication :execrows
--- With what it was given.
+-- Deletes an application with everything that it owns. No foreign key removes refresh tokens.
 WITH tokens AS (
     DELETE FROM refresh_tokens AS r WHERE r.tenant_id = @tenant_id AND r.client_id = @client_id
 )

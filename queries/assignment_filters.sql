@@ -21,7 +21,7 @@ WHERE tenant_id = @tenant_id AND id = ANY (@ids::uuid[])
 ORDER BY id;
 
 -- name: UpdateDeviceAndAppManagementAssignmentFilter :one
--- Sets what has a set_ that is true, and keeps the version before.
+-- Sets each property whose set_ is true, and keeps the previous version.
 WITH replaced AS (
     SELECT p.* FROM assignment_filters AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -50,7 +50,7 @@ WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_
 RETURNING p.*;
 
 -- name: DeleteDeviceAndAppManagementAssignmentFilter :one
--- Returns the id before.
+-- Returns the id.
 WITH replaced AS (
     DELETE FROM assignment_filters AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -64,7 +64,7 @@ WITH replaced AS (
 SELECT id FROM replaced;
 
 -- name: DeviceAndAppManagementAssignmentFilterIDWasUsed :one
--- Tells whether an entity has the id, or had it before it was deleted.
+-- Reports whether an entity has the id, or had it before it was deleted.
 SELECT (EXISTS (
     SELECT FROM assignment_filters AS p WHERE p.tenant_id = @tenant_id AND p.id = @id
 ) OR EXISTS (
@@ -87,8 +87,8 @@ DELETE FROM assignment_filters AS p
 WHERE p.tenant_id = @tenant_id AND NOT EXISTS (SELECT FROM kept WHERE kept.id = p.id);
 
 -- name: ReplaceAssignmentFilters :exec
--- Puts the entities of one tenant in the place of another's. Those that stay are the
--- same rows, and locked: a client's change that waits for one continues with it.
+-- Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+-- it locks, so that a client's change that waits for one continues with it.
 INSERT INTO assignment_filters AS p (tenant_id, id, version, graph_created_ticks, graph_created_offset, last_modified_ticks, last_modified_offset, display_name, description, platform, rule, role_scope_tag_ids, management_type, payloads, created_at, created_by)
 SELECT @tenant_id::uuid, s.id, s.version, s.graph_created_ticks, s.graph_created_offset, s.last_modified_ticks, s.last_modified_offset, s.display_name, s.description, s.platform, s.rule, s.role_scope_tag_ids, s.management_type, s.payloads, s.created_at, s.created_by
 FROM assignment_filters AS s
@@ -111,7 +111,7 @@ WHERE (p.version, p.graph_created_ticks, p.graph_created_offset, p.last_modified
     IS DISTINCT FROM (excluded.version, excluded.graph_created_ticks, excluded.graph_created_offset, excluded.last_modified_ticks, excluded.last_modified_offset, excluded.display_name, excluded.description, excluded.platform, excluded.rule, excluded.role_scope_tag_ids, excluded.management_type, excluded.payloads, excluded.created_at, excluded.created_by);
 
 -- name: DiffAssignmentFilters :many
--- Lists in which entities two tenants differ, by id, after an id.
+-- Lists the ids, after an id, of entities that differ between two tenants.
 SELECT COALESCE(a.id, b.id)::uuid AS id
 FROM (SELECT * FROM assignment_filters AS x WHERE x.tenant_id = @from_id AND x.id > @after) AS a
 FULL JOIN (SELECT * FROM assignment_filters AS y WHERE y.tenant_id = @tenant_id AND y.id > @after) AS b ON a.id = b.id
@@ -121,7 +121,7 @@ ORDER BY 1
 LIMIT @row_limit::bigint;
 
 -- name: ListDeviceAndAppManagementAssignmentFilterIDs :many
--- Lists which of the ids entities have.
+-- Lists those of the ids that an entity has.
 SELECT p.id FROM assignment_filters AS p
 WHERE p.tenant_id = @tenant_id AND p.id = ANY (@ids::uuid[])
 ORDER BY p.id;

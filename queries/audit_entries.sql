@@ -3,13 +3,13 @@ INSERT INTO audit_entries (id, at, key_id, key_name, action, tenant_id, target, 
 VALUES (@id, @at, sqlc.narg('key_id'), sqlc.narg('key_name'), @action, sqlc.narg('tenant_id'), sqlc.narg('target'), @outcome, @status, @address);
 
 -- name: SetAuditCounts :exec
--- Says of entries how many calls they count.
+-- Sets how many calls each entry counts.
 UPDATE audit_entries AS e SET count = c.count
 FROM (SELECT unnest(@ids::uuid[]) AS id, unnest(@counts::integer[]) AS count) AS c
 WHERE e.id = c.id;
 
 -- name: ListAuditEntries :many
--- The latest first: all, or those of a tenant, by or about somebody, and of a time.
+-- Lists entries, newest first, filtered by tenant, by key or target, and by time.
 SELECT * FROM audit_entries
 WHERE id < @before AND (sqlc.narg('tenant_id')::uuid IS NULL OR tenant_id = sqlc.narg('tenant_id'))
     AND (sqlc.narg('who')::text IS NULL OR lower(key_name) = lower(sqlc.narg('who'))
@@ -20,7 +20,7 @@ ORDER BY id DESC
 LIMIT @row_limit::bigint;
 
 -- name: DeleteOldDenials :execrows
--- Those before a time, and all but so many of the latest.
+-- Deletes refusals from before a time, and all except a number of the newest.
 DELETE FROM audit_entries AS e
 WHERE e.outcome = 'denied' AND (e.at < @before OR e.id <= (
     SELECT d.id FROM audit_entries AS d

@@ -10,8 +10,8 @@ SELECT * FROM authorization_codes
 WHERE tenant_id = @tenant_id AND hash = @hash;
 
 -- name: RedeemAuthorizationCode :one
--- Redeems a code and, where @hash isn't null, issues the first refresh token of its
--- family, both or nothing. Of any number of redemptions at once, one returns 1.
+-- Redeems a code and, unless @hash is null, issues the first refresh token of its family; it
+-- does both or neither. Of concurrent redemptions, exactly one returns 1.
 WITH redeemed AS (
     UPDATE authorization_codes AS c SET redeemed_at = @now::timestamptz
     WHERE c.tenant_id = @tenant_id AND c.hash = @redeemed_hash AND c.redeemed_at IS NULL

@@ -1,7 +1,7 @@
 -- name: UseClientAssertion :one
--- Remembers that an assertion was used, where the application has fewer than @most
--- living ones whose hashes begin as its own does; says whether there was room, and how
--- many it remembered: 0 of one that was used before.
+-- Records that an assertion was used, if the application has fewer than @most unexpired
+-- assertions whose hashes begin like this one's. Returns whether there was room, and how many
+-- it recorded: 0 if the assertion was used before.
 WITH room AS (
     SELECT count(*) < @most::bigint AS room FROM (
         SELECT FROM client_assertions AS c

@@ -21,7 +21,7 @@ WHERE tenant_id = @tenant_id AND id = ANY (@ids::uuid[])
 ORDER BY id;
 
 -- name: UpdateComplianceManagementPartner :one
--- Sets what has a set_ that is true, and keeps the version before.
+-- Sets each property whose set_ is true, and keeps the previous version.
 WITH replaced AS (
     SELECT p.* FROM compliance_management_partners AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -51,7 +51,7 @@ WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_
 RETURNING p.*;
 
 -- name: DeleteComplianceManagementPartner :one
--- Returns the state before.
+-- Returns the previous state.
 WITH replaced AS (
     DELETE FROM compliance_management_partners AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -65,8 +65,8 @@ WITH replaced AS (
 SELECT partner_state FROM replaced;
 
 -- name: ActOnComplianceManagementPartner :one
--- Sets what has a set_ that is true, if the entity is in one of the states, which are
--- separated by commas. Returns the state before.
+-- Sets each property whose set_ is true, if the entity is in one of the states, which are
+-- separated by commas. Returns the previous state.
 WITH before AS (
     SELECT p.* FROM compliance_management_partners AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -90,7 +90,7 @@ WITH before AS (
 SELECT partner_state FROM before;
 
 -- name: ComplianceManagementPartnerIDWasUsed :one
--- Tells whether an entity has the id, or had it before it was deleted.
+-- Reports whether an entity has the id, or had it before it was deleted.
 SELECT (EXISTS (
     SELECT FROM compliance_management_partners AS p WHERE p.tenant_id = @tenant_id AND p.id = @id
 ) OR EXISTS (
@@ -113,8 +113,8 @@ DELETE FROM compliance_management_partners AS p
 WHERE p.tenant_id = @tenant_id AND NOT EXISTS (SELECT FROM kept WHERE kept.id = p.id);
 
 -- name: ReplaceComplianceManagementPartners :exec
--- Puts the entities of one tenant in the place of another's. Those that stay are the
--- same rows, and locked: a client's change that waits for one continues with it.
+-- Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+-- it locks, so that a client's change that waits for one continues with it.
 INSERT INTO compliance_management_partners AS p (tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, display_name, mac_os_onboarded, linux_onboarded, android_onboarded, ios_onboarded, mac_os_assignments, linux_assignments, android_assignments, ios_assignments, created_at, created_by)
 SELECT @tenant_id::uuid, s.id, s.version, s.last_heartbeat_ticks, s.last_heartbeat_offset, s.partner_state, s.display_name, s.mac_os_onboarded, s.linux_onboarded, s.android_onboarded, s.ios_onboarded, s.mac_os_assignments, s.linux_assignments, s.android_assignments, s.ios_assignments, s.created_at, s.created_by
 FROM compliance_management_partners AS s
@@ -138,7 +138,7 @@ WHERE (p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_sta
     IS DISTINCT FROM (excluded.version, excluded.last_heartbeat_ticks, excluded.last_heartbeat_offset, excluded.partner_state, excluded.display_name, excluded.mac_os_onboarded, excluded.linux_onboarded, excluded.android_onboarded, excluded.ios_onboarded, excluded.mac_os_assignments, excluded.linux_assignments, excluded.android_assignments, excluded.ios_assignments, excluded.created_at, excluded.created_by);
 
 -- name: DiffComplianceManagementPartners :many
--- Lists in which entities two tenants differ, by id, after an id.
+-- Lists the ids, after an id, of entities that differ between two tenants.
 SELECT COALESCE(a.id, b.id)::uuid AS id
 FROM (SELECT * FROM compliance_management_partners AS x WHERE x.tenant_id = @from_id AND x.id > @after) AS a
 FULL JOIN (SELECT * FROM compliance_management_partners AS y WHERE y.tenant_id = @tenant_id AND y.id > @after) AS b ON a.id = b.id
@@ -148,7 +148,7 @@ ORDER BY 1
 LIMIT @row_limit::bigint;
 
 -- name: ListComplianceManagementPartnerIDs :many
--- Lists which of the ids entities have.
+-- Lists those of the ids that an entity has.
 SELECT p.id FROM compliance_management_partners AS p
 WHERE p.tenant_id = @tenant_id AND p.id = ANY (@ids::uuid[])
 ORDER BY p.id;

@@ -21,7 +21,7 @@ WHERE tenant_id = @tenant_id AND id = ANY (@ids::uuid[])
 ORDER BY id;
 
 -- name: UpdateDeviceCategory :one
--- Sets what has a set_ that is true, and keeps the version before.
+-- Sets each property whose set_ is true, and keeps the previous version.
 WITH replaced AS (
     SELECT p.* FROM device_categories AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -42,7 +42,7 @@ WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_
 RETURNING p.*;
 
 -- name: DeleteDeviceCategory :one
--- Returns the id before.
+-- Returns the id.
 WITH replaced AS (
     DELETE FROM device_categories AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -56,7 +56,7 @@ WITH replaced AS (
 SELECT id FROM replaced;
 
 -- name: DeviceCategoryIDWasUsed :one
--- Tells whether an entity has the id, or had it before it was deleted.
+-- Reports whether an entity has the id, or had it before it was deleted.
 SELECT (EXISTS (
     SELECT FROM device_categories AS p WHERE p.tenant_id = @tenant_id AND p.id = @id
 ) OR EXISTS (
@@ -79,8 +79,8 @@ DELETE FROM device_categories AS p
 WHERE p.tenant_id = @tenant_id AND NOT EXISTS (SELECT FROM kept WHERE kept.id = p.id);
 
 -- name: ReplaceDeviceCategories :exec
--- Puts the entities of one tenant in the place of another's. Those that stay are the
--- same rows, and locked: a client's change that waits for one continues with it.
+-- Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+-- it locks, so that a client's change that waits for one continues with it.
 INSERT INTO device_categories AS p (tenant_id, id, version, display_name, description, role_scope_tag_ids, created_at, created_by)
 SELECT @tenant_id::uuid, s.id, s.version, s.display_name, s.description, s.role_scope_tag_ids, s.created_at, s.created_by
 FROM device_categories AS s
@@ -95,7 +95,7 @@ WHERE (p.version, p.display_name, p.description, p.role_scope_tag_ids, p.created
     IS DISTINCT FROM (excluded.version, excluded.display_name, excluded.description, excluded.role_scope_tag_ids, excluded.created_at, excluded.created_by);
 
 -- name: DiffDeviceCategories :many
--- Lists in which entities two tenants differ, by id, after an id.
+-- Lists the ids, after an id, of entities that differ between two tenants.
 SELECT COALESCE(a.id, b.id)::uuid AS id
 FROM (SELECT * FROM device_categories AS x WHERE x.tenant_id = @from_id AND x.id > @after) AS a
 FULL JOIN (SELECT * FROM device_categories AS y WHERE y.tenant_id = @tenant_id AND y.id > @after) AS b ON a.id = b.id
@@ -105,7 +105,7 @@ ORDER BY 1
 LIMIT @row_limit::bigint;
 
 -- name: ListDeviceCategoryIDs :many
--- Lists which of the ids entities have.
+-- Lists those of the ids that an entity has.
 SELECT p.id FROM device_categories AS p
 WHERE p.tenant_id = @tenant_id AND p.id = ANY (@ids::uuid[])
 ORDER BY p.id;

@@ -1,11 +1,11 @@
 -- name: CreateDeviceCode :execrows
--- Does nothing if the user code is another's.
+-- Does nothing if another device code has this user code.
 INSERT INTO device_codes (hash, user_code, authority, client_id, scope, address, created_at, expires_at, kept_until)
 VALUES (@hash, @user_code, @authority, @client_id, @scope, @address, @created_at, @expires_at, @kept_until)
 ON CONFLICT DO NOTHING;
 
 -- name: CountPendingDeviceCodes :one
--- How many codes an address, a client of an authority, and the authority have pending,
+-- Counts the pending codes of an address, of a client at an authority, and of the authority,
 -- each up to a limit.
 SELECT
     (SELECT count(*) FROM (
@@ -34,8 +34,8 @@ UPDATE device_codes SET status = @status, tenant_id = @tenant_id::uuid, user_id 
 WHERE hash = @hash AND status = 'pending';
 
 -- name: RedeemDeviceCode :one
--- Redeems a code and, where @hash isn't null, issues the first refresh token of its
--- family, both or nothing. Of any number of redemptions at once, one returns 1.
+-- Redeems a code and, unless @hash is null, issues the first refresh token of its family; it
+-- does both or neither. Of concurrent redemptions, exactly one returns 1.
 WITH redeemed AS (
     UPDATE device_codes AS c SET status = 'redeemed'
     WHERE c.hash = @redeemed_hash AND c.status = 'approved'

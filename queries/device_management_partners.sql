@@ -21,7 +21,7 @@ WHERE tenant_id = @tenant_id AND id = ANY (@ids::uuid[])
 ORDER BY id;
 
 -- name: UpdateDeviceManagementPartner :one
--- Sets what has a set_ that is true, and keeps the version before.
+-- Sets each property whose set_ is true, and keeps the previous version.
 WITH replaced AS (
     SELECT p.* FROM device_management_partners AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -51,7 +51,7 @@ WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_
 RETURNING p.*;
 
 -- name: DeleteDeviceManagementPartner :one
--- Returns the state before.
+-- Returns the previous state.
 WITH replaced AS (
     DELETE FROM device_management_partners AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -65,8 +65,8 @@ WITH replaced AS (
 SELECT partner_state FROM replaced;
 
 -- name: ActOnDeviceManagementPartner :one
--- Sets what has a set_ that is true, if the entity is in one of the states, which are
--- separated by commas. Returns the state before.
+-- Sets each property whose set_ is true, if the entity is in one of the states, which are
+-- separated by commas. Returns the previous state.
 WITH before AS (
     SELECT p.* FROM device_management_partners AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -91,7 +91,7 @@ WITH before AS (
 SELECT partner_state FROM before;
 
 -- name: DeviceManagementPartnerIDWasUsed :one
--- Tells whether an entity has the id, or had it before it was deleted.
+-- Reports whether an entity has the id, or had it before it was deleted.
 SELECT (EXISTS (
     SELECT FROM device_management_partners AS p WHERE p.tenant_id = @tenant_id AND p.id = @id
 ) OR EXISTS (
@@ -114,8 +114,8 @@ DELETE FROM device_management_partners AS p
 WHERE p.tenant_id = @tenant_id AND NOT EXISTS (SELECT FROM kept WHERE kept.id = p.id);
 
 -- name: ReplaceDeviceManagementPartners :exec
--- Puts the entities of one tenant in the place of another's. Those that stay are the
--- same rows, and locked: a client's change that waits for one continues with it.
+-- Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+-- it locks, so that a client's change that waits for one continues with it.
 INSERT INTO device_management_partners AS p (tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, partner_app_type, single_tenant_app_id, display_name, is_configured, devices_removed_ticks, devices_removed_offset, devices_non_compliant_ticks, devices_non_compliant_offset, groups_requiring_enrollment, created_at, created_by)
 SELECT @tenant_id::uuid, s.id, s.version, s.last_heartbeat_ticks, s.last_heartbeat_offset, s.partner_state, s.partner_app_type, s.single_tenant_app_id, s.display_name, s.is_configured, s.devices_removed_ticks, s.devices_removed_offset, s.devices_non_compliant_ticks, s.devices_non_compliant_offset, s.groups_requiring_enrollment, s.created_at, s.created_by
 FROM device_management_partners AS s
@@ -139,7 +139,7 @@ WHERE (p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_sta
     IS DISTINCT FROM (excluded.version, excluded.last_heartbeat_ticks, excluded.last_heartbeat_offset, excluded.partner_state, excluded.partner_app_type, excluded.single_tenant_app_id, excluded.display_name, excluded.is_configured, excluded.devices_removed_ticks, excluded.devices_removed_offset, excluded.devices_non_compliant_ticks, excluded.devices_non_compliant_offset, excluded.groups_requiring_enrollment, excluded.created_at, excluded.created_by);
 
 -- name: DiffDeviceManagementPartners :many
--- Lists in which entities two tenants differ, by id, after an id.
+-- Lists the ids, after an id, of entities that differ between two tenants.
 SELECT COALESCE(a.id, b.id)::uuid AS id
 FROM (SELECT * FROM device_management_partners AS x WHERE x.tenant_id = @from_id AND x.id > @after) AS a
 FULL JOIN (SELECT * FROM device_management_partners AS y WHERE y.tenant_id = @tenant_id AND y.id > @after) AS b ON a.id = b.id
@@ -149,7 +149,7 @@ ORDER BY 1
 LIMIT @row_limit::bigint;
 
 -- name: ListDeviceManagementPartnerIDs :many
--- Lists which of the ids entities have.
+-- Lists those of the ids that an entity has.
 SELECT p.id FROM device_management_partners AS p
 WHERE p.tenant_id = @tenant_id AND p.id = ANY (@ids::uuid[])
 ORDER BY p.id;

@@ -1,5 +1,5 @@
 -- name: CreateDomain :execrows
--- Does nothing to a domain that is somebody's.
+-- Does nothing if a tenant has the domain.
 INSERT INTO domains (name, tenant_id, created_at)
 VALUES (lower(@name), @tenant_id, @created_at)
 ON CONFLICT DO NOTHING;

@@ -5,7 +5,8 @@ INSERT INTO faults (tenant_id, id, rule, skip, every, times, probability, seed, 
 VALUES (@tenant_id, @id, @rule, @skip, @every, sqlc.narg('times'), @probability, @seed, sqlc.narg('scenario'), @matched, @fired, @created_at);
 
 -- name: ListFaults :many
--- In the order in which they were made: the first that matches a request and fires decides.
+-- Lists rules in the order of their creation. The first that matches a request and fires
+-- decides.
 SELECT * FROM faults WHERE tenant_id = @tenant_id ORDER BY id;
 
 -- name: CountFaults :one
@@ -29,8 +30,8 @@ DELETE FROM faults WHERE tenant_id = @tenant_id AND scenario = @scenario::text;
 UPDATE tenants SET faults_version = faults_version + 1 WHERE id = @tenant_id;
 
 -- name: MatchFaults :many
--- Counts a request for the rules that match it, in their order, up to the first that fires,
--- which it returns with the number of its match. Concurrent requests wait for each other, so
+-- Counts a request for the rules that match it, in order, up to the first that fires, and
+-- returns that rule with the number of its match. Concurrent requests wait for each other, so
 -- that a rule fires exactly as often as it should.
 WITH locked AS MATERIALIZED (
     SELECT o.* FROM faults AS o WHERE o.tenant_id = @tenant_id AND o.id = ANY(@ids::uuid[]) ORDER BY o.id FOR UPDATE
@@ -56,16 +57,16 @@ SELECT @tenant_id::uuid, f.id, f.rule, f.skip, f.every, f.times, f.probability, 
 FROM faults AS f WHERE f.tenant_id = @from_id;
 
 -- name: OpenThrottles :exec
--- Makes windows that nothing was let through in yet.
+-- Adds windows in which no requests have been granted.
 INSERT INTO throttles (tenant_id, scope, begun, used, granted)
 SELECT @tenant_id::uuid, unnest(@scopes::text[]), @now::timestamptz, 0, 0
 ON CONFLICT DO NOTHING;
 
 -- name: TakeThrottle :many
--- Grants requests of windows, each of which begins with the first request after the one
--- before. A window that is full blocks until its end, and a call that is blocked begins the
--- wait again. A clock that was set back begins a new window. A window that OpenThrottles
--- hasn't made is missing from the result.
+-- Grants requests in windows. A window begins with the first request after the previous
+-- window. A full window blocks requests until its end, and a blocked call restarts the wait.
+-- A clock that was set back begins a new window. The result lacks windows that OpenThrottles
+-- hasn't added.
 WITH wanted AS (
     SELECT unnest(@scopes::text[]) AS name, unnest(@most::bigint[]) AS most, unnest(@leases::bigint[]) AS lease,
         @now::timestamptz AS at, @window_seconds::double precision AS seconds

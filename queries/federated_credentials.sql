@@ -1,5 +1,5 @@
 -- name: CreateFederatedCredential :execrows
--- Does nothing if the application has one of that name.
+-- Does nothing if the application has a federated credential with this name.
 INSERT INTO application_federated_credentials (tenant_id, client_id, id, name, issuer, subject, audiences, description, key_set, created_at)
 VALUES (@tenant_id, @client_id, @id, @name, @issuer, @subject, @audiences, @description, @key_set, @created_at)
 ON CONFLICT DO NOTHING;

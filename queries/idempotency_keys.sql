@@ -1,6 +1,5 @@
 -- name: CreateIdempotencyKey :execrows
--- Waits for another that is under way with the same key; does nothing if that
--- was done.
+-- Waits for a concurrent call with the same key. Does nothing if that call succeeded.
 INSERT INTO idempotency_keys (hash, request_hash, answer, created_at)
 VALUES (@hash, @request_hash, '', @created_at)
 ON CONFLICT DO NOTHING;

@@ -1,4 +1,4 @@
--- The request journal of a tenant, and what it lacks.
+-- The request journal of a tenant and its gaps.
 
 -- name: CreateJournalEntries :copyfrom
 INSERT INTO journal_entries (
@@ -12,7 +12,7 @@ INSERT INTO journal_entries (
 );
 
 -- name: ListJournalEntries :many
--- Those between two ids and two times, the first first or the last first.
+-- Lists entries between two ids and two times, oldest or newest first.
 SELECT * FROM journal_entries
 WHERE tenant_id = @tenant_id AND id > @after AND id < @before
     AND (sqlc.narg('since')::timestamptz IS NULL OR at >= sqlc.narg('since'))
@@ -24,7 +24,7 @@ LIMIT @row_limit::bigint;
 DELETE FROM journal_entries WHERE tenant_id = @tenant_id AND id = ANY (@ids::uuid[]);
 
 -- name: ClearJournal :execrows
--- Removes what came between two times, and what is missing from between them.
+-- Removes the entries and the gaps between two times.
 WITH gaps AS (
     DELETE FROM journal_gaps AS g
     WHERE g.tenant_id = @tenant_id
@@ -42,11 +42,11 @@ WHERE e.tenant_id = @tenant_id
 SELECT set_config('enable_bitmapscan', 'off', true);
 
 -- name: FindSurplusJournalEntry :one
--- The newest entry that a journal of so many entries doesn't keep.
+-- Finds the newest entry beyond the number that the journal keeps.
 SELECT id FROM journal_entries WHERE tenant_id = @tenant_id ORDER BY id DESC OFFSET @kept::bigint LIMIT 1;
 
 -- name: FindOldJournalEntry :one
--- The newest entry from before a time.
+-- Finds the newest entry from before a time.
 SELECT id FROM journal_entries WHERE tenant_id = @tenant_id AND at < @before ORDER BY id DESC LIMIT 1;
 
 -- name: TrimJournal :exec
@@ -65,13 +65,13 @@ ON CONFLICT (tenant_id, id) DO UPDATE SET
     until_id = greatest(journal_gaps.until_id, excluded.until_id);
 
 -- name: CreateJournalGap :exec
--- Does nothing for a tenant that is gone.
+-- Does nothing if the tenant no longer exists.
 INSERT INTO journal_gaps (tenant_id, id, kind, count, since_at, until_at, until_id)
 SELECT t.id, @id, 'dropped', @count, @since_at, @until_at, @until_id
 FROM tenants AS t WHERE t.id = @tenant_id;
 
 -- name: ListJournalGaps :many
--- What the journal lacks after an id and between two times.
+-- Lists the gaps after an id and between two times.
 SELECT * FROM journal_gaps
 WHERE tenant_id = @tenant_id AND until_id > @after
     AND (sqlc.narg('since')::timestamptz IS NULL OR until_at >= sqlc.narg('since'))
@@ -84,8 +84,8 @@ WHERE g.tenant_id = t.id AND g.kind = 'dropped'
     AND g.until_at < COALESCE(t.clock_at, @now::timestamptz) - make_interval(secs => t.journal_seconds);
 
 -- name: ListOverdueJournals :many
--- The tenants whose first entry is older than their journal keeps. A tenant with its own
--- clock counts by the time to which that was last set, which it has passed.
+-- Lists tenants whose oldest entry is older than their journal keeps. For a tenant with its
+-- own clock it takes the time to which the clock was last set, which is in the clock's past.
 SELECT t.id, COALESCE(t.clock_at, @now::timestamptz)::timestamptz AS now, t.journal_seconds FROM tenants AS t
 WHERE (SELECT e.at FROM journal_entries AS e WHERE e.tenant_id = t.id ORDER BY e.id LIMIT 1)
     < COALESCE(t.clock_at, @now::timestamptz) - make_interval(secs => t.journal_seconds)

@@ -21,7 +21,7 @@ WHERE tenant_id = @tenant_id AND id = ANY (@ids::uuid[])
 ORDER BY id;
 
 -- name: UpdateLocalizedNotificationMessage :one
--- Sets what has a set_ that is true, and keeps the version before.
+-- Sets each property whose set_ is true, and keeps the previous version.
 WITH replaced AS (
     SELECT p.* FROM localized_notification_messages AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -46,7 +46,7 @@ WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_
 RETURNING p.*;
 
 -- name: DeleteLocalizedNotificationMessage :one
--- Returns the id before.
+-- Returns the id.
 WITH replaced AS (
     DELETE FROM localized_notification_messages AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -72,7 +72,7 @@ SELECT tenant_id, 'localizedNotificationMessage', id, version, jsonb_build_objec
 FROM replaced;
 
 -- name: LocalizedNotificationMessageIDWasUsed :one
--- Tells whether an entity has the id, or had it before it was deleted.
+-- Reports whether an entity has the id, or had it before it was deleted.
 SELECT (EXISTS (
     SELECT FROM localized_notification_messages AS p WHERE p.tenant_id = @tenant_id AND p.id = @id
 ) OR EXISTS (
@@ -95,8 +95,8 @@ DELETE FROM localized_notification_messages AS p
 WHERE p.tenant_id = @tenant_id AND NOT EXISTS (SELECT FROM kept WHERE kept.id = p.id);
 
 -- name: ReplaceLocalizedNotificationMessages :exec
--- Puts the entities of one tenant in the place of another's. Those that stay are the
--- same rows, and locked: a client's change that waits for one continues with it.
+-- Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+-- it locks, so that a client's change that waits for one continues with it.
 INSERT INTO localized_notification_messages AS p (tenant_id, id, version, template_id, last_modified_ticks, last_modified_offset, locale, subject, message_template, is_default, created_at, created_by)
 SELECT @tenant_id::uuid, s.id, s.version, s.template_id, s.last_modified_ticks, s.last_modified_offset, s.locale, s.subject, s.message_template, s.is_default, s.created_at, s.created_by
 FROM localized_notification_messages AS s
@@ -115,7 +115,7 @@ WHERE (p.version, p.template_id, p.last_modified_ticks, p.last_modified_offset, 
     IS DISTINCT FROM (excluded.version, excluded.template_id, excluded.last_modified_ticks, excluded.last_modified_offset, excluded.locale, excluded.subject, excluded.message_template, excluded.is_default, excluded.created_at, excluded.created_by);
 
 -- name: DiffLocalizedNotificationMessages :many
--- Lists in which entities two tenants differ, by id, after an id.
+-- Lists the ids, after an id, of entities that differ between two tenants.
 SELECT COALESCE(a.id, b.id)::uuid AS id
 FROM (SELECT * FROM localized_notification_messages AS x WHERE x.tenant_id = @from_id AND x.id > @after) AS a
 FULL JOIN (SELECT * FROM localized_notification_messages AS y WHERE y.tenant_id = @tenant_id AND y.id > @after) AS b ON a.id = b.id
@@ -125,7 +125,7 @@ ORDER BY 1
 LIMIT @row_limit::bigint;
 
 -- name: ListLocalizedNotificationMessageIDs :many
--- Lists which of the ids entities have.
+-- Lists those of the ids that an entity has.
 SELECT p.id FROM localized_notification_messages AS p
 WHERE p.tenant_id = @tenant_id AND p.id = ANY (@ids::uuid[])
 ORDER BY p.id;

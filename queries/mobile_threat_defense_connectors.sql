@@ -21,7 +21,7 @@ WHERE tenant_id = @tenant_id AND id = ANY (@ids::uuid[])
 ORDER BY id;
 
 -- name: UpdateMobileThreatDefenseConnector :one
--- Sets what has a set_ that is true, and keeps the version before.
+-- Sets each property whose set_ is true, and keeps the previous version.
 WITH replaced AS (
     SELECT p.* FROM mobile_threat_defense_connectors AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -62,7 +62,7 @@ WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_
 RETURNING p.*;
 
 -- name: DeleteMobileThreatDefenseConnector :one
--- Returns the state before.
+-- Returns the previous state.
 WITH replaced AS (
     DELETE FROM mobile_threat_defense_connectors AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -76,8 +76,8 @@ WITH replaced AS (
 SELECT partner_state FROM replaced;
 
 -- name: ActOnMobileThreatDefenseConnector :one
--- Sets what has a set_ that is true, if the entity is in one of the states, which are
--- separated by commas. Returns the state before.
+-- Sets each property whose set_ is true, if the entity is in one of the states, which are
+-- separated by commas. Returns the previous state.
 WITH before AS (
     SELECT p.* FROM mobile_threat_defense_connectors AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -101,7 +101,7 @@ WITH before AS (
 SELECT partner_state FROM before;
 
 -- name: MobileThreatDefenseConnectorIDWasUsed :one
--- Tells whether an entity has the id, or had it before it was deleted.
+-- Reports whether an entity has the id, or had it before it was deleted.
 SELECT (EXISTS (
     SELECT FROM mobile_threat_defense_connectors AS p WHERE p.tenant_id = @tenant_id AND p.id = @id
 ) OR EXISTS (
@@ -124,8 +124,8 @@ DELETE FROM mobile_threat_defense_connectors AS p
 WHERE p.tenant_id = @tenant_id AND NOT EXISTS (SELECT FROM kept WHERE kept.id = p.id);
 
 -- name: ReplaceMobileThreatDefenseConnectors :exec
--- Puts the entities of one tenant in the place of another's. Those that stay are the
--- same rows, and locked: a client's change that waits for one continues with it.
+-- Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+-- it locks, so that a client's change that waits for one continues with it.
 INSERT INTO mobile_threat_defense_connectors AS p (tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, android_mam_enabled, ios_mam_enabled, windows_mam_enabled, android_enabled, ios_enabled, windows_enabled, mac_enabled, android_blocked_on_missing_data, ios_blocked_on_missing_data, windows_blocked_on_missing_data, mac_blocked_on_missing_data, unsupported_os_blocked, unresponsiveness_threshold, collect_ios_apps, collect_ios_personal_apps, collect_ios_certificates, collect_ios_personal_certificates, defender_attach_enabled, grant_partner_role, launch_on_setup, created_at, created_by)
 SELECT @tenant_id::uuid, s.id, s.version, s.last_heartbeat_ticks, s.last_heartbeat_offset, s.partner_state, s.android_mam_enabled, s.ios_mam_enabled, s.windows_mam_enabled, s.android_enabled, s.ios_enabled, s.windows_enabled, s.mac_enabled, s.android_blocked_on_missing_data, s.ios_blocked_on_missing_data, s.windows_blocked_on_missing_data, s.mac_blocked_on_missing_data, s.unsupported_os_blocked, s.unresponsiveness_threshold, s.collect_ios_apps, s.collect_ios_personal_apps, s.collect_ios_certificates, s.collect_ios_personal_certificates, s.defender_attach_enabled, s.grant_partner_role, s.launch_on_setup, s.created_at, s.created_by
 FROM mobile_threat_defense_connectors AS s
@@ -160,7 +160,7 @@ WHERE (p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_sta
     IS DISTINCT FROM (excluded.version, excluded.last_heartbeat_ticks, excluded.last_heartbeat_offset, excluded.partner_state, excluded.android_mam_enabled, excluded.ios_mam_enabled, excluded.windows_mam_enabled, excluded.android_enabled, excluded.ios_enabled, excluded.windows_enabled, excluded.mac_enabled, excluded.android_blocked_on_missing_data, excluded.ios_blocked_on_missing_data, excluded.windows_blocked_on_missing_data, excluded.mac_blocked_on_missing_data, excluded.unsupported_os_blocked, excluded.unresponsiveness_threshold, excluded.collect_ios_apps, excluded.collect_ios_personal_apps, excluded.collect_ios_certificates, excluded.collect_ios_personal_certificates, excluded.defender_attach_enabled, excluded.grant_partner_role, excluded.launch_on_setup, excluded.created_at, excluded.created_by);
 
 -- name: DiffMobileThreatDefenseConnectors :many
--- Lists in which entities two tenants differ, by id, after an id.
+-- Lists the ids, after an id, of entities that differ between two tenants.
 SELECT COALESCE(a.id, b.id)::uuid AS id
 FROM (SELECT * FROM mobile_threat_defense_connectors AS x WHERE x.tenant_id = @from_id AND x.id > @after) AS a
 FULL JOIN (SELECT * FROM mobile_threat_defense_connectors AS y WHERE y.tenant_id = @tenant_id AND y.id > @after) AS b ON a.id = b.id
@@ -170,7 +170,7 @@ ORDER BY 1
 LIMIT @row_limit::bigint;
 
 -- name: ListMobileThreatDefenseConnectorIDs :many
--- Lists which of the ids entities have.
+-- Lists those of the ids that an entity has.
 SELECT p.id FROM mobile_threat_defense_connectors AS p
 WHERE p.tenant_id = @tenant_id AND p.id = ANY (@ids::uuid[])
 ORDER BY p.id;

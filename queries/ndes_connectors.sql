@@ -21,7 +21,7 @@ WHERE tenant_id = @tenant_id AND id = ANY (@ids::uuid[])
 ORDER BY id;
 
 -- name: UpdateNdesConnector :one
--- Sets what has a set_ that is true, and keeps the version before.
+-- Sets each property whose set_ is true, and keeps the previous version.
 WITH replaced AS (
     SELECT p.* FROM ndes_connectors AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -48,7 +48,7 @@ WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_
 RETURNING p.*;
 
 -- name: DeleteNdesConnector :one
--- Returns the state before.
+-- Returns the previous state.
 WITH replaced AS (
     DELETE FROM ndes_connectors AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -62,8 +62,8 @@ WITH replaced AS (
 SELECT state FROM replaced;
 
 -- name: ActOnNdesConnector :one
--- Sets what has a set_ that is true, if the entity is in one of the states, which are
--- separated by commas. Returns the state before.
+-- Sets each property whose set_ is true, if the entity is in one of the states, which are
+-- separated by commas. Returns the previous state.
 WITH before AS (
     SELECT p.* FROM ndes_connectors AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -87,7 +87,7 @@ WITH before AS (
 SELECT state FROM before;
 
 -- name: NdesConnectorIDWasUsed :one
--- Tells whether an entity has the id, or had it before it was deleted.
+-- Reports whether an entity has the id, or had it before it was deleted.
 SELECT (EXISTS (
     SELECT FROM ndes_connectors AS p WHERE p.tenant_id = @tenant_id AND p.id = @id
 ) OR EXISTS (
@@ -110,8 +110,8 @@ DELETE FROM ndes_connectors AS p
 WHERE p.tenant_id = @tenant_id AND NOT EXISTS (SELECT FROM kept WHERE kept.id = p.id);
 
 -- name: ReplaceNdesConnectors :exec
--- Puts the entities of one tenant in the place of another's. Those that stay are the
--- same rows, and locked: a client's change that waits for one continues with it.
+-- Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+-- it locks, so that a client's change that waits for one continues with it.
 INSERT INTO ndes_connectors AS p (tenant_id, id, version, last_connection_ticks, last_connection_offset, state, display_name, machine_name, enrolled_ticks, enrolled_offset, role_scope_tag_ids, connector_version, created_at, created_by)
 SELECT @tenant_id::uuid, s.id, s.version, s.last_connection_ticks, s.last_connection_offset, s.state, s.display_name, s.machine_name, s.enrolled_ticks, s.enrolled_offset, s.role_scope_tag_ids, s.connector_version, s.created_at, s.created_by
 FROM ndes_connectors AS s
@@ -132,7 +132,7 @@ WHERE (p.version, p.last_connection_ticks, p.last_connection_offset, p.state, p.
     IS DISTINCT FROM (excluded.version, excluded.last_connection_ticks, excluded.last_connection_offset, excluded.state, excluded.display_name, excluded.machine_name, excluded.enrolled_ticks, excluded.enrolled_offset, excluded.role_scope_tag_ids, excluded.connector_version, excluded.created_at, excluded.created_by);
 
 -- name: DiffNdesConnectors :many
--- Lists in which entities two tenants differ, by id, after an id.
+-- Lists the ids, after an id, of entities that differ between two tenants.
 SELECT COALESCE(a.id, b.id)::uuid AS id
 FROM (SELECT * FROM ndes_connectors AS x WHERE x.tenant_id = @from_id AND x.id > @after) AS a
 FULL JOIN (SELECT * FROM ndes_connectors AS y WHERE y.tenant_id = @tenant_id AND y.id > @after) AS b ON a.id = b.id
@@ -142,7 +142,7 @@ ORDER BY 1
 LIMIT @row_limit::bigint;
 
 -- name: ListNdesConnectorIDs :many
--- Lists which of the ids entities have.
+-- Lists those of the ids that an entity has.
 SELECT p.id FROM ndes_connectors AS p
 WHERE p.tenant_id = @tenant_id AND p.id = ANY (@ids::uuid[])
 ORDER BY p.id;

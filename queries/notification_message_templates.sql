@@ -21,7 +21,7 @@ WHERE tenant_id = @tenant_id AND id = ANY (@ids::uuid[])
 ORDER BY id;
 
 -- name: UpdateNotificationMessageTemplate :one
--- Sets what has a set_ that is true, and keeps the version before.
+-- Sets each property whose set_ is true, and keeps the previous version.
 WITH replaced AS (
     SELECT p.* FROM notification_message_templates AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -46,7 +46,7 @@ WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_
 RETURNING p.*;
 
 -- name: DeleteNotificationMessageTemplate :one
--- Returns the id before.
+-- Returns the id.
 WITH replaced AS (
     DELETE FROM notification_message_templates AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -60,7 +60,7 @@ WITH replaced AS (
 SELECT id FROM replaced;
 
 -- name: ActOnNotificationMessageTemplate :one
--- Sets what has a set_ that is true. Returns the id.
+-- Sets each property whose set_ is true. Returns the id.
 WITH before AS (
     SELECT p.* FROM notification_message_templates AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -79,13 +79,13 @@ WITH before AS (
 SELECT id FROM before;
 
 -- name: LockNotificationMessageTemplate :one
--- Lets nobody else change what the entity contains before the transaction ends.
+-- Keeps others from changing what the entity contains until the transaction ends.
 SELECT * FROM notification_message_templates
 WHERE tenant_id = @tenant_id AND id = @id
 FOR UPDATE;
 
 -- name: NotificationMessageTemplateIDWasUsed :one
--- Tells whether an entity has the id, or had it before it was deleted.
+-- Reports whether an entity has the id, or had it before it was deleted.
 SELECT (EXISTS (
     SELECT FROM notification_message_templates AS p WHERE p.tenant_id = @tenant_id AND p.id = @id
 ) OR EXISTS (
@@ -108,8 +108,8 @@ DELETE FROM notification_message_templates AS p
 WHERE p.tenant_id = @tenant_id AND NOT EXISTS (SELECT FROM kept WHERE kept.id = p.id);
 
 -- name: ReplaceNotificationMessageTemplates :exec
--- Puts the entities of one tenant in the place of another's. Those that stay are the
--- same rows, and locked: a client's change that waits for one continues with it.
+-- Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+-- it locks, so that a client's change that waits for one continues with it.
 INSERT INTO notification_message_templates AS p (tenant_id, id, version, last_modified_ticks, last_modified_offset, display_name, description, default_locale, branding_options, role_scope_tag_ids, created_at, created_by)
 SELECT @tenant_id::uuid, s.id, s.version, s.last_modified_ticks, s.last_modified_offset, s.display_name, s.description, s.default_locale, s.branding_options, s.role_scope_tag_ids, s.created_at, s.created_by
 FROM notification_message_templates AS s
@@ -128,7 +128,7 @@ WHERE (p.version, p.last_modified_ticks, p.last_modified_offset, p.display_name,
     IS DISTINCT FROM (excluded.version, excluded.last_modified_ticks, excluded.last_modified_offset, excluded.display_name, excluded.description, excluded.default_locale, excluded.branding_options, excluded.role_scope_tag_ids, excluded.created_at, excluded.created_by);
 
 -- name: DiffNotificationMessageTemplates :many
--- Lists in which entities two tenants differ, by id, after an id.
+-- Lists the ids, after an id, of entities that differ between two tenants.
 SELECT COALESCE(a.id, b.id)::uuid AS id
 FROM (SELECT * FROM notification_message_templates AS x WHERE x.tenant_id = @from_id AND x.id > @after) AS a
 FULL JOIN (SELECT * FROM notification_message_templates AS y WHERE y.tenant_id = @tenant_id AND y.id > @after) AS b ON a.id = b.id
@@ -138,7 +138,7 @@ ORDER BY 1
 LIMIT @row_limit::bigint;
 
 -- name: ListNotificationMessageTemplateIDs :many
--- Lists which of the ids entities have.
+-- Lists those of the ids that an entity has.
 SELECT p.id FROM notification_message_templates AS p
 WHERE p.tenant_id = @tenant_id AND p.id = ANY (@ids::uuid[])
 ORDER BY p.id;

@@ -1,8 +1,8 @@
--- Onboardings whose time is over, by their tenants' clocks.
+-- Onboardings that have expired by their tenants' clocks.
 
 -- name: ListExpiredOnboardings :many
--- Those that reached their expiry since they were last changed, the first one first. One whose
--- expiry was past when somebody wrote it stays as it is.
+-- Lists onboardings that have expired since their last change, in the order of their expiry.
+-- It leaves out those whose expiry was already past when somebody wrote it.
 SELECT p.id, p.request_expiry_ticks FROM remote_assistance_partners AS p
 WHERE p.tenant_id = @tenant_id AND p.onboarding_status = 'onboarding' AND p.request_expiry_ticks > 0 AND p.request_expiry_ticks <= @now_ticks
 AND instant_of(p.request_expiry_ticks) > COALESCE((
@@ -13,7 +13,7 @@ AND instant_of(p.request_expiry_ticks) > COALESCE((
 ORDER BY p.request_expiry_ticks LIMIT @row_limit::bigint;
 
 -- name: ListTenantsWithOnboardings :many
--- Of all tenants, with the first expiry of each.
+-- Lists tenants that have onboardings, with the next expiry of each.
 SELECT sqlc.embed(t), p.ticks FROM tenants AS t
 CROSS JOIN LATERAL (
     SELECT COALESCE(min(o.request_expiry_ticks), 0)::bigint AS ticks FROM remote_assistance_partners AS o

@@ -1,6 +1,6 @@
 -- name: GrantScopes :exec
--- Gives an application delegated permissions for one user, or for all (a
--- principal_id of zeros).
+-- Grants an application delegated permissions for one user, or for all users if principal_id
+-- is all zeros.
 INSERT INTO permission_grants (tenant_id, client_id, principal_id, scope, created_at)
 SELECT @tenant_id, @client_id, @principal_id, unnest(@scopes::text[]), @created_at
 ON CONFLICT DO NOTHING;
@@ -11,7 +11,7 @@ SELECT @tenant_id, @client_id, unnest(@roles::text[]), @created_at
 ON CONFLICT DO NOTHING;
 
 -- name: ListGrantedScopes :many
--- The delegated permissions that an application has for a user.
+-- Lists the delegated permissions that an application has for a user.
 SELECT DISTINCT scope FROM permission_grants
 WHERE tenant_id = @tenant_id AND client_id = @client_id
     AND principal_id IN (@principal_id, '00000000-0000-0000-0000-000000000000')
@@ -23,7 +23,8 @@ WHERE tenant_id = @tenant_id AND client_id = @client_id
 ORDER BY role;
 
 -- name: RemoveConsent :exec
--- Takes all permissions of an application away, with what it got by them.
+-- Removes all permissions of an application and its refresh tokens, and revokes its other
+-- tokens.
 WITH roles AS (
     DELETE FROM app_role_assignments AS a
     WHERE a.tenant_id = @tenant_id AND a.client_id = @client_id

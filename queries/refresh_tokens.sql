@@ -7,9 +7,9 @@ SELECT * FROM refresh_tokens
 WHERE tenant_id = @tenant_id AND hash = @hash;
 
 -- name: RedeemRefreshToken :execrows
--- Redeems a token and issues the next one of its family, both or nothing. Of any
--- number of redemptions at once, one succeeds; of later ones, those after @leeway_begins,
--- unless that is null.
+-- Redeems a token and issues the next one of its family; it does both or neither. Of
+-- concurrent redemptions, one succeeds. A later redemption succeeds if the token was first
+-- redeemed after @leeway_begins, which may be null.
 WITH redeemed AS (
     UPDATE refresh_tokens AS t SET redeemed_at = COALESCE(t.redeemed_at, @now::timestamptz)
     WHERE t.tenant_id = @tenant_id AND t.hash = @redeemed_hash

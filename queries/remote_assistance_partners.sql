@@ -6,7 +6,7 @@ VALUES (@tenant_id, @id, sqlc.narg('display_name'), sqlc.narg('onboarding_url'),
 RETURNING *;
 
 -- name: CreateRemoteAssistancePartners :many
--- Creates many at once, of any tenants; the rows come in any order. Element i of each
+-- Creates many entities, of any tenants, and returns the rows in any order. Element i of each
 -- array belongs to entity i; a value is null unless its has_ is true.
 INSERT INTO remote_assistance_partners (tenant_id, id, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by)
 SELECT
@@ -40,8 +40,8 @@ SELECT * FROM remote_assistance_partners
 WHERE tenant_id = @tenant_id AND id = @id;
 
 -- name: GetRemoteAssistancePartners :many
--- Gets many at once, of any tenants; the rows come in any order, none for what doesn't
--- exist. OFFSET makes each a lookup by key, however many rows the planner expects.
+-- Gets many entities, of any tenants, and returns the rows that exist, in any order. OFFSET
+-- makes the planner look each up by its key, however many rows it expects.
 SELECT p.*
 FROM (
     SELECT unnest(@tenant_ids::uuid[]) AS tenant_id, unnest(@ids::uuid[]) AS id
@@ -53,8 +53,8 @@ CROSS JOIN LATERAL (
 ) AS p;
 
 -- name: GetRemoteAssistancePartnersOfTenant :many
--- Gets many at once, of one tenant; the rows come in any order, none for what doesn't
--- exist. OFFSET makes each a lookup by key, however many rows the planner expects.
+-- Gets many entities, of one tenant, and returns the rows that exist, in any order. OFFSET
+-- makes the planner look each up by its key, however many rows it expects.
 SELECT p.*
 FROM unnest(@ids::uuid[]) AS u (id)
 CROSS JOIN LATERAL (
@@ -77,7 +77,7 @@ WHERE tenant_id = @tenant_id AND id = ANY (@ids::uuid[])
 ORDER BY id;
 
 -- name: UpdateRemoteAssistancePartner :one
--- Sets what has a set_ that is true, and keeps the version before.
+-- Sets each property whose set_ is true, and keeps the previous version.
 WITH replaced AS (
     SELECT p.* FROM remote_assistance_partners AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -102,9 +102,9 @@ WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_
 RETURNING p.*;
 
 -- name: UpdateRemoteAssistancePartners :many
--- Updates many at once, of any tenants, none of them twice; the rows come in any order,
--- none for what doesn't exist or is locked: the statement waits for nobody. Element i of
--- each array belongs to entity i; a value is null unless its has_ is true.
+-- Updates many entities, of any tenants, none of them twice, and returns the rows in any order.
+-- It skips entities that don't exist or are locked, so it never waits. Element i of each array
+-- belongs to entity i; a value is null unless its has_ is true.
 WITH wanted AS (
     SELECT
         unnest(@tenant_ids::uuid[]) AS tenant_id,
@@ -154,9 +154,9 @@ WHERE p.tenant_id = r.tenant_id AND p.id = r.id
 RETURNING p.*;
 
 -- name: UpdateRemoteAssistancePartnersOfTenant :many
--- Updates many at once, of one tenant, none of them twice; the rows come in any order,
--- none for what doesn't exist or is locked: the statement waits for nobody. Element i of
--- each array belongs to entity i; a value is null unless its has_ is true.
+-- Updates many entities, of one tenant, none of them twice, and returns the rows in any order.
+-- It skips entities that don't exist or are locked, so it never waits. Element i of each array
+-- belongs to entity i; a value is null unless its has_ is true.
 WITH wanted AS (
     SELECT
         unnest(@ids::uuid[]) AS id,
@@ -207,7 +207,7 @@ RETURNING p.*;
 
 
 -- name: DeleteRemoteAssistancePartner :one
--- Returns the state before.
+-- Returns the previous state.
 WITH replaced AS (
     DELETE FROM remote_assistance_partners AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -221,8 +221,8 @@ WITH replaced AS (
 SELECT onboarding_status FROM replaced;
 
 -- name: ActOnRemoteAssistancePartner :one
--- Sets what has a set_ that is true, if the entity is in one of the states, which are
--- separated by commas. Returns the state before.
+-- Sets each property whose set_ is true, if the entity is in one of the states, which are
+-- separated by commas. Returns the previous state.
 WITH before AS (
     SELECT p.* FROM remote_assistance_partners AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -248,10 +248,10 @@ WITH before AS (
 SELECT onboarding_status FROM before;
 
 -- name: ChangeRemoteAssistancePartners :many
--- Deletes, and does what ActOnRemoteAssistancePartner does, many at once, of any tenants, none of them
--- twice; the rows come in any order, none for what doesn't exist or is locked: the
--- statement waits for nobody. Element i of each array belongs to entity i. The planner
--- expects few of a kind, and so looks each up by its key.
+-- Deletes or acts on (like ActOnRemoteAssistancePartner) many entities, of any tenants, none of them twice, and
+-- returns the rows in any order. It skips entities that don't exist or are locked, so it never
+-- waits. Element i of each array belongs to entity i. The planner expects few rows of each
+-- kind, so it looks each up by its key.
 WITH wanted AS (
     SELECT
         unnest(@tenant_ids::uuid[]) AS tenant_id,
@@ -304,10 +304,10 @@ WITH wanted AS (
 SELECT tenant_id, id, onboarding_status FROM before;
 
 -- name: ChangeRemoteAssistancePartnersOfTenant :many
--- Deletes, and does what ActOnRemoteAssistancePartner does, many at once, of one tenant, none of them
--- twice; the rows come in any order, none for what doesn't exist or is locked: the
--- statement waits for nobody. Element i of each array belongs to entity i. The planner
--- expects few of a kind, and so looks each up by its key.
+-- Deletes or acts on (like ActOnRemoteAssistancePartner) many entities, of one tenant, none of them twice, and
+-- returns the rows in any order. It skips entities that don't exist or are locked, so it never
+-- waits. Element i of each array belongs to entity i. The planner expects few rows of each
+-- kind, so it looks each up by its key.
 WITH wanted AS (
     SELECT
         unnest(@ids::uuid[]) AS id,
@@ -361,7 +361,7 @@ SELECT tenant_id, id, onboarding_status FROM before;
 
 
 -- name: RemoteAssistancePartnerIDWasUsed :one
--- Tells whether an entity has the id, or had it before it was deleted.
+-- Reports whether an entity has the id, or had it before it was deleted.
 SELECT (EXISTS (
     SELECT FROM remote_assistance_partners AS p WHERE p.tenant_id = @tenant_id AND p.id = @id
 ) OR EXISTS (
@@ -384,8 +384,8 @@ DELETE FROM remote_assistance_partners AS p
 WHERE p.tenant_id = @tenant_id AND NOT EXISTS (SELECT FROM kept WHERE kept.id = p.id);
 
 -- name: ReplaceRemoteAssistancePartners :exec
--- Puts the entities of one tenant in the place of another's. Those that stay are the
--- same rows, and locked: a client's change that waits for one continues with it.
+-- Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+-- it locks, so that a client's change that waits for one continues with it.
 INSERT INTO remote_assistance_partners AS p (tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by)
 SELECT @tenant_id::uuid, s.id, s.version, s.display_name, s.onboarding_url, s.onboarding_status, s.last_connection_ticks, s.last_connection_offset, s.request_expiry_ticks, s.request_expiry_offset, s.created_at, s.created_by
 FROM remote_assistance_partners AS s
@@ -404,7 +404,7 @@ WHERE (p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_
     IS DISTINCT FROM (excluded.version, excluded.display_name, excluded.onboarding_url, excluded.onboarding_status, excluded.last_connection_ticks, excluded.last_connection_offset, excluded.request_expiry_ticks, excluded.request_expiry_offset, excluded.created_at, excluded.created_by);
 
 -- name: DiffRemoteAssistancePartners :many
--- Lists in which entities two tenants differ, by id, after an id.
+-- Lists the ids, after an id, of entities that differ between two tenants.
 SELECT COALESCE(a.id, b.id)::uuid AS id
 FROM (SELECT * FROM remote_assistance_partners AS x WHERE x.tenant_id = @from_id AND x.id > @after) AS a
 FULL JOIN (SELECT * FROM remote_assistance_partners AS y WHERE y.tenant_id = @tenant_id AND y.id > @after) AS b ON a.id = b.id
@@ -414,7 +414,7 @@ ORDER BY 1
 LIMIT @row_limit::bigint;
 
 -- name: ListRemoteAssistancePartnerIDs :many
--- Lists which of the ids entities have.
+-- Lists those of the ids that an entity has.
 SELECT p.id FROM remote_assistance_partners AS p
 WHERE p.tenant_id = @tenant_id AND p.id = ANY (@ids::uuid[])
 ORDER BY p.id;

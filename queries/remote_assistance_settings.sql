@@ -21,7 +21,7 @@ WHERE tenant_id = @tenant_id AND id = ANY (@ids::uuid[])
 ORDER BY id;
 
 -- name: UpdateRemoteAssistanceSettings :one
--- Sets what has a set_ that is true, and keeps the version before.
+-- Sets each property whose set_ is true, and keeps the previous version.
 WITH replaced AS (
     SELECT p.* FROM remote_assistance_settings AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -42,7 +42,7 @@ WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_
 RETURNING p.*;
 
 -- name: DeleteRemoteAssistanceSettings :one
--- Returns the id before.
+-- Returns the id.
 WITH replaced AS (
     DELETE FROM remote_assistance_settings AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -56,7 +56,7 @@ WITH replaced AS (
 SELECT id FROM replaced;
 
 -- name: RemoteAssistanceSettingsIDWasUsed :one
--- Tells whether an entity has the id, or had it before it was deleted.
+-- Reports whether an entity has the id, or had it before it was deleted.
 SELECT (EXISTS (
     SELECT FROM remote_assistance_settings AS p WHERE p.tenant_id = @tenant_id AND p.id = @id
 ) OR EXISTS (
@@ -79,8 +79,8 @@ DELETE FROM remote_assistance_settings AS p
 WHERE p.tenant_id = @tenant_id AND NOT EXISTS (SELECT FROM kept WHERE kept.id = p.id);
 
 -- name: ReplaceRemoteAssistanceSettings :exec
--- Puts the entities of one tenant in the place of another's. Those that stay are the
--- same rows, and locked: a client's change that waits for one continues with it.
+-- Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+-- it locks, so that a client's change that waits for one continues with it.
 INSERT INTO remote_assistance_settings AS p (tenant_id, id, version, remote_assistance_state, allow_unenrolled, block_chat, created_at, created_by)
 SELECT @tenant_id::uuid, s.id, s.version, s.remote_assistance_state, s.allow_unenrolled, s.block_chat, s.created_at, s.created_by
 FROM remote_assistance_settings AS s
@@ -95,7 +95,7 @@ WHERE (p.version, p.remote_assistance_state, p.allow_unenrolled, p.block_chat, p
     IS DISTINCT FROM (excluded.version, excluded.remote_assistance_state, excluded.allow_unenrolled, excluded.block_chat, excluded.created_at, excluded.created_by);
 
 -- name: DiffRemoteAssistanceSettings :many
--- Lists in which entities two tenants differ, by id, after an id.
+-- Lists the ids, after an id, of entities that differ between two tenants.
 SELECT COALESCE(a.id, b.id)::uuid AS id
 FROM (SELECT * FROM remote_assistance_settings AS x WHERE x.tenant_id = @from_id AND x.id > @after) AS a
 FULL JOIN (SELECT * FROM remote_assistance_settings AS y WHERE y.tenant_id = @tenant_id AND y.id > @after) AS b ON a.id = b.id
@@ -105,7 +105,7 @@ ORDER BY 1
 LIMIT @row_limit::bigint;
 
 -- name: ListRemoteAssistanceSettingsIDs :many
--- Lists which of the ids entities have.
+-- Lists those of the ids that an entity has.
 SELECT p.id FROM remote_assistance_settings AS p
 WHERE p.tenant_id = @tenant_id AND p.id = ANY (@ids::uuid[])
 ORDER BY p.id;

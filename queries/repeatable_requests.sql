@@ -1,7 +1,7 @@
 -- name: BeginRepeatableRequest :execrows
--- Waits for the same request where it is under way, also at another replica; then
--- it changes no row if that one is answered, unless its answer is too old, or ahead of a clock
--- that was reset.
+-- Waits for the same request if it is in progress, on any replica. Then it changes no row if
+-- that request has an answer, unless the answer is too old or is in the future of a clock that
+-- was reset.
 INSERT INTO repeatable_requests AS r (tenant_id, hash, created_at)
 VALUES (@tenant_id, @hash, @created_at)
 ON CONFLICT (tenant_id, hash) DO UPDATE SET created_at = excluded.created_at
@@ -15,5 +15,5 @@ WHERE tenant_id = @tenant_id AND hash = @hash;
 SELECT * FROM repeatable_requests WHERE tenant_id = @tenant_id AND hash = @hash;
 
 -- name: ForgetRepeatableRequests :exec
--- What a tenant's changes were answered says nothing of another state.
+-- Removes the stored answers of a tenant, which don't apply to another state.
 DELETE FROM repeatable_requests WHERE tenant_id = @tenant_id;

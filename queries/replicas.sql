@@ -14,5 +14,5 @@ ON CONFLICT (id) DO UPDATE SET acknowledged = replicas.acknowledged + 1
 RETURNING acknowledged;
 
 -- name: DeleteReplica :exec
--- Removes one that didn't answer a call, unless it has answered now.
+-- Removes a replica that hasn't answered a call.
 DELETE FROM replicas WHERE id = @id AND acknowledged < @call;

@@ -1,11 +1,11 @@
 -- name: CreateReportLogins :exec
--- Lets a login read one more tenant, or several.
+-- Lets a login read more tenants.
 INSERT INTO report_logins (tenant_id, login_name, label, manager, created_at, expires_at)
 SELECT unnest(@tenant_ids::uuid[]), @login_name, sqlc.narg('label'), sqlc.narg('manager'), @created_at, sqlc.narg('expires_at');
 
 -- name: ListReportLogins :many
--- A row for each tenant of each login: of all logins, of one manager's, all of whose tenants
--- are that manager's, or of one login. The limit counts logins, not rows.
+-- Returns a row for each tenant of each login. It lists all logins, the logins of a manager, of
+-- which all tenants are the manager's, or one login. The limit counts logins, not rows.
 WITH chosen AS MATERIALIZED (
     SELECT l.login_name FROM report_logins AS l
     JOIN tenants AS t ON t.id = l.tenant_id
@@ -21,11 +21,11 @@ JOIN chosen AS c ON c.login_name = r.login_name
 ORDER BY r.login_name, r.tenant_id;
 
 -- name: SetReportLoginManager :exec
--- Says who was given its password.
+-- Records which manager has the login's password.
 UPDATE report_logins SET manager = sqlc.narg('manager') WHERE login_name = @login_name;
 
 -- name: RemoveManagersReportLogins :exec
--- What logins of other managers than the tenant's had of it.
+-- Removes a tenant from the logins of managers other than its own.
 DELETE FROM report_logins AS l
 WHERE l.tenant_id = @tenant_id AND l.manager IS NOT NULL AND l.manager IS DISTINCT FROM sqlc.narg('manager');
 

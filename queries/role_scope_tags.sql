@@ -21,7 +21,7 @@ WHERE tenant_id = @tenant_id AND id = ANY (@ids::uuid[])
 ORDER BY id;
 
 -- name: UpdateRoleScopeTag :one
--- Sets what has a set_ that is true, and keeps the version before.
+-- Sets each property whose set_ is true, and keeps the previous version.
 WITH replaced AS (
     SELECT p.* FROM role_scope_tags AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -42,7 +42,7 @@ WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_
 RETURNING p.*;
 
 -- name: DeleteRoleScopeTag :one
--- Returns the id before.
+-- Returns the id.
 WITH replaced AS (
     DELETE FROM role_scope_tags AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -56,7 +56,7 @@ WITH replaced AS (
 SELECT id FROM replaced;
 
 -- name: RoleScopeTagIDWasUsed :one
--- Tells whether an entity has the id, or had it before it was deleted.
+-- Reports whether an entity has the id, or had it before it was deleted.
 SELECT (EXISTS (
     SELECT FROM role_scope_tags AS p WHERE p.tenant_id = @tenant_id AND p.id = @id
 ) OR EXISTS (
@@ -64,7 +64,7 @@ SELECT (EXISTS (
 ))::boolean AS was_used;
 
 -- name: LastRoleScopeTagID :one
--- Returns the last key that an entity has or had.
+-- Returns the greatest key that an entity has or had.
 SELECT u.id FROM (
     SELECT p.id FROM role_scope_tags AS p WHERE p.tenant_id = @tenant_id
     UNION ALL
@@ -89,8 +89,8 @@ DELETE FROM role_scope_tags AS p
 WHERE p.tenant_id = @tenant_id AND NOT EXISTS (SELECT FROM kept WHERE kept.id = p.id);
 
 -- name: ReplaceRoleScopeTags :exec
--- Puts the entities of one tenant in the place of another's. Those that stay are the
--- same rows, and locked: a client's change that waits for one continues with it.
+-- Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+-- it locks, so that a client's change that waits for one continues with it.
 INSERT INTO role_scope_tags AS p (tenant_id, id, version, display_name, description, is_built_in, created_at, created_by)
 SELECT @tenant_id::uuid, s.id, s.version, s.display_name, s.description, s.is_built_in, s.created_at, s.created_by
 FROM role_scope_tags AS s
@@ -105,7 +105,7 @@ WHERE (p.version, p.display_name, p.description, p.is_built_in, p.created_at, p.
     IS DISTINCT FROM (excluded.version, excluded.display_name, excluded.description, excluded.is_built_in, excluded.created_at, excluded.created_by);
 
 -- name: DiffRoleScopeTags :many
--- Lists in which entities two tenants differ, by id, after an id.
+-- Lists the ids, after an id, of entities that differ between two tenants.
 SELECT COALESCE(a.id, b.id)::uuid AS id
 FROM (SELECT * FROM role_scope_tags AS x WHERE x.tenant_id = @from_id AND x.id > @after) AS a
 FULL JOIN (SELECT * FROM role_scope_tags AS y WHERE y.tenant_id = @tenant_id AND y.id > @after) AS b ON a.id = b.id
@@ -115,7 +115,7 @@ ORDER BY 1
 LIMIT @row_limit::bigint;
 
 -- name: ListRoleScopeTagIDs :many
--- Lists which of the ids entities have.
+-- Lists those of the ids that an entity has.
 SELECT p.id FROM role_scope_tags AS p
 WHERE p.tenant_id = @tenant_id AND p.id = ANY (@ids::uuid[])
 ORDER BY p.id;

@@ -1,5 +1,5 @@
 -- name: CreateServiceSecret :exec
--- Does nothing where one of this name is there.
+-- Does nothing if a secret with this name exists.
 INSERT INTO service_secrets (name, value, created_at)
 VALUES (@name, @value, @created_at)
 ON CONFLICT DO NOTHING;

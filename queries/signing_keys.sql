@@ -6,7 +6,7 @@ WHERE NOT EXISTS (SELECT FROM signing_keys AS k WHERE k.created_at > @since)
 ON CONFLICT DO NOTHING;
 
 -- name: ListSigningKeys :many
--- The newest first.
+-- Lists keys, newest first.
 SELECT * FROM signing_keys
 ORDER BY created_at DESC, kid;
 

@@ -1,5 +1,5 @@
 -- name: CreateSnapshot :execrows
--- Does nothing to a snapshot that is there.
+-- Does nothing if the snapshot exists.
 INSERT INTO snapshots (tenant_id, name, state_id, created_at)
 VALUES (@tenant_id, @name, @state_id, @created_at)
 ON CONFLICT DO NOTHING;
@@ -8,7 +8,7 @@ ON CONFLICT DO NOTHING;
 SELECT * FROM snapshots WHERE tenant_id = @tenant_id AND name = @name;
 
 -- name: LockSnapshot :one
--- Keeps it, and so its state, from going until the transaction ends.
+-- Keeps others from deleting the snapshot, and so its state, until the transaction ends.
 SELECT * FROM snapshots WHERE tenant_id = @tenant_id AND name = @name FOR SHARE;
 
 -- name: ListSnapshots :many

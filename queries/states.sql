@@ -1,6 +1,6 @@
--- The state of a tenant put in the place of another's: each query takes one part of it from
--- @from_id to @tenant_id. A statement that changes one tenant by another's rows reads those
--- first, MATERIALIZED: a cluster keeps the two on different servers.
+-- Replaces the state of a tenant with another's: each query copies one part of the state from
+-- @from_id to @tenant_id. A statement that changes one tenant from another's rows first reads
+-- them, MATERIALIZED, because a cluster may have the two tenants on different servers.
 
 -- name: ReplaceSettings :exec
 WITH s AS MATERIALIZED (
@@ -15,7 +15,7 @@ FROM s
 WHERE t.id = @tenant_id;
 
 -- name: BeginTenant :exec
--- Gives a new tenant what it counts from and the clock of the state that it gets.
+-- Gives a new tenant the id counter and the clock of the state from which it is made.
 WITH s AS MATERIALIZED (
     SELECT o.ids_made, o.clock_from, o.clock_at, o.clock_rate, o.faults_version FROM tenants AS o WHERE o.id = @from_id
 )
@@ -32,7 +32,7 @@ UPDATE tenants AS t SET ids_made = COALESCE((SELECT s.ids_made FROM s), 0)
 WHERE t.id = @tenant_id;
 
 -- name: SetIDsMade :exec
--- The ids up to this number are given out.
+-- Records that the ids up to this number have been used.
 UPDATE tenants SET ids_made = @ids_made WHERE id = @tenant_id;
 
 -- name: RemoveVersions :exec
@@ -45,7 +45,7 @@ FROM entity_versions AS v
 WHERE v.tenant_id = @from_id;
 
 -- name: ListRevocations :many
--- Who had tokens revoked: users and applications.
+-- Lists users and applications whose tokens were revoked.
 SELECT u.id, u.tokens_valid_from FROM users AS u
 WHERE u.tenant_id = @tenant_id AND u.tokens_valid_from > '0001-01-01 00:00:00+00'
 UNION ALL
@@ -53,7 +53,7 @@ SELECT a.client_id, a.tokens_valid_from FROM applications AS a
 WHERE a.tenant_id = @tenant_id AND a.tokens_valid_from > '0001-01-01 00:00:00+00';
 
 -- name: KeepRevocations :exec
--- What was revoked stays so.
+-- Keeps revoked tokens revoked.
 WITH revoked AS (
     SELECT unnest(@ids::uuid[]) AS id, unnest(@valid_from::timestamptz[]) AS tokens_valid_from
 ), of_users AS (
@@ -64,8 +64,7 @@ UPDATE applications AS a SET tokens_valid_from = greatest(a.tokens_valid_from, r
 FROM revoked AS r WHERE a.tenant_id = @tenant_id AND a.client_id = r.id;
 
 -- name: KeepTokens :exec
--- Users and applications of a state that a tenant has already are the same ones: their
--- tokens stay valid.
+-- Keeps the tokens of users and applications valid that both the tenant and the state have.
 WITH users_before AS MATERIALIZED (
     SELECT u.id, u.tokens_valid_from FROM users AS u WHERE u.tenant_id = @tenant_id
 ), applications_before AS MATERIALIZED (
@@ -138,5 +137,5 @@ SELECT
     (SELECT count(*) FROM applications AS a WHERE a.tenant_id = @tenant_id) AS applications;
 
 -- name: GetState :one
--- A tenant or a state.
+-- Gets the row of a tenant or a state.
 SELECT * FROM tenants WHERE id = @tenant_id;

@@ -1,6 +1,7 @@
--- Expired codes, tokens and sessions of all tenants, a day after they expired: until then the
--- authority tells what expired from what never existed. A tenant with a clock of its own counts
--- by the time to which that was last set, which it has passed.
+-- Deletes expired codes, tokens and sessions of all tenants a day after they expired. Until
+-- then the authority can report that they have expired, rather than that they don't exist.
+-- For a tenant with its own clock it takes the time to which the clock was last set, which is
+-- in the clock's past.
 
 -- name: DeleteExpiredSessions :execrows
 DELETE FROM sessions AS s USING tenants AS t
@@ -11,9 +12,8 @@ DELETE FROM authorization_codes AS c USING tenants AS t
 WHERE c.tenant_id = t.id AND c.expires_at < COALESCE(t.clock_at, @now::timestamptz) - interval '1 day';
 
 -- name: DeleteExpiredRefreshTokens :execrows
--- One that was redeemed is kept to notice that it is redeemed again, which ends its
--- family. That can be until it expires, and no longer: who shows it then is told that it
--- has expired, or that it never was.
+-- A redeemed token is kept until it expires, because redeeming it again ends its family.
+-- After that, redeeming it is refused because it has expired or doesn't exist.
 DELETE FROM refresh_tokens AS r USING tenants AS t
 WHERE r.tenant_id = t.id AND (
     r.expires_at < COALESCE(t.clock_at, @now::timestamptz) - interval '1 day'
@@ -21,7 +21,8 @@ WHERE r.tenant_id = t.id AND (
 );
 
 -- name: TrimSessions :execrows
--- Of each tenant where anybody signs in without a password, all but the newest.
+-- Deletes all except the newest sessions of each tenant where people sign in without a
+-- password.
 DELETE FROM sessions AS s USING (
     SELECT o.tenant_id, o.hash FROM tenants AS t
     CROSS JOIN LATERAL (
@@ -67,7 +68,7 @@ DELETE FROM idempotency_keys WHERE created_at < @created_before;
 DELETE FROM audit_entries WHERE at < @before;
 
 -- name: DeleteOldRepeatableRequests :execrows
--- Also those ahead of a clock that was reset.
+-- Also deletes requests in the future of a clock that was reset.
 DELETE FROM repeatable_requests AS r USING tenants AS t
 WHERE r.tenant_id = t.id AND (
     r.created_at < COALESCE(t.clock_at, @now::timestamptz) - make_interval(secs => @seconds::double precision)

@@ -1,5 +1,5 @@
 -- name: CreateTenant :execrows
--- Does nothing to a tenant that is there.
+-- Does nothing if the tenant exists.
 INSERT INTO tenants (
     id, display_name, kind, permission_rule, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id,
     entity_quota, user_quota, request_rate, id_seed, throttling, journal_limit, journal_seconds, created_at
@@ -16,11 +16,11 @@ ON CONFLICT DO NOTHING;
 SELECT * FROM tenants WHERE id = @tenant_id AND kind = 'tenant';
 
 -- name: LockTenant :one
--- Keeps other changes by administrators waiting, but no client of the tenant.
+-- Makes other administrators' changes of the tenant wait, but not the tenant's clients.
 SELECT * FROM tenants WHERE id = @tenant_id AND kind = 'tenant' FOR NO KEY UPDATE;
 
 -- name: TakeID :one
--- Returns the number of the next id of a tenant whose ids are counted.
+-- Returns the number of the next id of a tenant with an id seed.
 UPDATE tenants SET ids_made = ids_made + 1 WHERE id = @tenant_id RETURNING ids_made;
 
 -- name: UpdateTenant :one
@@ -41,32 +41,32 @@ WHERE id = @tenant_id;
 UPDATE tenants SET origin_id = sqlc.narg('origin_id') WHERE id = @tenant_id;
 
 -- name: DeleteTenantReferences :exec
--- What a tenant has in tables of no tenant.
+-- Deletes a tenant's rows in tables that belong to no tenant.
 WITH codes AS (
     DELETE FROM device_codes AS c WHERE c.tenant_id = @tenant_id::uuid
 )
 DELETE FROM domains AS d WHERE d.tenant_id = @tenant_id::uuid;
 
 -- name: ExpireTenant :exec
--- From now on nobody finds it.
+-- Hides the tenant from everybody.
 UPDATE tenants SET expires_at = @expires_at WHERE id = @tenant_id;
 
 -- name: ListStatesOf :many
--- The states that a tenant's snapshots are, and the one that it goes back to.
+-- Lists the states of a tenant's snapshots and the state that a reset returns to.
 SELECT s.state_id FROM snapshots AS s WHERE s.tenant_id = @tenant_id
 UNION
 SELECT t.origin_id::uuid FROM tenants AS t WHERE t.id = @tenant_id AND t.origin_id IS NOT NULL;
 
 -- name: DeleteTenant :execrows
--- All of it goes with it.
+-- Deletes the tenant and everything in it.
 DELETE FROM tenants WHERE id = @tenant_id;
 
 -- name: TenantExists :one
 SELECT EXISTS (SELECT FROM tenants WHERE id = @tenant_id AND kind = 'tenant');
 
 -- name: GetCaller :one
--- Returns a tenant, and what decides whether a token that it gave an application and a user or
--- service principal is still good.
+-- Returns a tenant, and what decides whether a token of an application and a user or service
+-- principal is still valid.
 SELECT
     sqlc.embed(t),
     a.tokens_valid_from AS application_valid_from,
@@ -82,8 +82,8 @@ LEFT JOIN users AS u ON u.tenant_id = t.id AND u.id = @object_id
 WHERE t.id = @tenant_id AND t.kind = 'tenant';
 
 -- name: EndCredentials :exec
--- Ends all by which somebody could come into a tenant: sessions, codes, tokens, passwords,
--- secrets, certificates and federated credentials.
+-- Ends everything with which somebody could sign in to a tenant: sessions, codes, tokens,
+-- passwords, secrets, certificates and federated credentials.
 WITH signed_in AS (
     DELETE FROM sessions AS s WHERE s.tenant_id = @tenant_id
 ), codes AS (

@@ -21,7 +21,7 @@ WHERE tenant_id = @tenant_id AND id = ANY (@ids::uuid[])
 ORDER BY id;
 
 -- name: UpdateTermsAndConditions :one
--- Sets what has a set_ that is true, and keeps the version before.
+-- Sets each property whose set_ is true, and keeps the previous version.
 WITH replaced AS (
     SELECT p.* FROM terms_and_conditions AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -52,7 +52,7 @@ WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_
 RETURNING p.*;
 
 -- name: DeleteTermsAndConditions :one
--- Returns the id before.
+-- Returns the id.
 WITH replaced AS (
     DELETE FROM terms_and_conditions AS p
     WHERE p.tenant_id = @tenant_id AND p.id = @id
@@ -66,7 +66,7 @@ WITH replaced AS (
 SELECT id FROM replaced;
 
 -- name: TermsAndConditionsIDWasUsed :one
--- Tells whether an entity has the id, or had it before it was deleted.
+-- Reports whether an entity has the id, or had it before it was deleted.
 SELECT (EXISTS (
     SELECT FROM terms_and_conditions AS p WHERE p.tenant_id = @tenant_id AND p.id = @id
 ) OR EXISTS (
@@ -89,8 +89,8 @@ DELETE FROM terms_and_conditions AS p
 WHERE p.tenant_id = @tenant_id AND NOT EXISTS (SELECT FROM kept WHERE kept.id = p.id);
 
 -- name: ReplaceTermsAndConditions :exec
--- Puts the entities of one tenant in the place of another's. Those that stay are the
--- same rows, and locked: a client's change that waits for one continues with it.
+-- Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+-- it locks, so that a client's change that waits for one continues with it.
 INSERT INTO terms_and_conditions AS p (tenant_id, id, version, graph_created_ticks, graph_created_offset, modified_ticks, modified_offset, last_modified_ticks, last_modified_offset, display_name, description, title, body_text, acceptance_statement, terms_version, role_scope_tag_ids, created_at, created_by)
 SELECT @tenant_id::uuid, s.id, s.version, s.graph_created_ticks, s.graph_created_offset, s.modified_ticks, s.modified_offset, s.last_modified_ticks, s.last_modified_offset, s.display_name, s.description, s.title, s.body_text, s.acceptance_statement, s.terms_version, s.role_scope_tag_ids, s.created_at, s.created_by
 FROM terms_and_conditions AS s
@@ -115,7 +115,7 @@ WHERE (p.version, p.graph_created_ticks, p.graph_created_offset, p.modified_tick
     IS DISTINCT FROM (excluded.version, excluded.graph_created_ticks, excluded.graph_created_offset, excluded.modified_ticks, excluded.modified_offset, excluded.last_modified_ticks, excluded.last_modified_offset, excluded.display_name, excluded.description, excluded.title, excluded.body_text, excluded.acceptance_statement, excluded.terms_version, excluded.role_scope_tag_ids, excluded.created_at, excluded.created_by);
 
 -- name: DiffTermsAndConditions :many
--- Lists in which entities two tenants differ, by id, after an id.
+-- Lists the ids, after an id, of entities that differ between two tenants.
 SELECT COALESCE(a.id, b.id)::uuid AS id
 FROM (SELECT * FROM terms_and_conditions AS x WHERE x.tenant_id = @from_id AND x.id > @after) AS a
 FULL JOIN (SELECT * FROM terms_and_conditions AS y WHERE y.tenant_id = @tenant_id AND y.id > @after) AS b ON a.id = b.id
@@ -125,7 +125,7 @@ ORDER BY 1
 LIMIT @row_limit::bigint;
 
 -- name: ListTermsAndConditionsIDs :many
--- Lists which of the ids entities have.
+-- Lists those of the ids that an entity has.
 SELECT p.id FROM terms_and_conditions AS p
 WHERE p.tenant_id = @tenant_id AND p.id = ANY (@ids::uuid[])
 ORDER BY p.id;

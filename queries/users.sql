@@ -1,5 +1,5 @@
 -- name: CreateUser :execrows
--- Does nothing to a user that is there.
+-- Does nothing if the user exists.
 INSERT INTO users (
     tenant_id, id, user_principal_name, display_name, given_name, surname,
     password_hash, must_change_password, enabled, directory_roles, tokens_valid_from, created_at
@@ -25,8 +25,8 @@ ORDER BY id
 LIMIT @row_limit::bigint;
 
 -- name: CountFailedSignIn :exec
--- Counts, and locks the user each time that the count reaches a multiple of
--- how many failures are let pass.
+-- Counts a failed sign-in, and locks the user each time that the count reaches a multiple of
+-- the allowed failures.
 UPDATE users SET
     failed_sign_ins = failed_sign_ins + 1,
     locked_until = CASE WHEN (failed_sign_ins + 1) % @most::integer = 0 THEN @lock_until ELSE locked_until END
@@ -44,7 +44,8 @@ UPDATE users SET
 WHERE tenant_id = @tenant_id AND id = @id;
 
 -- name: ChangeUserPassword :execrows
--- Replaces the password that the user signed in with, unless it was replaced meanwhile.
+-- Replaces the password with which the user signed in, unless somebody else has replaced it
+-- since.
 UPDATE users SET
     password_hash = @password_hash, must_change_password = false, tokens_valid_from = @tokens_valid_from
 WHERE tenant_id = @tenant_id AND id = @id AND password_hash = @former_hash::text;
@@ -75,7 +76,7 @@ UPDATE users SET display_name = @display_name, directory_roles = @directory_role
 WHERE tenant_id = @tenant_id AND id = @id;
 
 -- name: DeleteUser :execrows
--- With what was granted for it.
+-- Deletes a user with the permissions granted for that user.
 WITH grants AS (
     DELETE FROM permission_grants AS g WHERE g.tenant_id = @tenant_id AND g.principal_id = @id
 )

@@ -17,7 +17,8 @@ const adminKeysExist = `-- name: AdminKeysExist :one
 SELECT EXISTS (SELECT FROM admin_keys)
 `
 
-// Revoked and expired ones count: who had a key once has no open door.
+// Also counts revoked and expired keys, so that without a valid key the administration doesn't
+// become open to everybody.
 func (q *Queries) AdminKeysExist(ctx context.Context) (bool, error) {
 	row := q.db.QueryRow(ctx, adminKeysExist)
 	var exists bool
@@ -43,7 +44,7 @@ type CreateAdminKeyParams struct {
 	ExpiresAt *time.Time
 }
 
-// Does nothing to a key that is there.
+// Does nothing if the key exists.
 func (q *Queries) CreateAdminKey(ctx context.Context, arg CreateAdminKeyParams) (int64, error) {
 	result, err := q.db.Exec(ctx, createAdminKey,
 		arg.ID,

@@ -40,9 +40,9 @@ WHERE t.id = ANY ($1::uuid[]) AND t.kind = 'state'
     AND NOT EXISTS (SELECT FROM used WHERE used.state_id = t.id)
 `
 
-// Only a holder of what names a state, LockSeed or LockSnapshot, makes new uses of it; once
-// the name is gone, this statement sees all uses. So it must come after the statement that
-// removed the name, in a transaction that reads what is committed.
+// Only a transaction that has locked a state's seed or snapshot (LockSeed, LockSnapshot) adds
+// references to the state, so once the seed or snapshot is removed, this statement sees all
+// references. It must follow that removal in a transaction at the level READ COMMITTED.
 func (q *Queries) DeleteUnusedStates(ctx context.Context, stateIds []uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteUnusedStates, stateIds)
 	if err != nil {
@@ -64,7 +64,7 @@ type GetManagedTenantParams struct {
 	Now      *time.Time
 }
 
-// A tenant whose time isn't over; a manager's, if one asks.
+// Finds a tenant that hasn't expired. A manager finds only their own.
 func (q *Queries) GetManagedTenant(ctx context.Context, arg GetManagedTenantParams) (Tenant, error) {
 	row := q.db.QueryRow(ctx, getManagedTenant, arg.TenantID, arg.Manager, arg.Now)
 	var i Tenant
@@ -174,7 +174,7 @@ type ListRedirectURIsOfClientParams struct {
 	Now      *time.Time
 }
 
-// Those of the applications of one id, of all tenants whose time isn't over.
+// Lists the redirect URIs of the applications with this id in all tenants that haven't expired.
 func (q *Queries) ListRedirectURIsOfClient(ctx context.Context, arg ListRedirectURIsOfClientParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, listRedirectURIsOfClient, arg.ClientID, arg.Now)
 	if err != nil {
@@ -217,9 +217,9 @@ type ListTenantsParams struct {
 	RowLimit       int64
 }
 
-// What is of all tenants: for administrators, and for the sweep.
-// All, or those of one manager; all, or those of a name and the one of a domain; those whose
-// name contains a text or whose id begins with it, as all do with ”.
+// Queries over all tenants, for administrators and for the sweep.
+// Lists tenants, filtered by manager, by name or domain, and by a text that the name contains
+// or with which the id begins. Null and ” don't filter.
 func (q *Queries) ListTenants(ctx context.Context, arg ListTenantsParams) ([]Tenant, error) {
 	rows, err := q.db.Query(ctx, listTenants,
 		arg.After,
@@ -292,8 +292,8 @@ type ListUnusedStatesParams struct {
 	RowLimit   int64
 }
 
-// States that neither a snapshot nor a seed names, and that no tenant returns to. Young ones
-// may soon be named.
+// Lists states that no snapshot, no seed and no tenant's origin refers to. It leaves out young
+// states, which may be about to get a reference.
 func (q *Queries) ListUnusedStates(ctx context.Context, arg ListUnusedStatesParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listUnusedStates, arg.MadeBefore, arg.RowLimit)
 	if err != nil {
@@ -328,7 +328,7 @@ type LockManagedTenantParams struct {
 	Now      *time.Time
 }
 
-// The same, which neither goes nor gets another manager until the transaction ends.
+// Does the same, and keeps the tenant and its manager unchanged until the transaction ends.
 func (q *Queries) LockManagedTenant(ctx context.Context, arg LockManagedTenantParams) (Tenant, error) {
 	row := q.db.QueryRow(ctx, lockManagedTenant, arg.TenantID, arg.Manager, arg.Now)
 	var i Tenant
@@ -367,11 +367,11 @@ const planForMany = `-- name: PlanForMany :exec
 SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true)
 `
 
-// For the rest of the transaction, what reads two tenants' rows is planned for many
-// of them. What the planner knows of a tenant is a minute old, in which it may have
-// got all its rows: for the few that it believes in, it would compare each with each.
-// A plan that can't do without that costs so much, as the planner counts, that it would
-// be compiled, for 40 ms.
+// Makes the planner expect many rows for the rest of the transaction, in queries that read the
+// rows of two tenants. Its statistics may be a minute old and from before a tenant got its
+// rows; expecting only a few, it would compare each row with each other row (a nested loop).
+// JIT is off because a plan that still needs a nested loop has such a high estimated cost that
+// Postgres would compile it, for 40 ms.
 func (q *Queries) PlanForMany(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, planForMany)
 	if err != nil {

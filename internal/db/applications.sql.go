@@ -45,7 +45,7 @@ type CreateApplicationParams struct {
 	CreatedAt                time.Time
 }
 
-// Does nothing to an application that is there.
+// Does nothing if the application exists.
 func (q *Queries) CreateApplication(ctx context.Context, arg CreateApplicationParams) (int64, error) {
 	result, err := q.db.Exec(ctx, createApplication,
 		arg.TenantID,
@@ -141,7 +141,7 @@ type DeleteApplicationParams struct {
 	ClientID uuid.UUID
 }
 
-// With what it was given.
+// Deletes an application with everything that it owns. No foreign key removes refresh tokens.
 func (q *Queries) DeleteApplication(ctx context.Context, arg DeleteApplicationParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteApplication, arg.TenantID, arg.ClientID)
 	if err != nil {
@@ -314,7 +314,7 @@ type ListApplicationsParams struct {
 	RowLimit    int64
 }
 
-// All, or those of a name.
+// Lists all applications, or those with a name.
 func (q *Queries) ListApplications(ctx context.Context, arg ListApplicationsParams) ([]Application, error) {
 	rows, err := q.db.Query(ctx, listApplications,
 		arg.TenantID,
@@ -398,7 +398,7 @@ FROM applications
 WHERE tenant_id = $1
 `
 
-// Those of all applications of a tenant.
+// Lists the redirect URIs of all applications of a tenant.
 func (q *Queries) ListRedirectURIs(ctx context.Context, tenantID uuid.UUID) ([]string, error) {
 	rows, err := q.db.Query(ctx, listRedirectURIs, tenantID)
 	if err != nil {

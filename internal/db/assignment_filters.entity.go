@@ -17,12 +17,12 @@ func (assignmentFilters) Type() *entity.Type { return &entity.DeviceAndAppManage
 
 func (assignmentFilters) listQuery() string { return listAssignmentFilters }
 
-// Head is part of Row.
+// Head implements Row.
 func (r *DeviceAndAppManagementAssignmentFilter) Head() Head {
 	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
 }
 
-// Value is part of Row.
+// Value implements Row.
 func (r *DeviceAndAppManagementAssignmentFilter) Value(property int) entity.Value {
 	switch property {
 	case 0:
@@ -137,7 +137,7 @@ func (assignmentFilters) ListIDs(ctx context.Context, q *Queries, tenant uuid.UU
 	return q.ListDeviceAndAppManagementAssignmentFilterIDs(ctx, ListDeviceAndAppManagementAssignmentFilterIDsParams{TenantID: tenant, Ids: ids})
 }
 
-// assignmentFiltersRow is a row with what its texts point to.
+// assignmentFiltersRow is a row with the texts that it points to.
 type assignmentFiltersRow struct {
 	DeviceAndAppManagementAssignmentFilter
 }

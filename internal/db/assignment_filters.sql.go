@@ -138,7 +138,7 @@ type DeleteDeviceAndAppManagementAssignmentFilterParams struct {
 	ChangedBy uuid.UUID
 }
 
-// Returns the id before.
+// Returns the id.
 func (q *Queries) DeleteDeviceAndAppManagementAssignmentFilter(ctx context.Context, arg DeleteDeviceAndAppManagementAssignmentFilterParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, deleteDeviceAndAppManagementAssignmentFilter,
 		arg.TenantID,
@@ -167,7 +167,7 @@ type DeviceAndAppManagementAssignmentFilterIDWasUsedParams struct {
 	ID       uuid.UUID
 }
 
-// Tells whether an entity has the id, or had it before it was deleted.
+// Reports whether an entity has the id, or had it before it was deleted.
 func (q *Queries) DeviceAndAppManagementAssignmentFilterIDWasUsed(ctx context.Context, arg DeviceAndAppManagementAssignmentFilterIDWasUsedParams) (bool, error) {
 	row := q.db.QueryRow(ctx, deviceAndAppManagementAssignmentFilterIDWasUsed, arg.TenantID, arg.ID)
 	var was_used bool
@@ -195,7 +195,7 @@ type DiffAssignmentFiltersParams struct {
 	RowLimit int64
 }
 
-// Lists in which entities two tenants differ, by id, after an id.
+// Lists the ids, after an id, of entities that differ between two tenants.
 func (q *Queries) DiffAssignmentFilters(ctx context.Context, arg DiffAssignmentFiltersParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, diffAssignmentFilters,
 		arg.FromID,
@@ -373,7 +373,7 @@ type ListDeviceAndAppManagementAssignmentFilterIDsParams struct {
 	Ids      []uuid.UUID
 }
 
-// Lists which of the ids entities have.
+// Lists those of the ids that an entity has.
 func (q *Queries) ListDeviceAndAppManagementAssignmentFilterIDs(ctx context.Context, arg ListDeviceAndAppManagementAssignmentFilterIDsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listDeviceAndAppManagementAssignmentFilterIDs, arg.TenantID, arg.Ids)
 	if err != nil {
@@ -443,8 +443,8 @@ type ReplaceAssignmentFiltersParams struct {
 	FromID   uuid.UUID
 }
 
-// Puts the entities of one tenant in the place of another's. Those that stay are the
-// same rows, and locked: a client's change that waits for one continues with it.
+// Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+// it locks, so that a client's change that waits for one continues with it.
 func (q *Queries) ReplaceAssignmentFilters(ctx context.Context, arg ReplaceAssignmentFiltersParams) error {
 	_, err := q.db.Exec(ctx, replaceAssignmentFilters, arg.TenantID, arg.FromID)
 	if err != nil {
@@ -509,7 +509,7 @@ type UpdateDeviceAndAppManagementAssignmentFilterParams struct {
 	ChangedBy          uuid.UUID
 }
 
-// Sets what has a set_ that is true, and keeps the version before.
+// Sets each property whose set_ is true, and keeps the previous version.
 func (q *Queries) UpdateDeviceAndAppManagementAssignmentFilter(ctx context.Context, arg UpdateDeviceAndAppManagementAssignmentFilterParams) (DeviceAndAppManagementAssignmentFilter, error) {
 	row := q.db.QueryRow(ctx, updateDeviceAndAppManagementAssignmentFilter,
 		arg.SetGraphCreated,

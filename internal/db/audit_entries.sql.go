@@ -65,7 +65,7 @@ type DeleteOldDenialsParams struct {
 	Keep   int64
 }
 
-// Those before a time, and all but so many of the latest.
+// Deletes refusals from before a time, and all except a number of the newest.
 func (q *Queries) DeleteOldDenials(ctx context.Context, arg DeleteOldDenialsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteOldDenials, arg.Before, arg.Keep)
 	if err != nil {
@@ -94,7 +94,7 @@ type ListAuditEntriesParams struct {
 	RowLimit int64
 }
 
-// The latest first: all, or those of a tenant, by or about somebody, and of a time.
+// Lists entries, newest first, filtered by tenant, by key or target, and by time.
 func (q *Queries) ListAuditEntries(ctx context.Context, arg ListAuditEntriesParams) ([]AuditEntry, error) {
 	rows, err := q.db.Query(ctx, listAuditEntries,
 		arg.Before,
@@ -145,7 +145,7 @@ type SetAuditCountsParams struct {
 	Counts []int32
 }
 
-// Says of entries how many calls they count.
+// Sets how many calls each entry counts.
 func (q *Queries) SetAuditCounts(ctx context.Context, arg SetAuditCountsParams) error {
 	_, err := q.db.Exec(ctx, setAuditCounts, arg.Ids, arg.Counts)
 	if err != nil {

@@ -117,8 +117,8 @@ type RedeemAuthorizationCodeParams struct {
 	ExpiresAt    time.Time
 }
 
-// Redeems a code and, where @hash isn't null, issues the first refresh token of its
-// family, both or nothing. Of any number of redemptions at once, one returns 1.
+// Redeems a code and, unless @hash is null, issues the first refresh token of its family; it
+// does both or neither. Of concurrent redemptions, exactly one returns 1.
 func (q *Queries) RedeemAuthorizationCode(ctx context.Context, arg RedeemAuthorizationCodeParams) (int64, error) {
 	row := q.db.QueryRow(ctx, redeemAuthorizationCode,
 		arg.Now,

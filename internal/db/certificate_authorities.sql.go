@@ -24,7 +24,7 @@ type CreateCertificateAuthorityParams struct {
 	CreatedAt   time.Time
 }
 
-// Does nothing where one of this name is there.
+// Does nothing if an authority with this name exists.
 func (q *Queries) CreateCertificateAuthority(ctx context.Context, arg CreateCertificateAuthorityParams) error {
 	_, err := q.db.Exec(ctx, createCertificateAuthority,
 		arg.Name,
@@ -71,7 +71,7 @@ type RenewCertificateAuthorityParams struct {
 	Former      []byte
 }
 
-// Does nothing where another one has taken the former one's place.
+// Does nothing if another process has already renewed it.
 func (q *Queries) RenewCertificateAuthority(ctx context.Context, arg RenewCertificateAuthorityParams) error {
 	_, err := q.db.Exec(ctx, renewCertificateAuthority,
 		arg.Certificate,

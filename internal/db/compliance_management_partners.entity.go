@@ -17,12 +17,12 @@ func (complianceManagementPartners) Type() *entity.Type { return &entity.Complia
 
 func (complianceManagementPartners) listQuery() string { return listComplianceManagementPartners }
 
-// Head is part of Row.
+// Head implements Row.
 func (r *ComplianceManagementPartner) Head() Head {
 	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
 }
 
-// Value is part of Row.
+// Value implements Row.
 func (r *ComplianceManagementPartner) Value(property int) entity.Value {
 	switch property {
 	case 0:
@@ -156,7 +156,7 @@ func (complianceManagementPartners) ListIDs(ctx context.Context, q *Queries, ten
 	return q.ListComplianceManagementPartnerIDs(ctx, ListComplianceManagementPartnerIDsParams{TenantID: tenant, Ids: ids})
 }
 
-// complianceManagementPartnersRow is a row with what its texts point to.
+// complianceManagementPartnersRow is a row with the texts that it points to.
 type complianceManagementPartnersRow struct {
 	ComplianceManagementPartner
 }

@@ -51,8 +51,8 @@ type ActOnComplianceManagementPartnerParams struct {
 	PartnerState        PartnerTenantState
 }
 
-// Sets what has a set_ that is true, if the entity is in one of the states, which are
-// separated by commas. Returns the state before.
+// Sets each property whose set_ is true, if the entity is in one of the states, which are
+// separated by commas. Returns the previous state.
 func (q *Queries) ActOnComplianceManagementPartner(ctx context.Context, arg ActOnComplianceManagementPartnerParams) (PartnerTenantState, error) {
 	row := q.db.QueryRow(ctx, actOnComplianceManagementPartner,
 		arg.TenantID,
@@ -88,7 +88,7 @@ type ComplianceManagementPartnerIDWasUsedParams struct {
 	ID       uuid.UUID
 }
 
-// Tells whether an entity has the id, or had it before it was deleted.
+// Reports whether an entity has the id, or had it before it was deleted.
 func (q *Queries) ComplianceManagementPartnerIDWasUsed(ctx context.Context, arg ComplianceManagementPartnerIDWasUsedParams) (bool, error) {
 	row := q.db.QueryRow(ctx, complianceManagementPartnerIDWasUsed, arg.TenantID, arg.ID)
 	var was_used bool
@@ -227,7 +227,7 @@ type DeleteComplianceManagementPartnerParams struct {
 	ChangedBy uuid.UUID
 }
 
-// Returns the state before.
+// Returns the previous state.
 func (q *Queries) DeleteComplianceManagementPartner(ctx context.Context, arg DeleteComplianceManagementPartnerParams) (PartnerTenantState, error) {
 	row := q.db.QueryRow(ctx, deleteComplianceManagementPartner,
 		arg.TenantID,
@@ -260,7 +260,7 @@ type DiffComplianceManagementPartnersParams struct {
 	RowLimit int64
 }
 
-// Lists in which entities two tenants differ, by id, after an id.
+// Lists the ids, after an id, of entities that differ between two tenants.
 func (q *Queries) DiffComplianceManagementPartners(ctx context.Context, arg DiffComplianceManagementPartnersParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, diffComplianceManagementPartners,
 		arg.FromID,
@@ -335,7 +335,7 @@ type ListComplianceManagementPartnerIDsParams struct {
 	Ids      []uuid.UUID
 }
 
-// Lists which of the ids entities have.
+// Lists those of the ids that an entity has.
 func (q *Queries) ListComplianceManagementPartnerIDs(ctx context.Context, arg ListComplianceManagementPartnerIDsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listComplianceManagementPartnerIDs, arg.TenantID, arg.Ids)
 	if err != nil {
@@ -512,8 +512,8 @@ type ReplaceComplianceManagementPartnersParams struct {
 	FromID   uuid.UUID
 }
 
-// Puts the entities of one tenant in the place of another's. Those that stay are the
-// same rows, and locked: a client's change that waits for one continues with it.
+// Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+// it locks, so that a client's change that waits for one continues with it.
 func (q *Queries) ReplaceComplianceManagementPartners(ctx context.Context, arg ReplaceComplianceManagementPartnersParams) error {
 	_, err := q.db.Exec(ctx, replaceComplianceManagementPartners, arg.TenantID, arg.FromID)
 	if err != nil {
@@ -582,7 +582,7 @@ type UpdateComplianceManagementPartnerParams struct {
 	ChangedBy             uuid.UUID
 }
 
-// Sets what has a set_ that is true, and keeps the version before.
+// Sets each property whose set_ is true, and keeps the previous version.
 func (q *Queries) UpdateComplianceManagementPartner(ctx context.Context, arg UpdateComplianceManagementPartnerParams) (ComplianceManagementPartner, error) {
 	row := q.db.QueryRow(ctx, updateComplianceManagementPartner,
 		arg.SetLastHeartbeat,

@@ -61,7 +61,7 @@ func (r iteratorForCreateJournalEntries) Err() error {
 	return nil
 }
 
-// The request journal of a tenant, and what it lacks.
+// The request journal of a tenant and its gaps.
 func (q *Queries) CreateJournalEntries(ctx context.Context, arg []CreateJournalEntriesParams) (int64, error) {
 	return q.db.CopyFrom(ctx, []string{"journal_entries"}, []string{"tenant_id", "id", "at", "took_microseconds", "front", "method", "url", "path", "route", "status", "request_id", "client_request_id", "batch_id", "batch_item", "user_id", "application", "token_expires_at", "fault", "address", "request_headers", "request_body", "request_size", "response_headers", "response_body", "response_size"}, &iteratorForCreateJournalEntries{rows: arg})
 }

@@ -17,12 +17,12 @@ func (deviceCategories) Type() *entity.Type { return &entity.DeviceCategory }
 
 func (deviceCategories) listQuery() string { return listDeviceCategories }
 
-// Head is part of Row.
+// Head implements Row.
 func (r *DeviceCategory) Head() Head {
 	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
 }
 
-// Value is part of Row.
+// Value implements Row.
 func (r *DeviceCategory) Value(property int) entity.Value {
 	switch property {
 	case 0:
@@ -107,7 +107,7 @@ func (deviceCategories) ListIDs(ctx context.Context, q *Queries, tenant uuid.UUI
 	return q.ListDeviceCategoryIDs(ctx, ListDeviceCategoryIDsParams{TenantID: tenant, Ids: ids})
 }
 
-// deviceCategoriesRow is a row with what its texts point to.
+// deviceCategoriesRow is a row with the texts that it points to.
 type deviceCategoriesRow struct {
 	DeviceCategory
 }

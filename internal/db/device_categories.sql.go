@@ -114,7 +114,7 @@ type DeleteDeviceCategoryParams struct {
 	ChangedBy uuid.UUID
 }
 
-// Returns the id before.
+// Returns the id.
 func (q *Queries) DeleteDeviceCategory(ctx context.Context, arg DeleteDeviceCategoryParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, deleteDeviceCategory,
 		arg.TenantID,
@@ -143,7 +143,7 @@ type DeviceCategoryIDWasUsedParams struct {
 	ID       uuid.UUID
 }
 
-// Tells whether an entity has the id, or had it before it was deleted.
+// Reports whether an entity has the id, or had it before it was deleted.
 func (q *Queries) DeviceCategoryIDWasUsed(ctx context.Context, arg DeviceCategoryIDWasUsedParams) (bool, error) {
 	row := q.db.QueryRow(ctx, deviceCategoryIDWasUsed, arg.TenantID, arg.ID)
 	var was_used bool
@@ -171,7 +171,7 @@ type DiffDeviceCategoriesParams struct {
 	RowLimit int64
 }
 
-// Lists in which entities two tenants differ, by id, after an id.
+// Lists the ids, after an id, of entities that differ between two tenants.
 func (q *Queries) DiffDeviceCategories(ctx context.Context, arg DiffDeviceCategoriesParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, diffDeviceCategories,
 		arg.FromID,
@@ -325,7 +325,7 @@ type ListDeviceCategoryIDsParams struct {
 	Ids      []uuid.UUID
 }
 
-// Lists which of the ids entities have.
+// Lists those of the ids that an entity has.
 func (q *Queries) ListDeviceCategoryIDs(ctx context.Context, arg ListDeviceCategoryIDsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listDeviceCategoryIDs, arg.TenantID, arg.Ids)
 	if err != nil {
@@ -387,8 +387,8 @@ type ReplaceDeviceCategoriesParams struct {
 	FromID   uuid.UUID
 }
 
-// Puts the entities of one tenant in the place of another's. Those that stay are the
-// same rows, and locked: a client's change that waits for one continues with it.
+// Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+// it locks, so that a client's change that waits for one continues with it.
 func (q *Queries) ReplaceDeviceCategories(ctx context.Context, arg ReplaceDeviceCategoriesParams) error {
 	_, err := q.db.Exec(ctx, replaceDeviceCategories, arg.TenantID, arg.FromID)
 	if err != nil {
@@ -431,7 +431,7 @@ type UpdateDeviceCategoryParams struct {
 	ChangedBy          uuid.UUID
 }
 
-// Sets what has a set_ that is true, and keeps the version before.
+// Sets each property whose set_ is true, and keeps the previous version.
 func (q *Queries) UpdateDeviceCategory(ctx context.Context, arg UpdateDeviceCategoryParams) (DeviceCategory, error) {
 	row := q.db.QueryRow(ctx, updateDeviceCategory,
 		arg.SetDisplayName,

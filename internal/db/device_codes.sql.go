@@ -45,7 +45,7 @@ type CountPendingDeviceCodesRow struct {
 	OfAuthority int64
 }
 
-// How many codes an address, a client of an authority, and the authority have pending,
+// Counts the pending codes of an address, of a client at an authority, and of the authority,
 // each up to a limit.
 func (q *Queries) CountPendingDeviceCodes(ctx context.Context, arg CountPendingDeviceCodesParams) (CountPendingDeviceCodesRow, error) {
 	row := q.db.QueryRow(ctx, countPendingDeviceCodes,
@@ -83,7 +83,7 @@ type CreateDeviceCodeParams struct {
 	KeptUntil time.Time
 }
 
-// Does nothing if the user code is another's.
+// Does nothing if another device code has this user code.
 func (q *Queries) CreateDeviceCode(ctx context.Context, arg CreateDeviceCodeParams) (int64, error) {
 	result, err := q.db.Exec(ctx, createDeviceCode,
 		arg.Hash,
@@ -213,8 +213,8 @@ type RedeemDeviceCodeParams struct {
 	ExpiresAt    time.Time
 }
 
-// Redeems a code and, where @hash isn't null, issues the first refresh token of its
-// family, both or nothing. Of any number of redemptions at once, one returns 1.
+// Redeems a code and, unless @hash is null, issues the first refresh token of its family; it
+// does both or neither. Of concurrent redemptions, exactly one returns 1.
 func (q *Queries) RedeemDeviceCode(ctx context.Context, arg RedeemDeviceCodeParams) (int64, error) {
 	row := q.db.QueryRow(ctx, redeemDeviceCode,
 		arg.RedeemedHash,

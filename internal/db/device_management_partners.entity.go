@@ -17,12 +17,12 @@ func (deviceManagementPartners) Type() *entity.Type { return &entity.DeviceManag
 
 func (deviceManagementPartners) listQuery() string { return listDeviceManagementPartners }
 
-// Head is part of Row.
+// Head implements Row.
 func (r *DeviceManagementPartner) Head() Head {
 	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
 }
 
-// Value is part of Row.
+// Value implements Row.
 func (r *DeviceManagementPartner) Value(property int) entity.Value {
 	switch property {
 	case 0:
@@ -148,7 +148,7 @@ func (deviceManagementPartners) ListIDs(ctx context.Context, q *Queries, tenant 
 	return q.ListDeviceManagementPartnerIDs(ctx, ListDeviceManagementPartnerIDsParams{TenantID: tenant, Ids: ids})
 }
 
-// deviceManagementPartnersRow is a row with what its texts point to.
+// deviceManagementPartnersRow is a row with the texts that it points to.
 type deviceManagementPartnersRow struct {
 	DeviceManagementPartner
 }

@@ -54,8 +54,8 @@ type ActOnDeviceManagementPartnerParams struct {
 	IsConfigured        bool
 }
 
-// Sets what has a set_ that is true, if the entity is in one of the states, which are
-// separated by commas. Returns the state before.
+// Sets each property whose set_ is true, if the entity is in one of the states, which are
+// separated by commas. Returns the previous state.
 func (q *Queries) ActOnDeviceManagementPartner(ctx context.Context, arg ActOnDeviceManagementPartnerParams) (PartnerTenantState, error) {
 	row := q.db.QueryRow(ctx, actOnDeviceManagementPartner,
 		arg.TenantID,
@@ -208,7 +208,7 @@ type DeleteDeviceManagementPartnerParams struct {
 	ChangedBy uuid.UUID
 }
 
-// Returns the state before.
+// Returns the previous state.
 func (q *Queries) DeleteDeviceManagementPartner(ctx context.Context, arg DeleteDeviceManagementPartnerParams) (PartnerTenantState, error) {
 	row := q.db.QueryRow(ctx, deleteDeviceManagementPartner,
 		arg.TenantID,
@@ -237,7 +237,7 @@ type DeviceManagementPartnerIDWasUsedParams struct {
 	ID       uuid.UUID
 }
 
-// Tells whether an entity has the id, or had it before it was deleted.
+// Reports whether an entity has the id, or had it before it was deleted.
 func (q *Queries) DeviceManagementPartnerIDWasUsed(ctx context.Context, arg DeviceManagementPartnerIDWasUsedParams) (bool, error) {
 	row := q.db.QueryRow(ctx, deviceManagementPartnerIDWasUsed, arg.TenantID, arg.ID)
 	var was_used bool
@@ -265,7 +265,7 @@ type DiffDeviceManagementPartnersParams struct {
 	RowLimit int64
 }
 
-// Lists in which entities two tenants differ, by id, after an id.
+// Lists the ids, after an id, of entities that differ between two tenants.
 func (q *Queries) DiffDeviceManagementPartners(ctx context.Context, arg DiffDeviceManagementPartnersParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, diffDeviceManagementPartners,
 		arg.FromID,
@@ -340,7 +340,7 @@ type ListDeviceManagementPartnerIDsParams struct {
 	Ids      []uuid.UUID
 }
 
-// Lists which of the ids entities have.
+// Lists those of the ids that an entity has.
 func (q *Queries) ListDeviceManagementPartnerIDs(ctx context.Context, arg ListDeviceManagementPartnerIDsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listDeviceManagementPartnerIDs, arg.TenantID, arg.Ids)
 	if err != nil {
@@ -517,8 +517,8 @@ type ReplaceDeviceManagementPartnersParams struct {
 	FromID   uuid.UUID
 }
 
-// Puts the entities of one tenant in the place of another's. Those that stay are the
-// same rows, and locked: a client's change that waits for one continues with it.
+// Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+// it locks, so that a client's change that waits for one continues with it.
 func (q *Queries) ReplaceDeviceManagementPartners(ctx context.Context, arg ReplaceDeviceManagementPartnersParams) error {
 	_, err := q.db.Exec(ctx, replaceDeviceManagementPartners, arg.TenantID, arg.FromID)
 	if err != nil {
@@ -585,7 +585,7 @@ type UpdateDeviceManagementPartnerParams struct {
 	ChangedBy                    uuid.UUID
 }
 
-// Sets what has a set_ that is true, and keeps the version before.
+// Sets each property whose set_ is true, and keeps the previous version.
 func (q *Queries) UpdateDeviceManagementPartner(ctx context.Context, arg UpdateDeviceManagementPartnerParams) (DeviceManagementPartner, error) {
 	row := q.db.QueryRow(ctx, updateDeviceManagementPartner,
 		arg.SetLastHeartbeat,

@@ -25,7 +25,7 @@ type CreateDomainParams struct {
 	CreatedAt time.Time
 }
 
-// Does nothing to a domain that is somebody's.
+// Does nothing if a tenant has the domain.
 func (q *Queries) CreateDomain(ctx context.Context, arg CreateDomainParams) (int64, error) {
 	result, err := q.db.Exec(ctx, createDomain, arg.Name, arg.TenantID, arg.CreatedAt)
 	if err != nil {

@@ -2,7 +2,7 @@
 
 package db
 
-// sets are the queries of each entity, in the order of entity.All.
+// sets has the queries of each entity, in the order of entity.All.
 var sets = []Set{
 	remoteAssistancePartners{},
 	deviceManagementPartners{},

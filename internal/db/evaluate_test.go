@@ -137,7 +137,8 @@ func compare(x *odata.Expr, a, b any) int {
 	return toRat(a).Cmp(toRat(b))
 }
 
-// allMembers are those of an enumeration in beta: v1.0 compares by what is kept.
+// allMembers returns an enumeration's members in beta, because v1.0 also compares the stored
+// values.
 func allMembers(enum *odata.EnumType) []string {
 	for _, t := range entity.All {
 		for _, p := range t.Properties {

@@ -171,7 +171,8 @@ const listFaults = `-- name: ListFaults :many
 SELECT tenant_id, id, rule, skip, every, times, probability, seed, scenario, matched, fired, created_at FROM faults WHERE tenant_id = $1 ORDER BY id
 `
 
-// In the order in which they were made: the first that matches a request and fires decides.
+// Lists rules in the order of their creation. The first that matches a request and fires
+// decides.
 func (q *Queries) ListFaults(ctx context.Context, tenantID uuid.UUID) ([]Fault, error) {
 	rows, err := q.db.Query(ctx, listFaults, tenantID)
 	if err != nil {
@@ -232,8 +233,8 @@ type MatchFaultsRow struct {
 	Matched int64
 }
 
-// Counts a request for the rules that match it, in their order, up to the first that fires,
-// which it returns with the number of its match. Concurrent requests wait for each other, so
+// Counts a request for the rules that match it, in order, up to the first that fires, and
+// returns that rule with the number of its match. Concurrent requests wait for each other, so
 // that a rule fires exactly as often as it should.
 func (q *Queries) MatchFaults(ctx context.Context, arg MatchFaultsParams) ([]MatchFaultsRow, error) {
 	rows, err := q.db.Query(ctx, matchFaults, arg.TenantID, arg.Ids)
@@ -267,7 +268,7 @@ type OpenThrottlesParams struct {
 	Now      time.Time
 }
 
-// Makes windows that nothing was let through in yet.
+// Adds windows in which no requests have been granted.
 func (q *Queries) OpenThrottles(ctx context.Context, arg OpenThrottlesParams) error {
 	_, err := q.db.Exec(ctx, openThrottles, arg.TenantID, arg.Scopes, arg.Now)
 	if err != nil {
@@ -336,10 +337,10 @@ type TakeThrottleRow struct {
 	BlockedUntil *time.Time
 }
 
-// Grants requests of windows, each of which begins with the first request after the one
-// before. A window that is full blocks until its end, and a call that is blocked begins the
-// wait again. A clock that was set back begins a new window. A window that OpenThrottles
-// hasn't made is missing from the result.
+// Grants requests in windows. A window begins with the first request after the previous
+// window. A full window blocks requests until its end, and a blocked call restarts the wait.
+// A clock that was set back begins a new window. The result lacks windows that OpenThrottles
+// hasn't added.
 func (q *Queries) TakeThrottle(ctx context.Context, arg TakeThrottleParams) ([]TakeThrottleRow, error) {
 	rows, err := q.db.Query(ctx, takeThrottle,
 		arg.TenantID,

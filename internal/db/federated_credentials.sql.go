@@ -32,7 +32,7 @@ type CreateFederatedCredentialParams struct {
 	CreatedAt   time.Time
 }
 
-// Does nothing if the application has one of that name.
+// Does nothing if the application has a federated credential with this name.
 func (q *Queries) CreateFederatedCredential(ctx context.Context, arg CreateFederatedCredentialParams) (int64, error) {
 	result, err := q.db.Exec(ctx, createFederatedCredential,
 		arg.TenantID,

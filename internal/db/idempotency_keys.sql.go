@@ -23,8 +23,7 @@ type CreateIdempotencyKeyParams struct {
 	CreatedAt   time.Time
 }
 
-// Waits for another that is under way with the same key; does nothing if that
-// was done.
+// Waits for a concurrent call with the same key. Does nothing if that call succeeded.
 func (q *Queries) CreateIdempotencyKey(ctx context.Context, arg CreateIdempotencyKeyParams) (int64, error) {
 	result, err := q.db.Exec(ctx, createIdempotencyKey, arg.Hash, arg.RequestHash, arg.CreatedAt)
 	if err != nil {

@@ -32,7 +32,7 @@ type ClearJournalParams struct {
 	Until    *time.Time
 }
 
-// Removes what came between two times, and what is missing from between them.
+// Removes the entries and the gaps between two times.
 func (q *Queries) ClearJournal(ctx context.Context, arg ClearJournalParams) (int64, error) {
 	result, err := q.db.Exec(ctx, clearJournal, arg.TenantID, arg.Since, arg.Until)
 	if err != nil {
@@ -84,7 +84,7 @@ type CreateJournalGapParams struct {
 	TenantID uuid.UUID
 }
 
-// Does nothing for a tenant that is gone.
+// Does nothing if the tenant no longer exists.
 func (q *Queries) CreateJournalGap(ctx context.Context, arg CreateJournalGapParams) error {
 	_, err := q.db.Exec(ctx, createJournalGap,
 		arg.ID,
@@ -140,7 +140,7 @@ type FindOldJournalEntryParams struct {
 	Before   time.Time
 }
 
-// The newest entry from before a time.
+// Finds the newest entry from before a time.
 func (q *Queries) FindOldJournalEntry(ctx context.Context, arg FindOldJournalEntryParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, findOldJournalEntry, arg.TenantID, arg.Before)
 	var id uuid.UUID
@@ -160,7 +160,7 @@ type FindSurplusJournalEntryParams struct {
 	Kept     int64
 }
 
-// The newest entry that a journal of so many entries doesn't keep.
+// Finds the newest entry beyond the number that the journal keeps.
 func (q *Queries) FindSurplusJournalEntry(ctx context.Context, arg FindSurplusJournalEntryParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, findSurplusJournalEntry, arg.TenantID, arg.Kept)
 	var id uuid.UUID
@@ -190,7 +190,7 @@ type ListJournalEntriesParams struct {
 	RowLimit int64
 }
 
-// Those between two ids and two times, the first first or the last first.
+// Lists entries between two ids and two times, oldest or newest first.
 func (q *Queries) ListJournalEntries(ctx context.Context, arg ListJournalEntriesParams) ([]JournalEntry, error) {
 	rows, err := q.db.Query(ctx, listJournalEntries,
 		arg.TenantID,
@@ -260,7 +260,7 @@ type ListJournalGapsParams struct {
 	Until    *time.Time
 }
 
-// What the journal lacks after an id and between two times.
+// Lists the gaps after an id and between two times.
 func (q *Queries) ListJournalGaps(ctx context.Context, arg ListJournalGapsParams) ([]JournalGap, error) {
 	rows, err := q.db.Query(ctx, listJournalGaps,
 		arg.TenantID,
@@ -312,8 +312,8 @@ type ListOverdueJournalsRow struct {
 	JournalSeconds int32
 }
 
-// The tenants whose first entry is older than their journal keeps. A tenant with its own
-// clock counts by the time to which that was last set, which it has passed.
+// Lists tenants whose oldest entry is older than their journal keeps. For a tenant with its
+// own clock it takes the time to which the clock was last set, which is in the clock's past.
 func (q *Queries) ListOverdueJournals(ctx context.Context, arg ListOverdueJournalsParams) ([]ListOverdueJournalsRow, error) {
 	rows, err := q.db.Query(ctx, listOverdueJournals, arg.Now, arg.RowLimit)
 	if err != nil {

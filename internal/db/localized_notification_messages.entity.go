@@ -17,12 +17,12 @@ func (localizedNotificationMessages) Type() *entity.Type { return &entity.Locali
 
 func (localizedNotificationMessages) listQuery() string { return listLocalizedNotificationMessages }
 
-// Head is part of Row.
+// Head implements Row.
 func (r *LocalizedNotificationMessage) Head() Head {
 	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
 }
 
-// Value is part of Row.
+// Value implements Row.
 func (r *LocalizedNotificationMessage) Value(property int) entity.Value {
 	switch property {
 	case 0:
@@ -128,7 +128,7 @@ func (localizedNotificationMessages) ListIDs(ctx context.Context, q *Queries, te
 	return q.ListLocalizedNotificationMessageIDs(ctx, ListLocalizedNotificationMessageIDsParams{TenantID: tenant, Ids: ids})
 }
 
-// localizedNotificationMessagesRow is a row with what its texts point to.
+// localizedNotificationMessagesRow is a row with the texts that it points to.
 type localizedNotificationMessagesRow struct {
 	LocalizedNotificationMessage
 }

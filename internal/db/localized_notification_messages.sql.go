@@ -126,7 +126,7 @@ type DeleteLocalizedNotificationMessageParams struct {
 	ChangedBy uuid.UUID
 }
 
-// Returns the id before.
+// Returns the id.
 func (q *Queries) DeleteLocalizedNotificationMessage(ctx context.Context, arg DeleteLocalizedNotificationMessageParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, deleteLocalizedNotificationMessage,
 		arg.TenantID,
@@ -192,7 +192,7 @@ type DiffLocalizedNotificationMessagesParams struct {
 	RowLimit int64
 }
 
-// Lists in which entities two tenants differ, by id, after an id.
+// Lists the ids, after an id, of entities that differ between two tenants.
 func (q *Queries) DiffLocalizedNotificationMessages(ctx context.Context, arg DiffLocalizedNotificationMessagesParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, diffLocalizedNotificationMessages,
 		arg.FromID,
@@ -262,7 +262,7 @@ type ListLocalizedNotificationMessageIDsParams struct {
 	Ids      []uuid.UUID
 }
 
-// Lists which of the ids entities have.
+// Lists those of the ids that an entity has.
 func (q *Queries) ListLocalizedNotificationMessageIDs(ctx context.Context, arg ListLocalizedNotificationMessageIDsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listLocalizedNotificationMessageIDs, arg.TenantID, arg.Ids)
 	if err != nil {
@@ -392,7 +392,7 @@ type LocalizedNotificationMessageIDWasUsedParams struct {
 	ID       uuid.UUID
 }
 
-// Tells whether an entity has the id, or had it before it was deleted.
+// Reports whether an entity has the id, or had it before it was deleted.
 func (q *Queries) LocalizedNotificationMessageIDWasUsed(ctx context.Context, arg LocalizedNotificationMessageIDWasUsedParams) (bool, error) {
 	row := q.db.QueryRow(ctx, localizedNotificationMessageIDWasUsed, arg.TenantID, arg.ID)
 	var was_used bool
@@ -448,8 +448,8 @@ type ReplaceLocalizedNotificationMessagesParams struct {
 	FromID   uuid.UUID
 }
 
-// Puts the entities of one tenant in the place of another's. Those that stay are the
-// same rows, and locked: a client's change that waits for one continues with it.
+// Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+// it locks, so that a client's change that waits for one continues with it.
 func (q *Queries) ReplaceLocalizedNotificationMessages(ctx context.Context, arg ReplaceLocalizedNotificationMessagesParams) error {
 	_, err := q.db.Exec(ctx, replaceLocalizedNotificationMessages, arg.TenantID, arg.FromID)
 	if err != nil {
@@ -503,7 +503,7 @@ type UpdateLocalizedNotificationMessageParams struct {
 	ChangedBy          uuid.UUID
 }
 
-// Sets what has a set_ that is true, and keeps the version before.
+// Sets each property whose set_ is true, and keeps the previous version.
 func (q *Queries) UpdateLocalizedNotificationMessage(ctx context.Context, arg UpdateLocalizedNotificationMessageParams) (LocalizedNotificationMessage, error) {
 	row := q.db.QueryRow(ctx, updateLocalizedNotificationMessage,
 		arg.SetTemplateID,

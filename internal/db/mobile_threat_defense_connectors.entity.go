@@ -17,12 +17,12 @@ func (mobileThreatDefenseConnectors) Type() *entity.Type { return &entity.Mobile
 
 func (mobileThreatDefenseConnectors) listQuery() string { return listMobileThreatDefenseConnectors }
 
-// Head is part of Row.
+// Head implements Row.
 func (r *MobileThreatDefenseConnector) Head() Head {
 	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
 }
 
-// Value is part of Row.
+// Value implements Row.
 func (r *MobileThreatDefenseConnector) Value(property int) entity.Value {
 	switch property {
 	case 0:
@@ -211,7 +211,7 @@ func (mobileThreatDefenseConnectors) ListIDs(ctx context.Context, q *Queries, te
 	return q.ListMobileThreatDefenseConnectorIDs(ctx, ListMobileThreatDefenseConnectorIDsParams{TenantID: tenant, Ids: ids})
 }
 
-// mobileThreatDefenseConnectorsRow is a row with what its texts point to.
+// mobileThreatDefenseConnectorsRow is a row with the texts that it points to.
 type mobileThreatDefenseConnectorsRow struct {
 	MobileThreatDefenseConnector
 }

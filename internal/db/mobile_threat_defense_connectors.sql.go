@@ -51,8 +51,8 @@ type ActOnMobileThreatDefenseConnectorParams struct {
 	PartnerState        ThreatPartnerState
 }
 
-// Sets what has a set_ that is true, if the entity is in one of the states, which are
-// separated by commas. Returns the state before.
+// Sets each property whose set_ is true, if the entity is in one of the states, which are
+// separated by commas. Returns the previous state.
 func (q *Queries) ActOnMobileThreatDefenseConnector(ctx context.Context, arg ActOnMobileThreatDefenseConnectorParams) (ThreatPartnerState, error) {
 	row := q.db.QueryRow(ctx, actOnMobileThreatDefenseConnector,
 		arg.TenantID,
@@ -236,7 +236,7 @@ type DeleteMobileThreatDefenseConnectorParams struct {
 	ChangedBy uuid.UUID
 }
 
-// Returns the state before.
+// Returns the previous state.
 func (q *Queries) DeleteMobileThreatDefenseConnector(ctx context.Context, arg DeleteMobileThreatDefenseConnectorParams) (ThreatPartnerState, error) {
 	row := q.db.QueryRow(ctx, deleteMobileThreatDefenseConnector,
 		arg.TenantID,
@@ -269,7 +269,7 @@ type DiffMobileThreatDefenseConnectorsParams struct {
 	RowLimit int64
 }
 
-// Lists in which entities two tenants differ, by id, after an id.
+// Lists the ids, after an id, of entities that differ between two tenants.
 func (q *Queries) DiffMobileThreatDefenseConnectors(ctx context.Context, arg DiffMobileThreatDefenseConnectorsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, diffMobileThreatDefenseConnectors,
 		arg.FromID,
@@ -355,7 +355,7 @@ type ListMobileThreatDefenseConnectorIDsParams struct {
 	Ids      []uuid.UUID
 }
 
-// Lists which of the ids entities have.
+// Lists those of the ids that an entity has.
 func (q *Queries) ListMobileThreatDefenseConnectorIDs(ctx context.Context, arg ListMobileThreatDefenseConnectorIDsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listMobileThreatDefenseConnectorIDs, arg.TenantID, arg.Ids)
 	if err != nil {
@@ -517,7 +517,7 @@ type MobileThreatDefenseConnectorIDWasUsedParams struct {
 	ID       uuid.UUID
 }
 
-// Tells whether an entity has the id, or had it before it was deleted.
+// Reports whether an entity has the id, or had it before it was deleted.
 func (q *Queries) MobileThreatDefenseConnectorIDWasUsed(ctx context.Context, arg MobileThreatDefenseConnectorIDWasUsedParams) (bool, error) {
 	row := q.db.QueryRow(ctx, mobileThreatDefenseConnectorIDWasUsed, arg.TenantID, arg.ID)
 	var was_used bool
@@ -589,8 +589,8 @@ type ReplaceMobileThreatDefenseConnectorsParams struct {
 	FromID   uuid.UUID
 }
 
-// Puts the entities of one tenant in the place of another's. Those that stay are the
-// same rows, and locked: a client's change that waits for one continues with it.
+// Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+// it locks, so that a client's change that waits for one continues with it.
 func (q *Queries) ReplaceMobileThreatDefenseConnectors(ctx context.Context, arg ReplaceMobileThreatDefenseConnectorsParams) error {
 	_, err := q.db.Exec(ctx, replaceMobileThreatDefenseConnectors, arg.TenantID, arg.FromID)
 	if err != nil {
@@ -692,7 +692,7 @@ type UpdateMobileThreatDefenseConnectorParams struct {
 	ChangedBy                         uuid.UUID
 }
 
-// Sets what has a set_ that is true, and keeps the version before.
+// Sets each property whose set_ is true, and keeps the previous version.
 func (q *Queries) UpdateMobileThreatDefenseConnector(ctx context.Context, arg UpdateMobileThreatDefenseConnectorParams) (MobileThreatDefenseConnector, error) {
 	row := q.db.QueryRow(ctx, updateMobileThreatDefenseConnector,
 		arg.SetLastHeartbeat,

@@ -17,12 +17,12 @@ func (ndesConnectors) Type() *entity.Type { return &entity.NdesConnector }
 
 func (ndesConnectors) listQuery() string { return listNdesConnectors }
 
-// Head is part of Row.
+// Head implements Row.
 func (r *NdesConnector) Head() Head {
 	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
 }
 
-// Value is part of Row.
+// Value implements Row.
 func (r *NdesConnector) Value(property int) entity.Value {
 	switch property {
 	case 0:
@@ -136,7 +136,7 @@ func (ndesConnectors) ListIDs(ctx context.Context, q *Queries, tenant uuid.UUID,
 	return q.ListNdesConnectorIDs(ctx, ListNdesConnectorIDsParams{TenantID: tenant, Ids: ids})
 }
 
-// ndesConnectorsRow is a row with what its texts point to.
+// ndesConnectorsRow is a row with the texts that it points to.
 type ndesConnectorsRow struct {
 	NdesConnector
 }

@@ -51,8 +51,8 @@ type ActOnNdesConnectorParams struct {
 	State                NdesConnectorState
 }
 
-// Sets what has a set_ that is true, if the entity is in one of the states, which are
-// separated by commas. Returns the state before.
+// Sets each property whose set_ is true, if the entity is in one of the states, which are
+// separated by commas. Returns the previous state.
 func (q *Queries) ActOnNdesConnector(ctx context.Context, arg ActOnNdesConnectorParams) (NdesConnectorState, error) {
 	row := q.db.QueryRow(ctx, actOnNdesConnector,
 		arg.TenantID,
@@ -194,7 +194,7 @@ type DeleteNdesConnectorParams struct {
 	ChangedBy uuid.UUID
 }
 
-// Returns the state before.
+// Returns the previous state.
 func (q *Queries) DeleteNdesConnector(ctx context.Context, arg DeleteNdesConnectorParams) (NdesConnectorState, error) {
 	row := q.db.QueryRow(ctx, deleteNdesConnector,
 		arg.TenantID,
@@ -227,7 +227,7 @@ type DiffNdesConnectorsParams struct {
 	RowLimit int64
 }
 
-// Lists in which entities two tenants differ, by id, after an id.
+// Lists the ids, after an id, of entities that differ between two tenants.
 func (q *Queries) DiffNdesConnectors(ctx context.Context, arg DiffNdesConnectorsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, diffNdesConnectors,
 		arg.FromID,
@@ -299,7 +299,7 @@ type ListNdesConnectorIDsParams struct {
 	Ids      []uuid.UUID
 }
 
-// Lists which of the ids entities have.
+// Lists those of the ids that an entity has.
 func (q *Queries) ListNdesConnectorIDs(ctx context.Context, arg ListNdesConnectorIDsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listNdesConnectorIDs, arg.TenantID, arg.Ids)
 	if err != nil {
@@ -433,7 +433,7 @@ type NdesConnectorIDWasUsedParams struct {
 	ID       uuid.UUID
 }
 
-// Tells whether an entity has the id, or had it before it was deleted.
+// Reports whether an entity has the id, or had it before it was deleted.
 func (q *Queries) NdesConnectorIDWasUsed(ctx context.Context, arg NdesConnectorIDWasUsedParams) (bool, error) {
 	row := q.db.QueryRow(ctx, ndesConnectorIDWasUsed, arg.TenantID, arg.ID)
 	var was_used bool
@@ -491,8 +491,8 @@ type ReplaceNdesConnectorsParams struct {
 	FromID   uuid.UUID
 }
 
-// Puts the entities of one tenant in the place of another's. Those that stay are the
-// same rows, and locked: a client's change that waits for one continues with it.
+// Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+// it locks, so that a client's change that waits for one continues with it.
 func (q *Queries) ReplaceNdesConnectors(ctx context.Context, arg ReplaceNdesConnectorsParams) error {
 	_, err := q.db.Exec(ctx, replaceNdesConnectors, arg.TenantID, arg.FromID)
 	if err != nil {
@@ -551,7 +551,7 @@ type UpdateNdesConnectorParams struct {
 	ChangedBy            uuid.UUID
 }
 
-// Sets what has a set_ that is true, and keeps the version before.
+// Sets each property whose set_ is true, and keeps the previous version.
 func (q *Queries) UpdateNdesConnector(ctx context.Context, arg UpdateNdesConnectorParams) (NdesConnector, error) {
 	row := q.db.QueryRow(ctx, updateNdesConnector,
 		arg.SetLastConnection,

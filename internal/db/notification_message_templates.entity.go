@@ -17,12 +17,12 @@ func (notificationMessageTemplates) Type() *entity.Type { return &entity.Notific
 
 func (notificationMessageTemplates) listQuery() string { return listNotificationMessageTemplates }
 
-// Head is part of Row.
+// Head implements Row.
 func (r *NotificationMessageTemplate) Head() Head {
 	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
 }
 
-// Value is part of Row.
+// Value implements Row.
 func (r *NotificationMessageTemplate) Value(property int) entity.Value {
 	switch property {
 	case 0:
@@ -134,7 +134,7 @@ func (notificationMessageTemplates) ListIDs(ctx context.Context, q *Queries, ten
 	return q.ListNotificationMessageTemplateIDs(ctx, ListNotificationMessageTemplateIDsParams{TenantID: tenant, Ids: ids})
 }
 
-// notificationMessageTemplatesRow is a row with what its texts point to.
+// notificationMessageTemplatesRow is a row with the texts that it points to.
 type notificationMessageTemplatesRow struct {
 	NotificationMessageTemplate
 }

@@ -40,7 +40,7 @@ type ActOnNotificationMessageTemplateParams struct {
 	ChangedBy uuid.UUID
 }
 
-// Sets what has a set_ that is true. Returns the id.
+// Sets each property whose set_ is true. Returns the id.
 func (q *Queries) ActOnNotificationMessageTemplate(ctx context.Context, arg ActOnNotificationMessageTemplateParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, actOnNotificationMessageTemplate,
 		arg.TenantID,
@@ -170,7 +170,7 @@ type DeleteNotificationMessageTemplateParams struct {
 	ChangedBy uuid.UUID
 }
 
-// Returns the id before.
+// Returns the id.
 func (q *Queries) DeleteNotificationMessageTemplate(ctx context.Context, arg DeleteNotificationMessageTemplateParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, deleteNotificationMessageTemplate,
 		arg.TenantID,
@@ -203,7 +203,7 @@ type DiffNotificationMessageTemplatesParams struct {
 	RowLimit int64
 }
 
-// Lists in which entities two tenants differ, by id, after an id.
+// Lists the ids, after an id, of entities that differ between two tenants.
 func (q *Queries) DiffNotificationMessageTemplates(ctx context.Context, arg DiffNotificationMessageTemplatesParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, diffNotificationMessageTemplates,
 		arg.FromID,
@@ -273,7 +273,7 @@ type ListNotificationMessageTemplateIDsParams struct {
 	Ids      []uuid.UUID
 }
 
-// Lists which of the ids entities have.
+// Lists those of the ids that an entity has.
 func (q *Queries) ListNotificationMessageTemplateIDs(ctx context.Context, arg ListNotificationMessageTemplateIDsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listNotificationMessageTemplateIDs, arg.TenantID, arg.Ids)
 	if err != nil {
@@ -401,7 +401,7 @@ type LockNotificationMessageTemplateParams struct {
 	ID       uuid.UUID
 }
 
-// Lets nobody else change what the entity contains before the transaction ends.
+// Keeps others from changing what the entity contains until the transaction ends.
 func (q *Queries) LockNotificationMessageTemplate(ctx context.Context, arg LockNotificationMessageTemplateParams) (NotificationMessageTemplate, error) {
 	row := q.db.QueryRow(ctx, lockNotificationMessageTemplate, arg.TenantID, arg.ID)
 	var i NotificationMessageTemplate
@@ -438,7 +438,7 @@ type NotificationMessageTemplateIDWasUsedParams struct {
 	ID       uuid.UUID
 }
 
-// Tells whether an entity has the id, or had it before it was deleted.
+// Reports whether an entity has the id, or had it before it was deleted.
 func (q *Queries) NotificationMessageTemplateIDWasUsed(ctx context.Context, arg NotificationMessageTemplateIDWasUsedParams) (bool, error) {
 	row := q.db.QueryRow(ctx, notificationMessageTemplateIDWasUsed, arg.TenantID, arg.ID)
 	var was_used bool
@@ -494,8 +494,8 @@ type ReplaceNotificationMessageTemplatesParams struct {
 	FromID   uuid.UUID
 }
 
-// Puts the entities of one tenant in the place of another's. Those that stay are the
-// same rows, and locked: a client's change that waits for one continues with it.
+// Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+// it locks, so that a client's change that waits for one continues with it.
 func (q *Queries) ReplaceNotificationMessageTemplates(ctx context.Context, arg ReplaceNotificationMessageTemplatesParams) error {
 	_, err := q.db.Exec(ctx, replaceNotificationMessageTemplates, arg.TenantID, arg.FromID)
 	if err != nil {
@@ -549,7 +549,7 @@ type UpdateNotificationMessageTemplateParams struct {
 	ChangedBy          uuid.UUID
 }
 
-// Sets what has a set_ that is true, and keeps the version before.
+// Sets each property whose set_ is true, and keeps the previous version.
 func (q *Queries) UpdateNotificationMessageTemplate(ctx context.Context, arg UpdateNotificationMessageTemplateParams) (NotificationMessageTemplate, error) {
 	row := q.db.QueryRow(ctx, updateNotificationMessageTemplate,
 		arg.SetLastModified,

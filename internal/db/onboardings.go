@@ -15,8 +15,8 @@ import (
 // maxExpired is how many onboardings end in one call.
 const maxExpired = 1000
 
-// ExpireOnboardings ends the onboardings of a tenant whose time is over when its clock shows
-// now, each when it was over. Nobody did that: the history names no user.
+// ExpireOnboardings ends the onboardings of a tenant that have expired when its clock shows
+// now. The history has the time of each expiry and names no user.
 func ExpireOnboardings(ctx context.Context, q *Queries, tenant uuid.UUID, now time.Time) error {
 	t := &entity.RemoteAssistancePartner
 	action, ok := t.FindAction("expire")

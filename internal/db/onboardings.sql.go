@@ -35,9 +35,9 @@ type ListExpiredOnboardingsRow struct {
 	RequestExpiryTicks int64
 }
 
-// Onboardings whose time is over, by their tenants' clocks.
-// Those that reached their expiry since they were last changed, the first one first. One whose
-// expiry was past when somebody wrote it stays as it is.
+// Onboardings that have expired by their tenants' clocks.
+// Lists onboardings that have expired since their last change, in the order of their expiry.
+// It leaves out those whose expiry was already past when somebody wrote it.
 func (q *Queries) ListExpiredOnboardings(ctx context.Context, arg ListExpiredOnboardingsParams) ([]ListExpiredOnboardingsRow, error) {
 	rows, err := q.db.Query(ctx, listExpiredOnboardings, arg.TenantID, arg.NowTicks, arg.RowLimit)
 	if err != nil {
@@ -72,7 +72,7 @@ type ListTenantsWithOnboardingsRow struct {
 	Ticks  int64
 }
 
-// Of all tenants, with the first expiry of each.
+// Lists tenants that have onboardings, with the next expiry of each.
 func (q *Queries) ListTenantsWithOnboardings(ctx context.Context) ([]ListTenantsWithOnboardingsRow, error) {
 	rows, err := q.db.Query(ctx, listTenantsWithOnboardings)
 	if err != nil {

@@ -53,8 +53,8 @@ type GrantScopesParams struct {
 	CreatedAt   time.Time
 }
 
-// Gives an application delegated permissions for one user, or for all (a
-// principal_id of zeros).
+// Grants an application delegated permissions for one user, or for all users if principal_id
+// is all zeros.
 func (q *Queries) GrantScopes(ctx context.Context, arg GrantScopesParams) error {
 	_, err := q.db.Exec(ctx, grantScopes,
 		arg.TenantID,
@@ -113,7 +113,7 @@ type ListGrantedScopesParams struct {
 	PrincipalID uuid.UUID
 }
 
-// The delegated permissions that an application has for a user.
+// Lists the delegated permissions that an application has for a user.
 func (q *Queries) ListGrantedScopes(ctx context.Context, arg ListGrantedScopesParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, listGrantedScopes, arg.TenantID, arg.ClientID, arg.PrincipalID)
 	if err != nil {
@@ -228,7 +228,8 @@ type RemoveConsentParams struct {
 	TokensValidFrom time.Time
 }
 
-// Takes all permissions of an application away, with what it got by them.
+// Removes all permissions of an application and its refresh tokens, and revokes its other
+// tokens.
 func (q *Queries) RemoveConsent(ctx context.Context, arg RemoveConsentParams) error {
 	_, err := q.db.Exec(ctx, removeConsent, arg.TenantID, arg.ClientID, arg.TokensValidFrom)
 	if err != nil {

@@ -120,9 +120,9 @@ type RedeemRefreshTokenParams struct {
 	LeewayBegins *time.Time
 }
 
-// Redeems a token and issues the next one of its family, both or nothing. Of any
-// number of redemptions at once, one succeeds; of later ones, those after @leeway_begins,
-// unless that is null.
+// Redeems a token and issues the next one of its family; it does both or neither. Of
+// concurrent redemptions, one succeeds. A later redemption succeeds if the token was first
+// redeemed after @leeway_begins, which may be null.
 func (q *Queries) RedeemRefreshToken(ctx context.Context, arg RedeemRefreshTokenParams) (int64, error) {
 	result, err := q.db.Exec(ctx, redeemRefreshToken,
 		arg.Hash,

@@ -18,12 +18,12 @@ func (remoteAssistancePartners) Type() *entity.Type { return &entity.RemoteAssis
 
 func (remoteAssistancePartners) listQuery() string { return listRemoteAssistancePartners }
 
-// Head is part of Row.
+// Head implements Row.
 func (r *RemoteAssistancePartner) Head() Head {
 	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
 }
 
-// Value is part of Row.
+// Value implements Row.
 func (r *RemoteAssistancePartner) Value(property int) entity.Value {
 	switch property {
 	case 0:
@@ -302,7 +302,7 @@ func (remoteAssistancePartners) ListIDs(ctx context.Context, q *Queries, tenant 
 	return q.ListRemoteAssistancePartnerIDs(ctx, ListRemoteAssistancePartnerIDsParams{TenantID: tenant, Ids: ids})
 }
 
-// remoteAssistancePartnersRow is a row with what its texts point to.
+// remoteAssistancePartnersRow is a row with the texts that it points to.
 type remoteAssistancePartnersRow struct {
 	RemoteAssistancePartner
 	texts [2]string

@@ -56,8 +56,8 @@ type ActOnRemoteAssistancePartnerParams struct {
 	RequestExpiryOffset  int16
 }
 
-// Sets what has a set_ that is true, if the entity is in one of the states, which are
-// separated by commas. Returns the state before.
+// Sets each property whose set_ is true, if the entity is in one of the states, which are
+// separated by commas. Returns the previous state.
 func (q *Queries) ActOnRemoteAssistancePartner(ctx context.Context, arg ActOnRemoteAssistancePartnerParams) (OnboardingStatus, error) {
 	row := q.db.QueryRow(ctx, actOnRemoteAssistancePartner,
 		arg.TenantID,
@@ -159,10 +159,10 @@ type ChangeRemoteAssistancePartnersRow struct {
 	OnboardingStatus OnboardingStatus
 }
 
-// Deletes, and does what ActOnRemoteAssistancePartner does, many at once, of any tenants, none of them
-// twice; the rows come in any order, none for what doesn't exist or is locked: the
-// statement waits for nobody. Element i of each array belongs to entity i. The planner
-// expects few of a kind, and so looks each up by its key.
+// Deletes or acts on (like ActOnRemoteAssistancePartner) many entities, of any tenants, none of them twice, and
+// returns the rows in any order. It skips entities that don't exist or are locked, so it never
+// waits. Element i of each array belongs to entity i. The planner expects few rows of each
+// kind, so it looks each up by its key.
 func (q *Queries) ChangeRemoteAssistancePartners(ctx context.Context, arg ChangeRemoteAssistancePartnersParams) ([]ChangeRemoteAssistancePartnersRow, error) {
 	rows, err := q.db.Query(ctx, changeRemoteAssistancePartners,
 		arg.TenantIds,
@@ -273,10 +273,10 @@ type ChangeRemoteAssistancePartnersOfTenantRow struct {
 	OnboardingStatus OnboardingStatus
 }
 
-// Deletes, and does what ActOnRemoteAssistancePartner does, many at once, of one tenant, none of them
-// twice; the rows come in any order, none for what doesn't exist or is locked: the
-// statement waits for nobody. Element i of each array belongs to entity i. The planner
-// expects few of a kind, and so looks each up by its key.
+// Deletes or acts on (like ActOnRemoteAssistancePartner) many entities, of one tenant, none of them twice, and
+// returns the rows in any order. It skips entities that don't exist or are locked, so it never
+// waits. Element i of each array belongs to entity i. The planner expects few rows of each
+// kind, so it looks each up by its key.
 func (q *Queries) ChangeRemoteAssistancePartnersOfTenant(ctx context.Context, arg ChangeRemoteAssistancePartnersOfTenantParams) ([]ChangeRemoteAssistancePartnersOfTenantRow, error) {
 	rows, err := q.db.Query(ctx, changeRemoteAssistancePartnersOfTenant,
 		arg.Ids,
@@ -449,7 +449,7 @@ type CreateRemoteAssistancePartnersParams struct {
 	CreatedBy            []uuid.UUID
 }
 
-// Creates many at once, of any tenants; the rows come in any order. Element i of each
+// Creates many entities, of any tenants, and returns the rows in any order. Element i of each
 // array belongs to entity i; a value is null unless its has_ is true.
 func (q *Queries) CreateRemoteAssistancePartners(ctx context.Context, arg CreateRemoteAssistancePartnersParams) ([]RemoteAssistancePartner, error) {
 	rows, err := q.db.Query(ctx, createRemoteAssistancePartners,
@@ -519,7 +519,7 @@ type DeleteRemoteAssistancePartnerParams struct {
 	ChangedBy uuid.UUID
 }
 
-// Returns the state before.
+// Returns the previous state.
 func (q *Queries) DeleteRemoteAssistancePartner(ctx context.Context, arg DeleteRemoteAssistancePartnerParams) (OnboardingStatus, error) {
 	row := q.db.QueryRow(ctx, deleteRemoteAssistancePartner,
 		arg.TenantID,
@@ -552,7 +552,7 @@ type DiffRemoteAssistancePartnersParams struct {
 	RowLimit int64
 }
 
-// Lists in which entities two tenants differ, by id, after an id.
+// Lists the ids, after an id, of entities that differ between two tenants.
 func (q *Queries) DiffRemoteAssistancePartners(ctx context.Context, arg DiffRemoteAssistancePartnersParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, diffRemoteAssistancePartners,
 		arg.FromID,
@@ -628,8 +628,8 @@ type GetRemoteAssistancePartnersParams struct {
 	Ids       []uuid.UUID
 }
 
-// Gets many at once, of any tenants; the rows come in any order, none for what doesn't
-// exist. OFFSET makes each a lookup by key, however many rows the planner expects.
+// Gets many entities, of any tenants, and returns the rows that exist, in any order. OFFSET
+// makes the planner look each up by its key, however many rows it expects.
 func (q *Queries) GetRemoteAssistancePartners(ctx context.Context, arg GetRemoteAssistancePartnersParams) ([]RemoteAssistancePartner, error) {
 	rows, err := q.db.Query(ctx, getRemoteAssistancePartners, arg.TenantIds, arg.Ids)
 	if err != nil {
@@ -678,8 +678,8 @@ type GetRemoteAssistancePartnersOfTenantParams struct {
 	TenantID uuid.UUID
 }
 
-// Gets many at once, of one tenant; the rows come in any order, none for what doesn't
-// exist. OFFSET makes each a lookup by key, however many rows the planner expects.
+// Gets many entities, of one tenant, and returns the rows that exist, in any order. OFFSET
+// makes the planner look each up by its key, however many rows it expects.
 func (q *Queries) GetRemoteAssistancePartnersOfTenant(ctx context.Context, arg GetRemoteAssistancePartnersOfTenantParams) ([]RemoteAssistancePartner, error) {
 	rows, err := q.db.Query(ctx, getRemoteAssistancePartnersOfTenant, arg.Ids, arg.TenantID)
 	if err != nil {
@@ -724,7 +724,7 @@ type ListRemoteAssistancePartnerIDsParams struct {
 	Ids      []uuid.UUID
 }
 
-// Lists which of the ids entities have.
+// Lists those of the ids that an entity has.
 func (q *Queries) ListRemoteAssistancePartnerIDs(ctx context.Context, arg ListRemoteAssistancePartnerIDsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listRemoteAssistancePartnerIDs, arg.TenantID, arg.Ids)
 	if err != nil {
@@ -854,7 +854,7 @@ type RemoteAssistancePartnerIDWasUsedParams struct {
 	ID       uuid.UUID
 }
 
-// Tells whether an entity has the id, or had it before it was deleted.
+// Reports whether an entity has the id, or had it before it was deleted.
 func (q *Queries) RemoteAssistancePartnerIDWasUsed(ctx context.Context, arg RemoteAssistancePartnerIDWasUsedParams) (bool, error) {
 	row := q.db.QueryRow(ctx, remoteAssistancePartnerIDWasUsed, arg.TenantID, arg.ID)
 	var was_used bool
@@ -910,8 +910,8 @@ type ReplaceRemoteAssistancePartnersParams struct {
 	FromID   uuid.UUID
 }
 
-// Puts the entities of one tenant in the place of another's. Those that stay are the
-// same rows, and locked: a client's change that waits for one continues with it.
+// Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+// it locks, so that a client's change that waits for one continues with it.
 func (q *Queries) ReplaceRemoteAssistancePartners(ctx context.Context, arg ReplaceRemoteAssistancePartnersParams) error {
 	_, err := q.db.Exec(ctx, replaceRemoteAssistancePartners, arg.TenantID, arg.FromID)
 	if err != nil {
@@ -964,7 +964,7 @@ type UpdateRemoteAssistancePartnerParams struct {
 	ChangedBy            uuid.UUID
 }
 
-// Sets what has a set_ that is true, and keeps the version before.
+// Sets each property whose set_ is true, and keeps the previous version.
 func (q *Queries) UpdateRemoteAssistancePartner(ctx context.Context, arg UpdateRemoteAssistancePartnerParams) (RemoteAssistancePartner, error) {
 	row := q.db.QueryRow(ctx, updateRemoteAssistancePartner,
 		arg.SetDisplayName,
@@ -1076,9 +1076,9 @@ type UpdateRemoteAssistancePartnersParams struct {
 	ChangedBy            []uuid.UUID
 }
 
-// Updates many at once, of any tenants, none of them twice; the rows come in any order,
-// none for what doesn't exist or is locked: the statement waits for nobody. Element i of
-// each array belongs to entity i; a value is null unless its has_ is true.
+// Updates many entities, of any tenants, none of them twice, and returns the rows in any order.
+// It skips entities that don't exist or are locked, so it never waits. Element i of each array
+// belongs to entity i; a value is null unless its has_ is true.
 func (q *Queries) UpdateRemoteAssistancePartners(ctx context.Context, arg UpdateRemoteAssistancePartnersParams) ([]RemoteAssistancePartner, error) {
 	rows, err := q.db.Query(ctx, updateRemoteAssistancePartners,
 		arg.TenantIds,
@@ -1201,9 +1201,9 @@ type UpdateRemoteAssistancePartnersOfTenantParams struct {
 	ChangedBy            []uuid.UUID
 }
 
-// Updates many at once, of one tenant, none of them twice; the rows come in any order,
-// none for what doesn't exist or is locked: the statement waits for nobody. Element i of
-// each array belongs to entity i; a value is null unless its has_ is true.
+// Updates many entities, of one tenant, none of them twice, and returns the rows in any order.
+// It skips entities that don't exist or are locked, so it never waits. Element i of each array
+// belongs to entity i; a value is null unless its has_ is true.
 func (q *Queries) UpdateRemoteAssistancePartnersOfTenant(ctx context.Context, arg UpdateRemoteAssistancePartnersOfTenantParams) ([]RemoteAssistancePartner, error) {
 	rows, err := q.db.Query(ctx, updateRemoteAssistancePartnersOfTenant,
 		arg.TenantID,

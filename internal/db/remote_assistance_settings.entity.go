@@ -17,12 +17,12 @@ func (remoteAssistanceSettings) Type() *entity.Type { return &entity.RemoteAssis
 
 func (remoteAssistanceSettings) listQuery() string { return listRemoteAssistanceSettings }
 
-// Head is part of Row.
+// Head implements Row.
 func (r *RemoteAssistanceSettings) Head() Head {
 	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
 }
 
-// Value is part of Row.
+// Value implements Row.
 func (r *RemoteAssistanceSettings) Value(property int) entity.Value {
 	switch property {
 	case 0:
@@ -107,7 +107,7 @@ func (remoteAssistanceSettings) ListIDs(ctx context.Context, q *Queries, tenant 
 	return q.ListRemoteAssistanceSettingsIDs(ctx, ListRemoteAssistanceSettingsIDsParams{TenantID: tenant, Ids: ids})
 }
 
-// remoteAssistanceSettingsRow is a row with what its texts point to.
+// remoteAssistanceSettingsRow is a row with the texts that it points to.
 type remoteAssistanceSettingsRow struct {
 	RemoteAssistanceSettings
 }

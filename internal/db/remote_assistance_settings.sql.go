@@ -114,7 +114,7 @@ type DeleteRemoteAssistanceSettingsParams struct {
 	ChangedBy uuid.UUID
 }
 
-// Returns the id before.
+// Returns the id.
 func (q *Queries) DeleteRemoteAssistanceSettings(ctx context.Context, arg DeleteRemoteAssistanceSettingsParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, deleteRemoteAssistanceSettings,
 		arg.TenantID,
@@ -147,7 +147,7 @@ type DiffRemoteAssistanceSettingsParams struct {
 	RowLimit int64
 }
 
-// Lists in which entities two tenants differ, by id, after an id.
+// Lists the ids, after an id, of entities that differ between two tenants.
 func (q *Queries) DiffRemoteAssistanceSettings(ctx context.Context, arg DiffRemoteAssistanceSettingsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, diffRemoteAssistanceSettings,
 		arg.FromID,
@@ -301,7 +301,7 @@ type ListRemoteAssistanceSettingsIDsParams struct {
 	Ids      []uuid.UUID
 }
 
-// Lists which of the ids entities have.
+// Lists those of the ids that an entity has.
 func (q *Queries) ListRemoteAssistanceSettingsIDs(ctx context.Context, arg ListRemoteAssistanceSettingsIDsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listRemoteAssistanceSettingsIDs, arg.TenantID, arg.Ids)
 	if err != nil {
@@ -335,7 +335,7 @@ type RemoteAssistanceSettingsIDWasUsedParams struct {
 	ID       uuid.UUID
 }
 
-// Tells whether an entity has the id, or had it before it was deleted.
+// Reports whether an entity has the id, or had it before it was deleted.
 func (q *Queries) RemoteAssistanceSettingsIDWasUsed(ctx context.Context, arg RemoteAssistanceSettingsIDWasUsedParams) (bool, error) {
 	row := q.db.QueryRow(ctx, remoteAssistanceSettingsIDWasUsed, arg.TenantID, arg.ID)
 	var was_used bool
@@ -387,8 +387,8 @@ type ReplaceRemoteAssistanceSettingsParams struct {
 	FromID   uuid.UUID
 }
 
-// Puts the entities of one tenant in the place of another's. Those that stay are the
-// same rows, and locked: a client's change that waits for one continues with it.
+// Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+// it locks, so that a client's change that waits for one continues with it.
 func (q *Queries) ReplaceRemoteAssistanceSettings(ctx context.Context, arg ReplaceRemoteAssistanceSettingsParams) error {
 	_, err := q.db.Exec(ctx, replaceRemoteAssistanceSettings, arg.TenantID, arg.FromID)
 	if err != nil {
@@ -431,7 +431,7 @@ type UpdateRemoteAssistanceSettingsParams struct {
 	ChangedBy                uuid.UUID
 }
 
-// Sets what has a set_ that is true, and keeps the version before.
+// Sets each property whose set_ is true, and keeps the previous version.
 func (q *Queries) UpdateRemoteAssistanceSettings(ctx context.Context, arg UpdateRemoteAssistanceSettingsParams) (RemoteAssistanceSettings, error) {
 	row := q.db.QueryRow(ctx, updateRemoteAssistanceSettings,
 		arg.SetRemoteAssistanceState,

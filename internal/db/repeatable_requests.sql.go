@@ -55,9 +55,9 @@ type BeginRepeatableRequestParams struct {
 	AheadAfter    time.Time
 }
 
-// Waits for the same request where it is under way, also at another replica; then
-// it changes no row if that one is answered, unless its answer is too old, or ahead of a clock
-// that was reset.
+// Waits for the same request if it is in progress, on any replica. Then it changes no row if
+// that request has an answer, unless the answer is too old or is in the future of a clock that
+// was reset.
 func (q *Queries) BeginRepeatableRequest(ctx context.Context, arg BeginRepeatableRequestParams) (int64, error) {
 	result, err := q.db.Exec(ctx, beginRepeatableRequest,
 		arg.TenantID,
@@ -76,7 +76,7 @@ const forgetRepeatableRequests = `-- name: ForgetRepeatableRequests :exec
 DELETE FROM repeatable_requests WHERE tenant_id = $1
 `
 
-// What a tenant's changes were answered says nothing of another state.
+// Removes the stored answers of a tenant, which don't apply to another state.
 func (q *Queries) ForgetRepeatableRequests(ctx context.Context, tenantID uuid.UUID) error {
 	_, err := q.db.Exec(ctx, forgetRepeatableRequests, tenantID)
 	if err != nil {

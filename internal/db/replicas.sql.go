@@ -38,7 +38,7 @@ type DeleteReplicaParams struct {
 	Call int64
 }
 
-// Removes one that didn't answer a call, unless it has answered now.
+// Removes a replica that hasn't answered a call.
 func (q *Queries) DeleteReplica(ctx context.Context, arg DeleteReplicaParams) error {
 	_, err := q.db.Exec(ctx, deleteReplica, arg.ID, arg.Call)
 	if err != nil {

@@ -27,7 +27,7 @@ type CreateReportLoginsParams struct {
 	ExpiresAt *time.Time
 }
 
-// Lets a login read one more tenant, or several.
+// Lets a login read more tenants.
 func (q *Queries) CreateReportLogins(ctx context.Context, arg CreateReportLoginsParams) error {
 	_, err := q.db.Exec(ctx, createReportLogins,
 		arg.TenantIds,
@@ -102,8 +102,8 @@ type ListReportLoginsParams struct {
 	LoginLimit int64
 }
 
-// A row for each tenant of each login: of all logins, of one manager's, all of whose tenants
-// are that manager's, or of one login. The limit counts logins, not rows.
+// Returns a row for each tenant of each login. It lists all logins, the logins of a manager, of
+// which all tenants are the manager's, or one login. The limit counts logins, not rows.
 func (q *Queries) ListReportLogins(ctx context.Context, arg ListReportLoginsParams) ([]ReportLogin, error) {
 	rows, err := q.db.Query(ctx, listReportLogins,
 		arg.After,
@@ -146,7 +146,7 @@ type RemoveManagersReportLoginsParams struct {
 	Manager  *string
 }
 
-// What logins of other managers than the tenant's had of it.
+// Removes a tenant from the logins of managers other than its own.
 func (q *Queries) RemoveManagersReportLogins(ctx context.Context, arg RemoveManagersReportLoginsParams) error {
 	_, err := q.db.Exec(ctx, removeManagersReportLogins, arg.TenantID, arg.Manager)
 	if err != nil {
@@ -164,7 +164,7 @@ type SetReportLoginManagerParams struct {
 	LoginName string
 }
 
-// Says who was given its password.
+// Records which manager has the login's password.
 func (q *Queries) SetReportLoginManager(ctx context.Context, arg SetReportLoginManagerParams) error {
 	_, err := q.db.Exec(ctx, setReportLoginManager, arg.Manager, arg.LoginName)
 	if err != nil {

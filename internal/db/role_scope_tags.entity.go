@@ -17,12 +17,12 @@ func (roleScopeTags) Type() *entity.Type { return &entity.RoleScopeTag }
 
 func (roleScopeTags) listQuery() string { return listRoleScopeTags }
 
-// Head is part of Row.
+// Head implements Row.
 func (r *RoleScopeTag) Head() Head {
 	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
 }
 
-// Value is part of Row.
+// Value implements Row.
 func (r *RoleScopeTag) Value(property int) entity.Value {
 	switch property {
 	case 0:
@@ -111,7 +111,7 @@ func (roleScopeTags) ListIDs(ctx context.Context, q *Queries, tenant uuid.UUID, 
 	return q.ListRoleScopeTagIDs(ctx, ListRoleScopeTagIDsParams{TenantID: tenant, Ids: ids})
 }
 
-// roleScopeTagsRow is a row with what its texts point to.
+// roleScopeTagsRow is a row with the texts that it points to.
 type roleScopeTagsRow struct {
 	RoleScopeTag
 }

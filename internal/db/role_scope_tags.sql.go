@@ -114,7 +114,7 @@ type DeleteRoleScopeTagParams struct {
 	ChangedBy uuid.UUID
 }
 
-// Returns the id before.
+// Returns the id.
 func (q *Queries) DeleteRoleScopeTag(ctx context.Context, arg DeleteRoleScopeTagParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, deleteRoleScopeTag,
 		arg.TenantID,
@@ -147,7 +147,7 @@ type DiffRoleScopeTagsParams struct {
 	RowLimit int64
 }
 
-// Lists in which entities two tenants differ, by id, after an id.
+// Lists the ids, after an id, of entities that differ between two tenants.
 func (q *Queries) DiffRoleScopeTags(ctx context.Context, arg DiffRoleScopeTagsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, diffRoleScopeTags,
 		arg.FromID,
@@ -212,7 +212,7 @@ ORDER BY u.id DESC
 LIMIT 1
 `
 
-// Returns the last key that an entity has or had.
+// Returns the greatest key that an entity has or had.
 func (q *Queries) LastRoleScopeTagID(ctx context.Context, tenantID uuid.UUID) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, lastRoleScopeTagID, tenantID)
 	var id uuid.UUID
@@ -234,7 +234,7 @@ type ListRoleScopeTagIDsParams struct {
 	Ids      []uuid.UUID
 }
 
-// Lists which of the ids entities have.
+// Lists those of the ids that an entity has.
 func (q *Queries) ListRoleScopeTagIDs(ctx context.Context, arg ListRoleScopeTagIDsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listRoleScopeTagIDs, arg.TenantID, arg.Ids)
 	if err != nil {
@@ -384,8 +384,8 @@ type ReplaceRoleScopeTagsParams struct {
 	FromID   uuid.UUID
 }
 
-// Puts the entities of one tenant in the place of another's. Those that stay are the
-// same rows, and locked: a client's change that waits for one continues with it.
+// Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+// it locks, so that a client's change that waits for one continues with it.
 func (q *Queries) ReplaceRoleScopeTags(ctx context.Context, arg ReplaceRoleScopeTagsParams) error {
 	_, err := q.db.Exec(ctx, replaceRoleScopeTags, arg.TenantID, arg.FromID)
 	if err != nil {
@@ -407,7 +407,7 @@ type RoleScopeTagIDWasUsedParams struct {
 	ID       uuid.UUID
 }
 
-// Tells whether an entity has the id, or had it before it was deleted.
+// Reports whether an entity has the id, or had it before it was deleted.
 func (q *Queries) RoleScopeTagIDWasUsed(ctx context.Context, arg RoleScopeTagIDWasUsedParams) (bool, error) {
 	row := q.db.QueryRow(ctx, roleScopeTagIDWasUsed, arg.TenantID, arg.ID)
 	var was_used bool
@@ -452,7 +452,7 @@ type UpdateRoleScopeTagParams struct {
 	ChangedBy      uuid.UUID
 }
 
-// Sets what has a set_ that is true, and keeps the version before.
+// Sets each property whose set_ is true, and keeps the previous version.
 func (q *Queries) UpdateRoleScopeTag(ctx context.Context, arg UpdateRoleScopeTagParams) (RoleScopeTag, error) {
 	row := q.db.QueryRow(ctx, updateRoleScopeTag,
 		arg.SetDisplayName,

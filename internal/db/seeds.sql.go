@@ -26,7 +26,7 @@ type CreateSeedParams struct {
 	CreatedAt time.Time
 }
 
-// Does nothing to a seed that is there.
+// Does nothing if the seed exists.
 func (q *Queries) CreateSeed(ctx context.Context, arg CreateSeedParams) (int64, error) {
 	result, err := q.db.Exec(ctx, createSeed,
 		arg.Name,
@@ -44,7 +44,7 @@ const deleteSeed = `-- name: DeleteSeed :one
 DELETE FROM seeds WHERE name = $1 RETURNING state_id
 `
 
-// Waits for those that make a tenant of it.
+// Waits for transactions that make a tenant from the seed.
 func (q *Queries) DeleteSeed(ctx context.Context, name string) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, deleteSeed, name)
 	var state_id uuid.UUID
@@ -65,7 +65,7 @@ type GetSeedParams struct {
 	Manager *string
 }
 
-// A manager finds their own and those for all, here and below.
+// A manager finds their own seeds and those for everybody, here and below.
 func (q *Queries) GetSeed(ctx context.Context, arg GetSeedParams) (Seed, error) {
 	row := q.db.QueryRow(ctx, getSeed, arg.Name, arg.Manager)
 	var i Seed
@@ -132,7 +132,7 @@ type LockSeedParams struct {
 	Manager *string
 }
 
-// Keeps it, and so its state, from going until the transaction ends.
+// Keeps others from deleting the seed, and so its state, until the transaction ends.
 func (q *Queries) LockSeed(ctx context.Context, arg LockSeedParams) (Seed, error) {
 	row := q.db.QueryRow(ctx, lockSeed, arg.Name, arg.Manager)
 	var i Seed
@@ -163,7 +163,7 @@ type PutSeedParams struct {
 	Digest    []byte
 }
 
-// Of two that put the same file, the later one waits and does nothing.
+// Of two processes that put the same file, the later one waits and does nothing.
 func (q *Queries) PutSeed(ctx context.Context, arg PutSeedParams) (int64, error) {
 	result, err := q.db.Exec(ctx, putSeed,
 		arg.Name,

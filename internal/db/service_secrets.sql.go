@@ -23,7 +23,7 @@ type CreateServiceSecretParams struct {
 	CreatedAt time.Time
 }
 
-// Does nothing where one of this name is there.
+// Does nothing if a secret with this name exists.
 func (q *Queries) CreateServiceSecret(ctx context.Context, arg CreateServiceSecretParams) error {
 	_, err := q.db.Exec(ctx, createServiceSecret, arg.Name, arg.Value, arg.CreatedAt)
 	if err != nil {

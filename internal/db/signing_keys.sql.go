@@ -59,7 +59,7 @@ SELECT kid, private_key, certificate, created_at FROM signing_keys
 ORDER BY created_at DESC, kid
 `
 
-// The newest first.
+// Lists keys, newest first.
 func (q *Queries) ListSigningKeys(ctx context.Context) ([]SigningKey, error) {
 	rows, err := q.db.Query(ctx, listSigningKeys)
 	if err != nil {

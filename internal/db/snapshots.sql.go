@@ -26,7 +26,7 @@ type CreateSnapshotParams struct {
 	CreatedAt time.Time
 }
 
-// Does nothing to a snapshot that is there.
+// Does nothing if the snapshot exists.
 func (q *Queries) CreateSnapshot(ctx context.Context, arg CreateSnapshotParams) (int64, error) {
 	result, err := q.db.Exec(ctx, createSnapshot,
 		arg.TenantID,
@@ -128,7 +128,7 @@ type LockSnapshotParams struct {
 	Name     string
 }
 
-// Keeps it, and so its state, from going until the transaction ends.
+// Keeps others from deleting the snapshot, and so its state, until the transaction ends.
 func (q *Queries) LockSnapshot(ctx context.Context, arg LockSnapshotParams) (Snapshot, error) {
 	row := q.db.QueryRow(ctx, lockSnapshot, arg.TenantID, arg.Name)
 	var i Snapshot

@@ -29,7 +29,7 @@ type BeginTenantParams struct {
 	FromID   uuid.UUID
 }
 
-// Gives a new tenant what it counts from and the clock of the state that it gets.
+// Gives a new tenant the id counter and the clock of the state from which it is made.
 func (q *Queries) BeginTenant(ctx context.Context, arg BeginTenantParams) error {
 	_, err := q.db.Exec(ctx, beginTenant, arg.Now, arg.TenantID, arg.FromID)
 	if err != nil {
@@ -230,7 +230,7 @@ const getState = `-- name: GetState :one
 SELECT id, display_name, kind, permission_rule, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants WHERE id = $1
 `
 
-// A tenant or a state.
+// Gets the row of a tenant or a state.
 func (q *Queries) GetState(ctx context.Context, tenantID uuid.UUID) (Tenant, error) {
 	row := q.db.QueryRow(ctx, getState, tenantID)
 	var i Tenant
@@ -282,7 +282,7 @@ type KeepRevocationsParams struct {
 	ValidFrom []time.Time
 }
 
-// What was revoked stays so.
+// Keeps revoked tokens revoked.
 func (q *Queries) KeepRevocations(ctx context.Context, arg KeepRevocationsParams) error {
 	_, err := q.db.Exec(ctx, keepRevocations, arg.TenantID, arg.Ids, arg.ValidFrom)
 	if err != nil {
@@ -309,8 +309,7 @@ type KeepTokensParams struct {
 	TenantID uuid.UUID
 }
 
-// Users and applications of a state that a tenant has already are the same ones: their
-// tokens stay valid.
+// Keeps the tokens of users and applications valid that both the tenant and the state have.
 func (q *Queries) KeepTokens(ctx context.Context, arg KeepTokensParams) error {
 	_, err := q.db.Exec(ctx, keepTokens, arg.FromID, arg.TenantID)
 	if err != nil {
@@ -332,7 +331,7 @@ type ListRevocationsRow struct {
 	TokensValidFrom time.Time
 }
 
-// Who had tokens revoked: users and applications.
+// Lists users and applications whose tokens were revoked.
 func (q *Queries) ListRevocations(ctx context.Context, tenantID uuid.UUID) ([]ListRevocationsRow, error) {
 	rows, err := q.db.Query(ctx, listRevocations, tenantID)
 	if err != nil {
@@ -409,9 +408,9 @@ type ReplaceSettingsParams struct {
 	FromID   uuid.UUID
 }
 
-// The state of a tenant put in the place of another's: each query takes one part of it from
-// @from_id to @tenant_id. A statement that changes one tenant by another's rows reads those
-// first, MATERIALIZED: a cluster keeps the two on different servers.
+// Replaces the state of a tenant with another's: each query copies one part of the state from
+// @from_id to @tenant_id. A statement that changes one tenant from another's rows first reads
+// them, MATERIALIZED, because a cluster may have the two tenants on different servers.
 func (q *Queries) ReplaceSettings(ctx context.Context, arg ReplaceSettingsParams) error {
 	_, err := q.db.Exec(ctx, replaceSettings, arg.Now, arg.TenantID, arg.FromID)
 	if err != nil {
@@ -450,7 +449,7 @@ type SetIDsMadeParams struct {
 	TenantID uuid.UUID
 }
 
-// The ids up to this number are given out.
+// Records that the ids up to this number have been used.
 func (q *Queries) SetIDsMade(ctx context.Context, arg SetIDsMadeParams) error {
 	_, err := q.db.Exec(ctx, setIDsMade, arg.IdsMade, arg.TenantID)
 	if err != nil {

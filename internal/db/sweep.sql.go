@@ -56,9 +56,8 @@ WHERE r.tenant_id = t.id AND (
 )
 `
 
-// One that was redeemed is kept to notice that it is redeemed again, which ends its
-// family. That can be until it expires, and no longer: who shows it then is told that it
-// has expired, or that it never was.
+// A redeemed token is kept until it expires, because redeeming it again ends its family.
+// After that, redeeming it is refused because it has expired or doesn't exist.
 func (q *Queries) DeleteExpiredRefreshTokens(ctx context.Context, now time.Time) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteExpiredRefreshTokens, now)
 	if err != nil {
@@ -73,9 +72,10 @@ DELETE FROM sessions AS s USING tenants AS t
 WHERE s.tenant_id = t.id AND s.expires_at < COALESCE(t.clock_at, $1::timestamptz) - interval '1 day'
 `
 
-// Expired codes, tokens and sessions of all tenants, a day after they expired: until then the
-// authority tells what expired from what never existed. A tenant with a clock of its own counts
-// by the time to which that was last set, which it has passed.
+// Deletes expired codes, tokens and sessions of all tenants a day after they expired. Until
+// then the authority can report that they have expired, rather than that they don't exist.
+// For a tenant with its own clock it takes the time to which the clock was last set, which is
+// in the clock's past.
 func (q *Queries) DeleteExpiredSessions(ctx context.Context, now time.Time) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteExpiredSessions, now)
 	if err != nil {
@@ -121,7 +121,7 @@ type DeleteOldRepeatableRequestsParams struct {
 	Seconds float64
 }
 
-// Also those ahead of a clock that was reset.
+// Also deletes requests in the future of a clock that was reset.
 func (q *Queries) DeleteOldRepeatableRequests(ctx context.Context, arg DeleteOldRepeatableRequestsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteOldRepeatableRequests, arg.Now, arg.Seconds)
 	if err != nil {
@@ -182,7 +182,8 @@ DELETE FROM sessions AS s USING (
 WHERE s.tenant_id = old.tenant_id AND s.hash = old.hash
 `
 
-// Of each tenant where anybody signs in without a password, all but the newest.
+// Deletes all except the newest sessions of each tenant where people sign in without a
+// password.
 func (q *Queries) TrimSessions(ctx context.Context, kept int64) (int64, error) {
 	result, err := q.db.Exec(ctx, trimSessions, kept)
 	if err != nil {

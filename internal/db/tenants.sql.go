@@ -48,7 +48,7 @@ type CreateTenantParams struct {
 	CreatedAt            time.Time
 }
 
-// Does nothing to a tenant that is there.
+// Does nothing if the tenant exists.
 func (q *Queries) CreateTenant(ctx context.Context, arg CreateTenantParams) (int64, error) {
 	result, err := q.db.Exec(ctx, createTenant,
 		arg.TenantID,
@@ -80,7 +80,7 @@ const deleteTenant = `-- name: DeleteTenant :execrows
 DELETE FROM tenants WHERE id = $1
 `
 
-// All of it goes with it.
+// Deletes the tenant and everything in it.
 func (q *Queries) DeleteTenant(ctx context.Context, tenantID uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteTenant, tenantID)
 	if err != nil {
@@ -96,7 +96,7 @@ WITH codes AS (
 DELETE FROM domains AS d WHERE d.tenant_id = $1::uuid
 `
 
-// What a tenant has in tables of no tenant.
+// Deletes a tenant's rows in tables that belong to no tenant.
 func (q *Queries) DeleteTenantReferences(ctx context.Context, tenantID uuid.UUID) error {
 	_, err := q.db.Exec(ctx, deleteTenantReferences, tenantID)
 	if err != nil {
@@ -131,8 +131,8 @@ type EndCredentialsParams struct {
 	TenantID uuid.UUID
 }
 
-// Ends all by which somebody could come into a tenant: sessions, codes, tokens, passwords,
-// secrets, certificates and federated credentials.
+// Ends everything with which somebody could sign in to a tenant: sessions, codes, tokens,
+// passwords, secrets, certificates and federated credentials.
 func (q *Queries) EndCredentials(ctx context.Context, arg EndCredentialsParams) error {
 	_, err := q.db.Exec(ctx, endCredentials, arg.Now, arg.TenantID)
 	if err != nil {
@@ -150,7 +150,7 @@ type ExpireTenantParams struct {
 	TenantID  uuid.UUID
 }
 
-// From now on nobody finds it.
+// Hides the tenant from everybody.
 func (q *Queries) ExpireTenant(ctx context.Context, arg ExpireTenantParams) error {
 	_, err := q.db.Exec(ctx, expireTenant, arg.ExpiresAt, arg.TenantID)
 	if err != nil {
@@ -189,8 +189,8 @@ type GetCallerRow struct {
 	OnboardingEnds       int64
 }
 
-// Returns a tenant, and what decides whether a token that it gave an application and a user or
-// service principal is still good.
+// Returns a tenant, and what decides whether a token of an application and a user or service
+// principal is still valid.
 func (q *Queries) GetCaller(ctx context.Context, arg GetCallerParams) (GetCallerRow, error) {
 	row := q.db.QueryRow(ctx, getCaller, arg.TenantID, arg.ClientID, arg.ObjectID)
 	var i GetCallerRow
@@ -273,7 +273,7 @@ UNION
 SELECT t.origin_id::uuid FROM tenants AS t WHERE t.id = $1 AND t.origin_id IS NOT NULL
 `
 
-// The states that a tenant's snapshots are, and the one that it goes back to.
+// Lists the states of a tenant's snapshots and the state that a reset returns to.
 func (q *Queries) ListStatesOf(ctx context.Context, tenantID uuid.UUID) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listStatesOf, tenantID)
 	if err != nil {
@@ -298,7 +298,7 @@ const lockTenant = `-- name: LockTenant :one
 SELECT id, display_name, kind, permission_rule, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants WHERE id = $1 AND kind = 'tenant' FOR NO KEY UPDATE
 `
 
-// Keeps other changes by administrators waiting, but no client of the tenant.
+// Makes other administrators' changes of the tenant wait, but not the tenant's clients.
 func (q *Queries) LockTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, error) {
 	row := q.db.QueryRow(ctx, lockTenant, tenantID)
 	var i Tenant
@@ -379,7 +379,7 @@ const takeID = `-- name: TakeID :one
 UPDATE tenants SET ids_made = ids_made + 1 WHERE id = $1 RETURNING ids_made
 `
 
-// Returns the number of the next id of a tenant whose ids are counted.
+// Returns the number of the next id of a tenant with an id seed.
 func (q *Queries) TakeID(ctx context.Context, tenantID uuid.UUID) (int64, error) {
 	row := q.db.QueryRow(ctx, takeID, tenantID)
 	var ids_made int64

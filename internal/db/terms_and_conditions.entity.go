@@ -17,12 +17,12 @@ func (termsAndConditions) Type() *entity.Type { return &entity.TermsAndCondition
 
 func (termsAndConditions) listQuery() string { return listTermsAndConditions }
 
-// Head is part of Row.
+// Head implements Row.
 func (r *TermsAndConditions) Head() Head {
 	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
 }
 
-// Value is part of Row.
+// Value implements Row.
 func (r *TermsAndConditions) Value(property int) entity.Value {
 	switch property {
 	case 0:
@@ -142,7 +142,7 @@ func (termsAndConditions) ListIDs(ctx context.Context, q *Queries, tenant uuid.U
 	return q.ListTermsAndConditionsIDs(ctx, ListTermsAndConditionsIDsParams{TenantID: tenant, Ids: ids})
 }
 
-// termsAndConditionsRow is a row with what its texts point to.
+// termsAndConditionsRow is a row with the texts that it points to.
 type termsAndConditionsRow struct {
 	TermsAndConditions
 }

@@ -144,7 +144,7 @@ type DeleteTermsAndConditionsParams struct {
 	ChangedBy uuid.UUID
 }
 
-// Returns the id before.
+// Returns the id.
 func (q *Queries) DeleteTermsAndConditions(ctx context.Context, arg DeleteTermsAndConditionsParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, deleteTermsAndConditions,
 		arg.TenantID,
@@ -177,7 +177,7 @@ type DiffTermsAndConditionsParams struct {
 	RowLimit int64
 }
 
-// Lists in which entities two tenants differ, by id, after an id.
+// Lists the ids, after an id, of entities that differ between two tenants.
 func (q *Queries) DiffTermsAndConditions(ctx context.Context, arg DiffTermsAndConditionsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, diffTermsAndConditions,
 		arg.FromID,
@@ -361,7 +361,7 @@ type ListTermsAndConditionsIDsParams struct {
 	Ids      []uuid.UUID
 }
 
-// Lists which of the ids entities have.
+// Lists those of the ids that an entity has.
 func (q *Queries) ListTermsAndConditionsIDs(ctx context.Context, arg ListTermsAndConditionsIDsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listTermsAndConditionsIDs, arg.TenantID, arg.Ids)
 	if err != nil {
@@ -433,8 +433,8 @@ type ReplaceTermsAndConditionsParams struct {
 	FromID   uuid.UUID
 }
 
-// Puts the entities of one tenant in the place of another's. Those that stay are the
-// same rows, and locked: a client's change that waits for one continues with it.
+// Replaces the entities of a tenant with another's. Entities that stay keep their rows, which
+// it locks, so that a client's change that waits for one continues with it.
 func (q *Queries) ReplaceTermsAndConditions(ctx context.Context, arg ReplaceTermsAndConditionsParams) error {
 	_, err := q.db.Exec(ctx, replaceTermsAndConditions, arg.TenantID, arg.FromID)
 	if err != nil {
@@ -456,7 +456,7 @@ type TermsAndConditionsIDWasUsedParams struct {
 	ID       uuid.UUID
 }
 
-// Tells whether an entity has the id, or had it before it was deleted.
+// Reports whether an entity has the id, or had it before it was deleted.
 func (q *Queries) TermsAndConditionsIDWasUsed(ctx context.Context, arg TermsAndConditionsIDWasUsedParams) (bool, error) {
 	row := q.db.QueryRow(ctx, termsAndConditionsIDWasUsed, arg.TenantID, arg.ID)
 	var was_used bool
@@ -528,7 +528,7 @@ type UpdateTermsAndConditionsParams struct {
 	ChangedBy              uuid.UUID
 }
 
-// Sets what has a set_ that is true, and keeps the version before.
+// Sets each property whose set_ is true, and keeps the previous version.
 func (q *Queries) UpdateTermsAndConditions(ctx context.Context, arg UpdateTermsAndConditionsParams) (TermsAndConditions, error) {
 	row := q.db.QueryRow(ctx, updateTermsAndConditions,
 		arg.SetGraphCreated,

@@ -27,7 +27,8 @@ type ChangeUserPasswordParams struct {
 	FormerHash      string
 }
 
-// Replaces the password that the user signed in with, unless it was replaced meanwhile.
+// Replaces the password with which the user signed in, unless somebody else has replaced it
+// since.
 func (q *Queries) ChangeUserPassword(ctx context.Context, arg ChangeUserPasswordParams) (int64, error) {
 	result, err := q.db.Exec(ctx, changeUserPassword,
 		arg.PasswordHash,
@@ -56,8 +57,8 @@ type CountFailedSignInParams struct {
 	ID        uuid.UUID
 }
 
-// Counts, and locks the user each time that the count reaches a multiple of
-// how many failures are let pass.
+// Counts a failed sign-in, and locks the user each time that the count reaches a multiple of
+// the allowed failures.
 func (q *Queries) CountFailedSignIn(ctx context.Context, arg CountFailedSignInParams) error {
 	_, err := q.db.Exec(ctx, countFailedSignIn,
 		arg.Most,
@@ -112,7 +113,7 @@ type CreateUserParams struct {
 	CreatedAt          time.Time
 }
 
-// Does nothing to a user that is there.
+// Does nothing if the user exists.
 func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (int64, error) {
 	result, err := q.db.Exec(ctx, createUser,
 		arg.TenantID,
@@ -146,7 +147,7 @@ type DeleteUserParams struct {
 	ID       uuid.UUID
 }
 
-// With what was granted for it.
+// Deletes a user with the permissions granted for that user.
 func (q *Queries) DeleteUser(ctx context.Context, arg DeleteUserParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteUser, arg.TenantID, arg.ID)
 	if err != nil {

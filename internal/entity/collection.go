@@ -8,8 +8,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ReadStrings reads a collection of Edm.String, each of at most limit characters, as JSON;
-// null is the empty one. A value that doesn't fit is a *Fault.
+// ReadStrings reads a collection of Edm.String, each of at most limit characters, from JSON.
+// It reads null as an empty collection. It returns a *Fault for an invalid value.
 func ReadStrings(limit int, raw jsontext.Value) (string, error) {
 	var items []jsontext.Value
 	switch kind := raw.Kind(); {

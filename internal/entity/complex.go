@@ -7,28 +7,28 @@ type Complex struct {
 	Name       string // without its namespace
 	Base       *Complex
 	Abstract   bool
-	Properties []Member   // its own, in the order of an answer
-	Derived    []*Complex // the types that may stand in its place
+	Properties []Member   // in the order of an answer, without those of Base
+	Derived    []*Complex // the types directly derived from it
 }
 
-// Member is a property of a complex type: a text, or, with Object, another complex
-// value. It may be null.
+// Member is a property of a complex type: a text, an enumeration if Enum is set, or another
+// complex value if Object is set. Texts and complex values may be null.
 type Member struct {
 	Name     string
 	Max      int // characters of a text
 	Object   *Complex
-	Enum     []string // the members of an enumeration, which is never null; the first is the default
+	Enum     []string // the enumeration's members, the default first
 	EnumName string   // without its namespace
-	Values   []int    // of the members of an enumeration, where these aren't 0, 1, …
+	Values   []int    // the values of the enumeration's members; nil means 0, 1, …
 	BetaOnly bool
 }
 
-// EnumType is the enumeration of a member.
+// EnumType returns the enumeration of a member.
 func (m Member) EnumType() *odata.EnumType {
 	return &odata.EnumType{Name: Namespace + "." + m.EnumName, Members: m.Enum, Values: m.Values}
 }
 
-// TypeName is the type of a member as metadata names it, with the alias graph.
+// TypeName returns the type of a member as metadata names it, with the alias graph.
 func (m Member) TypeName() string {
 	switch {
 	case m.Enum != nil:
@@ -39,8 +39,7 @@ func (m Member) TypeName() string {
 	return odata.String.String()
 }
 
-// Members are the properties of a type and of those that it is derived from, theirs
-// first.
+// Members returns the properties of a type, with those of its base types first.
 func (c *Complex) Members() []Member {
 	if c.Base == nil {
 		return c.Properties
@@ -48,9 +47,9 @@ func (c *Complex) Members() []Member {
 	return append(append([]Member(nil), c.Base.Members()...), c.Properties...)
 }
 
-// Resolve returns the type that a value names, without its namespace: c itself, or one
-// derived from it, which isn't abstract.
-func (c *Complex) Resolve(name string) (*Complex, bool) {
+// Resolve finds a type by its name without namespace: c itself or one derived from it. ok is
+// false for an unknown and for an abstract type.
+func (c *Complex) Resolve(name string) (found *Complex, ok bool) {
 	if name == c.Name {
 		return c, !c.Abstract
 	}
@@ -77,7 +76,8 @@ var AssignmentTarget = derive(&Complex{
 		&Complex{Name: "exclusionGroupAssignmentTarget"}),
 )
 
-// maxID bounds an id that is a text, in characters. The limit is ours: no source names one.
+// maxID is the maximum length of an id that is a text, in characters. The limit is ours: no
+// source names one.
 const maxID = 256
 
 // derive makes types derived from a base and returns the base.

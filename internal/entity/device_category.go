@@ -19,7 +19,7 @@ var DeviceCategory = Type{
 	},
 }
 
-// scopeTags are the ids of the scope tags of an entity; without any, it has the built-in one.
+// scopeTags is a property with the ids of scope tags. By default it has the built-in one.
 func scopeTags(name string) Property {
 	return Strings(name, "role_scope_tag_ids", maxID, "0").Doc("The ids of its scope tags.")
 }

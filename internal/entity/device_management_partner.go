@@ -1,6 +1,6 @@
 package entity
 
-// DeviceManagementPartner is a partner that manages or checks devices.
+// DeviceManagementPartner is a partner that manages devices.
 // https://learn.microsoft.com/graph/api/resources/intune-onboarding-devicemanagementpartner
 var DeviceManagementPartner = Type{
 	Name:        "deviceManagementPartner",
@@ -29,7 +29,7 @@ var DeviceManagementPartner = Type{
 	},
 	State: "partnerState",
 	Actions: []Action{
-		// No source says what terminate changes: the state, and that it is set up no longer.
+		// No source says what terminate changes. Here it changes the state and isConfigured.
 		{Name: "terminate", Change: "terminate", To: map[string]Setting{"partnerState": member("terminated"), "isConfigured": {Value: Value{Bool: false}}}},
 		{Name: "heartbeat", Change: "heartbeat", ByPartner: true, To: map[string]Setting{"partnerState": member("enabled"), "lastHeartbeatDateTime": in(0)}},
 	},

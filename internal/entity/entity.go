@@ -1,7 +1,7 @@
 // Package entity describes the entities of Graph, each in one place: its names, its
-// properties and their limits, who may call it, and its actions. The queries and their
-// Go come from here (package gen), and so do the routes, bodies, query options,
-// metadata, documents and reports, which loop over All.
+// properties and their limits, its permissions and its actions. Package gen generates the
+// queries and their Go code from these descriptions. Routes, bodies, query options, metadata,
+// documents and reports loop over All.
 package entity
 
 import (
@@ -14,31 +14,31 @@ import (
 // Namespace qualifies the names of Graph's types.
 const Namespace = "microsoft.graph"
 
-// Type describes an entity type and the one set that holds it.
+// Type describes an entity type and its only set.
 type Type struct {
 	Name        string // of the type, without its namespace
 	Set         string // the path of the set below the version
 	Table       string // in Postgres
-	Noun        string // what error texts call one of them
-	Service     string // the namespace by which Intune's error texts name it
-	Gateway     string // the part of Intune behind it, as error texts show it
+	Noun        string // the name of one entity in error texts
+	Service     string // its namespace in Intune's error texts
+	Gateway     string // the part of Intune that serves it, in error texts
 	Description string // one sentence, for readers of the schema
 
-	// Parent is the entity that contains the set, whose path is then its name below one of
-	// the parent's. ParentID is the property that keeps the parent's key, and KeyPart the one
-	// that completes it to a ComposedKeys key.
+	// Parent is the entity that contains the set; the set's path then follows the path of one
+	// such entity. ParentID is the property with the parent's key. KeyPart is the property
+	// that a key has in addition to the parent's key, if Keys is ComposedKeys.
 	Parent            *Type
 	ParentID, KeyPart string
 
-	// Chosen is the property that is true for at most one entity of a parent, and Shown the
-	// parent's property that shows the KeyPart of that one; "" without any.
+	// Chosen is the property that is true for at most one entity of a parent. Shown is the
+	// parent's property with that entity's KeyPart. Both may be "".
 	Chosen, Shown string
 
 	// BetaOnly takes the set out of v1.0.
 	BetaOnly bool
 
-	// Gathered lets concurrent calls share statements, because very many come at once.
-	// Other sets have a statement for each call, and a third of the generated code.
+	// Gathered lets concurrent calls share statements, for a set with very many calls. Other
+	// sets run a statement for each call, with a third of the generated code.
 	Gathered bool
 
 	Keys Keys
@@ -46,17 +46,17 @@ type Type struct {
 	// Singleton says that the set is one entity, which always exists.
 	Singleton bool
 
-	// BuiltIn is the property that marks entities which nobody may change or delete; ""
-	// without any.
+	// BuiltIn is the property that marks entities which clients can't change or delete. It
+	// may be "".
 	BuiltIn string
 
-	// Typed says that an answer shows the type though it follows from the context.
+	// Typed says that an answer includes the type even though the context implies it.
 	Typed bool
 
-	Read, Write []string // permissions, the least privileged first
+	Read, Write []string // permissions, least privileged first
 
 	Properties []Property // in the order of an answer; the key isn't among them
-	State      string     // the property that actions move; "" without any
+	State      string     // the property that actions move, or ""
 	Actions    []Action
 }
 
@@ -66,34 +66,33 @@ type Property struct {
 	Kind         Kind
 	Max          int             // characters of a Text, a URL or each of Strings
 	Enum         *odata.EnumType // of an Enum
-	EnumV1       *odata.EnumType // in v1.0, if that has fewer members
+	EnumV1       *odata.EnumType // the same in v1.0, if that has fewer members
 	EnumSQL      string          // its type in Postgres
 	Object       *Complex        // of Objects
 	Initial      Value           // the default of Strings, an Integer, and an Enum that doesn't begin with it
 	Nullable     bool
 	BetaOnly     bool
-	Hidden       bool   // Graph doesn't have it
-	ReadOnly     bool   // bodies may name it, to no effect
-	Stamped      bool   // a creation sets it to its time
-	Restamped    bool   // a change, too
+	Hidden       bool   // only the service has it, not Graph
+	ReadOnly     bool   // bodies may contain it, without effect
+	Stamped      bool   // the time of the creation
+	Restamped    bool   // the time of the last change
 	Description  string // one sentence, for readers of the schema
 }
 
-// Action is an action that is bound to one entity and takes no parameter.
+// Action is an action that is bound to one entity and has no parameters.
 type Action struct {
 	Name   string
-	Change string   // what the history calls it
-	From   []string // the states in which it has an effect; nil: all
+	Change string   // its name in the history
+	From   []string // the states in which it has an effect; nil means all
 
-	// To holds what it sets, by the names of properties.
+	// To has the values that the action sets, by property.
 	To map[string]Setting
 
-	// Refused are the states in which it is an error, and Refusal is its text.
+	// Refused are the states in which the action is an error, and Refusal is the error's text.
 	Refused []string
 	Refusal string
 
-	// ByPartner says that the other side does it: the administration has it, Graph
-	// doesn't.
+	// ByPartner marks an action of the partner, which only the administration offers.
 	ByPartner bool
 }
 
@@ -101,18 +100,19 @@ type Action struct {
 // time of the call.
 type Setting struct {
 	Value Value
-	Now   bool  // the time of the call, plus
-	After int64 // so many ticks of 100 ns
+	Now   bool  // the instant is the time of the call plus After
+	After int64 // in ticks of 100 ns
 }
 
-// All lists every entity, in the order in which they were added.
+// All lists every entity in the order in which they were added. A parent comes before the
+// entities that it contains.
 var All = []*Type{
 	&RemoteAssistancePartner, &DeviceManagementPartner, &DeviceCategory, &ComplianceManagementPartner, &MobileThreatDefenseConnector, &NdesConnector,
 	&TermsAndConditions, &DeviceAndAppManagementAssignmentFilter, &RoleScopeTag, &RemoteAssistanceSettings,
-	&NotificationMessageTemplate, &LocalizedNotificationMessage, // a parent comes before what it contains
+	&NotificationMessageTemplate, &LocalizedNotificationMessage,
 }
 
-// Children are the entities whose sets an entity contains.
+// Children returns the entities whose sets an entity contains.
 func (t *Type) Children() (all []*Type) {
 	for _, c := range All {
 		if c.Parent == t {
@@ -131,21 +131,21 @@ func Find(setName string) (*Type, bool) {
 	return All[i], true
 }
 
-// QualifiedName is the name of the type with its namespace.
+// QualifiedName returns the name of the type with its namespace.
 func (t *Type) QualifiedName() string { return Namespace + "." + t.Name }
 
-// SetName is the last segment of the set's path.
+// SetName returns the last segment of the set's path.
 func (t *Type) SetName() string { return t.Set[strings.LastIndexByte(t.Set, '/')+1:] }
 
 // In reports whether a version of Graph has a property.
 func (p *Property) In(beta bool) bool { return !p.Hidden && (beta || !p.BetaOnly) }
 
-// Index is the place of a property in Properties, or -1.
+// Index returns the index of a property in Properties, or -1.
 func (t *Type) Index(name string) int {
 	return slices.IndexFunc(t.Properties, func(p Property) bool { return p.Name == name })
 }
 
-// Defaults are the values of an entity that a client creates without naming any.
+// Defaults returns the values of an entity that a client creates with an empty body.
 func (t *Type) Defaults() []Value {
 	values := make([]Value, len(t.Properties))
 	for i := range t.Properties {

@@ -10,8 +10,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/odata"
 )
 
-// Form is how values are written: complex values in the form of one version, with the
-// types of those that have another than the declared one or without.
+// Form says how values are written: complex values with the properties of one version, and
+// with or without the names of derived types.
 type Form struct{ Beta, Typed bool }
 
 // AppendJSON appends a value of the property as JSON.
@@ -33,8 +33,8 @@ func (p *Property) AppendJSON(b []byte, v Value, form Form) []byte {
 	case FlagsKind:
 		return append(append(append(b, '"'), p.Enum.FlagNames(v.Number)...), '"')
 	case StringsKind:
-		compact := jsontext.Value(v.Text) // jsonb has blanks
-		_ = compact.Compact()             // it came out of Postgres
+		compact := jsontext.Value(v.Text) // jsonb contains spaces
+		_ = compact.Compact()             // can't fail: Postgres returns valid JSON
 		return append(b, compact...)
 	case ObjectsKind:
 		return AppendObjects(b, p.Object, v.Text, form.Typed, form.Beta)
@@ -46,7 +46,7 @@ func (p *Property) AppendJSON(b []byte, v Value, form Form) []byte {
 func AppendString(b []byte, text string) []byte {
 	for i := range len(text) {
 		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			b, _ = jsontext.AppendQuote(b, text) // invalid UTF-8, its only error, can't come out of Postgres
+			b, _ = jsontext.AppendQuote(b, text) // fails only for invalid UTF-8, which Postgres doesn't store
 			return b
 		}
 	}

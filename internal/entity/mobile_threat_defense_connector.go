@@ -1,7 +1,7 @@
 package entity
 
-// MobileThreatDefenseConnector is the connection to a partner who defends devices. Its id is
-// the partner's, the same in every tenant, and a client names it.
+// MobileThreatDefenseConnector is the connection to a partner who defends devices. Its id
+// identifies the partner and is the same in every tenant, so clients set it.
 // https://learn.microsoft.com/graph/api/resources/intune-onboarding-mobilethreatdefenseconnector
 var MobileThreatDefenseConnector = Type{
 	Name:        "mobileThreatDefenseConnector",
@@ -18,9 +18,9 @@ var MobileThreatDefenseConnector = Type{
 		Date("lastHeartbeatDateTime", "last_heartbeat").Doc("When the partner last connected."),
 		Enum("partnerState", "partner_state", "mobileThreatPartnerTenantState", "threat_partner_state", "unavailable", "available", "enabled", "unresponsive", "notSetUp", "error", "unknownFutureValue").
 			BetaMembers("notSetUp", "error").Doc("The state of the partner's connection."),
-		Boolean("androidMobileApplicationManagementEnabled", "android_mam_enabled").Doc("Whether Android apps are managed by the partner's findings."),
-		Boolean("iosMobileApplicationManagementEnabled", "ios_mam_enabled").Doc("Whether iOS apps are managed by the partner's findings."),
-		Boolean("windowsMobileApplicationManagementEnabled", "windows_mam_enabled").Beta().Doc("Whether Windows apps are managed by the partner's findings."),
+		Boolean("androidMobileApplicationManagementEnabled", "android_mam_enabled").Doc("Whether the partner's findings count for the management of Android apps."),
+		Boolean("iosMobileApplicationManagementEnabled", "ios_mam_enabled").Doc("Whether the partner's findings count for the management of iOS apps."),
+		Boolean("windowsMobileApplicationManagementEnabled", "windows_mam_enabled").Beta().Doc("Whether the partner's findings count for the management of Windows apps."),
 		Boolean("androidEnabled", "android_enabled").Doc("Whether the partner's findings count for Android devices."),
 		Boolean("iosEnabled", "ios_enabled").Doc("Whether the partner's findings count for iOS devices."),
 		Boolean("windowsEnabled", "windows_enabled").Doc("Whether the partner's findings count for Windows devices."),
@@ -29,8 +29,8 @@ var MobileThreatDefenseConnector = Type{
 		Boolean("iosDeviceBlockedOnMissingPartnerData", "ios_blocked_on_missing_data").Doc("Whether an iOS device without findings is blocked."),
 		Boolean("windowsDeviceBlockedOnMissingPartnerData", "windows_blocked_on_missing_data").Doc("Whether a Windows device without findings is blocked."),
 		Boolean("macDeviceBlockedOnMissingPartnerData", "mac_blocked_on_missing_data").Beta().Doc("Whether a macOS device without findings is blocked."),
-		Boolean("partnerUnsupportedOsVersionBlocked", "unsupported_os_blocked").Doc("Whether devices are blocked whose version the partner doesn't support."),
-		Integer("partnerUnresponsivenessThresholdInDays", "unresponsiveness_threshold", 0).Doc("After how many days a silent partner is unresponsive."),
+		Boolean("partnerUnsupportedOsVersionBlocked", "unsupported_os_blocked").Doc("Whether devices with a version that the partner doesn't support are blocked."),
+		Integer("partnerUnresponsivenessThresholdInDays", "unresponsiveness_threshold", 0).Doc("The number of days without a heartbeat after which the partner counts as unresponsive."),
 		Boolean("allowPartnerToCollectIOSApplicationMetadata", "collect_ios_apps").Doc("Whether the partner gets metadata of apps on corporate iOS devices."),
 		Boolean("allowPartnerToCollectIOSPersonalApplicationMetadata", "collect_ios_personal_apps").Doc("Whether the partner gets metadata of apps on personal iOS devices."),
 		Boolean("allowPartnerToCollectIosCertificateMetadata", "collect_ios_certificates").Beta().Doc("Whether the partner gets metadata of certificates on corporate iOS devices."),

@@ -20,15 +20,16 @@ var NotificationMessageTemplate = Type{
 		Text("defaultLocale", "default_locale", maxLocale).Computed().Doc("The locale of the default message."),
 		Flags("brandingOptions", "branding_options", "notificationTemplateBrandingOptions",
 			"none", "includeCompanyLogo", "includeCompanyName", "includeContactInformation", "includeCompanyPortalLink", "includeDeviceDetails", "unknownFutureValue",
-		).Doc("What of the company's branding the message has."),
+		).Doc("The parts of the company's branding that the message includes."),
 		scopeTags("roleScopeTagIds"),
 	},
 	Actions: []Action{
-		{Name: "sendTestMessage", Change: "sendTestMessage"}, // nothing is sent: this service has no users' addresses
+		{Name: "sendTestMessage", Change: "sendTestMessage"}, // sends nothing, because users have no addresses here
 	},
 }
 
-// maxLocale bounds a locale, in characters. The limit is ours: no source names one.
+// maxLocale is the maximum length of a locale, in characters. The limit is ours: no source
+// names one.
 const maxLocale = 128
 
 // LocalizedNotificationMessage is a template's message in one language.

@@ -10,13 +10,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxObjects bounds how many complex values a collection holds. The limit is ours: no
-// source names one.
+// maxObjects is the maximum number of values in a collection. The limit is ours: no source
+// names one.
 const maxObjects = 1000
 
-// Fault says what is wrong with a value, and with which member of it.
+// Fault says what is wrong with a value or one of its members.
 type Fault struct {
-	Member  string // "" is the value itself
+	Member  string // "" for the value itself
 	Message string
 }
 
@@ -26,9 +26,8 @@ func fault(member, format string, args ...any) *Fault {
 	return &Fault{member, fmt.Sprintf(format, args...)}
 }
 
-// ReadObjects reads a collection of a complex type, as JSON, and returns it as beta shows
-// it: what a client sends through one version, the other shows as far as it knows it.
-// What doesn't belong there is a *Fault.
+// ReadObjects reads a collection of a complex type from JSON and returns it in the form of
+// beta, from which both versions are written. It returns a *Fault for an invalid value.
 func ReadObjects(c *Complex, raw jsontext.Value, beta bool) (string, error) {
 	var items []jsontext.Value
 	if raw.Kind() != '[' {
@@ -53,8 +52,8 @@ func ReadObjects(c *Complex, raw jsontext.Value, beta bool) (string, error) {
 	return string(append(b, ']')), nil
 }
 
-// readObject appends a complex value as it is kept: its type, where that isn't c itself,
-// and every member.
+// readObject appends a complex value in its stored form: its type, unless that is c, and
+// every member.
 func readObject(b []byte, c *Complex, raw jsontext.Value, beta bool) ([]byte, error) {
 	var members map[string]jsontext.Value
 	if raw.Kind() != '{' {
@@ -95,8 +94,8 @@ func trimComma(b []byte) []byte {
 	return b
 }
 
-// resolve finds the type that a complex value names, with or without the sign of a
-// fragment, or the declared one.
+// resolve returns the type that a complex value names, with or without the # of a URL's
+// fragment. A value that names no type has the declared one.
 func resolve(c *Complex, raw jsontext.Value) (*Complex, error) {
 	if raw == nil {
 		if c.Abstract {
@@ -115,8 +114,7 @@ func resolve(c *Complex, raw jsontext.Value) (*Complex, error) {
 	return nil, fault("@odata.type", "A type named '%s' could not be resolved by the model. When a model is available, each type name must resolve to a valid type.", name)
 }
 
-// unknown finds the first member, by name, that isn't among those known. Annotations are
-// passed over.
+// unknown returns the alphabetically first member that isn't known. It ignores annotations.
 func unknown(members map[string]jsontext.Value, known []Member) (first string, found bool) {
 	for name := range members {
 		if strings.Contains(name, "@") || slices.ContainsFunc(known, func(m Member) bool { return m.Name == name }) {
@@ -129,7 +127,7 @@ func unknown(members map[string]jsontext.Value, known []Member) (first string, f
 	return first, found
 }
 
-// readMember appends a member of a complex value; raw is nil if it isn't named.
+// readMember appends a member of a complex value; raw is nil if the value lacks it.
 func readMember(b []byte, m Member, raw jsontext.Value, beta bool) ([]byte, error) {
 	switch {
 	case raw == nil && m.Enum != nil:
@@ -153,9 +151,9 @@ func readMember(b []byte, m Member, raw jsontext.Value, beta bool) ([]byte, erro
 	return append(b, raw...), nil
 }
 
-// AppendObjects appends a collection that was kept, in the order of its description,
-// which jsonb doesn't keep. Without types, it leaves out which type a value has; without
-// beta, what v1.0 doesn't know.
+// AppendObjects appends a stored collection with its members in the order of the description,
+// which jsonb loses. It includes the names of types only if types is true, and the members
+// that v1.0 lacks only if beta is true.
 func AppendObjects(b []byte, c *Complex, kept string, types, beta bool) []byte {
 	var items []map[string]jsontext.Value
 	if err := json.Unmarshal([]byte(kept), &items); err != nil {

@@ -2,7 +2,7 @@ package entity
 
 import "slices"
 
-// The families of permissions that lead to Intune's sets.
+// Families of permissions for Intune's sets.
 const (
 	serviceConfig  = "DeviceManagementServiceConfig"
 	configuration  = "DeviceManagementConfiguration"
@@ -11,8 +11,8 @@ const (
 	apps           = "DeviceManagementApps"
 )
 
-// readers are the permissions of families that let a caller read, in the order in which
-// error texts name them.
+// readers returns the permissions of families that let a caller read, in the order of error
+// texts.
 func readers(families ...string) (all []string) {
 	for _, f := range families {
 		all = append(all, f+".Read.All", f+".ReadWrite.All")
@@ -20,7 +20,7 @@ func readers(families ...string) (all []string) {
 	return all
 }
 
-// writers are those that let a caller write.
+// writers returns the permissions of families that let a caller write.
 func writers(families ...string) (all []string) {
 	for _, f := range families {
 		all = append(all, f+".ReadWrite.All")

@@ -18,11 +18,11 @@ var RemoteAssistancePartner = Type{
 	Write:       writers(serviceConfig),
 	Properties: []Property{
 		Text("displayName", "display_name", 1024).Doc("The name that is shown."),
-		URL("onboardingUrl", "onboarding_url", 2048).Doc("Where an administrator begins the onboarding: an absolute http or https URL."),
+		URL("onboardingUrl", "onboarding_url", 2048).Doc("The URL at which an administrator begins the onboarding, with http or https."),
 		Enum("onboardingStatus", "onboarding_status", "remoteAssistanceOnboardingStatus", "onboarding_status", "notOnboarded", "onboarding", "onboarded").
-			Doc("How far the onboarding got."),
+			Doc("The state of the onboarding."),
 		Date("lastConnectionDateTime", "last_connection").Doc("When the partner last connected."),
-		Date("onboardingRequestExpiryDateTime", "request_expiry").Beta().Doc("Until when the partner may confirm the onboarding."),
+		Date("onboardingRequestExpiryDateTime", "request_expiry").Beta().Doc("When the onboarding request expires; the partner can confirm it until then."),
 	},
 	State: "onboardingStatus",
 	Actions: []Action{

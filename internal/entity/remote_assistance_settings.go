@@ -18,6 +18,6 @@ var RemoteAssistanceSettings = Type{
 		Enum("remoteAssistanceState", "remote_assistance_state", "remoteAssistanceState", "remote_assistance_state", "disabled", "enabled").Numbered(1, 2).
 			Doc("Whether Remote Help is on."),
 		Boolean("allowSessionsToUnenrolledDevices", "allow_unenrolled").Doc("Whether sessions to devices that aren't enrolled are allowed."),
-		Boolean("blockChat", "block_chat").Doc("Whether there is no chat in sessions."),
+		Boolean("blockChat", "block_chat").Doc("Whether chat is blocked in sessions."),
 	},
 }

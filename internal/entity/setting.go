@@ -6,10 +6,10 @@ import (
 	"github.com/mocktenant/mocktenant/internal/odata"
 )
 
-// member sets an enumeration.
+// member sets an enumeration to one of its members.
 func member(name string) Setting { return Setting{Value: Value{Text: name}} }
 
-// never sets a date to the one that means none.
+// never sets a date to NoDate.
 var never = Setting{Value: NoDate}
 
 // in sets a date to the time of the call plus a period.
@@ -17,7 +17,7 @@ func in(period time.Duration) Setting {
 	return Setting{Now: true, After: int64(period / (time.Second / time.Duration(odata.TicksPerSecond)))}
 }
 
-// At is the value that is set by a call at a time.
+// At returns the value that a call at a time sets.
 func (s Setting) At(now time.Time) Value {
 	if !s.Now {
 		return s.Value
@@ -27,7 +27,7 @@ func (s Setting) At(now time.Time) Value {
 	return v
 }
 
-// States are the states in which the action has an effect.
+// States returns the states in which the action has an effect.
 func (a *Action) States(t *Type) []string {
 	if a.From != nil || t.State == "" {
 		return a.From
@@ -35,8 +35,8 @@ func (a *Action) States(t *Type) []string {
 	return t.Properties[t.Index(t.State)].Enum.Members
 }
 
-// Values are the values that a call of the action at a time sets, and which of an
-// entity's properties those are.
+// Values returns the values that a call of the action at a time sets; named says which
+// properties it sets.
 func (a *Action) Values(t *Type, now time.Time) (values []Value, named []bool) {
 	values, named = t.Defaults(), make([]bool, len(t.Properties))
 	for i := range t.Properties {

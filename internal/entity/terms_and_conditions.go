@@ -21,7 +21,7 @@ var TermsAndConditions = Type{
 		Text("title", "title", 1024).Doc("The title that users see."),
 		Text("bodyText", "body_text", 60_000).Doc("The terms."),
 		Text("acceptanceStatement", "acceptance_statement", 500).Doc("The statement that users agree to."),
-		Integer("version", "terms_version", 1).Doc("The version; users accept a greater one again."),
+		Integer("version", "terms_version", 1).Doc("The version. Users must accept a greater one again."),
 		scopeTags("roleScopeTagIds").Beta(),
 	},
 }

@@ -1,7 +1,11 @@
-// Gen writes what follows from the descriptions of the entities: for each, its queries
-// (queries/TABLE.sql, which sqlc reads), what turns values into their parameters and
-// rows into values (internal/db/TABLE.entity.go), and its views in schema reporting (a part
-// of the migration that creates TABLE), and the list of all (internal/db/entities.entity.go). Run it from the root of the module, before sqlc.
+// Gen generates code from the descriptions of the entities. For each entity it writes:
+//
+//   - queries/TABLE.sql: the queries, which sqlc reads
+//   - internal/db/TABLE.entity.go: functions that convert between values, parameters and rows
+//   - a part of the migration that creates TABLE: the views in schema reporting
+//
+// It also writes internal/db/entities.entity.go, the list of all entities. Run it from the
+// root of the module, before sqlc.
 package main
 
 import (
@@ -41,7 +45,7 @@ func main() {
 	}
 }
 
-// files returns the generated files, by their paths below root, where the module is.
+// files returns the generated files by their paths. root is the directory of the module.
 func files(root string) (map[string][]byte, error) {
 	var sources []source
 	all := map[string][]byte{}
@@ -68,7 +72,7 @@ func files(root string) (map[string][]byte, error) {
 	return all, add(filepath.Join("internal", "db", "entities.entity.go"), entitiesTemplate, sources)
 }
 
-// fill fills the template of a file; Go is formatted.
+// fill executes the template of a file, and formats Go code.
 func fill(path, text string, data any) ([]byte, error) {
 	t, err := template.New(path).Parse(text)
 	if err != nil {

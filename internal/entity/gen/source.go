@@ -7,21 +7,21 @@ import (
 	"github.com/mocktenant/mocktenant/internal/entity"
 )
 
-// source fills the templates.
+// source is an entity as the templates see it.
 type source struct {
 	*entity.Type
 	Properties []property
-	One, Many  string // Go's names of a row and of the set
-	Scope      string // of a statement of many calls: OfTenant, or "" for any tenants
+	One, Many  string // the Go names of a row and of the set
+	Scope      string // whose calls share a statement: OfTenant for one tenant's, "" for any
 
 	// Promised are the columns of published reporting views.
 	Promised map[string][]string
 }
 
-// OfTenant is the source of the statements of many calls of one tenant.
+// OfTenant returns the source of statements for many calls of one tenant.
 func (s source) OfTenant() source { s.Scope = "OfTenant"; return s }
 
-// Tenants says which calls share a statement.
+// Tenants says in words which calls share a statement.
 func (s source) Tenants() string {
 	if s.Scope != "" {
 		return "of one tenant"
@@ -29,12 +29,12 @@ func (s source) Tenants() string {
 	return "of any tenants"
 }
 
-// property is a property with what SQL and Go make of it.
+// property is a property as the templates see it.
 type property struct {
 	entity.Property
 	Index     int
-	TextIndex int  // among the texts
-	Moved     bool // an action sets it
+	TextIndex int  // its index among the nullable texts
+	Moved     bool // whether an action sets it
 }
 
 func newSource(t *entity.Type) source {
@@ -48,10 +48,10 @@ func newSource(t *entity.Type) source {
 	return s
 }
 
-// Var is Go's name of the set in package db.
+// Var returns the Go name of the set in package db.
 func (s source) Var() string { return lowerFirst(s.Many) }
 
-// Columns are those of all properties.
+// Columns returns the columns of all properties.
 func (s source) Columns() (columns []string) {
 	for _, p := range s.Properties {
 		columns = append(columns, p.Columns()...)
@@ -59,12 +59,12 @@ func (s source) Columns() (columns []string) {
 	return columns
 }
 
-// Cols lists all columns of properties, each after a prefix.
+// Cols lists the columns of all properties, each with a prefix.
 func (s source) Cols(prefix string) string {
 	return prefix + strings.Join(s.Columns(), ", "+prefix)
 }
 
-// AsObject builds what the history keeps of a row.
+// AsObject returns SQL that builds the JSON object in which the history keeps a row.
 func (s source) AsObject(prefix string) string {
 	var pairs []string
 	for _, c := range append(s.Columns(), "created_at", "created_by") {
@@ -85,7 +85,7 @@ func (s source) HasState() bool { return s.State != "" }
 // IsParent reports whether the entity contains others.
 func (s source) IsParent() bool { return len(s.Children()) > 0 }
 
-// ParentColumn is the column of the key of the entity that contains this one; "" without any.
+// ParentColumn returns the column with the parent's key, or "".
 func (s source) ParentColumn() string {
 	if s.Parent == nil {
 		return ""
@@ -93,13 +93,13 @@ func (s source) ParentColumn() string {
 	return s.Properties[s.Index(s.ParentID)].Column
 }
 
-// StateProperty is the one that actions move.
+// StateProperty returns the property that actions move.
 func (s source) StateProperty() property { return s.Properties[s.Index(s.State)] }
 
-// Width is how many columns a row has.
+// Width returns the number of a row's columns.
 func (s source) Width() int { return len(s.Columns()) + 5 }
 
-// Texts are the properties that a row holds as pointers to texts.
+// Texts returns the number of properties that a row has as pointers to texts.
 func (s source) Texts() (n int) {
 	for _, p := range s.Properties {
 		if p.IsText() && p.Nullable {
@@ -109,10 +109,10 @@ func (s source) Texts() (n int) {
 	return n
 }
 
-// IsText reports whether the property is kept as a nullable text.
+// IsText reports whether the property has a text column.
 func (p property) IsText() bool { return p.Kind == entity.TextKind || p.Kind == entity.URLKind }
 
-// IsDate, IsEnum, IsBoolean, IsInteger, IsGUID and IsJSON tell the kinds apart in templates.
+// IsDate and the functions below report a property's kind to templates.
 func (p property) IsDate() bool    { return p.Kind == entity.DateKind }
 func (p property) IsEnum() bool    { return p.Kind == entity.EnumKind }
 func (p property) IsBoolean() bool { return p.Kind == entity.BooleanKind }
@@ -120,17 +120,17 @@ func (p property) IsInteger() bool { return p.Kind == entity.IntegerKind || p.Ki
 func (p property) IsGUID() bool    { return p.Kind == entity.GUIDKind }
 func (p property) IsJSON() bool    { return p.IsCollection() }
 
-// Has reports whether arrays carry beside the value whether there is one.
+// Has reports whether a separate array says which values aren't null.
 func (p property) Has() bool { return p.Nullable && !p.IsJSON() }
 
-// Go is Go's name of the property's column, as sqlc makes it; of a date, of both
-// without their endings.
+// Go returns the name that sqlc gives the property's column in Go. For a date it is the common
+// part of both columns' names.
 func (p property) Go() string { return camel(p.Column) }
 
-// EnumGo is Go's name of the enum type, as sqlc makes it.
+// EnumGo returns the name that sqlc gives the enum type in Go.
 func (p property) EnumGo() string { return camel(p.EnumSQL) }
 
-// Unnest reads the arrays of a property in a statement of many.
+// Unnest returns SQL that reads the arrays of a property in a statement for many calls.
 func (p property) Unnest(set bool) string {
 	var parts []string
 	if set {
@@ -158,7 +158,7 @@ func (p property) Unnest(set bool) string {
 	return strings.Join(parts, ",\n        ")
 }
 
-// Read are the values of the property's columns in a row of arrays.
+// Read returns the values of the property's columns, in SQL, in a row of the arrays.
 func (p property) Read(from string) string {
 	var parts []string
 	for _, c := range p.Columns() {
@@ -171,8 +171,8 @@ func (p property) Read(from string) string {
 	return strings.Join(parts, ", ")
 }
 
-// Params are the values of a new entity's columns. JSON goes as a text: without a prepared
-// statement, pgx would send bytes as bytea.
+// Params returns the values of a new entity's columns in SQL. JSON is sent as text, because
+// without a prepared statement pgx would send bytes as bytea.
 func (s source) Params() string {
 	var all []string
 	for _, p := range s.Properties {
@@ -183,7 +183,7 @@ func (s source) Params() string {
 	return strings.Join(all, ", ")
 }
 
-// param is the parameter of a column.
+// param returns the parameter of a column.
 func (p property) param(column string) string {
 	value := "@" + column
 	switch {
@@ -198,7 +198,7 @@ func (p property) param(column string) string {
 	return value
 }
 
-// SetOne assigns the columns in an update of one entity.
+// SetOne returns the assignments in an update of one entity.
 func (p property) SetOne() string {
 	var parts []string
 	for i, c := range p.Columns() {
@@ -211,7 +211,7 @@ func (p property) SetOne() string {
 	return strings.Join(parts, ",\n    ")
 }
 
-// SetMany assigns the columns in an update of many.
+// SetMany returns the assignments in an update of many entities.
 func (p property) SetMany(from string) string {
 	var parts []string
 	for _, c := range p.Columns() {
@@ -239,7 +239,7 @@ func camel(name string) string {
 func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
-// SetMoved assigns the columns in an action on many, from what "moved" selects.
+// SetMoved returns the assignments in an action on many entities, from the rows of "moved".
 func (p property) SetMoved() string {
 	var parts []string
 	for _, c := range p.Columns() {
