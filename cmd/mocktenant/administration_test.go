@@ -19,7 +19,7 @@ type administration struct {
 	settings []string
 }
 
-// run runs a command and wants it to succeed.
+// run runs a command and expects success.
 func (a administration) run(args ...string) string {
 	a.Helper()
 	out, log, code := output(a.T, a.settings, args...)
@@ -29,7 +29,7 @@ func (a administration) run(args ...string) string {
 	return out
 }
 
-// fails wants a command to fail with a code, and to say why.
+// fails runs a command and expects it to fail with an exit code and a reason.
 func (a administration) fails(exit int, want string, args ...string) {
 	a.Helper()
 	out, log, code := output(a.T, a.settings, args...)
@@ -47,8 +47,8 @@ func parse[T any](t *testing.T, text string) T {
 	return v
 }
 
-// Beyond loopback a service with its own Postgres makes itself a key, which those
-// find who can look into its data directory.
+// Beyond loopback a service with its own Postgres makes a key, which is found by anyone who can
+// read its data directory.
 func TestOwnAdminKey(t *testing.T) {
 	t.Parallel()
 	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t), "MOCKTENANT_ADMIN_ADDR=0.0.0.0:0"}}
@@ -61,7 +61,7 @@ func TestOwnAdminKey(t *testing.T) {
 	}
 	_, url, _ := strings.Cut(p.text, "admin  ")
 	url, _, _ = strings.Cut(url, "\n")
-	a.fails(3, "A key is needed", "tenant", "list", "--admin-url", url) // the key is for the service that it is of
+	a.fails(3, "A key is needed", "tenant", "list", "--admin-url", url) // only the service that made the key accepts it
 	p.stop(t)
 	if !strings.HasPrefix(key, "mocktenant_") || strings.Contains(p.text+p.log.String(), key) {
 		t.Errorf("key %q, printed:\n%s%s", key, p.text, p.log)
@@ -73,7 +73,7 @@ func TestOwnAdminKey(t *testing.T) {
 	p.stop(t)
 }
 
-// A day in the life of a tenant, from its making to its end, by the command line.
+// The commands manage a tenant from its creation to its end.
 func TestAdministration(t *testing.T) {
 	t.Parallel()
 	dir := dataDir(t)
@@ -161,7 +161,7 @@ func TestAdministration(t *testing.T) {
 	}{
 		{[]string{"--enabled"}, "bob@contoso.example  true"},
 		{[]string{"--no-enabled"}, "bob@contoso.example  false"},
-		{[]string{"--display-name", "Robert"}, "Robert        false"}, // neither says nothing
+		{[]string{"--display-name", "Robert"}, "Robert        false"}, // without a message
 		{[]string{"--no-enabled", "--enabled"}, "Robert        true"},
 		{[]string{"--enabled=no"}, "Robert        false"},
 		{[]string{"--no-enabled=no"}, "Robert        true"},
@@ -188,7 +188,7 @@ func TestAdministration(t *testing.T) {
 	a.run("tenant", "delete", id, second.Id.String())
 	a.fails(exitNotFound, "There is no tenant "+id, "tenant", "get", id)
 
-	// With the first key, the open door closes.
+	// The first key closes the administration to everybody else.
 	owner := parse[api.KeyCreated](t, a.run("admin-key", "create", "me", "--role", "owner", "-o", "json"))
 	a.fails(exitDenied, "A key is needed", "tenant", "list")
 	a.settings = append(a.settings, "MOCKTENANT_ADMIN_KEY="+owner.Key)
@@ -202,7 +202,7 @@ func TestAdministration(t *testing.T) {
 	}
 }
 
-// What the page on administration shows runs as it stands, in one shell.
+// The commands on the page about administration work as shown, in one shell.
 func TestAdministrationPage(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"curl", "openssl"} {
@@ -237,8 +237,8 @@ func TestAdministrationPage(t *testing.T) {
 	p.stop(t)
 }
 
-// Where others reach the administration, there must be a key; and without an
-// address there is no administration.
+// If other machines can reach the administration, it needs a key. Without an address there is
+// no administration.
 func TestAdministrationIsShut(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewEmptyDatabase(t)

@@ -87,7 +87,7 @@ func (p *process) signalPostgres(signal syscall.Signal) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Kill(postmaster, signal); err != nil { // it first: then it makes no more
+	if err := syscall.Kill(postmaster, signal); err != nil { // first, so that it starts no more processes
 		return nil, err
 	}
 	pids := []int{postmaster}
@@ -107,8 +107,8 @@ func (p *process) signalPostgres(signal syscall.Signal) ([]int, error) {
 	return pids, nil
 }
 
-// Ten thousand idle clients don't keep others from being served, and take no more than 150 kB
-// each, 50 without the race detector.
+// Ten thousand idle clients don't keep others from being served. Each takes at most 150 kB, or
+// 50 without the race detector.
 func TestManyConnections(t *testing.T) {
 	t.Parallel()
 	p := serve(t, nil, "--ephemeral")

@@ -24,7 +24,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
-// workload is an application that proves itself by a key.
+// workload is an application that signs in with a key.
 type workload struct {
 	*testing.T
 	url            string // of the service
@@ -73,8 +73,8 @@ func (w workload) byIssuer() string {
 	})
 }
 
-// files writes what tools make of the key: its certificate, itself, both in one file, and
-// its set.
+// files writes the files that tools make from the key: its certificate, the key, both in one
+// file, and its key set.
 func (w workload) files() (certificate, key, both, set string) {
 	w.Helper()
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
@@ -115,8 +115,8 @@ func setUpWorkload(t *testing.T) (administration, workload) {
 	return a, workload{t, p.url, made["tenantId"], made["clientId"], key}
 }
 
-// An application signs in by the certificate that was registered by the command line,
-// until it is removed. A private key doesn't leave the machine.
+// An application signs in with a certificate registered on the command line, until the
+// certificate is removed. The command never sends a private key.
 func TestAppCertificate(t *testing.T) {
 	t.Parallel()
 	a, w := setUpWorkload(t)
@@ -140,8 +140,8 @@ func TestAppCertificate(t *testing.T) {
 	}
 }
 
-// A key and its certificate that the command line makes sign an application in. It writes
-// over no file, and leaves none where the service refuses.
+// An application signs in with a key and certificate made on the command line. The command
+// overwrites no file, and leaves none if the service refuses the certificate.
 func TestAppCertificateCreate(t *testing.T) {
 	t.Parallel()
 	a, w := setUpWorkload(t)
@@ -174,7 +174,7 @@ func TestAppCertificateCreate(t *testing.T) {
 	}
 }
 
-// The same by the token of another issuer.
+// The same with a token of another issuer.
 func TestAppFederatedCredential(t *testing.T) {
 	t.Parallel()
 	a, w := setUpWorkload(t)

@@ -13,8 +13,8 @@ import (
 	"github.com/mocktenant/mocktenant/api"
 )
 
-// newTerminal returns both ends of a terminal: the keyboard and screen, and what programs
-// have.
+// newTerminal returns both ends of a terminal: the screen and keyboard, and the end for
+// programs.
 func newTerminal(t *testing.T, columns uint16) (screen, tty *os.File) {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -60,12 +60,12 @@ func (a administration) answer(question, word string, args ...string) (log strin
 	}
 	_ = c.Wait()
 	_ = tty.Close()
-	rest, _ := io.ReadAll(shown) // up to an error: nobody has the other end
+	rest, _ := io.ReadAll(shown) // until an error, because the other end is closed
 	return string(rest) + out.String(), c.ProcessState.ExitCode()
 }
 
-// What destroys a tenant's data asks at a terminal, unless told not to, and says what it
-// did.
+// At a terminal, commands that destroy a tenant's data ask for confirmation, unless a flag
+// disables that, and say what they did.
 func TestAsks(t *testing.T) {
 	t.Parallel()
 	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}}

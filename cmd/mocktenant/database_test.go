@@ -14,11 +14,11 @@ import (
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
-// Whoever signs in by TCP reads and changes tenants and partners, and reaches no key and
-// no secret; the password is random where none is given.
+// A role that signs in over TCP reads and changes tenants and partners, but no keys and
+// secrets. Its password is random unless it is set.
 func TestSQLRole(t *testing.T) {
 	t.Parallel()
-	const address = "127.83.12.9" // on loopback, and nobody else's
+	const address = "127.83.12.9" // a loopback address that no other test uses
 	free, err := net.Listen("tcp", net.JoinHostPort(address, "5432"))
 	if err != nil {
 		testenv.Skip(t, err.Error())
@@ -83,6 +83,6 @@ func TestSQLRole(t *testing.T) {
 		t.Error("it connects to database postgres")
 	}
 	p.stop(t)
-	p = serve(t, append(settings, "DATABASE_URL="+url)) // as in a shell that has what env printed
+	p = serve(t, append(settings, "DATABASE_URL="+url)) // as in a shell with the output of env
 	p.stop(t)
 }

@@ -18,12 +18,11 @@ const (
 	formerTenant = "3f1c8f0a-6f0e-4a55-9d8e-0c8d6a1f2b10"
 )
 
-// everything is all rows of a database, and its tables' columns.
+// everything selects all rows of a database and the columns of its tables.
 const everything = `SELECT schema_to_xml_and_xmlschema('public', true, false, '')::text`
 
-// A database of a development version is refused in one line and stays as it is. The way
-// that the line names works: what that version exported is imported here, and exported
-// again as it was.
+// A database of a development version is refused with one line and stays unchanged. The remedy
+// in that line works: an export by that version can be imported, and a new export is the same.
 func TestFormerDatabase(t *testing.T) {
 	t.Parallel()
 	old := dbtest.NewEmptyDatabase(t)
@@ -84,8 +83,8 @@ func TestFormerDatabase(t *testing.T) {
 	}
 }
 
-// withoutEmpty is a document without the sets that have no entities: that version knew
-// one set.
+// withoutEmpty returns a document without its empty sets, because that version had only one
+// set.
 func withoutEmpty(document string) string {
 	return regexp.MustCompile(`,\n  "[a-zA-Z]+": \[\]`).ReplaceAllString(document, "")
 }

@@ -34,7 +34,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
-// runMainVariable makes the test binary the program itself.
+// runMainVariable, if set, makes the test binary run as the program.
 const runMainVariable = "MOCKTENANT_TEST_RUN_MAIN"
 
 const partners = "/v1.0/deviceManagement/remoteAssistancePartners"
@@ -47,8 +47,7 @@ func TestMain(m *testing.M) {
 	os.Exit(dbtest.Run(m))
 }
 
-// command is the program with these arguments and settings, and none of the
-// test's own.
+// command returns the program with these arguments and settings, and without those of the test.
 func command(t *testing.T, settings []string, args ...string) *exec.Cmd {
 	t.Helper()
 	testenv.Long(t)
@@ -63,7 +62,7 @@ func command(t *testing.T, settings []string, args ...string) *exec.Cmd {
 	return c
 }
 
-// output runs the program to its end.
+// output runs the program to completion.
 func output(t *testing.T, settings []string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	c := command(t, settings, args...)
@@ -81,19 +80,19 @@ func output(t *testing.T, settings []string, args ...string) (stdout, stderr str
 type process struct {
 	*exec.Cmd
 	url  string
-	text string // what it printed until it was ready
+	text string // its output until it was ready
 	log  *bytes.Buffer
 }
 
 var urlLine = regexp.MustCompile(`serves Microsoft Graph at (http://\S+)`)
 
-// serve starts the service and waits until it said where it listens.
+// serve starts the service and waits until it has printed its addresses.
 func serve(t *testing.T, settings []string, args ...string) *process {
 	t.Helper()
 	return start(t, command(t, settings, args...))
 }
 
-// start starts the service of a command and waits until it said where it listens.
+// start starts a command's service and waits until it has printed its addresses.
 func start(t *testing.T, c *exec.Cmd) *process {
 	t.Helper()
 	p := &process{Cmd: c, log: &bytes.Buffer{}}
@@ -121,7 +120,7 @@ func start(t *testing.T, c *exec.Cmd) *process {
 	return p
 }
 
-// stop ends the service as a supervisor does, and wants a clean exit.
+// stop ends the service as a supervisor does, and expects a clean exit.
 func (p *process) stop(t *testing.T) {
 	t.Helper()
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
@@ -132,14 +131,14 @@ func (p *process) stop(t *testing.T) {
 	}
 }
 
-// token is the one in the printed curl line.
+// token returns the token in the printed curl line.
 func (p *process) token() string {
 	_, token, _ := strings.Cut(p.text, "Authorization: Bearer ")
 	token, _, _ = strings.Cut(token, "'")
 	return token
 }
 
-// manyAtOnce keeps the connections of as many clients as a test has.
+// manyAtOnce keeps a connection for each of a test's concurrent clients.
 var manyAtOnce = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
 func (p *process) do(method, path, body string) (int, string, error) {
@@ -165,8 +164,8 @@ func (p *process) doAs(token, method, path, body string, header ...string) (int,
 	return response.StatusCode, string(text), err
 }
 
-// What the service prints can be pasted into a shell, and creates the partner
-// of Graph's documentation.
+// The printed curl line can be pasted into a shell, and creates the partner of Graph's
+// documentation.
 func TestCurlLine(t *testing.T) {
 	t.Parallel()
 	curl, err := exec.LookPath("curl")
@@ -189,8 +188,8 @@ func TestCurlLine(t *testing.T) {
 
 var crashRounds = flag.Int("rounds", testenv.Often(1, 5), "how often TestCrash kills something; 50 in nightly runs")
 
-// After the service or its Postgres is killed at any moment, everything ever answered with
-// 201 is found again, byte for byte, and no partner exists twice.
+// After the service or its Postgres was killed at any moment, everything that was answered with
+// 201 still exists, byte for byte, and no partner exists twice.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -222,8 +221,8 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// Clients that send a create again after the service was killed amid it, and don't know
-// whether it was made, have made it once.
+// Clients that repeat a create after the service was killed during it create only one partner,
+// whether or not the first try succeeded.
 func TestRepeatsAfterACrash(t *testing.T) {
 	t.Parallel()
 	settings := []string{"DATABASE_URL=" + dbtest.NewDatabase(t)}
@@ -304,8 +303,8 @@ func kill(pid int) error {
 	return found.Kill()
 }
 
-// killSessionAndService kills a session of the service's own Postgres, which ends all
-// others and recovers, and the service amid that.
+// killSessionAndService kills a session of the service's own Postgres, which makes Postgres end
+// all sessions and recover. It kills the service during that.
 func killSessionAndService(p *process) error {
 	_, url, _ := strings.Cut(p.text, "psql '")
 	url, _, _ = strings.Cut(url, "'")
@@ -348,14 +347,14 @@ func (p *process) heals(t *testing.T) {
 	}
 }
 
-// createUntilKilled lets 64 clients create in parallel, kills something at some moment
-// amid that, and returns what was acknowledged, body by id. A client ends at the first
-// answer that is no 201, which only a 503 may be.
+// createUntilKilled lets 64 clients create partners concurrently and calls kill at a random
+// moment. It returns the acknowledged partners, bodies by id. A client ends at its first answer
+// other than 201, which must be a 503.
 func createUntilKilled(t *testing.T, p *process, round int, kill func(*process) error) map[string]string {
 	t.Helper()
 	const clients = 64
 	created := map[string]string{}
-	moment := 200 + rand.IntN(2000) // acknowledged creates until then
+	moment := 200 + rand.IntN(2000) // number of acknowledged creates
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	enough := make(chan struct{})
@@ -393,8 +392,8 @@ func createUntilKilled(t *testing.T, p *process, round int, kill func(*process) 
 	return created
 }
 
-// onceEach fails the test if a name that a client gave once is there twice, or fewer
-// partners than were acknowledged.
+// onceEach fails the test if two partners have a name that a client used once, or if there are
+// fewer partners than were acknowledged.
 func onceEach(t *testing.T, p *process, created map[string]string) {
 	t.Helper()
 	names := map[string]int{}
@@ -430,8 +429,8 @@ func id(t *testing.T, body string) string {
 
 var contextHost = regexp.MustCompile(`http://127\.0\.0\.1:\d+/`)
 
-// found fails the test unless the service has every partner as it was answered;
-// the port in the context is another one after each start.
+// found fails the test unless the service has every partner as it was answered, except for the
+// port in the context, which changes with each start.
 func found(t *testing.T, p *process, created map[string]string) {
 	t.Helper()
 	for id, want := range created {
@@ -443,7 +442,7 @@ func found(t *testing.T, p *process, created map[string]string) {
 	}
 }
 
-// dataDir returns an empty folder that can be reached by the user who runs Postgres.
+// dataDir returns an empty folder that the user who runs Postgres can reach.
 func dataDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "mocktenant-test-")
@@ -457,7 +456,7 @@ func dataDir(t *testing.T) string {
 	return filepath.Join(dir, "data")
 }
 
-// SIGTERM lets a request that is under way end, takes no new ones, and exits 0.
+// After SIGTERM the service finishes pending requests, accepts no new ones, and exits with 0.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	p := serve(t, []string{"DATABASE_URL=" + dbtest.NewDatabase(t)})
@@ -469,7 +468,7 @@ func TestDrain(t *testing.T) {
 	body := `{"displayName":"late"}`
 	_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		partners, p.token(), len(body), body[:5])
-	if status, _, err := p.do("GET", partners, ""); status != 200 { // by now the first request is read, too
+	if status, _, err := p.do("GET", partners, ""); status != 200 { // the service has also read the first request by now
 		t.Fatal(status, err)
 	}
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
@@ -496,8 +495,8 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// With a delay, SIGTERM first turns readiness off; each answer from then on is its
-// connection's last, and the end comes when the delay is over.
+// With a delay, SIGTERM first makes the service unready. From then on, every answer closes its
+// connection, and the service ends after the delay.
 func TestShutdownDelay(t *testing.T) {
 	t.Parallel()
 	p := serve(t, []string{"DATABASE_URL=" + dbtest.NewDatabase(t), "MOCKTENANT_SHUTDOWN_DELAY=1s"})
@@ -530,7 +529,7 @@ func TestShutdownDelay(t *testing.T) {
 	}
 }
 
-// The commands beside serve find the running service by its data directory.
+// Other commands find the running service by its data directory.
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	settings := []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}
@@ -578,7 +577,7 @@ func TestCommands(t *testing.T) {
 		t.Errorf("healthcheck: %s", got)
 	}
 	_, port, _ := strings.Cut(strings.TrimPrefix(p.url, "http://"), ":")
-	everywhere := []string{"MOCKTENANT_HTTP_ADDR=:" + port, "DATABASE_URL=postgres://none"} // as in an image, which keeps no directory
+	everywhere := []string{"MOCKTENANT_HTTP_ADDR=:" + port, "DATABASE_URL=postgres://none"} // as in an image without a data directory
 	if got, stderr, code := output(t, everywhere, "healthcheck"); code != 0 || !strings.Contains(got, `"ready":true`) {
 		t.Errorf("healthcheck at all addresses: %d %s%s", code, got, stderr)
 	}
@@ -603,8 +602,8 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// A healthcheck may wait for the service to start, and to be ready; one that waits in
-// vain fails.
+// A health check can wait until the service starts and is ready. It fails if that takes too
+// long.
 func TestHealthcheckWaits(t *testing.T) {
 	t.Parallel()
 	settings := []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}
@@ -624,7 +623,7 @@ func TestHealthcheckWaits(t *testing.T) {
 	}
 }
 
-// Secrets come as files, too: in containers they do.
+// Secrets can be in files, as in containers.
 func TestSettingsInFiles(t *testing.T) {
 	t.Parallel()
 	url := filepath.Join(t.TempDir(), "url")
@@ -649,8 +648,8 @@ func TestSettingsInFiles(t *testing.T) {
 	}
 }
 
-// On a newer schema the status says so, and it isn't migrated down, with the reason and
-// the way out.
+// The status reports a newer schema. Migrating that down is refused with the reason and a
+// remedy.
 func TestMigrateOnANewerSchema(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewEmptyDatabase(t)
@@ -693,7 +692,7 @@ func TestMigrateOnANewerSchema(t *testing.T) {
 	}
 }
 
-// Beyond loopback by HTTPS is beyond loopback.
+// An HTTPS address beyond loopback counts as beyond loopback.
 func TestWantsNoDemoByHTTPS(t *testing.T) {
 	t.Parallel()
 	s := serveCommand{Config: server.Config{HTTPAddr: "127.0.0.1:8080", HTTPSAddr: ":8443"}, DemoTenant: "auto"}
@@ -702,8 +701,8 @@ func TestWantsNoDemoByHTTPS(t *testing.T) {
 	}
 }
 
-// What the commands say about the certificate authority makes a client trust it,
-// as pasted.
+// The commands' output about the certificate authority, pasted into a shell, makes a client
+// trust it.
 func TestTrust(t *testing.T) {
 	t.Parallel()
 	curl, err := exec.LookPath("curl")
@@ -736,7 +735,7 @@ func TestTrust(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	p.stop(t)
-	// In a shell that has what env printed, the service starts again.
+	// In a shell with the output of env, the service starts again.
 	_, url, _ := strings.Cut(env, "export DATABASE_URL='")
 	url, _, _ = strings.Cut(url, "'")
 	p = serve(t, append(settings, "DATABASE_URL="+url))
@@ -744,7 +743,7 @@ func TestTrust(t *testing.T) {
 		t.Errorf("another certificate authority: %s", again)
 	}
 	p.stop(t)
-	// Where there is no data directory, it is kept in the user's cache.
+	// Without a data directory, the certificate is in the user's cache.
 	other := []string{"DATABASE_URL=" + dbtest.NewDatabase(t), "XDG_CACHE_HOME=" + t.TempDir()}
 	p = serve(t, other)
 	if path, _, _ := output(t, other, "ca", "--path"); path != strings.TrimPrefix(other[1], "XDG_CACHE_HOME=")+"/mocktenant/ca.pem\n" {
@@ -753,7 +752,7 @@ func TestTrust(t *testing.T) {
 	p.stop(t)
 }
 
-// Started with its context ended already, run leaves nothing behind.
+// If its context has already ended, run leaves nothing behind.
 func TestRunEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -764,8 +763,8 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// The demo tenant, whose password everybody knows, is made by itself only with
-// the service's own Postgres on loopback.
+// By default the service makes the demo tenant, whose password is public, only with its own
+// Postgres and on loopback.
 func TestWantsDemo(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -7,7 +7,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
-// A database of no cluster isn't distributed, and the way to one is named.
+// A database that isn't a cluster can't be distributed; the error names the remedy.
 func TestMigrateDistribute(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewEmptyDatabase(t)

@@ -14,9 +14,9 @@ import (
 
 var reflects = regexp.MustCompile(`(\S+) <ReflectMethod>`)
 
-// Nothing in the program looks methods up by a name that the linker can't know, as
-// text/template does: for that, it would have to keep every exported method of every
-// type, which makes the program a quarter larger.
+// Nothing in the program looks up methods by names that the linker can't know, as
+// text/template does. Otherwise the linker would keep every exported method of every type,
+// which would make the program a quarter larger.
 func TestLinkerDropsMethods(t *testing.T) {
 	t.Parallel()
 	testenv.Heavy(t)
@@ -32,7 +32,7 @@ func TestLinkerDropsMethods(t *testing.T) {
 	var who []string
 	for line := range strings.Lines(string(out)) {
 		m := reflects.FindStringSubmatch(line)
-		if m != nil && !strings.HasPrefix(line, "type:") && !slices.Contains(who, m[1]) { // a type's methods are kept for it
+		if m != nil && !strings.HasPrefix(line, "type:") && !slices.Contains(who, m[1]) { // a type keeps its own methods
 			who = append(who, m[1])
 		}
 	}
@@ -41,7 +41,7 @@ func TestLinkerDropsMethods(t *testing.T) {
 	}
 }
 
-// The images are built from every folder that the program is compiled from.
+// The build context of the images has every folder with the program's sources.
 func TestImageContext(t *testing.T) {
 	t.Parallel()
 	testenv.Long(t)

@@ -20,7 +20,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
-// startProxy starts the proxy and waits until it printed all.
+// startProxy starts the proxy and waits until it has printed everything.
 func startProxy(t *testing.T, settings []string, args ...string) *process {
 	t.Helper()
 	p := &process{Cmd: command(t, settings, append([]string{"proxy", "--addr=127.0.0.1:0"}, args...)...), log: &bytes.Buffer{}}
@@ -53,7 +53,7 @@ func exports(text string) string {
 	return strings.Join(regexp.MustCompile(`(?m)^export .*$`).FindAllString(text, -1), "\n") + "\n"
 }
 
-// sh runs a script in a shell that knows nothing but PATH.
+// sh runs a script in a shell that has only PATH.
 func sh(t *testing.T, script string) (string, error) {
 	t.Helper()
 	path, err := exec.LookPath("env")
@@ -64,7 +64,7 @@ func sh(t *testing.T, script string) (string, error) {
 	return string(out), err
 }
 
-// signIn has curl sign in and list, at Microsoft's own hosts.
+// signIn signs in and lists partners with curl, at Microsoft's own hosts.
 const signIn = `set -e
 token=$(curl -sS "https://login.microsoftonline.com/$AZURE_TENANT_ID/oauth2/v2.0/token" -d grant_type=password -d client_id="$AZURE_CLIENT_ID" \
   -d username="$AZURE_USERNAME" -d password="$AZURE_PASSWORD" -d scope=https://graph.microsoft.com/.default | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
@@ -80,9 +80,8 @@ func needCurl(t *testing.T) {
 	}
 }
 
-// An application goes through the proxy with no more than what it printed: a proxy
-// beside a service, which it finds by the data directory, and which may go and
-// come back.
+// An application uses the proxy with only the proxy's output. The proxy finds its service by
+// the data directory, and the service may restart.
 func TestProxyCommand(t *testing.T) {
 	t.Parallel()
 	needCurl(t)
@@ -105,7 +104,7 @@ func TestProxyCommand(t *testing.T) {
 		t.Errorf("example.com: %v\n%s", err, out)
 	}
 	if out, err := sh(t, exports(p.text)+"curl -sS -o /dev/null -w '%{http_code}' "+s.url+"/livez"); err != nil || out != "200" {
-		t.Errorf("the service by its own address: %v\n%s", err, out) // NO_PROXY
+		t.Errorf("the service at its own address: %v\n%s", err, out) // because of NO_PROXY
 	}
 	s.stop(t)
 	if out, err := sh(t, exports(p.text)+"curl -sS https://graph.microsoft.com/v1.0/"); err == nil || !strings.Contains(out, "502") {
@@ -117,7 +116,7 @@ func TestProxyCommand(t *testing.T) {
 	}
 }
 
-// The service is the proxy too, where it is set to be.
+// If so configured, the service is also the proxy.
 func TestServeWithProxy(t *testing.T) {
 	t.Parallel()
 	needCurl(t)
@@ -132,7 +131,7 @@ func TestServeWithProxy(t *testing.T) {
 			if m == nil {
 				t.Fatal(s.text)
 			}
-			if name == "given Postgres" { // nothing says where a service of another database listens
+			if name == "given Postgres" { // a service with another database records no address
 				settings = append(settings, "MOCKTENANT_PROXY_ADDR="+m[2])
 			}
 			env, stderr, code := output(t, settings, "env", "--proxy")
@@ -147,8 +146,8 @@ func TestServeWithProxy(t *testing.T) {
 	}
 }
 
-// A proxy behind which applications would not find what they look for doesn't
-// start, and says what to do.
+// A proxy through which applications couldn't reach the service doesn't start, and names the
+// remedy.
 func TestProxyRefusesToStart(t *testing.T) {
 	t.Parallel()
 	testenv.Heavy(t)
@@ -156,7 +155,7 @@ func TestProxyRefusesToStart(t *testing.T) {
 	t.Cleanup(other.Close)
 	for _, tt := range []struct {
 		name     string
-		settings []string // of the service
+		settings []string // the service's
 		args     []string
 		want     string
 	}{
@@ -182,7 +181,7 @@ func TestProxyRefusesToStart(t *testing.T) {
 	}
 }
 
-// tunnelTo opens a tunnel, through which nothing is said.
+// tunnelTo opens a tunnel and sends nothing through it.
 func tunnelTo(t *testing.T, at, authority string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(at, "http://"))
@@ -199,7 +198,7 @@ func tunnelTo(t *testing.T, at, authority string) net.Conn {
 	return conn
 }
 
-// SIGTERM ends the proxy with exit 0, open tunnels or not.
+// SIGTERM ends the proxy with exit code 0, even while tunnels are open.
 func TestProxyDrain(t *testing.T) {
 	t.Parallel()
 	settings := []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}

@@ -18,8 +18,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
-// The first minute of the README goes as it stands there: the service by go run, the
-// line that it prints, and the commands of another terminal.
+// The first minute of the README works as shown: the service with go run, the line that it
+// prints, and the commands in another terminal.
 func TestREADME(t *testing.T) {
 	t.Parallel()
 	testenv.Heavy(t)
@@ -42,7 +42,7 @@ func TestREADME(t *testing.T) {
 
 	service := command(t, settings)
 	service.Path, service.Args, service.Dir = "/bin/sh", []string{"sh", "-c", blocks[0][1]}, filepath.Join("..", "..")
-	service.Env = append(os.Environ(), service.Env[1:]...) // what go needs, and not what makes a test the program
+	service.Env = append(os.Environ(), service.Env[1:]...) // go needs the environment, but without runMainVariable
 	service.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var log bytes.Buffer
 	service.Stderr = &log
@@ -53,7 +53,7 @@ func TestREADME(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	terminal := -service.Process.Pid // whose Ctrl-C all in it get
+	terminal := -service.Process.Pid // Ctrl-C signals the terminal's whole process group
 	t.Cleanup(func() { _ = syscall.Kill(terminal, syscall.SIGKILL); _ = service.Wait() })
 	printed := ""
 	for lines := bufio.NewScanner(stdout); lines.Scan() && !strings.Contains(printed, "Authorization: Bearer"); {
@@ -67,7 +67,7 @@ func TestREADME(t *testing.T) {
 		t.Helper()
 		c := command(t, settings)
 		c.Path, c.Args, c.Dir = "/bin/sh", []string{"sh", "-ec", script}, t.TempDir()
-		if err := os.Symlink(os.Args[0], filepath.Join(c.Dir, "mocktenant")); err != nil { // what go build makes
+		if err := os.Symlink(os.Args[0], filepath.Join(c.Dir, "mocktenant")); err != nil { // instead of the result of go build
 			t.Fatal(err)
 		}
 		out, err := c.CombinedOutput()
@@ -88,7 +88,7 @@ func TestREADME(t *testing.T) {
 	if err := syscall.Kill(terminal, syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	_ = service.Wait() // go run exits with 1 after Ctrl-C
+	_ = service.Wait() // after Ctrl-C, go run exits with 1
 	if _, err := os.Stat(filepath.Join(dir, "postgres", "postmaster.pid")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no clean end: %v\n%s", err, &log)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
-// People name tenants, users and applications by what they have.
+// Commands accept names instead of ids for tenants, users and applications.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}}
@@ -61,8 +61,8 @@ func TestNames(t *testing.T) {
 	p.stop(t)
 }
 
-// A token is of the tenant that is named, by a flag or by a variable, and never of the
-// demo tenant instead.
+// A token belongs to the tenant that a flag or a variable names, never to the demo tenant
+// instead.
 func TestTokenOfATenant(t *testing.T) {
 	t.Parallel()
 	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}}
@@ -83,7 +83,7 @@ func TestTokenOfATenant(t *testing.T) {
 	variables.settings = append(variables.settings, "AZURE_TENANT_ID="+id, "AZURE_CLIENT_ID="+made.ClientId.String(), "AZURE_USERNAME="+made.UserPrincipalName)
 	a, bare := variables, a
 	create()
-	a = bare // and in a shell whose variables name the demo tenant's application and user
+	a = bare // in a shell with variables of the demo tenant's application and user
 	a.settings = append(a.settings, "AZURE_TENANT_ID="+server.DemoTenantID.String(), "AZURE_CLIENT_ID="+server.DemoClientID.String(), "AZURE_USERNAME="+server.DemoUserName)
 	create("--tenant", "Contoso")
 	a = variables
@@ -103,7 +103,7 @@ func TestTokenOfATenant(t *testing.T) {
 	p.stop(t)
 }
 
-// What env and tenant create print for a shell sets there what a client needs.
+// The output of env and tenant create for a shell sets everything that a client needs.
 func TestVariables(t *testing.T) {
 	t.Parallel()
 	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}}
@@ -140,7 +140,7 @@ func valueOf(lines, name string) string {
 	return value
 }
 
-// Values reach each format as they are, and what isn't set there is unset.
+// Each format sets values exactly, and unsets the variables that have none.
 func TestVariableFormats(t *testing.T) {
 	t.Parallel()
 	const value = `a'b"c\d$e` + "`f\u2019"
@@ -164,7 +164,7 @@ func TestVariableFormats(t *testing.T) {
 	}
 }
 
-// A shell completes what the service knows.
+// Shells complete the names of things in the service.
 func TestCompletionOfNames(t *testing.T) {
 	t.Parallel()
 	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}}
@@ -186,8 +186,7 @@ func TestCompletionOfNames(t *testing.T) {
 	p.stop(t)
 }
 
-// Tables show times that haven't come as never, and settings and quotas by the names of
-// their flags.
+// Tables show unset times as never, and settings and quotas with the names of their flags.
 func TestTables(t *testing.T) {
 	t.Parallel()
 	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t), "AZURE_TENANT_ID=demo.mocktenant.example"}}

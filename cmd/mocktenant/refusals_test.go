@@ -19,11 +19,11 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files of testdata")
 
-// The files of testdata/refusals are what a terminal shows: lines that begin with $ are run,
-// the rest is what they print and exit with.
+// The files in testdata/refusals are transcripts of a terminal: commands after $, with their
+// output and exit codes.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() == 0 { // who may write to every folder
+	if os.Geteuid() == 0 { // root may write to every folder
 		if _, err := exec.LookPath("setpriv"); err != nil {
 			testenv.Skip(t, "setpriv is not installed")
 		}
@@ -52,16 +52,16 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// transcript runs lines in a shell in which mocktenant is the program.
+// transcript runs commands in a shell in which mocktenant is the program.
 type transcript struct {
 	testing.TB
 
 	dir      string
 	env      []string
-	replaced []string // what varies, and what the files have in its place
+	replaced []string // pairs of a varying text and its replacement in the files
 }
 
-// newTranscript returns one in a new folder, with a service that runs or with none.
+// newTranscript returns a transcript in a new folder, with or without a running service.
 func newTranscript(t *testing.T, serves bool) *transcript {
 	t.Helper()
 	dir := dataDir(t)
@@ -83,7 +83,7 @@ func newTranscript(t *testing.T, serves bool) *transcript {
 	return term
 }
 
-// play runs the lines of a file that begin with $, and returns the file as it should be.
+// play runs the commands in a file, and returns the file with their present output.
 func (t *transcript) play(file string) string {
 	t.Helper()
 	var b strings.Builder
@@ -109,7 +109,7 @@ var (
 	anyID        = regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
 )
 
-// run returns what a line prints, on both streams, and how it ends.
+// run returns a command's output on both streams and its exit code.
 func (t *transcript) run(script string) string {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), "bash", "-c", `mocktenant() { "$PROGRAM" "$@"; }; `+script)

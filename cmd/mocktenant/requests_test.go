@@ -27,7 +27,7 @@ type journaling struct {
 	tenant, token string
 }
 
-// Each of these has its own tenant on one service.
+// Each subtest has its own tenant on the same service.
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	settings := []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}
@@ -66,7 +66,7 @@ func (j *journaling) requests(args ...string) []api.Request {
 
 const partnersSet = "/remoteAssistancePartners"
 
-// The commands find what was sent, check it, and remove it; those that fail say why.
+// The commands find, check and remove requests. A command that fails says why.
 func (j *journaling) commands() {
 	t := j.T
 	rule := parse[api.Fault](t, j.run("fault", "add", "--method", "DELETE", "--status", "423", "-o", "json")).Id.String()
@@ -167,7 +167,7 @@ func (j *journaling) commands() {
 	}
 }
 
-// --follow shows what comes while it runs, until it is interrupted.
+// --follow shows new requests until it is interrupted.
 func (j *journaling) follow() {
 	t := j.T
 	j.send("GET", partnersSet, "", 200)
@@ -191,7 +191,7 @@ func (j *journaling) follow() {
 			t.Fatalf("it continues with %q", lines.Text())
 		}
 	}
-	j.run("fault", "add", "--header", "X-Slow", "--delay", "1500") // which is recorded after the next one
+	j.run("fault", "add", "--header", "X-Slow", "--delay", "1500") // so that it is recorded after the next one
 	var slow sync.WaitGroup
 	slow.Go(func() { j.send("POST", partnersSet, `{}`, 201, "X-Slow", "1") })
 	j.send("POST", partnersSet, `{}`, 201)
@@ -209,7 +209,7 @@ func (j *journaling) follow() {
 	}
 }
 
-// The examples of the help run as they are.
+// The examples in the help work as shown.
 func (j *journaling) examples() {
 	t := j.T
 	for range 4 {
@@ -229,13 +229,13 @@ func (j *journaling) examples() {
 	}
 }
 
-// sentBy records what a shell's curl sends.
+// sentBy records the requests that curl sends in a shell.
 type sentBy struct {
 	Method, URI, Body string
 	Header            http.Header
 }
 
-// A command of -o curl sends the same request again.
+// A command printed by -o curl sends the same request again.
 func (j *journaling) curl() {
 	t := j.T
 	if _, err := exec.LookPath("curl"); err != nil {
@@ -292,8 +292,8 @@ func (j *journaling) curl() {
 	}
 }
 
-// harSchema has the members of an HTTP Archive 1.2, by the path of their object; those that end
-// in ? may be left out. http://www.softwareishard.com/blog/har-12-spec/
+// harSchema lists the members of an HTTP Archive 1.2 by the path of their object. Members
+// with a ? are optional. http://www.softwareishard.com/blog/har-12-spec/
 var harSchema = map[string]string{
 	"":                                 "log:object",
 	"/log":                             "version:string creator:object browser?:object pages?:array entries:array comment?:string",

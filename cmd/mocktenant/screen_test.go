@@ -17,7 +17,7 @@ func TestPrintable(t *testing.T) {
 		"\x1b[2J":         `\x1b[2J`,
 		"\x1b]0;title\a":  `\x1b]0;title\a`,
 		"a\tb\nc\r":       `a\tb\nc\r`,
-		"\u009b2J":        `\u009b2J`, // CSI in one character
+		"\u009b2J":        `\u009b2J`, // CSI as one character
 		"\u202Eevil":      `\u202eevil`,
 		"\u2066x\u2069":   `\u2066x\u2069`,
 		"\x9b2J":          `\x9b2J`,
@@ -34,8 +34,8 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
-// What users may set reaches the screen without control characters, by every command
-// that prints it, and JSON as it is.
+// Every command that prints a text from users removes its control characters on the screen, but
+// not in JSON.
 func TestScreen(t *testing.T) {
 	t.Parallel()
 	const name = "\x1b]0;owned\a\u202E\u009b2J"
@@ -76,7 +76,7 @@ func TestScreen(t *testing.T) {
 	p.stop(t)
 }
 
-// A document in a file is taken with a byte order mark, and refused by file and line.
+// A document in a file may have a byte order mark. Errors name the file and the line.
 func TestTenantFile(t *testing.T) {
 	t.Parallel()
 	settings := []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}

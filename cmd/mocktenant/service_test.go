@@ -15,8 +15,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
-// The commands of the administration find the service that was meant, and no other: the
-// one that runs on the data directory, or at MOCKTENANT_ADMIN_ADDR.
+// The administration's commands find exactly the intended service: the one on the data
+// directory, or the one at MOCKTENANT_ADMIN_ADDR.
 func TestFindsTheAdministration(t *testing.T) {
 	t.Parallel()
 	dir := "MOCKTENANT_DATA_DIR=" + dataDir(t)
@@ -46,7 +46,7 @@ func TestFindsTheAdministration(t *testing.T) {
 	shut.stop(t)
 }
 
-// freeAddress returns an address at which nobody listened a moment ago.
+// freeAddress returns an address that was free a moment ago.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -57,7 +57,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// An address at which another program listens is told before a database is made.
+// An address that another program uses is reported before a database is made.
 func TestPortIsTaken(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -78,8 +78,7 @@ func TestPortIsTaken(t *testing.T) {
 	}
 }
 
-// In a shell that has what mocktenant env printed of any service, one that keeps nothing
-// starts.
+// An ephemeral service starts in a shell with the output of mocktenant env of any service.
 func TestEphemeralBesideADatabase(t *testing.T) {
 	t.Parallel()
 	p := serve(t, []string{"DATABASE_URL=postgres://nobody@127.0.0.1:1/none"}, "--ephemeral")
@@ -89,7 +88,8 @@ func TestEphemeralBesideADatabase(t *testing.T) {
 	p.stop(t)
 }
 
-// A database that isn't up is told in one line, and once while it is awaited.
+// An unavailable database is reported in one line, and only once while the service waits for
+// it.
 func TestDatabaseIsNotUp(t *testing.T) {
 	t.Parallel()
 	_, log, code := output(t, []string{"DATABASE_URL=postgres://x@127.0.0.1:1/y", "MOCKTENANT_DATABASE_WAIT=2s"}, "serve")
@@ -103,7 +103,7 @@ func TestDatabaseIsNotUp(t *testing.T) {
 	}
 }
 
-// migrate status changes nothing: it makes no data directory, and no table.
+// migrate status changes nothing: it makes no data directory and no table.
 func TestMigrateStatusChangesNothing(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")

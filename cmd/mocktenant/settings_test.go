@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// settingsPage documents the service's settings. Below generatedBelow it is made from
-// the flags.
+// settingsPage documents the service's settings. The part below generatedBelow is generated
+// from the flags.
 const (
 	settingsPage   = "../../docs/settings.md"
 	generatedBelow = "<!-- make golden writes all below this line from the flags -->\n"

@@ -29,7 +29,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// collector takes what a service exports, by OTLP over HTTP and gRPC.
+// collector receives what a service exports with OTLP over HTTP and gRPC.
 type collector struct {
 	traces.UnimplementedTraceServiceServer
 
@@ -72,7 +72,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Export is part of traces.TraceServiceServer.
+// Export implements traces.TraceServiceServer.
 func (c *collector) Export(_ context.Context, r *traces.ExportTraceServiceRequest) (*traces.ExportTraceServiceResponse, error) {
 	body, err := proto.Marshal(r)
 	if err == nil {
@@ -117,7 +117,7 @@ func (c *collector) take(path string, body []byte) error {
 	return nil
 }
 
-// named are the spans of a name that have these attributes, as name=value.
+// named returns the spans with a name and these attributes, given as name=value.
 func (c *collector) named(name string, attributes ...string) []*trace.Span {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -130,7 +130,7 @@ func (c *collector) named(name string, attributes ...string) []*trace.Span {
 	return found
 }
 
-// one is the one span of a name that has these attributes.
+// one returns the only span with a name and these attributes.
 func (c *collector) one(t *testing.T, name string, attributes ...string) *trace.Span {
 	t.Helper()
 	found := c.named(name, attributes...)
@@ -157,7 +157,7 @@ func attributesOf(s *trace.Span) []string {
 	return all
 }
 
-// admin is the address of the administration.
+// admin returns the address of the administration.
 func (p *process) admin(t *testing.T) string {
 	t.Helper()
 	m := regexp.MustCompile(`admin  (http://\S+)`).FindStringSubmatch(p.text)
@@ -167,7 +167,7 @@ func (p *process) admin(t *testing.T) string {
 	return m[1]
 }
 
-// page asks for a page and wants 200.
+// page requests a page and expects 200.
 func page(t *testing.T, url string) string {
 	t.Helper()
 	response, err := http.Get(url)
@@ -182,8 +182,8 @@ func page(t *testing.T, url string) string {
 	return string(text)
 }
 
-// What requests do is traced: route, tenant, status, ids, queries by name below
-// them. The end sends all of it, and nothing of it shows a secret.
+// Requests are traced with route, tenant, status and ids, and their queries by name. At its end
+// the service sends everything, and none of it contains a secret.
 func TestTraces(t *testing.T) {
 	t.Parallel()
 	c := newCollector(t)
@@ -279,8 +279,8 @@ func TestTraces(t *testing.T) {
 	}
 }
 
-// A statement that several creates share is below one of them; it and the others
-// are linked to each other. It is exported by gRPC here.
+// The span of a statement that several creates share is a child of one of them and linked with
+// the others. This test exports with gRPC.
 func TestTracesOfGatheredCreates(t *testing.T) {
 	t.Parallel()
 	c, database := newCollector(t), dbtest.NewDatabase(t)
@@ -346,7 +346,7 @@ func TestTracesOfGatheredCreates(t *testing.T) {
 	}
 }
 
-// A collector that is away, or that never answers, delays nothing.
+// A collector that is unreachable or never answers delays nothing.
 func TestCollectorAway(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
@@ -375,7 +375,7 @@ func TestCollectorAway(t *testing.T) {
 	}
 }
 
-// Nothing is sent unless it is wanted.
+// Nothing is sent unless so configured.
 func TestNoTraces(t *testing.T) {
 	t.Parallel()
 	c := newCollector(t)
@@ -398,7 +398,7 @@ func TestNoTraces(t *testing.T) {
 	}
 }
 
-// A setting of OpenTelemetry that is wrong stops the start and names itself.
+// An invalid OpenTelemetry variable stops the start with an error that names it.
 func TestBadTelemetrySettings(t *testing.T) {
 	t.Parallel()
 	for setting, want := range map[string]string{

@@ -22,8 +22,8 @@ func git(t *testing.T, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// previous returns the commit before this one or, if a migration was rewritten since, this
-// one: its data is the oldest that this program takes.
+// previous returns the previous commit or, if a migration was rewritten since then, this one.
+// It is the oldest commit whose data this program accepts.
 func previous(t *testing.T) string {
 	t.Helper()
 	if _, err := git(t, "rev-parse", "HEAD"); err != nil {
@@ -46,7 +46,7 @@ func previous(t *testing.T) string {
 	return head
 }
 
-// buildAt makes the program of a commit.
+// buildAt builds the program of a commit.
 func buildAt(t *testing.T, commit string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "source")
@@ -63,7 +63,7 @@ func buildAt(t *testing.T, commit string) string {
 	return program
 }
 
-// maintenance returns the commands of docs/deploy.md that need DATABASE_URL, in their order.
+// maintenance returns the commands in docs/deploy.md that need DATABASE_URL, in order.
 func maintenance(t *testing.T) (backup, restore, upgrade string) {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/deploy.md")
@@ -74,7 +74,7 @@ func maintenance(t *testing.T) (backup, restore, upgrade string) {
 	section, _, _ = strings.Cut(section, "\n## ")
 	var blocks []string
 	for _, m := range regexp.MustCompile("(?s)\n```sh\n(.*?)```\n").FindAllStringSubmatch(section, -1) {
-		if !strings.Contains(m[1], "docker compose") { // which test/images runs
+		if !strings.Contains(m[1], "docker compose") { // test/images runs these
 			blocks = append(blocks, m[1])
 		}
 	}
@@ -84,8 +84,8 @@ func maintenance(t *testing.T) (backup, restore, upgrade string) {
 	return blocks[0], blocks[1], blocks[2]
 }
 
-// What the previous commit wrote is backed up, restored, upgraded, and served again by the
-// program that wrote it, by the commands of docs/deploy.md.
+// With the commands of docs/deploy.md, data of the previous commit's program is backed up,
+// restored and upgraded, and then served by that program again.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	testenv.Heavy(t)

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// What is well said gets as far as to the service, which isn't there.
+// Valid command lines fail only because the service isn't running.
 func TestUnderstands(t *testing.T) {
 	t.Parallel()
 	const id = "00000000-0000-0000-0000-000000000001"
@@ -24,9 +24,9 @@ func TestUnderstands(t *testing.T) {
 	}
 	for _, tt := range []struct{ setting, args string }{
 		{"", "tenant list"},
-		{"", "--log-level warn tenant --data-dir /x list"}, // settings that all have, anywhere
+		{"", "--log-level warn tenant --data-dir /x list"}, // common flags, anywhere
 		{"MOCKTENANT_LOG_LEVEL=loud", "tenant list --log-level=info"},
-		{"MOCKTENANT_DATABASE_WAIT=soon", "tenant list"}, // it doesn't concern it
+		{"MOCKTENANT_DATABASE_WAIT=soon", "tenant list"}, // a setting of another command
 		{"AZURE_TENANT_ID=" + id, "user list"},
 		{"AZURE_TENANT_ID=x", "user list --tenant " + id},
 		{"AZURE_TENANT_ID=" + id, "tenant get"},
@@ -72,8 +72,8 @@ func TestDocumentFiles(t *testing.T) {
 
 var helpCommand = regexp.MustCompile(`(?m)^  ([a-z][a-z-]*) {3,}\S`)
 
-// testdata/help.txt has the help of every command; what a command's help shares with those
-// above it stands there once. A setting that is wrong doesn't keep it from being read.
+// testdata/help.txt has the help of every command, without the parts that it shares with the
+// commands above. An invalid setting doesn't prevent help.
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	var got strings.Builder
@@ -93,7 +93,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// describe writes the help of a command and of those below it, except the paragraphs of the
+// describe writes the help of a command and its subcommands, without the paragraphs of the
 // commands above.
 func describe(t *testing.T, w *strings.Builder, command, above []string) {
 	t.Helper()
@@ -112,8 +112,8 @@ func describe(t *testing.T, w *strings.Builder, command, above []string) {
 	}
 }
 
-// There is completion for each shell, which asks the program itself, and it knows the
-// values of flags.
+// Every shell has a completion script, which asks the program. Completion knows the values of
+// flags.
 func TestCompletion(t *testing.T) {
 	t.Parallel()
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
@@ -152,7 +152,7 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// Each command has an example in its help, which can be understood as it stands.
+// The help of each command has an example, which is a valid command line.
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	shown := map[string]bool{}
@@ -182,7 +182,7 @@ func TestExamples(t *testing.T) {
 			t.Errorf("no command for the example %q", example)
 		}
 		if strings.ContainsAny(example, "$|<") || path == "mocktenant" {
-			continue // more than a command
+			continue // not only a command
 		}
 		found, args, err := newRoot(new(cli)).Find(strings.Fields(example)[1:])
 		if err != nil || found.CommandPath() != path || found.ParseFlags(args) != nil || found.ValidateArgs(found.Flags().Args()) != nil || found.ValidateRequiredFlags() != nil {
@@ -191,7 +191,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// The help is as wide as people read, and breaks what is longer.
+// The help breaks lines at a width that is easy to read.
 func TestWrap(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ text, want string }{

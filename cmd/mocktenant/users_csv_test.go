@@ -9,7 +9,8 @@ import (
 	"github.com/mocktenant/mocktenant/api"
 )
 
-// Users come from a CSV file, as spreadsheets and Entra's template have them.
+// Users are created from a CSV file, as spreadsheets write it or with the columns of Entra's
+// template.
 func TestUsersFromCSV(t *testing.T) {
 	t.Parallel()
 	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t), "AZURE_TENANT_ID=demo.mocktenant.example"}}
@@ -55,7 +56,7 @@ func TestUsersFromCSV(t *testing.T) {
 	} {
 		a.fails(tt.exit, tt.want, "user", "create", "--file", write("bad.csv", tt.text))
 	}
-	if out := a.run("user", "list"); !strings.Contains(out, "new@demo.mocktenant.example") { // from before the row that was refused
+	if out := a.run("user", "list"); !strings.Contains(out, "new@demo.mocktenant.example") { // its row comes before the refused one
 		t.Error(out)
 	}
 	p.stop(t)

@@ -17,8 +17,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
-// routes are all routes of the API, each with a path of a tenant and of things
-// that it doesn't have.
+// routes returns all routes of the API, each with a path in the tenant to things that don't
+// exist.
 func routes(tenant uuid.UUID) map[string]string {
 	fill := strings.NewReplacer(":tenantId", tenant.String(), ":name", "none", ":entitySet", "remoteAssistancePartners", ":action", "confirm", ":report", "recent-changes", ":login", "none",
 		":userId", uuid.NewString(), ":clientId", uuid.NewString(), ":secretId", uuid.NewString(), ":credentialId", uuid.NewString(), ":entityId", uuid.NewString(), ":keyId", uuid.NewString(), ":profile", "heap")
@@ -32,7 +32,7 @@ func routes(tenant uuid.UUID) map[string]string {
 	return all
 }
 
-// bodies are good bodies for the routes that take one.
+// body returns a valid body for a route that takes one.
 func body(route string, tenant uuid.UUID) any {
 	switch route {
 	case "POST /v1/tenants":
@@ -70,8 +70,8 @@ func public(route string) bool {
 	return route == "GET /openapi.yaml" || route == "GET /schemas/state-v1.json"
 }
 
-// No key, a wrong one, an expired one and a revoked one open no route, whatever
-// the path, the body and the parameters are: 401 comes first.
+// Without a key, or with a wrong, expired or revoked one, every route is refused, whatever the
+// path, body and parameters: 401 comes first.
 func TestUnauthorized(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
@@ -105,7 +105,7 @@ func TestUnauthorized(t *testing.T) {
 	c.refused(401, "", c.do("GET", "/v1/tenants", nil, "Authorization", "Bearer"))
 }
 
-// Each role may what the contract says, and no more: 403 comes before 404 and 400.
+// Each role can do what the contract says and nothing else: 403 comes before 404 and 400.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
@@ -125,8 +125,8 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// ofNoTenant are the routes that name no tenant, each with why no manager sees what
-// is another's by it. One that is neither here nor names a tenant fails the tests.
+// ofNoTenant lists the routes without a tenant in the path, each with the reason why it shows a
+// manager nothing of others. The tests fail for a route that isn't listed and names no tenant.
 var ofNoTenant = map[string]string{
 	"GET /openapi.yaml":                    "everybody's",
 	"GET /schemas/state-v1.json":           "everybody's",
@@ -153,8 +153,8 @@ var ofNoTenant = map[string]string{
 	"GET /debug/pprof/:profile":            "owners alone",
 }
 
-// A manager finds no trace of another's tenant: every route answers as if it were
-// not there.
+// A manager finds no trace of another manager's tenant: every route answers as if the tenant
+// didn't exist.
 func TestManagersAreApart(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
@@ -203,8 +203,8 @@ func TestManagersAreApart(t *testing.T) {
 	reader.want(200, reader.do("GET", tenantPath(tenant), nil))
 }
 
-// Without any key, everybody on this machine is an owner, and nobody else: pages
-// of other hosts are kept out.
+// As long as no key exists, everybody on this machine is an owner and nobody else is. Pages of
+// other hosts are refused.
 func TestOpenDoor(t *testing.T) {
 	t.Parallel()
 	c := open(t)
@@ -239,8 +239,8 @@ func TestOpenDoor(t *testing.T) {
 			c.refused(tt.status, "", reply{w.Code, w.Header(), w.Body.String()})
 		}
 	}
-	// A browser asks for an image or a script of a page without an Origin, and a page of
-	// another port of this machine is a stranger's as well.
+	// A browser requests a page's images and scripts without an Origin. A page from another
+	// port of this machine is also foreign.
 	for path, status := range map[string]int{"/debug/pprof/trace?seconds=1": 403, "/debug/pprof/heap": 403, "/metrics": 403, "/v1/tenants": 403, "/v1/nowhere": 403, "/openapi.yaml": 200} {
 		for _, site := range []string{"cross-site", "same-site", "nonsense"} {
 			c.want(status, c.do("GET", path, nil, "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "no-cors"))
@@ -255,10 +255,10 @@ func TestOpenDoor(t *testing.T) {
 	c.want(204, c.do("DELETE", "/v1/keys/"+made.Id.String(), nil))
 	c.refused(401, "", c.do("GET", "/v1/whoami", nil))
 	c.key = ""
-	c.refused(401, "", c.do("GET", "/v1/whoami", nil)) // what was shut stays shut
+	c.refused(401, "", c.do("GET", "/v1/whoami", nil)) // it doesn't open again
 }
 
-// Every change and every denial is in the log, with who and what.
+// The audit log has every change and every denial, with the key and the operation.
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
@@ -266,10 +266,10 @@ func TestAudit(t *testing.T) {
 	made := manager.newTenant(api.TenantCreate{})
 	path := tenantPath(made.Tenant.Id)
 	manager.want(200, manager.do("PATCH", path, `{"displayName":"y"}`))
-	manager.want(200, manager.do("GET", path, nil)) // no change
+	manager.want(200, manager.do("GET", path, nil)) // changes nothing
 	manager.refused(400, "/pageSize", manager.do("PATCH", path, `{"pageSize":1}`))
 	manager.refused(403, "", manager.do("DELETE", "/v1/seeds/none", nil))
-	manager.refused(404, "", manager.do("DELETE", path+"/users/"+uuid.NewString(), nil)) // none either
+	manager.refused(404, "", manager.do("DELETE", path+"/users/"+uuid.NewString(), nil)) // also changes nothing
 	manager.want(204, manager.do("DELETE", path, nil))
 
 	var got []string
@@ -296,7 +296,7 @@ func TestAudit(t *testing.T) {
 	manager.refused(403, "", manager.do("GET", "/v1/audit", nil))
 }
 
-// The audit log names the user that a token was issued for, and is filtered by person and time.
+// The audit log names the user of an issued token. It can be filtered by person and time.
 func TestAuditFilters(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
@@ -330,8 +330,8 @@ func TestAuditFilters(t *testing.T) {
 	owner.refused(400, "", owner.do("GET", "/v1/audit?since=yesterday", nil))
 }
 
-// A create that is tried again with its key is done once and answered alike, also
-// by several at the same time; with another body it is refused.
+// A create that is repeated with its Idempotency-Key happens once and gets the same answer,
+// also if the tries are concurrent. With another body it is refused.
 func TestIdempotency(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -354,20 +354,20 @@ func TestIdempotency(t *testing.T) {
 	if detail := c.refused(409, "", c.do("POST", "/v1/tenants", api.TenantCreate{DisplayName: "other"}, key...)); !strings.Contains(detail, "Idempotency-Key") {
 		t.Error(detail)
 	}
-	other := c.as(api.AdminRoleOwner, t.Name()) // another's key is another key
+	other := c.as(api.AdminRoleOwner, t.Name()) // the same key of another caller is different
 	if made := decode[api.TenantCreated](t, c.want(201, other.do("POST", "/v1/tenants", create, key...))); strings.Contains(answers[0].body, made.Tenant.Id.String()) {
 		t.Error("another caller got the answer")
 	}
 
 	seed := "seed-" + uuid.NewString()
 	key = []string{"Idempotency-Key", seed}
-	for range 2 { // a document is read as it comes
+	for range 2 { // with a document, which is read in pieces
 		c.want(201, c.do("POST", "/v1/seeds?name="+seed, `{"version":1,"remoteAssistancePartners":[{}]}`, key...))
 	}
 	c.refused(409, "", c.do("POST", "/v1/seeds?name="+seed, `{"version":1,"remoteAssistancePartners":[]}`, key...))
 	c.refused(409, "", c.do("POST", "/v1/seeds?name="+seed, `{"version":1,"remoteAssistancePartners":[{}]}`))
 
-	fails := []string{"Idempotency-Key", uuid.NewString()} // what failed may be tried again
+	fails := []string{"Idempotency-Key", uuid.NewString()} // a failed try doesn't use up the key
 	id := uuid.New()
 	c.want(201, c.do("POST", "/v1/tenants", api.TenantCreate{DisplayName: "x", Id: &id}))
 	c.refused(409, "", c.do("POST", "/v1/tenants", api.TenantCreate{DisplayName: "x", Id: &id}, fails...))
@@ -380,7 +380,7 @@ func TestIdempotency(t *testing.T) {
 	}
 }
 
-// Keys are kept by their hash.
+// The database has only hashes of keys.
 func TestKeysAreHashed(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -402,7 +402,7 @@ func TestKeysAreHashed(t *testing.T) {
 	c.refused(400, "/role", c.do("POST", "/v1/keys", `{"name":"x","role":"king"}`))
 }
 
-// keys are all keys, page by page; each begins where the last one ended.
+// keys returns all keys, which it reads page by page.
 func (c *client) keys() (all []api.Key) {
 	c.Helper()
 	for link := "/v1/keys?top=7"; link != ""; {

@@ -21,7 +21,7 @@ import (
 	"github.com/mocktenant/mocktenant/api"
 )
 
-// testKey is one key for all tests.
+// testKey returns the key that all tests share.
 var testKey = sync.OnceValue(func() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -30,7 +30,7 @@ var testKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return key
 })
 
-// newCertificate is a certificate of the key, its DER in base64.
+// newCertificate returns a new certificate of the key, as DER in base64.
 func newCertificate() string {
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, testKey().Public(), testKey())
@@ -40,7 +40,7 @@ func newCertificate() string {
 	return base64.StdEncoding.EncodeToString(der)
 }
 
-// keySet is the key's set.
+// keySet returns a set with the key.
 func keySet() *map[string]any {
 	key := testKey().PublicKey
 	return &map[string]any{"keys": []any{map[string]any{
@@ -48,7 +48,7 @@ func keySet() *map[string]any {
 	}}}
 }
 
-// assert signs in by an assertion.
+// assert signs in with an assertion.
 func (c *client) assert(tenant, app uuid.UUID, header map[jose.HeaderKey]any, claims jwt.Claims) reply {
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: testKey()}, &jose.SignerOptions{ExtraHeaders: header})
 	if err != nil {
@@ -65,8 +65,8 @@ func (c *client) assert(tenant, app uuid.UUID, header map[jose.HeaderKey]any, cl
 	})
 }
 
-// An application proves itself by what was registered, until it is removed, and in a
-// tenant that is made from an export too.
+// An application signs in with a registered credential until that is removed. It can also
+// sign in to a tenant made from an export.
 func TestApplicationCredentials(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

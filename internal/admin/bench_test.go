@@ -6,7 +6,8 @@ import (
 	"github.com/mocktenant/mocktenant/api"
 )
 
-// A tenant with a user, an application and a token, by several at once.
+// BenchmarkCreateTenant creates tenants with a user, an application and a token, from
+// concurrent clients.
 func BenchmarkCreateTenant(b *testing.B) {
 	c := setup(b)
 	b.SetParallelism(4)

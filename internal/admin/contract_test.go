@@ -30,9 +30,9 @@ import (
 
 var requestsFlag = flag.Int("requests", testenv.Often(8, 80), "how many requests TestContract makes of each operation")
 
-// Whatever a client sends, good or bad, made of the contract's own schemas: the
-// answer has a status, a type and a body that the contract promises, a request that
-// breaks the contract does nothing, and none makes the service fail.
+// Requests are generated from the contract's schemas, valid and invalid. Every answer has a
+// status, a type and a body that the contract promises, a request that breaks the contract
+// has no effect, and none makes the service fail.
 func TestContract(t *testing.T) {
 	t.Parallel()
 	testenv.Long(t)
@@ -56,8 +56,8 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// FuzzAdministration does the same with requests of any seed, or with bytes of the
-// fuzzer's own as the body and the query.
+// FuzzAdministration does the same with requests from any seed, or with the fuzzer's bytes as
+// body and query.
 func FuzzAdministration(f *testing.F) {
 	for i, op := range operations() {
 		f.Add(uint16(i), uint64(i), []byte(nil), "")
@@ -68,7 +68,7 @@ func FuzzAdministration(f *testing.F) {
 	things := newThings(nil)
 	f.Fuzz(func(t *testing.T, which uint16, seed uint64, body []byte, query string) {
 		c := setup(t)
-		things.c = c // what is made again is made by the test that runs
+		things.c = c // so that the running test makes things again
 		op := operations()[int(which)%len(operations())]
 		g := &generator{rng: rand.New(rand.NewPCG(seed, seed)), things: things}
 		r := g.request(op)
@@ -84,7 +84,7 @@ func FuzzAdministration(f *testing.F) {
 	})
 }
 
-// Of several faults, the same one is reported each time.
+// Of several faults in a request, always the same one is reported.
 func TestReportedFault(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -108,10 +108,10 @@ type contractOperation struct {
 	id, method, path string
 	route            *routers.Route
 	parameters       []map[string]any
-	body             map[string]any // its schema; nil if it takes none
+	body             map[string]any // its schema, or nil
 }
 
-// rawContract is the document as JSON has it, for what generates requests.
+// rawContract returns the contract as plain JSON values, from which requests are generated.
 var rawContract = sync.OnceValue(func() map[string]any {
 	text, err := json.Marshal(contract())
 	if err != nil {
@@ -124,7 +124,7 @@ var rawContract = sync.OnceValue(func() map[string]any {
 	return document
 })
 
-// stateSchema is the schema of documents, which the contract leaves to it.
+// stateSchema returns the schema of state documents, to which the contract refers.
 var stateSchema = sync.OnceValue(func() map[string]any {
 	var schema map[string]any
 	if err := json.Unmarshal(state.Schema(), &schema); err != nil {
@@ -141,7 +141,7 @@ var operations = sync.OnceValue(func() []contractOperation {
 		for _, method := range slices.Sorted(maps.Keys(item.Operations())) {
 			raw := paths[path].(map[string]any)
 			op := raw[strings.ToLower(method)].(map[string]any)
-			if op["operationId"] == "getProfile" { // it takes the time that it is asked to; TestProfiles has it
+			if op["operationId"] == "getProfile" { // it takes as long as requested; TestProfiles covers it
 				continue
 			}
 			o := contractOperation{
@@ -164,7 +164,7 @@ var operations = sync.OnceValue(func() []contractOperation {
 	return all
 })
 
-// resolve follows a reference within a document.
+// resolve follows a schema's reference within a document.
 func resolve(document, schema map[string]any) map[string]any {
 	ref, ok := schema["$ref"].(string)
 	if !ok {
@@ -177,15 +177,15 @@ func resolve(document, schema map[string]any) map[string]any {
 	return resolve(document, at)
 }
 
-// madeRequest is a request that was made up.
+// madeRequest is a generated request.
 type madeRequest struct {
-	parameters map[string]string // of the path
+	parameters map[string]string // in the path
 	query      string
 	header     http.Header
 	body       []byte
 }
 
-// things are named by requests.
+// things are existing items that requests name.
 type things struct {
 	c    *client
 	mu   sync.Mutex
@@ -194,7 +194,7 @@ type things struct {
 
 func newThings(c *client) *things { return &things{c: c} }
 
-// get returns the things, made again once they were removed.
+// get returns the things. It makes them again if they were removed.
 func (t *things) get() map[string]string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -228,7 +228,7 @@ func (t *things) get() map[string]string {
 	return t.made
 }
 
-// changed forgets all, if one of them is likely to be gone.
+// changed forgets the things after an operation that may have removed one.
 func (t *things) changed(op contractOperation) {
 	if op.method != "DELETE" && op.id != "importTenant" {
 		return
@@ -238,15 +238,14 @@ func (t *things) changed(op contractOperation) {
 	t.made = nil
 }
 
-// generator makes requests up.
+// generator generates requests.
 type generator struct {
 	rng    *rand.Rand
 	things *things
-	bad    int // of a hundred values, how many are not what their schema says
+	bad    int // percentage of values that don't fit their schema
 }
 
-// request makes one up: one in three is right in all, as far as the contract says,
-// and about what is there.
+// request generates a request. One in three fits the contract and names things that exist.
 func (g *generator) request(op contractOperation) madeRequest {
 	g.bad = []int{0, 3, 25}[g.rng.IntN(3)]
 	there := g.things.get()
@@ -299,7 +298,7 @@ func (g *generator) chance(percent int) bool { return g.rng.IntN(100) < percent 
 
 func (g *generator) pick(of ...string) string { return of[g.rng.IntN(len(of))] }
 
-// nasty are texts that something may choke on.
+// nasty are texts that could cause errors.
 var nasty = []string{
 	"", " ", "\x00", "a\x00b", "'", `"`, `'; DROP TABLE tenants; --`, `" OR ""="`, `$$; DROP ROLE postgres; $$`, `\`, "%s%n", "../../etc/passwd", "a/b", "?", "#", "%",
 	"\u202egnp", "\U0001f600", "é", "e\u0301", "\xff\xfe", "\ud7ff", "null", "{}", "-1", "1e999", "00000000-0000-0000-0000-000000000000", "nobody@", "@", "a@b@c",
@@ -340,7 +339,7 @@ func (g *generator) queryParameter(name string, p map[string]any, there map[stri
 	return g.text(p["schema"].(map[string]any))
 }
 
-// text is a value as parameters have it.
+// text generates a value as a parameter.
 func (g *generator) text(schema map[string]any) string {
 	value := g.value(rawContract(), schema, 0)
 	if text, ok := value.(string); ok {
@@ -374,7 +373,7 @@ func (g *generator) body(op contractOperation) []byte {
 		body["userPrincipalName"] = named(fmt.Sprint("user", g.rng.Int()), uuid.MustParse(g.things.get()["tenantId"]))
 	}
 	if body, ok := value.(map[string]any); ok && op.id == "createFederatedCredential" && !g.chance(g.bad) {
-		body["issuer"] = "https://issuer.example" // hardly a text is one
+		body["issuer"] = "https://issuer.example" // few generated texts are issuers
 	}
 	if body, ok := value.(map[string]any); ok && strings.HasSuffix(op.id, "Fault") && !g.chance(g.bad) && g.chance(70) {
 		g.rule(body)
@@ -386,7 +385,7 @@ func (g *generator) body(op contractOperation) []byte {
 	return text
 }
 
-// rule makes sense of a rule, of whose parts few go together.
+// rule removes parts of a generated rule that can't be combined.
 func (g *generator) rule(body map[string]any) {
 	delete(body, "schedule")
 	body["match"] = map[string]any{"method": g.pick("GET", "POST"), "path": g.pick("/nowhere", "/v1.0/**", "/*/x*y")}
@@ -398,11 +397,11 @@ func (g *generator) rule(body map[string]any) {
 	}[g.rng.IntN(4)]
 }
 
-// source names what a tenant may begin with, of which most is nowhere.
+// source generates the source of a new tenant, which mostly doesn't exist.
 func (g *generator) source(body map[string]any) {
 	there := g.things.get()
 	delete(body, "source")
-	body["ttlSeconds"] = 3600 // so that none is left behind
+	body["ttlSeconds"] = 3600 // so that the tenant doesn't remain
 	if g.chance(50) {
 		return
 	}
@@ -416,7 +415,7 @@ func (g *generator) source(body map[string]any) {
 	}[g.rng.IntN(6)]
 }
 
-// value makes up a value of a schema; some are not, if they need not be.
+// value generates a value of a schema, or sometimes one that doesn't fit.
 func (g *generator) value(document, schema map[string]any, depth int) any {
 	schema = resolve(document, schema)
 	if g.chance(g.bad) {
@@ -433,10 +432,10 @@ func (g *generator) value(document, schema map[string]any, depth int) any {
 		delete(merged, "oneOf")
 		choice := one[g.rng.IntN(len(one))].(map[string]any)
 		value, ok := g.value(document, merged, depth).(map[string]any)
-		if !ok { // a wrong one
+		if !ok { // a value that doesn't fit
 			return nil
 		}
-		for _, other := range one { // which are told apart by what they require
+		for _, other := range one { // they differ in their required members
 			for _, name := range other.(map[string]any)["required"].([]any) {
 				delete(value, name.(string))
 			}
@@ -468,7 +467,7 @@ func (g *generator) value(document, schema map[string]any, depth int) any {
 	return nil
 }
 
-// wrong is a value that hardly any schema allows.
+// wrong generates a value that fits hardly any schema.
 func (g *generator) wrong() any {
 	return []any{
 		nil, true, 0, -1, 1.5, 1e300, json.Number("123456789012345678901234567890"), []any{}, map[string]any{}, []any{nil}, map[string]any{"x": 1}, g.pick(nasty...), g.pick(nasty...), g.pick(nasty...),
@@ -489,7 +488,7 @@ func (g *generator) object(document, schema map[string]any, depth int) any {
 		}
 		object[name] = g.value(document, properties[name].(map[string]any), depth+1)
 		if name == "waitSeconds" {
-			object[name] = 0.01 // or it would wait
+			object[name] = 0.01 // to avoid a long wait
 		}
 	}
 	if together, ok := not["required"].([]any); ok && !g.chance(g.bad) {
@@ -531,7 +530,8 @@ func (g *generator) integer(schema map[string]any) any {
 	return int64(low) + g.rng.Int64N(int64(min(high-low, 1000)+1))
 }
 
-// A refusal never shows a regular expression: every pattern of the contract has words.
+// Every pattern in the contract has a description, so that no refusal shows a regular
+// expression.
 func TestPatternsHaveWords(t *testing.T) {
 	t.Parallel()
 	found := 0
@@ -548,7 +548,7 @@ func TestPatternsHaveWords(t *testing.T) {
 	}
 }
 
-// samples are texts for patterns.
+// samples are texts, of which at least one matches each pattern.
 var samples = []string{"x", "a-b.c_d", "Z9", "somebody@somewhere.example", "ü@ä.example", "$2a$04$aaaaaaaaaaaaaaaaaaaaaeKQ.6z0wE0gBu0gr8Wm6ZpqQwJcRkX9q", "0001-01-01T00:00:00Z", "/v1.0/*/x", "POST", "4xx", "429", "cut", "7a777708-7708-7a77-0877-777a0877777a_de"}
 
 func (g *generator) string(schema map[string]any) any {
@@ -607,7 +607,7 @@ func (c *client) exercise(op contractOperation, m madeRequest) reply {
 	w := httptest.NewRecorder()
 	c.server.AdminHandler().ServeHTTP(w, make(m.body))
 	a := reply{w.Code, w.Header(), w.Body.String()}
-	unmarked := bytes.TrimPrefix(m.body, []byte("\ufeff")) // the service passes over the mark, the validator doesn't
+	unmarked := bytes.TrimPrefix(m.body, []byte("\ufeff")) // the service ignores the mark, but the validator doesn't
 	input := openapi3filter.RequestValidationInput{
 		Request: make(unmarked), PathParams: m.parameters, Route: op.route,
 		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true},
@@ -616,7 +616,7 @@ func (c *client) exercise(op contractOperation, m madeRequest) reply {
 		c.Errorf("%s %s?%s %v %.2000s\nwas answered %d %v %.2000s\n%s", op.method, path, m.query, m.header, m.body, a.status, a.header, a.body, wrong)
 	}
 	if op.id == "importTenant" || op.id == "createSeed" {
-		input.Options.ExcludeRequestBody = true // its reader says more than the contract does
+		input.Options.ExcludeRequestBody = true // documents have more rules than the contract
 	}
 	if err := openapi3filter.ValidateRequest(c.Context(), &input); err != nil && a.status < 400 {
 		c.Errorf("%s %s?%s %v %.2000s\nbreaks the contract and was answered %d %.2000s\n%v", op.method, path, m.query, m.header, m.body, a.status, a.body, err)
@@ -624,7 +624,7 @@ func (c *client) exercise(op contractOperation, m madeRequest) reply {
 	return a
 }
 
-// brokenPromise says how an answer breaks the contract, or "".
+// brokenPromise returns how an answer breaks the contract, or "".
 func brokenPromise(op contractOperation, request *openapi3filter.RequestValidationInput, a reply) string {
 	if a.status >= 500 {
 		return "the service failed"
@@ -644,7 +644,7 @@ func brokenPromise(op contractOperation, request *openapi3filter.RequestValidati
 		return "the type is not declared"
 	}
 	if !strings.HasSuffix(kind, "json") || kind == "application/schema+json" {
-		return "" // text that neither validator reads
+		return "" // neither validator reads text
 	}
 	response := &openapi3filter.ResponseValidationInput{RequestValidationInput: request, Status: a.status, Header: a.header, Options: request.Options, Body: io.NopCloser(strings.NewReader(a.body))}
 	if err := openapi3filter.ValidateResponse(request.Request.Context(), response); err != nil {
@@ -660,7 +660,7 @@ func brokenPromise(op contractOperation, request *openapi3filter.RequestValidati
 	return ""
 }
 
-// answers are the compiled schemas of answers, which hold formats to be right, too.
+// answers caches the compiled schemas of answers, which also check formats.
 var answers sync.Map
 
 func answerSchema(op contractOperation, declared *openapi3.ResponseRef, status int, kind string) *jsonschema.Schema {

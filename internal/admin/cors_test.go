@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// No page of another origin reads anything of the administration, or may call it.
+// Pages of other origins can't call the administration or read its answers.
 func TestNoCORS(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

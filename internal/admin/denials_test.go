@@ -15,7 +15,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/reporting"
 )
 
-// clock is a time that a test moves.
+// clock is a clock that a test moves.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -33,8 +33,8 @@ func (c *clock) move(by time.Duration) {
 	c.now = c.now.Add(by)
 }
 
-// refuser is an administration whose clock a test moves, on a database of its own, and
-// calls of it that are refused.
+// refuser is an administration with its own database and a clock that the test moves. Its calls
+// are refused.
 type refuser struct {
 	*client
 	clock   *clock
@@ -54,7 +54,7 @@ func (r *refuser) call(status int, address, key, method, path string) {
 	r.Helper()
 	q := httptest.NewRequestWithContext(r.Context(), method, path, nil)
 	q.RemoteAddr = address
-	q.Header.Set("X-Forwarded-For", "203.0.113.9") // which is not believed
+	q.Header.Set("X-Forwarded-For", "203.0.113.9") // which the service must ignore
 	if key != "" {
 		q.Header.Set("Authorization", "Bearer "+key)
 	}
@@ -65,7 +65,7 @@ func (r *refuser) call(status int, address, key, method, path string) {
 	}
 }
 
-// sweep lets a minute go by, and returns the denials, the first one first.
+// sweep advances the clock by a minute, and returns the denials, oldest first.
 func (r *refuser) sweep() []string {
 	r.Helper()
 	r.clock.move(time.Minute)
@@ -98,8 +98,8 @@ func (r *refuser) want(got []string, want ...string) {
 	}
 }
 
-// Refusals of one address within a minute are one entry with their number, those of a key
-// one for each operation.
+// Refusals of an address within a minute share an entry that counts them. Refusals of a key
+// have an entry for each operation.
 func TestDenialsAreCounted(t *testing.T) {
 	t.Parallel()
 	r := newRefuser(t)
@@ -115,15 +115,15 @@ func TestDenialsAreCounted(t *testing.T) {
 	r.want(r.denied(), "192.0.2.1 listTenants 1", "2001:db8::1 GET /nowhere 1", "192.0.2.1 r createTenant 1", "192.0.2.1 r listKeys 1") // at once
 	first := []string{"192.0.2.1 listTenants 100", "2001:db8::1 GET /nowhere 100", "192.0.2.1 r createTenant 50", "192.0.2.1 r listKeys 50"}
 	r.want(r.sweep(), first...)
-	r.call(401, "192.0.2.1:1", "", "GET", "/v1/tenants") // of another minute
+	r.call(401, "192.0.2.1:1", "", "GET", "/v1/tenants") // in another minute
 	r.want(r.sweep(), append(first, "192.0.2.1 listTenants 1")...)
 }
 
-// However many addresses refused callers have, and whatever they send, little is kept.
+// However many addresses refused callers have, and whatever they send, the log stays small.
 func TestDenialsAreBounded(t *testing.T) {
 	t.Parallel()
 	r := newRefuser(t)
-	r.as(api.AdminRoleReader, "r") // which shuts the door
+	r.as(api.AdminRoleReader, "r") // with a key, the administration is closed
 	for i := range 300 {
 		r.call(401, fmt.Sprintf("198.51.%d.%d:1", i/256, i%256), "", "GET", fmt.Sprintf("/%d%%00%%ff%s", i, strings.Repeat("x", 8000)))
 	}
@@ -149,7 +149,7 @@ func TestDenialsAreBounded(t *testing.T) {
 		t.Errorf("%d changes are kept, %v", kept, err)
 	}
 
-	// Of denials within their time, so many are kept.
+	// Of recent denials, only a maximum number is kept.
 	if _, err := r.server.Pool().Exec(t.Context(), `INSERT INTO audit_entries (id, at, action, outcome, status, address)
 		SELECT ('ffffffff-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, $1, 'x', 'denied', 401, n::text FROM generate_series(1, 100050) AS n`, r.clock.Now()); err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func TestDenialsAreBounded(t *testing.T) {
 	}
 }
 
-// A client reads how many calls an entry counts.
+// Entries show how many calls they count.
 func TestAuditCounts(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)

@@ -10,7 +10,7 @@ import (
 	"github.com/mocktenant/mocktenant/api"
 )
 
-// signIn asks for a token by a user's password.
+// signIn requests a token with a user's password.
 func (c *client) signIn(tenant uuid.UUID, app uuid.UUID, secret, name, password string) reply {
 	c.Helper()
 	return c.token(tenant, url.Values{
@@ -19,8 +19,8 @@ func (c *client) signIn(tenant uuid.UUID, app uuid.UUID, secret, name, password 
 	})
 }
 
-// A user signs in by the password that was made, until it changes, or the user is
-// disabled, signed out or removed; tokens end with that.
+// A user signs in with the generated password until it changes or the user is disabled, signed
+// out or removed. Each of these also ends the user's tokens.
 func TestUsers(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -96,7 +96,7 @@ func TestNames(t *testing.T) {
 	domain := uuid.NewString() + ".example"
 	first := c.newTenant(api.TenantCreate{DisplayName: name, Domain: &domain}).Tenant.Id
 	second := c.newTenant(api.TenantCreate{DisplayName: strings.ToUpper(name)}).Tenant.Id
-	for range 9 { // more than are read at once
+	for range 9 { // more than one read returns
 		c.want(201, c.do("POST", tenantPath(first, "/applications"), api.ApplicationCreate{DisplayName: "Portal"}))
 	}
 	manager := c.as(api.AdminRoleManager, uuid.NewString())
@@ -140,8 +140,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// An application has what it was made with and may what was consented, until that
-// is taken away.
+// An application has the values with which it was created, and the permissions to which
+// somebody consented until the consent is removed.
 func TestApplications(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -219,7 +219,7 @@ func TestApplications(t *testing.T) {
 	}
 }
 
-// The partner's side moves what is in the right status, and nothing else.
+// The partner's actions change only partners in the right status.
 func TestPartnersSide(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -260,14 +260,13 @@ func TestPartnersSide(t *testing.T) {
 	c.refused(404, "", c.do("POST", path+"/"+uuid.NewString()+"/dance", nil))
 	c.refused(404, "", c.do("POST", path+"/"+uuid.NewString()+"/beginOnboarding", nil))
 	c.refused(404, "", c.do("GET", tenantPath(made.Tenant.Id, "/entities/partners"), nil))
-	c.refused(404, "", c.do("POST", path+"/x/confirm", nil)) // an id is a text, and nothing has this one; what Graph answers is not known, see docs/divergences.md
+	c.refused(404, "", c.do("POST", path+"/x/confirm", nil)) // an id can be any text, and nothing has this one; Graph's answer is unknown, see docs/divergences.md
 	if list := decode[api.EntityList](t, c.want(200, c.do("GET", path+"?top=3", nil))); len(list.Value) != 3 || list.NextLink == nil {
 		t.Errorf("%+v", list)
 	}
 }
 
-// A password that was made goes with an export, as one that was given: the hash is
-// another, but it is a hash.
+// An export has the hash of a password, whether the password was generated or given.
 func TestPasswordsThatWereMade(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -276,7 +275,7 @@ func TestPasswordsThatWereMade(t *testing.T) {
 	madeName, givenName := named("made", k.TenantId), named("given", k.TenantId)
 	user := decode[api.UserCreated](t, c.want(201, c.do("POST", tenantPath(k.TenantId, "/users"), api.UserCreate{UserPrincipalName: madeName})))
 	given := decode[api.UserCreated](t, c.want(201, c.do("POST", tenantPath(k.TenantId, "/users"), api.UserCreate{
-		Id: ptr(uuid.MustParse("ffffffff-ffff-4fff-bfff-ffffffffffff")), UserPrincipalName: givenName, Password: ptr("given"), // the last
+		Id: ptr(uuid.MustParse("ffffffff-ffff-4fff-bfff-ffffffffffff")), UserPrincipalName: givenName, Password: ptr("given"), // the last of the list
 	})))
 	exported := c.export(k.TenantId)
 	checkSchema(t, exported)

@@ -24,8 +24,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
-// few is a service with few connections to a database of its own, and without any
-// key.
+// few returns an owner of a service with its own database, few connections to it, and no keys.
 func few(t testing.TB, connections int) *client {
 	t.Helper()
 	database := fmt.Sprintf("%s pool_max_conns=%d", dbtest.NewDatabase(t), connections)
@@ -35,7 +34,7 @@ func few(t testing.TB, connections int) *client {
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-		cancel() // clients that stall are not waited for
+		cancel() // doesn't wait for stalled clients
 		if err := s.Shutdown(ctx); err != nil && !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
@@ -43,14 +42,14 @@ func few(t testing.TB, connections int) *client {
 	return &client{t, s, ""}
 }
 
-// impatient is the administration of a service where clients may pause for a short
-// while only, at a real address.
+// impatient starts an administration that closes the connections of clients after a short
+// pause, and returns its address.
 func (c *client) impatient() string {
 	_, base := c.listen(admin.Config{Patience: 300 * time.Millisecond})
 	return base
 }
 
-// listen is another administration of the service, also at a real address.
+// listen starts another administration of the service, and returns it with its address.
 func (c *client) listen(config admin.Config) (handler http.Handler, base string) {
 	c.Helper()
 	config.DB, config.Identity, config.Open = c.server.Pool(), c.server.Identity(), true
@@ -60,7 +59,7 @@ func (c *client) listen(config admin.Config) (handler http.Handler, base string)
 	return handler, s.URL
 }
 
-// call sends a request with a body of JSON to an administration at an address.
+// call sends a request with a JSON body to the administration at an address.
 func (c *client) call(base, method, path, body string) reply {
 	return c.callWith(base, method, path, body, "application/json")
 }
@@ -95,19 +94,19 @@ func (c *client) untilLocked() {
 	}
 }
 
-// large is a document of n partners, of 1 kB each.
+// large returns a document with n partners of 1 kB each.
 func large(n int) string {
 	partner := `{"displayName":"x","onboardingUrl":"https://one.example/` + strings.Repeat("x", 1000) + "\"},\n"
 	return "{\"version\":1,\"remoteAssistancePartners\":[\n" + strings.TrimSuffix(strings.Repeat(partner, n), ",\n") + "\n]}"
 }
 
-// stalled is a connection on which a request begins.
+// stalled is a connection with an unfinished request.
 type stalled struct {
 	net.Conn
 	in *bufio.Reader
 }
 
-// dial begins a request with what is given of it.
+// dial connects and sends the beginning of a request.
 func (c *client) dial(base, text string) *stalled {
 	c.Helper()
 	conn, err := (&net.Dialer{}).DialContext(c.Context(), "tcp", strings.TrimPrefix(base, "http://"))
@@ -115,7 +114,7 @@ func (c *client) dial(base, text string) *stalled {
 		c.Fatal(err)
 	}
 	c.Cleanup(func() { _ = conn.Close() })
-	_ = conn.(*net.TCPConn).SetReadBuffer(64 << 10) // or the kernel would take an export
+	_ = conn.(*net.TCPConn).SetReadBuffer(64 << 10) // otherwise the kernel would buffer a whole export
 	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := io.WriteString(conn, text); err != nil {
 		c.Fatal(err)
@@ -123,7 +122,7 @@ func (c *client) dial(base, text string) *stalled {
 	return &stalled{conn, bufio.NewReader(conn)}
 }
 
-// line is the next line of the answer.
+// line returns the next line of the answer.
 func (c *client) line(s *stalled) string {
 	c.Helper()
 	line, err := s.in.ReadString('\n')
@@ -133,7 +132,7 @@ func (c *client) line(s *stalled) string {
 	return strings.TrimSpace(line)
 }
 
-// stallImport sends half a document, and returns when the service reads it.
+// stallImport sends half a document, and returns once the service is reading it.
 func (c *client) stallImport(base string, tenant uuid.UUID) *stalled {
 	c.Helper()
 	s := c.dial(base, "PUT "+tenantPath(tenant, "/state")+" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n")
@@ -145,7 +144,7 @@ func (c *client) stallImport(base string, tenant uuid.UUID) *stalled {
 	return s
 }
 
-// stallExport takes the first line of an answer.
+// stallExport reads only the first line of an answer.
 func (c *client) stallExport(base string, tenant uuid.UUID) *stalled {
 	c.Helper()
 	s := c.dial(base, "GET "+tenantPath(tenant, "/state")+" HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -155,8 +154,8 @@ func (c *client) stallExport(base string, tenant uuid.UUID) *stalled {
 	return s
 }
 
-// Clients that stall in imports and exports, more than there are connections to the
-// database, hold nobody back: neither others, nor the tenant, nor other documents.
+// Clients that stall during imports and exports delay nobody, even if there are more of them
+// than database connections: neither other callers, nor their tenant, nor other documents.
 func TestStalledClients(t *testing.T) {
 	t.Parallel()
 	testenv.Long(t)
@@ -181,8 +180,8 @@ func TestStalledClients(t *testing.T) {
 	c.newTenant(api.TenantCreate{})
 }
 
-// Callers that wait for a tenant that is locked, more than there are connections to
-// the database, hold nobody else back.
+// Callers that wait for a locked tenant delay nobody else, even if there are more of them than
+// database connections.
 func TestWaitingForATenant(t *testing.T) {
 	t.Parallel()
 	c := few(t, 4)
@@ -203,7 +202,7 @@ func TestWaitingForATenant(t *testing.T) {
 		go func() { waiting <- c.graph("POST", partners, `{"displayName":"late"}`, made.Credentials.AccessToken) }()
 	}
 	const locked = "SELECT pid::text FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'"
-	for len(c.rows(locked, c.server.Pool().Config().ConnConfig.Database)) < 2 { // the first of each
+	for len(c.rows(locked, c.server.Pool().Config().ConnConfig.Database)) < 2 { // the first of each queue
 		time.Sleep(10 * time.Millisecond)
 	}
 
@@ -225,7 +224,7 @@ func TestWaitingForATenant(t *testing.T) {
 	}
 }
 
-// A client that sends or takes nothing for too long, or too little, is cut off.
+// The service closes the connection of a client that pauses for too long or is too slow.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	testenv.Long(t)
@@ -251,7 +250,7 @@ func TestSlowClients(t *testing.T) {
 		}
 		text, _ := io.ReadAll(answer.Body)
 		_ = answer.Body.Close()
-		if detail := c.refused(408, "", reply{answer.StatusCode, answer.Header, string(text)}); !strings.Contains(detail, "no byte for 300ms") {
+		if detail := c.refused(408, "", reply{answer.StatusCode, answer.Header, string(text)}); !strings.Contains(detail, "it paused for 300ms") {
 			t.Errorf("%s: %s", name, detail)
 		}
 	}
@@ -260,7 +259,7 @@ func TestSlowClients(t *testing.T) {
 		t.Error(line)
 	}
 
-	// The connection is gone before the whole of it was sent.
+	// The connection ends before the whole document was sent.
 	s = c.stallExport(base, made)
 	time.Sleep(time.Second)
 	if n, err := io.Copy(io.Discard, s.in); n >= int64(len(before)) {
@@ -271,11 +270,10 @@ func TestSlowClients(t *testing.T) {
 	}
 }
 
-// As many documents as may be go into the database or come out of it; the next one
-// is told to come again, and others are served.
+// Imports and exports above the limit are refused with a Retry-After. Other calls are served.
 func TestTooManyDocuments(t *testing.T) {
 	t.Parallel()
-	c := few(t, 6) // of which one is for documents
+	c := few(t, 6) // one of them for documents
 	base := c.impatient()
 	made := c.newTenant(api.TenantCreate{})
 	exported := c.export(made.Tenant.Id)
@@ -293,7 +291,7 @@ func TestTooManyDocuments(t *testing.T) {
 	c.untilLocked()
 
 	r := call("GET", tenantPath(made.Tenant.Id, "/state"), "")
-	if detail := c.refused(503, "", r); detail != "1 imports and exports are under way, the most that may be; none ended within 300ms. Try again in a moment." || r.header.Get("Retry-After") == "" {
+	if detail := c.refused(503, "", r); detail != "The limit of 1 concurrent imports and exports is reached, and none ended within 300ms. Try again in a moment." || r.header.Get("Retry-After") == "" {
 		t.Errorf("%s %v", detail, r.header)
 	}
 	c.refused(503, "", call("POST", "/v1/seeds?name=late", `{"version":1}`))
@@ -309,11 +307,11 @@ func TestTooManyDocuments(t *testing.T) {
 	c.want(201, call("POST", "/v1/seeds?name=late", `{"version":1}`))
 }
 
-// As many copies as may be are made at once, however they are asked for; documents have
-// places of their own.
+// The number of concurrent copies is limited, whatever requests them. Documents have a separate
+// limit.
 func TestTooManyCopies(t *testing.T) {
 	t.Parallel()
-	c := few(t, 3) // of which one is for copies
+	c := few(t, 3) // one of them for copies
 	base := c.impatient()
 	locked, free := c.newTenant(api.TenantCreate{}).Tenant.Id, c.newTenant(api.TenantCreate{}).Tenant.Id
 	call := func(method, path, body string) reply { return c.call(base, method, path, body) }
@@ -331,7 +329,7 @@ func TestTooManyCopies(t *testing.T) {
 	c.untilLocked()
 
 	copyOf := func(source string) string { return `{"displayName":"x","credentials":false,"source":{` + source + `}}` }
-	if detail := c.refused(503, "", call("POST", snapshots, `{"name":"second"}`)); detail != "1 copies of what tenants hold are under way, the most that may be; none ended within 300ms. Try again in a moment." {
+	if detail := c.refused(503, "", call("POST", snapshots, `{"name":"second"}`)); detail != "The limit of 1 concurrent copies of tenant data is reached, and none ended within 300ms. Try again in a moment." {
 		t.Error(detail)
 	}
 	c.refused(503, "", call("POST", "/v1/tenants", copyOf(`"tenantId":"`+free.String()+`"`)))
@@ -346,7 +344,7 @@ func TestTooManyCopies(t *testing.T) {
 	c.want(200, call("POST", snapshots+"/first/restore", ""))
 }
 
-// What a document may not have is refused by its path and line, wherever it stands.
+// Errors in documents name their path and line, wherever they are.
 func TestBadDocuments(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -395,7 +393,7 @@ func TestBadDocuments(t *testing.T) {
 	}
 }
 
-// Applications may stand before the users that consented to them.
+// A document may have applications before the users that consented to them.
 func TestApplicationsBeforeUsers(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
-// bodies has an entity of each set, with a value of every kind that it has.
+// bodies has an entity of each set, with a value of each of its kinds.
 var bodies = map[string]string{
 	"remoteAssistancePartners": `{"displayName":"O'Neil \ud83d\ude00","onboardingUrl":"https://example.com/","onboardingStatus":"onboarding","lastConnectionDateTime":"2016-12-31T23:58:36.6670033-08:00"}`,
 	"deviceManagementPartners": `{"displayName":"x","partnerState":"enabled","isConfigured":true,"whenPartnerDevicesWillBeRemovedDateTime":"2016-12-31T23:56:38.2655023-08:00",
@@ -30,7 +30,7 @@ var bodies = map[string]string{
 	"localizedNotificationMessages": `{"locale":"de-CH","subject":"O'Neil","messageTemplate":"a\n\nb","isDefault":true}`,
 }
 
-// more is the nth other body of an entity.
+// more returns the nth other body of an entity.
 func more(e *description.Type, n int) string {
 	if e.KeyPart != "" {
 		return fmt.Sprintf(`{%q:"x%d"}`, e.KeyPart, n)
@@ -38,7 +38,7 @@ func more(e *description.Type, n int) string {
 	return `{}`
 }
 
-// graphSet is the path of a set, in a new parent of what another entity contains.
+// graphSet returns the path of a set. It creates a parent for a set that an entity contains.
 func graphSet(c *client, e *description.Type, token string) string {
 	c.Helper()
 	if e.Parent == nil {
@@ -48,9 +48,8 @@ func graphSet(c *client, e *description.Type, token string) string {
 	return parent + "/" + idOf(c, c.want(201, c.graph("POST", parent, bodies[e.Parent.SetName()], token)).body) + "/" + e.Set
 }
 
-// Entities of every set go with a document, a snapshot, a copy and a reset, value for
-// value; differences show what changed of them, set by set; the administration shows them
-// as Graph does.
+// Documents, snapshots, copies and resets include the entities of every set, value for value.
+// Differences show their changes, set by set. The administration shows them like Graph.
 func TestEntitiesOfEverySet(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -98,7 +97,7 @@ func TestEntitiesOfEverySet(t *testing.T) {
 				}
 				link = deref(page.NextLink)
 			}
-			slices.Sort(changes) // they come by id
+			slices.Sort(changes) // the answer is in the order of ids
 			slices.Reverse(changes)
 			if got, want := strings.Join(changes, ", "), e.Name+" changed, "+e.Name+" added"; got != want && (!e.Singleton || got != e.Name+" changed") {
 				t.Errorf("the differences are %s, want %s", got, want)
@@ -111,7 +110,7 @@ func TestEntitiesOfEverySet(t *testing.T) {
 	}
 }
 
-// itemOf is the path of an entity.
+// itemOf returns the path of an entity.
 func itemOf(e *description.Type, at, id string) string {
 	if e.Singleton {
 		return at
@@ -128,7 +127,7 @@ func idOf(t testing.TB, body string) string {
 	return v.ID
 }
 
-// after is a change of an entity.
+// after returns the body of an entity's update.
 func after(e *description.Type) string {
 	switch {
 	case e.Singleton:
@@ -141,7 +140,7 @@ func after(e *description.Type) string {
 	return `{"displayName":"after"}`
 }
 
-// Every set has a view of its rows and one of its changes, and is in the views over all sets.
+// Every set has a view of its rows and a view of its changes, and is in the views of all sets.
 func TestViewsOfEverySet(t *testing.T) {
 	t.Parallel()
 	testenv.Heavy(t)
@@ -187,8 +186,8 @@ func TestViewsOfEverySet(t *testing.T) {
 	}
 }
 
-// The built-in scope tag comes with a document, and Graph changes neither it nor what follows
-// its number.
+// A document can have the built-in scope tag. Graph refuses to change the tag, and numbers new
+// tags after it.
 func TestBuiltIn(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

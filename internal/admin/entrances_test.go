@@ -17,23 +17,24 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
-// embedding is the body that makes a tenant of a document.
+// embedding returns the body that makes a tenant from a document.
 func embedding(document string) string {
 	return "{\"displayName\": \"x\",\n\"credentials\": false,\n\"source\": {\"document\": " + document + "}}"
 }
 
-// entrance is a way by which a document comes in.
+// entrance is a way to send a document.
 type entrance struct {
 	yaml    bool
-	pointer string // where the document is
+	pointer string // the document's place in the body
 	bring   func(c *client, document string) reply
 }
 
-// entrances are all ways in, except the command line's, which TestTenantFile has.
+// entrances are all ways to send a document, except the command line, which TestTenantFile
+// covers.
 var entrances = map[string]entrance{
 	"create": {pointer: "/source/document", bring: func(c *client, d string) reply { return c.do("POST", "/v1/tenants", embedding(d)) }},
 	"create, long": {pointer: "/source/document", bring: func(c *client, d string) reply {
-		return c.do("POST", "/v1/tenants", strings.Repeat(" ", 300<<10)+embedding(d)) // which is no longer in memory
+		return c.do("POST", "/v1/tenants", strings.Repeat(" ", 300<<10)+embedding(d)) // too large to stay in memory
 	}},
 	"import": {bring: func(c *client, d string) reply {
 		return c.do("PUT", tenantPath(c.newTenant(api.TenantCreate{Credentials: ptr(false)}).Tenant.Id, "/state"), d)
@@ -49,7 +50,7 @@ var entrances = map[string]entrance{
 	"seed file YAML": {yaml: true, bring: func(c *client, d string) reply { return c.seedFile(".yml", d) }},
 }
 
-// seedFile starts a service that reads a file, and answers as if it had been sent.
+// seedFile starts a service that reads a seed file, and returns the result like an answer.
 func (c *client) seedFile(ext, document string) reply {
 	if err := startWith(c.TB.(*testing.T), dbtest.URL(c), map[string]string{"f-" + uuid.NewString() + ext: document}); err != nil {
 		return reply{400, nil, fmt.Sprintf(`{"detail": %q}`, err.Error())}
@@ -65,14 +66,14 @@ func utf16Of(order binary.AppendByteOrder, text string) string {
 	return string(b)
 }
 
-// Every way in takes and refuses the same: a byte order mark, other encodings, a second
-// document, and what is too deep or too large.
+// Every way to send a document accepts and refuses the same: a byte order mark, other
+// encodings, a second document, too much nesting, too many bytes.
 func TestEntrances(t *testing.T) {
 	t.Parallel()
 	deep := "{\"version\": 1,\n\"remoteAssistancePartners\": [" + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "]}"
 	for _, tt := range []struct {
 		name, document  string
-		yaml, json      bool // which of them it is
+		yaml, json      bool // the formats that the text has
 		embedded        bool // whether it can be part of a body
 		want, wantsYAML string
 	}{
@@ -122,7 +123,7 @@ func TestEntrances(t *testing.T) {
 	}
 }
 
-// Other bodies are read with a byte order mark too, and say why they aren't in UTF-16.
+// Other bodies may also have a byte order mark. UTF-16 is refused with the reason.
 func TestByteOrderMarks(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -136,8 +137,7 @@ func TestByteOrderMarks(t *testing.T) {
 	}
 }
 
-// What is wrong in a document that is part of a body has its place in the body, and so
-// has what is wrong after it.
+// Errors in an embedded document, and after it, name their place in the whole body.
 func TestPlaceWithinBody(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -164,7 +164,7 @@ func TestPlaceWithinBody(t *testing.T) {
 	c.refused(413, "", c.do("POST", "/v1/tenants", embedding(`{"version": 1}`+strings.Repeat(" ", 17<<20))))
 }
 
-// endless is a body of 2 GB, and counts what is read of it.
+// endless is a body of 2 GB that counts the bytes read from it.
 type endless struct {
 	begin, repeat string
 	read          int
@@ -185,7 +185,7 @@ func (e *endless) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// A document is read no further than to what can't be taken.
+// A document is read only up to its first error.
 func TestRefusedWhileReading(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -212,7 +212,7 @@ func TestRefusedWhileReading(t *testing.T) {
 	}
 }
 
-// A document within a body is not made a value of many times its size.
+// An embedded document isn't decoded to values of many times its size.
 func TestEmbeddedDocumentIsNotUnmarshalled(t *testing.T) { //nolint:paralleltest // what others allocate would count
 	c := setup(t)
 	body := embedding(`{"version": 2, "remoteAssistancePartners": [` + strings.Repeat("{},", 5<<20) + `{}]}`)
@@ -226,7 +226,7 @@ func TestEmbeddedDocumentIsNotUnmarshalled(t *testing.T) { //nolint:paralleltest
 	}
 }
 
-// The files of all documents have so much room together, which each gives back.
+// The total size of documents' files is limited, and each file's size is released at its end.
 func TestSpoolIsBounded(t *testing.T) {
 	t.Parallel()
 	c := few(t, 8)
@@ -251,18 +251,18 @@ func TestSpoolIsBounded(t *testing.T) {
 		ended <- w.Code
 	}()
 	document := large(2_000)
-	for _, part := range []string{document[:2_000_000], document[2_000_000:2_000_001]} { // a service that takes the second has kept the first
+	for _, part := range []string{document[:2_000_000], document[2_000_000:2_000_001]} { // once the service has read the second, it has stored the first
 		if _, err := io.WriteString(rest, part); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for name, answer := range answers {
 		r := answer()
-		if detail := c.refused(503, "", r); !strings.Contains(detail, "the 3145728 bytes that their files may have together (MOCKTENANT_SPOOL_MEGABYTES)") || r.header.Get("Retry-After") == "" {
+		if detail := c.refused(503, "", r); !strings.Contains(detail, "the limit of 3145728 bytes (MOCKTENANT_SPOOL_MEGABYTES)") || r.header.Get("Retry-After") == "" {
 			t.Errorf("%s: %s %v", name, detail, r.header)
 		}
 	}
-	c.want(201, c.call(base, "POST", "/v1/seeds?name=small", `{"version": 1}`)) // which needs no file
+	c.want(201, c.call(base, "POST", "/v1/seeds?name=small", `{"version": 1}`)) // it needs no file
 
 	_ = rest.CloseWithError(io.ErrUnexpectedEOF)
 	if status := <-ended; status != 400 {

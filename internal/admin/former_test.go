@@ -20,7 +20,7 @@ func (c *client) issue(tenant, app uuid.UUID, user *uuid.UUID) string {
 	return decode[api.Token](c, c.want(201, c.do("POST", tenantPath(tenant, "/tokens"), api.TokenRequest{ClientId: app, UserId: user}))).AccessToken
 }
 
-// good checks with Graph whether tokens are good.
+// good checks with Graph whether tokens are valid.
 func (c *client) good(want bool, tokens ...string) {
 	c.Helper()
 	status := map[bool]int{true: 200, false: 401}[want]
@@ -31,11 +31,11 @@ func (c *client) good(want bool, tokens ...string) {
 	}
 }
 
-// A user with the id of one that is gone isn't helped by the tokens of that one.
+// Tokens of a deleted user aren't valid for a new user with the same id.
 func TestTokensOfFormer(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
-	rule := &api.TenantSettings{PermissionRule: ptr(api.PermissionRuleCurrent)} // lets applications in
+	rule := &api.TenantSettings{PermissionRule: ptr(api.PermissionRuleCurrent)} // allows applications
 	create := api.TenantCreate{Id: ptr(uuid.New()), IdSeed: ptr("former"), Settings: rule}
 	former := c.newTenant(create)
 	k, path := former.Credentials, tenantPath(former.Tenant.Id)
@@ -48,7 +48,7 @@ func TestTokensOfFormer(t *testing.T) {
 	}
 	c.good(false, former.Credentials.AccessToken, appOnly)
 
-	// So it is where the application is older than the tenant.
+	// The same if the application is older than the tenant.
 	seed, app := "seed-"+uuid.NewString(), uuid.MustParse("5c9e2a34-0f53-4c5b-8a6e-6a1de4f0c2b7")
 	c.want(201, c.do("POST", "/v1/seeds?name="+seed, document))
 	planted := api.TenantCreate{Id: ptr(uuid.New()), Source: &api.TenantSource{Seed: &seed}, Credentials: ptr(false)}
@@ -76,9 +76,9 @@ func TestTokensOfFormer(t *testing.T) {
 	c.good(true, c.issue(k.TenantId, k.ClientId, nil), c.issue(k.TenantId, k.ClientId, &k.UserId))
 }
 
-// Users and applications that a document names, and the tenant has, stay the same
-// ones, and an export brings back those that it had; what is created by the id of
-// one that is gone is another.
+// Users and applications that both a document and the tenant have keep their tokens, and
+// importing an export restores its users and applications with their tokens. A user or
+// application created with the id of a deleted one is new.
 func TestTokensAfterImport(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -97,14 +97,14 @@ func TestTokensAfterImport(t *testing.T) {
 	c.want(201, c.do("POST", tenantPath(tenant, "/snapshots"), api.SnapshotCreate{Name: "s"}))
 	c.want(204, c.do("DELETE", tenantPath(tenant, "/users/", user.String()), nil))
 	c.good(false, users)
-	c.want(200, c.do("POST", tenantPath(tenant, "/snapshots/s/restore"), nil)) // brings back the very user
+	c.want(200, c.do("POST", tenantPath(tenant, "/snapshots/s/restore"), nil)) // restores the same user
 	c.good(true, users, apps)
 	exported := c.export(tenant)
 	c.want(204, c.do("DELETE", tenantPath(tenant, "/users/", user.String()), nil))
-	c.want(200, c.do("PUT", tenantPath(tenant, "/state"), exported)) // as does this
+	c.want(200, c.do("PUT", tenantPath(tenant, "/state"), exported)) // and so does this
 	c.good(true, users, apps)
 	c.want(200, c.do("PUT", tenantPath(tenant, "/state"), strings.ReplaceAll(exported, `"createdDateTime":"20`, `"createdDateTime":"30`)))
-	c.good(true, users, apps) // whatever time that is
+	c.good(true, users, apps) // even after the revocation of others
 	c.want(204, c.do("DELETE", tenantPath(tenant, "/users/", user.String()), nil))
 	put()
 	c.good(false, users)
@@ -114,8 +114,8 @@ func TestTokensAfterImport(t *testing.T) {
 	c.good(false, apps)
 }
 
-// A replica whose clock is behind issues tokens that are good at once, and go on
-// being renewed, of what a replica that is ahead has just made.
+// A replica with a slow clock issues tokens for a tenant that a replica with a faster clock has
+// just made. They are valid at once and can be renewed.
 func TestTokensAcrossClocks(t *testing.T) {
 	t.Parallel()
 	database := dbtest.NewEmptyDatabase(t)

@@ -14,11 +14,11 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// What every tenant of TestIsolation has under the same ids and names.
+// Ids and names that every tenant of TestIsolation has.
 var (
 	writerID = uuid.MustParse("0b0c0000-0000-4000-8000-000000000001")
 	readerID = uuid.MustParse("0b0c0000-0000-4000-8000-000000000002")
-	baitID   = uuid.MustParse("0b0c0000-0000-4000-8000-000000000003") // nobody signs in with the right password
+	baitID   = uuid.MustParse("0b0c0000-0000-4000-8000-000000000003") // nobody signs in with its correct password
 	portalID = uuid.MustParse("0b0c0000-0000-4000-8000-000000000004")
 	gateID   = uuid.MustParse("0b0c0000-0000-4000-8000-000000000005")
 )
@@ -29,11 +29,11 @@ const (
 	baitName   = "bait@contoso.example"
 
 	sameSeed      = "the same in all"
-	firstPartners = 4 // with which each tenant begins
+	firstPartners = 4 // number of partners in each new tenant
 	mostPartners  = 40
 )
 
-// modelPartner is a partner as v1.0 shows it, and its number of versions.
+// modelPartner is a partner as v1.0 shows it, with the number of its versions.
 type modelPartner struct {
 	ID                     string  `json:"id"`
 	DisplayName            *string `json:"displayName"`
@@ -52,21 +52,21 @@ func (p modelPartner) String() string {
 	return strings.Join([]string{p.ID, text(p.DisplayName), text(p.OnboardingURL), p.OnboardingStatus, p.LastConnectionDateTime}, " ")
 }
 
-// modelUser is a user who comes and goes.
+// modelUser is a user that the test creates and deletes.
 type modelUser struct {
 	display, password string
 	enabled           bool
 }
 
-// modelState has the contents of a tenant, as a snapshot keeps them.
+// modelState has the contents of a tenant that a snapshot stores.
 type modelState struct {
 	partners      map[string]modelPartner
-	history       map[string]int // how many versions were replaced, by id
-	deleted       int            // of these, by a delete
+	history       map[string]int // number of replaced versions, by id
+	deleted       int            // number of deletes among them
 	idsMade       int64
 	guests        map[string]modelUser // by the name before the @
 	portalName    string
-	portalSecrets []string // their ids, except the first
+	portalSecrets []string // ids, without the first
 	pageSize      int
 	rule          string
 }
@@ -78,13 +78,12 @@ func (s *modelState) clone() modelState {
 	return c
 }
 
-// partnerID is the id of the nth partner that a tenant creates.
+// partnerID returns the id of the nth partner that a tenant creates.
 func partnerID(n int64) string { return db.SeededID(sameSeed, "remoteAssistancePartner", n).String() }
 
 func guestID(name string) uuid.UUID { return db.SeededID(sameSeed, "user "+name, 0) }
 
-// nextID is the id that the next partner gets: the first of the seed's that wasn't
-// used.
+// nextID returns the id of the next partner: the first one from the seed that wasn't used.
 func (s *modelState) nextID() string {
 	for {
 		s.idsMade++
@@ -94,7 +93,7 @@ func (s *modelState) nextID() string {
 	}
 }
 
-// changes is how many rows reporting.changes has.
+// changes returns the number of rows in reporting.changes.
 func (s *modelState) changes() int {
 	n := len(s.partners) + s.deleted
 	for _, versions := range s.history {
@@ -115,8 +114,8 @@ func (s *modelState) list(f modelFilter, o modelOrder) []modelPartner {
 	return list
 }
 
-// differences are the partners in which the state differs from an earlier one,
-// each with how.
+// differences lists the partners that differ from an earlier state, each with the kind of
+// change.
 func (s *modelState) differences(before modelState) []string {
 	var all []string
 	for id, p := range s.partners {
@@ -145,12 +144,12 @@ func (s *modelState) byStatus() map[string]int {
 
 var statuses = []string{"notOnboarded", "onboarding", "onboarded"}
 
-// never is how Graph says that there is no date.
+// never is Graph's value of an unset date.
 const never = "0001-01-01T00:00:00Z"
 
 var moments = []string{never, "2016-12-31T23:58:36.6670033-08:00", "2020-02-29T12:00:00Z", "2031-01-01T00:00:00.5+14:00"}
 
-// modelFilter is a $filter, and what it means.
+// modelFilter is a $filter and its meaning.
 type modelFilter struct {
 	text    string
 	matches func(modelPartner) bool
@@ -193,7 +192,7 @@ func instant(text string) time.Time {
 	return t
 }
 
-// modelOrder is an $orderby, and what it means.
+// modelOrder is an $orderby and its meaning.
 type modelOrder struct {
 	text    string
 	compare func(a, b modelPartner) int

@@ -15,8 +15,8 @@ import (
 	"github.com/mocktenant/mocktenant/api"
 )
 
-// operate does one thing, or a few that belong together, out of everything that a client
-// can do; what takes long is rare.
+// operate does one random thing that a client can do, or a few that belong together. Slow
+// operations are rare.
 func (r *resident) operate() {
 	type kind struct {
 		weight int
@@ -70,15 +70,14 @@ func (r *resident) operate() {
 	}
 }
 
-// plan is a call of Graph whose answer is known before. The model has what it
-// changes already.
+// plan is a call of Graph with its expected answer. The model already includes its changes.
 type plan struct {
 	method, path, body string // the path is below the version
 	status             int
-	check              func(body []byte) string // what is wrong with the body, or ""
+	check              func(body []byte) string // returns what is wrong with the body, or ""
 }
 
-// send sends what was planned.
+// send sends a planned call.
 func (r *resident) send(p plan, token string) {
 	r.Helper()
 	r.doing = p.method + " " + p.path + " " + p.body
@@ -103,7 +102,7 @@ func isPartner(want modelPartner) func([]byte) string {
 	}
 }
 
-// isMissing checks that an answer says nothing but that there is no such thing.
+// isMissing checks that an answer says only that the item doesn't exist.
 func isMissing(body []byte) string {
 	var got struct{ Error struct{ Code, Target string } }
 	if err := json.Unmarshal(body, &got); err != nil || got.Error.Code != "ResourceNotFound" || got.Error.Target != "" {
@@ -119,7 +118,7 @@ func isEmpty(body []byte) string {
 	return ""
 }
 
-// somebody is a token that may write.
+// somebody returns a token that may write.
 func (r *resident) somebody() string {
 	if r.now.rule == "current" && r.chance(20) {
 		return r.application
@@ -127,7 +126,7 @@ func (r *resident) somebody() string {
 	return r.writer
 }
 
-// random makes up what a create or an update gives a partner.
+// random generates the body of a create or an update, and returns the partner that results.
 func (r *resident) random(p modelPartner) (modelPartner, string) {
 	body := map[string]any{}
 	if r.chance(70) {
@@ -259,7 +258,7 @@ func (r *resident) planCount() plan {
 	}}
 }
 
-// ids are those of the tenant's own partners.
+// ids returns the ids of the tenant's partners.
 func (r *resident) ids() []string {
 	var ids []string
 	for id := range r.now.partners {
@@ -274,8 +273,8 @@ func (r *resident) ownID() string {
 	return ids[r.rng.IntN(len(ids))]
 }
 
-// anyID is the id of one of the tenant's partners, or one that others are likely
-// to have and this tenant has or not.
+// anyID returns the id of one of the tenant's partners, or one that other tenants are likely to
+// have.
 func (r *resident) anyID() string {
 	if len(r.now.partners) > 0 && r.chance(60) {
 		return r.ownID()
@@ -316,11 +315,11 @@ func (r *resident) property() {
 	}
 }
 
-// forbidden asks for what a token may not do.
+// forbidden makes calls that their token doesn't allow.
 func (r *resident) forbidden() {
 	before := r.now.clone()
 	p := r.planChange()
-	r.now = before // nothing changes
+	r.now = before // the call must change nothing
 	token := r.reader
 	if r.now.rule != "current" && r.chance(50) {
 		token = r.application
@@ -334,7 +333,7 @@ func (r *resident) list() {
 	r.walk(f, o, []int{0, 1, 2, 7, 100}[r.rng.IntN(5)])
 }
 
-// walk reads a list to its end, which must be what the model says.
+// walk reads a list to its end and compares it with the model.
 func (r *resident) walk(f modelFilter, o modelOrder, top int) {
 	query := url.Values{"$count": {"true"}}
 	if f.text != "" {
@@ -370,7 +369,7 @@ func (r *resident) walk(f modelFilter, o modelOrder, top int) {
 	r.equal("the list", got, want)
 }
 
-// batchOfReads asks for many things at once.
+// batchOfReads sends many reads in a batch.
 func (r *resident) batchOfReads() {
 	var plans []plan
 	for range 2 + r.rng.IntN(19) {
@@ -383,7 +382,8 @@ func (r *resident) batchOfReads() {
 	r.batch(plans, false)
 }
 
-// batchOfChanges makes changes one after the other, up to the first that fails.
+// batchOfChanges sends a batch of changes, each of which depends on the previous one. The ones
+// after a failed change fail too.
 func (r *resident) batchOfChanges() {
 	var plans []plan
 	for range 2 + r.rng.IntN(8) {
@@ -438,7 +438,7 @@ func (r *resident) batch(plans []plan, chain bool) {
 		}
 		body := []byte(a.Body)
 		var packed []byte
-		if json.Unmarshal(body, &packed) == nil && len(body) > 0 && body[0] == '"' { // a text is in base64
+		if json.Unmarshal(body, &packed) == nil && len(body) > 0 && body[0] == '"' { // text is in base64
 			body = packed
 		}
 		if p.check != nil {
@@ -449,7 +449,7 @@ func (r *resident) batch(plans []plan, chain bool) {
 	}
 }
 
-// followAnothersLink goes where another tenant's next page is: it is refused.
+// followAnothersLink follows the link to another tenant's next page, which is refused.
 func (r *resident) followAnothersLink() {
 	p := r.other()
 	if p == nil || p.link == "" {
@@ -461,8 +461,8 @@ func (r *resident) followAnothersLink() {
 	}
 }
 
-// manageAnothers calls the administration about another's tenant, by any route
-// there is: it isn't there.
+// manageAnothers calls the administration about another manager's tenant, on any route. Every
+// answer says that the tenant doesn't exist.
 func (r *resident) manageAnothers() {
 	p := r.other()
 	if p == nil {
@@ -489,8 +489,8 @@ func (r *resident) manageAnothers() {
 	r.equal("the refusal", *decode[api.Problem](r, got).Detail, want)
 }
 
-// reaching are the routes by which a manager may reach for another's tenant, by its
-// id in the path, in the query or in the body, or for another's report login.
+// reaching lists the routes with which a manager may try to reach another's tenant, by its id
+// in the path, query or body, or another's report login.
 var reaching = sync.OnceValue(func() []string {
 	other := []string{"GET /v1/reports/:report", "POST /v1/tenants", "POST /v1/report-logins"}
 	var names []string
@@ -514,7 +514,7 @@ func (p *published) orSecret() uuid.UUID {
 	return uuid.New()
 }
 
-// act does what the partner's side does.
+// act does one of the partner's actions.
 func (r *resident) act() {
 	id := r.anyID()
 	action := r.pick("confirm", "refuse", "expire", "heartbeat")
@@ -533,7 +533,7 @@ func (r *resident) act() {
 	default:
 		got := decode[modelEntity](r, r.manage(200, "POST", path, nil)).partner()
 		p.OnboardingStatus = to
-		if action == "heartbeat" { // now
+		if action == "heartbeat" { // which sets the date to the present time
 			p.LastConnectionDateTime = got.LastConnectionDateTime
 		}
 		r.equal("the partner", got, p)
@@ -586,13 +586,13 @@ func (r *resident) set() {
 	r.equal("the tenant", decode[api.Tenant](r, r.manage(200, "GET", "", nil)).Id, r.tenant)
 }
 
-// guest makes, changes or removes a user, or signs one in.
+// guest creates, changes or deletes a user, or signs one in.
 func (r *resident) guest() {
 	name := r.pick("g0", "g1", "g2")
 	path := "/users/" + guestID(name).String()
 	g, there := r.now.guests[name]
 	r.doing = "guest " + name
-	if token := r.guestTokens[name]; token != "" { // whatever happens to the others of the name
+	if token := r.guestTokens[name]; token != "" { // whatever happens to users with this name in other tenants
 		status := 401
 		if there && g.enabled {
 			status = 200
@@ -604,7 +604,7 @@ func (r *resident) guest() {
 		delete(r.guestTokens, name)
 		r.manage(404, "GET", path, nil)
 		r.keys++
-		// The keys of others are the same: what they were answered is theirs.
+		// Other callers use the same keys, but get their own answers.
 		key := []string{"Idempotency-Key", fmt.Sprint("the same ", r.keys)}
 		g = modelUser{r.own("guest"), r.own("password"), true}
 		create := api.UserCreate{UserPrincipalName: named(name, r.tenant), DisplayName: &g.display, Password: &g.password}
@@ -623,7 +623,7 @@ func (r *resident) guest() {
 		got := decode[api.User](r, r.manage(200, "PATCH", path, api.UserUpdate{DisplayName: &g.display, Enabled: &g.enabled}))
 		r.equal("the guest", []any{got.DisplayName, got.Enabled}, []any{g.display, g.enabled})
 		if !g.enabled {
-			delete(r.guestTokens, name) // for good
+			delete(r.guestTokens, name) // they never become valid again
 		}
 	default:
 		r.signInGuest(name, g)
@@ -648,7 +648,7 @@ func (r *resident) checkUsers() {
 	r.equal("the users", got, want)
 }
 
-// portal changes the application that all have, and its secrets.
+// portal changes the application that all tenants have, and its secrets.
 func (r *resident) portal() {
 	path := "/applications/" + portalID.String()
 	switch {
@@ -665,7 +665,7 @@ func (r *resident) portal() {
 		r.now.portalSecrets = append(slices.Clone(r.now.portalSecrets), id)
 		r.publish(func(p *published) { p.secretID = id })
 	}
-	if r.chance(20) { // the gate, not the portal, loses what it may
+	if r.chance(20) { // removes the consent of the gate, not of the portal
 		r.manage(204, "DELETE", "/applications/"+gateID.String()+"/consents", nil)
 		r.checked(r.call("GET", "/v1.0"+partnersPath, "", r.gate), 401)
 		r.manage(204, "POST", "/applications/"+gateID.String()+"/consents", api.Consent{Roles: &[]string{"DeviceManagementServiceConfig.Read.All"}})
@@ -678,7 +678,7 @@ func (r *resident) portal() {
 	r.equal("the application", []any{got.DisplayName, len(got.Secrets)}, []any{r.now.portalName, 1 + len(r.now.portalSecrets)})
 }
 
-// snapshot keeps, compares, restores or removes; the names are the same in all.
+// snapshot takes, compares, restores or deletes a snapshot. All tenants use the same names.
 func (r *resident) snapshot() {
 	name := r.pick("s0", "s1", "s2")
 	path := "/snapshots/" + name
@@ -704,7 +704,7 @@ func (r *resident) snapshot() {
 		link = strings.TrimPrefix(deref(page.NextLink), tenantPath(r.tenant))
 	}
 	slices.Sort(changes)
-	for _, want := range r.now.differences(kept) { // the date of a request isn't in the model: there may be more
+	for _, want := range r.now.differences(kept) { // the model lacks the date of onboarding requests, so there may be more
 		if !slices.Contains(changes, want) {
 			r.fail("%q lacks %s", changes, want)
 		}
@@ -724,12 +724,12 @@ func (r *resident) snapshot() {
 	delete(r.snapshots, name)
 }
 
-// transfer exports the tenant, or imports what was exported.
+// transfer exports the tenant, or imports an earlier export.
 func (r *resident) transfer() {
 	if len(r.exports) == 0 || r.chance(40) {
 		s := r.now.clone()
 		s.history, s.deleted = map[string]int{}, 0
-		s.idsMade = int64(len(s.partners)) // what is imported counts
+		s.idsMade = int64(len(s.partners)) // imported partners count
 		r.exports = append(r.exports, export{r.manage(200, "GET", "/state", nil).body, s})
 		return
 	}
@@ -746,7 +746,7 @@ func (r *resident) reset() {
 	r.now.partners, r.now.history, r.now.deleted, r.now.idsMade = r.origin.clone().partners, map[string]int{}, 0, r.origin.idsMade
 }
 
-// report runs a report, which says what its SQL does.
+// report runs a report and compares it with the result of its SQL.
 func (r *resident) report() {
 	list := decode[api.ReportList](r, r.checked(r.manager.do("GET", "/v1/reports", nil), 200)).Value
 	report := list[r.rng.IntN(len(list))]
@@ -767,7 +767,7 @@ func (r *resident) report() {
 	}
 }
 
-// reportPartners asks the views.
+// reportPartners queries the views.
 func (r *resident) reportPartners() {
 	want := []string{}
 	for _, p := range r.now.list(filters()[0], orders()[0]) {
@@ -783,7 +783,7 @@ func (r *resident) reportPartners() {
 	}
 }
 
-// lists are those of all of a manager's things.
+// lists reads the lists over all of a manager's tenants.
 func (r *resident) lists() {
 	tenants := decode[api.TenantList](r, r.checked(r.manager.do("GET", "/v1/tenants", nil), 200)).Value
 	if len(tenants) != 1 || tenants[0].Id != r.tenant {
@@ -808,8 +808,9 @@ func (r *resident) lists() {
 	}
 }
 
-// journal reads, checks and clears what was sent here. Others sign in here too, by mistake: their
-// ids may be in it, and nothing of what they keep.
+// journal reads, checks and clears the tenant's requests. They include sign-ins that others
+// sent here by mistake. So the journal may contain ids of other tenants, but none of their
+// data.
 func (r *resident) journal() {
 	got := r.manager.do("GET", tenantPath(r.tenant, "/requests?order=newest&top=100"), nil)
 	for _, m := range mentions(r.run, []byte(got.body)) {
@@ -846,7 +847,7 @@ func (r *resident) tokenForm(grant string, more ...string) url.Values {
 
 func tokenPath(authority string) string { return "/" + authority + "/oauth2/v2.0/token" }
 
-// refused checks that the identity platform refused, with one of the numbers.
+// refusedBy checks that the identity platform refused a request with one of the numbers.
 func (r *resident) refusedBy(a reply, n int, numbers ...string) {
 	r.Helper()
 	status := 400
@@ -865,7 +866,7 @@ type grant struct {
 	IDToken      string `json:"id_token"`
 }
 
-// signIn signs the writer in, by password, refresh token or code.
+// signIn signs the writer in with a password, a refresh token or a code.
 func (r *resident) signIn() {
 	authority := r.pick(r.tenant.String(), r.domain)
 	var g grant
@@ -894,7 +895,7 @@ func (r *resident) signIn() {
 	}
 }
 
-// lend lets others get hold of what is theirs to fail with.
+// lend gives other tenants tokens and codes with which they must fail.
 func (r *resident) lend() {
 	r.doing = "lend"
 	authority := r.tenant.String()
@@ -907,8 +908,7 @@ func (r *resident) authorization() url.Values {
 	return url.Values{"client_id": {portalID.String()}, "response_type": {"code"}, "redirect_uri": {"http://localhost"}, "scope": {graphScope}}
 }
 
-// authorize signs the writer in on the page and returns the code and the
-// browser's cookie.
+// authorize signs the writer in on the page, and returns the code and the browser's cookie.
 func (r *resident) authorize(authority string) (code, cookie string) {
 	path := "/" + authority + "/oauth2/v2.0/authorize?" + r.authorization().Encode()
 	a := r.checked(r.ask("POST", path, url.Values{"user": {writerName}, "password": {r.writerPassword}}), 302)
@@ -932,14 +932,14 @@ func (r *resident) signInGuest(name string, g modelUser) {
 	r.send(r.planGet(), token)
 }
 
-// signInAtAnothers tries what is this tenant's at another's authority, and what
-// is another's here.
+// signInAtAnothers uses this tenant's credentials at another tenant's authority, and that
+// tenant's here.
 func (r *resident) signInAtAnothers() {
 	p := r.other()
 	if p == nil {
 		return
 	}
-	const gone = "90002" // the other may have moved out
+	const gone = "90002" // the other tenant may have been deleted
 	there, here := r.pick(p.tenant.String(), p.domain), r.pick(r.tenant.String(), r.domain)
 	secret := []string{"client_secret", r.secret}
 	ask := func(authority, kind string, more ...string) reply {
@@ -947,7 +947,7 @@ func (r *resident) signInAtAnothers() {
 		return r.ask("POST", tokenPath(authority), r.tokenForm(kind, more...))
 	}
 	switch r.rng.IntN(9) {
-	case 0: // the name is another user's there
+	case 0: // another user has the name there
 		r.refusedBy(ask(there, "password", "username", baitName, "password", r.writerPassword), p.n, "50126", "50053", gone)
 	case 1:
 		r.refusedBy(ask(there, "password", append(secret, "username", writerName, "password", r.writerPassword)...), p.n, "7000215", gone)
@@ -955,7 +955,7 @@ func (r *resident) signInAtAnothers() {
 		r.refusedBy(ask(there, "client_credentials", append(secret, "scope", graphScope)...), p.n, "7000215", gone)
 	case 3:
 		r.refusedBy(ask(here, "refresh_token", append(secret, "refresh_token", p.refresh)...), p.n, "700005", gone)
-	case 4: // the secret is not that of the other's application
+	case 4: // the other's application has another secret
 		r.refusedBy(ask("organizations", "refresh_token", append(secret, "refresh_token", p.refresh)...), p.n, "7000215", "70000", gone)
 	case 5:
 		r.refusedBy(ask(here, "authorization_code", append(secret, "code", p.code, "redirect_uri", "http://localhost")...), p.n, "700005", gone)
@@ -965,13 +965,12 @@ func (r *resident) signInAtAnothers() {
 		if r.refresh != "" {
 			r.refusedBy(ask(there, "refresh_token", append(secret, "refresh_token", r.refresh)...), p.n, "700005", gone)
 		}
-	case 8: // a token of here isn't an assertion there
+	case 8: // this tenant's token isn't an assertion there
 		r.refusedBy(ask(there, "urn:ietf:params:oauth:grant-type:jwt-bearer", append(secret, "assertion", r.writer, "requested_token_use", "on_behalf_of")...), p.n, "700005", gone)
 	}
 }
 
-// browseAnothers looks at pages with the cookie of another's browser, and at
-// another's pages.
+// browseAnothers requests pages with another tenant's cookie, and another tenant's pages.
 func (r *resident) browseAnothers() {
 	p := r.other()
 	if p == nil {
@@ -987,7 +986,7 @@ func (r *resident) browseAnothers() {
 	}
 	r.doing = "the page"
 	page := r.checked(r.ask("GET", "/"+here+"/oauth2/v2.0/authorize", r.authorization(), "Cookie", p.cookie), 200, p.n)
-	if !strings.Contains(page.body, r.own(writerName)) { // the users to pick from
+	if !strings.Contains(page.body, r.own(writerName)) { // among the users to pick from
 		r.fail("%s", page.body)
 	}
 	r.doing = "discovery"

@@ -38,14 +38,14 @@ var (
 	residentsFlag  = flag.Int("tenants", 16, "how many tenants TestIsolation has at a time")
 )
 
-// Many tenants at once, with the same ids and names in all, each with users, an
-// application, a manager and an analyst of its own: whatever they do, by Graph, by
-// the administration, by signing in and by SQL, each answer is what a model of
-// the one tenant says, and neither it nor a line of the log holds anything of
-// another tenant, also where a tenant reaches for what is another's.
+// Many tenants work concurrently, all with the same ids and names, each with its own users,
+// application, manager and analyst. Whatever they do with Graph, the administration, the
+// authority and SQL, each answer equals the model of that one tenant. Neither an answer nor a
+// line of the log has anything of another tenant, even if a tenant tries to reach another's
+// data.
 //
-// A tenant's operations follow from the seed and its number alone. How those of
-// different tenants meet does not.
+// The operations of a tenant depend only on the seed and the tenant's number. How operations of
+// different tenants interleave is random.
 func TestIsolation(t *testing.T) {
 	t.Parallel()
 	testenv.Long(t)
@@ -64,7 +64,7 @@ func TestIsolation(t *testing.T) {
 			source := rand.NewPCG(seed, uint64(n)<<32)
 			r := w.newResident(n, rand.New(source))
 			for step := uint64(1); w.operations.Load() < int64(*operationsFlag) && !t.Failed(); step++ {
-				source.Seed(seed, uint64(n)<<32+step) // what others do changes nothing of what follows
+				source.Seed(seed, uint64(n)<<32+step) // so that later operations don't depend on other tenants
 				r.operate()
 			}
 			if !t.Failed() {
@@ -79,14 +79,14 @@ func TestIsolation(t *testing.T) {
 	}
 }
 
-// world is a service whose tenants must stay apart.
+// world is a service with isolated tenants.
 type world struct {
 	*client   // an owner
 	run       string
 	residents []*resident
 	log       *watchedLog
 
-	operations atomic.Int64 // each of a batch by itself
+	operations atomic.Int64 // including each request in a batch
 	reached    atomic.Int64
 	tenants    atomic.Int64
 }
@@ -112,16 +112,16 @@ func newWorld(t *testing.T, residents int) *world {
 	}
 	w.client = &client{t, s, key}
 	for n := range w.residents {
-		w.residents[n] = &resident{} // for others to look at, before it is there
+		w.residents[n] = &resident{} // so that others can look at it before it moves in
 	}
 	return w
 }
 
-// Marks say whose a text is. The ids of tenants begin alike, too, and have the
-// number of their resident in them.
+// Marks in texts identify the tenant to which they belong. Ids of tenants have a common
+// beginning and contain the number of their resident.
 const (
-	dataMark      = "zq" // of what a tenant keeps to itself
-	directoryMark = "dq" // of its display name, which Entra shows to whoever names the tenant
+	dataMark      = "zq" // in a tenant's private texts
+	directoryMark = "dq" // in the display name, which Entra shows to anyone who names the tenant
 )
 
 func (w *world) mark(kind string, n int) string { return fmt.Sprintf("%s%sx%04x", kind, w.run, n) }
@@ -130,14 +130,13 @@ func (w *world) tenantID(n, generation int) uuid.UUID {
 	return uuid.MustParse(fmt.Sprintf("%s-0000-4000-8000-%04x%04x%04x", w.run, generation&0xffff, n, rand.N(0x10000)))
 }
 
-// mention is a trace of a tenant.
+// mention is a tenant's mark, id or domain in a text.
 type mention struct {
 	kind string // a mark, "id" or "domain"
 	n    int
 }
 
-// mentions are the tenants of a run of which a text holds a trace, also within
-// base64.
+// mentions finds the mentions of a run's tenants in a text, also within base64.
 func mentions(run string, text []byte) []mention {
 	all := plainMentions(run, text)
 	start := 0
@@ -202,16 +201,16 @@ func number(hex []byte) int {
 	return int(n)
 }
 
-// watchedLog reads every line that the service logs. A line is about what one
-// tenant did, and may name another only where the client named it.
+// watchedLog checks every line of the service's log. A line is about one tenant, and may name
+// another only if the client did.
 type watchedLog struct {
 	run   string
 	lines atomic.Int64
 	leak  atomic.Pointer[string]
 }
 
-// noTenant matches what is said of a tenant that a query or a body names, or a token of
-// another's that somebody came by.
+// noTenant matches messages about a tenant that a query or a body names, or that issued a token
+// which somebody else obtained.
 var noTenant = regexp.MustCompile(`: There is no tenant \S+\.$|^AADSTS90002: Tenant '\S+' not found\.`)
 
 // Write is called with one line at a time.
@@ -229,7 +228,7 @@ func (l *watchedLog) Write(line []byte) (int, error) {
 	err := json.Unmarshal(line, &entry)
 	given := mentions(l.run, []byte(entry.ClientRequestID+" "+entry.Key))
 	named := mentions(l.run, []byte(entry.Path+" "+entry.Authority+" "+noTenant.FindString(entry.Error)))
-	if entry.Authority == "organizations" || entry.Authority == "common" { // where a code or a token that somebody came by names the tenant
+	if entry.Authority == "organizations" || entry.Authority == "common" { // there, a code or token that somebody else obtained names the tenant
 		named = append(named, mentions(l.run, []byte(entry.Tenant))...)
 	}
 	for _, m := range mentions(l.run, line) {
@@ -238,7 +237,7 @@ func (l *watchedLog) Write(line []byte) (int, error) {
 			err = fmt.Errorf("it shows %v", m)
 		}
 	}
-	if entry.Level != "INFO" && entry.Message != "maintenance" && entry.Message != "write the request journal" { // which are tried again
+	if entry.Level != "INFO" && entry.Message != "maintenance" && entry.Message != "write the request journal" { // these are repeated
 		err = errors.Join(err, errors.New("a failure"))
 	}
 	if err != nil {
@@ -248,18 +247,18 @@ func (l *watchedLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// resident lives in one tenant, knows what must be in it, and looks over the fence.
+// resident works in one tenant, knows the tenant's expected content, and tries to reach others.
 type resident struct {
 	*world
 	n          int
 	rng        *rand.Rand
 	generation int
-	doing      string // for messages
+	doing      string // the present operation, for messages
 
-	manager *client // of the administration
+	manager *client // calls the administration
 	tenant  uuid.UUID
 	domain  string
-	secret  string // of the portal
+	secret  string // the portal's
 
 	writer, reader, application, gate string // tokens
 	guestTokens                       map[string]string
@@ -270,24 +269,24 @@ type resident struct {
 	now, origin modelState
 	snapshots   map[string]modelState
 	exports     []export
-	keys        int // of idempotency
+	keys        int // number of idempotency keys
 
 	published atomic.Pointer[published]
 }
 
-// export is a document that the tenant was once exported as.
+// export is an earlier export of the tenant.
 type export struct {
 	text  string
 	state modelState
 }
 
-// published has what others may get to know.
+// published has what other residents may know.
 type published struct {
 	n        int
 	tenant   uuid.UUID
 	domain   string
 	login    string
-	link     string // the next page of a list; "" is none yet
+	link     string // to the next page of a list, or ""
 	refresh  string
 	code     string
 	cookie   string
@@ -303,7 +302,7 @@ func (w *world) newResident(n int, rng *rand.Rand) *resident {
 	return r
 }
 
-// own is a text that only this tenant may show.
+// own marks a text that only this tenant may show.
 func (r *resident) own(text string) string { return text + " " + r.mark(dataMark, r.n) }
 
 func (r *resident) ownURL(text string) string {
@@ -314,7 +313,7 @@ func (r *resident) pick(of ...string) string { return of[r.rng.IntN(len(of))] }
 
 func (r *resident) chance(percent int) bool { return r.rng.IntN(100) < percent }
 
-// fail says what was done when an answer was not as it must be.
+// fail reports a wrong answer with the operation.
 func (r *resident) fail(format string, args ...any) {
 	r.Helper()
 	r.Fatalf("tenant %d, %s: %s", r.n, r.doing, fmt.Sprintf(format, args...))
@@ -327,9 +326,8 @@ func (r *resident) equal(what string, got, want any) {
 	}
 }
 
-// checked counts an operation and refuses an answer that holds anything of
-// another tenant. Of one that the client named by itself, the id and the
-// directory's name may come back.
+// checked counts an operation, and fails for an answer with anything of another tenant. For a
+// tenant that the client itself named, the answer may have the id and the directory's name.
 func (r *resident) checked(a reply, status int, named ...int) reply {
 	r.Helper()
 	r.operations.Add(1)
@@ -371,8 +369,7 @@ func (r *resident) call(method, path, body, token string) reply {
 	return reply{w.Code, w.Header(), w.Body.String()}
 }
 
-// ask calls the identity platform; each call comes from another address, of which
-// none is held back.
+// ask calls the identity platform, each time from another address so that none is locked out.
 func (r *resident) ask(method, path string, form url.Values, headers ...string) reply {
 	body := ""
 	if method == "POST" {
@@ -395,7 +392,7 @@ func (r *resident) ask(method, path string, form url.Values, headers ...string) 
 	return reply{w.Code, w.Header(), w.Body.String()}
 }
 
-// publish lets others get hold of something.
+// publish changes what other residents may know.
 func (r *resident) publish(change func(p *published)) {
 	p := published{n: r.n, tenant: r.tenant, domain: r.domain, login: r.login}
 	if known := r.published.Load(); known != nil && known.tenant == r.tenant {
@@ -405,7 +402,7 @@ func (r *resident) publish(change func(p *published)) {
 	r.published.Store(&p)
 }
 
-// other returns what another resident published; nil if that hasn't moved in yet.
+// other returns what another resident published, or nil if that one hasn't moved in yet.
 func (r *resident) other() *published {
 	n := r.rng.IntN(len(r.residents) - 1)
 	if n >= r.n {
@@ -414,7 +411,7 @@ func (r *resident) other() *published {
 	return r.residents[n].published.Load()
 }
 
-// moveIn makes the tenant, by a document with the ids and names that all have.
+// moveIn makes the tenant from a document with the ids and names that all tenants have.
 func (r *resident) moveIn() {
 	r.doing = "moving in"
 	r.generation++
@@ -455,9 +452,9 @@ func (r *resident) moveIn() {
 	r.lend()
 }
 
-// document returns the tenant as it begins: users and applications that differ between
-// tenants in their secrets alone, and the partners of now without their ids, which result
-// from the seed.
+// document returns the tenant's first content: users and applications that differ between
+// tenants only in their secrets, and the model's partners without ids, which result from the
+// seed.
 func (r *resident) document() string {
 	user := func(id uuid.UUID, name, password string) map[string]any {
 		return map[string]any{"id": id, "userPrincipalName": name, "displayName": r.own(name), "password": password}
@@ -492,7 +489,7 @@ func (r *resident) newToken(client uuid.UUID, user *uuid.UUID, permissions ...st
 	return decode[api.Token](r, r.manage(201, "POST", "/tokens", api.TokenRequest{ClientId: client, UserId: user, Permissions: &permissions})).AccessToken
 }
 
-// moveOut deletes the tenant, of which nothing is left to see.
+// moveOut deletes the tenant, and checks that nothing of it remains visible.
 func (r *resident) moveOut() {
 	r.manage(204, "DELETE", "", nil)
 	r.checked(r.call("GET", partners, "", r.writer), 401)
@@ -503,7 +500,7 @@ func (r *resident) moveOut() {
 	}
 }
 
-// sql asks as the analyst.
+// sql runs a query as the analyst.
 func (r *resident) sql(query string, args ...any) []string {
 	r.Helper()
 	rows, err := r.analyst.Query(r.Context(), query, args...)
@@ -518,7 +515,7 @@ func (r *resident) sql(query string, args ...any) []string {
 	return all
 }
 
-// audit checks the whole tenant against the model, when everything is done.
+// audit compares the whole tenant with the model at the end.
 func (r *resident) audit() {
 	r.doing = "audit"
 	r.walk(filters()[0], orders()[0], 0)
@@ -545,8 +542,8 @@ func deref(text *string) string {
 	return *text
 }
 
-// checkTenants holds the list of all tenants against the residents: each entry
-// shows one of them alone.
+// checkTenants compares the list of all tenants with the residents. Each entry mentions only
+// one of them.
 func (w *world) checkTenants() {
 	n := 0
 	for link := "/v1/tenants?top=5"; link != ""; {

@@ -11,7 +11,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/admin"
 )
 
-// A document of YAML that was converted is kept as others are: in a file, which counts.
+// A document converted from YAML is kept in a file, like others, whose size counts.
 func TestConvertedYAMLIsSpooled(t *testing.T) {
 	t.Parallel()
 	c := few(t, 8)
@@ -24,8 +24,7 @@ func TestConvertedYAMLIsSpooled(t *testing.T) {
 	c.want(201, c.do("POST", "/v1/seeds?name=s-"+uuid.NewString(), "version: 1\nremoteAssistancePartners:\n- displayName: a\n", "Content-Type", "application/yaml"))
 }
 
-// Applications may be so large that a page ends before it has as many as it may; the
-// link leads to the rest.
+// If applications are large, a page has fewer of them than requested, and a link to the rest.
 func TestPagesOfLargeApplications(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -53,8 +52,8 @@ func TestPagesOfLargeApplications(t *testing.T) {
 	}
 }
 
-// A comparison refuses to answer with more of a directory than a page has, and compares
-// those that are as large but alike.
+// A comparison of directories with too many differences is refused. Directories of the same
+// size without differences are compared.
 func TestDiffOfLargeDirectories(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -78,7 +77,7 @@ func TestDiffOfLargeDirectories(t *testing.T) {
 	}
 }
 
-// largeApplication has half a megabyte of redirect URIs.
+// largeApplication returns an application with half a megabyte of redirect URIs.
 func largeApplication() api.ApplicationCreate {
 	uris := make([]string, 250)
 	for i := range uris {

@@ -10,8 +10,8 @@ import (
 	"github.com/mocktenant/mocktenant/api"
 )
 
-// A manager may lower a quota, or set one where none is; to raise it, or to take it away,
-// is the owner's.
+// A manager may lower a quota, or set one if the tenant has none. Only an owner may raise or
+// remove it.
 func TestManagersQuotas(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
@@ -23,7 +23,7 @@ func TestManagersQuotas(t *testing.T) {
 			quota  string
 			status int
 		}{
-			{manager, "null", 200}, // none is there
+			{manager, "null", 200}, // the tenant has none
 			{manager, "50", 200},
 			{manager, "50", 200},
 			{manager, "49", 200},
@@ -40,7 +40,7 @@ func TestManagersQuotas(t *testing.T) {
 	}
 }
 
-// A seed that a manager made is theirs; those of owners are for all.
+// Only the manager who made a seed sees it. Everybody sees the seeds of owners.
 func TestSeedsOfManagers(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
@@ -59,7 +59,7 @@ func TestSeedsOfManagers(t *testing.T) {
 		by      *client
 		name    string
 		there   bool
-		secrets bool // whether the role may see them
+		secrets bool // whether the role may see secrets
 	}{
 		{by: mine, name: own, there: true, secrets: true},
 		{by: mine, name: shared, there: true, secrets: true},
@@ -91,12 +91,12 @@ func TestSeedsOfManagers(t *testing.T) {
 	}
 }
 
-// With another manager, everything ends that let the one before in, unless the request
-// keeps it; a tenant's first manager gets all credentials.
+// When a tenant gets another manager, all credentials of the former one's end, unless the
+// request keeps them. A tenant's first manager gets all credentials.
 func TestHandOver(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
-	current := &api.TenantSettings{PermissionRule: ptr(api.PermissionRuleCurrent)} // lets applications in
+	current := &api.TenantSettings{PermissionRule: ptr(api.PermissionRuleCurrent)} // allows applications
 	for _, tt := range []struct {
 		name, from, change string
 		ends               bool
@@ -136,14 +136,14 @@ func TestHandOver(t *testing.T) {
 			}
 			c.want(200, c.do("PATCH", tenantPath(k.TenantId, "/users/", k.UserId.String()), `{"password":"another"}`))
 			public.Set("password", "another")
-			c.want(200, c.token(k.TenantId, public)) // and what is given next works
+			c.want(200, c.token(k.TenantId, public)) // new credentials work
 		})
 	}
 	c := owner.newTenant(api.TenantCreate{}).Tenant.Id
 	owner.refused(400, "/keepCredentials", owner.do("PATCH", tenantPath(c), `{"keepCredentials":true}`))
 }
 
-// A change that began before its tenant got another manager, and waited for that, changes
+// A change that began before its tenant got another manager, and had to wait for that, changes
 // nothing.
 func TestChangeAfterHandOver(t *testing.T) {
 	t.Parallel()
@@ -167,7 +167,7 @@ func TestChangeAfterHandOver(t *testing.T) {
 		replies <- manager.do("POST", "/v1/tenants", api.TenantCreate{DisplayName: "x", Source: &api.TenantSource{TenantId: &made}})
 	}()
 	waiting := 0
-	for waiting < 2 { // of those about the tenant's own row, one waits for the other's turn
+	for waiting < 2 { // of the changes of the tenant's row, one waits in the queue of the other
 		if err := owner.server.Pool().QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waiting); err != nil {
 			t.Fatal(err)
 		}

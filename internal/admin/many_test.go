@@ -16,8 +16,8 @@ import (
 
 var manyPartners = flag.Int("partners", 100_000, "how many partners TestManyPartners has")
 
-// generated is a document of n partners, one a line from the second, made as it is
-// read; last stands behind them.
+// generated returns a document that is generated while it is read, with n partners from its
+// second line on, one per line, and last after them.
 func generated(n int, last string) io.Reader {
 	in, out := io.Pipe()
 	go func() {
@@ -33,7 +33,7 @@ func generated(n int, last string) io.Reader {
 	return in
 }
 
-// stream sends a request to the listener, and gives the answer's body to read.
+// stream sends a request to the listener, and calls read with the answer's body.
 func (c *client) stream(method, path string, body io.Reader, read func(io.Reader) error) reply {
 	c.Helper()
 	r, err := http.NewRequestWithContext(c.Context(), method, c.server.AdminURL()+path, body)
@@ -57,8 +57,7 @@ func (c *client) stream(method, path string, body io.Reader, read func(io.Reader
 	return reply{answer.StatusCode, answer.Header, text.String()}
 }
 
-// peak is how many bytes of the heap are in use at most while f runs, beyond those
-// before it.
+// peak returns by how many bytes the used heap grows at most while f runs.
 func peak(f func()) int64 {
 	inUse := func() int64 {
 		runtime.GC()
@@ -66,7 +65,7 @@ func peak(f func()) int64 {
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
-	inUse() // what pools hold goes with the second collection
+	inUse() // the second collection also frees what pools hold
 	before, stop, most := inUse(), make(chan struct{}), make(chan int64)
 	go func() {
 		n := int64(0)
@@ -85,11 +84,11 @@ func peak(f func()) int64 {
 	return <-most
 }
 
-// Documents of any size are read and written, and tenants of any size deleted, in
-// memory that doesn't grow with them, and others are served meanwhile. A document
-// that is wrong in its last line writes nothing, and says so of this line.
+// Documents of any size are read and written, and tenants of any size are deleted, in bounded
+// memory, while others are served. A document with an error in its last line has no effect,
+// and the error names the line.
 //
-// It looks at the heap of the whole process, so no test runs beside it.
+// The test measures the heap of the whole process, so no other test may run concurrently.
 func TestManyPartners(t *testing.T) { //nolint:paralleltest // see above
 	testenv.Heavy(t)
 	c := setup(t)

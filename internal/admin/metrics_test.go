@@ -9,7 +9,7 @@ import (
 	"github.com/mocktenant/mocktenant/api"
 )
 
-// Callers who may read may scrape, in either format.
+// Readers can scrape the metrics, in either format.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	reader := setup(t).as(api.AdminRoleReader, t.Name())
@@ -27,7 +27,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// An owner can have every profile but the command line, where secrets may be.
+// An owner can get every profile except the command line, which may contain secrets.
 func TestProfiles(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
@@ -48,7 +48,7 @@ func TestProfiles(t *testing.T) {
 			t.Errorf("%s: %s", path, detail)
 		}
 	}
-	for refused := false; !refused; { // two at once, until they are
+	for refused := false; !refused; { // two profiles, until they overlap
 		var answers [2]reply
 		var both sync.WaitGroup
 		for i := range answers {

@@ -24,14 +24,14 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// What another tenant has and what nobody has are the same to a tenant that asks:
-// the same bytes, and the same work. The service goes to Postgres by way of a wire
-// tap; both make it send the same statements and get as many rows, none.
+// A tenant can't distinguish what another tenant has from what doesn't exist: requests for
+// both get the same bytes and cause the same work. A wire tap between the service and
+// Postgres shows that both cause the same statements with the same number of rows, zero.
 //
-// The statements that look for the thing itself are by a primary key that begins
-// with the tenant (TestSchemaIsDistributable): Postgres descends an index to where
-// the tenant's own key would be, which is as deep for one as for the other, finds
-// no entry there and reads no row of the table, whatever others have.
+// The statements that look for the item itself use a primary key that begins with the tenant
+// (TestSchemaIsDistributable). So Postgres descends an index to the place of the tenant's own
+// key, which is equally deep in both cases, finds no entry there and reads no row of the
+// table, whatever other tenants have.
 func TestNotFoundTellsNothing(t *testing.T) {
 	t.Parallel()
 	tap := newWireTap(t, dbtest.NewDatabase(t))
@@ -52,7 +52,7 @@ func TestNotFoundTellsNothing(t *testing.T) {
 	mine, other := owner.as(api.AdminRoleManager, "mine"), owner.as(api.AdminRoleManager, "other")
 	asker, asked := mine.newTenant(api.TenantCreate{}), other.newTenant(api.TenantCreate{})
 
-	// What the other has, and what nobody has.
+	// Items that the other has, and items that don't exist.
 	partner := other.createPartner(asked.Credentials.AccessToken, "x", "onboarding").ID
 	other.want(201, other.do("POST", tenantPath(asked.Tenant.Id, "/snapshots"), api.SnapshotCreate{Name: "snapshot-a"}))
 	app := "/applications/" + asked.Credentials.ClientId.String()
@@ -87,9 +87,9 @@ func TestNotFoundTellsNothing(t *testing.T) {
 		path = strings.NewReplacer(":entitySet", "remoteAssistancePartners", ":action", "confirm", ":report", "recent-changes").Replace(path)
 		if strings.Contains(path, ":tenantId") {
 			requests = append(requests, request{name: route, method: method, path: path, body: text})
-			path = strings.ReplaceAll(path, ":tenantId", asker.Tenant.Id.String()) // and what isn't in the asker's own
+			path = strings.ReplaceAll(path, ":tenantId", asker.Tenant.Id.String()) // and items that the asker's own tenant lacks
 		}
-		if strings.Contains(path, "/:") && !strings.HasPrefix(path, "/v1/seeds") && roleOf(t, route) != "owner" { // seeds are everybody's
+		if strings.Contains(path, "/:") && !strings.HasPrefix(path, "/v1/seeds") && roleOf(t, route) != "owner" { // everybody sees seeds
 			requests = append(requests, request{name: route + ", of one's own", method: method, path: path, body: text})
 		}
 	}
@@ -125,7 +125,7 @@ func TestNotFoundTellsNothing(t *testing.T) {
 				pairs = append(pairs, placeholder, name)
 			}
 			fill := strings.NewReplacer(pairs...)
-			s.Identity().ForgetCallers() // the caller is looked up each time
+			s.Identity().ForgetCallers() // so that the caller is looked up each time
 			var got reply
 			sent := tap.during(func() {
 				if strings.HasPrefix(r.path, partners) {
@@ -142,7 +142,7 @@ func TestNotFoundTellsNothing(t *testing.T) {
 			if slices.Equal(sentOne, sentNone) {
 				break
 			}
-			_, sentOne = send(anothers) // the service may have swept in between
+			_, sentOne = send(anothers) // a sweep may have interfered
 			_, sentNone = send(nobodys)
 		}
 		if one.status != 404 {
@@ -165,8 +165,8 @@ var (
 	anyDate = regexp.MustCompile(`"date":"[^"]*"`)
 )
 
-// impersonal is an answer, headers first, without the names that were asked for and
-// those that each request has of its own.
+// impersonal returns an answer with its headers, without the requested names and without what
+// differs in every answer.
 func impersonal(r reply, names map[string]string) string {
 	text := fmt.Sprintln(r.status)
 	for _, name := range slices.Sorted(maps.Keys(r.header)) {
@@ -179,13 +179,13 @@ func impersonal(r reply, names map[string]string) string {
 	return anyDate.ReplaceAllString(anyID.ReplaceAllString(text, "ID"), "DATE")
 }
 
-// wireTap stands between the service and Postgres and writes down the statements
-// that pass it and how many rows come back.
+// wireTap forwards the connections between the service and Postgres, and records statements
+// and the number of rows that come back.
 type wireTap struct {
 	url string
 
 	mu       sync.Mutex
-	prepared map[string]string // statements by their name, which the driver makes of the text
+	prepared map[string]string // statements by name, which the driver derives from the text
 	seen     []string
 }
 
@@ -223,7 +223,7 @@ func newWireTap(t *testing.T, url string) *wireTap {
 	return tap
 }
 
-// pass passes messages on, in both directions, until one side has enough.
+// pass forwards messages in both directions until one side ends.
 func (w *wireTap) pass(ctx context.Context, client net.Conn, config *pgx.ConnConfig) error {
 	defer func() { _ = client.Close() }()
 	network, address := "tcp", fmt.Sprintf("%s:%d", config.Host, config.Port)
@@ -246,7 +246,7 @@ func (w *wireTap) pass(ctx context.Context, client net.Conn, config *pgx.ConnCon
 	}
 	record := w
 	if first, ok := startup.(*pgproto3.StartupMessage); ok && first.Parameters["application_name"] == "mocktenant guard" {
-		record = &wireTap{prepared: map[string]string{}} // it asks whenever it likes
+		record = &wireTap{prepared: map[string]string{}} // this session works at any time, so it isn't recorded
 	}
 	back := make(chan struct{})
 	go func() {
@@ -291,7 +291,7 @@ func (w *wireTap) answers(from *pgproto3.Frontend, to *pgproto3.Backend) {
 		}
 		if m, ok := message.(*pgproto3.CommandComplete); ok {
 			w.mu.Lock()
-			w.seen = append(w.seen, string(m.CommandTag)) // with the number of rows
+			w.seen = append(w.seen, string(m.CommandTag)) // includes the number of rows
 			w.mu.Unlock()
 		}
 		to.Send(message)
@@ -301,7 +301,7 @@ func (w *wireTap) answers(from *pgproto3.Frontend, to *pgproto3.Backend) {
 	}
 }
 
-// during returns what passes while f runs; nothing else may.
+// during returns what passes while f runs. Nothing else may use the service meanwhile.
 func (w *wireTap) during(f func()) []string {
 	w.mu.Lock()
 	w.seen = nil

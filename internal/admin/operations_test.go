@@ -14,9 +14,9 @@ import (
 	"github.com/mocktenant/mocktenant/api"
 )
 
-// Each operation of the contract has a function, and each function an operation; it takes
-// the operation's parameters and body, and answers what the operation does. What changes
-// something is a write, with its transaction and its audit.
+// Each operation of the contract has a function and each function has an operation. The
+// function takes the operation's parameters and body and returns its answer. Operations that
+// change something are writes, with a transaction and an audit entry.
 func TestOperations(t *testing.T) {
 	t.Parallel()
 	document, err := openapi3.NewLoader().LoadFromData(api.OpenAPI)
@@ -38,7 +38,7 @@ func TestOperations(t *testing.T) {
 			if got, want := o.answerType(), answered(op); got != want {
 				t.Errorf("%s answers %q, the contract says %q", op.OperationID, got, want)
 			}
-			if o.changes != (method != http.MethodGet && op.OperationID != "verifyRequests") { // whose checks are too long for a query
+			if o.changes != (method != http.MethodGet && op.OperationID != "verifyRequests") { // a POST, because its checks are too long for a query
 				t.Errorf("%s %s: changes something: %t", method, at, o.changes)
 			}
 		}
@@ -50,7 +50,7 @@ func TestOperations(t *testing.T) {
 	}
 }
 
-// answerType is the name of the type that the function returns, or "".
+// answerType returns the name of the function's result type, or "".
 func (o operation) answerType() string {
 	if o.answers == nil {
 		return ""
@@ -58,8 +58,8 @@ func (o operation) answerType() string {
 	return o.answers.Name()
 }
 
-// answered is the name of the schema of a success, or "" where the answer is a document,
-// or none.
+// answered returns the name of the schema of a successful answer, or "" for a document and
+// without a body.
 func answered(op *openapi3.Operation) string {
 	for _, status := range []int{http.StatusOK, http.StatusCreated} {
 		success := op.Responses.Status(status)
@@ -73,7 +73,8 @@ func answered(op *openapi3.Operation) string {
 	return ""
 }
 
-// taken are the names, in small letters, of what an operation takes besides its tenant.
+// taken returns the names, in lower case, of an operation's parameters and members except the
+// tenant.
 func taken(o operation, parameters openapi3.Parameters, body *openapi3.RequestBodyRef) []string {
 	var names []string
 	for _, p := range parameters {
@@ -90,7 +91,7 @@ func taken(o operation, parameters openapi3.Parameters, body *openapi3.RequestBo
 	return names
 }
 
-// membersOf are the names, in small letters, by which JSON fills a struct.
+// membersOf returns the names, in lower case, of a struct's members in JSON.
 func membersOf(of reflect.Type) []string {
 	var names []string
 	for i := range of.NumField() {
@@ -109,7 +110,7 @@ func membersOf(of reflect.Type) []string {
 	return names
 }
 
-// The success of every operation has one status.
+// Every operation has exactly one successful status.
 func TestOneSuccess(t *testing.T) {
 	t.Parallel()
 	for at, e := range contract() {

@@ -9,8 +9,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
-// The setting lets a change be repeated; another state of the tenant, and the sweep,
-// forget what it was answered.
+// With the setting, a change can be repeated. Replacing the tenant's state, and the sweep,
+// remove the stored answers.
 func TestRepeatability(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -58,7 +58,7 @@ func TestRepeatability(t *testing.T) {
 	}
 }
 
-// createRepeatable creates a partner by the same request each time.
+// createRepeatable creates a partner with the same request each time.
 func (c *client) createRepeatable(token string) (id string) {
 	c.Helper()
 	r := httptest.NewRequestWithContext(c.Context(), "POST", partners, strings.NewReader(`{"displayName":"once"}`))

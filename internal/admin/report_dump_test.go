@@ -17,7 +17,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
-// tool returns a program of Postgres: beside the server, or on the PATH.
+// tool returns the path of a Postgres program, which is next to the server's or on PATH.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	var dir string
@@ -34,7 +34,7 @@ func tool(t *testing.T, name string) string {
 	return program
 }
 
-// runTool runs a program of Postgres and returns what it printed.
+// runTool runs a Postgres program and returns its output.
 func runTool(t *testing.T, name, stdin string, args ...string) string {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), tool(t, name), args...)
@@ -48,7 +48,7 @@ func runTool(t *testing.T, name, stdin string, args ...string) string {
 	return string(out)
 }
 
-// dump copies a database into another one, as docs/reporting.md says.
+// dump copies a database to another one, as described in docs/reporting.md.
 func dump(t *testing.T, from, to string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "mocktenant.dump")
@@ -85,7 +85,7 @@ func newServer(t *testing.T, databases ...string) (urls []string) {
 	return urls
 }
 
-// refusesLogin fails the test if a login gets in.
+// refusesLogin fails the test if a login can connect.
 func refusesLogin(c *client, dsn string) {
 	c.Helper()
 	conn, err := pgx.Connect(c.Context(), dsn)
@@ -95,7 +95,7 @@ func refusesLogin(c *client, dsn string) {
 	}
 }
 
-// onServer is a login's DSN for another server or database.
+// onServer returns a login's DSN for another server or database.
 func onServer(c *client, dsn, where string) string {
 	c.Helper()
 	own, err := url.Parse(dsn)
@@ -116,7 +116,7 @@ func missingRoles(c *client) map[string]bool {
 	return missing
 }
 
-// readsOwnTenant fails the test unless a login is shut in as it was when it was made.
+// readsOwnTenant fails the test unless a login reads only its tenant, as when it was made.
 func readsOwnTenant(c *client, dsn, tenant string) {
 	c.Helper()
 	conn := connect(c, dsn)
@@ -126,7 +126,7 @@ func readsOwnTenant(c *client, dsn, tenant string) {
 			c.Errorf("%s shows %q, %v", view, tenants, err)
 		}
 	}
-	if _, err := conn.Exec(c.Context(), "SET default_transaction_read_only = off"); err != nil { // a session may
+	if _, err := conn.Exec(c.Context(), "SET default_transaction_read_only = off"); err != nil { // a session may do this
 		c.Fatal(err)
 	}
 	for _, statement := range []string{
@@ -139,8 +139,8 @@ func readsOwnTenant(c *client, dsn, tenant string) {
 	}
 }
 
-// A dump restored on another server has the logins without their roles. To rotate one makes
-// its role, which is shut in as the first was.
+// A dump restored on another server has the logins without their roles. Rotating a login
+// makes its role, with the same restrictions as the first one.
 func TestDumpOnAnotherServer(t *testing.T) {
 	t.Parallel()
 	from := dbtest.NewDatabase(t)
@@ -161,11 +161,11 @@ func TestDumpOnAnotherServer(t *testing.T) {
 	if missing := missingRoles(restored); len(missing) != 1 || missing[made.Login] {
 		t.Errorf("missing: %v", missing)
 	}
-	readsOwnTenant(c, made.Dsn, mine.Tenant.Id.String()) // where it came from
+	readsOwnTenant(c, made.Dsn, mine.Tenant.Id.String()) // the original database is unaffected
 	readsOwnTenant(c, revoked.Dsn, other.Tenant.Id.String())
 }
 
-// With the roles of the first server, logins keep their passwords.
+// If the roles are also copied, logins keep their passwords.
 func TestDumpWithRoles(t *testing.T) {
 	t.Parallel()
 	first := newServer(t, "first")[0]
@@ -174,7 +174,7 @@ func TestDumpWithRoles(t *testing.T) {
 	made := c.newLogin(tenant.Tenant.Id)
 	second := newServer(t, "second")[0]
 	roles := runTool(t, "pg_dumpall", "", "--roles-only", "--dbname="+first)
-	runTool(t, "psql", roles, "--dbname="+second) // says that the superuser is there already
+	runTool(t, "psql", roles, "--dbname="+second) // reports that the superuser already exists
 	dump(t, first, second)
 
 	restored := openOn(t, second)
@@ -184,7 +184,7 @@ func TestDumpWithRoles(t *testing.T) {
 	readsOwnTenant(restored, onServer(restored, made.Dsn, second), tenant.Tenant.Id.String())
 }
 
-// A copy beside the first database leaves its logins to that.
+// In a copy on the same server, the logins belong to the first database.
 func TestDumpBesideTheFirst(t *testing.T) {
 	t.Parallel()
 	urls := newServer(t, "first", "copy")

@@ -14,8 +14,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// A transaction of a report login that takes too long is ended, with its session, idle
-// or not; a session that only stays open is left alone.
+// A report login's transaction that takes too long is ended with its session, even if it is
+// idle. A session without a transaction may stay open.
 func TestGuardEndsLongTransactions(t *testing.T) {
 	t.Parallel()
 	s, err := server.Start(t.Context(), server.Config{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t)})
@@ -37,7 +37,7 @@ func TestGuardEndsLongTransactions(t *testing.T) {
 		ended <- err
 	}()
 
-	// Beside the service's own guard, which lets them be for two minutes.
+	// In addition to the service's own guard, which would allow two minutes.
 	reports := reporting.New(reporting.Config{DB: s.Pool(), LongestReport: 20 * time.Millisecond, GuardPause: 10 * time.Millisecond})
 	guarding, stop := context.WithCancel(t.Context())
 	stopped := make(chan struct{})

@@ -22,17 +22,17 @@ import (
 // ends fails the test unless a connection ends soon.
 func ends(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
-	deadline := time.Now().Add(3 * time.Minute) // a busy machine takes its time
+	deadline := time.Now().Add(3 * time.Minute) // for a busy machine
 	for conn.Ping(t.Context()) == nil {
 		if time.Now().After(deadline) {
 			t.Fatal("the connection continues")
 		}
-		time.Sleep(10 * time.Millisecond) // leave the processors to what ends it
+		time.Sleep(10 * time.Millisecond) // leave the processors to others
 	}
 }
 
-// A login that is rotated is like a new one: its sessions have ended, and what they
-// set for later ones, in any database, is undone.
+// A rotated login is like a new one: its sessions have ended, and the settings that they
+// stored for later sessions, in any database, are reset.
 func TestRotateReportLogin(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -76,7 +76,7 @@ func TestRotateReportLogin(t *testing.T) {
 	}
 }
 
-// Statements have no password in them: they are logged.
+// Statements contain no passwords, because they may be logged.
 func TestReportLoginPasswordsStayHere(t *testing.T) {
 	t.Parallel()
 	tap := newWireTap(t, dbtest.NewDatabase(t))
@@ -102,8 +102,9 @@ func TestReportLoginPasswordsStayHere(t *testing.T) {
 	}
 }
 
-// A dump holds no roles: in a restored database logins are listed as missing, and to
-// rotate one makes its role again. A copy beside the first database leaves its roles alone.
+// A dump has no roles. In a restored database, logins are listed as missing, and rotating one
+// makes its role again. A copy on the same server leaves the first database's roles
+// unchanged.
 func TestRestoredReportLogins(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -127,7 +128,7 @@ func TestRestoredReportLogins(t *testing.T) {
 	if _, err := pool.Exec(t.Context(), "DROP ROLE "+made.Login); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pool.Exec(t.Context(), "COMMENT ON ROLE "+other.Login+" IS 'template1'"); err != nil { // as if this were a copy of that
+	if _, err := pool.Exec(t.Context(), "COMMENT ON ROLE "+other.Login+" IS 'template1'"); err != nil { // as if this were a copy of template1
 		t.Fatal(err)
 	}
 	if got := list(); !got[made.Login] || !got[other.Login] {
@@ -157,12 +158,12 @@ func TestRestoredReportLogins(t *testing.T) {
 	}
 }
 
-// A session of a report login that keeps others from working ends, also while nothing
-// can be locked any more, and wherever it is.
+// A report login's session that keeps others from working is ended, even while the lock table
+// is full, and in any database.
 func TestReportLoginsAreGuarded(t *testing.T) {
 	t.Parallel()
 	testenv.Heavy(t)
-	postgres, err := embeddedpg.Start(t.Context(), embeddedpg.Options{BinDir: os.Getenv("MOCKTENANT_PG_BINDIR")}) // whose locks no other test needs
+	postgres, err := embeddedpg.Start(t.Context(), embeddedpg.Options{BinDir: os.Getenv("MOCKTENANT_PG_BINDIR")}) // a separate one, because this test fills its lock table
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,12 +229,12 @@ func TestReportLoginsAreGuarded(t *testing.T) {
 			}
 		}
 	}
-	// Whoever does no harm stays.
+	// A harmless session stays.
 	conn := in("service")
 	if _, err := conn.Exec(t.Context(), "SELECT count(*) FROM reporting.remote_assistance_partners"); err != nil {
 		t.Error(err)
 	}
-	// To revoke a login ends what it holds first.
+	// Revoking a login first ends its sessions and so their locks.
 	if _, err := conn.Exec(t.Context(), fill); err == nil {
 		t.Error("a million locks fit")
 	}
@@ -246,12 +247,12 @@ func TestReportLoginsAreGuarded(t *testing.T) {
 	ends(t, conn)
 }
 
-// EXPLAIN ANALYZE may tell how many rows a table has, but not whose: plans that ask for
-// another tenant's rows are those that ask for nobody's.
+// EXPLAIN ANALYZE may reveal how many rows a table has, but not whose they are: plans for
+// another tenant's rows equal plans for the rows of a tenant that doesn't exist.
 func TestReportLoginLearnsTotalsAtMost(t *testing.T) {
 	t.Parallel()
 	testenv.Heavy(t)
-	c := openOn(t, dbtest.NewDatabase(t)) // where no other test changes the totals
+	c := openOn(t, dbtest.NewDatabase(t)) // a separate one, so that no other test changes the totals
 	mine, other := lived(c), lived(c)
 	conn := connect(c, c.newLogin(mine.Tenant.Id).Dsn)
 	explain := func(view, tenant string) string {
@@ -275,7 +276,7 @@ func TestReportLoginLearnsTotalsAtMost(t *testing.T) {
 		for _, view := range c.rows("SELECT viewname::text FROM pg_views WHERE schemaname = 'reporting'") {
 			explain(view, nobody) // fills caches
 			theirs, none := explain(view, other.Tenant.Id.String()), explain(view, nobody)
-			for range 9 { // a role that another test makes meanwhile is one more in the later plan; a leak stays
+			for range 9 { // repeated because roles made by other tests can change a plan; a leak would differ each time
 				if theirs == none {
 					break
 				}

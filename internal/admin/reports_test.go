@@ -21,7 +21,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
-// lived is a tenant in which much happened.
+// lived returns a tenant with a long history.
 func lived(c *client) api.TenantCreated {
 	c.Helper()
 	made := c.newTenant(api.TenantCreate{IdSeed: ptr("lived")}) // the same ids in every tenant
@@ -40,7 +40,7 @@ func lived(c *client) api.TenantCreated {
 	return made
 }
 
-// connect opens a connection as a report login would.
+// connect opens a connection as a report login.
 func connect(c *client, dsn string) *pgx.Conn {
 	c.Helper()
 	conn, err := pgx.Connect(c.Context(), dsn)
@@ -63,7 +63,7 @@ func (c *client) newLogin(tenants ...uuid.UUID) api.ReportLoginCreated {
 	return made
 }
 
-// reportsIntroduction stands above the reports in docs/reporting.md.
+// reportsIntroduction precedes the reports in docs/reporting.md.
 const reportsIntroduction = `CI runs each of these as a report login. Run one by its name:
 
 ` + "```bash" + `
@@ -76,8 +76,8 @@ principal name, an application's display name, the name of an administrator's ke
 id of one of these.
 `
 
-// Every report runs, through the API and, by its SQL, as a report login; both say
-// the same. The documentation has each of them as it is.
+// Every report runs through the API and, as SQL, with a report login, with the same result. The
+// documentation shows each report's present SQL.
 func TestReports(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -113,7 +113,7 @@ func TestReports(t *testing.T) {
 	c.refused(400, "", c.do("GET", "/v1/reports/recent-changes", nil))
 }
 
-// A parameter that is given replaces its default in the SQL, as a value and never as SQL.
+// A given parameter replaces its default in the SQL, as a value and never as SQL.
 func TestReportParameters(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -160,7 +160,8 @@ func TestReportParameters(t *testing.T) {
 	}
 }
 
-// A login's name is part of its role's; another login of the name is another role.
+// The name of a login's role contains the login's name. Another login with that name has
+// another role.
 func TestReportLoginNames(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -188,7 +189,7 @@ func TestReportLoginNames(t *testing.T) {
 	}
 }
 
-// The views say what happened.
+// The views show what happened.
 func TestReportingTellsTheTruth(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -240,7 +241,7 @@ func TestReportingTellsTheTruth(t *testing.T) {
 	}
 }
 
-// A tenant says when its history was replaced.
+// The views show when a tenant's history was replaced.
 func TestReplacedHistory(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -296,8 +297,8 @@ func TestReportedSignIns(t *testing.T) {
 	}
 }
 
-// The service's own role reads all tenants and no snapshot, or the tenant that it names;
-// a role that may read the tables past row-level security does so too, and no other.
+// The service's own role reads all tenants but no snapshots, or the tenant that it names. So
+// does a role that may bypass row-level security on the tables, and no other role.
 func TestServiceRoleReports(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewDatabase(t)
@@ -400,7 +401,7 @@ func TestReportLoginIsShutIn(t *testing.T) {
 			t.Errorf("may %s", statement)
 		}
 	}
-	// The service's own way to say which tenant works for nobody else.
+	// The setting with which the service's role names a tenant has no effect for others.
 	if _, err := conn.Exec(t.Context(), "SET mocktenant.report_tenant = '"+other.Tenant.Id.String()+"'"); err != nil {
 		t.Fatal(err)
 	}
@@ -414,14 +415,14 @@ func TestReportLoginIsShutIn(t *testing.T) {
 			t.Errorf("%s is %s, %v", setting, got, err)
 		}
 	}
-	// A reader's own function sees no row of others on its way through a view.
+	// A reader's own function in a query never sees other tenants' rows.
 	if _, err := conn.Exec(t.Context(), "SELECT count(*) FROM reporting.remote_assistance_partners WHERE 1 / (CASE WHEN tenant_id = $1 THEN 0 ELSE 1 END) = 1", other.Tenant.Id); err != nil {
 		t.Errorf("a condition met a row of another tenant: %v", err)
 	}
 }
 
-// Row-level security shuts every table for every role that isn't the service,
-// whatever it was granted, and a migration can't forget one.
+// Row-level security closes every table to every role except the service's, whatever is
+// granted. The test finds tables for which a migration forgot it.
 func TestRowLevelSecurity(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -449,7 +450,7 @@ func TestRowLevelSecurity(t *testing.T) {
 	}
 }
 
-// Logins are listed page by page, each whole, however many tenants it has.
+// Logins are listed in pages. A page has whole logins, however many tenants they have.
 func TestListReportLogins(t *testing.T) {
 	t.Parallel()
 	manager := setup(t).as(api.AdminRoleManager, t.Name())
@@ -481,8 +482,8 @@ func TestListReportLogins(t *testing.T) {
 	}
 }
 
-// A login ends when it is revoked, its password when it is rotated, and its rows
-// with its tenant; a label is only a label.
+// A login ends when it is revoked, its password when it is rotated, and its access to a
+// tenant when the tenant ends. A label has no effect.
 func TestReportLogins(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
@@ -544,8 +545,8 @@ func TestReportLogins(t *testing.T) {
 
 var update = flag.Bool("update", false, "write docs/reporting.md and testdata/reporting-v1.txt from the reports and the views")
 
-// The views' columns are promised: those that were published stay as they are, in
-// this order; a version may only add to the end.
+// The views' columns are promised: published columns stay unchanged and in order. A version
+// may only add columns at the end.
 func TestReportingColumns(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -573,8 +574,8 @@ func TestReportingColumns(t *testing.T) {
 	wantPage(t, "Data dictionary", dictionary(c))
 }
 
-// dictionary writes the last section of docs/reporting.md from what the database says of
-// the views.
+// dictionary writes the last section of docs/reporting.md from the comments of the views and
+// their columns in the database.
 func dictionary(c *client) string {
 	c.Helper()
 	var text strings.Builder
@@ -601,8 +602,7 @@ snapshot replaces the history, at the time in ` + "`tenants.replaced_at`" + `.
 
 var pageLock sync.Mutex // two tests update the page
 
-// wantPage compares what follows a heading of docs/reporting.md, up to the next one, or
-// writes it with -update.
+// wantPage compares a section of docs/reporting.md, or writes it with -update.
 func wantPage(t *testing.T, heading, want string) {
 	t.Helper()
 	const page = "../../docs/reporting.md"
@@ -631,14 +631,14 @@ func wantPage(t *testing.T, heading, want string) {
 	}
 }
 
-// partnersSeen is how many partners a connection's login sees.
+// partnersSeen returns how many partners a connection's login sees.
 func partnersSeen(t *testing.T, conn *pgx.Conn) int {
 	t.Helper()
 	return rowsSeen(t, conn, "remote_assistance_partners")
 }
 
-// rowsSeen is how many rows of a view a connection's login sees: none if its session has
-// ended, since any test's sweep removes each login whose time or last tenant is gone.
+// rowsSeen returns how many rows of a view a connection's login sees: 0 if its session has
+// ended, because any test's sweep removes logins that have expired or lost their last tenant.
 func rowsSeen(t *testing.T, conn *pgx.Conn, view string) (n int) {
 	t.Helper()
 	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM reporting."+view).Scan(&n); err != nil && !conn.IsClosed() {
@@ -647,9 +647,9 @@ func rowsSeen(t *testing.T, conn *pgx.Conn, view string) (n int) {
 	return n
 }
 
-// When a tenant gets another manager, the logins whose password the one before has
-// read it no more, though they continue with that manager's other tenants; an owner's
-// continues, unless the manager had given it a password of their own.
+// When a tenant gets another manager, the former manager's logins can no longer read it, but
+// still read that manager's other tenants. An owner's login can, unless the former manager
+// has rotated its password.
 func TestReportLoginsOfFormerManager(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
@@ -691,7 +691,7 @@ func TestReportLoginsOfFormerManager(t *testing.T) {
 	}
 }
 
-// A login sees nothing of a tenant whose time is over, also before the sweep.
+// A login sees nothing of an expired tenant, even before the sweep.
 func TestReportsOfExpiredTenant(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -709,8 +709,8 @@ func TestReportsOfExpiredTenant(t *testing.T) {
 	}
 }
 
-// A service whose Postgres role isn't a superuser, but may make roles, ends the
-// connections of a login that it revokes, and reports that run for too long.
+// A service whose Postgres role isn't a superuser but may make roles also ends the
+// connections of a revoked login, and reports that take too long.
 func TestReportLoginsWithoutSuperuser(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.Pool(t)
@@ -752,7 +752,7 @@ func TestReportLoginsWithoutSuperuser(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), "BEGIN"); err != nil {
 		t.Fatal(err)
 	}
-	var state *string // what is not one's own has none
+	var state *string // null for other roles' sessions
 	asService, err := pgx.Connect(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)

@@ -41,8 +41,8 @@ remoteAssistancePartners:
   - {displayName: TeamViewer, onboardingStatus: onboarded}
 `
 
-// A file is a seed, and a tenant the first time; by any number of processes at once.
-// What it becomes later is the seed's alone.
+// A new file becomes a seed and a tenant, once even with concurrent processes. Later changes
+// of the file change only the seed.
 func TestSeedFiles(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -84,10 +84,10 @@ func TestSeedFiles(t *testing.T) {
 	if changed := decode[api.Seed](t, c.want(200, c.do("GET", "/v1/seeds/"+name, nil))); !reflect.DeepEqual(changed.Counts, holding(0, 0, 0)) {
 		t.Errorf("another file: %+v", changed)
 	}
-	c.refused(404, "", c.do("GET", "/v1/tenants/"+tenant, nil)) // it was removed for good
+	c.refused(404, "", c.do("GET", "/v1/tenants/"+tenant, nil)) // a deleted tenant isn't made again
 }
 
-// What can't be taken stops the start, and says where it is.
+// An invalid file stops the start, and the error names the place.
 func TestBadSeedFiles(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

@@ -37,8 +37,8 @@ func TestMain(m *testing.M) {
 	os.Exit(dbtest.Run(m))
 }
 
-// shared is one whole service for all tests of the binary, and a key of its
-// owner: with a key there is no open door.
+// shared is the service that all tests of the binary share, and an owner's key. Because a key
+// exists, the service isn't open to everybody.
 var shared struct {
 	once   sync.Once
 	server *server.Server
@@ -53,14 +53,14 @@ type client struct {
 	key    string
 }
 
-// reply is an answer of the service.
+// reply is the service's answer.
 type reply struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// setup is an owner of the shared service.
+// setup returns an owner of the shared service.
 func setup(t testing.TB) *client {
 	t.Helper()
 	shared.once.Do(func() {
@@ -76,15 +76,15 @@ func setup(t testing.TB) *client {
 	return &client{t, shared.server, shared.key}
 }
 
-// as is the same service for another key, of a role and a name.
+// as returns a client of the same service with a new key, which has a role and a name.
 func (c *client) as(role api.AdminRole, name string) *client {
 	c.Helper()
 	made := decode[api.KeyCreated](c, c.want(201, c.do("POST", "/v1/keys", api.KeyCreate{Name: name, Role: role})))
 	return &client{c.TB, c.server, made.Key}
 }
 
-// do sends a request; a body that isn't a string is sent as JSON. headers are names
-// and values in turn.
+// do sends a request. A body that isn't a string is sent as JSON. headers alternates names and
+// values.
 func (c *client) do(method, path string, body any, headers ...string) reply {
 	c.Helper()
 	text, isText := body.(string)
@@ -111,7 +111,7 @@ func (c *client) do(method, path string, body any, headers ...string) reply {
 	return reply{w.Code, w.Header(), w.Body.String()}
 }
 
-// want fails the test unless the status is the wanted one.
+// want fails the test unless the reply has the status.
 func (c *client) want(status int, r reply) reply {
 	c.Helper()
 	if r.status != status {
@@ -120,7 +120,7 @@ func (c *client) want(status int, r reply) reply {
 	return r
 }
 
-// refused fails the test unless it is a problem of the status, about the pointer.
+// refused fails the test unless the reply is a problem with the status and the pointer.
 func (c *client) refused(status int, pointer string, r reply) string {
 	c.Helper()
 	p := decode[api.Problem](c, c.want(status, r))
@@ -181,13 +181,13 @@ type entity struct {
 	LastConnectionDateTime string  `json:"lastConnectionDateTime"`
 }
 
-// createPartner creates a partner by Graph.
+// createPartner creates a partner through Graph.
 func (c *client) createPartner(token, name, status string) entity {
 	c.Helper()
 	return decode[entity](c, c.want(201, c.graph("POST", partners, fmt.Sprintf(`{"displayName":%q,"onboardingStatus":%q}`, name, status), token)))
 }
 
-// partners lists the names of the partners by Graph, sorted.
+// partners returns the sorted names of the partners in Graph.
 func (c *client) partners(token string) []string {
 	c.Helper()
 	list := decode[struct{ Value []entity }](c, c.want(200, c.graph("GET", partners+"?$orderby=displayName", "", token)))
@@ -214,7 +214,7 @@ func (c *client) post(path string, form url.Values) reply {
 	return reply{w.Code, w.Header(), w.Body.String()}
 }
 
-// rows is the one column that a query returns.
+// rows returns the only column of a query's result.
 func (c *client) rows(query string, args ...any) []string {
 	c.Helper()
 	rows, err := dbtest.Pool(c).Query(c.Context(), query, args...)
@@ -228,7 +228,7 @@ func (c *client) rows(query string, args ...any) []string {
 	return all
 }
 
-// open is a service without any key, on a database of its own.
+// open returns a client of a service without keys, on its own database.
 func open(t testing.TB) *client {
 	t.Helper()
 	return openOn(t, dbtest.NewDatabase(t))
@@ -248,7 +248,7 @@ func openOn(t testing.TB, url string) *client {
 	return &client{t, s, ""}
 }
 
-// contract is the document that is served.
+// contract returns the contract that the service serves.
 var contract = sync.OnceValue(func() *openapi3.T {
 	document, err := openapi3.NewLoader().LoadFromData(api.OpenAPI)
 	if err != nil {
@@ -257,7 +257,7 @@ var contract = sync.OnceValue(func() *openapi3.T {
 	return document
 })
 
-// operation is the operation of a route.
+// operation returns the operation of a route.
 func operation(t testing.TB, route string) *openapi3.Operation {
 	t.Helper()
 	method, path, _ := strings.Cut(route, " ")
@@ -303,8 +303,8 @@ func checkSchema(t testing.TB, document string) {
 	}
 }
 
-// holding counts so many remote assistance partners, users and
-// applications, and no entities of the other sets.
+// holding returns the counts of a state with these remote assistance partners, users and
+// applications, and without entities of other sets.
 func holding(partners, users, applications int) api.StateCounts {
 	counts := api.StateCounts{Entities: map[string]int64{}, Users: int64(users), Applications: int64(applications)}
 	for _, t := range description.All {

@@ -12,8 +12,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
-// stall makes the creation of a tenant of the domain wait in its middle, until the
-// returned function is called; pid is the backend that it waits for.
+// stall makes the creation of a tenant with the domain wait halfway until the returned
+// function is called. pid is the backend for which it waits.
 func (c *client) stall(domain string) (pid uint32, goOn func()) {
 	c.Helper()
 	conn, err := dbtest.Pool(c).Acquire(c.Context())
@@ -33,8 +33,8 @@ func (c *client) stall(domain string) (pid uint32, goOn func()) {
 	}
 }
 
-// blocked waits until a backend waits for one, and returns it; 0 if what else may
-// end did so before.
+// blocked waits until a backend waits for the backend by, and returns it. It returns 0 if ended
+// receives an answer first.
 func (c *client) blocked(by uint32, ended <-chan reply) uint32 {
 	c.Helper()
 	const query = "SELECT coalesce(min(pid), 0) FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))"
@@ -51,8 +51,8 @@ func (c *client) blocked(by uint32, ended <-chan reply) uint32 {
 	return 0
 }
 
-// What a tenant is made of stays until the tenant is there: it never comes out
-// empty because a seed or a snapshot went meanwhile.
+// The source of a tenant stays until the tenant exists. A tenant never becomes empty because
+// its seed or snapshot was deleted meanwhile.
 func TestSourceRemovedMeanwhile(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -103,8 +103,7 @@ func TestSourceRemovedMeanwhile(t *testing.T) {
 	}
 }
 
-// A create that is tried again is answered as at first, also if what it was made of
-// is gone.
+// A repeated create gets the first answer, even if its source no longer exists.
 func TestRetryWithoutSource(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

@@ -9,7 +9,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
-// However the path of a guarded route is spelled, a request without a key is refused.
+// A request without a key is refused however it spells the path of a guarded route.
 func TestSpellingsNeedKey(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)

@@ -17,7 +17,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
-// document has something of everything.
+// document has an item of every kind.
 const document = `{
   "version": 1,
   "settings": {"pageSize": 7, "permissionRule": "current", "repeatabilitySeconds": 60, "userPicker": true},
@@ -42,8 +42,8 @@ func (c *client) export(tenant uuid.UUID) string {
 	return c.want(200, c.do("GET", tenantPath(tenant, "/state"), nil)).body
 }
 
-// A document makes a tenant that works; its export makes the same again, in JSON
-// as in YAML, and in the schema's form.
+// A tenant made from a document works. Its export, in JSON or YAML, makes the same tenant
+// again and fits the schema.
 func TestDocuments(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -84,7 +84,7 @@ func TestDocuments(t *testing.T) {
 	c.refused(400, "", c.do("GET", tenantPath(made.Id, "/state?format=xml"), nil))
 }
 
-// A document with one wrong line changes nothing, and says which.
+// A document with one wrong line changes nothing, and the error names the line.
 func TestHalfValidDocument(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -110,7 +110,7 @@ func TestHalfValidDocument(t *testing.T) {
 	}
 }
 
-// Two seeds of a name: the first stays.
+// A second seed with a name is refused, and the first one stays.
 func TestSeeds(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -129,7 +129,7 @@ func TestSeeds(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 
-	// Tenants made from it outlive it, and still go back to it.
+	// Tenants made from a seed remain after its deletion, and can still be reset to it.
 	made := c.newTenant(api.TenantCreate{Source: &api.TenantSource{Seed: &name}})
 	token := made.Credentials.AccessToken
 	exported := c.want(200, c.do("GET", "/v1/seeds/"+name+"/state", nil)).body
@@ -147,7 +147,7 @@ func TestSeeds(t *testing.T) {
 	if got := c.partners(token); !slices.Equal(got, []string{"one", "two"}) {
 		t.Errorf("after a reset: %q", got)
 	}
-	// The last that goes back to it takes it along.
+	// The state is deleted with the last tenant that can be reset to it.
 	states := c.rows("SELECT origin_id::text FROM tenants WHERE id = $1", made.Tenant.Id)
 	c.want(204, c.do("DELETE", tenantPath(made.Tenant.Id), nil))
 	if left := c.rows("SELECT id::text FROM tenants WHERE id::text = $1", states[0]); len(left) != 0 {
@@ -155,8 +155,8 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// A snapshot brings everything back: partners and their history, users,
-// applications, settings; what was revoked stays so, and tokens go on.
+// A snapshot restores everything: partners and their history, users, applications, settings.
+// Revoked tokens stay revoked, and others stay valid.
 func TestSnapshots(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -194,7 +194,7 @@ func TestSnapshots(t *testing.T) {
 	c.want(204, c.graph("DELETE", partners+"/"+kept.ID, "", token))
 	c.createPartner(token, "new", "onboarding")
 	c.want(201, c.do("POST", path+"/users", api.UserCreate{UserPrincipalName: named("alice", made.Tenant.Id)}))
-	c.want(200, c.do("PATCH", path+"/users/"+made.Credentials.UserId.String(), `{"password":"another"}`)) // which revokes the token
+	c.want(200, c.do("PATCH", path+"/users/"+made.Credentials.UserId.String(), `{"password":"another"}`)) // this revokes the token
 	c.want(204, c.do("DELETE", path+"/applications/"+made.Credentials.ClientId.String(), nil))
 	c.want(201, c.do("POST", path+"/applications", api.ApplicationCreate{DisplayName: "other"}))
 	c.want(200, c.do("PATCH", path, `{"settings":{"pageSize":3}}`))
@@ -227,7 +227,7 @@ func TestSnapshots(t *testing.T) {
 	c.want(200, c.do("POST", path+"/snapshots/s/restore", nil))
 	c.want(200, c.graph("GET", partners, "", token))
 
-	// A snapshot is a source of tenants, as a tenant is.
+	// Snapshots are sources of tenants, and so are tenants.
 	for _, source := range []api.TenantSource{{TenantId: &made.Tenant.Id, Snapshot: ptr("s")}, {TenantId: &made.Tenant.Id}} {
 		copied := c.newTenant(api.TenantCreate{Credentials: ptr(false), Source: &source})
 		if diff := cmp.Diff(before, c.export(copied.Tenant.Id)); diff != "" {
@@ -238,7 +238,7 @@ func TestSnapshots(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 
-	// What is kept isn't a tenant: nobody finds it.
+	// A stored state isn't a tenant, and can't be found as one.
 	for _, id := range c.rows("SELECT state_id::text FROM snapshots WHERE tenant_id = $1", made.Tenant.Id) {
 		c.refused(404, "", c.do("GET", "/v1/tenants/"+id, nil))
 		if r := c.signIn(uuid.MustParse(id), k.ClientId, k.ClientSecret, k.UserPrincipalName, k.Password); !strings.Contains(r.body, "AADSTS90002") {
@@ -258,15 +258,15 @@ func TestSnapshots(t *testing.T) {
 	c.refused(404, "", c.do("DELETE", path+"/snapshots/t", nil))
 }
 
-// history is every version that a change replaced.
+// history returns every version that a change replaced.
 func (c *client) history(tenant uuid.UUID) []string {
 	c.Helper()
 	return c.rows("SELECT concat_ws(' ', id, version, row ->> 'display_name', row ->> 'onboarding_status', change) FROM entity_versions WHERE tenant_id = $1 ORDER BY id, version", tenant)
 }
 
-// Under load, readers see all of a restore, a reset or an import, or nothing of
-// it; clients get the answers of Graph and nothing else; others feel nothing. A
-// delete leaves no row, whoever writes meanwhile.
+// Under load, readers see a restore, a reset or an import either completely or not at all.
+// Clients get only answers that Graph also gives, and other tenants are unaffected. A delete
+// leaves no row, even if others write meanwhile.
 func TestUnderLoad(t *testing.T) {
 	t.Parallel()
 	testenv.Heavy(t)
@@ -307,7 +307,7 @@ func TestUnderLoad(t *testing.T) {
 			t.Errorf("%d %s", r.status, r.body)
 		}
 	}
-	until(func() { // a list is a statement: a's or b's, or none, and what clients wrote
+	until(func() { // a list is one statement: it has a's, b's or no partners, and those that clients wrote
 		list := decode[struct{ Value []entity }](t, c.want(200, c.graph("GET", partners, "", token)))
 		got := map[string]int{}
 		for _, p := range list.Value {
@@ -334,7 +334,7 @@ func TestUnderLoad(t *testing.T) {
 	}
 	close(stop)
 	wg.Wait()
-	// Every partner has its whole history: versions from 1 to the one before its own.
+	// Every partner has its whole history: all versions from 1 to its previous one.
 	if broken := c.rows(`SELECT p.id::text FROM remote_assistance_partners p WHERE p.tenant_id = $1 AND p.version - 1 <>
 		(SELECT count(*) FROM entity_versions v WHERE v.tenant_id = p.tenant_id AND v.id = p.id)`, made.Tenant.Id); len(broken) != 0 {
 		t.Errorf("without their history: %q", broken)
@@ -358,8 +358,8 @@ func TestUnderLoad(t *testing.T) {
 	}
 }
 
-// What is put back is compared by key, whatever Postgres believes of a tenant that
-// got its rows since it last looked: each row with each would take minutes.
+// A restore compares rows by their keys, even if Postgres's statistics are from before the
+// tenant got its rows. Comparing each row with each other row would take minutes.
 func TestRestoreOfMany(t *testing.T) {
 	t.Parallel()
 	testenv.Heavy(t)
@@ -383,7 +383,7 @@ func TestRestoreOfMany(t *testing.T) {
 	}
 }
 
-// An export that fails before its first byte is a problem, and says so.
+// An export that fails before its first byte answers with a problem.
 func TestExportThatFails(t *testing.T) {
 	t.Parallel()
 	c := open(t)
@@ -396,8 +396,8 @@ func TestExportThatFails(t *testing.T) {
 	}
 }
 
-// An id of zeros isn't taken for one that was left out, which would be made up, or,
-// for a consent, be all users.
+// An id of zeros isn't treated like a missing one, for which the service would make an id or,
+// in a consent, take all users.
 func TestZeroIDs(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -430,7 +430,7 @@ func TestZeroIDs(t *testing.T) {
 	c.want(200, c.do("PUT", path, `{"version":1,"remoteAssistancePartners":[{"id":null}]}`))
 }
 
-// No certificate is none, not a failure.
+// Null certificates mean none.
 func TestNullCertificate(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

@@ -17,8 +17,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
-// One call makes everything that a test needs: the token works, and so do the secret and
-// the password.
+// One call makes everything that a test needs: a token, a secret and a password that work.
 func TestCreateTenantIsReady(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -27,7 +26,7 @@ func TestCreateTenantIsReady(t *testing.T) {
 		t.Errorf("%+v", made)
 	}
 	for _, secret := range []string{made.Credentials.ClientSecret, made.Credentials.Password} {
-		if !regexp.MustCompile(`^[A-Z0-9]{50,}$`).MatchString(secret) { // nor - that a command line takes for an option
+		if !regexp.MustCompile(`^[A-Z0-9]{50,}$`).MatchString(secret) { // no leading -, which a command line would take for an option
 			t.Errorf("secret %q", secret)
 		}
 	}
@@ -50,7 +49,7 @@ func TestCreateTenantIsReady(t *testing.T) {
 	}
 }
 
-// A tenant can be made without credentials, and has everything else that was asked for.
+// A tenant can be made without credentials. It has everything else that was requested.
 func TestCreateTenantAsAsked(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -86,7 +85,7 @@ func TestUpdateTenant(t *testing.T) {
 	if got.DisplayName != "other" || got.Manager != nil || got.Quota.RequestsPerSecond.IsSpecified() || *got.Settings.PageSize != 1 {
 		t.Errorf("%+v", got)
 	}
-	// What was set holds for clients at once.
+	// Settings apply to clients at once.
 	c.createPartner(made.Credentials.AccessToken, "a", "onboarding")
 	c.createPartner(made.Credentials.AccessToken, "b", "onboarding")
 	if got := c.partners(made.Credentials.AccessToken); len(got) != 1 {
@@ -148,7 +147,7 @@ func TestBadTenants(t *testing.T) {
 	c.refused(413, "", c.do("PATCH", tenantPath(c.newTenant(api.TenantCreate{}).Tenant.Id), `{"displayName":"`+strings.Repeat("x", 2<<20)+`"}`))
 }
 
-// A list comes in pages, and a manager sees what is theirs.
+// The list has pages, and a manager sees only their own tenants.
 func TestListTenants(t *testing.T) {
 	t.Parallel()
 	owner := setup(t)
@@ -198,8 +197,8 @@ func TestSearchTenants(t *testing.T) {
 	}
 }
 
-// A tenant goes with everything in it: the ids of all its tables, its domain,
-// what was kept for it. Its tokens are refused, its credentials unknown.
+// A tenant is deleted with everything in it: the rows of all tables, its domain and its stored
+// states. Its tokens are refused, and its credentials are unknown.
 func TestDeleteTenant(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -230,7 +229,7 @@ func TestDeleteTenant(t *testing.T) {
 	}
 }
 
-// A tenant whose time is over is gone, and then swept.
+// An expired tenant disappears at once, and the sweep deletes it.
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -251,7 +250,7 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// A quota holds whoever asks at the same time; a rate answers 429.
+// Concurrent creates don't exceed a quota. Requests above the rate get 429.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -297,7 +296,7 @@ func TestQuota(t *testing.T) {
 	}
 }
 
-// A quota holds whatever brings partners and users, and what would exceed it changes
+// A quota applies to everything that adds partners and users. What would exceed it changes
 // nothing.
 func TestQuotaOfStates(t *testing.T) {
 	t.Parallel()
@@ -329,7 +328,7 @@ func TestQuotaOfStates(t *testing.T) {
 		exceeds(partnersOver, c.do("POST", "/v1/tenants", r))
 		r.Quota = quota(2, 1)
 		exceeds(usersOver, c.do("POST", "/v1/tenants", r))
-		r.Quota, r.Credentials = quota(2, 2), nil // whose user is the third
+		r.Quota, r.Credentials = quota(2, 2), nil // the credentials' user would be the third
 		exceeds("has 2 users, which is its quota", c.do("POST", "/v1/tenants", r))
 		c.refused(404, "", c.do("GET", tenantPath(id), nil))
 		r.Quota = quota(2, 3)
@@ -348,14 +347,14 @@ func TestQuotaOfStates(t *testing.T) {
 	if got := c.export(made); got != before {
 		t.Error("what was refused has changed the tenant")
 	}
-	c.want(200, c.do("POST", path+"/reset", nil)) // which brings no users
+	c.want(200, c.do("POST", path+"/reset", nil)) // adds no users
 	c.want(200, c.do("PATCH", path, api.TenantUpdate{Quota: quota(2, 2)}))
 	c.want(200, c.do("PUT", path+"/state", document))
 	c.want(200, c.do("POST", path+"/snapshots/s/restore", nil))
 	c.want(200, c.do("POST", path+"/reset", nil))
 }
 
-// The same seed gives the same ids, again after a reset.
+// The same seed results in the same ids, also after a reset.
 func TestIDSeed(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -379,8 +378,8 @@ func TestIDSeed(t *testing.T) {
 	}
 }
 
-// Ids that a document brought, or made of the seed, are given to no other partner,
-// also after they were deleted; the next one is found at once.
+// New partners don't get ids that came from a document or were made from the seed, even of
+// deleted partners. The next free id is found at once.
 func TestIDSeedAfterImport(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
@@ -411,7 +410,8 @@ func (c *client) token(tenant uuid.UUID, form url.Values) reply {
 	return c.post("/"+tenant.String()+"/oauth2/v2.0/token", form)
 }
 
-// Applications of one name are two, the same two each time.
+// Two applications with the same name have different ids, the same in each tenant with the
+// seed.
 func TestIDSeedOfApplications(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

@@ -176,8 +176,8 @@ func (p *Provider) check(ctx context.Context, token *verifiedToken) (*bearer.Cla
 	return &token.claims, caller.Tenant, token.checkCaller(caller, now)
 }
 
-// caller finds a token's caller. A tenant whose time is over, by the service's clock, is
-// gone.
+// caller finds a token's caller. A tenant that has expired, by the service's clock, doesn't
+// exist.
 func (p *Provider) caller(ctx context.Context, claims *bearer.Claims) (tenant.Caller, error) {
 	app, err := uuid.Parse(claims.AppID)
 	if err != nil {

@@ -62,7 +62,7 @@ func errExpired(token db.RefreshToken) *aadError {
 }
 
 // leewayBegins returns the time after which a token must have been redeemed first to be
-// redeemed once more; nil if that isn't allowed.
+// redeemed again; nil if that isn't allowed.
 func (p *Provider) leewayBegins(now time.Time) *time.Time {
 	if p.leeway == 0 {
 		return nil

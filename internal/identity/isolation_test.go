@@ -10,9 +10,9 @@ import (
 	"github.com/mocktenant/mocktenant/internal/identity"
 )
 
-// isolation says, for each route, what a caller gets who sends something of tenant a's to
-// the authority of tenant b: a status, and a part of the body or of the redirect. A route
-// that isn't listed fails the test.
+// isolation says, for each route, what a caller gets for sending something of tenant a to the
+// authority of tenant b: a status, and a part of the body or of the redirect. The test fails
+// for a route that isn't listed.
 var isolation = map[string]struct {
 	ask    func(a, b *tenant, method, path string) answer
 	status int
@@ -74,7 +74,7 @@ func askPage(a, b *tenant, method, path string) answer {
 	return b.post(path, fields("user", a.user.UserPrincipalName, "password", password), "Cookie", cookie)
 }
 
-// askLogout asks to be redirected to an address that only an application of a's may use.
+// askLogout requests a redirect to an address that only an application of a may use.
 func askLogout(a, b *tenant, method, path string) answer {
 	const only = "https://only.a.example.test/"
 	_, err := a.server.Pool().Exec(a.Context(), "UPDATE applications SET redirect_uris = $1 WHERE tenant_id = $2", []string{only}, a.id)
@@ -82,7 +82,7 @@ func askLogout(a, b *tenant, method, path string) answer {
 	return b.do(method, path+"?post_logout_redirect_uri="+url.QueryEscape(only), nil)
 }
 
-// askDeviceAuth lets a's user approve a device of b's.
+// askDeviceAuth lets a's user approve a device of b.
 func askDeviceAuth(a, b *tenant, _, path string) answer {
 	return b.post(path, fields("code", b.device().UserCode, "user", a.user.UserPrincipalName, "password", password))
 }
@@ -91,7 +91,7 @@ func askUserInfo(a, b *tenant, method, path string) answer {
 	return b.do(method, path, nil, "Authorization", "Bearer "+b.redeem(b.passwordForm()).AccessToken)
 }
 
-// No route of an authority shows or accepts anything of another tenant's.
+// No route of an authority shows or accepts anything of another tenant.
 func TestTenantsAreApart(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

@@ -99,8 +99,7 @@ func TestPageRefreshTokens(t *testing.T) {
 	c.redeem(refresh(got.RefreshToken))
 }
 
-// On loopback the port may differ, and the type is that of the URI with the same port if
-// one is registered.
+// On loopback the port may differ. If a URI with the same port is registered, its type applies.
 func TestRedirectTypeByPort(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

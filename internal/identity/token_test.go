@@ -213,7 +213,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// The grants that each authority supports.
+// Each authority supports exactly these grants.
 func TestAuthorities(t *testing.T) {
 	t.Parallel()
 	c := setup(t)

@@ -30,7 +30,7 @@ func newServiceClock() *serviceClock {
 func (c *serviceClock) now() time.Time          { return time.Unix(0, c.shows.Load()) }
 func (c *serviceClock) advance(d time.Duration) { c.shows.Add(int64(d)) }
 
-// demo is the demo tenant of a service with a clock that the test moves.
+// demo is the demo tenant of a service whose clock the test moves.
 type demo struct {
 	*testing.T
 	*server.Server
@@ -81,7 +81,7 @@ func (d *demo) setClock(body string) api.Clock {
 	return clock
 }
 
-// claims returns what a token says.
+// claims returns the times in a token.
 func claims(t *testing.T, token string) (c struct{ Iat, Nbf, Exp int64 }) {
 	t.Helper()
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
@@ -94,7 +94,7 @@ func claims(t *testing.T, token string) (c struct{ Iat, Nbf, Exp int64 }) {
 	return c
 }
 
-// With a frozen clock, no time in an answer, a token or a row is the service's.
+// With a frozen clock, no time in an answer, a token or a row comes from the service's clock.
 func TestFrozenClock(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
@@ -141,15 +141,15 @@ func TestFrozenClock(t *testing.T) {
 	d.checkRows(service, frozen)
 }
 
-// checkRows checks that no time in the tenant's rows is at or after the service's when the
-// clock was set and before frozen.
+// checkRows checks that no time in the tenant's rows is between service, the service's time
+// when the clock was set, and frozen.
 func (d *demo) checkRows(service, frozen time.Time) {
 	d.Helper()
 	rows, err := d.Pool().Query(d.Context(), `SELECT c.table_name, c.column_name FROM information_schema.columns AS c
 		JOIN information_schema.columns AS t ON t.table_schema = c.table_schema AND t.table_name = c.table_name AND t.column_name = 'tenant_id'
 		JOIN information_schema.tables AS b ON b.table_schema = c.table_schema AND b.table_name = c.table_name AND b.table_type = 'BASE TABLE'
 		WHERE c.table_schema = current_schema() AND c.data_type = 'timestamp with time zone'
-			AND c.table_name NOT IN ('audit_entries')`) // which is the administration's
+			AND c.table_name NOT IN ('audit_entries')`) // it has the administration's times
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -182,8 +182,8 @@ func (d *demo) checkRows(service, frozen time.Time) {
 	}
 }
 
-// A clock that is set ahead ends tokens; one that is reset makes new ones not valid yet;
-// other tenants notice nothing.
+// Advancing a clock ends tokens. Resetting it makes tokens issued meanwhile not valid yet.
+// Other tenants are unaffected.
 func TestAdvancedClock(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
@@ -235,7 +235,7 @@ func TestAdvancedClock(t *testing.T) {
 	}
 }
 
-// A clock that can't be is refused, and the one before stays.
+// Invalid settings of a clock are refused, and the clock stays unchanged.
 func TestClockRefuses(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)

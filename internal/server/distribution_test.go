@@ -13,7 +13,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// A service isn't ready while a cluster lacks a table that it distributes the others of.
+// A service on a cluster isn't ready while one of its tables isn't distributed.
 func TestReadyOnAClusterThatLacksATable(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Config{DatabaseURL: dbtest.NewDatabase(t)})
@@ -33,7 +33,8 @@ func TestReadyOnAClusterThatLacksATable(t *testing.T) {
 	}
 }
 
-// A service on a cluster lets only calls of one tenant share statements, and says what doesn't work.
+// On a cluster, only calls of the same tenant share statements, and the service logs what
+// doesn't work.
 func TestStartOnACluster(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewDatabase(t)

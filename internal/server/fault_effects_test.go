@@ -18,13 +18,13 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// once adds a rule that fires once.
+// once adds a rule that fires only once.
 func (d *demo) once(match, effect string) {
 	d.Helper()
 	d.fault(`{"match":` + match + `,"schedule":{"times":1},"effect":` + effect + `}`)
 }
 
-// make creates a partner and returns its id.
+// make creates a partner with a name and returns its id.
 func (d *demo) make(name string) string {
 	d.Helper()
 	r, body := d.send("POST", partners, `{"displayName":"`+name+`"}`)
@@ -35,7 +35,7 @@ func (d *demo) make(name string) string {
 	return made.ID
 }
 
-// Each matcher lets a rule be about some requests, those of a batch too.
+// Each matcher limits a rule to some requests, also in a batch.
 func TestFaultMatchers(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
@@ -46,7 +46,7 @@ func TestFaultMatchers(t *testing.T) {
 		path   string
 		body   string
 		header []string
-		misses string // what the path, the body or the header's value is replaced by
+		misses string // replaces the path, the body or the header's value
 	}{
 		{match: `{"route":"/v1.0/deviceManagement/remoteAssistancePartners/:id"}`, method: "GET", path: partners + "/" + id, misses: partners},
 		{match: `{"path":"/v1.0/deviceManagement/**"}`, method: "GET", path: partners + "('" + id + "')", misses: "/beta/deviceManagement/remoteAssistancePartners"},
@@ -94,7 +94,7 @@ func TestFaultMatchers(t *testing.T) {
 	}
 }
 
-// Every documented error has its exact form.
+// Every documented error has its exact documented form.
 func TestFaultDocumentedErrors(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
@@ -140,7 +140,8 @@ func TestFaultDocumentedErrors(t *testing.T) {
 	}
 }
 
-// The two 401 of accounts: a claims challenge that SDKs answer, and the doubly wrapped one.
+// The two kinds of 401: a claims challenge, which SDKs answer, and Intune's doubly wrapped
+// error.
 func TestFaultUnauthorized(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
@@ -166,7 +167,7 @@ func TestFaultUnauthorized(t *testing.T) {
 	}
 }
 
-// Retry-After comes as seconds, as a date by the tenant's clock, or not at all.
+// Retry-After is in seconds, a date by the tenant's clock, or missing.
 func TestFaultRetryAfterForms(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
@@ -185,7 +186,7 @@ func TestFaultRetryAfterForms(t *testing.T) {
 	}
 }
 
-// A change is answered as if it were made, and isn't; alone and in a batch.
+// A discarded change is answered as if it had been made, alone and in a batch.
 func TestFaultDiscards(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
@@ -212,8 +213,8 @@ func TestFaultDiscards(t *testing.T) {
 	}
 }
 
-// Readings lag behind creates, changes and deletes by exactly the given time, with filters,
-// orders and counts as ever.
+// Reads show creates, updates and deletes late by exactly the given time, and support
+// filters, orders and counts.
 func TestFaultStaleReads(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
@@ -261,7 +262,7 @@ func TestFaultStaleReads(t *testing.T) {
 	}
 }
 
-// Answers are changed in each of the ways.
+// Each kind of change changes answers.
 func TestFaultChanges(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
@@ -333,8 +334,8 @@ func TestFaultChanges(t *testing.T) {
 	}
 }
 
-// A body is cut where the rule says, with its length announced, or sent slowly; small
-// bodies and packed ones, too.
+// A body is cut at the rule's position, although the answer announces its whole length, or is
+// sent slowly. That includes small and compressed bodies.
 func TestFaultBodies(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
@@ -350,14 +351,14 @@ func TestFaultBodies(t *testing.T) {
 			}
 		}
 	}
-	d.once(`{"method":"GET"}`, `{"bytesPerSecond":50000}`) // ten parts a second: nobody waits after the last
+	d.once(`{"method":"GET"}`, `{"bytesPerSecond":50000}`) // ten parts a second, without a pause after the last one
 	begun := time.Now()
 	if r, body := d.send("GET", partners, ""); r.StatusCode != 200 || !json.Valid([]byte(body)) || time.Since(begun) < time.Duration(len(body)-5000)*time.Second/50000 {
 		t.Errorf("%d bytes took %s", len(body), time.Since(begun))
 	}
 }
 
-// Delays follow their distributions, and the seed.
+// Delays have their distributions, and depend only on the seed.
 func TestFaultDelays(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -384,8 +385,8 @@ func TestFaultDelays(t *testing.T) {
 	}
 }
 
-// A rule is changed at run time: its counts stay, what isn't named stays, and what makes no
-// sense is refused.
+// A rule can be updated. Its counts and unnamed members stay, and updates that make no sense
+// are refused.
 func TestFaultUpdate(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
@@ -419,7 +420,7 @@ func TestFaultUpdate(t *testing.T) {
 	}
 }
 
-// A rule between two times of the tenant's clock counts requests between them alone.
+// A rule with a start and an end, by the tenant's clock, counts only requests between them.
 func TestFaultWindow(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)

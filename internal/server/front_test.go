@@ -128,7 +128,7 @@ func TestForwardedLinks(t *testing.T) {
 		{hops: 1, host: "graph.example.test", want: "http://graph.example.test"},
 		{hops: 1, proto: "http, https", host: "a.test, graph.example.test", want: "https://graph.example.test"},
 		{hops: 2, proto: "https, http", host: "graph.example.test, b.test", want: "https://graph.example.test"},
-		{hops: 2, proto: "https", host: "graph.example.test", want: "https://graph.example.test"}, // the inner proxy left it as it was
+		{hops: 2, proto: "https", host: "graph.example.test", want: "https://graph.example.test"}, // the inner proxy didn't change it
 		{hops: 1, proto: "gopher", want: "http://mock.test"},
 	} {
 		s := start(t, server.Config{DatabaseURL: dbtest.URL(t), TrustedHops: tt.hops})
@@ -264,7 +264,7 @@ func TestProxyProtocol(t *testing.T) {
 func TestLockoutBehindProxy(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	s := behindProxy(t, 0, func() time.Time { return now }) // or a slow machine would fail no faster than is forgiven
+	s := behindProxy(t, 0, func() time.Time { return now }) // otherwise a slow machine might fail no faster than failures are forgiven
 	const form = "application/x-www-form-urlencoded"
 	signIn := func(c net.Conn, user, password string) string {
 		_, body := ask(t, c, "POST", tokenPath, form, strings.Replace(passwordForm(password), url.QueryEscape(server.DemoUserName), url.QueryEscape(user), 1))
@@ -274,7 +274,7 @@ func TestLockoutBehindProxy(t *testing.T) {
 	for tries := 0; ; tries++ {
 		if body := signIn(attacker, "nobody-of-this-name@"+server.DemoDomain, "x"); strings.Contains(body, "50053") {
 			break
-		} else if tries > 500 { // more than are let pass
+		} else if tries > 500 { // more than the limit
 			t.Fatalf("still let in: %s", body)
 		}
 	}

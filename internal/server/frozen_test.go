@@ -24,11 +24,11 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// frozen is the time on a tenant's clock while a test looks for other times.
+// frozen is the time on a tenant's clock while a test searches for other times.
 var frozen = time.Date(2041, 5, 6, 7, 8, 9, 0, time.UTC)
 
-// watched is a tenant with a frozen clock. Any time in its answers or rows that is near real
-// time or the service's is a fault.
+// watched is a tenant with a frozen clock. A time in its answers or rows that is close to the
+// real time or to the service's is an error.
 type watched struct {
 	*testing.T
 	*server.Server
@@ -54,7 +54,7 @@ func newWatched(t *testing.T) *watched {
 	return w
 }
 
-// administer calls the administration, and checks the answer if it is the tenant's.
+// administer calls the administration, and checks the answer if it is about the tenant.
 func (w *watched) administer(method, path, body string) string {
 	w.Helper()
 	r := httptest.NewRequestWithContext(w.Context(), method, path, strings.NewReader(body))
@@ -65,10 +65,10 @@ func (w *watched) administer(method, path, body string) string {
 	answer := httptest.NewRecorder()
 	w.AdminHandler().ServeHTTP(answer, r)
 	text := answer.Body.String()
-	if method == "POST" && path == "/v1/tenants" { // the tenant's own end is the service's
+	if method == "POST" && path == "/v1/tenants" { // the tenant's expiry is by the service's clock
 		text = expires.ReplaceAllString(text, "")
 	}
-	text = since.ReplaceAllString(text, "") // which ties the tenant's clock to the service's
+	text = since.ReplaceAllString(text, "") // relates the tenant's clock to the service's
 	w.check(method+" "+path, answer.Header(), text)
 	return answer.Body.String()
 }
@@ -111,7 +111,7 @@ func (w *watched) form(path string, fields ...string) string {
 	return w.call("POST", path, form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
 }
 
-// How times are written, as far as anything here writes them.
+// The forms in which the service writes times.
 var (
 	isoDate  = regexp.MustCompile(`\d{4}-\d\d-\d\d`)
 	httpDate = regexp.MustCompile(`\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT`)
@@ -120,7 +120,7 @@ var (
 	jwt      = regexp.MustCompile(`eyJ[\w-]+\.(eyJ[\w-]+)\.`)
 )
 
-// check checks that no time in an answer is near a wrong one.
+// check checks that no time in an answer is close to a wrong one.
 func (w *watched) check(what string, header http.Header, body string) {
 	w.Helper()
 	w.sent++
@@ -171,7 +171,8 @@ func (w *watched) isWrong(t time.Time) bool {
 	return false
 }
 
-// rowsOfWall are the columns of a tenant's tables that follow the service's clock, and why.
+// rowsOfWall lists the columns of tenants' tables that have the service's time, with the
+// reason.
 var rowsOfWall = map[string]string{
 	"audit_entries.at":                "the audit log is the administration's, of all tenants",
 	"device_codes.kept_until":         "bounds what anonymous callers make the service keep, which a frozen clock must not undo",
@@ -179,9 +180,9 @@ var rowsOfWall = map[string]string{
 	"report_login_tenants.created_at": "logins are the administration's",
 }
 
-// With a frozen clock no time in any answer, row or token of a tenant comes from the wall
-// clock, nor from the service's: over every route of Graph, the authority and the tenant's
-// administration, as they succeed and as they refuse.
+// With a frozen clock, no time in any answer, row or token of a tenant comes from the real or
+// the service's clock. The test covers every route of Graph, the authority and the tenant's
+// administration, with successes and refusals.
 func TestNothingTellsTheTime(t *testing.T) {
 	t.Parallel()
 	w := newWatched(t)
@@ -194,7 +195,7 @@ func TestNothingTellsTheTime(t *testing.T) {
 	w.rows()
 }
 
-// authority signs in in each way, and calls each route with nothing that makes sense.
+// authority signs in in every way, and calls each route with an invalid request.
 func (w *watched) authority() {
 	c, base := w.made.Credentials, "/"+w.made.Tenant.Id.String()+"/oauth2/v2.0"
 	const scopes = "openid profile offline_access https://graph.microsoft.com/User.Read"
@@ -227,7 +228,7 @@ func (w *watched) authority() {
 	w.form(base+"/token", append(poll, client...)...)
 	w.form("/"+w.made.Tenant.Id.String()+"/oauth2/deviceauth", "code", device.UserCode, "user", c.UserPrincipalName, "password", c.Password, "action", "allow")
 	token(poll...)
-	w.form(base+"/devicecode", client...) // which stays pending
+	w.form(base+"/devicecode", client...) // stays pending
 	query := url.Values{"client_id": {c.ClientId.String()}, "response_type": {"code"}, "redirect_uri": {"http://localhost"}, "scope": {scopes}, "code_challenge_method": {"S256"}, "code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}}
 	w.call("GET", base+"/authorize?"+query.Encode(), "")
 	query.Set("user", c.UserPrincipalName)
@@ -236,7 +237,7 @@ func (w *watched) authority() {
 	for _, route := range identity.Routes() {
 		method, path, _ := strings.Cut(route, " ")
 		if !strings.Contains(path, ":tenant") {
-			continue // it names no tenant; one with a token is below
+			continue // names no tenant; the call with a token is below
 		}
 		path = strings.NewReplacer(":tenant", w.made.Tenant.Id.String(), ":upn", c.UserPrincipalName).Replace(path)
 		for _, body := range []string{"", "client_id=" + uuid.NewString()} {
@@ -246,7 +247,8 @@ func (w *watched) authority() {
 	w.call("GET", "/oidc/userinfo", "", "Authorization", "Bearer "+c.AccessToken)
 }
 
-// graph calls each route with a good token and a bad body, of what there is and of what isn't.
+// graph calls each route with a valid token and an invalid body, for items that exist and
+// that don't.
 func (w *watched) graph() {
 	good := []string{"Authorization", "Bearer " + w.made.Credentials.AccessToken, "Content-Type", "application/json"}
 	var old api.Token
@@ -287,7 +289,8 @@ func (w *watched) fault(rule string) {
 	}
 }
 
-// administration calls each operation of the tenant, first those that make something.
+// administration calls each operation of the tenant, beginning with those that create
+// something.
 func (w *watched) administration() {
 	contract, err := openapi3.NewLoader().LoadFromData(api.OpenAPI)
 	if err != nil {
@@ -309,7 +312,7 @@ func (w *watched) administration() {
 		"{entitySet}", "remoteAssistancePartners", "{name}", "s", "{scenario}", "license-lost", "{action}", "confirm")
 	for path, item := range contract.Paths.Map() {
 		if !strings.HasPrefix(path, "/v1/tenants/{tenantId}/") {
-			continue // the tenant itself has the end of its life, by the service's clock
+			continue // the tenant's expiry is by the service's clock
 		}
 		for method := range item.Operations() {
 			if method == http.MethodDelete || strings.HasSuffix(path, "/clock") || strings.HasSuffix(path, "/wait") {
@@ -375,8 +378,8 @@ func (w *watched) rows() {
 	}
 }
 
-// An onboarding ends by itself when the tenant's clock passes its expiry, as the history says;
-// one whose expiry was past when it was written stays.
+// An onboarding ends when the tenant's clock passes its expiry, and the history shows it. One
+// whose expiry was already past when it was written stays.
 func TestOnboardingExpires(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)

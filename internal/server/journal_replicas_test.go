@@ -14,8 +14,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// Requests to a tenant's authority are in its journal, with or without a token, however the
-// path names it; those that name no tenant are the owner's.
+// The journal has the requests to the tenant's authority, with or without a token, however
+// the path names the tenant. Owners see requests that name no tenant.
 func TestJournalOfAuthorities(t *testing.T) {
 	t.Parallel()
 	d := journaled(t, server.Config{})
@@ -62,7 +62,7 @@ func TestJournalOfAuthorities(t *testing.T) {
 	}
 }
 
-// The journal has the times of the tenant's clock, also of requests that are refused.
+// The journal has times by the tenant's clock, also for refused requests.
 func TestJournalFollowsTheClock(t *testing.T) {
 	t.Parallel()
 	d := journaled(t, server.Config{})
@@ -71,7 +71,7 @@ func TestJournalFollowsTheClock(t *testing.T) {
 	old := d.token
 	d.token = d.signIn()
 	d.administer("DELETE", "/requests", "")
-	call(t, "GET", d.URL()+partners, old, "") // which has expired
+	call(t, "GET", d.URL()+partners, old, "") // the token has expired
 	call(t, "GET", d.URL()+"/v1.0", d.token, "")
 	call(t, "POST", d.URL()+"/v1.0/$batch", d.token, `{"requests":[{"id":"1","method":"GET","url":"/"},{"id":"2","method":"GET","url":"/%zz"},{"id":"3","method":"GET","url":"/me","dependsOn":["2"]}]}`)
 	call(t, "POST", d.URL()+"/"+server.DemoTenantID.String()+"/oauth2/v2.0/token", "", `{}`)
@@ -93,9 +93,10 @@ func TestJournalFollowsTheClock(t *testing.T) {
 	}
 }
 
-// Over two replicas under load, what is sent is recorded or counted as dropped, wherever it
-// was sent; a verification of a range with drops fails and says so, and one after it doesn't.
-// A replica that is gone delays a verification once, and for a bounded time.
+// With two replicas under load, every request is either recorded or counted as dropped,
+// whichever replica served it. Verifying a range with dropped requests fails with that
+// reason; verifying a later range doesn't. A replica that has gone delays a verification
+// once, for a bounded time.
 func TestJournalOverReplicas(t *testing.T) {
 	t.Parallel()
 	d := journaled(t, server.Config{JournalRate: 60, JournalMegabytes: 1})
@@ -124,7 +125,7 @@ func TestJournalOverReplicas(t *testing.T) {
 	if v := d.verify(`{"counts":[{"match":{},"atLeast":0}]}`); v.Verified || !strings.Contains(v.Failures[0].Detail, "too many came to record them") {
 		t.Errorf("%+v", v)
 	}
-	time.Sleep(1100 * time.Millisecond) // the rate's second
+	time.Sleep(1100 * time.Millisecond) // longer than the second to which the rate applies
 	d.administer("DELETE", "/requests", "")
 	for i := range 10 {
 		call(t, "PUT", []string{d.URL(), second.URL()}[i%2]+partners, d.token, "")
@@ -147,7 +148,7 @@ func TestJournalOverReplicas(t *testing.T) {
 	}
 }
 
-// counted returns how many requests the tenant's journal has, and how many it lacks.
+// counted returns how many requests the tenant's journal has and how many it has dropped.
 func (d *demo) counted() (recorded, dropped int) {
 	d.Helper()
 	for after := ""; ; {

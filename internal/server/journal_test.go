@@ -57,8 +57,8 @@ func line(r api.Request) string {
 	return fmt.Sprintf("%s %s %s %d", r.Front, r.Method, r.Path, r.Status)
 }
 
-// The journal has every request of the tenant, those of a batch too, and what was sent and
-// answered, without secrets.
+// The journal has every request of the tenant, including those in a batch, with what was sent
+// and answered, without secrets.
 func TestJournalRecords(t *testing.T) {
 	t.Parallel()
 	d := journaled(t, server.Config{})
@@ -106,8 +106,8 @@ func TestJournalRecords(t *testing.T) {
 
 var longX = regexp.MustCompile(`x{100,}`)
 
-// Each request of a batch is an entry of its own, whatever it asks for and however it ends,
-// and so is a request with a token that needs none.
+// Each request in a batch has its own entry, whatever it requests and however it ends. So has a
+// request with a token to a route that needs none.
 func TestJournalHasBatchItems(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"v1.0", "beta"} {
@@ -164,7 +164,7 @@ func TestJournalHasBatchItems(t *testing.T) {
 	}
 }
 
-// owners checks that the journal of requests that name no tenant ends with one.
+// owners checks the last request in the journal of requests that name no tenant.
 func (d *demo) owners(want string) {
 	d.Helper()
 	w := administer(d.T, d.Server, "/v1/requests?order=newest&top=1")
@@ -174,7 +174,7 @@ func (d *demo) owners(want string) {
 	}
 }
 
-// Filters, pages and clearing.
+// The journal can be filtered, read in pages, and cleared.
 func TestJournalIsSearched(t *testing.T) {
 	t.Parallel()
 	d := journaled(t, server.Config{})
@@ -224,8 +224,9 @@ func TestJournalIsSearched(t *testing.T) {
 	}
 }
 
-// A journal keeps as many as its tenant's setting says, for as long, or none; what it removed
-// it counts, and a verification of it fails.
+// The tenant's settings limit the number and the age of a journal's requests, or disable it.
+// The journal counts the requests that it removes, and verifying a range with such requests
+// fails.
 func TestJournalKeeps(t *testing.T) {
 	t.Parallel()
 	d := journaled(t, server.Config{})
@@ -260,8 +261,8 @@ func TestJournalKeeps(t *testing.T) {
 	}
 }
 
-// Whatever many clients send is recorded or counted as dropped, and dropping takes nothing
-// from a tenant that sends little.
+// With many clients, every request is either recorded or counted as dropped. A tenant with few
+// requests loses none.
 func TestJournalIsComplete(t *testing.T) {
 	t.Parallel()
 	d := journaled(t, server.Config{JournalRate: 10})
@@ -313,7 +314,7 @@ func TestJournalIsComplete(t *testing.T) {
 	}
 }
 
-// Verifications hold or don't, and those that don't say what came nearest.
+// Verifications succeed or fail, and those that fail name the closest requests.
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	d := journaled(t, server.Config{})
@@ -323,7 +324,7 @@ func TestVerify(t *testing.T) {
 	}
 	call(t, "GET", d.URL()+partners, d.token, "")
 	d.setClock(`{"advanceSeconds":7200}`)
-	call(t, "GET", d.URL()+partners, d.token, "") // whose token has expired
+	call(t, "GET", d.URL()+partners, d.token, "") // the token has expired
 	for body, want := range map[string]string{
 		`{"counts":[{"match":{"method":"POST","front":"graph"},"exactly":3}]}`:                                                                       "",
 		`{"counts":[{"match":{"method":"POST","status":"2xx","front":"graph"},"exactly":2},{"match":{"method":"POST","status":"429"},"exactly":1}]}`: "",
@@ -360,7 +361,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// A verification waits for what it wants, and no longer than it may.
+// A verification waits for the requests that it expects, but no longer than its limit.
 func TestVerifyWaits(t *testing.T) {
 	t.Parallel()
 	d := journaled(t, server.Config{})
@@ -378,13 +379,13 @@ func TestVerifyWaits(t *testing.T) {
 	}
 }
 
-// What an administrator changes on one replica, and what is answered on another one before a
-// verification, holds at once; a replica that is gone delays it once.
+// An administrator's change on one replica applies to all at once, and a verification includes
+// everything that other replicas answered before. A replica that has gone delays this once.
 func TestReplicasAgree(t *testing.T) {
 	t.Parallel()
 	d := journaled(t, server.Config{})
 	second := start(t, server.Config{DatabaseURL: d.Pool().Config().ConnString(), Now: d.clock.now, JournalRate: 1_000_000})
-	call(t, "GET", second.URL()+partners, d.token, "") // which it remembers
+	call(t, "GET", second.URL()+partners, d.token, "") // now the second replica caches the caller
 	for i := range 20 {
 		rule := d.fault(`{"match":{"method":"GET"},"effect":{"status":503}}`)
 		if r, _ := call(t, "GET", second.URL()+partners, d.token, ""); r.StatusCode != 503 {

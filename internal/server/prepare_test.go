@@ -12,7 +12,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// A service that starts on a prepared database makes nothing of that itself.
+// A service that starts on a prepared database doesn't make the prepared items again.
 func TestPrepare(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewEmptyDatabase(t)
@@ -46,7 +46,7 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
-// The name of a preparation changes before the signing key does, and names sort by time.
+// A preparation's name changes before the signing key does, and names sort by time.
 func TestPreparation(t *testing.T) {
 	t.Parallel()
 	now, names := time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC), []string{}
@@ -64,7 +64,7 @@ func TestPreparation(t *testing.T) {
 	}
 }
 
-// Certificates are valid by the clients' clock, whatever the service's says.
+// Certificates are valid in real time, whatever the service's clock.
 func TestCertificatesGoByTheRealTime(t *testing.T) {
 	t.Parallel()
 	for _, year := range []int{2016, 2060} {

@@ -127,7 +127,7 @@ func TestProxyShutdown(t *testing.T) {
 	_, _ = io.WriteString(rest, "nonsense")
 	_ = rest.Close()
 	if err := <-answered; err != nil {
-		t.Errorf("under way: %v", err)
+		t.Errorf("pending request: %v", err)
 	}
 	if err := <-ended; err != nil {
 		t.Errorf("shutdown: %v", err)

@@ -11,12 +11,12 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// A scenario's rules are there once it is started, and gone once it is stopped; others stay.
+// Starting a scenario adds its rules, and stopping it removes them. Other rules stay.
 func TestScenarioStartsAndStops(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
 	d.fault(`{"match":{"path":"/nowhere"},"effect":{"status":500}}`)
-	for range 2 { // one that runs starts again
+	for range 2 { // starting it again replaces its rules
 		if w := d.administer("POST", "/scenarios", `{"name":"license-lost","seed":3}`); w.Code != 201 || !strings.Contains(w.Body.String(), `"scenario":"license-lost"`) {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
@@ -40,12 +40,12 @@ func TestScenarioStartsAndStops(t *testing.T) {
 	}
 }
 
-// Each scenario can be started, and a client that only repeats what fails gets through,
-// where that is what a good client does.
+// Each scenario can be started. A client that only repeats failed requests succeeds, in
+// scenarios in which a good client does that.
 func TestScenariosEnd(t *testing.T) {
 	t.Parallel()
 	for _, s := range fault.Scenarios {
-		if s.Name == "license-lost" { // which lasts
+		if s.Name == "license-lost" { // which never ends
 			continue
 		}
 		t.Run(s.Name, func(t *testing.T) {
@@ -85,8 +85,8 @@ func (d *demo) status(at string) string {
 	return response.Status
 }
 
-// A seed replays a run: the same requests get the same answers in another tenant, on one
-// replica or on two; another seed has another run.
+// A seed replays a run: in another tenant the same requests get the same answers, on one
+// replica or two. With another seed the run differs.
 func TestAdversarialReplays(t *testing.T) {
 	t.Parallel()
 	run := func(seed, replicas int) string {
@@ -113,8 +113,8 @@ func TestAdversarialReplays(t *testing.T) {
 	}
 }
 
-// Rules belong to a tenant's state: a snapshot has them with their counts, a restore brings
-// them back, and a tenant that is made of another has them.
+// Rules are part of a tenant's state: a snapshot has them with their counts, a restore
+// restores them, and a copy of the tenant has them.
 func TestFaultsInSnapshots(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)

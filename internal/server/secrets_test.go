@@ -22,7 +22,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// secretsOf collects texts that nobody may find in the database or in the log.
+// secretsOf collects texts that must not be in the database or the log.
 type secretsOf struct {
 	mu  sync.Mutex
 	all map[string]string
@@ -36,8 +36,8 @@ func (s *secretsOf) add(what, secret string) {
 	}
 }
 
-// No secret that clients send or get is stored or logged: the whole database and the log are
-// searched.
+// No secret that clients send or receive is stored or logged. The test searches the whole
+// database and the log.
 func TestJournalKeepsNoSecrets(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
@@ -125,7 +125,7 @@ func TestJournalKeepsNoSecrets(t *testing.T) {
 		for _, spelling := range []string{secret, url.QueryEscape(secret), base64.StdEncoding.EncodeToString([]byte(secret)), base64.RawURLEncoding.EncodeToString([]byte(secret)), hex.EncodeToString([]byte(secret))} {
 			for table, text := range tables {
 				if what == "user_code" && table == "device_codes" {
-					continue // by which the authority finds it when the user types it
+					continue // the authority looks up the user code that a user types
 				}
 				if strings.Contains(text, spelling) {
 					t.Errorf("%s has %s %q", table, what, spelling)
@@ -181,8 +181,8 @@ func signInAtPage(t *testing.T, d *demo, s *secretsOf, post func(string, url.Val
 	}
 }
 
-// sendSpellings sends a token, a key and a password in everything that a request to Graph has,
-// as they are, percent-encoded, escaped and in base64.
+// sendSpellings sends a token, a key and a password in every part of a request to Graph,
+// unchanged, percent-encoded, escaped and in base64.
 func sendSpellings(t *testing.T, d *demo, s *secretsOf) (key string) {
 	t.Helper()
 	_, key, err := administration.CreateKey(t.Context(), db.New(d.Pool()), "by mistake", db.AdminRoleOwner, 0, d.clock.now())
@@ -211,7 +211,7 @@ func sendSpellings(t *testing.T, d *demo, s *secretsOf) (key string) {
 	return key
 }
 
-// everything returns the rows of each table as texts.
+// everything returns the rows of each table as text.
 func everything(t *testing.T, d *demo) map[string]string {
 	t.Helper()
 	rows, err := d.Pool().Query(t.Context(), "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'")

@@ -285,7 +285,7 @@ func (s *Server) hooks() []front.Hook {
 	return append([]front.Hook{s.telemetry.Hook()}, s.config.Hooks...)
 }
 
-// clientHooks are those of the fronts that clients of tenants call.
+// clientHooks returns the hooks of the fronts that tenants' clients call.
 func (s *Server) clientHooks() []front.Hook {
 	return slices.Concat([]front.Hook{s.telemetry.Hook(), s.journal.Hook()}, s.config.Hooks, []front.Hook{s.faults.Hook(), s.throttle.Hook()})
 }

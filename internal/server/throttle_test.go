@@ -17,20 +17,20 @@ func (d *demo) setThrottling(text string) {
 	if w := d.administer("PATCH", "", `{"settings":{"throttling":`+text+`}}`); w.Code != 200 || !strings.Contains(w.Body.String(), `"throttling":{`) {
 		d.Fatalf("%s: %d %s", text, w.Code, w.Body)
 	}
-	time.Sleep(1100 * time.Millisecond) // other replicas follow within a second
+	time.Sleep(1100 * time.Millisecond) // other replicas cache the setting for a second
 }
 
-// window is a limit as Graph documents it, written down without the database.
+// window is a model of a limit as Graph documents it.
 type window struct {
 	most         int
-	begun, until time.Duration // of the tenant's clock; until is 0 unless it is full
+	begun, until time.Duration // by the tenant's clock; until is 0 unless the window is full
 	wait         time.Duration
 	used         int
 }
 
 const windowLength = 20 * time.Second
 
-// call returns how long a request must wait, 0 if it needn't.
+// call returns how long a request must wait, or 0.
 func (w *window) call(now time.Duration) time.Duration {
 	switch {
 	case w.until > now:
@@ -48,8 +48,8 @@ func (w *window) call(now time.Duration) time.Duration {
 	return w.wait
 }
 
-// Requests are throttled exactly as a model of Graph's limits says, on two replicas, alone
-// and in batches, whenever the clock moves.
+// Requests are throttled exactly like a model of Graph's limits, on two replicas, alone and in
+// batches, and when the clock moves.
 func TestThrottleModel(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
@@ -85,7 +85,7 @@ func TestThrottleModel(t *testing.T) {
 	}
 }
 
-// throttled sends a request and returns whether it was throttled, and Retry-After.
+// throttled sends a request and returns whether it was throttled, with its Retry-After.
 func (d *demo) throttled(at string, write, batch bool) (bool, string) {
 	d.Helper()
 	method, path, body := "GET", partners, ""
@@ -108,7 +108,8 @@ func (d *demo) throttled(at string, write, batch bool) (bool, string) {
 	return strings.Contains(answer, `"status":429`), after
 }
 
-// The limits of Graph, told apart from the service's own; with Retry-After in each form.
+// Graph's simulated limits differ from the service's own rate limit, and send Retry-After in
+// each form.
 func TestThrottleLikeGraph(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)

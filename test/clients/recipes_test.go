@@ -42,7 +42,7 @@ func wantNode(t *testing.T) {
 	}
 }
 
-// environment is that of a program in a tenant of its own, as `mocktenant env` prints it.
+// environment returns a program's environment for a new tenant, as `mocktenant env` prints it.
 func environment(t *testing.T) []string {
 	t.Helper()
 	var made struct{ TenantID, ClientID, UserPrincipalName string }
@@ -55,8 +55,8 @@ func environment(t *testing.T) []string {
 		"AZURE_CLIENT_ID="+made.ClientID, "AZURE_USERNAME="+made.UserPrincipalName, "NODE_EXTRA_CA_CERTS="+tenant.certificates)
 }
 
-// The ten recipes of docs/test-control.md, and among them the shortest form of a test in shell,
-// do what the page says.
+// The ten recipes of docs/test-control.md, including the shortest test in shell, do what the
+// page says.
 func TestRecipes(t *testing.T) {
 	t.Parallel()
 	wantNode(t)
@@ -81,12 +81,12 @@ func TestRecipes(t *testing.T) {
 	}
 }
 
-// steps makes a script end at the first command that fails, and at one after ! that doesn't.
+// steps makes a script end at the first command that fails, or that succeeds after !.
 func steps(script string) string {
 	return "set -ex\n" + regexp.MustCompile(`(?m)^! (.*)$`).ReplaceAllString(script, "if $1; then exit 9; fi")
 }
 
-// The client does on each fault what the page says, and sends as many requests.
+// For each fault, the client does what the page says, with the same number of requests.
 func TestClientOnFaults(t *testing.T) {
 	t.Parallel()
 	wantNode(t)

@@ -30,7 +30,7 @@ func unmodified(t *testing.T) []string {
 	return env
 }
 
-// credentials are those of a new tenant.
+// credentials are the credentials of a new tenant.
 type credentials struct {
 	TenantID, ClientID, ClientSecret, UserPrincipalName, Password string
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// docs/deploy.md serves a team as it stands there: a machine with Docker runs the page's
-// commands, and another one, which has its own network, those for a person.
+// The team setup in docs/deploy.md works as shown. A machine with Docker runs the page's
+// commands, and another one, with its own network, runs those for a person.
 func TestComposeForTeam(t *testing.T) {
 	page := blocks(t, "deploy.md")
 	v := newVM(t)
@@ -50,7 +50,7 @@ func TestComposeForTeam(t *testing.T) {
 	if got := v.person(again + count); got != "1" {
 		t.Errorf("restored: %s", got)
 	}
-	// The same image by another name takes the place of the version before and after.
+	// The same image with another name represents the previous and the next version.
 	v.run(strings.Replace(page.with("echo MOCKTENANT_IMAGE"), "mocktenant:dev", v.tag, 1))
 	v.ready()
 	if got := v.person(again + create + count); got != "2" {
@@ -58,7 +58,7 @@ func TestComposeForTeam(t *testing.T) {
 	}
 }
 
-// scripts are the commands of a page.
+// scripts has the code blocks of a page.
 type scripts struct {
 	testing.TB
 
@@ -157,7 +157,7 @@ func (v *vm) here(script string) string {
 		"mocktenant.example.com", v.address, "0.0.0.0", v.address).Replace(script)
 }
 
-// plugin has docker compose run version 1, which Debian has.
+// plugin makes docker compose run version 1, which Debian has.
 const plugin = `docker() { [ "$1" != compose ] || { shift; docker-compose "$@"; return; }; command docker "$@"; }; `
 
 func (v *vm) try(script string) (string, error) {
@@ -183,13 +183,13 @@ func (v *vm) run(lines ...string) {
 	v.out = out
 }
 
-// person runs lines on the machine of a person, which knows of the other only its address.
+// person runs a script on a person's machine, which knows only the other machine's address.
 func (v *vm) person(script string) string {
 	v.Helper()
 	return docker(v, "run", "--rm", "-v", v.dir+"/person:/home/zoe", "-w", "/home/zoe", "-e", "PATH=/usr/sbin:/usr/bin:/sbin:/bin:/home/zoe", v.machines[1], "bash", "-ec", v.here(script))
 }
 
-// ready waits until the proxy leads to a service that is ready.
+// ready waits until the service behind the proxy is ready.
 func (v *vm) ready() {
 	v.Helper()
 	(&container{TB: v}).eventually("the service is ready", func() bool {

@@ -16,7 +16,7 @@ import (
 
 var writeWalks = flag.Bool("write", false, "put the times of the walks into docs/performance.md")
 
-// walks are the times of the first hours, in the order in which they ran.
+// walks has the times of walks in the order in which they ran.
 var walks struct {
 	sync.Mutex
 
@@ -33,7 +33,7 @@ func walked(t *testing.T, what string, began time.Time) {
 	fmt.Fprintf(&walks.rows, "| %s | %.1f |\n", what, took)
 }
 
-// saveWalks writes what was recorded.
+// saveWalks writes the recorded times.
 func saveWalks() error {
 	if !*writeWalks || walks.rows.Len() == 0 {
 		return nil
@@ -51,9 +51,9 @@ func saveWalks() error {
 	return os.WriteFile(file, []byte(head+begin+"| walk | s |\n|---|---|\n"+walks.rows.String()+end+tail), 0o644)
 }
 
-// A clone becomes a first 201 on a machine with git, Go, curl and Postgres, by the README's
-// first command and the line that it prints. Modules come from this machine's disk. With -write
-// nothing is compiled before; otherwise this machine's build cache helps.
+// On a machine with git, Go, curl and Postgres, the README's first command in a clone, and
+// the line that it prints, lead to the first 201. Modules come from this machine's disk. With
+// -write the build cache is empty; otherwise the test uses this machine's.
 func TestWalkFromAClone(t *testing.T) {
 	first := blocks(t, "../README.md").with("go run ./cmd/mocktenant")
 	root, modules := goEnv(t, "GOROOT"), goEnv(t, "GOMODCACHE")

@@ -7,7 +7,7 @@ import { chromium } from "playwright-core";
 const { GRAPH_BASE_URL, MOCKTENANT_TEST_CHROMIUM, MOCKTENANT_ADMIN_URL } = process.env;
 const api = async (path, body) => (await fetch(MOCKTENANT_ADMIN_URL + path, body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) })).json();
 
-// A tenant of this file's, because others change the demo tenant meanwhile.
+// This file's own tenant, because other tests change the demo tenant meanwhile.
 const { credentials: own } = await api("/v1/tenants", { displayName: "Console" });
 const home = `/console/tenants/${own.tenantId}`;
 const set = `${home}/entities/remoteAssistancePartners`;
@@ -43,7 +43,7 @@ async function open(options) {
   return { page, async close() { await context.close(); assert.deepEqual(faults, []); } };
 }
 
-// Creates a partner as a client does: by HTTPS, whose certificate NODE_EXTRA_CA_CERTS names.
+// Creates a partner as a client does, over HTTPS with the certificate in NODE_EXTRA_CA_CERTS.
 async function createPartner({ accessToken }, displayName) {
   const created = await fetch(`${GRAPH_BASE_URL}/v1.0/deviceManagement/remoteAssistancePartners`, {
     method: "POST", headers: { Authorization: `Bearer ${accessToken}`, "Content-Type": "application/json" },
@@ -63,7 +63,7 @@ test("every page is accessible, light and dark, and scrolls only down at 320 px 
     await page.addScriptTag({ content: axe.source });
     const found = await violations({});
     await page.emulateMedia({ colorScheme: "dark" });
-    found.push(...await violations({ runOnly: ["color-contrast"] })); // nothing but colors differs
+    found.push(...await violations({ runOnly: ["color-contrast"] })); // only colors differ
     for (const width of [320, 3840, 1280]) {
       await page.setViewportSize({ width, height: 800 });
       if (await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)) faults.push([path, width]);

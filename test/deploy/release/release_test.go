@@ -34,7 +34,7 @@ const (
 
 var allFlag = flag.Bool("all", false, "make the programs for all platforms, as nightly runs do, rather than for two")
 
-// platforms are those for which the test's release has programs.
+// platforms returns the platforms of the programs in the test's release.
 func platforms() []string {
 	if *allFlag {
 		return []string{"darwin_amd64", "darwin_arm64", "linux_amd64", "linux_arm64", "windows_amd64", "windows_arm64"}
