@@ -8,7 +8,7 @@ help: ## show this help
 run: ## run the service with its own Postgres
 	go run ./cmd/mocktenant
 
-check: ## check generated files, lint, and run the tests that a change affects
+check: ## check generated files, lint, and run the tests, using cached results
 	.ci/run check
 
 test: ## run the tests
@@ -43,8 +43,8 @@ integration: ## run the tests on a Postgres container
 bench: ## compare with pgbench and write docs/performance.md
 	go run ./internal/bench -write
 
-# Both images are made from a binary that Go builds here, so only one image must exist or be
-# pulled: the Postgres of the standalone image, whose shell also assembles the other.
+# Both images are made from a binary that Go builds on this machine. So only one base image is
+# needed: the Postgres of the standalone image, whose shell also assembles the other image.
 POSTGRES_IMAGE ?= $(or $(TEST_POSTGRES_IMAGE),postgres:17)
 TARGETARCH ?= $(shell go env GOARCH)
 image = docker build --platform=linux/$(TARGETARCH) --build-arg TARGETARCH=$(TARGETARCH) --build-arg PREBUILT=dist/image \

@@ -1,7 +1,6 @@
-// Package session is a tenant as a test uses it: its credentials, an HTTP client with a
-// token, snapshots and reports. Packages graphtest and testcontainers start a service and
-// make sessions; their tenants are this package's, so that a test can move from one to the
-// other.
+// Package session represents a tenant in a test: its credentials, an HTTP client with a token,
+// snapshots and reports. Packages graphtest and testcontainers start a service and make
+// sessions. Both use this package's Tenant, so that a test can move from one to the other.
 package session
 
 import (
@@ -18,7 +17,7 @@ import (
 	"github.com/mocktenant/mocktenant/client"
 )
 
-// tokenMargin is the least time for which a token that Token returns is still valid.
+// tokenMargin is how long a token that Token returns is valid at least.
 const tokenMargin = 5 * time.Minute
 
 // Service is a running service, as tenants use it.
@@ -52,7 +51,7 @@ type Tenant struct {
 	mu      sync.Mutex // guards the token that Token returns
 	token   string
 	expires time.Time
-	moved   bool // the tenant's clock, by which the token expires
+	moved   bool // whether the tenant's clock, by which the token expires, was set
 }
 
 // New returns the session of a tenant that the service has just made.
@@ -134,7 +133,7 @@ func (t *Tenant) RemoveFault(ctx context.Context, rule uuid.UUID) error {
 }
 
 // StartScenario adds the rules of a scenario, such as throttle-storm or adversarial. The same
-// seed replays a run.
+// seed makes the same requests fail again.
 func (t *Tenant) StartScenario(ctx context.Context, name string, seed int64) error {
 	if err := client.Done(t.service.Admin().StartScenario(ctx, t.ID, api.ScenarioStart{Name: api.ScenarioStartName(name), Seed: &seed})); err != nil {
 		return fmt.Errorf("start the scenario %q: %w", name, err)
@@ -150,7 +149,8 @@ func (t *Tenant) StopScenario(ctx context.Context, name string) error {
 	return nil
 }
 
-// Throttle limits the tenant's requests as Graph does, by its limits or others.
+// Throttle simulates Graph's throttling of the tenant's requests, with Graph's limits or
+// others.
 func (t *Tenant) Throttle(ctx context.Context, r api.Throttling) error {
 	if err := client.Done(t.service.Admin().UpdateTenant(ctx, t.ID, api.TenantUpdate{Settings: &api.TenantSettings{Throttling: &r}})); err != nil {
 		return fmt.Errorf("throttle: %w", err)
@@ -158,8 +158,8 @@ func (t *Tenant) Throttle(ctx context.Context, r api.Throttling) error {
 	return nil
 }
 
-// Requests returns the requests in the tenant's journal that match, the oldest first:
-// everything that was answered before. It fails if the journal lacks any.
+// Requests returns the requests in the tenant's journal that match, oldest first. It includes
+// every request that was answered before the call, and fails if the journal lacks any.
 func (t *Tenant) Requests(ctx context.Context, match api.RequestMatch) ([]api.Request, error) {
 	p := api.ListRequestsParams{
 		Front: match.Front, Method: match.Method, Path: match.Path, Status: match.Status, User: match.User, Application: match.Application,
@@ -183,8 +183,8 @@ func (t *Tenant) Requests(ctx context.Context, match api.RequestMatch) ([]api.Re
 	}
 }
 
-// Verify checks what clients of the tenant sent. The error says which checks don't hold, and
-// which requests came nearest.
+// Verify checks what clients of the tenant sent. The error says which checks failed, and which
+// requests came closest.
 func (t *Tenant) Verify(ctx context.Context, r api.RequestVerify) error {
 	v, err := client.Read[api.Verification](t.service.Admin().VerifyRequests(ctx, t.ID, r))
 	if err != nil {

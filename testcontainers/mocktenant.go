@@ -64,7 +64,7 @@ var microsoftHosts = []string{
 	"microsoftgraph.chinacloudapi.cn", "login.chinacloudapi.cn", "login.partner.microsoftonline.cn",
 }
 
-// Container is a container that runs the service.
+// Container is a container with the service.
 type Container struct {
 	testcontainers.Container
 

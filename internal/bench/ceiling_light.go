@@ -2,7 +2,7 @@
 
 package main
 
-// light are the routes without a measured worst request, by reason.
+// light lists the routes whose worst request isn't measured, by reason.
 var light = map[string][]string{
 	"answers a constant of a few kilobytes": {
 		"GET /v1.0", "GET /:tenant/.well-known/openid-configuration", "GET /:tenant/v2.0/.well-known/openid-configuration",

@@ -10,12 +10,12 @@ import (
 	"github.com/mocktenant/mocktenant/internal/entity"
 )
 
-// measured is the entity that the comparison makes, reads and changes.
+// measured is the entity that the comparison creates, reads and updates.
 var measured = &entity.RemoteAssistancePartner
 
-// rowOf returns the columns of the measured entity's properties, and as SQL their values: those
-// given, by the names of the properties, and otherwise the defaults. A date's are its ticks and
-// its offset.
+// rowOf returns the columns of the measured entity's properties and their values in SQL: the
+// given ones, by property, and otherwise the defaults. A date has two, its ticks and its
+// offset.
 func rowOf(given map[string]string) (columns, values string) {
 	var names, all []string
 	for i := range measured.Properties {
@@ -30,7 +30,7 @@ func rowOf(given map[string]string) (columns, values string) {
 	return strings.Join(names, ", "), strings.Join(all, ", ")
 }
 
-// defaults are a property's default as SQL, for each of its columns.
+// defaults returns a property's default in SQL, for each of its columns.
 func defaults(p *entity.Property) []string {
 	v := p.Default()
 	switch {
@@ -46,8 +46,7 @@ func defaults(p *entity.Property) []string {
 	return []string{"'" + strings.ReplaceAll(v.Text, "'", "''") + "'"}
 }
 
-// insert is CreateRemoteAssistancePartner of queries/, with ids in increasing order like
-// UUIDv7's.
+// insert returns CreateRemoteAssistancePartner of queries/, with increasing ids like UUIDv7's.
 func insert(tenant string) string {
 	columns, values := rowOf(map[string]string{
 		"displayName": "'Display Name value'", "onboardingUrl": "'https://example.com/onboardingUrl/'", "onboardingStatus": "'onboarding'",
@@ -61,7 +60,7 @@ INSERT INTO %[1]s (tenant_id, id, %[2]s, created_at, created_by) VALUES (
 `, measured.Table, columns, values, tenant)
 }
 
-// update is UpdateRemoteAssistancePartner of queries/, for a name.
+// update returns UpdateRemoteAssistancePartner of queries/ for a new name.
 func update() string {
 	columns, _ := rowOf(nil)
 	var members []string
@@ -82,7 +81,7 @@ RETURNING p.*;
 `, measured.Table, measured.Name, strings.Join(members, ", "))
 }
 
-// fill adds entities of one tenant, $1, until it has $2.
+// fill returns a statement that adds entities to tenant $1 until it has $2.
 func fill() string {
 	columns, values := rowOf(map[string]string{
 		"displayName": "'Partner ' || i", "onboardingUrl": "'https://example.com/onboardingUrl/' || i", "onboardingStatus": "'onboarding'",
@@ -94,8 +93,8 @@ func fill() string {
 		FROM generate_series((SELECT count(*) FROM %[1]s WHERE tenant_id = $1) + 1, $2::bigint) AS i`, measured.Table, columns, values)
 }
 
-// copies adds to the only entity of a tenant, $1, as many with the longest names as $2 says,
-// and as many with usual ones as $3.
+// copies returns a statement that copies the only entity of tenant $1: $2 times with the
+// longest names and $3 times with usual names.
 func copies() string {
 	values := map[string]string{}
 	for _, p := range measured.Properties {

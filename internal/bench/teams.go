@@ -20,20 +20,20 @@ import (
 )
 
 const (
-	// testers is how many people have one whose tests run.
+	// testers is the number of people for each one whose tests run.
 	testers = 10
 	// pace is the time between two requests of a person's tests.
 	pace = time.Second / 20
 )
 
-// person has a tenant, and what the tests of the tenant send in turn.
+// person is a person with a tenant, and the requests that the person's tests send in turn.
 type person struct {
 	requests [][]byte
 	statuses []int
 }
 
-// teams measures teams: each person has a tenant of 100 partners, and one in ten runs tests,
-// which send 20 requests a second, whether or not the previous one was answered in time.
+// teams measures teams of people. Each person has a tenant with 100 partners. One in ten runs
+// tests, which send 20 requests a second, whether or not the service keeps up.
 func (s *subject) teams(ctx context.Context, w io.Writer, rounds int, d time.Duration) error {
 	if err := s.startOnPostgres(ctx, "teams"); err != nil {
 		return err
@@ -88,7 +88,7 @@ func (s *subject) newPerson(ctx context.Context, admin *client.Client) (p person
 	return p, nil
 }
 
-// test lets all people run their tests, some times.
+// test runs everybody's tests once per round, and returns the medians.
 func (s *subject) test(ctx context.Context, people []person, rounds int, d time.Duration) (figures, error) {
 	var runs []figures
 	for range rounds {

@@ -26,8 +26,8 @@ type instance struct {
 	bin       binaries
 	throwAway bool
 	base      string
-	hosts     []string // on which it listens for TCP
-	port      string   // "" is the default one
+	hosts     []string // where it listens for TCP
+	port      string   // for TCP; "" is the default
 	password  string
 	template  Template
 	hasDB     bool // the cluster is known to have our database with the template's content

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// defaultPort is Postgres's.
+// defaultPort is Postgres's default port.
 const defaultPort = "5432"
 
-// ParseListen reads Options.Listen into hosts, * for all, and their port. Returns an error
-// that says what is wrong with which of them.
+// ParseListen splits Options.Listen into hosts (* for all) and their common port. Its error
+// names the host or port that is wrong.
 func ParseListen(listen string) (hosts []string, port string, err error) {
 	if listen == "" {
 		return nil, defaultPort, nil
@@ -31,7 +31,7 @@ func ParseListen(listen string) (hosts []string, port string, err error) {
 	return hosts, cmp.Or(port, defaultPort), nil
 }
 
-// splitListen returns no port for a host without one.
+// splitListen splits HOST:PORT. The port is "" if the word has none.
 func splitListen(word string) (host, port string, err error) {
 	if net.ParseIP(word) != nil || word == "*" || !strings.Contains(word, ":") {
 		if word == "" {

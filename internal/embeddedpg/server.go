@@ -65,7 +65,7 @@ func Abandoned(dataDir string) bool {
 	return err == nil && free
 }
 
-// Owns reports whether url is that of the data directory's server, running or not.
+// Owns reports whether url is the URL of the data directory's server, running or not.
 func Owns(dataDir, url string) bool {
 	return url == databaseURL(findSocketDir(dataDir), databaseName)
 }

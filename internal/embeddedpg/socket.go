@@ -50,8 +50,8 @@ func (h *home) makeSocketDir(a account) error {
 	return a.own(dir)
 }
 
-// linkSocket leads from the name of the socket to the name that Postgres gives it, which
-// has the port for TCP in it. So the URL of the socket is the same whatever that port.
+// linkSocket links the socket's fixed name to the name that Postgres gives it, which contains
+// the TCP port. So the socket's URL doesn't depend on that port.
 func (h *home) linkSocket(tcpPort string) error {
 	if tcpPort == "" || tcpPort == port {
 		return nil

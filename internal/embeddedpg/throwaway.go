@@ -73,8 +73,8 @@ func tryThrowAway(parent string, a account) (home, error) {
 	return h, nil
 }
 
-// locked reports whether the lock that this process holds is that of the file in the folder
-// now.
+// locked reports whether the file that this process has locked is still the lock file in the
+// folder.
 func (h *home) locked() bool {
 	held, err := h.lock.Stat()
 	if err != nil {

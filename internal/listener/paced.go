@@ -44,21 +44,21 @@ type pacedAnswer struct {
 	ownsWriting bool
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap lets http.ResponseController find the connection.
 func (a *pacedAnswer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // Flush sends the buffered part of the answer.
 func (a *pacedAnswer) Flush() { _ = a.controller.Flush() }
 
-// SetReadDeadline is for http.ResponseController: from now on the handler sets read
-// deadlines.
+// SetReadDeadline sets a deadline for http.ResponseController. From then on, the handler is
+// responsible for read deadlines.
 func (a *pacedAnswer) SetReadDeadline(deadline time.Time) error {
 	a.ownsReads = true
 	return a.controller.SetReadDeadline(deadline)
 }
 
-// SetWriteDeadline is for http.ResponseController: from now on the handler sets write
-// deadlines.
+// SetWriteDeadline sets a deadline for http.ResponseController. From then on, the handler is
+// responsible for write deadlines.
 func (a *pacedAnswer) SetWriteDeadline(deadline time.Time) error {
 	a.ownsWriting = true
 	return a.controller.SetWriteDeadline(deadline)

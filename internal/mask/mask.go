@@ -1,5 +1,5 @@
-// Package mask replaces secrets in what is recorded or logged of requests: by the names of
-// headers, parameters and members of JSON, and by the form of tokens, in any spelling.
+// Package mask replaces secrets in records and logs of requests. It recognizes them by the
+// names of headers, parameters and JSON members, and by the form of tokens, in any encoding.
 package mask
 
 import (
@@ -30,27 +30,26 @@ var (
 	}
 )
 
-// InRequests reports whether the value of what a client sends by a name must not be
-// kept.
+// InRequests reports whether a value that a client sends with a name must not be stored.
 func InRequests(name string) bool {
 	name = strings.ToLower(name)
 	return secretNames[name] || InAnswers(name)
 }
 
-// verdicts has what InAnswers said of names before: most requests have the same ones.
+// verdicts caches the results of InAnswers, because most requests have the same names.
 var verdicts struct {
 	sync.Map
 	known atomic.Int32
 }
 
-// How many names are remembered, and how long they are at most, because clients may send any.
+// The maximum number of cached names and their maximum length, because clients may send any.
 const (
 	maxVerdicts = 4096
 	maxVerdict  = 64
 )
 
-// InAnswers reports whether the value of a name, which may be that of a member in which
-// Graph tells an error's code, must not be kept.
+// InAnswers reports whether a value with a name must not be stored. Unlike InRequests, it
+// doesn't count code as a secret's name, because Graph's errors have a member of that name.
 func InAnswers(name string) bool {
 	if known, ok := verdicts.Load(name); ok {
 		return known.(bool)
@@ -67,7 +66,7 @@ func namesSecret(name string) bool {
 	return !allowed[name] && slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) })
 }
 
-// Header masks a header's value. Of Authorization, the scheme stays.
+// Header masks a header's value. It keeps the scheme of Authorization.
 func Header(name, value string) string {
 	lower := strings.ToLower(name)
 	if lower == "authorization" || lower == "proxy-authorization" {
@@ -97,7 +96,7 @@ var public = map[string]bool{
 	"x-ms-lib-capability": true, "x-client-current-telemetry": true, "x-client-last-telemetry": true, "authorization_endpoint": true,
 }
 
-// Form masks what a query or a form holds, except the public parameters.
+// Form masks the values of a query or form, except those of public parameters.
 func Form(form string) string {
 	pairs := strings.Split(form, "&")
 	for i, pair := range pairs {
@@ -128,6 +127,8 @@ var publicMembers = map[string]bool{
 	"trace_id": true, "correlation_id": true, "claims": true, "verification_uri": true, "verification_url": true, "interval": true,
 }
 
+// InGrants reports whether the value of a member of a token endpoint's answer must not be
+// stored.
 func InGrants(name string) bool { return !publicMembers[name] }
 
 // Query masks a query of Graph, whose options are known to hold no secrets.
@@ -144,7 +145,7 @@ func Query(query string) string {
 	return strings.Join(pairs, "&")
 }
 
-// URL masks a URL's query and fragment as those of the authority, and a password in it.
+// URL masks a URL's user and password, and its query and fragment like those of the authority.
 func URL(text string) string {
 	rest, fragment, hasFragment := strings.Cut(text, "#")
 	rest, query, hasQuery := strings.Cut(rest, "?")
@@ -163,10 +164,10 @@ func URL(text string) string {
 	return rest
 }
 
-// JSON masks the values of members with a secret's name, and Text's in all texts, also
-// in documents that are texts of this one. It reads a text that ends early or isn't JSON, too:
-// what comes after such a name goes, up to the next comma or end of an object that isn't in a
-// string.
+// JSON masks the values of members with a secret's name and, like Text, the secrets in all
+// strings. It also masks JSON documents within strings. It accepts text that ends early or
+// isn't JSON: after a secret's name it masks everything up to the next comma or end of an
+// object outside strings.
 func JSON(text []byte, secret func(name string) bool) string {
 	return maskDocument(text, secret, maxNesting)
 }
@@ -191,8 +192,8 @@ func maskDocument(text []byte, secret func(name string) bool, depth int) string 
 	return out.String()
 }
 
-// maskMember writes the string that begins at i, and what replaces its value if it is the name
-// of a secret. It returns where that ends.
+// maskMember writes the string that begins at i. If it is a secret's name, it also writes the
+// masked value. It returns the end of what it has read.
 func maskMember(out *bytes.Buffer, text []byte, i int, secret func(name string) bool, depth int) int {
 	end := stringEnd(text, i)
 	quoted := text[i:end]
@@ -212,11 +213,11 @@ func skipSpace(text []byte, i int) int {
 	return i
 }
 
-// maskString masks a string of JSON, whose escapes may hide what it says.
+// maskString masks a JSON string, in which escapes may hide a secret.
 func maskString(quoted []byte, secret func(name string) bool, depth int) []byte {
 	escaped := bytes.IndexByte(quoted, '\\') >= 0
 	if !escaped && look(string(quoted)) == harmless {
-		return quoted // nearly all
+		return quoted // nearly always
 	}
 	text := unquote(quoted)
 	shown := masked
@@ -234,13 +235,13 @@ func maskString(quoted []byte, secret func(name string) bool, depth int) []byte 
 	return again
 }
 
-// unquote returns what a string of JSON says, even if it isn't one.
+// unquote returns the text of a JSON string, even of a malformed one.
 func unquote(quoted []byte) string {
 	if bytes.IndexByte(quoted, '\\') < 0 {
 		return strings.Trim(string(quoted), `"`)
 	}
 	text, err := jsontext.AppendUnquote(nil, quoted)
-	if err != nil { // its end is missing, or it has escapes that there aren't
+	if err != nil { // its end is missing, or an escape is unknown
 		return escapes.ReplaceAllStringFunc(strings.Trim(string(quoted), `"`), func(escape string) string {
 			if n, err := strconv.ParseUint(escape[2:], 16, 16); err == nil {
 				return string(rune(n))

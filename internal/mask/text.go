@@ -10,27 +10,27 @@ import (
 )
 
 const (
-	// maxNesting is how many spellings within each other are undone in the search for
-	// secrets: percent-encoding, base64, a document in a string, a value in a value. What is
+	// maxNesting is how many nested encodings are decoded in the search for secrets:
+	// percent-encoding, base64, a document in a string, a value in a value. Text that is
 	// nested deeper is masked.
 	maxNesting = 6
 
-	// ticketRun and secretRun are the lengths of the runs of a code or refresh token, and of a
-	// generated secret, at least.
+	// ticketRun and secretRun are the shortest runs of characters in a code or refresh token,
+	// and in a generated secret.
 	ticketRun = 43
 	secretRun = 52
 
-	// minRun is the length of the shortest run of characters that may be a token or base64.
+	// minRun is the shortest run of characters that may be a token or base64.
 	minRun = 16
 )
 
-// tokens are tokens and keys by their form, wherever they are: JSON Web Tokens, keys of the
-// administration, codes and refresh tokens, generated secrets and passwords, and what follows
-// a scheme of Authorization.
+// tokens matches tokens and keys by their form: JSON Web Tokens, keys of the administration,
+// codes and refresh tokens, generated secrets and passwords, and credentials after a scheme of
+// Authorization.
 var tokens = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)*=*|mocktenant_[A-Z2-7]{20,}|\b[01]\.[A-Za-z0-9_-]{43,}|\b[A-Z2-7]{52}\b|\b(?i:bearer|basic)(?: |%20|\+)+[A-Za-z0-9._~+/=-]{16,}`)
 
-// Text masks the tokens in a text, and the values of parameters with a secret's name,
-// also where they are percent-encoded or in base64.
+// Text masks the tokens in a text and the values of parameters with a secret's name. It also
+// finds those that are percent-encoded or in base64.
 func Text(text string) string { return maskNested(text, maxNesting) }
 
 func maskNested(text string, depth int) string {
@@ -46,13 +46,13 @@ func maskNested(text string, depth int) string {
 	return maskWords(text, depth)
 }
 
-// sight says what a text may hold, at a first look.
+// sight says what a text may contain, after a quick look.
 type sight int
 
 const (
 	mayBeToken   sight = 1 << iota
 	mayBeEncoded       // in base64
-	hasSigns           // of parameters or of percent-encoding
+	hasSigns           // characters of parameters or of percent-encoding
 	harmless     sight = 0
 )
 
@@ -81,7 +81,7 @@ func look(text string) (s sight) {
 	return s
 }
 
-// lookAtRun looks at a long run, which may be a token, or base64 of one.
+// lookAtRun reports whether a long run of characters may be a token, or base64 of one.
 func lookAtRun(text string, i, end int) sight {
 	run := text[i:end]
 	switch {
@@ -116,11 +116,11 @@ var inRun, inWord = func() (run, word [256]bool) {
 	return run, word
 }()
 
-// maskWords masks the words of a text that are secrets: values of parameters by their names,
-// and what is percent-encoded or in base64.
+// maskWords masks the words of a text that are secrets: values of parameters with a secret's
+// name, and words with a secret in percent-encoding or base64.
 func maskWords(text string, depth int) string {
 	var out strings.Builder
-	kept := 0 // up to where out has the text
+	kept := 0 // out has the text up to here
 	for i := 0; i < len(text); {
 		if !inWord[text[i]] {
 			i++
@@ -145,8 +145,8 @@ func maskWords(text string, depth int) string {
 	return out.String()
 }
 
-// maskWordAt masks a word, with the value in quotation marks that follows a secret's name. It
-// returns where that ends.
+// maskWordAt masks a word, including a quoted value that follows a secret's name. It returns
+// the end of what it has masked.
 func maskWordAt(text string, i, end, depth int) (string, int) {
 	word := maskWord(text[i:end], depth)
 	if name, found := strings.CutSuffix(word, "="); found && InRequests(lastName(plain(name))) {
@@ -157,7 +157,7 @@ func maskWordAt(text string, i, end, depth int) (string, int) {
 	return word, end
 }
 
-// quotedEnd returns where a value in quotation marks that begins at i ends; i without one.
+// quotedEnd returns the end of the quoted value that begins at i, or i if none does.
 func quotedEnd(text string, i int) int {
 	if i == len(text) || text[i] != '"' && text[i] != '\'' {
 		return i
@@ -184,12 +184,12 @@ func maskWord(word string, depth int) string {
 	return maskBase64(word, depth)
 }
 
-// lastName returns the name at the end of a text, as in path?name.
+// lastName returns the name at the end of a text such as path?name.
 func lastName(text string) string {
 	return text[strings.LastIndexAny(text, "/?&;:,!@ ")+1:]
 }
 
-// plain undoes percent-encoding, as far as it is one.
+// plain decodes percent-encoding, and keeps percent signs that aren't part of one.
 func plain(text string) string {
 	if strings.IndexByte(text, '%') < 0 {
 		return text
@@ -222,7 +222,7 @@ func maskBase64(word string, depth int) string {
 		encoding = base64.RawURLEncoding
 	}
 	decoded, err := encoding.DecodeString(digits)
-	if err != nil && len(digits)%4 == 1 { // its end is missing
+	if err != nil && len(digits)%4 == 1 { // the end is missing
 		decoded, err = encoding.DecodeString(digits[:len(digits)-1])
 	}
 	if err != nil || !isText(decoded) {
@@ -235,7 +235,7 @@ func maskBase64(word string, depth int) string {
 	return word
 }
 
-// isText reports whether bytes can be a text: random ones nearly never are.
+// isText reports whether bytes can be text, which random bytes almost never can.
 func isText(b []byte) bool {
 	if !utf8.Valid(b) {
 		return false

@@ -35,10 +35,10 @@ func AppendDateTimeOffset(dst []byte, t time.Time) []byte {
 	return appendDateTimeOffset(dst, t, offset/60)
 }
 
-// AppendTicks appends an instant in ticks, as Ticks counts them, at so many minutes
-// east of UTC.
+// AppendTicks appends the literal of an instant, which it takes in ticks (see Ticks) and
+// with its offset in minutes east of UTC.
 func AppendTicks(dst []byte, ticks int64, offset int16) []byte {
-	if ticks == noTicks && offset == 0 { // most of those that aren't set
+	if ticks == noTicks && offset == 0 { // the form of most unset dates
 		return append(dst, "0001-01-01T00:00:00Z"...)
 	}
 	return appendDateTimeOffset(dst, utc(ticks+int64(offset)*60*TicksPerSecond), int(offset))
@@ -47,7 +47,7 @@ func AppendTicks(dst []byte, ticks int64, offset int16) []byte {
 // noTicks is 0001-01-01T00:00:00Z.
 const noTicks = -62_135_596_800 * TicksPerSecond
 
-// Time is the instant of so many ticks, as Ticks counts them, in a zone of so many
+// Time returns the instant with a number of ticks (see Ticks), in a zone that is offset
 // minutes east of UTC.
 func Time(ticks int64, offset int16) time.Time {
 	if offset == 0 {
@@ -64,7 +64,7 @@ func utc(ticks int64) time.Time {
 	return time.Unix(seconds, (ticks-seconds*TicksPerSecond)*int64(tick)).UTC()
 }
 
-// appendDateTimeOffset writes a time by its own clock, and the offset in minutes.
+// appendDateTimeOffset appends a time in its own zone and the zone's offset in minutes.
 func appendDateTimeOffset(dst []byte, t time.Time, offset int) []byte {
 	year, month, day := t.Date()
 	hour, minute, second := t.Clock()

@@ -40,11 +40,11 @@ func (t Type) numeric() bool { return t == Int64 || t == Decimal || t == Double 
 type EnumType struct {
 	Name    string   // qualified
 	Members []string // in the order of their values
-	Values  []int    // nil: from 0
-	Flags   bool     // whether a value may have several members; the first is none of them
+	Values  []int    // nil means 0, 1, …
+	Flags   bool     // whether a value may have several members; the first means none of them
 }
 
-// FlagNames are the members of which a value of flags is the sum, with commas.
+// FlagNames returns the members whose values add up to sum, separated by commas.
 func (t *EnumType) FlagNames(sum int64) string {
 	var names []string
 	for i, m := range t.Members {
@@ -58,8 +58,8 @@ func (t *EnumType) FlagNames(sum int64) string {
 	return strings.Join(names, ",")
 }
 
-// ParseFlags reads members with commas and, perhaps, blanks between them; unknown is the
-// first that the enumeration doesn't have.
+// ParseFlags adds up the values of members that are separated by commas and optional spaces.
+// unknown is the first member that the enumeration doesn't have.
 func (t *EnumType) ParseFlags(text string) (sum int64, unknown string, ok bool) {
 	for name := range strings.SplitSeq(text, ",") {
 		i := slices.Index(t.Members, strings.TrimSpace(name))
@@ -71,7 +71,7 @@ func (t *EnumType) ParseFlags(text string) (sum int64, unknown string, ok bool) 
 	return sum, "", true
 }
 
-// Value is the value of the member at a place.
+// Value returns the value of the member at an index.
 func (t *EnumType) Value(at int) int {
 	if t.Values == nil {
 		return at
@@ -86,7 +86,7 @@ type Property struct {
 	Enum     *EnumType // if Type is Enum
 	Nullable bool
 
-	// SelectOnly takes the property out of expressions, which know no value like its.
+	// SelectOnly keeps the property out of expressions, which don't support its type.
 	SelectOnly bool
 }
 

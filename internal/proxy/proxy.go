@@ -44,8 +44,8 @@ type Config struct {
 	Others string
 
 	// Pass lists hosts to let through whatever Others says: names, addresses, or *.NAME for
-	// everything below a name. If other machines can reach the proxy, none of these hosts
-	// may lead to this machine: see refusesTo.
+	// everything below a name. If other machines can reach the proxy, these hosts must not
+	// lead to this machine; see refusesTo.
 	Pass []string
 
 	// Clients bounds the connections; its PROXY protocol isn't used here.

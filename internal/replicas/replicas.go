@@ -1,6 +1,6 @@
-// Package replicas lets the processes of a service wait for each other: when Call returns,
-// every one of them has done what it must before the caller may say that a change holds
-// everywhere. docs/decisions/0007 says why it polls.
+// Package replicas lets the processes of a service wait for each other. When Call returns,
+// every process has heeded the call, for example by reading a changed rule, so the caller can
+// report that a change is in effect everywhere. docs/decisions/0007 says why it polls.
 package replicas
 
 import (
@@ -19,33 +19,33 @@ import (
 
 const (
 	// patience is how long a call waits for a replica, which then counts as gone. It is
-	// longer than any replica remembers settings (tenant.Cache), so that what it still
-	// serves then is as new as the call.
+	// longer than a replica caches settings (tenant.Cache), so that even a replica that
+	// counts as gone no longer serves settings from before the call.
 	patience = 2 * time.Second
 
-	// pause is the time between two looks for calls, and lonePause the same while there is
-	// no other replica that could call.
+	// pause is the time between two checks for calls. lonePause is the same while there are
+	// no other replicas, which could call.
 	pause     = 50 * time.Millisecond
 	lonePause = time.Second
 
-	// answerPause is the time between two looks for answers.
+	// answerPause is the time between two checks for answers.
 	answerPause = 10 * time.Millisecond
 )
 
-// Replicas are the processes of the service, as one of them sees them.
+// Replicas represents this process among the processes of the service.
 type Replicas struct {
 	queries *db.Queries
 	log     *slog.Logger
 	id      uuid.UUID
 	heed    func(context.Context) error
 
-	mu           sync.Mutex // held while the row is written
+	mu           sync.Mutex // held while writing this process's row
 	acknowledged int64
 	left         chan struct{} // closed by Leave
 }
 
-// Join adds this process. For each call of another one, heed is called and must return
-// nil before the call is answered; it is asked again after an error.
+// Join adds this process. It calls heed for each call of another process, and again after an
+// error. The call is answered once heed returns nil.
 func Join(ctx context.Context, q *db.Queries, log *slog.Logger, heed func(context.Context) error) (*Replicas, error) {
 	r := &Replicas{queries: q, log: log, id: uuid.New(), heed: heed, left: make(chan struct{})}
 	_, err := r.look(ctx)
@@ -65,7 +65,7 @@ func (r *Replicas) Run() {
 		others, err := r.look(ctx)
 		switch {
 		case err != nil:
-			r.log.Warn("look for calls of other replicas", "error", err)
+			r.log.Warn("can't check for calls of other replicas", "error", err)
 			next = lonePause
 		case others > 0:
 			next = pause
@@ -75,8 +75,8 @@ func (r *Replicas) Run() {
 	}
 }
 
-// look answers what others called since the last time, and returns how many others there
-// are. A process whose row somebody removed, because it didn't answer in time, joins again.
+// look answers the latest call of another process, and returns the number of other processes.
+// If another process removed this one's row, because it didn't answer in time, it joins again.
 func (r *Replicas) look(ctx context.Context) (others int, err error) {
 	rows, err := r.queries.ListReplicas(ctx)
 	if err != nil {
@@ -96,7 +96,8 @@ func (r *Replicas) look(ctx context.Context) (others int, err error) {
 	return others, r.answer(ctx, call, known)
 }
 
-// answer heeds a call that this process hasn't answered, or joins if its row isn't known.
+// answer heeds and answers a call, unless this process has answered it before. It also adds
+// this process's row if that is missing.
 func (r *Replicas) answer(ctx context.Context, call int64, known bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -115,12 +116,12 @@ func (r *Replicas) answer(ctx context.Context, call int64, known bool) error {
 	return nil
 }
 
-// ErrGone is the error of a call that some replicas didn't answer in time.
+// ErrGone reports that some replicas didn't answer a call in time.
 var ErrGone = errors.New("didn't answer in time")
 
-// Call returns once every other replica has heeded the call. One that doesn't in time counts
-// as gone from then on, and the error wraps ErrGone: what it has remembered is out of date
-// by then, but what it knew is lost.
+// Call returns once every other replica has heeded the call. Replicas that don't answer in
+// time then count as gone, and the error wraps ErrGone: what they cached is out of date by
+// then, but what they hadn't written yet may be lost.
 func (r *Replicas) Call(ctx context.Context) error {
 	if others, err := r.silent(ctx, 0); err != nil || len(others) == 0 {
 		return err
@@ -166,7 +167,7 @@ func (r *Replicas) giveUp(ctx context.Context, silent []uuid.UUID, call int64) e
 		}
 	}
 	err := fmt.Errorf("replicas %v %w", silent, ErrGone)
-	r.log.Warn("a call to all replicas", "error", err)
+	r.log.Warn("replicas count as gone", "error", err)
 	return err
 }
 

@@ -10,21 +10,20 @@ import (
 )
 
 const (
-	// minRate is how fast a document must come or go on the whole, in bytes a second, and
-	// longest how long it may take, however large it is: so a slow one leaves its place to
-	// others.
+	// minRate is the lowest accepted average speed of a transfer, in bytes per second, and
+	// longest the longest accepted duration, so that slow clients don't keep slots from others.
 	minRate = 32 << 10
 	longest = time.Hour
 )
 
-// pace is how long a client may take for a document.
+// pace limits how long a client may take to send or receive a document.
 type pace struct {
 	begun    time.Time
-	patience time.Duration // for a pause
-	n        int64         // bytes
+	patience time.Duration // the longest pause
+	n        int64         // bytes transferred
 }
 
-// deadline is when the client must have continued.
+// deadline returns the time by which the client must transfer the next bytes.
 func (p *pace) deadline() time.Time {
 	pause := time.Now().Add(p.patience)
 	whole := p.begun.Add(min(p.patience+time.Duration(p.n/minRate)*time.Second, longest))
@@ -34,7 +33,7 @@ func (p *pace) deadline() time.Time {
 	return pause
 }
 
-// reader reads a body at no less than its pace.
+// reader reads a body from a client that keeps the pace.
 type reader struct {
 	io.ReadCloser
 	controller *http.ResponseController
@@ -48,23 +47,23 @@ func Body(w http.ResponseWriter, r *http.Request, patience time.Duration) io.Rea
 }
 
 func (r *reader) Read(b []byte) (int, error) {
-	_ = r.controller.SetReadDeadline(r.pace.deadline()) // there is one on every real connection
+	_ = r.controller.SetReadDeadline(r.pace.deadline()) // fails only without a real connection
 	n, err := r.ReadCloser.Read(b)
 	r.pace.n += int64(n)
 	switch {
 	case err == nil:
 		return n, nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return n, &Error{Status: http.StatusRequestTimeout, Text: fmt.Sprintf("The body came too slowly: no byte for %s, or fewer than %d a second, or for more than %s.", r.pace.patience, minRate, longest), Err: err}
+		return n, &Error{Status: http.StatusRequestTimeout, Text: fmt.Sprintf("The body came too slowly: it paused for %s, had fewer than %d bytes per second, or took longer than %s.", r.pace.patience, minRate, longest), Err: err}
 	}
-	_ = r.controller.SetReadDeadline(time.Time{}) // or it would end the call while that is answered
+	_ = r.controller.SetReadDeadline(time.Time{}) // otherwise it could end the request during the answer
 	if !errors.Is(err, io.EOF) {
 		err = &Error{Status: http.StatusBadRequest, Text: "The body ended too early.", Err: err}
 	}
 	return n, err
 }
 
-// Send answers with a document, to a client that takes it at no less than its pace.
+// Send writes a document to a client. It fails if the client doesn't keep the pace.
 func Send(w http.ResponseWriter, d *Document, patience time.Duration) error {
 	controller, p := http.NewResponseController(w), pace{begun: time.Now(), patience: patience}
 	in, chunk := d.Open(), make([]byte, 64<<10)
@@ -74,7 +73,7 @@ func Send(w http.ResponseWriter, d *Document, patience time.Duration) error {
 			return nil
 		}
 		if err == nil {
-			_ = controller.SetWriteDeadline(p.deadline()) // the server takes it back at the end
+			_ = controller.SetWriteDeadline(p.deadline()) // the server resets it afterwards
 			_, err = w.Write(chunk[:n])
 		}
 		if err != nil {

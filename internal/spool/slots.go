@@ -7,18 +7,17 @@ import (
 	"time"
 )
 
-// Slots bound how many callers do something at the same time. The zero Slots let all do
-// it.
+// Slots limit how many callers do something concurrently. The zero Slots have no limit.
 type Slots struct {
 	places chan struct{}
-	what   string // they do
+	what   string // the callers do, in the plural
 }
 
-// NewSlots returns n slots, at least one; what they do, in the plural, is for the error.
+// NewSlots returns n slots, but at least one. Errors say what the slots are for, in the plural.
 func NewSlots(n int, what string) Slots { return Slots{make(chan struct{}, max(1, n)), what} }
 
-// Take waits for a slot, and returns what gives it back. If none is free within wait, the
-// error is an *Error.
+// Take waits for a slot and returns a function that gives it back. It returns an *Error if
+// every slot stays taken for the time wait.
 func (s Slots) Take(ctx context.Context, wait time.Duration) (func(), error) {
 	if s.places == nil {
 		return func() {}, nil
@@ -33,7 +32,7 @@ func (s Slots) Take(ctx context.Context, wait time.Duration) (func(), error) {
 	case <-timer.C:
 		return nil, &Error{
 			Status: http.StatusServiceUnavailable,
-			Text:   fmt.Sprintf("%d %s are under way, the most that may be; none ended within %s. Try again in a moment.", cap(s.places), s.what, wait),
+			Text:   fmt.Sprintf("The limit of %d concurrent %s is reached, and none ended within %s. Try again in a moment.", cap(s.places), s.what, wait),
 		}
 	}
 }

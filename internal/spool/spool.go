@@ -1,7 +1,6 @@
-// Package spool keeps documents on their way between a client and the database, in both
-// directions, so that a slow client keeps neither a connection nor a lock: in memory,
-// then in a temporary file. It bounds how much all of them take, how many callers do
-// something at once, and how slow a client may be.
+// Package spool buffers documents between clients and the database, in memory or a temporary
+// file, so that a slow client holds no database connection and no lock. It also limits the
+// total size of the files, the number of concurrent operations, and how slow a client may be.
 package spool
 
 import (
@@ -14,11 +13,11 @@ import (
 	"sync/atomic"
 )
 
-// InMemory is how many bytes of a document are in memory; a longer one is a temporary
-// file.
+// InMemory is the maximum size in bytes of a document in memory. A larger one is kept in a
+// temporary file.
 const InMemory = 256 << 10
 
-// Error is a refusal: its status of HTTP, and its text for the client.
+// Error is a refusal with its HTTP status and its text for the client.
 type Error struct {
 	Status int
 	Text   string
@@ -29,16 +28,16 @@ func (e *Error) Error() string { return e.Text }
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Room bounds the temporary files of all its documents together.
+// Room limits the total size of its documents' temporary files.
 type Room struct {
 	most  int64
 	taken atomic.Int64
 }
 
-// NewRoom returns room for most bytes.
+// NewRoom returns a room for most bytes.
 func NewRoom(most int64) *Room { return &Room{most: most} }
 
-// Most returns how many bytes the room is for.
+// Most returns the size of the room in bytes.
 func (r *Room) Most() int64 { return r.most }
 
 func (r *Room) take(n int64) error {
@@ -48,26 +47,26 @@ func (r *Room) take(n int64) error {
 	r.taken.Add(-n)
 	return &Error{
 		Status: http.StatusServiceUnavailable,
-		Text:   fmt.Sprintf("The imports and exports under way have the %d bytes that their files may have together (MOCKTENANT_SPOOL_MEGABYTES). Try again in a moment.", r.most),
+		Text:   fmt.Sprintf("The files of all running imports and exports have reached the limit of %d bytes (MOCKTENANT_SPOOL_MEGABYTES). Try again in a moment.", r.most),
 	}
 }
 
-// Document is written first, and may then be read, more than once.
+// Document is a buffer that is first written and then read, as often as necessary.
 type Document struct {
 	room   *Room
 	memory bytes.Buffer
-	file   *os.File // nil: all of it is in memory
+	file   *os.File // nil while the document is in memory
 	size   int64
-	taken  int64 // of the room
+	taken  int64 // bytes of the room
 }
 
-// New returns an empty document in the room. Close it.
+// New returns an empty document in the room. The caller must close it.
 func (r *Room) New() *Document { return &Document{room: r} }
 
 // Size returns how many bytes were written.
 func (d *Document) Size() int64 { return d.size }
 
-// Write appends to the document. Without room for it, the error is an *Error.
+// Write appends to the document. It returns an *Error if there is no room.
 func (d *Document) Write(b []byte) (n int, err error) {
 	if d.file == nil && d.memory.Len()+len(b) <= InMemory {
 		n, err = d.memory.Write(b)
@@ -92,11 +91,11 @@ func (d *Document) Write(b []byte) (n int, err error) {
 }
 
 func noRoom(err error) error {
-	return &Error{Status: http.StatusServiceUnavailable, Text: "There is no room to keep the document while it is under way; the service's log has more.", Err: err}
+	return &Error{Status: http.StatusServiceUnavailable, Text: "The service can't buffer the document. Its log says why.", Err: err}
 }
 
-// spill continues in a file. It has no name any more, where the system lets it: so
-// nothing is left of it whatever ends the process.
+// spill moves the document to a file. It removes the file's name at once where the system
+// allows that, so that nothing remains however the process ends.
 func (d *Document) spill() (err error) {
 	if d.file, err = os.CreateTemp("", "mocktenant-document-*"); err != nil {
 		return err
@@ -107,7 +106,7 @@ func (d *Document) spill() (err error) {
 	return err
 }
 
-// Open returns the document from its start.
+// Open returns a reader of the document from its start.
 func (d *Document) Open() *io.SectionReader {
 	if d.file == nil {
 		return io.NewSectionReader(bytes.NewReader(d.memory.Bytes()), 0, d.size)
@@ -115,7 +114,7 @@ func (d *Document) Open() *io.SectionReader {
 	return io.NewSectionReader(d.file, 0, d.size)
 }
 
-// Close forgets the document.
+// Close removes the document and returns its bytes to the room.
 func (d *Document) Close() error {
 	defer func() { d.room.taken.Add(-d.taken) }()
 	if d.file == nil {

@@ -44,10 +44,10 @@ type (
 	gatheredKey struct{}
 )
 
-// Gathered is called before each shared statement with its context, the query's name (or
-// that of all calls together if they differ) and the contexts of the calls it serves. The
-// returned context is the statement's. Its span is a child of the first traced call; the
-// others and the statement are linked to each other.
+// Gathered begins the measurement of a shared statement and returns the statement's context.
+// It takes the query's name (or a common name if the calls' names differ) and the contexts of
+// the calls that the statement serves. The statement's span is a child of the first traced
+// call; the other calls and the statement are linked to each other.
 func (t *Telemetry) Gathered(ctx context.Context, query string, calls []context.Context) context.Context {
 	t.gathered.Record(ctx, int64(len(calls)), t.gatheredSeries.of(operation{name: query})...)
 	if t.tracer == nil {
@@ -65,28 +65,28 @@ func (t *Telemetry) Gathered(ctx context.Context, query string, calls []context.
 	return context.WithValue(trace.ContextWithSpan(ctx, links[0]), gatheredKey{}, links[1:])
 }
 
-// TraceQueryStart is part of pgx.QueryTracer.
+// TraceQueryStart implements pgx.QueryTracer.
 func (q queries) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
 	return q.begin(ctx, queryName(data.SQL))
 }
 
-// TraceQueryEnd is part of pgx.QueryTracer.
+// TraceQueryEnd implements pgx.QueryTracer.
 func (q queries) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
 	q.end(ctx, data.Err)
 }
 
-// TraceCopyFromStart is part of pgx.CopyFromTracer.
+// TraceCopyFromStart implements pgx.CopyFromTracer.
 func (q queries) TraceCopyFromStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceCopyFromStartData) context.Context {
 	return q.begin(ctx, "COPY "+strings.Join(data.TableName, "."))
 }
 
-// TraceCopyFromEnd is part of pgx.CopyFromTracer.
+// TraceCopyFromEnd implements pgx.CopyFromTracer.
 func (q queries) TraceCopyFromEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceCopyFromEndData) {
 	q.end(ctx, data.Err)
 }
 
-// TraceBatchStart is part of pgx.BatchTracer. It measures a batch as a whole, because its
-// parts have no separate duration.
+// TraceBatchStart implements pgx.BatchTracer. It measures a batch as a whole, because its
+// queries have no separate durations.
 func (q queries) TraceBatchStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
 	if data.Batch.Len() == 1 {
 		return q.begin(ctx, queryName(data.Batch.QueuedQueries[0].SQL))
@@ -98,17 +98,17 @@ func (q queries) TraceBatchStart(ctx context.Context, _ *pgx.Conn, data pgx.Trac
 	return ctx
 }
 
-// TraceBatchQuery is part of pgx.BatchTracer.
+// TraceBatchQuery implements pgx.BatchTracer.
 func (q queries) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
 
-// TraceBatchEnd is part of pgx.BatchTracer.
+// TraceBatchEnd implements pgx.BatchTracer.
 func (q queries) TraceBatchEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceBatchEndData) {
 	q.end(ctx, data.Err)
 }
 
 func (q queries) begin(ctx context.Context, name string) context.Context {
 	r := &running{name: name, start: time.Now()}
-	if q.tracer != nil && trace.SpanFromContext(ctx).IsRecording() { // what nobody asked for is measured, not traced
+	if q.tracer != nil && trace.SpanFromContext(ctx).IsRecording() { // only queries of traced requests are traced
 		ctx, r.span = q.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient),
 			trace.WithAttributes(semconv.DBSystemNamePostgreSQL, semconv.DBQuerySummary(name)))
 		link(ctx, r.span)
@@ -139,7 +139,7 @@ func (q queries) end(ctx context.Context, err error) {
 		return
 	}
 	if o.failure != "" {
-		r.span.SetStatus(codes.Error, "") // what Postgres says may show values
+		r.span.SetStatus(codes.Error, "") // without Postgres's text, which may contain values
 		r.span.SetAttributes(semconv.ErrorTypeKey.String(o.failure))
 	}
 	r.span.End()

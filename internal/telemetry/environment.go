@@ -67,7 +67,7 @@ func CheckEnvironment() error {
 			continue
 		}
 		shown := fmt.Sprintf(" %q", value)
-		if strings.HasSuffix(s.name, "_HEADERS") { // they hold keys
+		if strings.HasSuffix(s.name, "_HEADERS") { // headers contain keys
 			shown = ""
 		}
 		errs = append(errs, fmt.Errorf("%s%s: want %w", s.name, shown, err))

@@ -19,7 +19,7 @@ import (
 // unknownRoute represents all paths without a route.
 const unknownRoute = "unknown"
 
-// scrapePath is requested every few seconds, and nobody needs a trace of that.
+// scrapePath isn't traced, because Prometheus requests it every few seconds.
 const scrapePath = "/metrics"
 
 // request has the labels of a request's series.
@@ -73,7 +73,7 @@ func (t *Telemetry) after(x *front.Exchange, a front.Answer) {
 func requestOf(x *front.Exchange) request {
 	r := request{method: x.Request.Method, route: cmp.Or(x.FullPath(), unknownRoute)}
 	if !slices.Contains(methods, r.method) {
-		r.method = "_OTHER" // as OpenTelemetry says: a client may send any word
+		r.method = "_OTHER" // OpenTelemetry's name for all other methods; clients may send any word
 	}
 	return r
 }

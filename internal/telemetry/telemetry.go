@@ -53,7 +53,7 @@ type Config struct {
 	// should set this.
 	Exporters *Exporters
 
-	Version, Commit string // what the program was built from, as far as that is known
+	Version, Commit string // the sources of the program, as far as known
 
 	Log *slog.Logger // nil discards
 }
@@ -120,7 +120,7 @@ func (t *Telemetry) export(ctx context.Context, c Config, process prometheus.Gat
 	if !traces && !metrics {
 		return nil, nil
 	}
-	often := rate.Sometimes{Interval: time.Minute} // a collector that is away is away for each batch
+	often := rate.Sometimes{Interval: time.Minute} // an unreachable collector fails every batch
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
 		often.Do(func() { t.log.Warn("telemetry", "error", err) })
 	}))
@@ -168,7 +168,7 @@ func (t *Telemetry) Shutdown(ctx context.Context) {
 // Handler serves the metrics for Prometheus.
 func (t *Telemetry) Handler() http.Handler {
 	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{
-		EnableOpenMetrics: true, // which can show an example trace beside a number
+		EnableOpenMetrics: true, // which can show an example trace with a number
 		ErrorHandling:     promhttp.ContinueOnError,
 		ErrorLog:          slog.NewLogLogger(t.log.Handler(), slog.LevelWarn),
 	})
@@ -187,7 +187,7 @@ func (t *Telemetry) ObserveDatabase(pool *pgxpool.Pool, tenants func(context.Con
 			ctx, cancel := context.WithTimeout(ctx, countTimeout)
 			defer cancel()
 			n, err := tenants(ctx)
-			if err != nil { // all else is measured without the database
+			if err != nil { // everything except this number can be measured without the database
 				t.log.Debug("count the tenants", "error", err)
 				return nil
 			}

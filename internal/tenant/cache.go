@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// ttl is how long a caller is remembered: a setting that was changed, or a token that
-	// was revoked, on another replica or by SQL takes effect at most this much later.
+	// ttl is how long the cache keeps a caller. A change or a revocation by another replica
+	// or by SQL takes effect at most this much later.
 	ttl = time.Second
 
-	// maxCallers is how many callers are remembered.
+	// maxCallers is the maximum number of callers in the cache.
 	maxCallers = 10_000
 )
 
-// Caller is whoever a token names, as the tenant knows them.
+// Caller is the application and the user that a token names, as the tenant knows them.
 type Caller struct {
 	Tenant               *Settings
-	ApplicationValidFrom *time.Time // tokens issued from then on are good; nil: there is no such application
-	UserValidFrom        *time.Time // the same of the user
+	ApplicationValidFrom *time.Time // earlier tokens are revoked; nil if the application doesn't exist
+	UserValidFrom        *time.Time // the same for the user
 	UserEnabled          bool
 }
 
@@ -33,15 +33,15 @@ type Cache struct {
 	queries *db.Queries
 	mu      sync.Mutex
 	known   *lru.Cache[db.GetCallerParams, remembered]
-	forgets uint64 // how often all was forgotten
+	forgets uint64 // counts the calls of Forget
 }
 
 type remembered struct {
 	Caller
-	until time.Time // real time, whatever the service's clock says
+	until time.Time // in real time, even if the service's clock differs
 }
 
-// NewCache returns a cache that reads what it doesn't know by q.
+// NewCache returns an empty cache that reads callers with q.
 func NewCache(q *db.Queries) *Cache {
 	known, err := lru.New[db.GetCallerParams, remembered](maxCallers)
 	if err != nil {
@@ -73,14 +73,14 @@ func (c *Cache) Caller(ctx context.Context, key db.GetCallerParams) (Caller, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.forgets == before { // otherwise it may be older than a change
+	if c.forgets == before { // otherwise the row may be older than a change
 		c.known.Add(key, remembered{found, now.Add(ttl)})
 	}
 	return found, nil
 }
 
-// Forget makes changes to tenants, applications and users take effect for the very
-// next request to this replica.
+// Forget empties the cache, so that changes to tenants, applications and users take effect
+// with the next request to this replica.
 func (c *Cache) Forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// Clock is a tenant's time: it shows At when the service's clock shows From, and runs
-// Rate times as fast, 0 being frozen. The zero Clock is the service's.
+// Clock is a tenant's clock. It shows At when the service's clock shows From, and runs Rate
+// times as fast; 0 freezes it. The zero Clock is the service's.
 type Clock struct {
 	From, At time.Time
 	Rate     float64
 }
 
-// MaxTime is the last time that a clock shows: what is computed from it still has a year
-// of four digits.
+// MaxTime is the latest time that a clock shows. Times computed from it still have a year of
+// four digits.
 var MaxTime = time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Moved reports whether the clock differs from the service's.
 func (c Clock) Moved() bool { return !c.From.IsZero() }
 
-// Now returns what the clock shows when the service's shows a time.
+// Now returns the clock's time when the service's clock shows the time service.
 func (c Clock) Now(service time.Time) time.Time {
 	if !c.Moved() {
 		return service

@@ -10,41 +10,40 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 )
 
-// Settings hold what an administrator decided about a tenant. Requests share them:
-// nobody changes them.
+// Settings are a tenant's settings. Concurrent requests share them, so nobody may change them.
 type Settings struct {
 	ID        uuid.UUID
 	CreatedAt time.Time
-	ExpiresAt *time.Time // nil: never
+	ExpiresAt *time.Time // nil means never
 
-	// ApplicationPermissions lets applications call in their own name.
+	// ApplicationPermissions lets applications call without a user.
 	ApplicationPermissions bool
 
-	PageSize int64 // how many items a page of a list holds at most
+	PageSize int64 // the maximum number of items on a page of a list
 
-	// Repeatability is how long a change that is sent again with its
-	// client-request-id is answered as before; 0: it is done again.
+	// Repeatability is how long a change that is repeated with its client-request-id gets
+	// its first answer again. With 0 it is made again.
 	Repeatability time.Duration
 
-	EntityQuota *int32  // how many entities of each set the tenant may have; nil: any number
-	RequestRate *int32  // how many requests a second it may send; nil: any number
-	IDSeed      *string // the seed of the ids of what is created; nil: they are random
+	EntityQuota *int32  // the maximum number of entities in each set; nil is unlimited
+	RequestRate *int32  // the maximum number of requests per second; nil is unlimited
+	IDSeed      *string // the seed of new ids; nil makes them random
 
 	Clock Clock
 
-	Throttling *Throttling // nil: none of Graph's limits
+	Throttling *Throttling // nil simulates none of Graph's limits
 
-	JournalLimit int32         // how many requests its journal keeps; 0: it has none
-	JournalTime  time.Duration // for how long
+	JournalLimit int32         // how many requests the journal keeps; 0 disables it
+	JournalTime  time.Duration // how long it keeps them
 
-	// OnboardingEnds is when the first of the tenant's onboardings ends, by its clock. It is
-	// zero without onboardings.
+	// OnboardingEnds is when the tenant's next onboarding expires, by its clock. It is zero
+	// without onboardings.
 	OnboardingEnds time.Time
 
-	FaultsVersion int64 // changes with the tenant's faults; 0: it never had any
+	FaultsVersion int64 // changes with the tenant's faults; 0 if it never had any
 }
 
-// SettingsOf returns the settings that a tenant's row holds.
+// SettingsOf returns the settings in a tenant's row.
 func SettingsOf(row *db.Tenant) *Settings {
 	return &Settings{
 		Clock: clockOf(row),

@@ -57,8 +57,8 @@ func Heavy(tb testing.TB) {
 }
 
 // Often returns how many times a test repeats something: heavy if heavy tests are enabled,
-// otherwise quick, also under the race detector, which makes each repetition several times as
-// slow. .ci/run heavy repeats them without it.
+// otherwise quick. Under the race detector, which slows each repetition several times, it
+// returns quick; .ci/run heavy runs the tests without it.
 func Often(quick, heavy int) int {
 	if racing || os.Getenv(heavyVariable) == "" {
 		return quick
