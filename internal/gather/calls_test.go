@@ -305,8 +305,7 @@ func TestGatherBeside(t *testing.T) {
 	}
 }
 
-// Calls of the same key never share a statement; one that is passed over is made
-// by itself.
+// Calls of the same key never share a statement. A call that is skipped gets its own statement.
 func TestGatherApart(t *testing.T) {
 	t.Parallel()
 	d := &fakeDoubler{hold: make(chan struct{})}

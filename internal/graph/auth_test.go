@@ -322,7 +322,7 @@ func publicPEM(t *testing.T, key *rsa.PrivateKey) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 }
 
-// claims are those of the client's own valid token.
+// claims returns the claims of the client's own valid token.
 func (c *client) claims() map[string]any {
 	c.Helper()
 	token, err := jwt.ParseSigned(c.token, []jose.SignatureAlgorithm{jose.RS256})

@@ -213,8 +213,8 @@ func checkBatch(items []batchItem) error {
 	return nil
 }
 
-// answerItem sends a request of a batch of so many through the handler of all requests, also
-// one that is refused: hooks see each.
+// answerItem sends a request of a batch with a number of requests through the handler of all
+// requests. That includes a refused one, so that hooks see each request.
 func (s *server) answerItem(x *exchange, item batchItem, of int, refusal *graphError) batchAnswer {
 	r, invalid := x.itemRequest(item, of)
 	if refusal = cmp.Or(refusal, invalid); refusal != nil {

@@ -111,7 +111,7 @@ func (r *resource) keyName() string {
 // keyParam returns the key in the path of a request.
 func (r *resource) keyParam(x *exchange) string { return x.Param(r.keyName()) }
 
-// current lets f find the entities as of now: onboardings whose time is over have ended.
+// current makes f see the present state of the entities: it first ends expired onboardings.
 func (r *resource) current(f handler) handler {
 	if r.Type != &entity.RemoteAssistancePartner {
 		return f

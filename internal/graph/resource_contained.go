@@ -81,8 +81,8 @@ func (r *resource) checkPart(x *exchange, key uuid.UUID, b *body) error {
 	return nil
 }
 
-// keepContained passes over a body's wish not to be chosen: only the choice of another one
-// ends that.
+// keepContained ignores a body that says that the entity isn't chosen: only choosing another
+// one ends the choice.
 func (r *resource) keepContained(b *body) {
 	if i := r.Index(r.Chosen); i >= 0 && !b.values[i].Bool {
 		b.named[i] = false

@@ -56,7 +56,7 @@ func TestSharedListsTakeOneStatement(t *testing.T) {
 			answers <- w
 		})
 	}
-	statements := func() (n int) { // without those that look for onboardings whose time is over
+	statements := func() (n int) { // without those that look for expired onboardings
 		if err := s.Pool().QueryRow(t.Context(), `SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
 			WHERE NOT granted AND relation = 'remote_assistance_partners'::regclass AND query NOT LIKE '-- name: GetCaller%' AND query NOT LIKE '-- name: ListTenantsWithOnboardings%'`).Scan(&n); err != nil {
 			t.Fatal(err)
