@@ -335,7 +335,8 @@ var unsupported = regexp.MustCompile(`^property "(.*)" is unsupported$`)
 // preamble matches what kin-openapi adds before the reason of a JSON Schema error.
 var preamble = regexp.MustCompile(`^jsonschema validation failed with '[^']*'\n- at '[^']*': `)
 
-// bounds match what the two validators of the contract say of a value beyond a bound.
+// bounds match what the two validators of the contract say of a value beyond a bound, and of
+// a time in another form.
 var bounds = []struct {
 	found *regexp.Regexp
 	plain string
@@ -346,6 +347,7 @@ var bounds = []struct {
 	{regexp.MustCompile(`^(?:maxLength: got .*, want|maximum string length is) (\d+)$`), "want a length of at most $1"},
 	{regexp.MustCompile(`^(?:minItems: got .*, want|minimum number of items is) (\d+)$`), "want a list of at least $1"},
 	{regexp.MustCompile(`^(?:maxItems: got .*, want|maximum number of items is) (\d+)$`), "want a list of at most $1"},
+	{regexp.MustCompile(`^(?:'.*' is not valid date-time: |string doesn't match the format "date-time").*$`), "want a time of the years 0000 to 9999, such as 2026-11-28T12:00:00Z"},
 }
 
 // plain says a validator's reason in one way.
