@@ -47,7 +47,7 @@ def mocktenant():
 
 @pytest.fixture
 def tenant(mocktenant, request):
-    """A tenant of this test's own, with a user, an application and a token."""
+    """A tenant for this test, with a user, an application and a token."""
     _, made = call("POST", mocktenant.admin_url + "/v1/tenants", ADMIN_KEY, {"displayName": request.node.name})
     credentials = json.loads(made)["credentials"]
     yield credentials
