@@ -51,7 +51,7 @@ func parse[T any](t *testing.T, text string) T {
 // read its data directory.
 func TestOwnAdminKey(t *testing.T) {
 	t.Parallel()
-	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t), "MOCKTENANT_ADMIN_ADDR=0.0.0.0:0"}}
+	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + preparedDir(t), "MOCKTENANT_ADMIN_ADDR=0.0.0.0:0"}}
 	a.fails(1, "hasn't made a key", "admin-key", "show")
 	p := serve(t, a.settings)
 	key := strings.TrimSpace(a.run("admin-key", "show"))
@@ -76,7 +76,7 @@ func TestOwnAdminKey(t *testing.T) {
 // The commands manage a tenant from its creation to its end.
 func TestAdministration(t *testing.T) {
 	t.Parallel()
-	dir := dataDir(t)
+	dir := preparedDir(t)
 	p := serve(t, []string{"MOCKTENANT_DATA_DIR=" + dir})
 	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dir}}
 
@@ -214,7 +214,7 @@ func TestAdministrationPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := dataDir(t)
+	dir := preparedDir(t)
 	settings := []string{"MOCKTENANT_DATA_DIR=" + dir}
 	p := serve(t, settings)
 	env, log, code := output(t, settings, "env")

@@ -20,7 +20,7 @@ import (
 // or a 503, everything acknowledged is stored, and the service recovers by itself.
 func TestDatabasePauses(t *testing.T) {
 	t.Parallel()
-	p := serve(t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)})
+	p := serve(t, []string{"MOCKTENANT_DATA_DIR=" + preparedDir(t)})
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	created, stop := map[string]string{}, make(chan struct{})

@@ -68,7 +68,7 @@ func (a administration) answer(question, word string, args ...string) (log strin
 // disables that, and say what they did.
 func TestAsks(t *testing.T) {
 	t.Parallel()
-	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}}
+	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + preparedDir(t)}}
 	p := serve(t, a.settings)
 	id := parse[api.Credentials](t, a.run("tenant", "create", "--display-name", "x", "-o", "json")).TenantId.String()
 	reset := "Reset the entities of tenant " + id + " to those that it was made with?"

@@ -26,7 +26,7 @@ func TestSQLRole(t *testing.T) {
 	if err := free.Close(); err != nil {
 		t.Fatal(err)
 	}
-	dir := dataDir(t)
+	dir := preparedDir(t)
 	settings := []string{"MOCKTENANT_DATA_DIR=" + dir, "MOCKTENANT_PG_LISTEN=" + address}
 	p := serve(t, settings)
 	env, stderr, code := output(t, settings, "env")

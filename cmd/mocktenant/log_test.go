@@ -19,7 +19,7 @@ func TestLogInJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := dataDir(t)
+	dir := preparedDir(t)
 	p := &process{Cmd: command(t, []string{"MOCKTENANT_DATA_DIR=" + dir, "MOCKTENANT_LOG_FORMAT=json"}), log: &bytes.Buffer{}}
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {

@@ -44,7 +44,9 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(dbtest.Run(m))
+	code := dbtest.Run(m)
+	_ = os.RemoveAll(preparedIn)
+	os.Exit(code)
 }
 
 // command returns the program with these arguments and settings, and without those of the test.
@@ -52,14 +54,19 @@ func command(t *testing.T, settings []string, args ...string) *exec.Cmd {
 	t.Helper()
 	testenv.Long(t)
 	c := exec.CommandContext(t.Context(), os.Args[0], args...)
-	c.Env = append(c.Env, runMainVariable+"=1", "MOCKTENANT_HTTP_ADDR=127.0.0.1:0", "MOCKTENANT_HTTPS_ADDR=127.0.0.1:0", "MOCKTENANT_ADMIN_ADDR=127.0.0.1:0", "MOCKTENANT_DEMO=true")
+	c.Env = append(programEnv(), settings...)
+	return c
+}
+
+// programEnv is the environment in which a test's process is the program.
+func programEnv() []string {
+	env := []string{runMainVariable + "=1", "MOCKTENANT_HTTP_ADDR=127.0.0.1:0", "MOCKTENANT_HTTPS_ADDR=127.0.0.1:0", "MOCKTENANT_ADMIN_ADDR=127.0.0.1:0", "MOCKTENANT_DEMO=true"}
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "MOCKTENANT_PG_BINDIR", "MOCKTENANT_NO_GATHERING", "GOCOVERDIR"} {
 		if value, ok := os.LookupEnv(name); ok {
-			c.Env = append(c.Env, name+"="+value)
+			env = append(env, name+"="+value)
 		}
 	}
-	c.Env = append(c.Env, settings...)
-	return c
+	return env
 }
 
 // output runs the program to completion.
@@ -197,7 +204,7 @@ func TestCrash(t *testing.T) {
 		settings func(*testing.T) []string
 		kills    []func(*process) error
 	}{
-		{"own Postgres", func(t *testing.T) []string { return []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)} }, []func(*process) error{killService, killPostgres, killSessionAndService}},
+		{"own Postgres", func(t *testing.T) []string { return []string{"MOCKTENANT_DATA_DIR=" + preparedDir(t)} }, []func(*process) error{killService, killPostgres, killSessionAndService}},
 		{"given Postgres", func(t *testing.T) []string { return []string{"DATABASE_URL=" + dbtest.NewEmptyDatabase(t)} }, []func(*process) error{killService}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -442,20 +449,6 @@ func found(t *testing.T, p *process, created map[string]string) {
 	}
 }
 
-// dataDir returns an empty folder that the user who runs Postgres can reach.
-func dataDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "mocktenant-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o711); err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(dir, "data")
-}
-
 // After SIGTERM the service finishes pending requests, accepts no new ones, and exits with 0.
 func TestDrain(t *testing.T) {
 	t.Parallel()
@@ -532,7 +525,7 @@ func TestShutdownDelay(t *testing.T) {
 // Other commands find the running service by its data directory.
 func TestCommands(t *testing.T) {
 	t.Parallel()
-	settings := []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}
+	settings := []string{"MOCKTENANT_DATA_DIR=" + preparedDir(t)}
 	if _, stderr, code := output(t, settings, "token"); code != 1 || !strings.Contains(stderr, "no service runs on") {
 		t.Errorf("token with no service: %d %s", code, stderr)
 	}
@@ -606,7 +599,7 @@ func TestCommands(t *testing.T) {
 // long.
 func TestHealthcheckWaits(t *testing.T) {
 	t.Parallel()
-	settings := []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}
+	settings := []string{"MOCKTENANT_DATA_DIR=" + preparedDir(t)}
 	waits := command(t, settings, "healthcheck", "--wait=1m")
 	var answer bytes.Buffer
 	waits.Stdout = &answer
@@ -709,7 +702,7 @@ func TestTrust(t *testing.T) {
 	if err != nil {
 		testenv.Skip(t, "curl is not installed")
 	}
-	dir := dataDir(t)
+	dir := preparedDir(t)
 	settings := []string{"MOCKTENANT_DATA_DIR=" + dir}
 	p := serve(t, settings)
 	pem, hints, code := output(t, settings, "ca")

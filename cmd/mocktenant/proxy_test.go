@@ -85,7 +85,7 @@ func needCurl(t *testing.T) {
 func TestProxyCommand(t *testing.T) {
 	t.Parallel()
 	needCurl(t)
-	dir := dataDir(t)
+	dir := preparedDir(t)
 	settings := []string{"MOCKTENANT_DATA_DIR=" + dir}
 	named := append(settings, "MOCKTENANT_MICROSOFT_HOSTS=true")
 	s := serve(t, named)
@@ -121,7 +121,7 @@ func TestServeWithProxy(t *testing.T) {
 	t.Parallel()
 	needCurl(t)
 	for name, settings := range map[string][]string{
-		"own Postgres":   {"MOCKTENANT_DATA_DIR=" + dataDir(t)},
+		"own Postgres":   {"MOCKTENANT_DATA_DIR=" + preparedDir(t)},
 		"given Postgres": {"DATABASE_URL=" + dbtest.NewDatabase(t), "XDG_CACHE_HOME=" + t.TempDir()},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -167,7 +167,7 @@ func TestProxyRefusesToStart(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			dir := "MOCKTENANT_DATA_DIR=" + dataDir(t)
+			dir := "MOCKTENANT_DATA_DIR=" + preparedDir(t)
 			s := serve(t, append(tt.settings, dir))
 			_, stderr, code := output(t, []string{dir}, append([]string{"proxy", "--addr=127.0.0.1:0"}, tt.args...)...)
 			if code == 0 || !strings.Contains(stderr, tt.want) {
@@ -201,7 +201,7 @@ func tunnelTo(t *testing.T, at, authority string) net.Conn {
 // SIGTERM ends the proxy with exit code 0, even while tunnels are open.
 func TestProxyDrain(t *testing.T) {
 	t.Parallel()
-	settings := []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}
+	settings := []string{"MOCKTENANT_DATA_DIR=" + preparedDir(t)}
 	s := serve(t, append(settings, "MOCKTENANT_MICROSOFT_HOSTS=true"))
 	p := startProxy(t, settings)
 	conn := tunnelTo(t, p.url, "graph.microsoft.com:443")

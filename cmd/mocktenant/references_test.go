@@ -13,7 +13,7 @@ import (
 // Commands accept names instead of ids for tenants, users and applications.
 func TestNames(t *testing.T) {
 	t.Parallel()
-	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}}
+	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + preparedDir(t)}}
 	p := serve(t, a.settings)
 	made := parse[api.Credentials](t, a.run("tenant", "create", "--display-name", "Contoso", "--domain", "contoso.example", "-o", "json"))
 	a.run("tenant", "create", "--display-name", "Twin", "--domain", "one.example")
@@ -65,7 +65,7 @@ func TestNames(t *testing.T) {
 // instead.
 func TestTokenOfATenant(t *testing.T) {
 	t.Parallel()
-	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}}
+	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + preparedDir(t)}}
 	p := serve(t, a.settings)
 	made := parse[api.Credentials](t, a.run("tenant", "create", "--display-name", "Contoso", "--domain", "contoso.example", "-o", "json"))
 	id := made.TenantId.String()
@@ -106,7 +106,7 @@ func TestTokenOfATenant(t *testing.T) {
 // The output of env and tenant create for a shell sets everything that a client needs.
 func TestVariables(t *testing.T) {
 	t.Parallel()
-	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}}
+	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + preparedDir(t)}}
 	p := serve(t, a.settings)
 	made := a.run("tenant", "create", "--display-name", "Contoso", "--domain", "contoso.example", "-o", "env")
 	if again := a.run("env", "--tenant", "contoso.example"); valueOf(again, "AZURE_TENANT_ID") != valueOf(made, "AZURE_TENANT_ID") ||
@@ -167,7 +167,7 @@ func TestVariableFormats(t *testing.T) {
 // Shells complete the names of things in the service.
 func TestCompletionOfNames(t *testing.T) {
 	t.Parallel()
-	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}}
+	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + preparedDir(t)}}
 	p := serve(t, a.settings)
 	for _, tt := range []struct {
 		args []string
@@ -189,7 +189,7 @@ func TestCompletionOfNames(t *testing.T) {
 // Tables show unset times as never, and settings and quotas with the names of their flags.
 func TestTables(t *testing.T) {
 	t.Parallel()
-	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t), "AZURE_TENANT_ID=demo.mocktenant.example"}}
+	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + preparedDir(t), "AZURE_TENANT_ID=demo.mocktenant.example"}}
 	p := serve(t, a.settings)
 	if status, body, err := p.do("POST", partners, `{"displayName":"new","onboardingStatus":"notOnboarded"}`); status != 201 {
 		t.Fatalf("%d %s %v", status, body, err)

@@ -65,6 +65,9 @@ type transcript struct {
 func newTranscript(t *testing.T, serves bool) *transcript {
 	t.Helper()
 	dir := dataDir(t)
+	if serves {
+		dir = preparedDir(t)
+	}
 	c := command(t, []string{"MOCKTENANT_DATA_DIR=" + dir, "COLUMNS=100"})
 	term := &transcript{TB: t, dir: filepath.Dir(dir), env: append(c.Env, "PROGRAM="+os.Args[0])}
 	term.replaced = []string{dir, "DATA", term.dir, "DIR"}

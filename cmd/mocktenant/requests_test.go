@@ -30,7 +30,7 @@ type journaling struct {
 // Each subtest has its own tenant on the same service.
 func TestRequests(t *testing.T) {
 	t.Parallel()
-	settings := []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}
+	settings := []string{"MOCKTENANT_DATA_DIR=" + preparedDir(t)}
 	p := serve(t, settings)
 	for _, tt := range []struct {
 		name, domain string

@@ -39,7 +39,7 @@ func TestPrintable(t *testing.T) {
 func TestScreen(t *testing.T) {
 	t.Parallel()
 	const name = "\x1b]0;owned\a\u202E\u009b2J"
-	settings := []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}
+	settings := []string{"MOCKTENANT_DATA_DIR=" + preparedDir(t)}
 	p := serve(t, settings)
 	a := administration{t, settings}
 	id := parse[api.Credentials](t, a.run("tenant", "create", "--display-name", name, "-o", "json")).TenantId.String()
@@ -79,7 +79,7 @@ func TestScreen(t *testing.T) {
 // A document in a file may have a byte order mark. Errors name the file and the line.
 func TestTenantFile(t *testing.T) {
 	t.Parallel()
-	settings := []string{"MOCKTENANT_DATA_DIR=" + dataDir(t)}
+	settings := []string{"MOCKTENANT_DATA_DIR=" + preparedDir(t)}
 	p := serve(t, settings)
 	a := administration{t, settings}
 	dir := t.TempDir()

@@ -19,7 +19,7 @@ import (
 // directory, or the one at MOCKTENANT_ADMIN_ADDR.
 func TestFindsTheAdministration(t *testing.T) {
 	t.Parallel()
-	dir := "MOCKTENANT_DATA_DIR=" + dataDir(t)
+	dir := "MOCKTENANT_DATA_DIR=" + preparedDir(t)
 	a := administration{t, []string{dir}}
 	p := serve(t, a.settings)
 	a.run("tenant", "list")

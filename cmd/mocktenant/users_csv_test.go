@@ -13,7 +13,7 @@ import (
 // template.
 func TestUsersFromCSV(t *testing.T) {
 	t.Parallel()
-	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + dataDir(t), "AZURE_TENANT_ID=demo.mocktenant.example"}}
+	a := administration{t, []string{"MOCKTENANT_DATA_DIR=" + preparedDir(t), "AZURE_TENANT_ID=demo.mocktenant.example"}}
 	p := serve(t, a.settings)
 	dir := t.TempDir()
 	write := func(name, text string) string {
