@@ -400,6 +400,9 @@ type Entity struct {
 	CreatedBy       openapi_types.UUID `json:"createdBy"`
 	CreatedDateTime time.Time          `json:"createdDateTime"`
 
+	// CreatedWith The client id of the application that created it; absent if it was not created through Graph.
+	CreatedWith *openapi_types.UUID `json:"createdWith,omitempty"`
+
 	// Id The id in Graph.
 	Id string `json:"id"`
 

@@ -12,6 +12,8 @@ CREATE TABLE entity_versions (
     change text COLLATE "C" NOT NULL, -- update, delete, or an action's name in the history
     changed_at timestamptz NOT NULL,
     changed_by uuid NOT NULL, -- oid of the caller's token
+    changed_with uuid NOT NULL, -- client id of the caller's application; all zeros: none
+    changed_request uuid NOT NULL, -- the caller's id of the request, or ours; all zeros: none
     PRIMARY KEY (tenant_id, entity, id, version)
 );
 ALTER TABLE entity_versions ENABLE ROW LEVEL SECURITY;

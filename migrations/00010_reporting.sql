@@ -119,12 +119,16 @@ RETURN CASE WHEN ticks <> -621355968000000000 THEN (
     + make_interval(secs => (ticks % 864000000000 - (ticks % 10 + 10) % 10)::double precision / 10000000)
 ) AT TIME ZONE 'UTC' END;
 
+-- The application of a change; null for all zeros, which mean none.
+CREATE FUNCTION application_of(id uuid) RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN nullif(id, '00000000-0000-0000-0000-000000000000');
+
 -- Every version of every entity of the reader's tenants, and what ended it: nothing for the
 -- current one. Each entity's migration adds its own.
 CREATE VIEW report_states WITH (security_barrier) AS
 SELECT NULL::uuid AS tenant_id, NULL::text AS entity_set, NULL::uuid AS id, NULL::bigint AS version, NULL::jsonb AS row, NULL::text AS display_name, NULL::text AS status,
-    NULL::timestamptz AS created_at, NULL::uuid AS created_by,
-    NULL::text COLLATE "C" AS ended_by_change, NULL::timestamptz AS ended_at, NULL::uuid AS ended_by
+    NULL::timestamptz AS created_at, NULL::uuid AS created_by, NULL::uuid AS created_with,
+    NULL::text COLLATE "C" AS ended_by_change, NULL::timestamptz AS ended_at, NULL::uuid AS ended_by, NULL::uuid AS ended_with
 WHERE false;
 
 -- The statuses that the entities of a set can have. Each entity's migration adds its own.
@@ -153,6 +157,7 @@ WITH chained AS (
         lag(s.ended_by_change) OVER life AS begun_by_change,
         lag(s.ended_at) OVER life AS begun_at,
         lag(s.ended_by) OVER life AS begun_by,
+        lag(s.ended_with) OVER life AS begun_with,
         lag(s.status) OVER life AS before_status,
         lag(s.row) OVER life AS before_row
     FROM report_states AS s
@@ -162,17 +167,18 @@ WITH chained AS (
         coalesce(c.begun_by_change, 'create') AS change,
         coalesce(c.begun_at, c.created_at) AS changed_at,
         coalesce(c.begun_by, c.created_by) AS changed_by,
+        application_of(coalesce(c.begun_with, c.created_with)) AS changed_with,
         c.display_name, c.before_status, c.status AS after_status, c.before_row, c.row AS after_row
     FROM chained AS c
     UNION ALL
-    SELECT s.tenant_id, s.entity_set, s.id, s.created_at, s.version + 1, s.ended_by_change, s.ended_at, s.ended_by,
+    SELECT s.tenant_id, s.entity_set, s.id, s.created_at, s.version + 1, s.ended_by_change, s.ended_at, s.ended_by, application_of(s.ended_with),
         s.display_name, s.status, NULL, s.row, NULL
     FROM report_states AS s
     WHERE s.ended_by_change = 'delete'
 )
 SELECT c.tenant_id, c.entity_set, c.entity_id, c.entity_created_at, c.version, c.change, c.changed_at, c.changed_by,
     coalesce(u.user_principal_name, a.display_name, k.name) AS changed_by_name,
-    c.display_name, c.before_status, c.after_status, c.before_row, c.after_row
+    c.display_name, c.before_status, c.after_status, c.before_row, c.after_row, c.changed_with, w.display_name AS changed_with_name
 FROM changes AS c
 LEFT JOIN reporting.users AS u ON u.tenant_id = c.tenant_id AND u.id = c.changed_by
 LEFT JOIN (
@@ -180,11 +186,12 @@ LEFT JOIN (
     FROM reporting.applications AS b
     ORDER BY b.tenant_id, b.service_principal_id, b.client_id
 ) AS a ON a.tenant_id = c.tenant_id AND a.service_principal_id = c.changed_by
+LEFT JOIN reporting.applications AS w ON w.tenant_id = c.tenant_id AND w.client_id = c.changed_with
 LEFT JOIN (SELECT admin_keys.id, admin_keys.name FROM admin_keys OFFSET 0) AS k ON k.id = c.changed_by;
 
 CREATE VIEW reporting.changes WITH (security_barrier) AS
 SELECT c.tenant_id, c.entity_set, c.entity_id, c.entity_created_at, c.version, c.change, c.changed_at, c.changed_by, c.changed_by_name,
-    c.display_name, c.before_status, c.after_status
+    c.display_name, c.before_status, c.after_status, c.changed_with, c.changed_with_name
 FROM report_changes AS c;
 
 CREATE VIEW reporting.time_in_status WITH (security_barrier) AS
@@ -277,6 +284,8 @@ COMMENT ON COLUMN reporting.changes.changed_by_name IS 'The user''s principal na
 COMMENT ON COLUMN reporting.changes.display_name IS 'The entity''s displayName after the change, or before a delete; null if it has none.';
 COMMENT ON COLUMN reporting.changes.before_status IS 'The status before the change; null in a create, and if the set''s entities have no status.';
 COMMENT ON COLUMN reporting.changes.after_status IS 'The status after the change; null in a delete, and if the set''s entities have no status.';
+COMMENT ON COLUMN reporting.changes.changed_with IS 'From which application: its client id; null if the change didn''t come through Graph.';
+COMMENT ON COLUMN reporting.changes.changed_with_name IS 'The application''s display name, as it is now; null if the tenant no longer has it.';
 
 COMMENT ON VIEW reporting.status_by_day IS 'How many entities were in each status at the end of each day (UTC), from the day of a set''s first entity to today, whose count is the current one.';
 COMMENT ON COLUMN reporting.status_by_day.tenant_id IS 'The tenant.';
@@ -379,6 +388,7 @@ DROP VIEW report_changes;
 DROP VIEW reporting.administrators;
 DROP VIEW report_statuses;
 DROP VIEW report_states;
+DROP FUNCTION application_of(uuid);
 DROP FUNCTION instant_of(bigint);
 DROP VIEW reporting.applications;
 DROP VIEW reporting.users;

@@ -18,6 +18,8 @@ CREATE TABLE remote_assistance_partners (
     request_expiry_offset smallint NOT NULL CHECK (request_expiry_offset BETWEEN -840 AND 840),
     created_at timestamptz NOT NULL,
     created_by uuid NOT NULL, -- oid of the caller's token
+    created_with uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000', -- client id of the caller's application; all zeros: none
+    created_request uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000', -- the caller's id of the request, or ours; all zeros: none
     PRIMARY KEY (tenant_id, id)
 );
 ALTER TABLE remote_assistance_partners ENABLE ROW LEVEL SECURITY;
@@ -40,7 +42,7 @@ SELECT t.tenant_id, p.id, p.version,
     p.last_connection_offset AS last_connection_offset_minutes,
     instant_of(p.request_expiry_ticks) AS request_expiry_at,
     p.request_expiry_offset AS request_expiry_offset_minutes,
-    p.created_at, p.created_by
+    p.created_at, p.created_by, application_of(p.created_with) AS created_with
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT r.* FROM remote_assistance_partners AS r WHERE r.tenant_id = t.tenant_id
@@ -59,24 +61,25 @@ COMMENT ON COLUMN reporting.remote_assistance_partners.request_expiry_at IS 'Bet
 COMMENT ON COLUMN reporting.remote_assistance_partners.request_expiry_offset_minutes IS 'The offset in which Graph writes it, in minutes east of UTC.';
 COMMENT ON COLUMN reporting.remote_assistance_partners.created_at IS 'When it was created.';
 COMMENT ON COLUMN reporting.remote_assistance_partners.created_by IS 'Who created it: the object id of a user or of an application''s service principal, or the id of an administrator''s key.';
+COMMENT ON COLUMN reporting.remote_assistance_partners.created_with IS 'From which application: its client id; null if it wasn''t created through Graph.';
 
 CREATE VIEW report_remote_assistance_partners WITH (security_barrier) AS
 SELECT t.tenant_id, 'remoteAssistancePartners'::text AS entity_set, s.*
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT v.id, v.version, v.row, v.row ->> 'display_name' AS display_name, v.row ->> 'onboarding_status' AS status,
-        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by,
-        v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by
+        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by, (v.row ->> 'created_with')::uuid AS created_with,
+        v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by, v.changed_with AS ended_with
     FROM entity_versions AS v WHERE v.tenant_id = t.tenant_id AND v.entity = 'remoteAssistancePartner'
     UNION ALL
-    SELECT p.id, p.version, jsonb_build_object('display_name', p.display_name, 'onboarding_url', p.onboarding_url, 'onboarding_status', p.onboarding_status, 'last_connection_ticks', p.last_connection_ticks, 'last_connection_offset', p.last_connection_offset, 'request_expiry_ticks', p.request_expiry_ticks, 'request_expiry_offset', p.request_expiry_offset, 'created_at', p.created_at, 'created_by', p.created_by), p.display_name COLLATE "default", p.onboarding_status::text,
-        p.created_at, p.created_by, NULL::text, NULL::timestamptz, NULL::uuid
+    SELECT p.id, p.version, jsonb_build_object('display_name', p.display_name, 'onboarding_url', p.onboarding_url, 'onboarding_status', p.onboarding_status, 'last_connection_ticks', p.last_connection_ticks, 'last_connection_offset', p.last_connection_offset, 'request_expiry_ticks', p.request_expiry_ticks, 'request_expiry_offset', p.request_expiry_offset, 'created_at', p.created_at, 'created_by', p.created_by, 'created_with', p.created_with, 'created_request', p.created_request), p.display_name COLLATE "default", p.onboarding_status::text,
+        p.created_at, p.created_by, p.created_with, NULL::text, NULL::timestamptz, NULL::uuid, NULL::uuid
     FROM remote_assistance_partners AS p WHERE p.tenant_id = t.tenant_id
     OFFSET 0
 ) AS s;
 
 CREATE OR REPLACE VIEW report_states WITH (security_barrier) AS
-SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_remote_assistance_partners AS s;
+SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_remote_assistance_partners AS s;
 CREATE OR REPLACE VIEW report_statuses AS
 SELECT NULL::text AS entity_set, NULL::text AS status WHERE false
 UNION ALL SELECT 'remoteAssistancePartners', unnest(enum_range(NULL::onboarding_status))::text;
@@ -189,8 +192,8 @@ DROP VIEW reporting.remote_assistance_partner_changes;
 
 CREATE OR REPLACE VIEW report_states WITH (security_barrier) AS
 SELECT NULL::uuid AS tenant_id, NULL::text AS entity_set, NULL::uuid AS id, NULL::bigint AS version, NULL::jsonb AS row, NULL::text AS display_name, NULL::text AS status,
-    NULL::timestamptz AS created_at, NULL::uuid AS created_by,
-    NULL::text COLLATE "C" AS ended_by_change, NULL::timestamptz AS ended_at, NULL::uuid AS ended_by
+    NULL::timestamptz AS created_at, NULL::uuid AS created_by, NULL::uuid AS created_with,
+    NULL::text COLLATE "C" AS ended_by_change, NULL::timestamptz AS ended_at, NULL::uuid AS ended_by, NULL::uuid AS ended_with
 WHERE false;
 CREATE OR REPLACE VIEW report_statuses AS
 SELECT NULL::text AS entity_set, NULL::text AS status WHERE false;

@@ -22,6 +22,8 @@ CREATE TABLE device_management_partners (
     groups_requiring_enrollment jsonb,
     created_at timestamptz NOT NULL,
     created_by uuid NOT NULL, -- oid of the caller's token
+    created_with uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000', -- client id of the caller's application; all zeros: none
+    created_request uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000', -- the caller's id of the request, or ours; all zeros: none
     PRIMARY KEY (tenant_id, id)
 );
 ALTER TABLE device_management_partners ENABLE ROW LEVEL SECURITY;
@@ -41,7 +43,7 @@ SELECT t.tenant_id, p.id, p.version,
     instant_of(p.devices_non_compliant_ticks) AS devices_non_compliant_at,
     p.devices_non_compliant_offset AS devices_non_compliant_offset_minutes,
     p.groups_requiring_enrollment,
-    p.created_at, p.created_by
+    p.created_at, p.created_by, application_of(p.created_with) AS created_with
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT r.* FROM device_management_partners AS r WHERE r.tenant_id = t.tenant_id
@@ -65,25 +67,26 @@ COMMENT ON COLUMN reporting.device_management_partners.devices_non_compliant_off
 COMMENT ON COLUMN reporting.device_management_partners.groups_requiring_enrollment IS 'Graph''s groupsRequiringPartnerEnrollment; null if it has none.';
 COMMENT ON COLUMN reporting.device_management_partners.created_at IS 'When it was created.';
 COMMENT ON COLUMN reporting.device_management_partners.created_by IS 'Who created it: the object id of a user or of an application''s service principal, or the id of an administrator''s key.';
+COMMENT ON COLUMN reporting.device_management_partners.created_with IS 'From which application: its client id; null if it wasn''t created through Graph.';
 
 CREATE VIEW report_device_management_partners WITH (security_barrier) AS
 SELECT t.tenant_id, 'deviceManagementPartners'::text AS entity_set, s.*
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT v.id, v.version, v.row, v.row ->> 'display_name' AS display_name, v.row ->> 'partner_state' AS status,
-        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by,
-        v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by
+        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by, (v.row ->> 'created_with')::uuid AS created_with,
+        v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by, v.changed_with AS ended_with
     FROM entity_versions AS v WHERE v.tenant_id = t.tenant_id AND v.entity = 'deviceManagementPartner'
     UNION ALL
-    SELECT p.id, p.version, jsonb_build_object('last_heartbeat_ticks', p.last_heartbeat_ticks, 'last_heartbeat_offset', p.last_heartbeat_offset, 'partner_state', p.partner_state, 'partner_app_type', p.partner_app_type, 'single_tenant_app_id', p.single_tenant_app_id, 'display_name', p.display_name, 'is_configured', p.is_configured, 'devices_removed_ticks', p.devices_removed_ticks, 'devices_removed_offset', p.devices_removed_offset, 'devices_non_compliant_ticks', p.devices_non_compliant_ticks, 'devices_non_compliant_offset', p.devices_non_compliant_offset, 'groups_requiring_enrollment', p.groups_requiring_enrollment, 'created_at', p.created_at, 'created_by', p.created_by), p.display_name COLLATE "default", p.partner_state::text,
-        p.created_at, p.created_by, NULL::text, NULL::timestamptz, NULL::uuid
+    SELECT p.id, p.version, jsonb_build_object('last_heartbeat_ticks', p.last_heartbeat_ticks, 'last_heartbeat_offset', p.last_heartbeat_offset, 'partner_state', p.partner_state, 'partner_app_type', p.partner_app_type, 'single_tenant_app_id', p.single_tenant_app_id, 'display_name', p.display_name, 'is_configured', p.is_configured, 'devices_removed_ticks', p.devices_removed_ticks, 'devices_removed_offset', p.devices_removed_offset, 'devices_non_compliant_ticks', p.devices_non_compliant_ticks, 'devices_non_compliant_offset', p.devices_non_compliant_offset, 'groups_requiring_enrollment', p.groups_requiring_enrollment, 'created_at', p.created_at, 'created_by', p.created_by, 'created_with', p.created_with, 'created_request', p.created_request), p.display_name COLLATE "default", p.partner_state::text,
+        p.created_at, p.created_by, p.created_with, NULL::text, NULL::timestamptz, NULL::uuid, NULL::uuid
     FROM device_management_partners AS p WHERE p.tenant_id = t.tenant_id
     OFFSET 0
 ) AS s;
 
 CREATE OR REPLACE VIEW report_states WITH (security_barrier) AS
-SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_remote_assistance_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_device_management_partners AS s;
+SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_remote_assistance_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_device_management_partners AS s;
 CREATE OR REPLACE VIEW report_statuses AS
 SELECT NULL::text AS entity_set, NULL::text AS status WHERE false
 UNION ALL SELECT 'remoteAssistancePartners', unnest(enum_range(NULL::onboarding_status))::text
@@ -149,7 +152,7 @@ GRANT SELECT ON reporting.device_management_partners, reporting.device_managemen
 DROP VIEW reporting.device_management_partner_changes;
 
 CREATE OR REPLACE VIEW report_states WITH (security_barrier) AS
-SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_remote_assistance_partners AS s;
+SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_remote_assistance_partners AS s;
 CREATE OR REPLACE VIEW report_statuses AS
 SELECT NULL::text AS entity_set, NULL::text AS status WHERE false
 UNION ALL SELECT 'remoteAssistancePartners', unnest(enum_range(NULL::onboarding_status))::text;

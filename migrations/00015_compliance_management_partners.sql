@@ -18,6 +18,8 @@ CREATE TABLE compliance_management_partners (
     ios_assignments jsonb,
     created_at timestamptz NOT NULL,
     created_by uuid NOT NULL, -- oid of the caller's token
+    created_with uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000', -- client id of the caller's application; all zeros: none
+    created_request uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000', -- the caller's id of the request, or ours; all zeros: none
     PRIMARY KEY (tenant_id, id)
 );
 ALTER TABLE compliance_management_partners ENABLE ROW LEVEL SECURITY;
@@ -37,7 +39,7 @@ SELECT t.tenant_id, p.id, p.version,
     p.linux_assignments,
     p.android_assignments,
     p.ios_assignments,
-    p.created_at, p.created_by
+    p.created_at, p.created_by, application_of(p.created_with) AS created_with
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT r.* FROM compliance_management_partners AS r WHERE r.tenant_id = t.tenant_id
@@ -61,27 +63,28 @@ COMMENT ON COLUMN reporting.compliance_management_partners.android_assignments I
 COMMENT ON COLUMN reporting.compliance_management_partners.ios_assignments IS 'Graph''s iosEnrollmentAssignments; null if it has none.';
 COMMENT ON COLUMN reporting.compliance_management_partners.created_at IS 'When it was created.';
 COMMENT ON COLUMN reporting.compliance_management_partners.created_by IS 'Who created it: the object id of a user or of an application''s service principal, or the id of an administrator''s key.';
+COMMENT ON COLUMN reporting.compliance_management_partners.created_with IS 'From which application: its client id; null if it wasn''t created through Graph.';
 
 CREATE VIEW report_compliance_management_partners WITH (security_barrier) AS
 SELECT t.tenant_id, 'complianceManagementPartners'::text AS entity_set, s.*
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT v.id, v.version, v.row, v.row ->> 'display_name' AS display_name, v.row ->> 'partner_state' AS status,
-        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by,
-        v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by
+        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by, (v.row ->> 'created_with')::uuid AS created_with,
+        v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by, v.changed_with AS ended_with
     FROM entity_versions AS v WHERE v.tenant_id = t.tenant_id AND v.entity = 'complianceManagementPartner'
     UNION ALL
-    SELECT p.id, p.version, jsonb_build_object('last_heartbeat_ticks', p.last_heartbeat_ticks, 'last_heartbeat_offset', p.last_heartbeat_offset, 'partner_state', p.partner_state, 'display_name', p.display_name, 'mac_os_onboarded', p.mac_os_onboarded, 'linux_onboarded', p.linux_onboarded, 'android_onboarded', p.android_onboarded, 'ios_onboarded', p.ios_onboarded, 'mac_os_assignments', p.mac_os_assignments, 'linux_assignments', p.linux_assignments, 'android_assignments', p.android_assignments, 'ios_assignments', p.ios_assignments, 'created_at', p.created_at, 'created_by', p.created_by), p.display_name COLLATE "default", p.partner_state::text,
-        p.created_at, p.created_by, NULL::text, NULL::timestamptz, NULL::uuid
+    SELECT p.id, p.version, jsonb_build_object('last_heartbeat_ticks', p.last_heartbeat_ticks, 'last_heartbeat_offset', p.last_heartbeat_offset, 'partner_state', p.partner_state, 'display_name', p.display_name, 'mac_os_onboarded', p.mac_os_onboarded, 'linux_onboarded', p.linux_onboarded, 'android_onboarded', p.android_onboarded, 'ios_onboarded', p.ios_onboarded, 'mac_os_assignments', p.mac_os_assignments, 'linux_assignments', p.linux_assignments, 'android_assignments', p.android_assignments, 'ios_assignments', p.ios_assignments, 'created_at', p.created_at, 'created_by', p.created_by, 'created_with', p.created_with, 'created_request', p.created_request), p.display_name COLLATE "default", p.partner_state::text,
+        p.created_at, p.created_by, p.created_with, NULL::text, NULL::timestamptz, NULL::uuid, NULL::uuid
     FROM compliance_management_partners AS p WHERE p.tenant_id = t.tenant_id
     OFFSET 0
 ) AS s;
 
 CREATE OR REPLACE VIEW report_states WITH (security_barrier) AS
-SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_remote_assistance_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_device_management_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_device_categories AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_compliance_management_partners AS s;
+SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_remote_assistance_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_device_management_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_device_categories AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_compliance_management_partners AS s;
 CREATE OR REPLACE VIEW report_statuses AS
 SELECT NULL::text AS entity_set, NULL::text AS status WHERE false
 UNION ALL SELECT 'remoteAssistancePartners', unnest(enum_range(NULL::onboarding_status))::text
@@ -148,9 +151,9 @@ GRANT SELECT ON reporting.compliance_management_partners, reporting.compliance_m
 DROP VIEW reporting.compliance_management_partner_changes;
 
 CREATE OR REPLACE VIEW report_states WITH (security_barrier) AS
-SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_remote_assistance_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_device_management_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_device_categories AS s;
+SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_remote_assistance_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_device_management_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_device_categories AS s;
 CREATE OR REPLACE VIEW report_statuses AS
 SELECT NULL::text AS entity_set, NULL::text AS status WHERE false
 UNION ALL SELECT 'remoteAssistancePartners', unnest(enum_range(NULL::onboarding_status))::text

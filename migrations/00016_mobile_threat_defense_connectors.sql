@@ -32,6 +32,8 @@ CREATE TABLE mobile_threat_defense_connectors (
     launch_on_setup boolean NOT NULL,
     created_at timestamptz NOT NULL,
     created_by uuid NOT NULL, -- oid of the caller's token
+    created_with uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000', -- client id of the caller's application; all zeros: none
+    created_request uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000', -- the caller's id of the request, or ours; all zeros: none
     PRIMARY KEY (tenant_id, id)
 );
 ALTER TABLE mobile_threat_defense_connectors ENABLE ROW LEVEL SECURITY;
@@ -62,7 +64,7 @@ SELECT t.tenant_id, p.id, p.version,
     p.defender_attach_enabled,
     p.grant_partner_role,
     p.launch_on_setup,
-    p.created_at, p.created_by
+    p.created_at, p.created_by, application_of(p.created_with) AS created_with
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT r.* FROM mobile_threat_defense_connectors AS r WHERE r.tenant_id = t.tenant_id
@@ -97,28 +99,29 @@ COMMENT ON COLUMN reporting.mobile_threat_defense_connectors.grant_partner_role 
 COMMENT ON COLUMN reporting.mobile_threat_defense_connectors.launch_on_setup IS 'Beta''s launchMobileThreatDefensePartnerOnSetupEnabled.';
 COMMENT ON COLUMN reporting.mobile_threat_defense_connectors.created_at IS 'When it was created.';
 COMMENT ON COLUMN reporting.mobile_threat_defense_connectors.created_by IS 'Who created it: the object id of a user or of an application''s service principal, or the id of an administrator''s key.';
+COMMENT ON COLUMN reporting.mobile_threat_defense_connectors.created_with IS 'From which application: its client id; null if it wasn''t created through Graph.';
 
 CREATE VIEW report_mobile_threat_defense_connectors WITH (security_barrier) AS
 SELECT t.tenant_id, 'mobileThreatDefenseConnectors'::text AS entity_set, s.*
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT v.id, v.version, v.row, NULL::text AS display_name, v.row ->> 'partner_state' AS status,
-        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by,
-        v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by
+        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by, (v.row ->> 'created_with')::uuid AS created_with,
+        v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by, v.changed_with AS ended_with
     FROM entity_versions AS v WHERE v.tenant_id = t.tenant_id AND v.entity = 'mobileThreatDefenseConnector'
     UNION ALL
-    SELECT p.id, p.version, jsonb_build_object('last_heartbeat_ticks', p.last_heartbeat_ticks, 'last_heartbeat_offset', p.last_heartbeat_offset, 'partner_state', p.partner_state, 'android_mam_enabled', p.android_mam_enabled, 'ios_mam_enabled', p.ios_mam_enabled, 'windows_mam_enabled', p.windows_mam_enabled, 'android_enabled', p.android_enabled, 'ios_enabled', p.ios_enabled, 'windows_enabled', p.windows_enabled, 'mac_enabled', p.mac_enabled, 'android_blocked_on_missing_data', p.android_blocked_on_missing_data, 'ios_blocked_on_missing_data', p.ios_blocked_on_missing_data, 'windows_blocked_on_missing_data', p.windows_blocked_on_missing_data, 'mac_blocked_on_missing_data', p.mac_blocked_on_missing_data, 'unsupported_os_blocked', p.unsupported_os_blocked, 'unresponsiveness_threshold', p.unresponsiveness_threshold, 'collect_ios_apps', p.collect_ios_apps, 'collect_ios_personal_apps', p.collect_ios_personal_apps, 'collect_ios_certificates', p.collect_ios_certificates, 'collect_ios_personal_certificates', p.collect_ios_personal_certificates, 'defender_attach_enabled', p.defender_attach_enabled, 'grant_partner_role', p.grant_partner_role, 'launch_on_setup', p.launch_on_setup, 'created_at', p.created_at, 'created_by', p.created_by), NULL::text, p.partner_state::text,
-        p.created_at, p.created_by, NULL::text, NULL::timestamptz, NULL::uuid
+    SELECT p.id, p.version, jsonb_build_object('last_heartbeat_ticks', p.last_heartbeat_ticks, 'last_heartbeat_offset', p.last_heartbeat_offset, 'partner_state', p.partner_state, 'android_mam_enabled', p.android_mam_enabled, 'ios_mam_enabled', p.ios_mam_enabled, 'windows_mam_enabled', p.windows_mam_enabled, 'android_enabled', p.android_enabled, 'ios_enabled', p.ios_enabled, 'windows_enabled', p.windows_enabled, 'mac_enabled', p.mac_enabled, 'android_blocked_on_missing_data', p.android_blocked_on_missing_data, 'ios_blocked_on_missing_data', p.ios_blocked_on_missing_data, 'windows_blocked_on_missing_data', p.windows_blocked_on_missing_data, 'mac_blocked_on_missing_data', p.mac_blocked_on_missing_data, 'unsupported_os_blocked', p.unsupported_os_blocked, 'unresponsiveness_threshold', p.unresponsiveness_threshold, 'collect_ios_apps', p.collect_ios_apps, 'collect_ios_personal_apps', p.collect_ios_personal_apps, 'collect_ios_certificates', p.collect_ios_certificates, 'collect_ios_personal_certificates', p.collect_ios_personal_certificates, 'defender_attach_enabled', p.defender_attach_enabled, 'grant_partner_role', p.grant_partner_role, 'launch_on_setup', p.launch_on_setup, 'created_at', p.created_at, 'created_by', p.created_by, 'created_with', p.created_with, 'created_request', p.created_request), NULL::text, p.partner_state::text,
+        p.created_at, p.created_by, p.created_with, NULL::text, NULL::timestamptz, NULL::uuid, NULL::uuid
     FROM mobile_threat_defense_connectors AS p WHERE p.tenant_id = t.tenant_id
     OFFSET 0
 ) AS s;
 
 CREATE OR REPLACE VIEW report_states WITH (security_barrier) AS
-SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_remote_assistance_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_device_management_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_device_categories AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_compliance_management_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_mobile_threat_defense_connectors AS s;
+SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_remote_assistance_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_device_management_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_device_categories AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_compliance_management_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_mobile_threat_defense_connectors AS s;
 CREATE OR REPLACE VIEW report_statuses AS
 SELECT NULL::text AS entity_set, NULL::text AS status WHERE false
 UNION ALL SELECT 'remoteAssistancePartners', unnest(enum_range(NULL::onboarding_status))::text
@@ -219,10 +222,10 @@ GRANT SELECT ON reporting.mobile_threat_defense_connectors, reporting.mobile_thr
 DROP VIEW reporting.mobile_threat_defense_connector_changes;
 
 CREATE OR REPLACE VIEW report_states WITH (security_barrier) AS
-SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_remote_assistance_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_device_management_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_device_categories AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_compliance_management_partners AS s;
+SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_remote_assistance_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_device_management_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_device_categories AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_compliance_management_partners AS s;
 CREATE OR REPLACE VIEW report_statuses AS
 SELECT NULL::text AS entity_set, NULL::text AS status WHERE false
 UNION ALL SELECT 'remoteAssistancePartners', unnest(enum_range(NULL::onboarding_status))::text

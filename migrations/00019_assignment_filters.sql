@@ -21,6 +21,8 @@ CREATE TABLE assignment_filters (
     payloads jsonb,
     created_at timestamptz NOT NULL,
     created_by uuid NOT NULL, -- oid of the caller's token
+    created_with uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000', -- client id of the caller's application; all zeros: none
+    created_request uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000', -- the caller's id of the request, or ours; all zeros: none
     PRIMARY KEY (tenant_id, id)
 );
 ALTER TABLE assignment_filters ENABLE ROW LEVEL SECURITY;
@@ -39,7 +41,7 @@ SELECT t.tenant_id, p.id, p.version,
     p.role_scope_tag_ids,
     p.management_type::text AS management_type,
     p.payloads,
-    p.created_at, p.created_by
+    p.created_at, p.created_by, application_of(p.created_with) AS created_with
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT r.* FROM assignment_filters AS r WHERE r.tenant_id = t.tenant_id
@@ -62,31 +64,32 @@ COMMENT ON COLUMN reporting.assignment_filters.management_type IS 'Graph''s assi
 COMMENT ON COLUMN reporting.assignment_filters.payloads IS 'Graph''s payloads; null if it has none.';
 COMMENT ON COLUMN reporting.assignment_filters.created_at IS 'When it was created.';
 COMMENT ON COLUMN reporting.assignment_filters.created_by IS 'Who created it: the object id of a user or of an application''s service principal, or the id of an administrator''s key.';
+COMMENT ON COLUMN reporting.assignment_filters.created_with IS 'From which application: its client id; null if it wasn''t created through Graph.';
 
 CREATE VIEW report_assignment_filters WITH (security_barrier) AS
 SELECT t.tenant_id, 'assignmentFilters'::text AS entity_set, s.*
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT v.id, v.version, v.row, v.row ->> 'display_name' AS display_name, NULL::text AS status,
-        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by,
-        v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by
+        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by, (v.row ->> 'created_with')::uuid AS created_with,
+        v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by, v.changed_with AS ended_with
     FROM entity_versions AS v WHERE v.tenant_id = t.tenant_id AND v.entity = 'deviceAndAppManagementAssignmentFilter'
     UNION ALL
-    SELECT p.id, p.version, jsonb_build_object('graph_created_ticks', p.graph_created_ticks, 'graph_created_offset', p.graph_created_offset, 'last_modified_ticks', p.last_modified_ticks, 'last_modified_offset', p.last_modified_offset, 'display_name', p.display_name, 'description', p.description, 'platform', p.platform, 'rule', p.rule, 'role_scope_tag_ids', p.role_scope_tag_ids, 'management_type', p.management_type, 'payloads', p.payloads, 'created_at', p.created_at, 'created_by', p.created_by), p.display_name COLLATE "default", NULL::text,
-        p.created_at, p.created_by, NULL::text, NULL::timestamptz, NULL::uuid
+    SELECT p.id, p.version, jsonb_build_object('graph_created_ticks', p.graph_created_ticks, 'graph_created_offset', p.graph_created_offset, 'last_modified_ticks', p.last_modified_ticks, 'last_modified_offset', p.last_modified_offset, 'display_name', p.display_name, 'description', p.description, 'platform', p.platform, 'rule', p.rule, 'role_scope_tag_ids', p.role_scope_tag_ids, 'management_type', p.management_type, 'payloads', p.payloads, 'created_at', p.created_at, 'created_by', p.created_by, 'created_with', p.created_with, 'created_request', p.created_request), p.display_name COLLATE "default", NULL::text,
+        p.created_at, p.created_by, p.created_with, NULL::text, NULL::timestamptz, NULL::uuid, NULL::uuid
     FROM assignment_filters AS p WHERE p.tenant_id = t.tenant_id
     OFFSET 0
 ) AS s;
 
 CREATE OR REPLACE VIEW report_states WITH (security_barrier) AS
-SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_remote_assistance_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_device_management_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_device_categories AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_compliance_management_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_mobile_threat_defense_connectors AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_ndes_connectors AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_terms_and_conditions AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_assignment_filters AS s;
+SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_remote_assistance_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_device_management_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_device_categories AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_compliance_management_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_mobile_threat_defense_connectors AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_ndes_connectors AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_terms_and_conditions AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_assignment_filters AS s;
 CREATE OR REPLACE VIEW report_statuses AS
 SELECT NULL::text AS entity_set, NULL::text AS status WHERE false
 UNION ALL SELECT 'remoteAssistancePartners', unnest(enum_range(NULL::onboarding_status))::text
@@ -152,13 +155,13 @@ GRANT SELECT ON reporting.assignment_filters, reporting.device_and_app_managemen
 DROP VIEW reporting.device_and_app_management_assignment_filter_changes;
 
 CREATE OR REPLACE VIEW report_states WITH (security_barrier) AS
-SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_remote_assistance_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_device_management_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_device_categories AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_compliance_management_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_mobile_threat_defense_connectors AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_ndes_connectors AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_terms_and_conditions AS s;
+SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_remote_assistance_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_device_management_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_device_categories AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_compliance_management_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_mobile_threat_defense_connectors AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_ndes_connectors AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_terms_and_conditions AS s;
 CREATE OR REPLACE VIEW report_statuses AS
 SELECT NULL::text AS entity_set, NULL::text AS status WHERE false
 UNION ALL SELECT 'remoteAssistancePartners', unnest(enum_range(NULL::onboarding_status))::text

@@ -9,6 +9,8 @@ CREATE TABLE role_scope_tags (
     is_built_in boolean NOT NULL,
     created_at timestamptz NOT NULL,
     created_by uuid NOT NULL, -- oid of the caller's token
+    created_with uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000', -- client id of the caller's application; all zeros: none
+    created_request uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000', -- the caller's id of the request, or ours; all zeros: none
     PRIMARY KEY (tenant_id, id)
 );
 ALTER TABLE role_scope_tags ENABLE ROW LEVEL SECURITY;
@@ -19,7 +21,7 @@ SELECT t.tenant_id, p.id, p.version,
     p.display_name,
     p.description,
     p.is_built_in,
-    p.created_at, p.created_by
+    p.created_at, p.created_by, application_of(p.created_with) AS created_with
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT r.* FROM role_scope_tags AS r WHERE r.tenant_id = t.tenant_id
@@ -34,32 +36,33 @@ COMMENT ON COLUMN reporting.role_scope_tags.description IS 'Graph''s description
 COMMENT ON COLUMN reporting.role_scope_tags.is_built_in IS 'Graph''s isBuiltIn.';
 COMMENT ON COLUMN reporting.role_scope_tags.created_at IS 'When it was created.';
 COMMENT ON COLUMN reporting.role_scope_tags.created_by IS 'Who created it: the object id of a user or of an application''s service principal, or the id of an administrator''s key.';
+COMMENT ON COLUMN reporting.role_scope_tags.created_with IS 'From which application: its client id; null if it wasn''t created through Graph.';
 
 CREATE VIEW report_role_scope_tags WITH (security_barrier) AS
 SELECT t.tenant_id, 'roleScopeTags'::text AS entity_set, s.*
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT v.id, v.version, v.row, v.row ->> 'display_name' AS display_name, NULL::text AS status,
-        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by,
-        v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by
+        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by, (v.row ->> 'created_with')::uuid AS created_with,
+        v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by, v.changed_with AS ended_with
     FROM entity_versions AS v WHERE v.tenant_id = t.tenant_id AND v.entity = 'roleScopeTag'
     UNION ALL
-    SELECT p.id, p.version, jsonb_build_object('display_name', p.display_name, 'description', p.description, 'is_built_in', p.is_built_in, 'created_at', p.created_at, 'created_by', p.created_by), p.display_name COLLATE "default", NULL::text,
-        p.created_at, p.created_by, NULL::text, NULL::timestamptz, NULL::uuid
+    SELECT p.id, p.version, jsonb_build_object('display_name', p.display_name, 'description', p.description, 'is_built_in', p.is_built_in, 'created_at', p.created_at, 'created_by', p.created_by, 'created_with', p.created_with, 'created_request', p.created_request), p.display_name COLLATE "default", NULL::text,
+        p.created_at, p.created_by, p.created_with, NULL::text, NULL::timestamptz, NULL::uuid, NULL::uuid
     FROM role_scope_tags AS p WHERE p.tenant_id = t.tenant_id
     OFFSET 0
 ) AS s;
 
 CREATE OR REPLACE VIEW report_states WITH (security_barrier) AS
-SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_remote_assistance_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_device_management_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_device_categories AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_compliance_management_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_mobile_threat_defense_connectors AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_ndes_connectors AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_terms_and_conditions AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_assignment_filters AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_role_scope_tags AS s;
+SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_remote_assistance_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_device_management_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_device_categories AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_compliance_management_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_mobile_threat_defense_connectors AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_ndes_connectors AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_terms_and_conditions AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_assignment_filters AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_role_scope_tags AS s;
 CREATE OR REPLACE VIEW report_statuses AS
 SELECT NULL::text AS entity_set, NULL::text AS status WHERE false
 UNION ALL SELECT 'remoteAssistancePartners', unnest(enum_range(NULL::onboarding_status))::text
@@ -101,14 +104,14 @@ GRANT SELECT ON reporting.role_scope_tags, reporting.role_scope_tag_changes TO P
 DROP VIEW reporting.role_scope_tag_changes;
 
 CREATE OR REPLACE VIEW report_states WITH (security_barrier) AS
-SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_remote_assistance_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_device_management_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_device_categories AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_compliance_management_partners AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_mobile_threat_defense_connectors AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_ndes_connectors AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_terms_and_conditions AS s
-UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.ended_by_change, s.ended_at, s.ended_by FROM report_assignment_filters AS s;
+SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_remote_assistance_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_device_management_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_device_categories AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_compliance_management_partners AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_mobile_threat_defense_connectors AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_ndes_connectors AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_terms_and_conditions AS s
+UNION ALL SELECT s.tenant_id, s.entity_set, s.id, s.version, s.row, s.display_name, s.status, s.created_at, s.created_by, s.created_with, s.ended_by_change, s.ended_at, s.ended_by, s.ended_with FROM report_assignment_filters AS s;
 CREATE OR REPLACE VIEW report_statuses AS
 SELECT NULL::text AS entity_set, NULL::text AS status WHERE false
 UNION ALL SELECT 'remoteAssistancePartners', unnest(enum_range(NULL::onboarding_status))::text

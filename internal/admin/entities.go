@@ -38,7 +38,11 @@ func showEntity(t *entity.Type, row db.Row) api.Entity {
 		}
 		properties[p.Name] = json.RawMessage(p.AppendJSON(nil, row.Value(i), entity.Form{Beta: true, Typed: true}))
 	}
-	return api.Entity{Id: t.Key(h.ID, row.Value), Version: h.Version, CreatedDateTime: h.CreatedAt.UTC(), CreatedBy: h.CreatedBy, Properties: properties}
+	e := api.Entity{Id: t.Key(h.ID, row.Value), Version: h.Version, CreatedDateTime: h.CreatedAt.UTC(), CreatedBy: h.CreatedBy, Properties: properties}
+	if h.CreatedWith != uuid.Nil {
+		e.CreatedWith = &h.CreatedWith
+	}
+	return e
 }
 
 type listEntitiesRequest struct {

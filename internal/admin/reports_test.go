@@ -221,6 +221,10 @@ func TestReportingTellsTheTruth(t *testing.T) {
 			"remoteAssistancePartners a 1 create - onboarding", "remoteAssistancePartners b 1 create - notOnboarded",
 			"remoteAssistancePartners d 1 create - onboarding", "remoteAssistancePartners d 3 delete notOnboarded -",
 		}},
+		{"SELECT concat_ws(' ', left(display_name, 1), version, coalesce(changed_with_name, '?')) FROM changes WHERE display_name LIKE 'a %' OR display_name LIKE 'd %' ORDER BY changed_at, version", []string{
+			"a 1 Application", "a 2 ?", "a 3 ?", "d 1 Application", "d 2 ?", "d 3 Application", // the partner's side isn't Graph
+		}},
+		{"SELECT DISTINCT (p.created_with = a.client_id)::text FROM remote_assistance_partners AS p CROSS JOIN applications AS a", []string{"true"}},
 		{"SELECT concat_ws(' ', step_name, reached, round(share::numeric, 2)) FROM remote_assistance_partner_funnel ORDER BY step", []string{"created 3 1.00", "onboarding 3 1.00", "onboarded 1 0.33", "stillOnboarded 1 0.33"}},
 		{"SELECT concat_ws(' ', entity_set, status, entities) FROM status_by_day WHERE day = (now() AT TIME ZONE 'UTC')::date ORDER BY status", []string{"remoteAssistancePartners notOnboarded 0", "remoteAssistancePartners onboarded 1", "remoteAssistancePartners onboarding 1"}},
 		{"SELECT concat_ws(' ', stay, status, until_at IS NULL) FROM time_in_status ORDER BY from_at, stay", []string{"1 onboarding f", "2 onboarded t", "1 notOnboarded f", "2 onboarding t", "1 onboarding f", "2 notOnboarded f"}},

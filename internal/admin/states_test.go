@@ -396,6 +396,31 @@ func TestExportThatFails(t *testing.T) {
 	}
 }
 
+// A document says from which application an entity was created; an import keeps that.
+func TestCreatedWith(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	made, into := lived(c), c.newTenant(api.TenantCreate{})
+	exported := c.export(made.Tenant.Id)
+	c.want(200, c.do("PUT", tenantPath(into.Tenant.Id, "/state"), exported))
+	for _, tenant := range []uuid.UUID{made.Tenant.Id, into.Tenant.Id} {
+		list := decode[api.EntityList](t, c.want(200, c.do("GET", tenantPath(tenant, "/entities/remoteAssistancePartners"), nil)))
+		for _, e := range list.Value {
+			if e.CreatedWith == nil || *e.CreatedWith != made.Credentials.ClientId {
+				t.Errorf("%s was created with %v", e.Id, e.CreatedWith)
+			}
+		}
+		if len(list.Value) != 2 {
+			t.Errorf("%d entities", len(list.Value))
+		}
+	}
+	c.want(200, c.do("PUT", tenantPath(into.Tenant.Id, "/state"), `{"version": 1, "remoteAssistancePartners": [{}]}`))
+	list := decode[api.EntityList](t, c.want(200, c.do("GET", tenantPath(into.Tenant.Id, "/entities/remoteAssistancePartners"), nil)))
+	if len(list.Value) != 1 || list.Value[0].CreatedWith != nil {
+		t.Errorf("imported without an application: %v", list.Value)
+	}
+}
+
 // An id of zeros isn't treated like a missing one, for which the service would make an id or,
 // in a consent, take all users.
 func TestZeroIDs(t *testing.T) {
@@ -411,6 +436,7 @@ func TestZeroIDs(t *testing.T) {
 		{`"applications": [{"displayName": "x", "consents": [{"userId": "%s", "scopes": ["x"]}]}]`, "/applications/0/consents/0/userId"},
 		{`"remoteAssistancePartners": [{}, {"id": "%s"}]`, "/remoteAssistancePartners/1/id"},
 		{`"remoteAssistancePartners": [{"createdBy": "%s"}]`, "/remoteAssistancePartners/0/createdBy"},
+		{`"remoteAssistancePartners": [{"createdWith": "%s"}]`, "/remoteAssistancePartners/0/createdWith"},
 	} {
 		for _, zeros := range []string{uuid.Nil.String(), strings.Repeat("0", 32)} {
 			text := fmt.Sprintf("{\"version\": 1,\n"+tt.text+"}", zeros)

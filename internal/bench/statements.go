@@ -53,9 +53,9 @@ func insert(tenant string) string {
 		"lastConnectionDateTime": "14832575166670033, -480",
 	})
 	return fmt.Sprintf(`\set n :n + 1
-INSERT INTO %[1]s (tenant_id, id, %[2]s, created_at, created_by) VALUES (
+INSERT INTO %[1]s (tenant_id, id, %[2]s, created_at, created_by, created_with, created_request) VALUES (
     '%[4]s', format('018f0000-0000-7000-8000-%%s%%s', lpad(to_hex(:client_id::int), 4, '0'), lpad(to_hex(:n::bigint), 8, '0'))::uuid,
-    %[3]s, '2026-01-01T00:00:00Z', '%[4]s'
+    %[3]s, '2026-01-01T00:00:00Z', '%[4]s', '%[4]s', '%[4]s'
 ) RETURNING *;
 `, measured.Table, columns, values, tenant)
 }
@@ -64,14 +64,14 @@ INSERT INTO %[1]s (tenant_id, id, %[2]s, created_at, created_by) VALUES (
 func update() string {
 	columns, _ := rowOf(nil)
 	var members []string
-	for column := range strings.SplitSeq(columns+", created_at, created_by", ", ") {
+	for column := range strings.SplitSeq(columns+", created_at, created_by, created_with, created_request", ", ") {
 		members = append(members, "'"+column+"', "+column)
 	}
 	return fmt.Sprintf(`WITH replaced AS (
     SELECT p.* FROM %[1]s AS p WHERE p.tenant_id = :tenant AND p.id = :id FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, '%[2]s', id, version, jsonb_build_object(%[3]s), 'update', '2026-01-01T00:00:00Z', :tenant
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, '%[2]s', id, version, jsonb_build_object(%[3]s), 'update', '2026-01-01T00:00:00Z', :tenant, :tenant, :tenant
     FROM replaced
 )
 UPDATE %[1]s AS p SET version = p.version + 1, display_name = 'Another name'

@@ -116,6 +116,9 @@ func showEntity(v *visit) (screen, error) {
 		pairs = append(pairs, g.Group{g.Text(words(p.Name)), g.If(p.BetaOnly, html.Span(html.Class("note"), g.Text(" beta")))}, v.value(p, e.Properties[p.Name]))
 	}
 	pairs = append(pairs, g.Text("Version"), g.Text(strconv.FormatInt(e.Version, 10)), g.Text("Created"), v.when(&e.CreatedDateTime), g.Text("Created by"), code(e.CreatedBy.String()))
+	if e.CreatedWith != nil {
+		pairs = append(pairs, g.Text("Created with"), code(e.CreatedWith.String()))
+	}
 	name, _ := e.Properties[nameProperty].(string)
 	if strings.TrimSpace(name) == "" {
 		name = e.Id

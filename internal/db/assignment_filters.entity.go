@@ -19,7 +19,7 @@ func (assignmentFilters) listQuery() string { return listAssignmentFilters }
 
 // Head implements Row.
 func (r *DeviceAndAppManagementAssignmentFilter) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
+	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
@@ -49,7 +49,7 @@ func (r *DeviceAndAppManagementAssignmentFilter) Value(property int) entity.Valu
 
 func (assignmentFilters) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateDeviceAndAppManagementAssignmentFilter(ctx, CreateDeviceAndAppManagementAssignmentFilterParams{
-		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy,
+		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
 		GraphCreatedTicks: c.Values[0].Ticks, GraphCreatedOffset: c.Values[0].Offset,
 		LastModifiedTicks: c.Values[1].Ticks, LastModifiedOffset: c.Values[1].Offset,
 		DisplayName:     c.Values[2].Text,
@@ -70,7 +70,7 @@ func (assignmentFilters) Get(ctx context.Context, q *Queries, k Key) (Row, error
 
 func (assignmentFilters) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
 	row, err := q.UpdateDeviceAndAppManagementAssignmentFilter(ctx, UpdateDeviceAndAppManagementAssignmentFilterParams{
-		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy,
+		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetGraphCreated:   c.Named[0],
 		GraphCreatedTicks: c.Values[0].Ticks, GraphCreatedOffset: c.Values[0].Offset,
 		SetLastModified:   c.Named[1],
@@ -94,7 +94,7 @@ func (assignmentFilters) Update(ctx context.Context, q *Queries, c Update) (Row,
 }
 
 func (assignmentFilters) Change(ctx context.Context, q *Queries, c Change) (string, error) {
-	before, err := q.DeleteDeviceAndAppManagementAssignmentFilter(ctx, DeleteDeviceAndAppManagementAssignmentFilterParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy})
+	before, err := q.DeleteDeviceAndAppManagementAssignmentFilter(ctx, DeleteDeviceAndAppManagementAssignmentFilterParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	_ = before
 	return "", err
 }
@@ -156,6 +156,6 @@ func (r *assignmentFiltersRow) targets() []any {
 		&r.RoleScopeTagIds,
 		&r.ManagementType,
 		&r.Payloads,
-		&r.CreatedAt, &r.CreatedBy,
+		&r.CreatedAt, &r.CreatedBy, &r.CreatedWith, &r.CreatedRequest,
 	}
 }

@@ -19,7 +19,7 @@ func (complianceManagementPartners) listQuery() string { return listComplianceMa
 
 // Head implements Row.
 func (r *ComplianceManagementPartner) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
+	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
@@ -53,7 +53,7 @@ func (r *ComplianceManagementPartner) Value(property int) entity.Value {
 
 func (complianceManagementPartners) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateComplianceManagementPartner(ctx, CreateComplianceManagementPartnerParams{
-		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy,
+		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
 		LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
 		PartnerState:       PartnerTenantState(c.Values[1].Text),
 		DisplayName:        textOf(c.Values[2]),
@@ -76,7 +76,7 @@ func (complianceManagementPartners) Get(ctx context.Context, q *Queries, k Key) 
 
 func (complianceManagementPartners) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
 	row, err := q.UpdateComplianceManagementPartner(ctx, UpdateComplianceManagementPartnerParams{
-		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy,
+		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetLastHeartbeat:   c.Named[0],
 		LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
 		SetPartnerState:       c.Named[1],
@@ -106,7 +106,7 @@ func (complianceManagementPartners) Update(ctx context.Context, q *Queries, c Up
 func (complianceManagementPartners) Change(ctx context.Context, q *Queries, c Change) (string, error) {
 	if c.Change != Delete {
 		before, err := q.ActOnComplianceManagementPartner(ctx, ActOnComplianceManagementPartnerParams{
-			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, Change: c.Change, FromStates: c.From,
+			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest, Change: c.Change, FromStates: c.From,
 			SetLastHeartbeat:   c.Named[0],
 			LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
 			SetPartnerState: c.Named[1],
@@ -114,7 +114,7 @@ func (complianceManagementPartners) Change(ctx context.Context, q *Queries, c Ch
 		})
 		return string(before), err
 	}
-	before, err := q.DeleteComplianceManagementPartner(ctx, DeleteComplianceManagementPartnerParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy})
+	before, err := q.DeleteComplianceManagementPartner(ctx, DeleteComplianceManagementPartnerParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	return string(before), err
 }
 
@@ -177,6 +177,6 @@ func (r *complianceManagementPartnersRow) targets() []any {
 		&r.LinuxAssignments,
 		&r.AndroidAssignments,
 		&r.IosAssignments,
-		&r.CreatedAt, &r.CreatedBy,
+		&r.CreatedAt, &r.CreatedBy, &r.CreatedWith, &r.CreatedRequest,
 	}
 }

@@ -15,24 +15,24 @@ import (
 
 const actOnComplianceManagementPartner = `-- name: ActOnComplianceManagementPartner :one
 WITH before AS (
-    SELECT p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.display_name, p.mac_os_onboarded, p.linux_onboarded, p.android_onboarded, p.ios_onboarded, p.mac_os_assignments, p.linux_assignments, p.android_assignments, p.ios_assignments, p.created_at, p.created_by FROM compliance_management_partners AS p
+    SELECT p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.display_name, p.mac_os_onboarded, p.linux_onboarded, p.android_onboarded, p.ios_onboarded, p.mac_os_assignments, p.linux_assignments, p.android_assignments, p.ios_assignments, p.created_at, p.created_by, p.created_with, p.created_request FROM compliance_management_partners AS p
     WHERE p.tenant_id = $1 AND p.id = $2
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'complianceManagementPartner', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'display_name', display_name, 'mac_os_onboarded', mac_os_onboarded, 'linux_onboarded', linux_onboarded, 'android_onboarded', android_onboarded, 'ios_onboarded', ios_onboarded, 'mac_os_assignments', mac_os_assignments, 'linux_assignments', linux_assignments, 'android_assignments', android_assignments, 'ios_assignments', ios_assignments, 'created_at', created_at, 'created_by', created_by),
-        $3, $4, $5
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'complianceManagementPartner', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'display_name', display_name, 'mac_os_onboarded', mac_os_onboarded, 'linux_onboarded', linux_onboarded, 'android_onboarded', android_onboarded, 'ios_onboarded', ios_onboarded, 'mac_os_assignments', mac_os_assignments, 'linux_assignments', linux_assignments, 'android_assignments', android_assignments, 'ios_assignments', ios_assignments, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        $3, $4, $5, $6, $7
     FROM before
-    WHERE before.partner_state = ANY (string_to_array($6::text, ',')::partner_tenant_state[])
+    WHERE before.partner_state = ANY (string_to_array($8::text, ',')::partner_tenant_state[])
 ), changed AS (
     UPDATE compliance_management_partners AS p SET
         version = p.version + 1,
-        last_heartbeat_ticks = CASE WHEN $7::boolean THEN $8 ELSE p.last_heartbeat_ticks END,
-    last_heartbeat_offset = CASE WHEN $7 THEN $9 ELSE p.last_heartbeat_offset END,
-        partner_state = CASE WHEN $10::boolean THEN $11 ELSE p.partner_state END
+        last_heartbeat_ticks = CASE WHEN $9::boolean THEN $10 ELSE p.last_heartbeat_ticks END,
+    last_heartbeat_offset = CASE WHEN $9 THEN $11 ELSE p.last_heartbeat_offset END,
+        partner_state = CASE WHEN $12::boolean THEN $13 ELSE p.partner_state END
     FROM before
     WHERE p.tenant_id = $1 AND p.id = $2 AND p.tenant_id = before.tenant_id AND p.id = before.id
-        AND before.partner_state = ANY (string_to_array($6, ',')::partner_tenant_state[])
+        AND before.partner_state = ANY (string_to_array($8, ',')::partner_tenant_state[])
 )
 SELECT partner_state FROM before
 `
@@ -43,6 +43,8 @@ type ActOnComplianceManagementPartnerParams struct {
 	Change              string
 	ChangedAt           time.Time
 	ChangedBy           uuid.UUID
+	ChangedWith         uuid.UUID
+	ChangedRequest      uuid.UUID
 	FromStates          string
 	SetLastHeartbeat    bool
 	LastHeartbeatTicks  int64
@@ -60,6 +62,8 @@ func (q *Queries) ActOnComplianceManagementPartner(ctx context.Context, arg ActO
 		arg.Change,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 		arg.FromStates,
 		arg.SetLastHeartbeat,
 		arg.LastHeartbeatTicks,
@@ -136,9 +140,9 @@ func (q *Queries) CountComplianceManagementPartnersUpTo(ctx context.Context, arg
 
 const createComplianceManagementPartner = `-- name: CreateComplianceManagementPartner :one
 
-INSERT INTO compliance_management_partners (tenant_id, id, last_heartbeat_ticks, last_heartbeat_offset, partner_state, display_name, mac_os_onboarded, linux_onboarded, android_onboarded, ios_onboarded, mac_os_assignments, linux_assignments, android_assignments, ios_assignments, created_at, created_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb, $12::text::jsonb, $13::text::jsonb, $14::text::jsonb, $15, $16)
-RETURNING tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, display_name, mac_os_onboarded, linux_onboarded, android_onboarded, ios_onboarded, mac_os_assignments, linux_assignments, android_assignments, ios_assignments, created_at, created_by
+INSERT INTO compliance_management_partners (tenant_id, id, last_heartbeat_ticks, last_heartbeat_offset, partner_state, display_name, mac_os_onboarded, linux_onboarded, android_onboarded, ios_onboarded, mac_os_assignments, linux_assignments, android_assignments, ios_assignments, created_at, created_by, created_with, created_request)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb, $12::text::jsonb, $13::text::jsonb, $14::text::jsonb, $15, $16, $17, $18)
+RETURNING tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, display_name, mac_os_onboarded, linux_onboarded, android_onboarded, ios_onboarded, mac_os_assignments, linux_assignments, android_assignments, ios_assignments, created_at, created_by, created_with, created_request
 `
 
 type CreateComplianceManagementPartnerParams struct {
@@ -158,6 +162,8 @@ type CreateComplianceManagementPartnerParams struct {
 	IosAssignments      *string
 	CreatedAt           time.Time
 	CreatedBy           uuid.UUID
+	CreatedWith         uuid.UUID
+	CreatedRequest      uuid.UUID
 }
 
 // Code generated by internal/entity/gen from internal/entity. DO NOT EDIT.
@@ -179,6 +185,8 @@ func (q *Queries) CreateComplianceManagementPartner(ctx context.Context, arg Cre
 		arg.IosAssignments,
 		arg.CreatedAt,
 		arg.CreatedBy,
+		arg.CreatedWith,
+		arg.CreatedRequest,
 	)
 	var i ComplianceManagementPartner
 	err := row.Scan(
@@ -199,6 +207,8 @@ func (q *Queries) CreateComplianceManagementPartner(ctx context.Context, arg Cre
 		&i.IosAssignments,
 		&i.CreatedAt,
 		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
 	)
 	if err != nil {
 		err = fmt.Errorf("query CreateComplianceManagementPartner: %w", err)
@@ -210,21 +220,23 @@ const deleteComplianceManagementPartner = `-- name: DeleteComplianceManagementPa
 WITH replaced AS (
     DELETE FROM compliance_management_partners AS p
     WHERE p.tenant_id = $1 AND p.id = $2
-    RETURNING p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.display_name, p.mac_os_onboarded, p.linux_onboarded, p.android_onboarded, p.ios_onboarded, p.mac_os_assignments, p.linux_assignments, p.android_assignments, p.ios_assignments, p.created_at, p.created_by
+    RETURNING p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.display_name, p.mac_os_onboarded, p.linux_onboarded, p.android_onboarded, p.ios_onboarded, p.mac_os_assignments, p.linux_assignments, p.android_assignments, p.ios_assignments, p.created_at, p.created_by, p.created_with, p.created_request
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'complianceManagementPartner', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'display_name', display_name, 'mac_os_onboarded', mac_os_onboarded, 'linux_onboarded', linux_onboarded, 'android_onboarded', android_onboarded, 'ios_onboarded', ios_onboarded, 'mac_os_assignments', mac_os_assignments, 'linux_assignments', linux_assignments, 'android_assignments', android_assignments, 'ios_assignments', ios_assignments, 'created_at', created_at, 'created_by', created_by),
-        'delete', $3, $4
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'complianceManagementPartner', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'display_name', display_name, 'mac_os_onboarded', mac_os_onboarded, 'linux_onboarded', linux_onboarded, 'android_onboarded', android_onboarded, 'ios_onboarded', ios_onboarded, 'mac_os_assignments', mac_os_assignments, 'linux_assignments', linux_assignments, 'android_assignments', android_assignments, 'ios_assignments', ios_assignments, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        'delete', $3, $4, $5, $6
     FROM replaced
 )
 SELECT partner_state FROM replaced
 `
 
 type DeleteComplianceManagementPartnerParams struct {
-	TenantID  uuid.UUID
-	ID        uuid.UUID
-	ChangedAt time.Time
-	ChangedBy uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
 }
 
 // Returns the previous state.
@@ -234,6 +246,8 @@ func (q *Queries) DeleteComplianceManagementPartner(ctx context.Context, arg Del
 		arg.ID,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 	)
 	var partner_state PartnerTenantState
 	err := row.Scan(&partner_state)
@@ -245,8 +259,8 @@ func (q *Queries) DeleteComplianceManagementPartner(ctx context.Context, arg Del
 
 const diffComplianceManagementPartners = `-- name: DiffComplianceManagementPartners :many
 SELECT COALESCE(a.id, b.id)::uuid AS id
-FROM (SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, display_name, mac_os_onboarded, linux_onboarded, android_onboarded, ios_onboarded, mac_os_assignments, linux_assignments, android_assignments, ios_assignments, created_at, created_by FROM compliance_management_partners AS x WHERE x.tenant_id = $1 AND x.id > $2) AS a
-FULL JOIN (SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, display_name, mac_os_onboarded, linux_onboarded, android_onboarded, ios_onboarded, mac_os_assignments, linux_assignments, android_assignments, ios_assignments, created_at, created_by FROM compliance_management_partners AS y WHERE y.tenant_id = $3 AND y.id > $2) AS b ON a.id = b.id
+FROM (SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, display_name, mac_os_onboarded, linux_onboarded, android_onboarded, ios_onboarded, mac_os_assignments, linux_assignments, android_assignments, ios_assignments, created_at, created_by, created_with, created_request FROM compliance_management_partners AS x WHERE x.tenant_id = $1 AND x.id > $2) AS a
+FULL JOIN (SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, display_name, mac_os_onboarded, linux_onboarded, android_onboarded, ios_onboarded, mac_os_assignments, linux_assignments, android_assignments, ios_assignments, created_at, created_by, created_with, created_request FROM compliance_management_partners AS y WHERE y.tenant_id = $3 AND y.id > $2) AS b ON a.id = b.id
 WHERE (a.id, a.last_heartbeat_ticks, a.last_heartbeat_offset, a.partner_state, a.display_name, a.mac_os_onboarded, a.linux_onboarded, a.android_onboarded, a.ios_onboarded, a.mac_os_assignments, a.linux_assignments, a.android_assignments, a.ios_assignments)
     IS DISTINCT FROM (b.id, b.last_heartbeat_ticks, b.last_heartbeat_offset, b.partner_state, b.display_name, b.mac_os_onboarded, b.linux_onboarded, b.android_onboarded, b.ios_onboarded, b.mac_os_assignments, b.linux_assignments, b.android_assignments, b.ios_assignments)
 ORDER BY 1
@@ -287,7 +301,7 @@ func (q *Queries) DiffComplianceManagementPartners(ctx context.Context, arg Diff
 }
 
 const getComplianceManagementPartner = `-- name: GetComplianceManagementPartner :one
-SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, display_name, mac_os_onboarded, linux_onboarded, android_onboarded, ios_onboarded, mac_os_assignments, linux_assignments, android_assignments, ios_assignments, created_at, created_by FROM compliance_management_partners
+SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, display_name, mac_os_onboarded, linux_onboarded, android_onboarded, ios_onboarded, mac_os_assignments, linux_assignments, android_assignments, ios_assignments, created_at, created_by, created_with, created_request FROM compliance_management_partners
 WHERE tenant_id = $1 AND id = $2
 `
 
@@ -317,6 +331,8 @@ func (q *Queries) GetComplianceManagementPartner(ctx context.Context, arg GetCom
 		&i.IosAssignments,
 		&i.CreatedAt,
 		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
 	)
 	if err != nil {
 		err = fmt.Errorf("query GetComplianceManagementPartner: %w", err)
@@ -357,7 +373,7 @@ func (q *Queries) ListComplianceManagementPartnerIDs(ctx context.Context, arg Li
 }
 
 const listComplianceManagementPartners = `-- name: ListComplianceManagementPartners :many
-SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, display_name, mac_os_onboarded, linux_onboarded, android_onboarded, ios_onboarded, mac_os_assignments, linux_assignments, android_assignments, ios_assignments, created_at, created_by FROM compliance_management_partners
+SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, display_name, mac_os_onboarded, linux_onboarded, android_onboarded, ios_onboarded, mac_os_assignments, linux_assignments, android_assignments, ios_assignments, created_at, created_by, created_with, created_request FROM compliance_management_partners
 WHERE tenant_id = $1 AND id > $2
 ORDER BY id
 LIMIT $4::bigint OFFSET $3::bigint
@@ -402,6 +418,8 @@ func (q *Queries) ListComplianceManagementPartners(ctx context.Context, arg List
 			&i.IosAssignments,
 			&i.CreatedAt,
 			&i.CreatedBy,
+			&i.CreatedWith,
+			&i.CreatedRequest,
 		); err != nil {
 			return nil, fmt.Errorf("query ListComplianceManagementPartners: %w", err)
 		}
@@ -414,7 +432,7 @@ func (q *Queries) ListComplianceManagementPartners(ctx context.Context, arg List
 }
 
 const listComplianceManagementPartnersByID = `-- name: ListComplianceManagementPartnersByID :many
-SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, display_name, mac_os_onboarded, linux_onboarded, android_onboarded, ios_onboarded, mac_os_assignments, linux_assignments, android_assignments, ios_assignments, created_at, created_by FROM compliance_management_partners
+SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, display_name, mac_os_onboarded, linux_onboarded, android_onboarded, ios_onboarded, mac_os_assignments, linux_assignments, android_assignments, ios_assignments, created_at, created_by, created_with, created_request FROM compliance_management_partners
 WHERE tenant_id = $1 AND id = ANY ($2::uuid[])
 ORDER BY id
 `
@@ -451,6 +469,8 @@ func (q *Queries) ListComplianceManagementPartnersByID(ctx context.Context, arg 
 			&i.IosAssignments,
 			&i.CreatedAt,
 			&i.CreatedBy,
+			&i.CreatedWith,
+			&i.CreatedRequest,
 		); err != nil {
 			return nil, fmt.Errorf("query ListComplianceManagementPartnersByID: %w", err)
 		}
@@ -484,8 +504,8 @@ func (q *Queries) RemoveComplianceManagementPartnersNotIn(ctx context.Context, a
 }
 
 const replaceComplianceManagementPartners = `-- name: ReplaceComplianceManagementPartners :exec
-INSERT INTO compliance_management_partners AS p (tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, display_name, mac_os_onboarded, linux_onboarded, android_onboarded, ios_onboarded, mac_os_assignments, linux_assignments, android_assignments, ios_assignments, created_at, created_by)
-SELECT $1::uuid, s.id, s.version, s.last_heartbeat_ticks, s.last_heartbeat_offset, s.partner_state, s.display_name, s.mac_os_onboarded, s.linux_onboarded, s.android_onboarded, s.ios_onboarded, s.mac_os_assignments, s.linux_assignments, s.android_assignments, s.ios_assignments, s.created_at, s.created_by
+INSERT INTO compliance_management_partners AS p (tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, display_name, mac_os_onboarded, linux_onboarded, android_onboarded, ios_onboarded, mac_os_assignments, linux_assignments, android_assignments, ios_assignments, created_at, created_by, created_with, created_request)
+SELECT $1::uuid, s.id, s.version, s.last_heartbeat_ticks, s.last_heartbeat_offset, s.partner_state, s.display_name, s.mac_os_onboarded, s.linux_onboarded, s.android_onboarded, s.ios_onboarded, s.mac_os_assignments, s.linux_assignments, s.android_assignments, s.ios_assignments, s.created_at, s.created_by, s.created_with, s.created_request
 FROM compliance_management_partners AS s
 WHERE s.tenant_id = $2
 ON CONFLICT (tenant_id, id) DO UPDATE SET
@@ -502,9 +522,10 @@ ON CONFLICT (tenant_id, id) DO UPDATE SET
     linux_assignments = excluded.linux_assignments,
     android_assignments = excluded.android_assignments,
     ios_assignments = excluded.ios_assignments,
-    created_at = excluded.created_at, created_by = excluded.created_by
-WHERE (p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.display_name, p.mac_os_onboarded, p.linux_onboarded, p.android_onboarded, p.ios_onboarded, p.mac_os_assignments, p.linux_assignments, p.android_assignments, p.ios_assignments, p.created_at, p.created_by)
-    IS DISTINCT FROM (excluded.version, excluded.last_heartbeat_ticks, excluded.last_heartbeat_offset, excluded.partner_state, excluded.display_name, excluded.mac_os_onboarded, excluded.linux_onboarded, excluded.android_onboarded, excluded.ios_onboarded, excluded.mac_os_assignments, excluded.linux_assignments, excluded.android_assignments, excluded.ios_assignments, excluded.created_at, excluded.created_by)
+    created_at = excluded.created_at, created_by = excluded.created_by,
+    created_with = excluded.created_with, created_request = excluded.created_request
+WHERE (p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.display_name, p.mac_os_onboarded, p.linux_onboarded, p.android_onboarded, p.ios_onboarded, p.mac_os_assignments, p.linux_assignments, p.android_assignments, p.ios_assignments, p.created_at, p.created_by, p.created_with, p.created_request)
+    IS DISTINCT FROM (excluded.version, excluded.last_heartbeat_ticks, excluded.last_heartbeat_offset, excluded.partner_state, excluded.display_name, excluded.mac_os_onboarded, excluded.linux_onboarded, excluded.android_onboarded, excluded.ios_onboarded, excluded.mac_os_assignments, excluded.linux_assignments, excluded.android_assignments, excluded.ios_assignments, excluded.created_at, excluded.created_by, excluded.created_with, excluded.created_request)
 `
 
 type ReplaceComplianceManagementPartnersParams struct {
@@ -524,13 +545,13 @@ func (q *Queries) ReplaceComplianceManagementPartners(ctx context.Context, arg R
 
 const updateComplianceManagementPartner = `-- name: UpdateComplianceManagementPartner :one
 WITH replaced AS (
-    SELECT p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.display_name, p.mac_os_onboarded, p.linux_onboarded, p.android_onboarded, p.ios_onboarded, p.mac_os_assignments, p.linux_assignments, p.android_assignments, p.ios_assignments, p.created_at, p.created_by FROM compliance_management_partners AS p
+    SELECT p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.display_name, p.mac_os_onboarded, p.linux_onboarded, p.android_onboarded, p.ios_onboarded, p.mac_os_assignments, p.linux_assignments, p.android_assignments, p.ios_assignments, p.created_at, p.created_by, p.created_with, p.created_request FROM compliance_management_partners AS p
     WHERE p.tenant_id = $24 AND p.id = $25
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'complianceManagementPartner', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'display_name', display_name, 'mac_os_onboarded', mac_os_onboarded, 'linux_onboarded', linux_onboarded, 'android_onboarded', android_onboarded, 'ios_onboarded', ios_onboarded, 'mac_os_assignments', mac_os_assignments, 'linux_assignments', linux_assignments, 'android_assignments', android_assignments, 'ios_assignments', ios_assignments, 'created_at', created_at, 'created_by', created_by),
-        'update', $26, $27
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'complianceManagementPartner', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'display_name', display_name, 'mac_os_onboarded', mac_os_onboarded, 'linux_onboarded', linux_onboarded, 'android_onboarded', android_onboarded, 'ios_onboarded', ios_onboarded, 'mac_os_assignments', mac_os_assignments, 'linux_assignments', linux_assignments, 'android_assignments', android_assignments, 'ios_assignments', ios_assignments, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        'update', $26, $27, $28, $29
     FROM replaced
 )
 UPDATE compliance_management_partners AS p SET
@@ -549,7 +570,7 @@ UPDATE compliance_management_partners AS p SET
     ios_assignments = CASE WHEN $22::boolean THEN $23::text::jsonb ELSE p.ios_assignments END
 FROM replaced
 WHERE p.tenant_id = $24 AND p.id = $25 AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
-RETURNING p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.display_name, p.mac_os_onboarded, p.linux_onboarded, p.android_onboarded, p.ios_onboarded, p.mac_os_assignments, p.linux_assignments, p.android_assignments, p.ios_assignments, p.created_at, p.created_by
+RETURNING p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.display_name, p.mac_os_onboarded, p.linux_onboarded, p.android_onboarded, p.ios_onboarded, p.mac_os_assignments, p.linux_assignments, p.android_assignments, p.ios_assignments, p.created_at, p.created_by, p.created_with, p.created_request
 `
 
 type UpdateComplianceManagementPartnerParams struct {
@@ -580,6 +601,8 @@ type UpdateComplianceManagementPartnerParams struct {
 	ID                    uuid.UUID
 	ChangedAt             time.Time
 	ChangedBy             uuid.UUID
+	ChangedWith           uuid.UUID
+	ChangedRequest        uuid.UUID
 }
 
 // Sets each property whose set_ is true, and keeps the previous version.
@@ -612,6 +635,8 @@ func (q *Queries) UpdateComplianceManagementPartner(ctx context.Context, arg Upd
 		arg.ID,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 	)
 	var i ComplianceManagementPartner
 	err := row.Scan(
@@ -632,6 +657,8 @@ func (q *Queries) UpdateComplianceManagementPartner(ctx context.Context, arg Upd
 		&i.IosAssignments,
 		&i.CreatedAt,
 		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
 	)
 	if err != nil {
 		err = fmt.Errorf("query UpdateComplianceManagementPartner: %w", err)

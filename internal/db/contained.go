@@ -38,7 +38,7 @@ func (e *Entity) insert(ctx context.Context, q *Queries, c Create) (Row, error) 
 	}
 	row, err := e.set.Create(ctx, q, c)
 	if err == nil && c.Values[t.Index(t.Chosen)].Bool {
-		err = choose(ctx, q, t, parent, row, stamp{c.CreatedAt, c.CreatedBy})
+		err = choose(ctx, q, t, parent, row, stamp{c.CreatedAt, c.CreatedBy, c.CreatedWith, c.CreatedRequest})
 	}
 	return row, err
 }
@@ -59,7 +59,7 @@ func (e *Entity) updateChosen(ctx context.Context, u Update) (row Row, err error
 		if row, err = e.set.Update(ctx, q, u); err != nil {
 			return err
 		}
-		return choose(ctx, q, e.set.Type(), parent, row, stamp{u.ChangedAt, u.ChangedBy})
+		return choose(ctx, q, e.set.Type(), parent, row, stamp{u.ChangedAt, u.ChangedBy, u.ChangedWith, u.ChangedRequest})
 	})
 	return row, err
 }
@@ -73,7 +73,7 @@ func (e *Entity) deleteContained(ctx context.Context, c Change) error {
 			return err
 		}
 		if row.Value(t.Index(t.Chosen)).Bool {
-			if err := show(ctx, q, t, parent, entity.Value{Null: true}, stamp{c.ChangedAt, c.ChangedBy}); err != nil {
+			if err := show(ctx, q, t, parent, entity.Value{Null: true}, stamp{c.ChangedAt, c.ChangedBy, c.ChangedWith, c.ChangedRequest}); err != nil {
 				return err
 			}
 		}
@@ -119,10 +119,10 @@ func parentOf(t *entity.Type, value func(property int) entity.Value) uuid.UUID {
 	return uuid.MustParse(value(t.Index(t.ParentID)).Text)
 }
 
-// stamp says who changes something, and when.
+// stamp says who changes something, when, with which application and by which request.
 type stamp struct {
-	at time.Time
-	by uuid.UUID
+	at                time.Time
+	by, with, request uuid.UUID
 }
 
 // choose makes an entity of a locked parent the chosen one, instead of any other.
@@ -157,7 +157,10 @@ func show(ctx context.Context, q *Queries, t *entity.Type, parent Row, v entity.
 
 // setOne changes one property of an entity.
 func setOne(ctx context.Context, q *Queries, t *entity.Type, k Key, property int, v entity.Value, s stamp) error {
-	u := Update{TenantID: k.TenantID, ID: k.ID, Values: t.Defaults(), Named: make([]bool, len(t.Properties)), ChangedAt: s.at, ChangedBy: s.by}
+	u := Update{
+		TenantID: k.TenantID, ID: k.ID, Values: t.Defaults(), Named: make([]bool, len(t.Properties)),
+		ChangedAt: s.at, ChangedBy: s.by, ChangedWith: s.with, ChangedRequest: s.request,
+	}
 	u.Values[property], u.Named[property] = v, true
 	_, err := SetOf(t).Update(ctx, q, u)
 	return err

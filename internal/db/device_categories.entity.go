@@ -19,7 +19,7 @@ func (deviceCategories) listQuery() string { return listDeviceCategories }
 
 // Head implements Row.
 func (r *DeviceCategory) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
+	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
@@ -37,7 +37,7 @@ func (r *DeviceCategory) Value(property int) entity.Value {
 
 func (deviceCategories) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateDeviceCategory(ctx, CreateDeviceCategoryParams{
-		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy,
+		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
 		DisplayName:     textOf(c.Values[0]),
 		Description:     textOf(c.Values[1]),
 		RoleScopeTagIds: c.Values[2].Text,
@@ -52,7 +52,7 @@ func (deviceCategories) Get(ctx context.Context, q *Queries, k Key) (Row, error)
 
 func (deviceCategories) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
 	row, err := q.UpdateDeviceCategory(ctx, UpdateDeviceCategoryParams{
-		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy,
+		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetDisplayName:     c.Named[0],
 		DisplayName:        textOf(c.Values[0]),
 		SetDescription:     c.Named[1],
@@ -64,7 +64,7 @@ func (deviceCategories) Update(ctx context.Context, q *Queries, c Update) (Row, 
 }
 
 func (deviceCategories) Change(ctx context.Context, q *Queries, c Change) (string, error) {
-	before, err := q.DeleteDeviceCategory(ctx, DeleteDeviceCategoryParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy})
+	before, err := q.DeleteDeviceCategory(ctx, DeleteDeviceCategoryParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	_ = before
 	return "", err
 }
@@ -120,6 +120,6 @@ func (r *deviceCategoriesRow) targets() []any {
 		&r.DisplayName,
 		&r.Description,
 		&r.RoleScopeTagIds,
-		&r.CreatedAt, &r.CreatedBy,
+		&r.CreatedAt, &r.CreatedBy, &r.CreatedWith, &r.CreatedRequest,
 	}
 }

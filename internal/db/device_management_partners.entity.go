@@ -19,7 +19,7 @@ func (deviceManagementPartners) listQuery() string { return listDeviceManagement
 
 // Head implements Row.
 func (r *DeviceManagementPartner) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
+	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
@@ -49,7 +49,7 @@ func (r *DeviceManagementPartner) Value(property int) entity.Value {
 
 func (deviceManagementPartners) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateDeviceManagementPartner(ctx, CreateDeviceManagementPartnerParams{
-		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy,
+		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
 		LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
 		PartnerState:        PartnerTenantState(c.Values[1].Text),
 		PartnerAppType:      PartnerAppType(c.Values[2].Text),
@@ -70,7 +70,7 @@ func (deviceManagementPartners) Get(ctx context.Context, q *Queries, k Key) (Row
 
 func (deviceManagementPartners) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
 	row, err := q.UpdateDeviceManagementPartner(ctx, UpdateDeviceManagementPartnerParams{
-		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy,
+		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetLastHeartbeat:   c.Named[0],
 		LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
 		SetPartnerState:      c.Named[1],
@@ -96,7 +96,7 @@ func (deviceManagementPartners) Update(ctx context.Context, q *Queries, c Update
 func (deviceManagementPartners) Change(ctx context.Context, q *Queries, c Change) (string, error) {
 	if c.Change != Delete {
 		before, err := q.ActOnDeviceManagementPartner(ctx, ActOnDeviceManagementPartnerParams{
-			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, Change: c.Change, FromStates: c.From,
+			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest, Change: c.Change, FromStates: c.From,
 			SetLastHeartbeat:   c.Named[0],
 			LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
 			SetPartnerState: c.Named[1],
@@ -106,7 +106,7 @@ func (deviceManagementPartners) Change(ctx context.Context, q *Queries, c Change
 		})
 		return string(before), err
 	}
-	before, err := q.DeleteDeviceManagementPartner(ctx, DeleteDeviceManagementPartnerParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy})
+	before, err := q.DeleteDeviceManagementPartner(ctx, DeleteDeviceManagementPartnerParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	return string(before), err
 }
 
@@ -167,6 +167,6 @@ func (r *deviceManagementPartnersRow) targets() []any {
 		&r.DevicesRemovedTicks, &r.DevicesRemovedOffset,
 		&r.DevicesNonCompliantTicks, &r.DevicesNonCompliantOffset,
 		&r.GroupsRequiringEnrollment,
-		&r.CreatedAt, &r.CreatedBy,
+		&r.CreatedAt, &r.CreatedBy, &r.CreatedWith, &r.CreatedRequest,
 	}
 }

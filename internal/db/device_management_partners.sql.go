@@ -15,25 +15,25 @@ import (
 
 const actOnDeviceManagementPartner = `-- name: ActOnDeviceManagementPartner :one
 WITH before AS (
-    SELECT p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.partner_app_type, p.single_tenant_app_id, p.display_name, p.is_configured, p.devices_removed_ticks, p.devices_removed_offset, p.devices_non_compliant_ticks, p.devices_non_compliant_offset, p.groups_requiring_enrollment, p.created_at, p.created_by FROM device_management_partners AS p
+    SELECT p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.partner_app_type, p.single_tenant_app_id, p.display_name, p.is_configured, p.devices_removed_ticks, p.devices_removed_offset, p.devices_non_compliant_ticks, p.devices_non_compliant_offset, p.groups_requiring_enrollment, p.created_at, p.created_by, p.created_with, p.created_request FROM device_management_partners AS p
     WHERE p.tenant_id = $1 AND p.id = $2
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'deviceManagementPartner', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'partner_app_type', partner_app_type, 'single_tenant_app_id', single_tenant_app_id, 'display_name', display_name, 'is_configured', is_configured, 'devices_removed_ticks', devices_removed_ticks, 'devices_removed_offset', devices_removed_offset, 'devices_non_compliant_ticks', devices_non_compliant_ticks, 'devices_non_compliant_offset', devices_non_compliant_offset, 'groups_requiring_enrollment', groups_requiring_enrollment, 'created_at', created_at, 'created_by', created_by),
-        $3, $4, $5
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'deviceManagementPartner', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'partner_app_type', partner_app_type, 'single_tenant_app_id', single_tenant_app_id, 'display_name', display_name, 'is_configured', is_configured, 'devices_removed_ticks', devices_removed_ticks, 'devices_removed_offset', devices_removed_offset, 'devices_non_compliant_ticks', devices_non_compliant_ticks, 'devices_non_compliant_offset', devices_non_compliant_offset, 'groups_requiring_enrollment', groups_requiring_enrollment, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        $3, $4, $5, $6, $7
     FROM before
-    WHERE before.partner_state = ANY (string_to_array($6::text, ',')::partner_tenant_state[])
+    WHERE before.partner_state = ANY (string_to_array($8::text, ',')::partner_tenant_state[])
 ), changed AS (
     UPDATE device_management_partners AS p SET
         version = p.version + 1,
-        last_heartbeat_ticks = CASE WHEN $7::boolean THEN $8 ELSE p.last_heartbeat_ticks END,
-    last_heartbeat_offset = CASE WHEN $7 THEN $9 ELSE p.last_heartbeat_offset END,
-        partner_state = CASE WHEN $10::boolean THEN $11 ELSE p.partner_state END,
-        is_configured = CASE WHEN $12::boolean THEN $13 ELSE p.is_configured END
+        last_heartbeat_ticks = CASE WHEN $9::boolean THEN $10 ELSE p.last_heartbeat_ticks END,
+    last_heartbeat_offset = CASE WHEN $9 THEN $11 ELSE p.last_heartbeat_offset END,
+        partner_state = CASE WHEN $12::boolean THEN $13 ELSE p.partner_state END,
+        is_configured = CASE WHEN $14::boolean THEN $15 ELSE p.is_configured END
     FROM before
     WHERE p.tenant_id = $1 AND p.id = $2 AND p.tenant_id = before.tenant_id AND p.id = before.id
-        AND before.partner_state = ANY (string_to_array($6, ',')::partner_tenant_state[])
+        AND before.partner_state = ANY (string_to_array($8, ',')::partner_tenant_state[])
 )
 SELECT partner_state FROM before
 `
@@ -44,6 +44,8 @@ type ActOnDeviceManagementPartnerParams struct {
 	Change              string
 	ChangedAt           time.Time
 	ChangedBy           uuid.UUID
+	ChangedWith         uuid.UUID
+	ChangedRequest      uuid.UUID
 	FromStates          string
 	SetLastHeartbeat    bool
 	LastHeartbeatTicks  int64
@@ -63,6 +65,8 @@ func (q *Queries) ActOnDeviceManagementPartner(ctx context.Context, arg ActOnDev
 		arg.Change,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 		arg.FromStates,
 		arg.SetLastHeartbeat,
 		arg.LastHeartbeatTicks,
@@ -117,9 +121,9 @@ func (q *Queries) CountDeviceManagementPartnersUpTo(ctx context.Context, arg Cou
 
 const createDeviceManagementPartner = `-- name: CreateDeviceManagementPartner :one
 
-INSERT INTO device_management_partners (tenant_id, id, last_heartbeat_ticks, last_heartbeat_offset, partner_state, partner_app_type, single_tenant_app_id, display_name, is_configured, devices_removed_ticks, devices_removed_offset, devices_non_compliant_ticks, devices_non_compliant_offset, groups_requiring_enrollment, created_at, created_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::text::jsonb, $15, $16)
-RETURNING tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, partner_app_type, single_tenant_app_id, display_name, is_configured, devices_removed_ticks, devices_removed_offset, devices_non_compliant_ticks, devices_non_compliant_offset, groups_requiring_enrollment, created_at, created_by
+INSERT INTO device_management_partners (tenant_id, id, last_heartbeat_ticks, last_heartbeat_offset, partner_state, partner_app_type, single_tenant_app_id, display_name, is_configured, devices_removed_ticks, devices_removed_offset, devices_non_compliant_ticks, devices_non_compliant_offset, groups_requiring_enrollment, created_at, created_by, created_with, created_request)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::text::jsonb, $15, $16, $17, $18)
+RETURNING tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, partner_app_type, single_tenant_app_id, display_name, is_configured, devices_removed_ticks, devices_removed_offset, devices_non_compliant_ticks, devices_non_compliant_offset, groups_requiring_enrollment, created_at, created_by, created_with, created_request
 `
 
 type CreateDeviceManagementPartnerParams struct {
@@ -139,6 +143,8 @@ type CreateDeviceManagementPartnerParams struct {
 	GroupsRequiringEnrollment *string
 	CreatedAt                 time.Time
 	CreatedBy                 uuid.UUID
+	CreatedWith               uuid.UUID
+	CreatedRequest            uuid.UUID
 }
 
 // Code generated by internal/entity/gen from internal/entity. DO NOT EDIT.
@@ -160,6 +166,8 @@ func (q *Queries) CreateDeviceManagementPartner(ctx context.Context, arg CreateD
 		arg.GroupsRequiringEnrollment,
 		arg.CreatedAt,
 		arg.CreatedBy,
+		arg.CreatedWith,
+		arg.CreatedRequest,
 	)
 	var i DeviceManagementPartner
 	err := row.Scan(
@@ -180,6 +188,8 @@ func (q *Queries) CreateDeviceManagementPartner(ctx context.Context, arg CreateD
 		&i.GroupsRequiringEnrollment,
 		&i.CreatedAt,
 		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
 	)
 	if err != nil {
 		err = fmt.Errorf("query CreateDeviceManagementPartner: %w", err)
@@ -191,21 +201,23 @@ const deleteDeviceManagementPartner = `-- name: DeleteDeviceManagementPartner :o
 WITH replaced AS (
     DELETE FROM device_management_partners AS p
     WHERE p.tenant_id = $1 AND p.id = $2
-    RETURNING p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.partner_app_type, p.single_tenant_app_id, p.display_name, p.is_configured, p.devices_removed_ticks, p.devices_removed_offset, p.devices_non_compliant_ticks, p.devices_non_compliant_offset, p.groups_requiring_enrollment, p.created_at, p.created_by
+    RETURNING p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.partner_app_type, p.single_tenant_app_id, p.display_name, p.is_configured, p.devices_removed_ticks, p.devices_removed_offset, p.devices_non_compliant_ticks, p.devices_non_compliant_offset, p.groups_requiring_enrollment, p.created_at, p.created_by, p.created_with, p.created_request
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'deviceManagementPartner', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'partner_app_type', partner_app_type, 'single_tenant_app_id', single_tenant_app_id, 'display_name', display_name, 'is_configured', is_configured, 'devices_removed_ticks', devices_removed_ticks, 'devices_removed_offset', devices_removed_offset, 'devices_non_compliant_ticks', devices_non_compliant_ticks, 'devices_non_compliant_offset', devices_non_compliant_offset, 'groups_requiring_enrollment', groups_requiring_enrollment, 'created_at', created_at, 'created_by', created_by),
-        'delete', $3, $4
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'deviceManagementPartner', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'partner_app_type', partner_app_type, 'single_tenant_app_id', single_tenant_app_id, 'display_name', display_name, 'is_configured', is_configured, 'devices_removed_ticks', devices_removed_ticks, 'devices_removed_offset', devices_removed_offset, 'devices_non_compliant_ticks', devices_non_compliant_ticks, 'devices_non_compliant_offset', devices_non_compliant_offset, 'groups_requiring_enrollment', groups_requiring_enrollment, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        'delete', $3, $4, $5, $6
     FROM replaced
 )
 SELECT partner_state FROM replaced
 `
 
 type DeleteDeviceManagementPartnerParams struct {
-	TenantID  uuid.UUID
-	ID        uuid.UUID
-	ChangedAt time.Time
-	ChangedBy uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
 }
 
 // Returns the previous state.
@@ -215,6 +227,8 @@ func (q *Queries) DeleteDeviceManagementPartner(ctx context.Context, arg DeleteD
 		arg.ID,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 	)
 	var partner_state PartnerTenantState
 	err := row.Scan(&partner_state)
@@ -250,8 +264,8 @@ func (q *Queries) DeviceManagementPartnerIDWasUsed(ctx context.Context, arg Devi
 
 const diffDeviceManagementPartners = `-- name: DiffDeviceManagementPartners :many
 SELECT COALESCE(a.id, b.id)::uuid AS id
-FROM (SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, partner_app_type, single_tenant_app_id, display_name, is_configured, devices_removed_ticks, devices_removed_offset, devices_non_compliant_ticks, devices_non_compliant_offset, groups_requiring_enrollment, created_at, created_by FROM device_management_partners AS x WHERE x.tenant_id = $1 AND x.id > $2) AS a
-FULL JOIN (SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, partner_app_type, single_tenant_app_id, display_name, is_configured, devices_removed_ticks, devices_removed_offset, devices_non_compliant_ticks, devices_non_compliant_offset, groups_requiring_enrollment, created_at, created_by FROM device_management_partners AS y WHERE y.tenant_id = $3 AND y.id > $2) AS b ON a.id = b.id
+FROM (SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, partner_app_type, single_tenant_app_id, display_name, is_configured, devices_removed_ticks, devices_removed_offset, devices_non_compliant_ticks, devices_non_compliant_offset, groups_requiring_enrollment, created_at, created_by, created_with, created_request FROM device_management_partners AS x WHERE x.tenant_id = $1 AND x.id > $2) AS a
+FULL JOIN (SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, partner_app_type, single_tenant_app_id, display_name, is_configured, devices_removed_ticks, devices_removed_offset, devices_non_compliant_ticks, devices_non_compliant_offset, groups_requiring_enrollment, created_at, created_by, created_with, created_request FROM device_management_partners AS y WHERE y.tenant_id = $3 AND y.id > $2) AS b ON a.id = b.id
 WHERE (a.id, a.last_heartbeat_ticks, a.last_heartbeat_offset, a.partner_state, a.partner_app_type, a.single_tenant_app_id, a.display_name, a.is_configured, a.devices_removed_ticks, a.devices_removed_offset, a.devices_non_compliant_ticks, a.devices_non_compliant_offset, a.groups_requiring_enrollment)
     IS DISTINCT FROM (b.id, b.last_heartbeat_ticks, b.last_heartbeat_offset, b.partner_state, b.partner_app_type, b.single_tenant_app_id, b.display_name, b.is_configured, b.devices_removed_ticks, b.devices_removed_offset, b.devices_non_compliant_ticks, b.devices_non_compliant_offset, b.groups_requiring_enrollment)
 ORDER BY 1
@@ -292,7 +306,7 @@ func (q *Queries) DiffDeviceManagementPartners(ctx context.Context, arg DiffDevi
 }
 
 const getDeviceManagementPartner = `-- name: GetDeviceManagementPartner :one
-SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, partner_app_type, single_tenant_app_id, display_name, is_configured, devices_removed_ticks, devices_removed_offset, devices_non_compliant_ticks, devices_non_compliant_offset, groups_requiring_enrollment, created_at, created_by FROM device_management_partners
+SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, partner_app_type, single_tenant_app_id, display_name, is_configured, devices_removed_ticks, devices_removed_offset, devices_non_compliant_ticks, devices_non_compliant_offset, groups_requiring_enrollment, created_at, created_by, created_with, created_request FROM device_management_partners
 WHERE tenant_id = $1 AND id = $2
 `
 
@@ -322,6 +336,8 @@ func (q *Queries) GetDeviceManagementPartner(ctx context.Context, arg GetDeviceM
 		&i.GroupsRequiringEnrollment,
 		&i.CreatedAt,
 		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
 	)
 	if err != nil {
 		err = fmt.Errorf("query GetDeviceManagementPartner: %w", err)
@@ -362,7 +378,7 @@ func (q *Queries) ListDeviceManagementPartnerIDs(ctx context.Context, arg ListDe
 }
 
 const listDeviceManagementPartners = `-- name: ListDeviceManagementPartners :many
-SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, partner_app_type, single_tenant_app_id, display_name, is_configured, devices_removed_ticks, devices_removed_offset, devices_non_compliant_ticks, devices_non_compliant_offset, groups_requiring_enrollment, created_at, created_by FROM device_management_partners
+SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, partner_app_type, single_tenant_app_id, display_name, is_configured, devices_removed_ticks, devices_removed_offset, devices_non_compliant_ticks, devices_non_compliant_offset, groups_requiring_enrollment, created_at, created_by, created_with, created_request FROM device_management_partners
 WHERE tenant_id = $1 AND id > $2
 ORDER BY id
 LIMIT $4::bigint OFFSET $3::bigint
@@ -407,6 +423,8 @@ func (q *Queries) ListDeviceManagementPartners(ctx context.Context, arg ListDevi
 			&i.GroupsRequiringEnrollment,
 			&i.CreatedAt,
 			&i.CreatedBy,
+			&i.CreatedWith,
+			&i.CreatedRequest,
 		); err != nil {
 			return nil, fmt.Errorf("query ListDeviceManagementPartners: %w", err)
 		}
@@ -419,7 +437,7 @@ func (q *Queries) ListDeviceManagementPartners(ctx context.Context, arg ListDevi
 }
 
 const listDeviceManagementPartnersByID = `-- name: ListDeviceManagementPartnersByID :many
-SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, partner_app_type, single_tenant_app_id, display_name, is_configured, devices_removed_ticks, devices_removed_offset, devices_non_compliant_ticks, devices_non_compliant_offset, groups_requiring_enrollment, created_at, created_by FROM device_management_partners
+SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, partner_app_type, single_tenant_app_id, display_name, is_configured, devices_removed_ticks, devices_removed_offset, devices_non_compliant_ticks, devices_non_compliant_offset, groups_requiring_enrollment, created_at, created_by, created_with, created_request FROM device_management_partners
 WHERE tenant_id = $1 AND id = ANY ($2::uuid[])
 ORDER BY id
 `
@@ -456,6 +474,8 @@ func (q *Queries) ListDeviceManagementPartnersByID(ctx context.Context, arg List
 			&i.GroupsRequiringEnrollment,
 			&i.CreatedAt,
 			&i.CreatedBy,
+			&i.CreatedWith,
+			&i.CreatedRequest,
 		); err != nil {
 			return nil, fmt.Errorf("query ListDeviceManagementPartnersByID: %w", err)
 		}
@@ -489,8 +509,8 @@ func (q *Queries) RemoveDeviceManagementPartnersNotIn(ctx context.Context, arg R
 }
 
 const replaceDeviceManagementPartners = `-- name: ReplaceDeviceManagementPartners :exec
-INSERT INTO device_management_partners AS p (tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, partner_app_type, single_tenant_app_id, display_name, is_configured, devices_removed_ticks, devices_removed_offset, devices_non_compliant_ticks, devices_non_compliant_offset, groups_requiring_enrollment, created_at, created_by)
-SELECT $1::uuid, s.id, s.version, s.last_heartbeat_ticks, s.last_heartbeat_offset, s.partner_state, s.partner_app_type, s.single_tenant_app_id, s.display_name, s.is_configured, s.devices_removed_ticks, s.devices_removed_offset, s.devices_non_compliant_ticks, s.devices_non_compliant_offset, s.groups_requiring_enrollment, s.created_at, s.created_by
+INSERT INTO device_management_partners AS p (tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, partner_app_type, single_tenant_app_id, display_name, is_configured, devices_removed_ticks, devices_removed_offset, devices_non_compliant_ticks, devices_non_compliant_offset, groups_requiring_enrollment, created_at, created_by, created_with, created_request)
+SELECT $1::uuid, s.id, s.version, s.last_heartbeat_ticks, s.last_heartbeat_offset, s.partner_state, s.partner_app_type, s.single_tenant_app_id, s.display_name, s.is_configured, s.devices_removed_ticks, s.devices_removed_offset, s.devices_non_compliant_ticks, s.devices_non_compliant_offset, s.groups_requiring_enrollment, s.created_at, s.created_by, s.created_with, s.created_request
 FROM device_management_partners AS s
 WHERE s.tenant_id = $2
 ON CONFLICT (tenant_id, id) DO UPDATE SET
@@ -507,9 +527,10 @@ ON CONFLICT (tenant_id, id) DO UPDATE SET
     devices_non_compliant_ticks = excluded.devices_non_compliant_ticks,
     devices_non_compliant_offset = excluded.devices_non_compliant_offset,
     groups_requiring_enrollment = excluded.groups_requiring_enrollment,
-    created_at = excluded.created_at, created_by = excluded.created_by
-WHERE (p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.partner_app_type, p.single_tenant_app_id, p.display_name, p.is_configured, p.devices_removed_ticks, p.devices_removed_offset, p.devices_non_compliant_ticks, p.devices_non_compliant_offset, p.groups_requiring_enrollment, p.created_at, p.created_by)
-    IS DISTINCT FROM (excluded.version, excluded.last_heartbeat_ticks, excluded.last_heartbeat_offset, excluded.partner_state, excluded.partner_app_type, excluded.single_tenant_app_id, excluded.display_name, excluded.is_configured, excluded.devices_removed_ticks, excluded.devices_removed_offset, excluded.devices_non_compliant_ticks, excluded.devices_non_compliant_offset, excluded.groups_requiring_enrollment, excluded.created_at, excluded.created_by)
+    created_at = excluded.created_at, created_by = excluded.created_by,
+    created_with = excluded.created_with, created_request = excluded.created_request
+WHERE (p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.partner_app_type, p.single_tenant_app_id, p.display_name, p.is_configured, p.devices_removed_ticks, p.devices_removed_offset, p.devices_non_compliant_ticks, p.devices_non_compliant_offset, p.groups_requiring_enrollment, p.created_at, p.created_by, p.created_with, p.created_request)
+    IS DISTINCT FROM (excluded.version, excluded.last_heartbeat_ticks, excluded.last_heartbeat_offset, excluded.partner_state, excluded.partner_app_type, excluded.single_tenant_app_id, excluded.display_name, excluded.is_configured, excluded.devices_removed_ticks, excluded.devices_removed_offset, excluded.devices_non_compliant_ticks, excluded.devices_non_compliant_offset, excluded.groups_requiring_enrollment, excluded.created_at, excluded.created_by, excluded.created_with, excluded.created_request)
 `
 
 type ReplaceDeviceManagementPartnersParams struct {
@@ -529,13 +550,13 @@ func (q *Queries) ReplaceDeviceManagementPartners(ctx context.Context, arg Repla
 
 const updateDeviceManagementPartner = `-- name: UpdateDeviceManagementPartner :one
 WITH replaced AS (
-    SELECT p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.partner_app_type, p.single_tenant_app_id, p.display_name, p.is_configured, p.devices_removed_ticks, p.devices_removed_offset, p.devices_non_compliant_ticks, p.devices_non_compliant_offset, p.groups_requiring_enrollment, p.created_at, p.created_by FROM device_management_partners AS p
+    SELECT p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.partner_app_type, p.single_tenant_app_id, p.display_name, p.is_configured, p.devices_removed_ticks, p.devices_removed_offset, p.devices_non_compliant_ticks, p.devices_non_compliant_offset, p.groups_requiring_enrollment, p.created_at, p.created_by, p.created_with, p.created_request FROM device_management_partners AS p
     WHERE p.tenant_id = $22 AND p.id = $23
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'deviceManagementPartner', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'partner_app_type', partner_app_type, 'single_tenant_app_id', single_tenant_app_id, 'display_name', display_name, 'is_configured', is_configured, 'devices_removed_ticks', devices_removed_ticks, 'devices_removed_offset', devices_removed_offset, 'devices_non_compliant_ticks', devices_non_compliant_ticks, 'devices_non_compliant_offset', devices_non_compliant_offset, 'groups_requiring_enrollment', groups_requiring_enrollment, 'created_at', created_at, 'created_by', created_by),
-        'update', $24, $25
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'deviceManagementPartner', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'partner_app_type', partner_app_type, 'single_tenant_app_id', single_tenant_app_id, 'display_name', display_name, 'is_configured', is_configured, 'devices_removed_ticks', devices_removed_ticks, 'devices_removed_offset', devices_removed_offset, 'devices_non_compliant_ticks', devices_non_compliant_ticks, 'devices_non_compliant_offset', devices_non_compliant_offset, 'groups_requiring_enrollment', groups_requiring_enrollment, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        'update', $24, $25, $26, $27
     FROM replaced
 )
 UPDATE device_management_partners AS p SET
@@ -554,7 +575,7 @@ UPDATE device_management_partners AS p SET
     groups_requiring_enrollment = CASE WHEN $20::boolean THEN $21::text::jsonb ELSE p.groups_requiring_enrollment END
 FROM replaced
 WHERE p.tenant_id = $22 AND p.id = $23 AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
-RETURNING p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.partner_app_type, p.single_tenant_app_id, p.display_name, p.is_configured, p.devices_removed_ticks, p.devices_removed_offset, p.devices_non_compliant_ticks, p.devices_non_compliant_offset, p.groups_requiring_enrollment, p.created_at, p.created_by
+RETURNING p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.partner_app_type, p.single_tenant_app_id, p.display_name, p.is_configured, p.devices_removed_ticks, p.devices_removed_offset, p.devices_non_compliant_ticks, p.devices_non_compliant_offset, p.groups_requiring_enrollment, p.created_at, p.created_by, p.created_with, p.created_request
 `
 
 type UpdateDeviceManagementPartnerParams struct {
@@ -583,6 +604,8 @@ type UpdateDeviceManagementPartnerParams struct {
 	ID                           uuid.UUID
 	ChangedAt                    time.Time
 	ChangedBy                    uuid.UUID
+	ChangedWith                  uuid.UUID
+	ChangedRequest               uuid.UUID
 }
 
 // Sets each property whose set_ is true, and keeps the previous version.
@@ -613,6 +636,8 @@ func (q *Queries) UpdateDeviceManagementPartner(ctx context.Context, arg UpdateD
 		arg.ID,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 	)
 	var i DeviceManagementPartner
 	err := row.Scan(
@@ -633,6 +658,8 @@ func (q *Queries) UpdateDeviceManagementPartner(ctx context.Context, arg UpdateD
 		&i.GroupsRequiringEnrollment,
 		&i.CreatedAt,
 		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
 	)
 	if err != nil {
 		err = fmt.Errorf("query UpdateDeviceManagementPartner: %w", err)

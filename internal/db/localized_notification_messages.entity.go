@@ -19,7 +19,7 @@ func (localizedNotificationMessages) listQuery() string { return listLocalizedNo
 
 // Head implements Row.
 func (r *LocalizedNotificationMessage) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
+	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
@@ -43,7 +43,7 @@ func (r *LocalizedNotificationMessage) Value(property int) entity.Value {
 
 func (localizedNotificationMessages) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateLocalizedNotificationMessage(ctx, CreateLocalizedNotificationMessageParams{
-		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy,
+		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
 		TemplateID:        uuid.MustParse(c.Values[0].Text),
 		LastModifiedTicks: c.Values[1].Ticks, LastModifiedOffset: c.Values[1].Offset,
 		Locale:          c.Values[2].Text,
@@ -61,7 +61,7 @@ func (localizedNotificationMessages) Get(ctx context.Context, q *Queries, k Key)
 
 func (localizedNotificationMessages) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
 	row, err := q.UpdateLocalizedNotificationMessage(ctx, UpdateLocalizedNotificationMessageParams{
-		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy,
+		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetTemplateID:     c.Named[0],
 		TemplateID:        uuid.MustParse(c.Values[0].Text),
 		SetLastModified:   c.Named[1],
@@ -79,7 +79,7 @@ func (localizedNotificationMessages) Update(ctx context.Context, q *Queries, c U
 }
 
 func (localizedNotificationMessages) Change(ctx context.Context, q *Queries, c Change) (string, error) {
-	before, err := q.DeleteLocalizedNotificationMessage(ctx, DeleteLocalizedNotificationMessageParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy})
+	before, err := q.DeleteLocalizedNotificationMessage(ctx, DeleteLocalizedNotificationMessageParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	_ = before
 	return "", err
 }
@@ -91,7 +91,7 @@ func (localizedNotificationMessages) WasUsed(ctx context.Context, q *Queries, k 
 func (localizedNotificationMessages) parentColumn() string { return "template_id" }
 
 func (localizedNotificationMessages) deleteOf(ctx context.Context, q *Queries, c Change) error {
-	return q.DeleteLocalizedNotificationMessagesOf(ctx, DeleteLocalizedNotificationMessagesOfParams{TenantID: c.TenantID, ParentID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy})
+	return q.DeleteLocalizedNotificationMessagesOf(ctx, DeleteLocalizedNotificationMessagesOfParams{TenantID: c.TenantID, ParentID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 }
 
 func (localizedNotificationMessages) Count(ctx context.Context, q *Queries, tenant uuid.UUID) (int64, error) {
@@ -144,6 +144,6 @@ func (r *localizedNotificationMessagesRow) targets() []any {
 		&r.Subject,
 		&r.MessageTemplate,
 		&r.IsDefault,
-		&r.CreatedAt, &r.CreatedBy,
+		&r.CreatedAt, &r.CreatedBy, &r.CreatedWith, &r.CreatedRequest,
 	}
 }

@@ -19,7 +19,7 @@ func (mobileThreatDefenseConnectors) listQuery() string { return listMobileThrea
 
 // Head implements Row.
 func (r *MobileThreatDefenseConnector) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
+	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
@@ -75,7 +75,7 @@ func (r *MobileThreatDefenseConnector) Value(property int) entity.Value {
 
 func (mobileThreatDefenseConnectors) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateMobileThreatDefenseConnector(ctx, CreateMobileThreatDefenseConnectorParams{
-		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy,
+		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
 		LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
 		PartnerState:                   ThreatPartnerState(c.Values[1].Text),
 		AndroidMamEnabled:              c.Values[2].Bool,
@@ -109,7 +109,7 @@ func (mobileThreatDefenseConnectors) Get(ctx context.Context, q *Queries, k Key)
 
 func (mobileThreatDefenseConnectors) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
 	row, err := q.UpdateMobileThreatDefenseConnector(ctx, UpdateMobileThreatDefenseConnectorParams{
-		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy,
+		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetLastHeartbeat:   c.Named[0],
 		LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
 		SetPartnerState:                   c.Named[1],
@@ -161,7 +161,7 @@ func (mobileThreatDefenseConnectors) Update(ctx context.Context, q *Queries, c U
 func (mobileThreatDefenseConnectors) Change(ctx context.Context, q *Queries, c Change) (string, error) {
 	if c.Change != Delete {
 		before, err := q.ActOnMobileThreatDefenseConnector(ctx, ActOnMobileThreatDefenseConnectorParams{
-			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, Change: c.Change, FromStates: c.From,
+			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest, Change: c.Change, FromStates: c.From,
 			SetLastHeartbeat:   c.Named[0],
 			LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
 			SetPartnerState: c.Named[1],
@@ -169,7 +169,7 @@ func (mobileThreatDefenseConnectors) Change(ctx context.Context, q *Queries, c C
 		})
 		return string(before), err
 	}
-	before, err := q.DeleteMobileThreatDefenseConnector(ctx, DeleteMobileThreatDefenseConnectorParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy})
+	before, err := q.DeleteMobileThreatDefenseConnector(ctx, DeleteMobileThreatDefenseConnectorParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	return string(before), err
 }
 
@@ -243,6 +243,6 @@ func (r *mobileThreatDefenseConnectorsRow) targets() []any {
 		&r.DefenderAttachEnabled,
 		&r.GrantPartnerRole,
 		&r.LaunchOnSetup,
-		&r.CreatedAt, &r.CreatedBy,
+		&r.CreatedAt, &r.CreatedBy, &r.CreatedWith, &r.CreatedRequest,
 	}
 }

@@ -15,24 +15,24 @@ import (
 
 const actOnMobileThreatDefenseConnector = `-- name: ActOnMobileThreatDefenseConnector :one
 WITH before AS (
-    SELECT p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.android_mam_enabled, p.ios_mam_enabled, p.windows_mam_enabled, p.android_enabled, p.ios_enabled, p.windows_enabled, p.mac_enabled, p.android_blocked_on_missing_data, p.ios_blocked_on_missing_data, p.windows_blocked_on_missing_data, p.mac_blocked_on_missing_data, p.unsupported_os_blocked, p.unresponsiveness_threshold, p.collect_ios_apps, p.collect_ios_personal_apps, p.collect_ios_certificates, p.collect_ios_personal_certificates, p.defender_attach_enabled, p.grant_partner_role, p.launch_on_setup, p.created_at, p.created_by FROM mobile_threat_defense_connectors AS p
+    SELECT p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.android_mam_enabled, p.ios_mam_enabled, p.windows_mam_enabled, p.android_enabled, p.ios_enabled, p.windows_enabled, p.mac_enabled, p.android_blocked_on_missing_data, p.ios_blocked_on_missing_data, p.windows_blocked_on_missing_data, p.mac_blocked_on_missing_data, p.unsupported_os_blocked, p.unresponsiveness_threshold, p.collect_ios_apps, p.collect_ios_personal_apps, p.collect_ios_certificates, p.collect_ios_personal_certificates, p.defender_attach_enabled, p.grant_partner_role, p.launch_on_setup, p.created_at, p.created_by, p.created_with, p.created_request FROM mobile_threat_defense_connectors AS p
     WHERE p.tenant_id = $1 AND p.id = $2
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'mobileThreatDefenseConnector', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'android_mam_enabled', android_mam_enabled, 'ios_mam_enabled', ios_mam_enabled, 'windows_mam_enabled', windows_mam_enabled, 'android_enabled', android_enabled, 'ios_enabled', ios_enabled, 'windows_enabled', windows_enabled, 'mac_enabled', mac_enabled, 'android_blocked_on_missing_data', android_blocked_on_missing_data, 'ios_blocked_on_missing_data', ios_blocked_on_missing_data, 'windows_blocked_on_missing_data', windows_blocked_on_missing_data, 'mac_blocked_on_missing_data', mac_blocked_on_missing_data, 'unsupported_os_blocked', unsupported_os_blocked, 'unresponsiveness_threshold', unresponsiveness_threshold, 'collect_ios_apps', collect_ios_apps, 'collect_ios_personal_apps', collect_ios_personal_apps, 'collect_ios_certificates', collect_ios_certificates, 'collect_ios_personal_certificates', collect_ios_personal_certificates, 'defender_attach_enabled', defender_attach_enabled, 'grant_partner_role', grant_partner_role, 'launch_on_setup', launch_on_setup, 'created_at', created_at, 'created_by', created_by),
-        $3, $4, $5
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'mobileThreatDefenseConnector', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'android_mam_enabled', android_mam_enabled, 'ios_mam_enabled', ios_mam_enabled, 'windows_mam_enabled', windows_mam_enabled, 'android_enabled', android_enabled, 'ios_enabled', ios_enabled, 'windows_enabled', windows_enabled, 'mac_enabled', mac_enabled, 'android_blocked_on_missing_data', android_blocked_on_missing_data, 'ios_blocked_on_missing_data', ios_blocked_on_missing_data, 'windows_blocked_on_missing_data', windows_blocked_on_missing_data, 'mac_blocked_on_missing_data', mac_blocked_on_missing_data, 'unsupported_os_blocked', unsupported_os_blocked, 'unresponsiveness_threshold', unresponsiveness_threshold, 'collect_ios_apps', collect_ios_apps, 'collect_ios_personal_apps', collect_ios_personal_apps, 'collect_ios_certificates', collect_ios_certificates, 'collect_ios_personal_certificates', collect_ios_personal_certificates, 'defender_attach_enabled', defender_attach_enabled, 'grant_partner_role', grant_partner_role, 'launch_on_setup', launch_on_setup, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        $3, $4, $5, $6, $7
     FROM before
-    WHERE before.partner_state = ANY (string_to_array($6::text, ',')::threat_partner_state[])
+    WHERE before.partner_state = ANY (string_to_array($8::text, ',')::threat_partner_state[])
 ), changed AS (
     UPDATE mobile_threat_defense_connectors AS p SET
         version = p.version + 1,
-        last_heartbeat_ticks = CASE WHEN $7::boolean THEN $8 ELSE p.last_heartbeat_ticks END,
-    last_heartbeat_offset = CASE WHEN $7 THEN $9 ELSE p.last_heartbeat_offset END,
-        partner_state = CASE WHEN $10::boolean THEN $11 ELSE p.partner_state END
+        last_heartbeat_ticks = CASE WHEN $9::boolean THEN $10 ELSE p.last_heartbeat_ticks END,
+    last_heartbeat_offset = CASE WHEN $9 THEN $11 ELSE p.last_heartbeat_offset END,
+        partner_state = CASE WHEN $12::boolean THEN $13 ELSE p.partner_state END
     FROM before
     WHERE p.tenant_id = $1 AND p.id = $2 AND p.tenant_id = before.tenant_id AND p.id = before.id
-        AND before.partner_state = ANY (string_to_array($6, ',')::threat_partner_state[])
+        AND before.partner_state = ANY (string_to_array($8, ',')::threat_partner_state[])
 )
 SELECT partner_state FROM before
 `
@@ -43,6 +43,8 @@ type ActOnMobileThreatDefenseConnectorParams struct {
 	Change              string
 	ChangedAt           time.Time
 	ChangedBy           uuid.UUID
+	ChangedWith         uuid.UUID
+	ChangedRequest      uuid.UUID
 	FromStates          string
 	SetLastHeartbeat    bool
 	LastHeartbeatTicks  int64
@@ -60,6 +62,8 @@ func (q *Queries) ActOnMobileThreatDefenseConnector(ctx context.Context, arg Act
 		arg.Change,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 		arg.FromStates,
 		arg.SetLastHeartbeat,
 		arg.LastHeartbeatTicks,
@@ -112,9 +116,9 @@ func (q *Queries) CountMobileThreatDefenseConnectorsUpTo(ctx context.Context, ar
 
 const createMobileThreatDefenseConnector = `-- name: CreateMobileThreatDefenseConnector :one
 
-INSERT INTO mobile_threat_defense_connectors (tenant_id, id, last_heartbeat_ticks, last_heartbeat_offset, partner_state, android_mam_enabled, ios_mam_enabled, windows_mam_enabled, android_enabled, ios_enabled, windows_enabled, mac_enabled, android_blocked_on_missing_data, ios_blocked_on_missing_data, windows_blocked_on_missing_data, mac_blocked_on_missing_data, unsupported_os_blocked, unresponsiveness_threshold, collect_ios_apps, collect_ios_personal_apps, collect_ios_certificates, collect_ios_personal_certificates, defender_attach_enabled, grant_partner_role, launch_on_setup, created_at, created_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)
-RETURNING tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, android_mam_enabled, ios_mam_enabled, windows_mam_enabled, android_enabled, ios_enabled, windows_enabled, mac_enabled, android_blocked_on_missing_data, ios_blocked_on_missing_data, windows_blocked_on_missing_data, mac_blocked_on_missing_data, unsupported_os_blocked, unresponsiveness_threshold, collect_ios_apps, collect_ios_personal_apps, collect_ios_certificates, collect_ios_personal_certificates, defender_attach_enabled, grant_partner_role, launch_on_setup, created_at, created_by
+INSERT INTO mobile_threat_defense_connectors (tenant_id, id, last_heartbeat_ticks, last_heartbeat_offset, partner_state, android_mam_enabled, ios_mam_enabled, windows_mam_enabled, android_enabled, ios_enabled, windows_enabled, mac_enabled, android_blocked_on_missing_data, ios_blocked_on_missing_data, windows_blocked_on_missing_data, mac_blocked_on_missing_data, unsupported_os_blocked, unresponsiveness_threshold, collect_ios_apps, collect_ios_personal_apps, collect_ios_certificates, collect_ios_personal_certificates, defender_attach_enabled, grant_partner_role, launch_on_setup, created_at, created_by, created_with, created_request)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)
+RETURNING tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, android_mam_enabled, ios_mam_enabled, windows_mam_enabled, android_enabled, ios_enabled, windows_enabled, mac_enabled, android_blocked_on_missing_data, ios_blocked_on_missing_data, windows_blocked_on_missing_data, mac_blocked_on_missing_data, unsupported_os_blocked, unresponsiveness_threshold, collect_ios_apps, collect_ios_personal_apps, collect_ios_certificates, collect_ios_personal_certificates, defender_attach_enabled, grant_partner_role, launch_on_setup, created_at, created_by, created_with, created_request
 `
 
 type CreateMobileThreatDefenseConnectorParams struct {
@@ -145,6 +149,8 @@ type CreateMobileThreatDefenseConnectorParams struct {
 	LaunchOnSetup                  bool
 	CreatedAt                      time.Time
 	CreatedBy                      uuid.UUID
+	CreatedWith                    uuid.UUID
+	CreatedRequest                 uuid.UUID
 }
 
 // Code generated by internal/entity/gen from internal/entity. DO NOT EDIT.
@@ -177,6 +183,8 @@ func (q *Queries) CreateMobileThreatDefenseConnector(ctx context.Context, arg Cr
 		arg.LaunchOnSetup,
 		arg.CreatedAt,
 		arg.CreatedBy,
+		arg.CreatedWith,
+		arg.CreatedRequest,
 	)
 	var i MobileThreatDefenseConnector
 	err := row.Scan(
@@ -208,6 +216,8 @@ func (q *Queries) CreateMobileThreatDefenseConnector(ctx context.Context, arg Cr
 		&i.LaunchOnSetup,
 		&i.CreatedAt,
 		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
 	)
 	if err != nil {
 		err = fmt.Errorf("query CreateMobileThreatDefenseConnector: %w", err)
@@ -219,21 +229,23 @@ const deleteMobileThreatDefenseConnector = `-- name: DeleteMobileThreatDefenseCo
 WITH replaced AS (
     DELETE FROM mobile_threat_defense_connectors AS p
     WHERE p.tenant_id = $1 AND p.id = $2
-    RETURNING p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.android_mam_enabled, p.ios_mam_enabled, p.windows_mam_enabled, p.android_enabled, p.ios_enabled, p.windows_enabled, p.mac_enabled, p.android_blocked_on_missing_data, p.ios_blocked_on_missing_data, p.windows_blocked_on_missing_data, p.mac_blocked_on_missing_data, p.unsupported_os_blocked, p.unresponsiveness_threshold, p.collect_ios_apps, p.collect_ios_personal_apps, p.collect_ios_certificates, p.collect_ios_personal_certificates, p.defender_attach_enabled, p.grant_partner_role, p.launch_on_setup, p.created_at, p.created_by
+    RETURNING p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.android_mam_enabled, p.ios_mam_enabled, p.windows_mam_enabled, p.android_enabled, p.ios_enabled, p.windows_enabled, p.mac_enabled, p.android_blocked_on_missing_data, p.ios_blocked_on_missing_data, p.windows_blocked_on_missing_data, p.mac_blocked_on_missing_data, p.unsupported_os_blocked, p.unresponsiveness_threshold, p.collect_ios_apps, p.collect_ios_personal_apps, p.collect_ios_certificates, p.collect_ios_personal_certificates, p.defender_attach_enabled, p.grant_partner_role, p.launch_on_setup, p.created_at, p.created_by, p.created_with, p.created_request
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'mobileThreatDefenseConnector', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'android_mam_enabled', android_mam_enabled, 'ios_mam_enabled', ios_mam_enabled, 'windows_mam_enabled', windows_mam_enabled, 'android_enabled', android_enabled, 'ios_enabled', ios_enabled, 'windows_enabled', windows_enabled, 'mac_enabled', mac_enabled, 'android_blocked_on_missing_data', android_blocked_on_missing_data, 'ios_blocked_on_missing_data', ios_blocked_on_missing_data, 'windows_blocked_on_missing_data', windows_blocked_on_missing_data, 'mac_blocked_on_missing_data', mac_blocked_on_missing_data, 'unsupported_os_blocked', unsupported_os_blocked, 'unresponsiveness_threshold', unresponsiveness_threshold, 'collect_ios_apps', collect_ios_apps, 'collect_ios_personal_apps', collect_ios_personal_apps, 'collect_ios_certificates', collect_ios_certificates, 'collect_ios_personal_certificates', collect_ios_personal_certificates, 'defender_attach_enabled', defender_attach_enabled, 'grant_partner_role', grant_partner_role, 'launch_on_setup', launch_on_setup, 'created_at', created_at, 'created_by', created_by),
-        'delete', $3, $4
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'mobileThreatDefenseConnector', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'android_mam_enabled', android_mam_enabled, 'ios_mam_enabled', ios_mam_enabled, 'windows_mam_enabled', windows_mam_enabled, 'android_enabled', android_enabled, 'ios_enabled', ios_enabled, 'windows_enabled', windows_enabled, 'mac_enabled', mac_enabled, 'android_blocked_on_missing_data', android_blocked_on_missing_data, 'ios_blocked_on_missing_data', ios_blocked_on_missing_data, 'windows_blocked_on_missing_data', windows_blocked_on_missing_data, 'mac_blocked_on_missing_data', mac_blocked_on_missing_data, 'unsupported_os_blocked', unsupported_os_blocked, 'unresponsiveness_threshold', unresponsiveness_threshold, 'collect_ios_apps', collect_ios_apps, 'collect_ios_personal_apps', collect_ios_personal_apps, 'collect_ios_certificates', collect_ios_certificates, 'collect_ios_personal_certificates', collect_ios_personal_certificates, 'defender_attach_enabled', defender_attach_enabled, 'grant_partner_role', grant_partner_role, 'launch_on_setup', launch_on_setup, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        'delete', $3, $4, $5, $6
     FROM replaced
 )
 SELECT partner_state FROM replaced
 `
 
 type DeleteMobileThreatDefenseConnectorParams struct {
-	TenantID  uuid.UUID
-	ID        uuid.UUID
-	ChangedAt time.Time
-	ChangedBy uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
 }
 
 // Returns the previous state.
@@ -243,6 +255,8 @@ func (q *Queries) DeleteMobileThreatDefenseConnector(ctx context.Context, arg De
 		arg.ID,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 	)
 	var partner_state ThreatPartnerState
 	err := row.Scan(&partner_state)
@@ -254,8 +268,8 @@ func (q *Queries) DeleteMobileThreatDefenseConnector(ctx context.Context, arg De
 
 const diffMobileThreatDefenseConnectors = `-- name: DiffMobileThreatDefenseConnectors :many
 SELECT COALESCE(a.id, b.id)::uuid AS id
-FROM (SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, android_mam_enabled, ios_mam_enabled, windows_mam_enabled, android_enabled, ios_enabled, windows_enabled, mac_enabled, android_blocked_on_missing_data, ios_blocked_on_missing_data, windows_blocked_on_missing_data, mac_blocked_on_missing_data, unsupported_os_blocked, unresponsiveness_threshold, collect_ios_apps, collect_ios_personal_apps, collect_ios_certificates, collect_ios_personal_certificates, defender_attach_enabled, grant_partner_role, launch_on_setup, created_at, created_by FROM mobile_threat_defense_connectors AS x WHERE x.tenant_id = $1 AND x.id > $2) AS a
-FULL JOIN (SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, android_mam_enabled, ios_mam_enabled, windows_mam_enabled, android_enabled, ios_enabled, windows_enabled, mac_enabled, android_blocked_on_missing_data, ios_blocked_on_missing_data, windows_blocked_on_missing_data, mac_blocked_on_missing_data, unsupported_os_blocked, unresponsiveness_threshold, collect_ios_apps, collect_ios_personal_apps, collect_ios_certificates, collect_ios_personal_certificates, defender_attach_enabled, grant_partner_role, launch_on_setup, created_at, created_by FROM mobile_threat_defense_connectors AS y WHERE y.tenant_id = $3 AND y.id > $2) AS b ON a.id = b.id
+FROM (SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, android_mam_enabled, ios_mam_enabled, windows_mam_enabled, android_enabled, ios_enabled, windows_enabled, mac_enabled, android_blocked_on_missing_data, ios_blocked_on_missing_data, windows_blocked_on_missing_data, mac_blocked_on_missing_data, unsupported_os_blocked, unresponsiveness_threshold, collect_ios_apps, collect_ios_personal_apps, collect_ios_certificates, collect_ios_personal_certificates, defender_attach_enabled, grant_partner_role, launch_on_setup, created_at, created_by, created_with, created_request FROM mobile_threat_defense_connectors AS x WHERE x.tenant_id = $1 AND x.id > $2) AS a
+FULL JOIN (SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, android_mam_enabled, ios_mam_enabled, windows_mam_enabled, android_enabled, ios_enabled, windows_enabled, mac_enabled, android_blocked_on_missing_data, ios_blocked_on_missing_data, windows_blocked_on_missing_data, mac_blocked_on_missing_data, unsupported_os_blocked, unresponsiveness_threshold, collect_ios_apps, collect_ios_personal_apps, collect_ios_certificates, collect_ios_personal_certificates, defender_attach_enabled, grant_partner_role, launch_on_setup, created_at, created_by, created_with, created_request FROM mobile_threat_defense_connectors AS y WHERE y.tenant_id = $3 AND y.id > $2) AS b ON a.id = b.id
 WHERE (a.id, a.last_heartbeat_ticks, a.last_heartbeat_offset, a.partner_state, a.android_mam_enabled, a.ios_mam_enabled, a.windows_mam_enabled, a.android_enabled, a.ios_enabled, a.windows_enabled, a.mac_enabled, a.android_blocked_on_missing_data, a.ios_blocked_on_missing_data, a.windows_blocked_on_missing_data, a.mac_blocked_on_missing_data, a.unsupported_os_blocked, a.unresponsiveness_threshold, a.collect_ios_apps, a.collect_ios_personal_apps, a.collect_ios_certificates, a.collect_ios_personal_certificates, a.defender_attach_enabled, a.grant_partner_role, a.launch_on_setup)
     IS DISTINCT FROM (b.id, b.last_heartbeat_ticks, b.last_heartbeat_offset, b.partner_state, b.android_mam_enabled, b.ios_mam_enabled, b.windows_mam_enabled, b.android_enabled, b.ios_enabled, b.windows_enabled, b.mac_enabled, b.android_blocked_on_missing_data, b.ios_blocked_on_missing_data, b.windows_blocked_on_missing_data, b.mac_blocked_on_missing_data, b.unsupported_os_blocked, b.unresponsiveness_threshold, b.collect_ios_apps, b.collect_ios_personal_apps, b.collect_ios_certificates, b.collect_ios_personal_certificates, b.defender_attach_enabled, b.grant_partner_role, b.launch_on_setup)
 ORDER BY 1
@@ -296,7 +310,7 @@ func (q *Queries) DiffMobileThreatDefenseConnectors(ctx context.Context, arg Dif
 }
 
 const getMobileThreatDefenseConnector = `-- name: GetMobileThreatDefenseConnector :one
-SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, android_mam_enabled, ios_mam_enabled, windows_mam_enabled, android_enabled, ios_enabled, windows_enabled, mac_enabled, android_blocked_on_missing_data, ios_blocked_on_missing_data, windows_blocked_on_missing_data, mac_blocked_on_missing_data, unsupported_os_blocked, unresponsiveness_threshold, collect_ios_apps, collect_ios_personal_apps, collect_ios_certificates, collect_ios_personal_certificates, defender_attach_enabled, grant_partner_role, launch_on_setup, created_at, created_by FROM mobile_threat_defense_connectors
+SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, android_mam_enabled, ios_mam_enabled, windows_mam_enabled, android_enabled, ios_enabled, windows_enabled, mac_enabled, android_blocked_on_missing_data, ios_blocked_on_missing_data, windows_blocked_on_missing_data, mac_blocked_on_missing_data, unsupported_os_blocked, unresponsiveness_threshold, collect_ios_apps, collect_ios_personal_apps, collect_ios_certificates, collect_ios_personal_certificates, defender_attach_enabled, grant_partner_role, launch_on_setup, created_at, created_by, created_with, created_request FROM mobile_threat_defense_connectors
 WHERE tenant_id = $1 AND id = $2
 `
 
@@ -337,6 +351,8 @@ func (q *Queries) GetMobileThreatDefenseConnector(ctx context.Context, arg GetMo
 		&i.LaunchOnSetup,
 		&i.CreatedAt,
 		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
 	)
 	if err != nil {
 		err = fmt.Errorf("query GetMobileThreatDefenseConnector: %w", err)
@@ -377,7 +393,7 @@ func (q *Queries) ListMobileThreatDefenseConnectorIDs(ctx context.Context, arg L
 }
 
 const listMobileThreatDefenseConnectors = `-- name: ListMobileThreatDefenseConnectors :many
-SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, android_mam_enabled, ios_mam_enabled, windows_mam_enabled, android_enabled, ios_enabled, windows_enabled, mac_enabled, android_blocked_on_missing_data, ios_blocked_on_missing_data, windows_blocked_on_missing_data, mac_blocked_on_missing_data, unsupported_os_blocked, unresponsiveness_threshold, collect_ios_apps, collect_ios_personal_apps, collect_ios_certificates, collect_ios_personal_certificates, defender_attach_enabled, grant_partner_role, launch_on_setup, created_at, created_by FROM mobile_threat_defense_connectors
+SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, android_mam_enabled, ios_mam_enabled, windows_mam_enabled, android_enabled, ios_enabled, windows_enabled, mac_enabled, android_blocked_on_missing_data, ios_blocked_on_missing_data, windows_blocked_on_missing_data, mac_blocked_on_missing_data, unsupported_os_blocked, unresponsiveness_threshold, collect_ios_apps, collect_ios_personal_apps, collect_ios_certificates, collect_ios_personal_certificates, defender_attach_enabled, grant_partner_role, launch_on_setup, created_at, created_by, created_with, created_request FROM mobile_threat_defense_connectors
 WHERE tenant_id = $1 AND id > $2
 ORDER BY id
 LIMIT $4::bigint OFFSET $3::bigint
@@ -433,6 +449,8 @@ func (q *Queries) ListMobileThreatDefenseConnectors(ctx context.Context, arg Lis
 			&i.LaunchOnSetup,
 			&i.CreatedAt,
 			&i.CreatedBy,
+			&i.CreatedWith,
+			&i.CreatedRequest,
 		); err != nil {
 			return nil, fmt.Errorf("query ListMobileThreatDefenseConnectors: %w", err)
 		}
@@ -445,7 +463,7 @@ func (q *Queries) ListMobileThreatDefenseConnectors(ctx context.Context, arg Lis
 }
 
 const listMobileThreatDefenseConnectorsByID = `-- name: ListMobileThreatDefenseConnectorsByID :many
-SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, android_mam_enabled, ios_mam_enabled, windows_mam_enabled, android_enabled, ios_enabled, windows_enabled, mac_enabled, android_blocked_on_missing_data, ios_blocked_on_missing_data, windows_blocked_on_missing_data, mac_blocked_on_missing_data, unsupported_os_blocked, unresponsiveness_threshold, collect_ios_apps, collect_ios_personal_apps, collect_ios_certificates, collect_ios_personal_certificates, defender_attach_enabled, grant_partner_role, launch_on_setup, created_at, created_by FROM mobile_threat_defense_connectors
+SELECT tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, android_mam_enabled, ios_mam_enabled, windows_mam_enabled, android_enabled, ios_enabled, windows_enabled, mac_enabled, android_blocked_on_missing_data, ios_blocked_on_missing_data, windows_blocked_on_missing_data, mac_blocked_on_missing_data, unsupported_os_blocked, unresponsiveness_threshold, collect_ios_apps, collect_ios_personal_apps, collect_ios_certificates, collect_ios_personal_certificates, defender_attach_enabled, grant_partner_role, launch_on_setup, created_at, created_by, created_with, created_request FROM mobile_threat_defense_connectors
 WHERE tenant_id = $1 AND id = ANY ($2::uuid[])
 ORDER BY id
 `
@@ -493,6 +511,8 @@ func (q *Queries) ListMobileThreatDefenseConnectorsByID(ctx context.Context, arg
 			&i.LaunchOnSetup,
 			&i.CreatedAt,
 			&i.CreatedBy,
+			&i.CreatedWith,
+			&i.CreatedRequest,
 		); err != nil {
 			return nil, fmt.Errorf("query ListMobileThreatDefenseConnectorsByID: %w", err)
 		}
@@ -550,8 +570,8 @@ func (q *Queries) RemoveMobileThreatDefenseConnectorsNotIn(ctx context.Context, 
 }
 
 const replaceMobileThreatDefenseConnectors = `-- name: ReplaceMobileThreatDefenseConnectors :exec
-INSERT INTO mobile_threat_defense_connectors AS p (tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, android_mam_enabled, ios_mam_enabled, windows_mam_enabled, android_enabled, ios_enabled, windows_enabled, mac_enabled, android_blocked_on_missing_data, ios_blocked_on_missing_data, windows_blocked_on_missing_data, mac_blocked_on_missing_data, unsupported_os_blocked, unresponsiveness_threshold, collect_ios_apps, collect_ios_personal_apps, collect_ios_certificates, collect_ios_personal_certificates, defender_attach_enabled, grant_partner_role, launch_on_setup, created_at, created_by)
-SELECT $1::uuid, s.id, s.version, s.last_heartbeat_ticks, s.last_heartbeat_offset, s.partner_state, s.android_mam_enabled, s.ios_mam_enabled, s.windows_mam_enabled, s.android_enabled, s.ios_enabled, s.windows_enabled, s.mac_enabled, s.android_blocked_on_missing_data, s.ios_blocked_on_missing_data, s.windows_blocked_on_missing_data, s.mac_blocked_on_missing_data, s.unsupported_os_blocked, s.unresponsiveness_threshold, s.collect_ios_apps, s.collect_ios_personal_apps, s.collect_ios_certificates, s.collect_ios_personal_certificates, s.defender_attach_enabled, s.grant_partner_role, s.launch_on_setup, s.created_at, s.created_by
+INSERT INTO mobile_threat_defense_connectors AS p (tenant_id, id, version, last_heartbeat_ticks, last_heartbeat_offset, partner_state, android_mam_enabled, ios_mam_enabled, windows_mam_enabled, android_enabled, ios_enabled, windows_enabled, mac_enabled, android_blocked_on_missing_data, ios_blocked_on_missing_data, windows_blocked_on_missing_data, mac_blocked_on_missing_data, unsupported_os_blocked, unresponsiveness_threshold, collect_ios_apps, collect_ios_personal_apps, collect_ios_certificates, collect_ios_personal_certificates, defender_attach_enabled, grant_partner_role, launch_on_setup, created_at, created_by, created_with, created_request)
+SELECT $1::uuid, s.id, s.version, s.last_heartbeat_ticks, s.last_heartbeat_offset, s.partner_state, s.android_mam_enabled, s.ios_mam_enabled, s.windows_mam_enabled, s.android_enabled, s.ios_enabled, s.windows_enabled, s.mac_enabled, s.android_blocked_on_missing_data, s.ios_blocked_on_missing_data, s.windows_blocked_on_missing_data, s.mac_blocked_on_missing_data, s.unsupported_os_blocked, s.unresponsiveness_threshold, s.collect_ios_apps, s.collect_ios_personal_apps, s.collect_ios_certificates, s.collect_ios_personal_certificates, s.defender_attach_enabled, s.grant_partner_role, s.launch_on_setup, s.created_at, s.created_by, s.created_with, s.created_request
 FROM mobile_threat_defense_connectors AS s
 WHERE s.tenant_id = $2
 ON CONFLICT (tenant_id, id) DO UPDATE SET
@@ -579,9 +599,10 @@ ON CONFLICT (tenant_id, id) DO UPDATE SET
     defender_attach_enabled = excluded.defender_attach_enabled,
     grant_partner_role = excluded.grant_partner_role,
     launch_on_setup = excluded.launch_on_setup,
-    created_at = excluded.created_at, created_by = excluded.created_by
-WHERE (p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.android_mam_enabled, p.ios_mam_enabled, p.windows_mam_enabled, p.android_enabled, p.ios_enabled, p.windows_enabled, p.mac_enabled, p.android_blocked_on_missing_data, p.ios_blocked_on_missing_data, p.windows_blocked_on_missing_data, p.mac_blocked_on_missing_data, p.unsupported_os_blocked, p.unresponsiveness_threshold, p.collect_ios_apps, p.collect_ios_personal_apps, p.collect_ios_certificates, p.collect_ios_personal_certificates, p.defender_attach_enabled, p.grant_partner_role, p.launch_on_setup, p.created_at, p.created_by)
-    IS DISTINCT FROM (excluded.version, excluded.last_heartbeat_ticks, excluded.last_heartbeat_offset, excluded.partner_state, excluded.android_mam_enabled, excluded.ios_mam_enabled, excluded.windows_mam_enabled, excluded.android_enabled, excluded.ios_enabled, excluded.windows_enabled, excluded.mac_enabled, excluded.android_blocked_on_missing_data, excluded.ios_blocked_on_missing_data, excluded.windows_blocked_on_missing_data, excluded.mac_blocked_on_missing_data, excluded.unsupported_os_blocked, excluded.unresponsiveness_threshold, excluded.collect_ios_apps, excluded.collect_ios_personal_apps, excluded.collect_ios_certificates, excluded.collect_ios_personal_certificates, excluded.defender_attach_enabled, excluded.grant_partner_role, excluded.launch_on_setup, excluded.created_at, excluded.created_by)
+    created_at = excluded.created_at, created_by = excluded.created_by,
+    created_with = excluded.created_with, created_request = excluded.created_request
+WHERE (p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.android_mam_enabled, p.ios_mam_enabled, p.windows_mam_enabled, p.android_enabled, p.ios_enabled, p.windows_enabled, p.mac_enabled, p.android_blocked_on_missing_data, p.ios_blocked_on_missing_data, p.windows_blocked_on_missing_data, p.mac_blocked_on_missing_data, p.unsupported_os_blocked, p.unresponsiveness_threshold, p.collect_ios_apps, p.collect_ios_personal_apps, p.collect_ios_certificates, p.collect_ios_personal_certificates, p.defender_attach_enabled, p.grant_partner_role, p.launch_on_setup, p.created_at, p.created_by, p.created_with, p.created_request)
+    IS DISTINCT FROM (excluded.version, excluded.last_heartbeat_ticks, excluded.last_heartbeat_offset, excluded.partner_state, excluded.android_mam_enabled, excluded.ios_mam_enabled, excluded.windows_mam_enabled, excluded.android_enabled, excluded.ios_enabled, excluded.windows_enabled, excluded.mac_enabled, excluded.android_blocked_on_missing_data, excluded.ios_blocked_on_missing_data, excluded.windows_blocked_on_missing_data, excluded.mac_blocked_on_missing_data, excluded.unsupported_os_blocked, excluded.unresponsiveness_threshold, excluded.collect_ios_apps, excluded.collect_ios_personal_apps, excluded.collect_ios_certificates, excluded.collect_ios_personal_certificates, excluded.defender_attach_enabled, excluded.grant_partner_role, excluded.launch_on_setup, excluded.created_at, excluded.created_by, excluded.created_with, excluded.created_request)
 `
 
 type ReplaceMobileThreatDefenseConnectorsParams struct {
@@ -601,13 +622,13 @@ func (q *Queries) ReplaceMobileThreatDefenseConnectors(ctx context.Context, arg 
 
 const updateMobileThreatDefenseConnector = `-- name: UpdateMobileThreatDefenseConnector :one
 WITH replaced AS (
-    SELECT p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.android_mam_enabled, p.ios_mam_enabled, p.windows_mam_enabled, p.android_enabled, p.ios_enabled, p.windows_enabled, p.mac_enabled, p.android_blocked_on_missing_data, p.ios_blocked_on_missing_data, p.windows_blocked_on_missing_data, p.mac_blocked_on_missing_data, p.unsupported_os_blocked, p.unresponsiveness_threshold, p.collect_ios_apps, p.collect_ios_personal_apps, p.collect_ios_certificates, p.collect_ios_personal_certificates, p.defender_attach_enabled, p.grant_partner_role, p.launch_on_setup, p.created_at, p.created_by FROM mobile_threat_defense_connectors AS p
+    SELECT p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.android_mam_enabled, p.ios_mam_enabled, p.windows_mam_enabled, p.android_enabled, p.ios_enabled, p.windows_enabled, p.mac_enabled, p.android_blocked_on_missing_data, p.ios_blocked_on_missing_data, p.windows_blocked_on_missing_data, p.mac_blocked_on_missing_data, p.unsupported_os_blocked, p.unresponsiveness_threshold, p.collect_ios_apps, p.collect_ios_personal_apps, p.collect_ios_certificates, p.collect_ios_personal_certificates, p.defender_attach_enabled, p.grant_partner_role, p.launch_on_setup, p.created_at, p.created_by, p.created_with, p.created_request FROM mobile_threat_defense_connectors AS p
     WHERE p.tenant_id = $46 AND p.id = $47
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'mobileThreatDefenseConnector', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'android_mam_enabled', android_mam_enabled, 'ios_mam_enabled', ios_mam_enabled, 'windows_mam_enabled', windows_mam_enabled, 'android_enabled', android_enabled, 'ios_enabled', ios_enabled, 'windows_enabled', windows_enabled, 'mac_enabled', mac_enabled, 'android_blocked_on_missing_data', android_blocked_on_missing_data, 'ios_blocked_on_missing_data', ios_blocked_on_missing_data, 'windows_blocked_on_missing_data', windows_blocked_on_missing_data, 'mac_blocked_on_missing_data', mac_blocked_on_missing_data, 'unsupported_os_blocked', unsupported_os_blocked, 'unresponsiveness_threshold', unresponsiveness_threshold, 'collect_ios_apps', collect_ios_apps, 'collect_ios_personal_apps', collect_ios_personal_apps, 'collect_ios_certificates', collect_ios_certificates, 'collect_ios_personal_certificates', collect_ios_personal_certificates, 'defender_attach_enabled', defender_attach_enabled, 'grant_partner_role', grant_partner_role, 'launch_on_setup', launch_on_setup, 'created_at', created_at, 'created_by', created_by),
-        'update', $48, $49
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'mobileThreatDefenseConnector', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'android_mam_enabled', android_mam_enabled, 'ios_mam_enabled', ios_mam_enabled, 'windows_mam_enabled', windows_mam_enabled, 'android_enabled', android_enabled, 'ios_enabled', ios_enabled, 'windows_enabled', windows_enabled, 'mac_enabled', mac_enabled, 'android_blocked_on_missing_data', android_blocked_on_missing_data, 'ios_blocked_on_missing_data', ios_blocked_on_missing_data, 'windows_blocked_on_missing_data', windows_blocked_on_missing_data, 'mac_blocked_on_missing_data', mac_blocked_on_missing_data, 'unsupported_os_blocked', unsupported_os_blocked, 'unresponsiveness_threshold', unresponsiveness_threshold, 'collect_ios_apps', collect_ios_apps, 'collect_ios_personal_apps', collect_ios_personal_apps, 'collect_ios_certificates', collect_ios_certificates, 'collect_ios_personal_certificates', collect_ios_personal_certificates, 'defender_attach_enabled', defender_attach_enabled, 'grant_partner_role', grant_partner_role, 'launch_on_setup', launch_on_setup, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        'update', $48, $49, $50, $51
     FROM replaced
 )
 UPDATE mobile_threat_defense_connectors AS p SET
@@ -637,7 +658,7 @@ UPDATE mobile_threat_defense_connectors AS p SET
     launch_on_setup = CASE WHEN $44::boolean THEN $45 ELSE p.launch_on_setup END
 FROM replaced
 WHERE p.tenant_id = $46 AND p.id = $47 AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
-RETURNING p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.android_mam_enabled, p.ios_mam_enabled, p.windows_mam_enabled, p.android_enabled, p.ios_enabled, p.windows_enabled, p.mac_enabled, p.android_blocked_on_missing_data, p.ios_blocked_on_missing_data, p.windows_blocked_on_missing_data, p.mac_blocked_on_missing_data, p.unsupported_os_blocked, p.unresponsiveness_threshold, p.collect_ios_apps, p.collect_ios_personal_apps, p.collect_ios_certificates, p.collect_ios_personal_certificates, p.defender_attach_enabled, p.grant_partner_role, p.launch_on_setup, p.created_at, p.created_by
+RETURNING p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.android_mam_enabled, p.ios_mam_enabled, p.windows_mam_enabled, p.android_enabled, p.ios_enabled, p.windows_enabled, p.mac_enabled, p.android_blocked_on_missing_data, p.ios_blocked_on_missing_data, p.windows_blocked_on_missing_data, p.mac_blocked_on_missing_data, p.unsupported_os_blocked, p.unresponsiveness_threshold, p.collect_ios_apps, p.collect_ios_personal_apps, p.collect_ios_certificates, p.collect_ios_personal_certificates, p.defender_attach_enabled, p.grant_partner_role, p.launch_on_setup, p.created_at, p.created_by, p.created_with, p.created_request
 `
 
 type UpdateMobileThreatDefenseConnectorParams struct {
@@ -690,6 +711,8 @@ type UpdateMobileThreatDefenseConnectorParams struct {
 	ID                                uuid.UUID
 	ChangedAt                         time.Time
 	ChangedBy                         uuid.UUID
+	ChangedWith                       uuid.UUID
+	ChangedRequest                    uuid.UUID
 }
 
 // Sets each property whose set_ is true, and keeps the previous version.
@@ -744,6 +767,8 @@ func (q *Queries) UpdateMobileThreatDefenseConnector(ctx context.Context, arg Up
 		arg.ID,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 	)
 	var i MobileThreatDefenseConnector
 	err := row.Scan(
@@ -775,6 +800,8 @@ func (q *Queries) UpdateMobileThreatDefenseConnector(ctx context.Context, arg Up
 		&i.LaunchOnSetup,
 		&i.CreatedAt,
 		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
 	)
 	if err != nil {
 		err = fmt.Errorf("query UpdateMobileThreatDefenseConnector: %w", err)

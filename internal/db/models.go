@@ -1100,6 +1100,8 @@ type ComplianceManagementPartner struct {
 	IosAssignments      []byte
 	CreatedAt           time.Time
 	CreatedBy           uuid.UUID
+	CreatedWith         uuid.UUID
+	CreatedRequest      uuid.UUID
 }
 
 type DeviceAndAppManagementAssignmentFilter struct {
@@ -1119,6 +1121,8 @@ type DeviceAndAppManagementAssignmentFilter struct {
 	Payloads           []byte
 	CreatedAt          time.Time
 	CreatedBy          uuid.UUID
+	CreatedWith        uuid.UUID
+	CreatedRequest     uuid.UUID
 }
 
 type DeviceCategory struct {
@@ -1130,6 +1134,8 @@ type DeviceCategory struct {
 	RoleScopeTagIds []byte
 	CreatedAt       time.Time
 	CreatedBy       uuid.UUID
+	CreatedWith     uuid.UUID
+	CreatedRequest  uuid.UUID
 }
 
 type DeviceCode struct {
@@ -1166,6 +1172,8 @@ type DeviceManagementPartner struct {
 	GroupsRequiringEnrollment []byte
 	CreatedAt                 time.Time
 	CreatedBy                 uuid.UUID
+	CreatedWith               uuid.UUID
+	CreatedRequest            uuid.UUID
 }
 
 type Domain struct {
@@ -1175,14 +1183,16 @@ type Domain struct {
 }
 
 type EntityVersion struct {
-	TenantID  uuid.UUID
-	Entity    string
-	ID        uuid.UUID
-	Version   int64
-	Row       []byte
-	Change    string
-	ChangedAt time.Time
-	ChangedBy uuid.UUID
+	TenantID       uuid.UUID
+	Entity         string
+	ID             uuid.UUID
+	Version        int64
+	Row            []byte
+	Change         string
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
 }
 
 type Fault struct {
@@ -1258,6 +1268,8 @@ type LocalizedNotificationMessage struct {
 	IsDefault          bool
 	CreatedAt          time.Time
 	CreatedBy          uuid.UUID
+	CreatedWith        uuid.UUID
+	CreatedRequest     uuid.UUID
 }
 
 type MobileThreatDefenseConnector struct {
@@ -1289,6 +1301,8 @@ type MobileThreatDefenseConnector struct {
 	LaunchOnSetup                  bool
 	CreatedAt                      time.Time
 	CreatedBy                      uuid.UUID
+	CreatedWith                    uuid.UUID
+	CreatedRequest                 uuid.UUID
 }
 
 type NdesConnector struct {
@@ -1306,6 +1320,8 @@ type NdesConnector struct {
 	ConnectorVersion     *string
 	CreatedAt            time.Time
 	CreatedBy            uuid.UUID
+	CreatedWith          uuid.UUID
+	CreatedRequest       uuid.UUID
 }
 
 type NotificationMessageTemplate struct {
@@ -1321,6 +1337,8 @@ type NotificationMessageTemplate struct {
 	RoleScopeTagIds    []byte
 	CreatedAt          time.Time
 	CreatedBy          uuid.UUID
+	CreatedWith        uuid.UUID
+	CreatedRequest     uuid.UUID
 }
 
 type PermissionGrant struct {
@@ -1357,6 +1375,8 @@ type RemoteAssistancePartner struct {
 	RequestExpiryOffset  int16
 	CreatedAt            time.Time
 	CreatedBy            uuid.UUID
+	CreatedWith          uuid.UUID
+	CreatedRequest       uuid.UUID
 }
 
 type RemoteAssistanceSettings struct {
@@ -1368,6 +1388,8 @@ type RemoteAssistanceSettings struct {
 	BlockChat             bool
 	CreatedAt             time.Time
 	CreatedBy             uuid.UUID
+	CreatedWith           uuid.UUID
+	CreatedRequest        uuid.UUID
 }
 
 type RepeatableRequest struct {
@@ -1394,9 +1416,11 @@ type ReportAssignmentFilter struct {
 	Status        *string
 	CreatedAt     time.Time
 	CreatedBy     uuid.UUID
+	CreatedWith   uuid.UUID
 	EndedByChange string
 	EndedAt       time.Time
 	EndedBy       uuid.UUID
+	EndedWith     uuid.UUID
 }
 
 type ReportChange struct {
@@ -1414,6 +1438,8 @@ type ReportChange struct {
 	AfterStatus     *string
 	BeforeRow       interface{}
 	AfterRow        []byte
+	ChangedWith     uuid.UUID
+	ChangedWithName *string
 }
 
 type ReportComplianceManagementPartner struct {
@@ -1426,9 +1452,11 @@ type ReportComplianceManagementPartner struct {
 	Status        interface{}
 	CreatedAt     time.Time
 	CreatedBy     uuid.UUID
+	CreatedWith   uuid.UUID
 	EndedByChange string
 	EndedAt       time.Time
 	EndedBy       uuid.UUID
+	EndedWith     uuid.UUID
 }
 
 type ReportDeviceCategory struct {
@@ -1441,9 +1469,11 @@ type ReportDeviceCategory struct {
 	Status        *string
 	CreatedAt     time.Time
 	CreatedBy     uuid.UUID
+	CreatedWith   uuid.UUID
 	EndedByChange string
 	EndedAt       time.Time
 	EndedBy       uuid.UUID
+	EndedWith     uuid.UUID
 }
 
 type ReportDeviceManagementPartner struct {
@@ -1456,9 +1486,11 @@ type ReportDeviceManagementPartner struct {
 	Status        interface{}
 	CreatedAt     time.Time
 	CreatedBy     uuid.UUID
+	CreatedWith   uuid.UUID
 	EndedByChange string
 	EndedAt       time.Time
 	EndedBy       uuid.UUID
+	EndedWith     uuid.UUID
 }
 
 type ReportLocalizedNotificationMessage struct {
@@ -1471,9 +1503,11 @@ type ReportLocalizedNotificationMessage struct {
 	Status        *string
 	CreatedAt     time.Time
 	CreatedBy     uuid.UUID
+	CreatedWith   uuid.UUID
 	EndedByChange string
 	EndedAt       time.Time
 	EndedBy       uuid.UUID
+	EndedWith     uuid.UUID
 }
 
 type ReportLogin struct {
@@ -1495,9 +1529,11 @@ type ReportMobileThreatDefenseConnector struct {
 	Status        interface{}
 	CreatedAt     time.Time
 	CreatedBy     uuid.UUID
+	CreatedWith   uuid.UUID
 	EndedByChange string
 	EndedAt       time.Time
 	EndedBy       uuid.UUID
+	EndedWith     uuid.UUID
 }
 
 type ReportNdesConnector struct {
@@ -1510,9 +1546,11 @@ type ReportNdesConnector struct {
 	Status        interface{}
 	CreatedAt     time.Time
 	CreatedBy     uuid.UUID
+	CreatedWith   uuid.UUID
 	EndedByChange string
 	EndedAt       time.Time
 	EndedBy       uuid.UUID
+	EndedWith     uuid.UUID
 }
 
 type ReportNotificationMessageTemplate struct {
@@ -1525,9 +1563,11 @@ type ReportNotificationMessageTemplate struct {
 	Status        *string
 	CreatedAt     time.Time
 	CreatedBy     uuid.UUID
+	CreatedWith   uuid.UUID
 	EndedByChange string
 	EndedAt       time.Time
 	EndedBy       uuid.UUID
+	EndedWith     uuid.UUID
 }
 
 type ReportRemoteAssistancePartner struct {
@@ -1540,9 +1580,11 @@ type ReportRemoteAssistancePartner struct {
 	Status        interface{}
 	CreatedAt     time.Time
 	CreatedBy     uuid.UUID
+	CreatedWith   uuid.UUID
 	EndedByChange string
 	EndedAt       time.Time
 	EndedBy       uuid.UUID
+	EndedWith     uuid.UUID
 }
 
 type ReportRemoteAssistanceSetting struct {
@@ -1555,9 +1597,11 @@ type ReportRemoteAssistanceSetting struct {
 	Status        *string
 	CreatedAt     time.Time
 	CreatedBy     uuid.UUID
+	CreatedWith   uuid.UUID
 	EndedByChange string
 	EndedAt       time.Time
 	EndedBy       uuid.UUID
+	EndedWith     uuid.UUID
 }
 
 type ReportRoleScopeTag struct {
@@ -1570,9 +1614,11 @@ type ReportRoleScopeTag struct {
 	Status        *string
 	CreatedAt     time.Time
 	CreatedBy     uuid.UUID
+	CreatedWith   uuid.UUID
 	EndedByChange string
 	EndedAt       time.Time
 	EndedBy       uuid.UUID
+	EndedWith     uuid.UUID
 }
 
 type ReportState struct {
@@ -1585,9 +1631,11 @@ type ReportState struct {
 	Status        interface{}
 	CreatedAt     time.Time
 	CreatedBy     uuid.UUID
+	CreatedWith   uuid.UUID
 	EndedByChange string
 	EndedAt       time.Time
 	EndedBy       uuid.UUID
+	EndedWith     uuid.UUID
 }
 
 type ReportStatus struct {
@@ -1609,9 +1657,11 @@ type ReportTermsAndCondition struct {
 	Status        *string
 	CreatedAt     time.Time
 	CreatedBy     uuid.UUID
+	CreatedWith   uuid.UUID
 	EndedByChange string
 	EndedAt       time.Time
 	EndedBy       uuid.UUID
+	EndedWith     uuid.UUID
 }
 
 // The administrators who changed entities of the tenant, by acting for the other side or by an import.
@@ -1678,6 +1728,8 @@ type ReportingAssignmentFilter struct {
 	CreatedAt time.Time
 	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
 	CreatedBy uuid.UUID
+	// From which application: its client id; null if it wasn't created through Graph.
+	CreatedWith uuid.UUID
 }
 
 // Every change of every entity, including deleted ones: one row per version, and one for the deletion. The view of a set, such as remote_assistance_partner_changes, has the values too.
@@ -1706,6 +1758,10 @@ type ReportingChange struct {
 	BeforeStatus interface{}
 	// The status after the change; null in a delete, and if the set's entities have no status.
 	AfterStatus *string
+	// From which application: its client id; null if the change didn't come through Graph.
+	ChangedWith uuid.UUID
+	// The application's display name, as it is now; null if the tenant no longer has it.
+	ChangedWithName *string
 }
 
 // The current complianceManagementPartners, one row each.
@@ -1744,6 +1800,8 @@ type ReportingComplianceManagementPartner struct {
 	CreatedAt time.Time
 	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
 	CreatedBy uuid.UUID
+	// From which application: its client id; null if it wasn't created through Graph.
+	CreatedWith uuid.UUID
 }
 
 // Every change of complianceManagementPartners, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
@@ -1896,6 +1954,8 @@ type ReportingDeviceCategory struct {
 	CreatedAt time.Time
 	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
 	CreatedBy uuid.UUID
+	// From which application: its client id; null if it wasn't created through Graph.
+	CreatedWith uuid.UUID
 }
 
 // Every change of deviceCategories, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
@@ -1966,6 +2026,8 @@ type ReportingDeviceManagementPartner struct {
 	CreatedAt time.Time
 	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
 	CreatedBy uuid.UUID
+	// From which application: its client id; null if it wasn't created through Graph.
+	CreatedWith uuid.UUID
 }
 
 // Every change of deviceManagementPartners, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
@@ -2062,6 +2124,8 @@ type ReportingLocalizedNotificationMessage struct {
 	CreatedAt time.Time
 	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
 	CreatedBy uuid.UUID
+	// From which application: its client id; null if it wasn't created through Graph.
+	CreatedWith uuid.UUID
 }
 
 // Every change of localizedNotificationMessages, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
@@ -2170,6 +2234,8 @@ type ReportingMobileThreatDefenseConnector struct {
 	CreatedAt time.Time
 	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
 	CreatedBy uuid.UUID
+	// From which application: its client id; null if it wasn't created through Graph.
+	CreatedWith uuid.UUID
 }
 
 // Every change of mobileThreatDefenseConnectors, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
@@ -2314,6 +2380,8 @@ type ReportingNdesConnector struct {
 	CreatedAt time.Time
 	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
 	CreatedBy uuid.UUID
+	// From which application: its client id; null if it wasn't created through Graph.
+	CreatedWith uuid.UUID
 }
 
 // Every change of ndesConnectors, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
@@ -2398,6 +2466,8 @@ type ReportingNotificationMessageTemplate struct {
 	CreatedAt time.Time
 	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
 	CreatedBy uuid.UUID
+	// From which application: its client id; null if it wasn't created through Graph.
+	CreatedWith uuid.UUID
 }
 
 // Every change of notificationMessageTemplates, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
@@ -2474,6 +2544,8 @@ type ReportingRemoteAssistancePartner struct {
 	CreatedAt time.Time
 	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
 	CreatedBy uuid.UUID
+	// From which application: its client id; null if it wasn't created through Graph.
+	CreatedWith uuid.UUID
 }
 
 // Every change of remoteAssistancePartners, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
@@ -2576,6 +2648,8 @@ type ReportingRemoteAssistanceSetting struct {
 	CreatedAt time.Time
 	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
 	CreatedBy uuid.UUID
+	// From which application: its client id; null if it wasn't created through Graph.
+	CreatedWith uuid.UUID
 }
 
 // Every change of remoteAssistanceSettings, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
@@ -2696,6 +2770,8 @@ type ReportingRoleScopeTag struct {
 	CreatedAt time.Time
 	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
 	CreatedBy uuid.UUID
+	// From which application: its client id; null if it wasn't created through Graph.
+	CreatedWith uuid.UUID
 }
 
 // Every change of roleScopeTags, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
@@ -2814,6 +2890,8 @@ type ReportingTermsAndCondition struct {
 	CreatedAt time.Time
 	// Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.
 	CreatedBy uuid.UUID
+	// From which application: its client id; null if it wasn't created through Graph.
+	CreatedWith uuid.UUID
 }
 
 // Every change of termsAndConditions, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).
@@ -2933,14 +3011,16 @@ type ReportingUser struct {
 }
 
 type RoleScopeTag struct {
-	TenantID    uuid.UUID
-	ID          uuid.UUID
-	Version     int64
-	DisplayName *string
-	Description *string
-	IsBuiltIn   bool
-	CreatedAt   time.Time
-	CreatedBy   uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+	Version        int64
+	DisplayName    *string
+	Description    *string
+	IsBuiltIn      bool
+	CreatedAt      time.Time
+	CreatedBy      uuid.UUID
+	CreatedWith    uuid.UUID
+	CreatedRequest uuid.UUID
 }
 
 type Seed struct {
@@ -3024,6 +3104,8 @@ type TermsAndConditions struct {
 	RoleScopeTagIds     []byte
 	CreatedAt           time.Time
 	CreatedBy           uuid.UUID
+	CreatedWith         uuid.UUID
+	CreatedRequest      uuid.UUID
 }
 
 type Throttle struct {

@@ -19,7 +19,7 @@ func (ndesConnectors) listQuery() string { return listNdesConnectors }
 
 // Head implements Row.
 func (r *NdesConnector) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
+	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
@@ -45,7 +45,7 @@ func (r *NdesConnector) Value(property int) entity.Value {
 
 func (ndesConnectors) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateNdesConnector(ctx, CreateNdesConnectorParams{
-		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy,
+		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
 		LastConnectionTicks: c.Values[0].Ticks, LastConnectionOffset: c.Values[0].Offset,
 		State:         NdesConnectorState(c.Values[1].Text),
 		DisplayName:   textOf(c.Values[2]),
@@ -64,7 +64,7 @@ func (ndesConnectors) Get(ctx context.Context, q *Queries, k Key) (Row, error) {
 
 func (ndesConnectors) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
 	row, err := q.UpdateNdesConnector(ctx, UpdateNdesConnectorParams{
-		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy,
+		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetLastConnection:   c.Named[0],
 		LastConnectionTicks: c.Values[0].Ticks, LastConnectionOffset: c.Values[0].Offset,
 		SetState:       c.Named[1],
@@ -86,7 +86,7 @@ func (ndesConnectors) Update(ctx context.Context, q *Queries, c Update) (Row, er
 func (ndesConnectors) Change(ctx context.Context, q *Queries, c Change) (string, error) {
 	if c.Change != Delete {
 		before, err := q.ActOnNdesConnector(ctx, ActOnNdesConnectorParams{
-			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, Change: c.Change, FromStates: c.From,
+			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest, Change: c.Change, FromStates: c.From,
 			SetLastConnection:   c.Named[0],
 			LastConnectionTicks: c.Values[0].Ticks, LastConnectionOffset: c.Values[0].Offset,
 			SetState: c.Named[1],
@@ -94,7 +94,7 @@ func (ndesConnectors) Change(ctx context.Context, q *Queries, c Change) (string,
 		})
 		return string(before), err
 	}
-	before, err := q.DeleteNdesConnector(ctx, DeleteNdesConnectorParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy})
+	before, err := q.DeleteNdesConnector(ctx, DeleteNdesConnectorParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	return string(before), err
 }
 
@@ -153,6 +153,6 @@ func (r *ndesConnectorsRow) targets() []any {
 		&r.EnrolledTicks, &r.EnrolledOffset,
 		&r.RoleScopeTagIds,
 		&r.ConnectorVersion,
-		&r.CreatedAt, &r.CreatedBy,
+		&r.CreatedAt, &r.CreatedBy, &r.CreatedWith, &r.CreatedRequest,
 	}
 }

@@ -15,24 +15,24 @@ import (
 
 const actOnNdesConnector = `-- name: ActOnNdesConnector :one
 WITH before AS (
-    SELECT p.tenant_id, p.id, p.version, p.last_connection_ticks, p.last_connection_offset, p.state, p.display_name, p.machine_name, p.enrolled_ticks, p.enrolled_offset, p.role_scope_tag_ids, p.connector_version, p.created_at, p.created_by FROM ndes_connectors AS p
+    SELECT p.tenant_id, p.id, p.version, p.last_connection_ticks, p.last_connection_offset, p.state, p.display_name, p.machine_name, p.enrolled_ticks, p.enrolled_offset, p.role_scope_tag_ids, p.connector_version, p.created_at, p.created_by, p.created_with, p.created_request FROM ndes_connectors AS p
     WHERE p.tenant_id = $1 AND p.id = $2
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'ndesConnector', id, version, jsonb_build_object('last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'state', state, 'display_name', display_name, 'machine_name', machine_name, 'enrolled_ticks', enrolled_ticks, 'enrolled_offset', enrolled_offset, 'role_scope_tag_ids', role_scope_tag_ids, 'connector_version', connector_version, 'created_at', created_at, 'created_by', created_by),
-        $3, $4, $5
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'ndesConnector', id, version, jsonb_build_object('last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'state', state, 'display_name', display_name, 'machine_name', machine_name, 'enrolled_ticks', enrolled_ticks, 'enrolled_offset', enrolled_offset, 'role_scope_tag_ids', role_scope_tag_ids, 'connector_version', connector_version, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        $3, $4, $5, $6, $7
     FROM before
-    WHERE before.state = ANY (string_to_array($6::text, ',')::ndes_connector_state[])
+    WHERE before.state = ANY (string_to_array($8::text, ',')::ndes_connector_state[])
 ), changed AS (
     UPDATE ndes_connectors AS p SET
         version = p.version + 1,
-        last_connection_ticks = CASE WHEN $7::boolean THEN $8 ELSE p.last_connection_ticks END,
-    last_connection_offset = CASE WHEN $7 THEN $9 ELSE p.last_connection_offset END,
-        state = CASE WHEN $10::boolean THEN $11 ELSE p.state END
+        last_connection_ticks = CASE WHEN $9::boolean THEN $10 ELSE p.last_connection_ticks END,
+    last_connection_offset = CASE WHEN $9 THEN $11 ELSE p.last_connection_offset END,
+        state = CASE WHEN $12::boolean THEN $13 ELSE p.state END
     FROM before
     WHERE p.tenant_id = $1 AND p.id = $2 AND p.tenant_id = before.tenant_id AND p.id = before.id
-        AND before.state = ANY (string_to_array($6, ',')::ndes_connector_state[])
+        AND before.state = ANY (string_to_array($8, ',')::ndes_connector_state[])
 )
 SELECT state FROM before
 `
@@ -43,6 +43,8 @@ type ActOnNdesConnectorParams struct {
 	Change               string
 	ChangedAt            time.Time
 	ChangedBy            uuid.UUID
+	ChangedWith          uuid.UUID
+	ChangedRequest       uuid.UUID
 	FromStates           string
 	SetLastConnection    bool
 	LastConnectionTicks  int64
@@ -60,6 +62,8 @@ func (q *Queries) ActOnNdesConnector(ctx context.Context, arg ActOnNdesConnector
 		arg.Change,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 		arg.FromStates,
 		arg.SetLastConnection,
 		arg.LastConnectionTicks,
@@ -112,9 +116,9 @@ func (q *Queries) CountNdesConnectorsUpTo(ctx context.Context, arg CountNdesConn
 
 const createNdesConnector = `-- name: CreateNdesConnector :one
 
-INSERT INTO ndes_connectors (tenant_id, id, last_connection_ticks, last_connection_offset, state, display_name, machine_name, enrolled_ticks, enrolled_offset, role_scope_tag_ids, connector_version, created_at, created_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::jsonb, $11, $12, $13)
-RETURNING tenant_id, id, version, last_connection_ticks, last_connection_offset, state, display_name, machine_name, enrolled_ticks, enrolled_offset, role_scope_tag_ids, connector_version, created_at, created_by
+INSERT INTO ndes_connectors (tenant_id, id, last_connection_ticks, last_connection_offset, state, display_name, machine_name, enrolled_ticks, enrolled_offset, role_scope_tag_ids, connector_version, created_at, created_by, created_with, created_request)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::jsonb, $11, $12, $13, $14, $15)
+RETURNING tenant_id, id, version, last_connection_ticks, last_connection_offset, state, display_name, machine_name, enrolled_ticks, enrolled_offset, role_scope_tag_ids, connector_version, created_at, created_by, created_with, created_request
 `
 
 type CreateNdesConnectorParams struct {
@@ -131,6 +135,8 @@ type CreateNdesConnectorParams struct {
 	ConnectorVersion     *string
 	CreatedAt            time.Time
 	CreatedBy            uuid.UUID
+	CreatedWith          uuid.UUID
+	CreatedRequest       uuid.UUID
 }
 
 // Code generated by internal/entity/gen from internal/entity. DO NOT EDIT.
@@ -149,6 +155,8 @@ func (q *Queries) CreateNdesConnector(ctx context.Context, arg CreateNdesConnect
 		arg.ConnectorVersion,
 		arg.CreatedAt,
 		arg.CreatedBy,
+		arg.CreatedWith,
+		arg.CreatedRequest,
 	)
 	var i NdesConnector
 	err := row.Scan(
@@ -166,6 +174,8 @@ func (q *Queries) CreateNdesConnector(ctx context.Context, arg CreateNdesConnect
 		&i.ConnectorVersion,
 		&i.CreatedAt,
 		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
 	)
 	if err != nil {
 		err = fmt.Errorf("query CreateNdesConnector: %w", err)
@@ -177,21 +187,23 @@ const deleteNdesConnector = `-- name: DeleteNdesConnector :one
 WITH replaced AS (
     DELETE FROM ndes_connectors AS p
     WHERE p.tenant_id = $1 AND p.id = $2
-    RETURNING p.tenant_id, p.id, p.version, p.last_connection_ticks, p.last_connection_offset, p.state, p.display_name, p.machine_name, p.enrolled_ticks, p.enrolled_offset, p.role_scope_tag_ids, p.connector_version, p.created_at, p.created_by
+    RETURNING p.tenant_id, p.id, p.version, p.last_connection_ticks, p.last_connection_offset, p.state, p.display_name, p.machine_name, p.enrolled_ticks, p.enrolled_offset, p.role_scope_tag_ids, p.connector_version, p.created_at, p.created_by, p.created_with, p.created_request
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'ndesConnector', id, version, jsonb_build_object('last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'state', state, 'display_name', display_name, 'machine_name', machine_name, 'enrolled_ticks', enrolled_ticks, 'enrolled_offset', enrolled_offset, 'role_scope_tag_ids', role_scope_tag_ids, 'connector_version', connector_version, 'created_at', created_at, 'created_by', created_by),
-        'delete', $3, $4
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'ndesConnector', id, version, jsonb_build_object('last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'state', state, 'display_name', display_name, 'machine_name', machine_name, 'enrolled_ticks', enrolled_ticks, 'enrolled_offset', enrolled_offset, 'role_scope_tag_ids', role_scope_tag_ids, 'connector_version', connector_version, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        'delete', $3, $4, $5, $6
     FROM replaced
 )
 SELECT state FROM replaced
 `
 
 type DeleteNdesConnectorParams struct {
-	TenantID  uuid.UUID
-	ID        uuid.UUID
-	ChangedAt time.Time
-	ChangedBy uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
 }
 
 // Returns the previous state.
@@ -201,6 +213,8 @@ func (q *Queries) DeleteNdesConnector(ctx context.Context, arg DeleteNdesConnect
 		arg.ID,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 	)
 	var state NdesConnectorState
 	err := row.Scan(&state)
@@ -212,8 +226,8 @@ func (q *Queries) DeleteNdesConnector(ctx context.Context, arg DeleteNdesConnect
 
 const diffNdesConnectors = `-- name: DiffNdesConnectors :many
 SELECT COALESCE(a.id, b.id)::uuid AS id
-FROM (SELECT tenant_id, id, version, last_connection_ticks, last_connection_offset, state, display_name, machine_name, enrolled_ticks, enrolled_offset, role_scope_tag_ids, connector_version, created_at, created_by FROM ndes_connectors AS x WHERE x.tenant_id = $1 AND x.id > $2) AS a
-FULL JOIN (SELECT tenant_id, id, version, last_connection_ticks, last_connection_offset, state, display_name, machine_name, enrolled_ticks, enrolled_offset, role_scope_tag_ids, connector_version, created_at, created_by FROM ndes_connectors AS y WHERE y.tenant_id = $3 AND y.id > $2) AS b ON a.id = b.id
+FROM (SELECT tenant_id, id, version, last_connection_ticks, last_connection_offset, state, display_name, machine_name, enrolled_ticks, enrolled_offset, role_scope_tag_ids, connector_version, created_at, created_by, created_with, created_request FROM ndes_connectors AS x WHERE x.tenant_id = $1 AND x.id > $2) AS a
+FULL JOIN (SELECT tenant_id, id, version, last_connection_ticks, last_connection_offset, state, display_name, machine_name, enrolled_ticks, enrolled_offset, role_scope_tag_ids, connector_version, created_at, created_by, created_with, created_request FROM ndes_connectors AS y WHERE y.tenant_id = $3 AND y.id > $2) AS b ON a.id = b.id
 WHERE (a.id, a.last_connection_ticks, a.last_connection_offset, a.state, a.display_name, a.machine_name, a.enrolled_ticks, a.enrolled_offset, a.role_scope_tag_ids, a.connector_version)
     IS DISTINCT FROM (b.id, b.last_connection_ticks, b.last_connection_offset, b.state, b.display_name, b.machine_name, b.enrolled_ticks, b.enrolled_offset, b.role_scope_tag_ids, b.connector_version)
 ORDER BY 1
@@ -254,7 +268,7 @@ func (q *Queries) DiffNdesConnectors(ctx context.Context, arg DiffNdesConnectors
 }
 
 const getNdesConnector = `-- name: GetNdesConnector :one
-SELECT tenant_id, id, version, last_connection_ticks, last_connection_offset, state, display_name, machine_name, enrolled_ticks, enrolled_offset, role_scope_tag_ids, connector_version, created_at, created_by FROM ndes_connectors
+SELECT tenant_id, id, version, last_connection_ticks, last_connection_offset, state, display_name, machine_name, enrolled_ticks, enrolled_offset, role_scope_tag_ids, connector_version, created_at, created_by, created_with, created_request FROM ndes_connectors
 WHERE tenant_id = $1 AND id = $2
 `
 
@@ -281,6 +295,8 @@ func (q *Queries) GetNdesConnector(ctx context.Context, arg GetNdesConnectorPara
 		&i.ConnectorVersion,
 		&i.CreatedAt,
 		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
 	)
 	if err != nil {
 		err = fmt.Errorf("query GetNdesConnector: %w", err)
@@ -321,7 +337,7 @@ func (q *Queries) ListNdesConnectorIDs(ctx context.Context, arg ListNdesConnecto
 }
 
 const listNdesConnectors = `-- name: ListNdesConnectors :many
-SELECT tenant_id, id, version, last_connection_ticks, last_connection_offset, state, display_name, machine_name, enrolled_ticks, enrolled_offset, role_scope_tag_ids, connector_version, created_at, created_by FROM ndes_connectors
+SELECT tenant_id, id, version, last_connection_ticks, last_connection_offset, state, display_name, machine_name, enrolled_ticks, enrolled_offset, role_scope_tag_ids, connector_version, created_at, created_by, created_with, created_request FROM ndes_connectors
 WHERE tenant_id = $1 AND id > $2
 ORDER BY id
 LIMIT $4::bigint OFFSET $3::bigint
@@ -363,6 +379,8 @@ func (q *Queries) ListNdesConnectors(ctx context.Context, arg ListNdesConnectors
 			&i.ConnectorVersion,
 			&i.CreatedAt,
 			&i.CreatedBy,
+			&i.CreatedWith,
+			&i.CreatedRequest,
 		); err != nil {
 			return nil, fmt.Errorf("query ListNdesConnectors: %w", err)
 		}
@@ -375,7 +393,7 @@ func (q *Queries) ListNdesConnectors(ctx context.Context, arg ListNdesConnectors
 }
 
 const listNdesConnectorsByID = `-- name: ListNdesConnectorsByID :many
-SELECT tenant_id, id, version, last_connection_ticks, last_connection_offset, state, display_name, machine_name, enrolled_ticks, enrolled_offset, role_scope_tag_ids, connector_version, created_at, created_by FROM ndes_connectors
+SELECT tenant_id, id, version, last_connection_ticks, last_connection_offset, state, display_name, machine_name, enrolled_ticks, enrolled_offset, role_scope_tag_ids, connector_version, created_at, created_by, created_with, created_request FROM ndes_connectors
 WHERE tenant_id = $1 AND id = ANY ($2::uuid[])
 ORDER BY id
 `
@@ -409,6 +427,8 @@ func (q *Queries) ListNdesConnectorsByID(ctx context.Context, arg ListNdesConnec
 			&i.ConnectorVersion,
 			&i.CreatedAt,
 			&i.CreatedBy,
+			&i.CreatedWith,
+			&i.CreatedRequest,
 		); err != nil {
 			return nil, fmt.Errorf("query ListNdesConnectorsByID: %w", err)
 		}
@@ -466,8 +486,8 @@ func (q *Queries) RemoveNdesConnectorsNotIn(ctx context.Context, arg RemoveNdesC
 }
 
 const replaceNdesConnectors = `-- name: ReplaceNdesConnectors :exec
-INSERT INTO ndes_connectors AS p (tenant_id, id, version, last_connection_ticks, last_connection_offset, state, display_name, machine_name, enrolled_ticks, enrolled_offset, role_scope_tag_ids, connector_version, created_at, created_by)
-SELECT $1::uuid, s.id, s.version, s.last_connection_ticks, s.last_connection_offset, s.state, s.display_name, s.machine_name, s.enrolled_ticks, s.enrolled_offset, s.role_scope_tag_ids, s.connector_version, s.created_at, s.created_by
+INSERT INTO ndes_connectors AS p (tenant_id, id, version, last_connection_ticks, last_connection_offset, state, display_name, machine_name, enrolled_ticks, enrolled_offset, role_scope_tag_ids, connector_version, created_at, created_by, created_with, created_request)
+SELECT $1::uuid, s.id, s.version, s.last_connection_ticks, s.last_connection_offset, s.state, s.display_name, s.machine_name, s.enrolled_ticks, s.enrolled_offset, s.role_scope_tag_ids, s.connector_version, s.created_at, s.created_by, s.created_with, s.created_request
 FROM ndes_connectors AS s
 WHERE s.tenant_id = $2
 ON CONFLICT (tenant_id, id) DO UPDATE SET
@@ -481,9 +501,10 @@ ON CONFLICT (tenant_id, id) DO UPDATE SET
     enrolled_offset = excluded.enrolled_offset,
     role_scope_tag_ids = excluded.role_scope_tag_ids,
     connector_version = excluded.connector_version,
-    created_at = excluded.created_at, created_by = excluded.created_by
-WHERE (p.version, p.last_connection_ticks, p.last_connection_offset, p.state, p.display_name, p.machine_name, p.enrolled_ticks, p.enrolled_offset, p.role_scope_tag_ids, p.connector_version, p.created_at, p.created_by)
-    IS DISTINCT FROM (excluded.version, excluded.last_connection_ticks, excluded.last_connection_offset, excluded.state, excluded.display_name, excluded.machine_name, excluded.enrolled_ticks, excluded.enrolled_offset, excluded.role_scope_tag_ids, excluded.connector_version, excluded.created_at, excluded.created_by)
+    created_at = excluded.created_at, created_by = excluded.created_by,
+    created_with = excluded.created_with, created_request = excluded.created_request
+WHERE (p.version, p.last_connection_ticks, p.last_connection_offset, p.state, p.display_name, p.machine_name, p.enrolled_ticks, p.enrolled_offset, p.role_scope_tag_ids, p.connector_version, p.created_at, p.created_by, p.created_with, p.created_request)
+    IS DISTINCT FROM (excluded.version, excluded.last_connection_ticks, excluded.last_connection_offset, excluded.state, excluded.display_name, excluded.machine_name, excluded.enrolled_ticks, excluded.enrolled_offset, excluded.role_scope_tag_ids, excluded.connector_version, excluded.created_at, excluded.created_by, excluded.created_with, excluded.created_request)
 `
 
 type ReplaceNdesConnectorsParams struct {
@@ -503,13 +524,13 @@ func (q *Queries) ReplaceNdesConnectors(ctx context.Context, arg ReplaceNdesConn
 
 const updateNdesConnector = `-- name: UpdateNdesConnector :one
 WITH replaced AS (
-    SELECT p.tenant_id, p.id, p.version, p.last_connection_ticks, p.last_connection_offset, p.state, p.display_name, p.machine_name, p.enrolled_ticks, p.enrolled_offset, p.role_scope_tag_ids, p.connector_version, p.created_at, p.created_by FROM ndes_connectors AS p
+    SELECT p.tenant_id, p.id, p.version, p.last_connection_ticks, p.last_connection_offset, p.state, p.display_name, p.machine_name, p.enrolled_ticks, p.enrolled_offset, p.role_scope_tag_ids, p.connector_version, p.created_at, p.created_by, p.created_with, p.created_request FROM ndes_connectors AS p
     WHERE p.tenant_id = $17 AND p.id = $18
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'ndesConnector', id, version, jsonb_build_object('last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'state', state, 'display_name', display_name, 'machine_name', machine_name, 'enrolled_ticks', enrolled_ticks, 'enrolled_offset', enrolled_offset, 'role_scope_tag_ids', role_scope_tag_ids, 'connector_version', connector_version, 'created_at', created_at, 'created_by', created_by),
-        'update', $19, $20
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'ndesConnector', id, version, jsonb_build_object('last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'state', state, 'display_name', display_name, 'machine_name', machine_name, 'enrolled_ticks', enrolled_ticks, 'enrolled_offset', enrolled_offset, 'role_scope_tag_ids', role_scope_tag_ids, 'connector_version', connector_version, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        'update', $19, $20, $21, $22
     FROM replaced
 )
 UPDATE ndes_connectors AS p SET
@@ -525,7 +546,7 @@ UPDATE ndes_connectors AS p SET
     connector_version = CASE WHEN $15::boolean THEN $16 ELSE p.connector_version END
 FROM replaced
 WHERE p.tenant_id = $17 AND p.id = $18 AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
-RETURNING p.tenant_id, p.id, p.version, p.last_connection_ticks, p.last_connection_offset, p.state, p.display_name, p.machine_name, p.enrolled_ticks, p.enrolled_offset, p.role_scope_tag_ids, p.connector_version, p.created_at, p.created_by
+RETURNING p.tenant_id, p.id, p.version, p.last_connection_ticks, p.last_connection_offset, p.state, p.display_name, p.machine_name, p.enrolled_ticks, p.enrolled_offset, p.role_scope_tag_ids, p.connector_version, p.created_at, p.created_by, p.created_with, p.created_request
 `
 
 type UpdateNdesConnectorParams struct {
@@ -549,6 +570,8 @@ type UpdateNdesConnectorParams struct {
 	ID                   uuid.UUID
 	ChangedAt            time.Time
 	ChangedBy            uuid.UUID
+	ChangedWith          uuid.UUID
+	ChangedRequest       uuid.UUID
 }
 
 // Sets each property whose set_ is true, and keeps the previous version.
@@ -574,6 +597,8 @@ func (q *Queries) UpdateNdesConnector(ctx context.Context, arg UpdateNdesConnect
 		arg.ID,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 	)
 	var i NdesConnector
 	err := row.Scan(
@@ -591,6 +616,8 @@ func (q *Queries) UpdateNdesConnector(ctx context.Context, arg UpdateNdesConnect
 		&i.ConnectorVersion,
 		&i.CreatedAt,
 		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
 	)
 	if err != nil {
 		err = fmt.Errorf("query UpdateNdesConnector: %w", err)

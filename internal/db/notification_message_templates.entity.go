@@ -19,7 +19,7 @@ func (notificationMessageTemplates) listQuery() string { return listNotification
 
 // Head implements Row.
 func (r *NotificationMessageTemplate) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
+	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
@@ -43,7 +43,7 @@ func (r *NotificationMessageTemplate) Value(property int) entity.Value {
 
 func (notificationMessageTemplates) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateNotificationMessageTemplate(ctx, CreateNotificationMessageTemplateParams{
-		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy,
+		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
 		LastModifiedTicks: c.Values[0].Ticks, LastModifiedOffset: c.Values[0].Offset,
 		DisplayName:     c.Values[1].Text,
 		Description:     textOf(c.Values[2]),
@@ -61,7 +61,7 @@ func (notificationMessageTemplates) Get(ctx context.Context, q *Queries, k Key) 
 
 func (notificationMessageTemplates) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
 	row, err := q.UpdateNotificationMessageTemplate(ctx, UpdateNotificationMessageTemplateParams{
-		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy,
+		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetLastModified:   c.Named[0],
 		LastModifiedTicks: c.Values[0].Ticks, LastModifiedOffset: c.Values[0].Offset,
 		SetDisplayName:     c.Named[1],
@@ -81,12 +81,12 @@ func (notificationMessageTemplates) Update(ctx context.Context, q *Queries, c Up
 func (notificationMessageTemplates) Change(ctx context.Context, q *Queries, c Change) (string, error) {
 	if c.Change != Delete {
 		before, err := q.ActOnNotificationMessageTemplate(ctx, ActOnNotificationMessageTemplateParams{
-			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, Change: c.Change,
+			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest, Change: c.Change,
 		})
 		_ = before
 		return "", err
 	}
-	before, err := q.DeleteNotificationMessageTemplate(ctx, DeleteNotificationMessageTemplateParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy})
+	before, err := q.DeleteNotificationMessageTemplate(ctx, DeleteNotificationMessageTemplateParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	_ = before
 	return "", err
 }
@@ -150,6 +150,6 @@ func (r *notificationMessageTemplatesRow) targets() []any {
 		&r.DefaultLocale,
 		&r.BrandingOptions,
 		&r.RoleScopeTagIds,
-		&r.CreatedAt, &r.CreatedBy,
+		&r.CreatedAt, &r.CreatedBy, &r.CreatedWith, &r.CreatedRequest,
 	}
 }

@@ -20,7 +20,7 @@ func (remoteAssistancePartners) listQuery() string { return listRemoteAssistance
 
 // Head implements Row.
 func (r *RemoteAssistancePartner) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
+	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
@@ -42,7 +42,7 @@ func (r *RemoteAssistancePartner) Value(property int) entity.Value {
 
 func (remoteAssistancePartners) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateRemoteAssistancePartner(ctx, CreateRemoteAssistancePartnerParams{
-		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy,
+		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
 		DisplayName:         textOf(c.Values[0]),
 		OnboardingUrl:       textOf(c.Values[1]),
 		OnboardingStatus:    OnboardingStatus(c.Values[2].Text),
@@ -55,7 +55,7 @@ func (remoteAssistancePartners) Create(ctx context.Context, q *Queries, c Create
 func (remoteAssistancePartners) createMany(ctx context.Context, q *Queries, calls []Create) ([]Row, error) {
 	n := len(calls)
 	p := CreateRemoteAssistancePartnersParams{
-		TenantIds: make([]uuid.UUID, n), Ids: make([]uuid.UUID, n), CreatedAt: make([]time.Time, n), CreatedBy: make([]uuid.UUID, n),
+		TenantIds: make([]uuid.UUID, n), Ids: make([]uuid.UUID, n), CreatedAt: make([]time.Time, n), CreatedBy: make([]uuid.UUID, n), CreatedWith: make([]uuid.UUID, n), CreatedRequest: make([]uuid.UUID, n),
 		HasDisplayName: make([]bool, n), DisplayName: make([]string, n),
 		HasOnboardingUrl: make([]bool, n), OnboardingUrl: make([]string, n),
 		OnboardingStatus:    make([]string, n),
@@ -65,6 +65,7 @@ func (remoteAssistancePartners) createMany(ctx context.Context, q *Queries, call
 	for i := range calls {
 		c := &calls[i]
 		p.TenantIds[i], p.Ids[i], p.CreatedAt[i], p.CreatedBy[i] = c.TenantID, c.ID, c.CreatedAt, c.CreatedBy
+		p.CreatedWith[i], p.CreatedRequest[i] = c.CreatedWith, c.CreatedRequest
 		p.HasDisplayName[i] = !c.Values[0].Null
 		p.DisplayName[i] = c.Values[0].Text
 		p.HasOnboardingUrl[i] = !c.Values[1].Null
@@ -90,7 +91,7 @@ func (remoteAssistancePartners) getManyOfTenantQuery() string {
 
 func (remoteAssistancePartners) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
 	row, err := q.UpdateRemoteAssistancePartner(ctx, UpdateRemoteAssistancePartnerParams{
-		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy,
+		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetDisplayName:      c.Named[0],
 		DisplayName:         textOf(c.Values[0]),
 		SetOnboardingUrl:    c.Named[1],
@@ -108,7 +109,7 @@ func (remoteAssistancePartners) Update(ctx context.Context, q *Queries, c Update
 func (remoteAssistancePartners) updateMany(ctx context.Context, q *Queries, calls []Update) ([]Row, error) {
 	n := len(calls)
 	p := UpdateRemoteAssistancePartnersParams{
-		TenantIds: make([]uuid.UUID, n), Ids: make([]uuid.UUID, n), ChangedAt: make([]time.Time, n), ChangedBy: make([]uuid.UUID, n),
+		TenantIds: make([]uuid.UUID, n), Ids: make([]uuid.UUID, n), ChangedAt: make([]time.Time, n), ChangedBy: make([]uuid.UUID, n), ChangedWith: make([]uuid.UUID, n), ChangedRequest: make([]uuid.UUID, n),
 		SetDisplayName: make([]bool, n),
 		HasDisplayName: make([]bool, n), DisplayName: make([]string, n),
 		SetOnboardingUrl: make([]bool, n),
@@ -124,6 +125,7 @@ func (remoteAssistancePartners) updateMany(ctx context.Context, q *Queries, call
 		c := &calls[i]
 		p.TenantIds[i] = c.TenantID
 		p.Ids[i], p.ChangedAt[i], p.ChangedBy[i] = c.ID, c.ChangedAt, c.ChangedBy
+		p.ChangedWith[i], p.ChangedRequest[i] = c.ChangedWith, c.ChangedRequest
 		p.SetDisplayName[i] = c.Named[0]
 		p.HasDisplayName[i] = !c.Values[0].Null
 		p.DisplayName[i] = c.Values[0].Text
@@ -144,7 +146,7 @@ func (remoteAssistancePartners) updateMany(ctx context.Context, q *Queries, call
 func (remoteAssistancePartners) updateManyOfTenant(ctx context.Context, q *Queries, calls []Update) ([]Row, error) {
 	n := len(calls)
 	p := UpdateRemoteAssistancePartnersOfTenantParams{
-		TenantID: calls[0].TenantID, Ids: make([]uuid.UUID, n), ChangedAt: make([]time.Time, n), ChangedBy: make([]uuid.UUID, n),
+		TenantID: calls[0].TenantID, Ids: make([]uuid.UUID, n), ChangedAt: make([]time.Time, n), ChangedBy: make([]uuid.UUID, n), ChangedWith: make([]uuid.UUID, n), ChangedRequest: make([]uuid.UUID, n),
 		SetDisplayName: make([]bool, n),
 		HasDisplayName: make([]bool, n), DisplayName: make([]string, n),
 		SetOnboardingUrl: make([]bool, n),
@@ -159,6 +161,7 @@ func (remoteAssistancePartners) updateManyOfTenant(ctx context.Context, q *Queri
 	for i := range calls {
 		c := &calls[i]
 		p.Ids[i], p.ChangedAt[i], p.ChangedBy[i] = c.ID, c.ChangedAt, c.ChangedBy
+		p.ChangedWith[i], p.ChangedRequest[i] = c.ChangedWith, c.ChangedRequest
 		p.SetDisplayName[i] = c.Named[0]
 		p.HasDisplayName[i] = !c.Values[0].Null
 		p.DisplayName[i] = c.Values[0].Text
@@ -179,7 +182,7 @@ func (remoteAssistancePartners) updateManyOfTenant(ctx context.Context, q *Queri
 func (remoteAssistancePartners) Change(ctx context.Context, q *Queries, c Change) (string, error) {
 	if c.Change != Delete {
 		before, err := q.ActOnRemoteAssistancePartner(ctx, ActOnRemoteAssistancePartnerParams{
-			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, Change: c.Change, FromStates: c.From,
+			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest, Change: c.Change, FromStates: c.From,
 			SetOnboardingStatus: c.Named[2],
 			OnboardingStatus:    OnboardingStatus(c.Values[2].Text),
 			SetLastConnection:   c.Named[3],
@@ -189,14 +192,14 @@ func (remoteAssistancePartners) Change(ctx context.Context, q *Queries, c Change
 		})
 		return string(before), err
 	}
-	before, err := q.DeleteRemoteAssistancePartner(ctx, DeleteRemoteAssistancePartnerParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy})
+	before, err := q.DeleteRemoteAssistancePartner(ctx, DeleteRemoteAssistancePartnerParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	return string(before), err
 }
 
 func (remoteAssistancePartners) changeMany(ctx context.Context, q *Queries, calls []Change) ([]changed, error) {
 	n := len(calls)
 	p := ChangeRemoteAssistancePartnersParams{
-		TenantIds: make([]uuid.UUID, n), Ids: make([]uuid.UUID, n), ChangedAt: make([]time.Time, n), ChangedBy: make([]uuid.UUID, n),
+		TenantIds: make([]uuid.UUID, n), Ids: make([]uuid.UUID, n), ChangedAt: make([]time.Time, n), ChangedBy: make([]uuid.UUID, n), ChangedWith: make([]uuid.UUID, n), ChangedRequest: make([]uuid.UUID, n),
 		Changes:             make([]string, n),
 		FromStates:          make([]string, n),
 		SetOnboardingStatus: make([]bool, n),
@@ -210,6 +213,7 @@ func (remoteAssistancePartners) changeMany(ctx context.Context, q *Queries, call
 		c := &calls[i]
 		p.TenantIds[i] = c.TenantID
 		p.Ids[i], p.ChangedAt[i], p.ChangedBy[i], p.Changes[i] = c.ID, c.ChangedAt, c.ChangedBy, c.Change
+		p.ChangedWith[i], p.ChangedRequest[i] = c.ChangedWith, c.ChangedRequest
 		if c.Change == Delete {
 			continue
 		}
@@ -232,7 +236,7 @@ func (remoteAssistancePartners) changeMany(ctx context.Context, q *Queries, call
 func (remoteAssistancePartners) changeManyOfTenant(ctx context.Context, q *Queries, calls []Change) ([]changed, error) {
 	n := len(calls)
 	p := ChangeRemoteAssistancePartnersOfTenantParams{
-		TenantID: calls[0].TenantID, Ids: make([]uuid.UUID, n), ChangedAt: make([]time.Time, n), ChangedBy: make([]uuid.UUID, n),
+		TenantID: calls[0].TenantID, Ids: make([]uuid.UUID, n), ChangedAt: make([]time.Time, n), ChangedBy: make([]uuid.UUID, n), ChangedWith: make([]uuid.UUID, n), ChangedRequest: make([]uuid.UUID, n),
 		Changes:             make([]string, n),
 		FromStates:          make([]string, n),
 		SetOnboardingStatus: make([]bool, n),
@@ -245,6 +249,7 @@ func (remoteAssistancePartners) changeManyOfTenant(ctx context.Context, q *Queri
 	for i := range calls {
 		c := &calls[i]
 		p.Ids[i], p.ChangedAt[i], p.ChangedBy[i], p.Changes[i] = c.ID, c.ChangedAt, c.ChangedBy, c.Change
+		p.ChangedWith[i], p.ChangedRequest[i] = c.ChangedWith, c.ChangedRequest
 		if c.Change == Delete {
 			continue
 		}
@@ -318,7 +323,7 @@ func (r *remoteAssistancePartnersRow) targets() []any {
 		&r.OnboardingStatus,
 		&r.LastConnectionTicks, &r.LastConnectionOffset,
 		&r.RequestExpiryTicks, &r.RequestExpiryOffset,
-		&r.CreatedAt, &r.CreatedBy,
+		&r.CreatedAt, &r.CreatedBy, &r.CreatedWith, &r.CreatedRequest,
 	}
 }
 
@@ -330,7 +335,7 @@ func (*remoteAssistancePartnersRow) sizes() []int {
 		varies,
 		8, 2,
 		8, 2,
-		8, 16,
+		8, 16, 16, 16,
 	}
 }
 
@@ -342,5 +347,5 @@ func (r *remoteAssistancePartnersRow) readBinary(raw [][]byte, borrow bool) {
 	r.OnboardingStatus = OnboardingStatus(c.member(entity.RemoteAssistancePartner.Properties[2].Enum.Members))
 	r.LastConnectionTicks, r.LastConnectionOffset = c.bigint(), c.smallint()
 	r.RequestExpiryTicks, r.RequestExpiryOffset = c.bigint(), c.smallint()
-	r.CreatedAt, r.CreatedBy = c.timestamp(), c.uuid()
+	r.CreatedAt, r.CreatedBy, r.CreatedWith, r.CreatedRequest = c.timestamp(), c.uuid(), c.uuid(), c.uuid()
 }

@@ -15,26 +15,26 @@ import (
 
 const actOnRemoteAssistancePartner = `-- name: ActOnRemoteAssistancePartner :one
 WITH before AS (
-    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by FROM remote_assistance_partners AS p
+    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request FROM remote_assistance_partners AS p
     WHERE p.tenant_id = $1 AND p.id = $2
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by),
-        $3, $4, $5
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        $3, $4, $5, $6, $7
     FROM before
-    WHERE before.onboarding_status = ANY (string_to_array($6::text, ',')::onboarding_status[])
+    WHERE before.onboarding_status = ANY (string_to_array($8::text, ',')::onboarding_status[])
 ), changed AS (
     UPDATE remote_assistance_partners AS p SET
         version = p.version + 1,
-        onboarding_status = CASE WHEN $7::boolean THEN $8 ELSE p.onboarding_status END,
-        last_connection_ticks = CASE WHEN $9::boolean THEN $10 ELSE p.last_connection_ticks END,
-    last_connection_offset = CASE WHEN $9 THEN $11 ELSE p.last_connection_offset END,
-        request_expiry_ticks = CASE WHEN $12::boolean THEN $13 ELSE p.request_expiry_ticks END,
-    request_expiry_offset = CASE WHEN $12 THEN $14 ELSE p.request_expiry_offset END
+        onboarding_status = CASE WHEN $9::boolean THEN $10 ELSE p.onboarding_status END,
+        last_connection_ticks = CASE WHEN $11::boolean THEN $12 ELSE p.last_connection_ticks END,
+    last_connection_offset = CASE WHEN $11 THEN $13 ELSE p.last_connection_offset END,
+        request_expiry_ticks = CASE WHEN $14::boolean THEN $15 ELSE p.request_expiry_ticks END,
+    request_expiry_offset = CASE WHEN $14 THEN $16 ELSE p.request_expiry_offset END
     FROM before
     WHERE p.tenant_id = $1 AND p.id = $2 AND p.tenant_id = before.tenant_id AND p.id = before.id
-        AND before.onboarding_status = ANY (string_to_array($6, ',')::onboarding_status[])
+        AND before.onboarding_status = ANY (string_to_array($8, ',')::onboarding_status[])
 )
 SELECT onboarding_status FROM before
 `
@@ -45,6 +45,8 @@ type ActOnRemoteAssistancePartnerParams struct {
 	Change               string
 	ChangedAt            time.Time
 	ChangedBy            uuid.UUID
+	ChangedWith          uuid.UUID
+	ChangedRequest       uuid.UUID
 	FromStates           string
 	SetOnboardingStatus  bool
 	OnboardingStatus     OnboardingStatus
@@ -65,6 +67,8 @@ func (q *Queries) ActOnRemoteAssistancePartner(ctx context.Context, arg ActOnRem
 		arg.Change,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 		arg.FromStates,
 		arg.SetOnboardingStatus,
 		arg.OnboardingStatus,
@@ -99,24 +103,26 @@ WITH wanted AS (
         unnest($11::bigint[]) AS request_expiry_ticks,
         unnest($12::smallint[]) AS request_expiry_offset,
         unnest($13::timestamptz[]) AS changed_at,
-        unnest($14::uuid[]) AS changed_by
+        unnest($14::uuid[]) AS changed_by,
+        unnest($15::uuid[]) AS changed_with,
+        unnest($16::uuid[]) AS changed_request
 ), before AS (
     SELECT
-        p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, w.change, w.changed_at, w.changed_by, CASE WHEN w.change = 'delete' THEN 'delete' ELSE 'act' END AS kind,
+        p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request, w.change, w.changed_at, w.changed_by, w.changed_with, w.changed_request, CASE WHEN w.change = 'delete' THEN 'delete' ELSE 'act' END AS kind,
         w.set_onboarding_status, w.onboarding_status AS to_onboarding_status,
         w.set_last_connection, w.last_connection_ticks AS to_last_connection_ticks, w.last_connection_offset AS to_last_connection_offset,
         w.set_request_expiry, w.request_expiry_ticks AS to_request_expiry_ticks, w.request_expiry_offset AS to_request_expiry_offset,
         w.change = 'delete' OR p.onboarding_status = ANY (w.from_states) AS applies
     FROM wanted AS w
     CROSS JOIN LATERAL (
-        SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by FROM remote_assistance_partners AS r
+        SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by, r.created_with, r.created_request FROM remote_assistance_partners AS r
         WHERE r.tenant_id = w.tenant_id AND r.id = w.id
         FOR UPDATE SKIP LOCKED
     ) AS p
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by),
-        change, changed_at, changed_by
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        change, changed_at, changed_by, changed_with, changed_request
     FROM before
     WHERE applies
 ), changed AS (
@@ -151,6 +157,8 @@ type ChangeRemoteAssistancePartnersParams struct {
 	RequestExpiryOffset  []int16
 	ChangedAt            []time.Time
 	ChangedBy            []uuid.UUID
+	ChangedWith          []uuid.UUID
+	ChangedRequest       []uuid.UUID
 }
 
 type ChangeRemoteAssistancePartnersRow struct {
@@ -179,6 +187,8 @@ func (q *Queries) ChangeRemoteAssistancePartners(ctx context.Context, arg Change
 		arg.RequestExpiryOffset,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 	)
 	if err != nil {
 		return nil, fmt.Errorf("query ChangeRemoteAssistancePartners: %w", err)
@@ -213,24 +223,26 @@ WITH wanted AS (
         unnest($10::bigint[]) AS request_expiry_ticks,
         unnest($11::smallint[]) AS request_expiry_offset,
         unnest($12::timestamptz[]) AS changed_at,
-        unnest($13::uuid[]) AS changed_by
+        unnest($13::uuid[]) AS changed_by,
+        unnest($14::uuid[]) AS changed_with,
+        unnest($15::uuid[]) AS changed_request
 ), before AS (
     SELECT
-        p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, w.change, w.changed_at, w.changed_by, CASE WHEN w.change = 'delete' THEN 'delete' ELSE 'act' END AS kind,
+        p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request, w.change, w.changed_at, w.changed_by, w.changed_with, w.changed_request, CASE WHEN w.change = 'delete' THEN 'delete' ELSE 'act' END AS kind,
         w.set_onboarding_status, w.onboarding_status AS to_onboarding_status,
         w.set_last_connection, w.last_connection_ticks AS to_last_connection_ticks, w.last_connection_offset AS to_last_connection_offset,
         w.set_request_expiry, w.request_expiry_ticks AS to_request_expiry_ticks, w.request_expiry_offset AS to_request_expiry_offset,
         w.change = 'delete' OR p.onboarding_status = ANY (w.from_states) AS applies
     FROM wanted AS w
     CROSS JOIN LATERAL (
-        SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by FROM remote_assistance_partners AS r
-        WHERE r.tenant_id = $14 AND r.id = w.id
+        SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by, r.created_with, r.created_request FROM remote_assistance_partners AS r
+        WHERE r.tenant_id = $16 AND r.id = w.id
         FOR UPDATE SKIP LOCKED
     ) AS p
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by),
-        change, changed_at, changed_by
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        change, changed_at, changed_by, changed_with, changed_request
     FROM before
     WHERE applies
 ), changed AS (
@@ -242,10 +254,10 @@ WITH wanted AS (
         request_expiry_ticks = CASE WHEN NOT b.set_request_expiry THEN p.request_expiry_ticks ELSE b.to_request_expiry_ticks END,
         request_expiry_offset = CASE WHEN NOT b.set_request_expiry THEN p.request_expiry_offset ELSE b.to_request_expiry_offset END
     FROM before AS b
-    WHERE p.tenant_id = $14 AND p.id = b.id AND b.applies AND b.kind = 'act'
+    WHERE p.tenant_id = $16 AND p.id = b.id AND b.applies AND b.kind = 'act'
 ), deleted AS (
     DELETE FROM remote_assistance_partners AS p USING before AS b
-    WHERE p.tenant_id = $14 AND p.id = b.id AND b.kind = 'delete'
+    WHERE p.tenant_id = $16 AND p.id = b.id AND b.kind = 'delete'
 )
 SELECT tenant_id, id, onboarding_status FROM before
 `
@@ -264,6 +276,8 @@ type ChangeRemoteAssistancePartnersOfTenantParams struct {
 	RequestExpiryOffset  []int16
 	ChangedAt            []time.Time
 	ChangedBy            []uuid.UUID
+	ChangedWith          []uuid.UUID
+	ChangedRequest       []uuid.UUID
 	TenantID             uuid.UUID
 }
 
@@ -292,6 +306,8 @@ func (q *Queries) ChangeRemoteAssistancePartnersOfTenant(ctx context.Context, ar
 		arg.RequestExpiryOffset,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 		arg.TenantID,
 	)
 	if err != nil {
@@ -349,9 +365,9 @@ func (q *Queries) CountRemoteAssistancePartnersUpTo(ctx context.Context, arg Cou
 
 const createRemoteAssistancePartner = `-- name: CreateRemoteAssistancePartner :one
 
-INSERT INTO remote_assistance_partners (tenant_id, id, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-RETURNING tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by
+INSERT INTO remote_assistance_partners (tenant_id, id, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by, created_with, created_request)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+RETURNING tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by, created_with, created_request
 `
 
 type CreateRemoteAssistancePartnerParams struct {
@@ -366,6 +382,8 @@ type CreateRemoteAssistancePartnerParams struct {
 	RequestExpiryOffset  int16
 	CreatedAt            time.Time
 	CreatedBy            uuid.UUID
+	CreatedWith          uuid.UUID
+	CreatedRequest       uuid.UUID
 }
 
 // Code generated by internal/entity/gen from internal/entity. DO NOT EDIT.
@@ -382,6 +400,8 @@ func (q *Queries) CreateRemoteAssistancePartner(ctx context.Context, arg CreateR
 		arg.RequestExpiryOffset,
 		arg.CreatedAt,
 		arg.CreatedBy,
+		arg.CreatedWith,
+		arg.CreatedRequest,
 	)
 	var i RemoteAssistancePartner
 	err := row.Scan(
@@ -397,6 +417,8 @@ func (q *Queries) CreateRemoteAssistancePartner(ctx context.Context, arg CreateR
 		&i.RequestExpiryOffset,
 		&i.CreatedAt,
 		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
 	)
 	if err != nil {
 		err = fmt.Errorf("query CreateRemoteAssistancePartner: %w", err)
@@ -405,7 +427,7 @@ func (q *Queries) CreateRemoteAssistancePartner(ctx context.Context, arg CreateR
 }
 
 const createRemoteAssistancePartners = `-- name: CreateRemoteAssistancePartners :many
-INSERT INTO remote_assistance_partners (tenant_id, id, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by)
+INSERT INTO remote_assistance_partners (tenant_id, id, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by, created_with, created_request)
 SELECT
     u.tenant_id, u.id,
     CASE WHEN u.has_display_name THEN u.display_name END,
@@ -413,7 +435,7 @@ SELECT
     u.onboarding_status,
     u.last_connection_ticks, u.last_connection_offset,
     u.request_expiry_ticks, u.request_expiry_offset,
-    u.created_at, u.created_by
+    u.created_at, u.created_by, u.created_with, u.created_request
 FROM (
     SELECT
         unnest($1::uuid[]) AS tenant_id,
@@ -428,9 +450,11 @@ FROM (
         unnest($10::bigint[]) AS request_expiry_ticks,
         unnest($11::smallint[]) AS request_expiry_offset,
         unnest($12::timestamptz[]) AS created_at,
-        unnest($13::uuid[]) AS created_by
+        unnest($13::uuid[]) AS created_by,
+        unnest($14::uuid[]) AS created_with,
+        unnest($15::uuid[]) AS created_request
 ) AS u
-RETURNING tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by
+RETURNING tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by, created_with, created_request
 `
 
 type CreateRemoteAssistancePartnersParams struct {
@@ -447,6 +471,8 @@ type CreateRemoteAssistancePartnersParams struct {
 	RequestExpiryOffset  []int16
 	CreatedAt            []time.Time
 	CreatedBy            []uuid.UUID
+	CreatedWith          []uuid.UUID
+	CreatedRequest       []uuid.UUID
 }
 
 // Creates many entities, of any tenants, and returns the rows in any order. Element i of each
@@ -466,6 +492,8 @@ func (q *Queries) CreateRemoteAssistancePartners(ctx context.Context, arg Create
 		arg.RequestExpiryOffset,
 		arg.CreatedAt,
 		arg.CreatedBy,
+		arg.CreatedWith,
+		arg.CreatedRequest,
 	)
 	if err != nil {
 		return nil, fmt.Errorf("query CreateRemoteAssistancePartners: %w", err)
@@ -487,6 +515,8 @@ func (q *Queries) CreateRemoteAssistancePartners(ctx context.Context, arg Create
 			&i.RequestExpiryOffset,
 			&i.CreatedAt,
 			&i.CreatedBy,
+			&i.CreatedWith,
+			&i.CreatedRequest,
 		); err != nil {
 			return nil, fmt.Errorf("query CreateRemoteAssistancePartners: %w", err)
 		}
@@ -502,21 +532,23 @@ const deleteRemoteAssistancePartner = `-- name: DeleteRemoteAssistancePartner :o
 WITH replaced AS (
     DELETE FROM remote_assistance_partners AS p
     WHERE p.tenant_id = $1 AND p.id = $2
-    RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by
+    RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by),
-        'delete', $3, $4
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        'delete', $3, $4, $5, $6
     FROM replaced
 )
 SELECT onboarding_status FROM replaced
 `
 
 type DeleteRemoteAssistancePartnerParams struct {
-	TenantID  uuid.UUID
-	ID        uuid.UUID
-	ChangedAt time.Time
-	ChangedBy uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
 }
 
 // Returns the previous state.
@@ -526,6 +558,8 @@ func (q *Queries) DeleteRemoteAssistancePartner(ctx context.Context, arg DeleteR
 		arg.ID,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 	)
 	var onboarding_status OnboardingStatus
 	err := row.Scan(&onboarding_status)
@@ -537,8 +571,8 @@ func (q *Queries) DeleteRemoteAssistancePartner(ctx context.Context, arg DeleteR
 
 const diffRemoteAssistancePartners = `-- name: DiffRemoteAssistancePartners :many
 SELECT COALESCE(a.id, b.id)::uuid AS id
-FROM (SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by FROM remote_assistance_partners AS x WHERE x.tenant_id = $1 AND x.id > $2) AS a
-FULL JOIN (SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by FROM remote_assistance_partners AS y WHERE y.tenant_id = $3 AND y.id > $2) AS b ON a.id = b.id
+FROM (SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by, created_with, created_request FROM remote_assistance_partners AS x WHERE x.tenant_id = $1 AND x.id > $2) AS a
+FULL JOIN (SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by, created_with, created_request FROM remote_assistance_partners AS y WHERE y.tenant_id = $3 AND y.id > $2) AS b ON a.id = b.id
 WHERE (a.id, a.display_name, a.onboarding_url, a.onboarding_status, a.last_connection_ticks, a.last_connection_offset, a.request_expiry_ticks, a.request_expiry_offset)
     IS DISTINCT FROM (b.id, b.display_name, b.onboarding_url, b.onboarding_status, b.last_connection_ticks, b.last_connection_offset, b.request_expiry_ticks, b.request_expiry_offset)
 ORDER BY 1
@@ -579,7 +613,7 @@ func (q *Queries) DiffRemoteAssistancePartners(ctx context.Context, arg DiffRemo
 }
 
 const getRemoteAssistancePartner = `-- name: GetRemoteAssistancePartner :one
-SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by FROM remote_assistance_partners
+SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by, created_with, created_request FROM remote_assistance_partners
 WHERE tenant_id = $1 AND id = $2
 `
 
@@ -604,6 +638,8 @@ func (q *Queries) GetRemoteAssistancePartner(ctx context.Context, arg GetRemoteA
 		&i.RequestExpiryOffset,
 		&i.CreatedAt,
 		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
 	)
 	if err != nil {
 		err = fmt.Errorf("query GetRemoteAssistancePartner: %w", err)
@@ -612,12 +648,12 @@ func (q *Queries) GetRemoteAssistancePartner(ctx context.Context, arg GetRemoteA
 }
 
 const getRemoteAssistancePartners = `-- name: GetRemoteAssistancePartners :many
-SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by
+SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request
 FROM (
     SELECT unnest($1::uuid[]) AS tenant_id, unnest($2::uuid[]) AS id
 ) AS u
 CROSS JOIN LATERAL (
-    SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by FROM remote_assistance_partners AS r
+    SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by, r.created_with, r.created_request FROM remote_assistance_partners AS r
     WHERE r.tenant_id = u.tenant_id AND r.id = u.id
     OFFSET 0
 ) AS p
@@ -652,6 +688,8 @@ func (q *Queries) GetRemoteAssistancePartners(ctx context.Context, arg GetRemote
 			&i.RequestExpiryOffset,
 			&i.CreatedAt,
 			&i.CreatedBy,
+			&i.CreatedWith,
+			&i.CreatedRequest,
 		); err != nil {
 			return nil, fmt.Errorf("query GetRemoteAssistancePartners: %w", err)
 		}
@@ -664,10 +702,10 @@ func (q *Queries) GetRemoteAssistancePartners(ctx context.Context, arg GetRemote
 }
 
 const getRemoteAssistancePartnersOfTenant = `-- name: GetRemoteAssistancePartnersOfTenant :many
-SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by
+SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request
 FROM unnest($1::uuid[]) AS u (id)
 CROSS JOIN LATERAL (
-    SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by FROM remote_assistance_partners AS r
+    SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by, r.created_with, r.created_request FROM remote_assistance_partners AS r
     WHERE r.tenant_id = $2 AND r.id = u.id
     OFFSET 0
 ) AS p
@@ -702,6 +740,8 @@ func (q *Queries) GetRemoteAssistancePartnersOfTenant(ctx context.Context, arg G
 			&i.RequestExpiryOffset,
 			&i.CreatedAt,
 			&i.CreatedBy,
+			&i.CreatedWith,
+			&i.CreatedRequest,
 		); err != nil {
 			return nil, fmt.Errorf("query GetRemoteAssistancePartnersOfTenant: %w", err)
 		}
@@ -746,7 +786,7 @@ func (q *Queries) ListRemoteAssistancePartnerIDs(ctx context.Context, arg ListRe
 }
 
 const listRemoteAssistancePartners = `-- name: ListRemoteAssistancePartners :many
-SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by FROM remote_assistance_partners
+SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by, created_with, created_request FROM remote_assistance_partners
 WHERE tenant_id = $1 AND id > $2
 ORDER BY id
 LIMIT $4::bigint OFFSET $3::bigint
@@ -786,6 +826,8 @@ func (q *Queries) ListRemoteAssistancePartners(ctx context.Context, arg ListRemo
 			&i.RequestExpiryOffset,
 			&i.CreatedAt,
 			&i.CreatedBy,
+			&i.CreatedWith,
+			&i.CreatedRequest,
 		); err != nil {
 			return nil, fmt.Errorf("query ListRemoteAssistancePartners: %w", err)
 		}
@@ -798,7 +840,7 @@ func (q *Queries) ListRemoteAssistancePartners(ctx context.Context, arg ListRemo
 }
 
 const listRemoteAssistancePartnersByID = `-- name: ListRemoteAssistancePartnersByID :many
-SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by FROM remote_assistance_partners
+SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by, created_with, created_request FROM remote_assistance_partners
 WHERE tenant_id = $1 AND id = ANY ($2::uuid[])
 ORDER BY id
 `
@@ -830,6 +872,8 @@ func (q *Queries) ListRemoteAssistancePartnersByID(ctx context.Context, arg List
 			&i.RequestExpiryOffset,
 			&i.CreatedAt,
 			&i.CreatedBy,
+			&i.CreatedWith,
+			&i.CreatedRequest,
 		); err != nil {
 			return nil, fmt.Errorf("query ListRemoteAssistancePartnersByID: %w", err)
 		}
@@ -887,8 +931,8 @@ func (q *Queries) RemoveRemoteAssistancePartnersNotIn(ctx context.Context, arg R
 }
 
 const replaceRemoteAssistancePartners = `-- name: ReplaceRemoteAssistancePartners :exec
-INSERT INTO remote_assistance_partners AS p (tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by)
-SELECT $1::uuid, s.id, s.version, s.display_name, s.onboarding_url, s.onboarding_status, s.last_connection_ticks, s.last_connection_offset, s.request_expiry_ticks, s.request_expiry_offset, s.created_at, s.created_by
+INSERT INTO remote_assistance_partners AS p (tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by, created_with, created_request)
+SELECT $1::uuid, s.id, s.version, s.display_name, s.onboarding_url, s.onboarding_status, s.last_connection_ticks, s.last_connection_offset, s.request_expiry_ticks, s.request_expiry_offset, s.created_at, s.created_by, s.created_with, s.created_request
 FROM remote_assistance_partners AS s
 WHERE s.tenant_id = $2
 ON CONFLICT (tenant_id, id) DO UPDATE SET
@@ -900,9 +944,10 @@ ON CONFLICT (tenant_id, id) DO UPDATE SET
     last_connection_offset = excluded.last_connection_offset,
     request_expiry_ticks = excluded.request_expiry_ticks,
     request_expiry_offset = excluded.request_expiry_offset,
-    created_at = excluded.created_at, created_by = excluded.created_by
-WHERE (p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by)
-    IS DISTINCT FROM (excluded.version, excluded.display_name, excluded.onboarding_url, excluded.onboarding_status, excluded.last_connection_ticks, excluded.last_connection_offset, excluded.request_expiry_ticks, excluded.request_expiry_offset, excluded.created_at, excluded.created_by)
+    created_at = excluded.created_at, created_by = excluded.created_by,
+    created_with = excluded.created_with, created_request = excluded.created_request
+WHERE (p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request)
+    IS DISTINCT FROM (excluded.version, excluded.display_name, excluded.onboarding_url, excluded.onboarding_status, excluded.last_connection_ticks, excluded.last_connection_offset, excluded.request_expiry_ticks, excluded.request_expiry_offset, excluded.created_at, excluded.created_by, excluded.created_with, excluded.created_request)
 `
 
 type ReplaceRemoteAssistancePartnersParams struct {
@@ -922,13 +967,13 @@ func (q *Queries) ReplaceRemoteAssistancePartners(ctx context.Context, arg Repla
 
 const updateRemoteAssistancePartner = `-- name: UpdateRemoteAssistancePartner :one
 WITH replaced AS (
-    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by FROM remote_assistance_partners AS p
+    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request FROM remote_assistance_partners AS p
     WHERE p.tenant_id = $13 AND p.id = $14
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by),
-        'update', $15, $16
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        'update', $15, $16, $17, $18
     FROM replaced
 )
 UPDATE remote_assistance_partners AS p SET
@@ -942,7 +987,7 @@ UPDATE remote_assistance_partners AS p SET
     request_expiry_offset = CASE WHEN $10 THEN $12 ELSE p.request_expiry_offset END
 FROM replaced
 WHERE p.tenant_id = $13 AND p.id = $14 AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
-RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by
+RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request
 `
 
 type UpdateRemoteAssistancePartnerParams struct {
@@ -962,6 +1007,8 @@ type UpdateRemoteAssistancePartnerParams struct {
 	ID                   uuid.UUID
 	ChangedAt            time.Time
 	ChangedBy            uuid.UUID
+	ChangedWith          uuid.UUID
+	ChangedRequest       uuid.UUID
 }
 
 // Sets each property whose set_ is true, and keeps the previous version.
@@ -983,6 +1030,8 @@ func (q *Queries) UpdateRemoteAssistancePartner(ctx context.Context, arg UpdateR
 		arg.ID,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 	)
 	var i RemoteAssistancePartner
 	err := row.Scan(
@@ -998,6 +1047,8 @@ func (q *Queries) UpdateRemoteAssistancePartner(ctx context.Context, arg UpdateR
 		&i.RequestExpiryOffset,
 		&i.CreatedAt,
 		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
 	)
 	if err != nil {
 		err = fmt.Errorf("query UpdateRemoteAssistancePartner: %w", err)
@@ -1025,19 +1076,21 @@ WITH wanted AS (
         unnest($15::bigint[]) AS request_expiry_ticks,
         unnest($16::smallint[]) AS request_expiry_offset,
         unnest($17::timestamptz[]) AS changed_at,
-        unnest($18::uuid[]) AS changed_by
+        unnest($18::uuid[]) AS changed_by,
+        unnest($19::uuid[]) AS changed_with,
+        unnest($20::uuid[]) AS changed_request
 ), replaced AS (
-    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, w.changed_at, w.changed_by
+    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request, w.changed_at, w.changed_by, w.changed_with, w.changed_request
     FROM wanted AS w
     CROSS JOIN LATERAL (
-        SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by FROM remote_assistance_partners AS r
+        SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by, r.created_with, r.created_request FROM remote_assistance_partners AS r
         WHERE r.tenant_id = w.tenant_id AND r.id = w.id
         FOR UPDATE SKIP LOCKED
     ) AS p
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by),
-        'update', changed_at, changed_by
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        'update', changed_at, changed_by, changed_with, changed_request
     FROM replaced
 )
 UPDATE remote_assistance_partners AS p SET
@@ -1052,7 +1105,7 @@ UPDATE remote_assistance_partners AS p SET
 FROM wanted AS w
 JOIN replaced AS r ON r.tenant_id = w.tenant_id AND r.id = w.id
 WHERE p.tenant_id = r.tenant_id AND p.id = r.id
-RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by
+RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request
 `
 
 type UpdateRemoteAssistancePartnersParams struct {
@@ -1074,6 +1127,8 @@ type UpdateRemoteAssistancePartnersParams struct {
 	RequestExpiryOffset  []int16
 	ChangedAt            []time.Time
 	ChangedBy            []uuid.UUID
+	ChangedWith          []uuid.UUID
+	ChangedRequest       []uuid.UUID
 }
 
 // Updates many entities, of any tenants, none of them twice, and returns the rows in any order.
@@ -1099,6 +1154,8 @@ func (q *Queries) UpdateRemoteAssistancePartners(ctx context.Context, arg Update
 		arg.RequestExpiryOffset,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 	)
 	if err != nil {
 		return nil, fmt.Errorf("query UpdateRemoteAssistancePartners: %w", err)
@@ -1120,6 +1177,8 @@ func (q *Queries) UpdateRemoteAssistancePartners(ctx context.Context, arg Update
 			&i.RequestExpiryOffset,
 			&i.CreatedAt,
 			&i.CreatedBy,
+			&i.CreatedWith,
+			&i.CreatedRequest,
 		); err != nil {
 			return nil, fmt.Errorf("query UpdateRemoteAssistancePartners: %w", err)
 		}
@@ -1150,19 +1209,21 @@ WITH wanted AS (
         unnest($15::bigint[]) AS request_expiry_ticks,
         unnest($16::smallint[]) AS request_expiry_offset,
         unnest($17::timestamptz[]) AS changed_at,
-        unnest($18::uuid[]) AS changed_by
+        unnest($18::uuid[]) AS changed_by,
+        unnest($19::uuid[]) AS changed_with,
+        unnest($20::uuid[]) AS changed_request
 ), replaced AS (
-    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, w.changed_at, w.changed_by
+    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request, w.changed_at, w.changed_by, w.changed_with, w.changed_request
     FROM wanted AS w
     CROSS JOIN LATERAL (
-        SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by FROM remote_assistance_partners AS r
+        SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by, r.created_with, r.created_request FROM remote_assistance_partners AS r
         WHERE r.tenant_id = $1 AND r.id = w.id
         FOR UPDATE SKIP LOCKED
     ) AS p
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by)
-    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by),
-        'update', changed_at, changed_by
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
+        'update', changed_at, changed_by, changed_with, changed_request
     FROM replaced
 )
 UPDATE remote_assistance_partners AS p SET
@@ -1177,7 +1238,7 @@ UPDATE remote_assistance_partners AS p SET
 FROM wanted AS w
 JOIN replaced AS r ON r.id = w.id
 WHERE p.tenant_id = $1 AND p.id = r.id
-RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by
+RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request
 `
 
 type UpdateRemoteAssistancePartnersOfTenantParams struct {
@@ -1199,6 +1260,8 @@ type UpdateRemoteAssistancePartnersOfTenantParams struct {
 	RequestExpiryOffset  []int16
 	ChangedAt            []time.Time
 	ChangedBy            []uuid.UUID
+	ChangedWith          []uuid.UUID
+	ChangedRequest       []uuid.UUID
 }
 
 // Updates many entities, of one tenant, none of them twice, and returns the rows in any order.
@@ -1224,6 +1287,8 @@ func (q *Queries) UpdateRemoteAssistancePartnersOfTenant(ctx context.Context, ar
 		arg.RequestExpiryOffset,
 		arg.ChangedAt,
 		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
 	)
 	if err != nil {
 		return nil, fmt.Errorf("query UpdateRemoteAssistancePartnersOfTenant: %w", err)
@@ -1245,6 +1310,8 @@ func (q *Queries) UpdateRemoteAssistancePartnersOfTenant(ctx context.Context, ar
 			&i.RequestExpiryOffset,
 			&i.CreatedAt,
 			&i.CreatedBy,
+			&i.CreatedWith,
+			&i.CreatedRequest,
 		); err != nil {
 			return nil, fmt.Errorf("query UpdateRemoteAssistancePartnersOfTenant: %w", err)
 		}

@@ -19,7 +19,7 @@ func (remoteAssistanceSettings) listQuery() string { return listRemoteAssistance
 
 // Head implements Row.
 func (r *RemoteAssistanceSettings) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
+	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
@@ -37,7 +37,7 @@ func (r *RemoteAssistanceSettings) Value(property int) entity.Value {
 
 func (remoteAssistanceSettings) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateRemoteAssistanceSettings(ctx, CreateRemoteAssistanceSettingsParams{
-		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy,
+		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
 		RemoteAssistanceState: RemoteAssistanceState(c.Values[0].Text),
 		AllowUnenrolled:       c.Values[1].Bool,
 		BlockChat:             c.Values[2].Bool,
@@ -52,7 +52,7 @@ func (remoteAssistanceSettings) Get(ctx context.Context, q *Queries, k Key) (Row
 
 func (remoteAssistanceSettings) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
 	row, err := q.UpdateRemoteAssistanceSettings(ctx, UpdateRemoteAssistanceSettingsParams{
-		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy,
+		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetRemoteAssistanceState: c.Named[0],
 		RemoteAssistanceState:    RemoteAssistanceState(c.Values[0].Text),
 		SetAllowUnenrolled:       c.Named[1],
@@ -64,7 +64,7 @@ func (remoteAssistanceSettings) Update(ctx context.Context, q *Queries, c Update
 }
 
 func (remoteAssistanceSettings) Change(ctx context.Context, q *Queries, c Change) (string, error) {
-	before, err := q.DeleteRemoteAssistanceSettings(ctx, DeleteRemoteAssistanceSettingsParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy})
+	before, err := q.DeleteRemoteAssistanceSettings(ctx, DeleteRemoteAssistanceSettingsParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	_ = before
 	return "", err
 }
@@ -120,6 +120,6 @@ func (r *remoteAssistanceSettingsRow) targets() []any {
 		&r.RemoteAssistanceState,
 		&r.AllowUnenrolled,
 		&r.BlockChat,
-		&r.CreatedAt, &r.CreatedBy,
+		&r.CreatedAt, &r.CreatedBy, &r.CreatedWith, &r.CreatedRequest,
 	}
 }

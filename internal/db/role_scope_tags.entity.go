@@ -19,7 +19,7 @@ func (roleScopeTags) listQuery() string { return listRoleScopeTags }
 
 // Head implements Row.
 func (r *RoleScopeTag) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
+	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
@@ -37,7 +37,7 @@ func (r *RoleScopeTag) Value(property int) entity.Value {
 
 func (roleScopeTags) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateRoleScopeTag(ctx, CreateRoleScopeTagParams{
-		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy,
+		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
 		DisplayName: textOf(c.Values[0]),
 		Description: textOf(c.Values[1]),
 		IsBuiltIn:   c.Values[2].Bool,
@@ -52,7 +52,7 @@ func (roleScopeTags) Get(ctx context.Context, q *Queries, k Key) (Row, error) {
 
 func (roleScopeTags) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
 	row, err := q.UpdateRoleScopeTag(ctx, UpdateRoleScopeTagParams{
-		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy,
+		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetDisplayName: c.Named[0],
 		DisplayName:    textOf(c.Values[0]),
 		SetDescription: c.Named[1],
@@ -64,7 +64,7 @@ func (roleScopeTags) Update(ctx context.Context, q *Queries, c Update) (Row, err
 }
 
 func (roleScopeTags) Change(ctx context.Context, q *Queries, c Change) (string, error) {
-	before, err := q.DeleteRoleScopeTag(ctx, DeleteRoleScopeTagParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy})
+	before, err := q.DeleteRoleScopeTag(ctx, DeleteRoleScopeTagParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	_ = before
 	return "", err
 }
@@ -124,6 +124,6 @@ func (r *roleScopeTagsRow) targets() []any {
 		&r.DisplayName,
 		&r.Description,
 		&r.IsBuiltIn,
-		&r.CreatedAt, &r.CreatedBy,
+		&r.CreatedAt, &r.CreatedBy, &r.CreatedWith, &r.CreatedRequest,
 	}
 }

@@ -20,6 +20,9 @@ type Create struct {
 	Values       []entity.Value
 	CreatedAt    time.Time
 	CreatedBy    uuid.UUID // object id of the caller
+
+	CreatedWith    uuid.UUID // client id of the caller's application, or zero
+	CreatedRequest uuid.UUID // id of the request, or zero
 }
 
 // Update sets the properties marked in Named. Values and Named are in the order of the
@@ -30,6 +33,8 @@ type Update struct {
 	Named        []bool
 	ChangedAt    time.Time
 	ChangedBy    uuid.UUID
+
+	ChangedWith, ChangedRequest uuid.UUID // as in Create
 }
 
 // Change deletes an entity, or sets the properties marked in Named if the entity's state is
@@ -42,6 +47,8 @@ type Change struct {
 	Named        []bool
 	ChangedAt    time.Time
 	ChangedBy    uuid.UUID
+
+	ChangedWith, ChangedRequest uuid.UUID // as in Create
 }
 
 // Delete is the value of Change.Change that deletes the entity.
@@ -59,6 +66,8 @@ type Head struct {
 	Version      int64 // starts at 1
 	CreatedAt    time.Time
 	CreatedBy    uuid.UUID
+
+	CreatedWith, CreatedRequest uuid.UUID // as in Create
 }
 
 // Set is the generated queries of one entity's set. Each runs in the connection or

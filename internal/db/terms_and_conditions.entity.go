@@ -19,7 +19,7 @@ func (termsAndConditions) listQuery() string { return listTermsAndConditions }
 
 // Head implements Row.
 func (r *TermsAndConditions) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy}
+	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
@@ -51,7 +51,7 @@ func (r *TermsAndConditions) Value(property int) entity.Value {
 
 func (termsAndConditions) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateTermsAndConditions(ctx, CreateTermsAndConditionsParams{
-		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy,
+		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
 		GraphCreatedTicks: c.Values[0].Ticks, GraphCreatedOffset: c.Values[0].Offset,
 		ModifiedTicks: c.Values[1].Ticks, ModifiedOffset: c.Values[1].Offset,
 		LastModifiedTicks: c.Values[2].Ticks, LastModifiedOffset: c.Values[2].Offset,
@@ -73,7 +73,7 @@ func (termsAndConditions) Get(ctx context.Context, q *Queries, k Key) (Row, erro
 
 func (termsAndConditions) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
 	row, err := q.UpdateTermsAndConditions(ctx, UpdateTermsAndConditionsParams{
-		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy,
+		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetGraphCreated:   c.Named[0],
 		GraphCreatedTicks: c.Values[0].Ticks, GraphCreatedOffset: c.Values[0].Offset,
 		SetModified:   c.Named[1],
@@ -99,7 +99,7 @@ func (termsAndConditions) Update(ctx context.Context, q *Queries, c Update) (Row
 }
 
 func (termsAndConditions) Change(ctx context.Context, q *Queries, c Change) (string, error) {
-	before, err := q.DeleteTermsAndConditions(ctx, DeleteTermsAndConditionsParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy})
+	before, err := q.DeleteTermsAndConditions(ctx, DeleteTermsAndConditionsParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	_ = before
 	return "", err
 }
@@ -162,6 +162,6 @@ func (r *termsAndConditionsRow) targets() []any {
 		&r.AcceptanceStatement,
 		&r.TermsVersion,
 		&r.RoleScopeTagIds,
-		&r.CreatedAt, &r.CreatedBy,
+		&r.CreatedAt, &r.CreatedBy, &r.CreatedWith, &r.CreatedRequest,
 	}
 }

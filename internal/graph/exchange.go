@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/google/uuid"
+
 	"github.com/mocktenant/mocktenant/internal/bearer"
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/front"
@@ -46,6 +48,27 @@ func (s *server) open(e *front.Exchange) *exchange {
 	x.setHeader("client-request-id", x.ClientID)
 	x.setHeader("x-ms-ags-diagnostic", diagnostic)
 	return x
+}
+
+// application returns the client id of the caller's application, or zero if the token has no
+// GUID for it.
+func (x *exchange) application() uuid.UUID { return orZero(x.caller.AppID) }
+
+// requestID returns the client's own id of the request, or ours if that isn't a GUID.
+func (x *exchange) requestID() uuid.UUID {
+	if id := orZero(x.ClientID); id != uuid.Nil {
+		return id
+	}
+	return orZero(x.ID)
+}
+
+// orZero reads a GUID; any other text is zero.
+func orZero(text string) uuid.UUID {
+	id, err := uuid.Parse(text)
+	if err != nil {
+		return uuid.Nil
+	}
+	return id
 }
 
 // writeJSON answers with JSON, given in parts.

@@ -147,7 +147,10 @@ func (r *resource) create(x *exchange) error {
 		return err
 	}
 	r.stamp(x, body, true)
-	row, err := r.insert(x, db.Create{TenantID: x.caller.TenantID, ID: body.id, Values: body.values, CreatedAt: x.Now, CreatedBy: x.caller.ObjectID})
+	row, err := r.insert(x, db.Create{
+		TenantID: x.caller.TenantID, ID: body.id, Values: body.values,
+		CreatedAt: x.Now, CreatedBy: x.caller.ObjectID, CreatedWith: x.application(), CreatedRequest: x.requestID(),
+	})
 	if err != nil {
 		return err
 	}
@@ -265,7 +268,8 @@ func (r *resource) update(x *exchange) error {
 	}
 	r.stamp(x, body, false)
 	row, err := x.queries.Entity(r.Type).Update(x.Request.Context(), db.Update{
-		TenantID: key.TenantID, ID: key.ID, Values: body.values, Named: body.named, ChangedAt: x.Now, ChangedBy: x.caller.ObjectID,
+		TenantID: key.TenantID, ID: key.ID, Values: body.values, Named: body.named,
+		ChangedAt: x.Now, ChangedBy: x.caller.ObjectID, ChangedWith: x.application(), ChangedRequest: x.requestID(),
 	})
 	if err != nil {
 		return err
@@ -329,7 +333,10 @@ func (r *resource) act(x *exchange, a *entity.Action) error {
 }
 
 func (r *resource) change(x *exchange, k db.Key) db.Change {
-	return db.Change{TenantID: k.TenantID, ID: k.ID, ChangedAt: x.Now, ChangedBy: x.caller.ObjectID}
+	return db.Change{
+		TenantID: k.TenantID, ID: k.ID,
+		ChangedAt: x.Now, ChangedBy: x.caller.ObjectID, ChangedWith: x.application(), ChangedRequest: x.requestID(),
+	}
 }
 
 // key reads the key and the query options, of which only the given ones are allowed, and

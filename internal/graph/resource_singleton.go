@@ -64,13 +64,15 @@ func (r *resource) upsert(x *exchange, b body) (db.Row, error) {
 	set, tenant := x.queries.Entity(r.Type), x.caller.TenantID
 	for {
 		row, err := set.Update(x.Request.Context(), db.Update{
-			TenantID: tenant, ID: entity.SingletonID, Values: b.values, Named: b.named, ChangedAt: x.Now, ChangedBy: x.caller.ObjectID,
+			TenantID: tenant, ID: entity.SingletonID, Values: b.values, Named: b.named,
+			ChangedAt: x.Now, ChangedBy: x.caller.ObjectID, ChangedWith: x.application(), ChangedRequest: x.requestID(),
 		})
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return row, err
 		}
 		row, err = set.Create(x.Request.Context(), db.Create{
-			TenantID: tenant, ID: entity.SingletonID, Values: b.values, CreatedAt: x.Now, CreatedBy: x.caller.ObjectID,
+			TenantID: tenant, ID: entity.SingletonID, Values: b.values,
+			CreatedAt: x.Now, CreatedBy: x.caller.ObjectID, CreatedWith: x.application(), CreatedRequest: x.requestID(),
 		})
 		if !errors.Is(db.Classify(err), db.ErrTaken) {
 			return row, err

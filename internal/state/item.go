@@ -26,12 +26,13 @@ type Item struct {
 	Values          []entity.Value // of all properties, in the description's order
 	CreatedDateTime time.Time
 	CreatedBy       uuid.UUID
+	CreatedWith     uuid.UUID // the application; zero: none
 }
 
 // NewItem returns the Item for a row.
 func NewItem(t *entity.Type, row db.Row) Item {
 	h := row.Head()
-	item := Item{Type: t, ID: h.ID, CreatedDateTime: h.CreatedAt.UTC(), CreatedBy: h.CreatedBy, Values: make([]entity.Value, len(t.Properties))}
+	item := Item{Type: t, ID: h.ID, CreatedDateTime: h.CreatedAt.UTC(), CreatedBy: h.CreatedBy, CreatedWith: h.CreatedWith, Values: make([]entity.Value, len(t.Properties))}
 	for i := range t.Properties {
 		item.Values[i] = row.Value(i)
 	}
@@ -55,6 +56,9 @@ func (i Item) MarshalJSON() ([]byte, error) {
 	}
 	if i.CreatedBy != uuid.Nil {
 		b = append(b, `"createdBy":"`+i.CreatedBy.String()+`",`...)
+	}
+	if i.CreatedWith != uuid.Nil {
+		b = append(b, `"createdWith":"`+i.CreatedWith.String()+`",`...)
 	}
 	b[len(b)-1] = '}'
 	return b, nil
@@ -118,7 +122,7 @@ func (m members) parse(t *entity.Type) (i Item, at, message string) {
 	for _, own := range []struct {
 		name string
 		into any
-	}{{"id", &i.ID}, {"createdDateTime", &i.CreatedDateTime}, {"createdBy", &i.CreatedBy}} {
+	}{{"id", &i.ID}, {"createdDateTime", &i.CreatedDateTime}, {"createdBy", &i.CreatedBy}, {"createdWith", &i.CreatedWith}} {
 		if raw, ok := m[own.name]; ok {
 			if err := jsonv2.Unmarshal(raw, own.into, readIDs); err != nil {
 				return i, "/" + own.name, explainMember(err)
@@ -152,7 +156,7 @@ func (i *Item) composed(m members) (at, message string) {
 // unknown is the first member, by name, that an item doesn't have.
 func (m members) unknown(t *entity.Type) (first string) {
 	for name := range m {
-		if name == "id" || name == "createdBy" || name == "createdDateTime" || t.Index(name) >= 0 && !t.Properties[t.Index(name)].Hidden {
+		if name == "id" || name == "createdBy" || name == "createdWith" || name == "createdDateTime" || t.Index(name) >= 0 && !t.Properties[t.Index(name)].Hidden {
 			continue
 		}
 		if first == "" || name < first {
@@ -293,7 +297,7 @@ func find(t *entity.Type, rows []db.Row, id uuid.UUID) (item Item, ok bool) {
 
 // columns lists the columns that copies of items fill, in the order of values.
 func columns(t *entity.Type) []string {
-	names := []string{"tenant_id", "id", "created_at", "created_by"}
+	names := []string{"tenant_id", "id", "created_at", "created_by", "created_with"}
 	for i := range t.Properties {
 		names = append(names, t.Properties[i].Columns()...)
 	}
@@ -302,7 +306,7 @@ func columns(t *entity.Type) []string {
 
 // values returns an item's values, in the order of columns.
 func (i Item) values(tenant uuid.UUID) []any {
-	all := []any{tenant, i.ID, i.CreatedDateTime, i.CreatedBy}
+	all := []any{tenant, i.ID, i.CreatedDateTime, i.CreatedBy, i.CreatedWith}
 	for at := range i.Type.Properties {
 		switch p, v := &i.Type.Properties[at], i.Values[at]; {
 		case v.Null:

@@ -55,7 +55,7 @@ func withEntities(schema string) []byte {
 // definition returns the schema of an entity.
 func definition(t *entity.Type) string {
 	properties := object{
-		"id": reference("uuid"), "createdDateTime": reference("dateTime"), "createdBy": reference("uuid"),
+		"id": reference("uuid"), "createdDateTime": reference("dateTime"), "createdBy": reference("uuid"), "createdWith": reference("uuid"),
 	}
 	if t.Keys == entity.CounterKeys {
 		properties["id"] = object{"type": "string", "pattern": "^(0|[1-9][0-9]*)$"}

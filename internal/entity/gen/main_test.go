@@ -40,7 +40,7 @@ func TestPromisedColumnsStay(t *testing.T) {
 		}
 		return strings.Join(names, " ")
 	}
-	const before, after = "tenant_id id version display_name", "description is_built_in created_at created_by"
+	const before, after = "tenant_id id version display_name", "description is_built_in created_at created_by created_with"
 	const added = "colour seen_at seen_offset_minutes"
 	if got := names(s.ReportColumns()); got != before+" "+added+" "+after {
 		t.Errorf("before the release: %s", got)
@@ -56,7 +56,7 @@ func TestPromisedColumnsStay(t *testing.T) {
 	if got := names(s.ChangesColumns()); got != "display_name description is_built_in "+added {
 		t.Errorf("of changes, after it: %s", got)
 	}
-	if got := s.ReportList(); !strings.HasSuffix(got, "p.created_at, p.created_by,\n    p.colour,\n    instant_of(p.seen_ticks) AS seen_at,\n    p.seen_offset AS seen_offset_minutes") {
+	if got := s.ReportList(); !strings.HasSuffix(got, "p.created_at, p.created_by, application_of(p.created_with) AS created_with,\n    p.colour,\n    instant_of(p.seen_ticks) AS seen_at,\n    p.seen_offset AS seen_offset_minutes") {
 		t.Errorf("selected: %s", got)
 	}
 }

@@ -166,6 +166,7 @@ var (
 	lastReportColumns = []reportColumn{
 		{Name: "created_at", Doc: "When it was created.", format: "%s", column: "created_at"},
 		{Name: "created_by", Doc: "Who created it: the object id of a user or of an application's service principal, or the id of an administrator's key.", format: "%s", column: "created_by"},
+		{Name: "created_with", Doc: "From which application: its client id; null if it wasn't created through Graph.", format: "application_of(%s)", column: "created_with"},
 	}
 )
 

@@ -67,7 +67,7 @@ func (s source) Cols(prefix string) string {
 // AsObject returns SQL that builds the JSON object in which the history keeps a row.
 func (s source) AsObject(prefix string) string {
 	var pairs []string
-	for _, c := range append(s.Columns(), "created_at", "created_by") {
+	for _, c := range append(s.Columns(), "created_at", "created_by", "created_with", "created_request") {
 		pairs = append(pairs, fmt.Sprintf("'%s', %s%s", c, prefix, c))
 	}
 	return "jsonb_build_object(" + strings.Join(pairs, ", ") + ")"
