@@ -134,13 +134,13 @@ func createUsers(ctx context.Context, s *session, name string) ([]api.UserCreate
 	return made, nil
 }
 
-// userRow is a user of a file, and where it is.
+// userRow is a user in a file, with the place of its row.
 type userRow struct {
 	user  api.UserCreate
 	place string // the file's name and the line
 }
 
-// all reads the file to its end, so that none is made if one isn't well written.
+// all reads the whole file, so that no user is created if one row is invalid.
 func (f *usersFile) all() (rows []userRow, err error) {
 	for {
 		u, err := f.next()

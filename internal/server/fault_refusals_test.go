@@ -22,7 +22,7 @@ func TestTestControlRefusals(t *testing.T) {
 	}{
 		{
 			what: "GET has no body", method: "POST", path: "/faults", body: `{"match":{"method":"GET","member":{"name":"displayName"}},"effect":{"status":500}}`,
-			status: 400, pointer: "/match/member", detail: `/match/member: a GET has no body, so that the rule would never match.`,
+			status: 400, pointer: "/match/member", detail: `/match/member: a GET has no body, so the rule would never match.`,
 		},
 		{
 			what: "no such route", method: "POST", path: "/faults", body: `{"match":{"route":"/v1.0/nowhere"},"effect":{"status":500}}`,
@@ -34,19 +34,19 @@ func TestTestControlRefusals(t *testing.T) {
 		},
 		{
 			what: "a user at the authority", method: "POST", path: "/faults", body: `{"match":{"front":"authority","user":"8d0a2f0e-6c1b-4f57-9c29-0e3b7a1d5c44"},"effect":{"status":500}}`,
-			status: 400, pointer: "/match/front", detail: `/match/front: the authority has no token to compare an application or a user with, so that the rule would never match; match the member client_id.`,
+			status: 400, pointer: "/match/front", detail: `/match/front: requests to the authority have no token with an application or a user, so the rule would never match: match the member client_id instead.`,
 		},
 		{
 			what: "an error of another front", method: "POST", path: "/faults", body: `{"match":{"front":"graph"},"effect":{"error":"AADSTS50126"}}`,
-			status: 400, pointer: "/effect/error", detail: `/effect/error: AADSTS50126 is an error of the front authority, and the rule is about the front graph.`,
+			status: 400, pointer: "/effect/error", detail: `/effect/error: AADSTS50126 is an error of the front authority, but the rule is for the front graph.`,
 		},
 		{
 			what: "a schedule that is past", method: "POST", path: "/faults", body: `{"schedule":{"until":"2031-05-06T07:08:09Z"},"effect":{"status":500}}`,
-			status: 400, pointer: "/schedule/until", detail: `/schedule/until: 2031-05-06T07:08:09Z is past, by the tenant's clock, so that the rule would never match.`,
+			status: 400, pointer: "/schedule/until", detail: `/schedule/until: 2031-05-06T07:08:09Z is past, by the tenant's clock, so the rule would never match.`,
 		},
 		{
 			what: "a schedule that ends before it begins", method: "POST", path: "/faults", body: `{"schedule":{"from":"2032-01-02T00:00:00Z","until":"2032-01-01T00:00:00Z"},"effect":{"status":500}}`,
-			status: 400, pointer: "/schedule/until", detail: `/schedule/until: 2032-01-01T00:00:00Z isn't after from, 2032-01-02T00:00:00Z, so that the rule would never match.`,
+			status: 400, pointer: "/schedule/until", detail: `/schedule/until: 2032-01-01T00:00:00Z isn't after from, 2032-01-02T00:00:00Z, so the rule would never match.`,
 		},
 		{
 			what: "a schedule without times", method: "POST", path: "/faults", body: `{"schedule":{"times":0},"effect":{"status":500}}`,
@@ -62,11 +62,11 @@ func TestTestControlRefusals(t *testing.T) {
 		},
 		{
 			what: "a bad pattern", method: "POST", path: "/faults", body: `{"match":{"path":"/v1.0/[a-z]"},"effect":{"status":500}}`,
-			status: 400, pointer: "/match/path", detail: `/match/path: "/v1.0/[a-z]" isn't a pattern: "[" stands in no path; * is any part of a segment, and /** at the end any number of segments.`,
+			status: 400, pointer: "/match/path", detail: `/match/path: "/v1.0/[a-z]" isn't a pattern, because no path contains "[": * matches any part of a segment, and /** at the end any number of segments.`,
 		},
 		{
 			what: "a bad pattern: ** within", method: "POST", path: "/faults", body: `{"match":{"path":"/v1.0/**/x"},"effect":{"status":500}}`,
-			status: 400, pointer: "/match/path", detail: `/match/path: "/v1.0/**/x" isn't a pattern: ** is a segment, at the end.`,
+			status: 400, pointer: "/match/path", detail: `/match/path: "/v1.0/**/x" isn't a pattern: ** must be the last segment.`,
 		},
 		{
 			what: "a slow pattern", method: "POST", path: "/faults", body: `{"match":{"query":"*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a"},"effect":{"status":500}}`,
@@ -74,7 +74,7 @@ func TestTestControlRefusals(t *testing.T) {
 		},
 		{
 			what: "a bad rule in a document", method: "PUT", path: "/state", body: `{"version":1,"faults":[{"effect":{"status":200}}]}`,
-			status: 400, pointer: "/faults/0/effect/status", detail: `line 1, /faults/0/effect/status: 200 isn't an error's: want 400 to 599, or a body.`,
+			status: 400, pointer: "/faults/0/effect/status", detail: `line 1, /faults/0/effect/status: 200 isn't the status of an error: want 400 to 599, or a body.`,
 		},
 		{
 			what: "a clock before the tenant was made", method: "PUT", path: "/clock", body: `{"now":"2001-01-01T00:00:00Z"}`,
