@@ -20,17 +20,20 @@ var installNode = sync.OnceValues(func() ([]byte, error) {
 	return install.CombinedOutput()
 })
 
-// program writes client.mjs of docs/test-control.md to where its imports can be found, once.
-var program = sync.OnceValues(func() (page string, err error) {
+// programs writes the programs of docs/test-control.md to where their imports can be found, once.
+var programs = sync.OnceValues(func() (page string, err error) {
 	text, err := os.ReadFile("../../docs/test-control.md")
 	if err != nil {
 		return "", err
 	}
-	code := regexp.MustCompile("(?s)\n```js\n(.*?)```\n").FindSubmatch(text)
-	if code == nil {
-		return "", errors.New("the page has no program")
+	all := regexp.MustCompile("(?s)\n```js (\\S+)\n(.*?)```\n").FindAllSubmatch(text, -1)
+	if len(all) != 2 {
+		return "", fmt.Errorf("the page has %d programs", len(all))
 	}
-	return string(text), os.WriteFile("../node/client.mjs", code[1], 0o644)
+	for _, program := range all {
+		err = errors.Join(err, os.WriteFile("../node/"+string(program[1]), program[2], 0o644))
+	}
+	return string(text), err
 })
 
 func wantNode(t *testing.T) {
@@ -45,14 +48,14 @@ func wantNode(t *testing.T) {
 // environment returns a program's environment for a new tenant, as `mocktenant env` prints it.
 func environment(t *testing.T) []string {
 	t.Helper()
-	var made struct{ TenantID, ClientID, UserPrincipalName string }
+	var made struct{ TenantID, ClientID, ClientSecret, UserPrincipalName string }
 	text := mocktenant(t.Context(), t, "tenant", "create", "--display-name", t.Name(), "-o", "json")
 	if err := json.Unmarshal([]byte(text), &made); err != nil || made.TenantID == "" {
 		t.Fatalf("%v: %s", err, text)
 	}
 	env := append(os.Environ(), tenant.env...)
 	return append(env, "PATH="+filepath.Dir(tenant.binary)+":"+os.Getenv("PATH"), "AZURE_TENANT_ID="+made.TenantID,
-		"AZURE_CLIENT_ID="+made.ClientID, "AZURE_USERNAME="+made.UserPrincipalName, "NODE_EXTRA_CA_CERTS="+tenant.certificates)
+		"AZURE_CLIENT_ID="+made.ClientID, "AZURE_CLIENT_SECRET="+made.ClientSecret, "AZURE_USERNAME="+made.UserPrincipalName, "NODE_EXTRA_CA_CERTS="+tenant.certificates)
 }
 
 // The ten recipes of docs/test-control.md, including the shortest test in shell, do what the
@@ -60,7 +63,7 @@ func environment(t *testing.T) []string {
 func TestRecipes(t *testing.T) {
 	t.Parallel()
 	wantNode(t)
-	page, err := program()
+	page, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,39 +93,88 @@ func steps(script string) string {
 func TestClientOnFaults(t *testing.T) {
 	t.Parallel()
 	wantNode(t)
-	page, err := program()
+	for _, row := range table(t, "| rule | requests | outcome |", 22) {
+		t.Run(row[0], func(t *testing.T) {
+			t.Parallel()
+			env := environment(t)
+			shell(t, env, "mocktenant fault add --method GET --times 1 "+row[0])
+			outcome := strings.TrimSpace(shell(t, env, "node client.mjs list || true"))
+			if outcome == "" {
+				outcome = "succeeds"
+			}
+			want(t, row[1:], count(t, env), outcome)
+		})
+	}
+}
+
+// Clients do on the other effects what the page says.
+func TestClientsOnEffects(t *testing.T) {
+	t.Parallel()
+	wantNode(t)
+	for _, row := range table(t, "| rule | program | requests | output |", 20) {
+		t.Run(row[0], func(t *testing.T) {
+			t.Parallel()
+			env := environment(t)
+			shell(t, env, "node client.mjs create old older && mocktenant requests clear && mocktenant fault add --times 1 "+row[0])
+			output := strings.TrimSpace(shell(t, env, strings.Trim(row[1], "`")+" || true"))
+			output = regexp.MustCompile("[0-9a-f-]{36}").ReplaceAllString(output, "ID")
+			want(t, row[2:], count(t, env), strings.NewReplacer(" notOnboarded", "", "\n", ", ").Replace(output))
+		})
+	}
+}
+
+// table returns the rows of the page's tables that have a head, without the marks of the rule.
+func table(t *testing.T, head string, least int) (rows [][]string) {
+	t.Helper()
+	page, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := strings.Index(page, "| rule | requests | outcome |")
-	if at < 0 {
-		t.Fatal("the page has no table")
+	for _, part := range strings.Split(page, head+"\n")[1:] {
+		for line := range strings.Lines(part) {
+			if line == "\n" {
+				break
+			}
+			if strings.HasPrefix(line, "| `") {
+				cells := strings.Split(strings.Trim(line, "| \n"), " | ")
+				cells[0] = strings.Trim(cells[0], "`")
+				rows = append(rows, cells)
+			}
+		}
 	}
-	rows := regexp.MustCompile("(?m)^\\| `(--[^`]*)` \\| (.*) \\| (.*) \\|$").FindAllStringSubmatch(page[at:strings.Index(page, "## Scenarios")], -1)
-	if len(rows) < 20 {
-		t.Fatalf("the table has %d rows", len(rows))
+	if len(rows) < least {
+		t.Fatalf("%s: %d rows", head, len(rows))
 	}
-	for _, row := range rows {
-		t.Run(row[1], func(t *testing.T) {
-			t.Parallel()
-			run := exec.CommandContext(t.Context(), "sh", "-c", "mocktenant fault add --method GET --times 1 "+row[1]+" >/dev/null && (node client.mjs list || true) && echo -- && mocktenant requests list --method GET -o json")
-			run.Dir, run.Env = "../node", environment(t)
-			out, err := run.Output()
-			if err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			outcome, sent, _ := strings.Cut(string(out), "--\n")
-			if outcome = strings.TrimSpace(outcome); outcome == "" {
-				outcome = "succeeds"
-			}
-			var requests []json.RawMessage
-			if err := json.Unmarshal([]byte(sent), &requests); err != nil {
-				t.Fatalf("%v\n%s", err, sent)
-			}
-			got := fmt.Sprintf("%d | %s", len(requests), outcome)
-			if want := row[2] + " | " + row[3]; got != want {
-				t.Errorf("`%s` | %s, want %s", row[1], got, want)
-			}
-		})
+	return rows
+}
+
+// shell runs a script beside the Node clients, without expanding * of a pattern.
+func shell(t *testing.T, env []string, script string) string {
+	t.Helper()
+	run := exec.CommandContext(t.Context(), "sh", "-fc", script)
+	run.Dir, run.Env = "../node", env
+	out, err := run.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, out)
+	}
+	return string(out)
+}
+
+// count returns how many requests the tenant's journal has.
+func count(t *testing.T, env []string) int {
+	t.Helper()
+	var requests []json.RawMessage
+	sent := shell(t, env, "mocktenant requests list -o json")
+	if err := json.Unmarshal([]byte(sent), &requests); err != nil {
+		t.Fatalf("%v\n%s", err, sent)
+	}
+	return len(requests)
+}
+
+// want compares what a client did with the last cells of a row.
+func want(t *testing.T, cells []string, requests int, outcome string) {
+	t.Helper()
+	if got, want := fmt.Sprintf("%d | %s", requests, outcome), strings.Join(cells, " | "); got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
