@@ -103,8 +103,9 @@ const (
 
 // Defines values for RequestGapKind.
 const (
-	RequestGapKindDropped RequestGapKind = "dropped"
-	RequestGapKindRemoved RequestGapKind = "removed"
+	RequestGapKindDropped    RequestGapKind = "dropped"
+	RequestGapKindRemoved    RequestGapKind = "removed"
+	RequestGapKindUnanswered RequestGapKind = "unanswered"
 )
 
 // Defines values for ScenarioStartName.
@@ -845,9 +846,10 @@ type RequestFront string
 
 // RequestGap Requests that the journal lacks.
 type RequestGap struct {
+	// Count 0 if it isn't known.
 	Count int64 `json:"count"`
 
-	// Kind dropped: too many requests came to record them; removed: they exceeded the journal's number or age.
+	// Kind dropped: too many requests came to record them; removed: they exceeded the journal's number or age; unanswered: a replica didn't answer in time, and may not have recorded some.
 	Kind RequestGapKind `json:"kind"`
 
 	// Since When the first came, by the tenant's clock.
@@ -857,7 +859,7 @@ type RequestGap struct {
 	Until time.Time `json:"until"`
 }
 
-// RequestGapKind dropped: too many requests came to record them; removed: they exceeded the journal's number or age.
+// RequestGapKind dropped: too many requests came to record them; removed: they exceeded the journal's number or age; unanswered: a replica didn't answer in time, and may not have recorded some.
 type RequestGapKind string
 
 // RequestList defines model for RequestList.

@@ -37,15 +37,16 @@ CREATE TABLE journal_entries (
 ) WITH (toast_tuple_target = 8160); -- to compress rows of a few kB costs more than to write them
 ALTER TABLE journal_entries ENABLE ROW LEVEL SECURITY;
 
-CREATE TYPE journal_gap_kind AS ENUM ('dropped', 'removed');
+CREATE TYPE journal_gap_kind AS ENUM ('dropped', 'removed', 'unanswered');
 
--- Gaps of a journal: requests that weren't recorded because too many came and, in one row,
--- requests that were removed because of the journal's limits.
+-- Gaps of a journal: requests that weren't recorded because too many came; in one row,
+-- requests that were removed because of the journal's limits; and what a process that didn't
+-- answer may not have written.
 CREATE TABLE journal_gaps (
     tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
-    id uuid NOT NULL, -- zero for the row of removed requests
+    id uuid NOT NULL, -- zero for the row of removed requests, or the process
     kind journal_gap_kind NOT NULL,
-    count bigint NOT NULL,
+    count bigint NOT NULL, -- zero if it isn't known
     since_at timestamptz NOT NULL, -- time of the first and the last request, by the tenant's clock
     until_at timestamptz NOT NULL,
     until_id uuid NOT NULL, -- id of the last request
@@ -57,7 +58,8 @@ ALTER TABLE journal_gaps ENABLE ROW LEVEL SECURITY;
 -- answered. The row with the zero id has the number of the last call. Of no tenant.
 CREATE TABLE replicas (
     id uuid PRIMARY KEY,
-    acknowledged bigint NOT NULL
+    acknowledged bigint NOT NULL,
+    seen_at timestamptz NOT NULL DEFAULT now() -- when it last answered
 );
 ALTER TABLE replicas ENABLE ROW LEVEL SECURITY;
 
@@ -113,8 +115,8 @@ COMMENT ON COLUMN reporting.requests.response_size IS 'The size of the whole bod
 
 COMMENT ON VIEW reporting.request_gaps IS 'What the request journal lacks.';
 COMMENT ON COLUMN reporting.request_gaps.tenant_id IS 'The tenant.';
-COMMENT ON COLUMN reporting.request_gaps.kind IS 'dropped: there were too many to record; removed: they exceeded the number or the time that the journal keeps.';
-COMMENT ON COLUMN reporting.request_gaps.count IS 'How many requests.';
+COMMENT ON COLUMN reporting.request_gaps.kind IS 'dropped: there were too many to record; removed: they exceeded the number or the time that the journal keeps; unanswered: a process of the service didn''t answer in time, and may not have recorded some.';
+COMMENT ON COLUMN reporting.request_gaps.count IS 'How many requests; 0 if that isn''t known.';
 COMMENT ON COLUMN reporting.request_gaps.since_at IS 'When the first of them arrived, by the tenant''s clock.';
 COMMENT ON COLUMN reporting.request_gaps.until_at IS 'When the last of them arrived, by the tenant''s clock.';
 

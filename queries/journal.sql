@@ -70,6 +70,24 @@ INSERT INTO journal_gaps (tenant_id, id, kind, count, since_at, until_at, until_
 SELECT t.id, @id, 'dropped', @count, @since_at, @until_at, @until_id
 FROM tenants AS t WHERE t.id = @tenant_id;
 
+-- name: CreateReplicaGaps :exec
+-- Notes in all journals that a replica may not have written what it answered since it was
+-- last seen. A journal whose clock was set since then notes it from the tenant's beginning.
+INSERT INTO journal_gaps (tenant_id, id, kind, count, since_at, until_at, until_id)
+SELECT t.id, @replica, 'unanswered', 0,
+    CASE
+        WHEN t.clock_at IS NULL THEN sqlc.arg('seen_at')::timestamptz
+        WHEN t.clock_from <= sqlc.arg('seen_at')::timestamptz THEN t.clock_at + (sqlc.arg('seen_at')::timestamptz - t.clock_from) * t.clock_rate
+        ELSE t.created_at
+    END,
+    COALESCE(t.clock_at + (now() - t.clock_from) * t.clock_rate, now()), @until_id
+FROM tenants AS t WHERE t.journal_limit > 0
+ON CONFLICT (tenant_id, id) DO UPDATE SET until_at = excluded.until_at, until_id = excluded.until_id;
+
+-- name: DeleteReplicaGaps :exec
+-- Removes the gaps of a replica that has written everything.
+DELETE FROM journal_gaps WHERE id = @replica AND kind = 'unanswered';
+
 -- name: ListJournalGaps :many
 -- Lists the gaps after an id and between two times.
 SELECT * FROM journal_gaps
@@ -80,7 +98,7 @@ ORDER BY since_at, id;
 
 -- name: DeleteOldJournalGaps :execrows
 DELETE FROM journal_gaps AS g USING tenants AS t
-WHERE g.tenant_id = t.id AND g.kind = 'dropped'
+WHERE g.tenant_id = t.id AND g.kind <> 'removed'
     AND g.until_at < COALESCE(t.clock_at, @now::timestamptz) - make_interval(secs => t.journal_seconds);
 
 -- name: ListOverdueJournals :many

@@ -5,7 +5,7 @@ SELECT * FROM replicas;
 
 -- name: KeepReplica :exec
 INSERT INTO replicas (id, acknowledged) VALUES (@id, @acknowledged)
-ON CONFLICT (id) DO UPDATE SET acknowledged = excluded.acknowledged;
+ON CONFLICT (id) DO UPDATE SET acknowledged = excluded.acknowledged, seen_at = now();
 
 -- name: CallReplicas :one
 -- Returns the number of a new call.
@@ -13,6 +13,6 @@ INSERT INTO replicas (id, acknowledged) VALUES ('00000000-0000-0000-0000-0000000
 ON CONFLICT (id) DO UPDATE SET acknowledged = replicas.acknowledged + 1
 RETURNING acknowledged;
 
--- name: DeleteReplica :exec
+-- name: DeleteReplica :execrows
 -- Removes a replica that hasn't answered a call.
 DELETE FROM replicas WHERE id = @id AND acknowledged < @call;

@@ -172,7 +172,8 @@ func (t *Tenant) Requests(ctx context.Context, match api.RequestMatch) ([]api.Re
 			return nil, fmt.Errorf("list requests: %w", err)
 		}
 		if len(page.Gaps) > 0 {
-			return nil, fmt.Errorf("the journal lacks %d requests between %s and %s", page.Gaps[0].Count, page.Gaps[0].Since, page.Gaps[0].Until)
+			gap := page.Gaps[0]
+			return nil, fmt.Errorf("the journal lacks requests between %s and %s: %d, %s", gap.Since, gap.Until, gap.Count, gap.Kind)
 		}
 		all = append(all, page.Value...)
 		if page.NextLink == nil {

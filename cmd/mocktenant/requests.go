@@ -83,7 +83,11 @@ func listing(f api.ClearRequestsParams, top *int) api.ListRequestsParams {
 // warnOfGaps prints which requests the journal lacks.
 func warnOfGaps(con console, gaps []api.RequestGap) {
 	for _, gap := range gaps {
-		_, _ = fmt.Fprintf(con.err, "The journal lacks %d requests between %s and %s (%s).\n", gap.Count, cell(gap.Since), cell(gap.Until), gap.Kind)
+		lacks := fmt.Sprintf("lacks %d", gap.Count)
+		if gap.Kind == api.RequestGapKindUnanswered {
+			lacks = "may lack"
+		}
+		_, _ = fmt.Fprintf(con.err, "The journal %s requests between %s and %s (%s).\n", lacks, cell(gap.Since), cell(gap.Until), gap.Kind)
 	}
 }
 

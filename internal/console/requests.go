@@ -97,11 +97,14 @@ func (v *visit) gaps(all []api.RequestGap) g.Node {
 		return nil
 	}
 	return html.Ul(html.Class("alert plain"), testID("gaps"), g.Map(all, func(gap api.RequestGap) g.Node {
-		why := "the journal removed them, because of its limits of size and age"
-		if gap.Kind == api.RequestGapKindDropped {
+		what, why := fmt.Sprintf("%d requests are missing, from ", gap.Count), "the journal removed them, because of its limits of size and age"
+		switch gap.Kind {
+		case api.RequestGapKindDropped:
 			why = "they came faster than the journal records"
+		case api.RequestGapKindUnanswered:
+			what, why = "Requests may be missing, from ", "a replica of the service didn't answer in time"
 		}
-		return html.Li(g.Text(fmt.Sprintf("%d requests are missing, from ", gap.Count)), v.when(&gap.Since), g.Text(" to "), v.when(&gap.Until), g.Text(": "+why+"."))
+		return html.Li(g.Text(what), v.when(&gap.Since), g.Text(" to "), v.when(&gap.Until), g.Text(": "+why+"."))
 	}))
 }
 

@@ -100,6 +100,35 @@ func (q *Queries) CreateJournalGap(ctx context.Context, arg CreateJournalGapPara
 	return nil
 }
 
+const createReplicaGaps = `-- name: CreateReplicaGaps :exec
+INSERT INTO journal_gaps (tenant_id, id, kind, count, since_at, until_at, until_id)
+SELECT t.id, $1, 'unanswered', 0,
+    CASE
+        WHEN t.clock_at IS NULL THEN $2::timestamptz
+        WHEN t.clock_from <= $2::timestamptz THEN t.clock_at + ($2::timestamptz - t.clock_from) * t.clock_rate
+        ELSE t.created_at
+    END,
+    COALESCE(t.clock_at + (now() - t.clock_from) * t.clock_rate, now()), $3
+FROM tenants AS t WHERE t.journal_limit > 0
+ON CONFLICT (tenant_id, id) DO UPDATE SET until_at = excluded.until_at, until_id = excluded.until_id
+`
+
+type CreateReplicaGapsParams struct {
+	Replica uuid.UUID
+	SeenAt  time.Time
+	UntilID uuid.UUID
+}
+
+// Notes in all journals that a replica may not have written what it answered since it was
+// last seen. A journal whose clock was set since then notes it from the tenant's beginning.
+func (q *Queries) CreateReplicaGaps(ctx context.Context, arg CreateReplicaGapsParams) error {
+	_, err := q.db.Exec(ctx, createReplicaGaps, arg.Replica, arg.SeenAt, arg.UntilID)
+	if err != nil {
+		return fmt.Errorf("query CreateReplicaGaps: %w", err)
+	}
+	return nil
+}
+
 const deleteJournalEntries = `-- name: DeleteJournalEntries :execrows
 DELETE FROM journal_entries WHERE tenant_id = $1 AND id = ANY ($2::uuid[])
 `
@@ -119,7 +148,7 @@ func (q *Queries) DeleteJournalEntries(ctx context.Context, arg DeleteJournalEnt
 
 const deleteOldJournalGaps = `-- name: DeleteOldJournalGaps :execrows
 DELETE FROM journal_gaps AS g USING tenants AS t
-WHERE g.tenant_id = t.id AND g.kind = 'dropped'
+WHERE g.tenant_id = t.id AND g.kind <> 'removed'
     AND g.until_at < COALESCE(t.clock_at, $1::timestamptz) - make_interval(secs => t.journal_seconds)
 `
 
@@ -129,6 +158,19 @@ func (q *Queries) DeleteOldJournalGaps(ctx context.Context, now time.Time) (int6
 		return 0, fmt.Errorf("query DeleteOldJournalGaps: %w", err)
 	}
 	return result.RowsAffected(), nil
+}
+
+const deleteReplicaGaps = `-- name: DeleteReplicaGaps :exec
+DELETE FROM journal_gaps WHERE id = $1 AND kind = 'unanswered'
+`
+
+// Removes the gaps of a replica that has written everything.
+func (q *Queries) DeleteReplicaGaps(ctx context.Context, replica uuid.UUID) error {
+	_, err := q.db.Exec(ctx, deleteReplicaGaps, replica)
+	if err != nil {
+		return fmt.Errorf("query DeleteReplicaGaps: %w", err)
+	}
+	return nil
 }
 
 const findOldJournalEntry = `-- name: FindOldJournalEntry :one

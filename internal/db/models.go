@@ -354,8 +354,9 @@ func AllFilterManagementTypeValues() []FilterManagementType {
 type JournalGapKind string
 
 const (
-	JournalGapKindDropped JournalGapKind = "dropped"
-	JournalGapKindRemoved JournalGapKind = "removed"
+	JournalGapKindDropped    JournalGapKind = "dropped"
+	JournalGapKindRemoved    JournalGapKind = "removed"
+	JournalGapKindUnanswered JournalGapKind = "unanswered"
 )
 
 func (e *JournalGapKind) Scan(src interface{}) error {
@@ -396,7 +397,8 @@ func (ns NullJournalGapKind) Value() (driver.Value, error) {
 func (e JournalGapKind) Valid() bool {
 	switch e {
 	case JournalGapKindDropped,
-		JournalGapKindRemoved:
+		JournalGapKindRemoved,
+		JournalGapKindUnanswered:
 		return true
 	}
 	return false
@@ -406,6 +408,7 @@ func AllJournalGapKindValues() []JournalGapKind {
 	return []JournalGapKind{
 		JournalGapKindDropped,
 		JournalGapKindRemoved,
+		JournalGapKindUnanswered,
 	}
 }
 
@@ -1404,6 +1407,7 @@ type RepeatableRequest struct {
 type Replica struct {
 	ID           uuid.UUID
 	Acknowledged int64
+	SeenAt       time.Time
 }
 
 type ReportAssignmentFilter struct {
@@ -2742,9 +2746,9 @@ type ReportingRequest struct {
 type ReportingRequestGap struct {
 	// The tenant.
 	TenantID uuid.UUID
-	// dropped: there were too many to record; removed: they exceeded the number or the time that the journal keeps.
+	// dropped: there were too many to record; removed: they exceeded the number or the time that the journal keeps; unanswered: a process of the service didn't answer in time, and may not have recorded some.
 	Kind string
-	// How many requests.
+	// How many requests; 0 if that isn't known.
 	Count int64
 	// When the first of them arrived, by the tenant's clock.
 	SinceAt time.Time

@@ -29,7 +29,7 @@ func (q *Queries) CallReplicas(ctx context.Context) (int64, error) {
 	return acknowledged, err
 }
 
-const deleteReplica = `-- name: DeleteReplica :exec
+const deleteReplica = `-- name: DeleteReplica :execrows
 DELETE FROM replicas WHERE id = $1 AND acknowledged < $2
 `
 
@@ -39,17 +39,17 @@ type DeleteReplicaParams struct {
 }
 
 // Removes a replica that hasn't answered a call.
-func (q *Queries) DeleteReplica(ctx context.Context, arg DeleteReplicaParams) error {
-	_, err := q.db.Exec(ctx, deleteReplica, arg.ID, arg.Call)
+func (q *Queries) DeleteReplica(ctx context.Context, arg DeleteReplicaParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteReplica, arg.ID, arg.Call)
 	if err != nil {
-		return fmt.Errorf("query DeleteReplica: %w", err)
+		return 0, fmt.Errorf("query DeleteReplica: %w", err)
 	}
-	return nil
+	return result.RowsAffected(), nil
 }
 
 const keepReplica = `-- name: KeepReplica :exec
 INSERT INTO replicas (id, acknowledged) VALUES ($1, $2)
-ON CONFLICT (id) DO UPDATE SET acknowledged = excluded.acknowledged
+ON CONFLICT (id) DO UPDATE SET acknowledged = excluded.acknowledged, seen_at = now()
 `
 
 type KeepReplicaParams struct {
@@ -67,7 +67,7 @@ func (q *Queries) KeepReplica(ctx context.Context, arg KeepReplicaParams) error 
 
 const listReplicas = `-- name: ListReplicas :many
 
-SELECT id, acknowledged FROM replicas
+SELECT id, acknowledged, seen_at FROM replicas
 `
 
 // The running processes of the service, which answer each other's calls.
@@ -80,7 +80,7 @@ func (q *Queries) ListReplicas(ctx context.Context) ([]Replica, error) {
 	var items []Replica
 	for rows.Next() {
 		var i Replica
-		if err := rows.Scan(&i.ID, &i.Acknowledged); err != nil {
+		if err := rows.Scan(&i.ID, &i.Acknowledged, &i.SeenAt); err != nil {
 			return nil, fmt.Errorf("query ListReplicas: %w", err)
 		}
 		items = append(items, i)

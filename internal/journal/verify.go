@@ -143,16 +143,25 @@ func (v *Verification) Check(ctx context.Context, q *db.Queries, tenant uuid.UUI
 	for _, gap := range result.Gaps {
 		result.Failures = append(result.Failures, api.VerificationFailure{
 			Check: "gaps", Nearest: []api.RequestMiss{},
-			Detail: fmt.Sprintf("The journal lacks %d requests between %s and %s: %s.", gap.Count, gap.Since.Format(time.RFC3339Nano), gap.Until.Format(time.RFC3339Nano), gapReason[gap.Kind]),
+			Detail: fmt.Sprintf("The journal %s requests between %s and %s: %s.", gapCount(gap), gap.Since.Format(time.RFC3339Nano), gap.Until.Format(time.RFC3339Nano), gapReason[gap.Kind]),
 		})
 	}
 	result.Verified = len(result.Failures) == 0
 	return result, nil
 }
 
+// gapCount says how many requests are missing, as far as it is known.
+func gapCount(gap api.RequestGap) string {
+	if gap.Kind == api.RequestGapKindUnanswered {
+		return "may lack"
+	}
+	return fmt.Sprintf("lacks %d", gap.Count)
+}
+
 var gapReason = map[api.RequestGapKind]string{
-	api.RequestGapKindDropped: "too many came to record them",
-	api.RequestGapKindRemoved: "it keeps no more of them, or no longer; see the settings journalLimit and journalSeconds",
+	api.RequestGapKindDropped:    "too many came to record them",
+	api.RequestGapKindRemoved:    "it keeps no more of them, or no longer; see the settings journalLimit and journalSeconds",
+	api.RequestGapKindUnanswered: "a replica of the service didn't answer in time, and may have answered some",
 }
 
 // checks processes the entries of a range one after another.

@@ -113,6 +113,9 @@ func (r *Replicas) answer(ctx context.Context, call int64, known bool) error {
 		return err
 	}
 	r.acknowledged = call
+	if !known { // others may have missed what is now in the journals
+		return r.queries.DeleteReplicaGaps(ctx, r.id)
+	}
 	return nil
 }
 
@@ -148,27 +151,38 @@ func (r *Replicas) Call(ctx context.Context) error {
 }
 
 // silent returns the other replicas that haven't answered a call; 0 returns all.
-func (r *Replicas) silent(ctx context.Context, call int64) ([]uuid.UUID, error) {
+func (r *Replicas) silent(ctx context.Context, call int64) ([]db.Replica, error) {
 	rows, err := r.queries.ListReplicas(ctx)
-	rows = slices.DeleteFunc(rows, func(row db.Replica) bool {
+	return slices.DeleteFunc(rows, func(row db.Replica) bool {
 		return row.ID == uuid.Nil || row.ID == r.id || call > 0 && row.Acknowledged >= call
-	})
-	ids := make([]uuid.UUID, len(rows))
-	for i, row := range rows {
-		ids[i] = row.ID
-	}
-	return ids, err
+	}), err
 }
 
-func (r *Replicas) giveUp(ctx context.Context, silent []uuid.UUID, call int64) error {
-	for _, id := range silent {
-		if err := r.queries.DeleteReplica(ctx, db.DeleteReplicaParams{ID: id, Call: call}); err != nil {
+func (r *Replicas) giveUp(ctx context.Context, silent []db.Replica, call int64) error {
+	ids := make([]uuid.UUID, len(silent))
+	for i, row := range silent {
+		if err := r.remove(ctx, row, call); err != nil {
 			return err
 		}
+		ids[i] = row.ID
 	}
-	err := fmt.Errorf("replicas %v %w", silent, ErrGone)
+	err := fmt.Errorf("replicas %v %w", ids, ErrGone)
 	r.log.Warn("replicas count as gone", "error", err)
 	return err
+}
+
+// remove removes a replica that hasn't answered a call, and notes in the journals that they
+// may lack what it answered. The note comes first, so that no verification misses it; a
+// replica that answers after all removes it.
+func (r *Replicas) remove(ctx context.Context, row db.Replica, call int64) error {
+	if err := r.queries.CreateReplicaGaps(ctx, db.CreateReplicaGapsParams{Replica: row.ID, SeenAt: row.SeenAt, UntilID: uuid.Must(uuid.NewV7())}); err != nil {
+		return err
+	}
+	removed, err := r.queries.DeleteReplica(ctx, db.DeleteReplicaParams{ID: row.ID, Call: call})
+	if err != nil || removed > 0 {
+		return err
+	}
+	return r.queries.DeleteReplicaGaps(ctx, row.ID)
 }
 
 func (r *Replicas) hasLeft() bool {
@@ -188,5 +202,6 @@ func (r *Replicas) Leave(ctx context.Context) error {
 		return nil
 	}
 	close(r.left)
-	return r.queries.DeleteReplica(ctx, db.DeleteReplicaParams{ID: r.id, Call: r.acknowledged + 1})
+	_, err := r.queries.DeleteReplica(ctx, db.DeleteReplicaParams{ID: r.id, Call: r.acknowledged + 1})
+	return err
 }

@@ -1,16 +1,22 @@
 package server_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/api"
+	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/replicas"
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
@@ -139,8 +145,13 @@ func TestJournalOverReplicas(t *testing.T) {
 	}
 	begun := time.Now()
 	call(t, "PUT", second.URL()+partners, d.token, "")
-	if v := d.verify(`{"counts":[{"match":{"method":"PUT"},"exactly":11}]}`); !v.Verified || time.Since(begun) > 30*time.Second {
+	count := `{"counts":[{"match":{"method":"PUT"},"exactly":11}]}`
+	if v := d.verify(count); v.Verified || !strings.Contains(v.Failures[0].Detail, "a replica of the service didn't answer in time") || time.Since(begun) > 30*time.Second {
 		t.Errorf("with a replica that is gone: %+v after %v", v, time.Since(begun))
+	}
+	d.administer("DELETE", "/requests", "")
+	if v := d.verify(strings.Replace(count, "11", "0", 1)); !v.Verified {
+		t.Errorf("a journal that was cleared: %+v", v)
 	}
 	var left int
 	if err := d.Pool().QueryRow(t.Context(), "SELECT count(*) FROM replicas WHERE id = $1", gone).Scan(&left); err != nil || left != 0 {
@@ -161,5 +172,56 @@ func (d *demo) counted() (recorded, dropped int) {
 			return recorded, dropped
 		}
 		after = "&after=" + page.Value[len(page.Value)-1].Id.String()
+	}
+}
+
+// A replica that is alive but doesn't answer in time may have recorded what a verification
+// asks for: each one of that time fails and says so, whatever waited for the replica. It
+// passes when the replica has answered, and always did for other times.
+func TestVerificationOfASilentReplica(t *testing.T) {
+	t.Parallel()
+	d := journaled(t, server.Config{})
+	d.administer("DELETE", "/requests", "")
+	call(t, "PUT", d.URL()+partners, d.token, "")
+	var answers atomic.Bool
+	answers.Store(true)
+	silent, err := replicas.Join(t.Context(), db.New(d.Pool()), slog.New(slog.DiscardHandler), func(context.Context) error {
+		if !answers.Load() {
+			return errors.New("not now")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go silent.Run()
+	t.Cleanup(func() { _ = silent.Leave(context.WithoutCancel(t.Context())) })
+	const one = `"counts":[{"match":{"method":"PUT"},"exactly":1}]`
+	if v := d.verify(`{` + one + `}`); !v.Verified {
+		t.Errorf("before: %+v", v)
+	}
+	answers.Store(false)
+	d.fault(`{"match":{"path":"/nowhere"},"effect":{"status":500}}`) // waits for it
+	for range 2 {
+		v := d.verify(`{` + one + `}`)
+		if v.Verified || len(v.Failures) != 1 || v.Failures[0].Check != "gaps" || len(v.Gaps) != 1 || v.Gaps[0].Kind != api.RequestGapKindUnanswered {
+			t.Fatalf("while it is silent: %+v", v)
+		}
+		if want := "The journal may lack requests between " + v.Gaps[0].Since.Format(time.RFC3339Nano) + " and " + v.Gaps[0].Until.Format(time.RFC3339Nano) + ": a replica of the service didn't answer in time, and may have answered some."; v.Failures[0].Detail != want {
+			t.Errorf("%s, want %s", v.Failures[0].Detail, want)
+		}
+	}
+	if v := d.verify(`{"until":"2001-01-01T00:00:00Z","counts":[{"match":{},"exactly":0}]}`); !v.Verified {
+		t.Errorf("of another time: %+v", v)
+	}
+	answers.Store(true)
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		v := d.verify(`{` + one + `}`)
+		if v.Verified {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("after its answer: %+v", v)
+		}
 	}
 }
