@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/graphtest"
@@ -111,6 +113,36 @@ func TestIntuneCDBackup(t *testing.T) {
 		}
 		if n != kept {
 			t.Errorf("%s: %d rows are kept, want %d", name, n, kept)
+		}
+	}
+}
+
+// IntuneCD asks for the events of a component since its last run, and reads from each who made
+// which change of what.
+// https://github.com/almenscorner/IntuneCD/tree/main/src/IntuneCD/intunecdlib
+func TestIntuneCDAudit(t *testing.T) {
+	t.Parallel()
+	tenant := graphtest.NewServer(t).Tenant
+	p := project{t, tenant.Client()}
+	at := time.Now().UTC()
+	id := p.call("POST", "/v1.0/deviceManagement/remoteAssistancePartners", `{"displayName":"TeamViewer"}`, 200, 201)["id"]
+	p.call("POST", "/v1.0/deviceManagement/deviceCategories", `{"displayName":"x"}`, 200, 201)
+	p.call("PATCH", fmt.Sprint("/v1.0/deviceManagement/remoteAssistancePartners/", id), `{"displayName":"New"}`, 200)
+	const form = "2006-01-02T15:04:05.000000Z"
+	filter := fmt.Sprintf("componentName eq 'ManagedDevices' and activityDateTime gt %s and activityDateTime le %s and activityOperationType ne 'Get'",
+		at.Add(-time.Hour).Format(form), at.Add(time.Hour).Format(form))
+	path := "/v1.0/deviceManagement/auditEvents?$filter=" + strings.ReplaceAll(url.QueryEscape(filter), "+", "%20") +
+		"&$select=actor,activityDateTime,activityType,activityOperationType,activityResult,resources&$orderby=activityDateTime%20desc"
+	rows := p.list(path)
+	if len(rows) != 2 {
+		t.Fatalf("%d events: %v", len(rows), rows)
+	}
+	for i, want := range []string{"Patch", "Create"} {
+		row := rows[i]
+		actor, resource := row["actor"].(map[string]any), row["resources"].([]any)[0].(map[string]any)
+		got := fmt.Sprint(row["activityOperationType"], row["activityType"], row["activityResult"], actor["auditActorType"], actor["userPrincipalName"] != nil, resource["resourceId"], resource["auditResourceType"])
+		if got != fmt.Sprint(want, want+" RemoteAssistancePartner", "Success", "ItPro", true, id, "RemoteAssistancePartner") || len(row) != 6 {
+			t.Errorf("event %d is %v", i, row)
 		}
 	}
 }

@@ -122,6 +122,13 @@ func (q *Queries) CountFiltered(ctx context.Context, set Set, tenant uuid.UUID, 
 // source returns the table or, as of a time, its rows at that time: rows that haven't
 // changed since and, of every other entity, the first version that was replaced later.
 func (b *sqlBuilder) source(tenant uuid.UUID, at time.Time) string {
+	if events, ok := b.set.(auditEvents); ok {
+		until := "NULL::timestamptz"
+		if !at.IsZero() {
+			until = b.arg(at, "timestamptz")
+		}
+		return events.from(b.arg(tenant, "uuid"), until)
+	}
 	table := b.set.Type().Table
 	if at.IsZero() {
 		return table + " AS p"
@@ -224,7 +231,7 @@ func tie(keys []key) string {
 }
 
 func (b *sqlBuilder) list(p ListParams) (string, error) {
-	if p.Filter == nil && len(p.OrderBy) == 0 && p.AsOf.IsZero() && p.Parents == nil { // the usual case
+	if p.Filter == nil && len(p.OrderBy) == 0 && p.AsOf.IsZero() && p.Parents == nil && p.ID == uuid.Nil { // the usual case
 		var after uuid.UUID
 		if p.After != nil {
 			after = p.After.ID

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -57,7 +58,7 @@ func NewShared[K comparable, V any](s *Store, name string) *gather.Shared[K, V] 
 }
 
 func (s *Store) withEntities() *Store {
-	for _, set := range sets {
+	for _, set := range append(slices.Clip(sets), auditEvents{}) {
 		s.entities = append(s.entities, newEntity(set, s))
 	}
 	return s

@@ -3,16 +3,18 @@ package entity
 // DeviceAndAppManagementAssignmentFilter narrows an assignment to the devices or apps that meet a rule.
 // https://learn.microsoft.com/graph/api/resources/intune-policyset-deviceandappmanagementassignmentfilter
 var DeviceAndAppManagementAssignmentFilter = Type{
-	Name:        "deviceAndAppManagementAssignmentFilter",
-	Set:         "deviceManagement/assignmentFilters",
-	Table:       "assignment_filters",
-	Noun:        "assignment filter",
-	Service:     "microsoft.management.services.api.deviceAndAppManagementAssignmentFilter",
-	Gateway:     "StatelessDeviceConfigurationFEService",
-	Description: "A rule that narrows an assignment.",
-	BetaOnly:    true,
-	Read:        readers(configuration),
-	Write:       writers(configuration),
+	Name:           "deviceAndAppManagementAssignmentFilter",
+	Set:            "deviceManagement/assignmentFilters",
+	Table:          "assignment_filters",
+	Noun:           "assignment filter",
+	Service:        "microsoft.management.services.api.deviceAndAppManagementAssignmentFilter",
+	Gateway:        "StatelessDeviceConfigurationFEService",
+	AuditComponent: "AssignmentFilter",
+	AuditCategory:  "AssignmentFilter",
+	Description:    "A rule that narrows an assignment.",
+	BetaOnly:       true,
+	Read:           readers(configuration),
+	Write:          writers(configuration),
 	Properties: []Property{
 		Date("createdDateTime", "graph_created").Stamp(false).Doc("When the filter was created."),
 		Date("lastModifiedDateTime", "last_modified").Stamp(true).Doc("When the filter last changed."),

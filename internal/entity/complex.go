@@ -11,12 +11,14 @@ type Complex struct {
 	Derived    []*Complex // the types directly derived from it
 }
 
-// Member is a property of a complex type: a text, an enumeration if Enum is set, or another
-// complex value if Object is set. Texts and complex values may be null.
+// Member is a property of a complex type: a text, an enumeration if Enum is set, another
+// complex value if Object is set, or, with Many, a collection of these, which no body has.
+// Texts, complex values and collections may be null.
 type Member struct {
 	Name     string
 	Max      int // characters of a text
 	Object   *Complex
+	Many     bool
 	Enum     []string // the enumeration's members, the default first
 	EnumName string   // without its namespace
 	Values   []int    // the values of the enumeration's members; nil means 0, 1, …
@@ -30,13 +32,17 @@ func (m Member) EnumType() *odata.EnumType {
 
 // TypeName returns the type of a member as metadata names it, with the alias graph.
 func (m Member) TypeName() string {
+	name := odata.String.String()
 	switch {
 	case m.Enum != nil:
-		return "graph." + m.EnumName
+		name = "graph." + m.EnumName
 	case m.Object != nil:
-		return "graph." + m.Object.Name
+		name = "graph." + m.Object.Name
 	}
-	return odata.String.String()
+	if m.Many {
+		return "Collection(" + name + ")"
+	}
+	return name
 }
 
 // Members returns the properties of a type, with those of its base types first.

@@ -3,15 +3,17 @@ package entity
 // ComplianceManagementPartner is a partner that judges whether devices comply.
 // https://learn.microsoft.com/graph/api/resources/intune-onboarding-compliancemanagementpartner
 var ComplianceManagementPartner = Type{
-	Name:        "complianceManagementPartner",
-	Set:         "deviceManagement/complianceManagementPartners",
-	Table:       "compliance_management_partners",
-	Noun:        "compliance management partner",
-	Service:     "microsoft.management.services.api.complianceManagementPartner",
-	Gateway:     "StatelessOnboardingService",
-	Description: "A partner that judges whether devices comply.",
-	Read:        readers(serviceConfig, configuration),
-	Write:       writers(serviceConfig, configuration),
+	Name:           "complianceManagementPartner",
+	Set:            "deviceManagement/complianceManagementPartners",
+	Table:          "compliance_management_partners",
+	Noun:           "compliance management partner",
+	Service:        "microsoft.management.services.api.complianceManagementPartner",
+	Gateway:        "StatelessOnboardingService",
+	AuditComponent: "DeviceCompliancePolicy",
+	AuditCategory:  "Compliance",
+	Description:    "A partner that judges whether devices comply.",
+	Read:           readers(serviceConfig, configuration),
+	Write:          writers(serviceConfig, configuration),
 	Properties: []Property{
 		Date("lastHeartbeatDateTime", "last_heartbeat").Doc("When the partner last connected."),
 		Enum("partnerState", "partner_state", "deviceManagementPartnerTenantState", "partner_tenant_state", "unknown", "unavailable", "enabled", "terminated", "rejected", "unresponsive").

@@ -3,15 +3,17 @@ package entity
 // DeviceManagementPartner is a partner that manages devices.
 // https://learn.microsoft.com/graph/api/resources/intune-onboarding-devicemanagementpartner
 var DeviceManagementPartner = Type{
-	Name:        "deviceManagementPartner",
-	Set:         "deviceManagement/deviceManagementPartners",
-	Table:       "device_management_partners",
-	Noun:        "device management partner",
-	Service:     "microsoft.management.services.api.deviceManagementPartner",
-	Gateway:     "StatelessOnboardingService",
-	Description: "A partner that manages devices in Intune's place.",
-	Read:        readers(serviceConfig, configuration),
-	Write:       writers(serviceConfig, configuration),
+	Name:           "deviceManagementPartner",
+	Set:            "deviceManagement/deviceManagementPartners",
+	Table:          "device_management_partners",
+	Noun:           "device management partner",
+	Service:        "microsoft.management.services.api.deviceManagementPartner",
+	Gateway:        "StatelessOnboardingService",
+	AuditComponent: "Enrollment",
+	AuditCategory:  "Enrollment",
+	Description:    "A partner that manages devices in Intune's place.",
+	Read:           readers(serviceConfig, configuration),
+	Write:          writers(serviceConfig, configuration),
 	Properties: []Property{
 		Date("lastHeartbeatDateTime", "last_heartbeat").Doc("When the partner last connected."),
 		Enum("partnerState", "partner_state", "deviceManagementPartnerTenantState", "partner_tenant_state", "unknown", "unavailable", "enabled", "terminated", "rejected", "unresponsive").

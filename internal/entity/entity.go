@@ -34,6 +34,15 @@ type Type struct {
 	// parent's property with that entity's KeyPart. Both may be "".
 	Chosen, Shown string
 
+	// ReadOnly says that clients only read the set. Such a set has no table and is in Served,
+	// but not in All.
+	ReadOnly  bool
+	Functions []Function
+
+	// AuditComponent and AuditCategory are the componentName and category of audit events about
+	// the entities.
+	AuditComponent, AuditCategory string
+
 	// BetaOnly takes the set out of v1.0.
 	BetaOnly bool
 
@@ -96,6 +105,13 @@ type Action struct {
 	ByPartner bool
 }
 
+// Function is a function that is bound to a set and returns texts.
+type Function struct {
+	Name      string
+	Parameter string // a text; "" without any
+	Values    func(argument string) []string
+}
+
 // Setting is a value that an action sets: a constant, or an instant relative to the
 // time of the call.
 type Setting struct {
@@ -112,6 +128,9 @@ var All = []*Type{
 	&NotificationMessageTemplate, &LocalizedNotificationMessage,
 }
 
+// Served lists every entity that Graph serves: All, and those that clients only read.
+var Served = append(slices.Clip(All), &AuditEvent)
+
 // Children returns the entities whose sets an entity contains.
 func (t *Type) Children() (all []*Type) {
 	for _, c := range All {
@@ -124,11 +143,18 @@ func (t *Type) Children() (all []*Type) {
 
 // Find returns the entity whose set has a name, such as remoteAssistancePartners.
 func Find(setName string) (*Type, bool) {
-	i := slices.IndexFunc(All, func(t *Type) bool { return t.SetName() == setName })
+	return find(All, setName)
+}
+
+// FindServed returns the entity of Served whose set has a name.
+func FindServed(setName string) (*Type, bool) { return find(Served, setName) }
+
+func find(all []*Type, setName string) (*Type, bool) {
+	i := slices.IndexFunc(all, func(t *Type) bool { return t.SetName() == setName })
 	if i < 0 {
 		return nil, false
 	}
-	return All[i], true
+	return all[i], true
 }
 
 // QualifiedName returns the name of the type with its namespace.

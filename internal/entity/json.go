@@ -36,6 +36,8 @@ func (p *Property) AppendJSON(b []byte, v Value, form Form) []byte {
 		compact := jsontext.Value(v.Text) // jsonb contains spaces
 		_ = compact.Compact()             // can't fail: Postgres returns valid JSON
 		return append(b, compact...)
+	case ObjectKind:
+		return appendKept(b, p.Object, v.Text, form)
 	case ObjectsKind:
 		return AppendObjects(b, p.Object, v.Text, form.Typed, form.Beta)
 	}

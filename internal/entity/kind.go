@@ -26,6 +26,7 @@ const (
 	IntegerKind             // Edm.Int32; a bigint column
 	FlagsKind               // several members of an enumeration; their sum in a bigint column
 	GUIDKind                // Edm.Guid; a uuid column
+	ObjectKind              // a complex type; a jsonb column
 )
 
 // Value is the value of one property. The property's kind says which field has it.
@@ -189,6 +190,8 @@ func (p *Property) EDM() (t odata.Type, ok bool) {
 		return odata.Boolean, true
 	case IntegerKind:
 		return odata.Int64, true
+	case GUIDKind:
+		return odata.Guid, true
 	default:
 		return odata.Null, false
 	}
@@ -201,6 +204,8 @@ func (p *Property) TypeName() string {
 		return "graph." + p.Enum.Name[len(Namespace)+1:]
 	case GUIDKind:
 		return "Edm.Guid"
+	case ObjectKind:
+		return "graph." + p.Object.Name
 	case ObjectsKind:
 		return "Collection(graph." + p.Object.Name + ")"
 	case StringsKind:
@@ -219,6 +224,9 @@ func (p *Property) MayBeNull() bool { return p.Nullable || p.Kind == StringsKind
 
 // IsCollection reports whether a property holds several values, as JSON.
 func (p *Property) IsCollection() bool { return p.Kind == ObjectsKind || p.Kind == StringsKind }
+
+// IsPrimitive reports whether a property holds one value without parts.
+func (p *Property) IsPrimitive() bool { return !p.IsCollection() && p.Kind != ObjectKind }
 
 // AbsoluteURL reports whether text is an http or https URL with a host.
 func AbsoluteURL(text string) bool {

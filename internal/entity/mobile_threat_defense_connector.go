@@ -4,16 +4,18 @@ package entity
 // identifies the partner and is the same in every tenant, so clients set it.
 // https://learn.microsoft.com/graph/api/resources/intune-onboarding-mobilethreatdefenseconnector
 var MobileThreatDefenseConnector = Type{
-	Name:        "mobileThreatDefenseConnector",
-	Set:         "deviceManagement/mobileThreatDefenseConnectors",
-	Table:       "mobile_threat_defense_connectors",
-	Noun:        "mobile threat defense connector",
-	Service:     "microsoft.management.services.api.mobileThreatDefenseConnector",
-	Gateway:     "StatelessOnboardingService",
-	Description: "The connection to a partner who defends devices.",
-	Keys:        ClientKeys,
-	Read:        readers(serviceConfig),
-	Write:       writers(serviceConfig, configuration),
+	Name:           "mobileThreatDefenseConnector",
+	Set:            "deviceManagement/mobileThreatDefenseConnectors",
+	Table:          "mobile_threat_defense_connectors",
+	Noun:           "mobile threat defense connector",
+	Service:        "microsoft.management.services.api.mobileThreatDefenseConnector",
+	Gateway:        "StatelessOnboardingService",
+	AuditComponent: "Enrollment",
+	AuditCategory:  "Enrollment",
+	Description:    "The connection to a partner who defends devices.",
+	Keys:           ClientKeys,
+	Read:           readers(serviceConfig),
+	Write:          writers(serviceConfig, configuration),
 	Properties: []Property{
 		Date("lastHeartbeatDateTime", "last_heartbeat").Doc("When the partner last connected."),
 		Enum("partnerState", "partner_state", "mobileThreatPartnerTenantState", "threat_partner_state", "unavailable", "available", "enabled", "unresponsive", "notSetUp", "error", "unknownFutureValue").

@@ -3,16 +3,18 @@ package entity
 // NdesConnector is a connector that gets certificates for devices.
 // https://learn.microsoft.com/graph/api/resources/intune-deviceconfig-ndesconnector
 var NdesConnector = Type{
-	Name:        "ndesConnector",
-	Set:         "deviceManagement/ndesConnectors",
-	Table:       "ndes_connectors",
-	Noun:        "NDES connector",
-	Service:     "microsoft.management.services.api.ndesConnector",
-	Gateway:     "StatelessDeviceConfigurationFEService",
-	Description: "A connector that gets certificates for devices.",
-	BetaOnly:    true,
-	Read:        readers(configuration, serviceConfig),
-	Write:       writers(configuration, serviceConfig),
+	Name:           "ndesConnector",
+	Set:            "deviceManagement/ndesConnectors",
+	Table:          "ndes_connectors",
+	Noun:           "NDES connector",
+	Service:        "microsoft.management.services.api.ndesConnector",
+	Gateway:        "StatelessDeviceConfigurationFEService",
+	AuditComponent: "DeviceConfiguration",
+	AuditCategory:  "DeviceConfiguration",
+	Description:    "A connector that gets certificates for devices.",
+	BetaOnly:       true,
+	Read:           readers(configuration, serviceConfig),
+	Write:          writers(configuration, serviceConfig),
 	Properties: []Property{
 		Date("lastConnectionDateTime", "last_connection").Doc("When the connector last connected."),
 		Enum("state", "state", "ndesConnectorState", "ndes_connector_state", "none", "active", "inactive").Doc("Whether the connector is active."),

@@ -166,6 +166,15 @@ func AppendObjects(b []byte, c *Complex, kept string, types, beta bool) []byte {
 	return append(trimComma(b), ']')
 }
 
+// appendKept appends a complex value that was kept, as AppendObjects appends several.
+func appendKept(b []byte, c *Complex, kept string, form Form) []byte {
+	var item map[string]jsontext.Value
+	if err := json.Unmarshal([]byte(kept), &item); err != nil {
+		return append(b, kept...)
+	}
+	return appendObject(b, c, item, form.Typed, form.Beta)
+}
+
 func appendObject(b []byte, c *Complex, item map[string]jsontext.Value, types, beta bool) []byte {
 	b = append(b, '{')
 	actual := c

@@ -30,7 +30,7 @@ func writers(families ...string) (all []string) {
 
 // Permissions lists the permissions that of returns for any entity, each once.
 func Permissions(of func(*Type) []string) (all []string) {
-	for _, t := range All {
+	for _, t := range Served {
 		for _, p := range of(t) {
 			if !slices.Contains(all, p) {
 				all = append(all, p)

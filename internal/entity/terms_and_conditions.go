@@ -3,15 +3,17 @@ package entity
 // TermsAndConditions are terms that users accept before their devices enroll.
 // https://learn.microsoft.com/graph/api/resources/intune-companyterms-termsandconditions
 var TermsAndConditions = Type{
-	Name:        "termsAndConditions",
-	Set:         "deviceManagement/termsAndConditions",
-	Table:       "terms_and_conditions",
-	Noun:        "set of terms",
-	Service:     "microsoft.management.services.api.termsAndConditions",
-	Gateway:     "StatelessOnboardingService",
-	Description: "Terms that users accept before their devices enroll.",
-	Read:        readers(serviceConfig),
-	Write:       writers(serviceConfig),
+	Name:           "termsAndConditions",
+	Set:            "deviceManagement/termsAndConditions",
+	Table:          "terms_and_conditions",
+	Noun:           "set of terms",
+	Service:        "microsoft.management.services.api.termsAndConditions",
+	Gateway:        "StatelessOnboardingService",
+	AuditComponent: "Enrollment",
+	AuditCategory:  "Enrollment",
+	Description:    "Terms that users accept before their devices enroll.",
+	Read:           readers(serviceConfig),
+	Write:          writers(serviceConfig),
 	Properties: []Property{
 		Date("createdDateTime", "graph_created").Stamp(false).Doc("When the terms were created."),
 		Date("modifiedDateTime", "modified").Beta().Stamp(true).Doc("When the terms last changed."),

@@ -293,7 +293,7 @@ func isKnown(beta bool, at int, segment string) bool {
 	case 0:
 		return segment == singleton
 	case 1:
-		t, ok := entity.Find(segment)
+		t, ok := entity.FindServed(segment)
 		return ok && t.Parent == nil && (beta || !t.BetaOnly)
 	}
 	return at == 2
@@ -302,7 +302,7 @@ func isKnown(beta bool, at int, segment string) bool {
 // gateway returns the part of Intune that serves the set in a request's path.
 func gateway(r *http.Request) string {
 	if segments := pathSegments(r); len(segments) > 2 {
-		if t, ok := entity.Find(segments[2]); ok {
+		if t, ok := entity.FindServed(segments[2]); ok {
 			return t.Gateway
 		}
 	}

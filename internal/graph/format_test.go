@@ -263,7 +263,7 @@ func TestMetadata(t *testing.T) {
 			t.Errorf("%s: %v", version, a.header)
 		}
 		var want []string
-		for _, e := range entity.All {
+		for _, e := range entity.Served {
 			if e.BetaOnly && version != "beta" {
 				continue
 			}

@@ -12,6 +12,7 @@
 //	POST   /{version}/deviceManagement/{set}/{id}/{action}
 //	GET    /{version}/deviceManagement/{set}/{id}/{property}
 //	GET    /{version}/deviceManagement/{set}/{id}/{property}/$value
+//	GET    /{version}/deviceManagement/{set}/{function}({parameter}='…')
 //	…      /{version}/deviceManagement/{set}/{id}/{contained set}/…, as a set
 //	POST   /{version}/$batch
 //	GET    /{version}, /{version}/$metadata
@@ -83,7 +84,7 @@ func versionOf(r *http.Request) version {
 
 // entities lists the entities of the version.
 func (v version) entities() (all []*entity.Type) {
-	for _, t := range entity.All {
+	for _, t := range entity.Served {
 		if v.beta || !t.BetaOnly {
 			all = append(all, t)
 		}

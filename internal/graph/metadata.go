@@ -38,18 +38,18 @@ func setCapabilities(t *entity.Type) []annotation {
 	takes := func(option string) bool { return slices.Contains(listOptions, option) }
 	return []annotation{
 		{"CountRestrictions", record{{"Countable", takes(odata.Count)}}},
-		{"DeleteRestrictions", record{{"Deletable", true}}},
+		{"DeleteRestrictions", record{{"Deletable", !t.ReadOnly}}},
 		{"ExpandRestrictions", record{{"Expandable", takes(odata.Expand) && len(t.Children()) > 0}}},
 		{"FilterFunctions", odata.Functions()},
 		{"FilterRestrictions", record{{"Filterable", takes(odata.Filter)}}},
 		{"IndexableByKey", true},
-		{"InsertRestrictions", record{{"Insertable", true}}},
+		{"InsertRestrictions", record{{"Insertable", !t.ReadOnly}}},
 		{"SearchRestrictions", record{{"Searchable", takes("$search")}}},
 		{"SelectSupport", record{{"Supported", takes(odata.Select)}}},
 		{"SkipSupported", takes(odata.Skip)},
 		{"SortRestrictions", record{{"Sortable", takes(odata.OrderBy)}}},
 		{"TopSupported", takes(odata.Top)},
-		{"UpdateRestrictions", record{{"Updatable", true}, {"Upsertable", false}}},
+		{"UpdateRestrictions", record{{"Updatable", !t.ReadOnly}, {"Upsertable", false}}},
 	}
 }
 
@@ -241,6 +241,11 @@ func (v version) metadataXML() []byte {
 				node("Parameter", "Name", "bindingParameter", "Type", "graph."+e.Name)))
 		}
 	}
+	for _, e := range t.entities {
+		for _, f := range e.Functions {
+			schema = schema.with(functionXML(e, f))
+		}
+	}
 	schema = schema.with(node("EntityContainer", "Name", container).with(node("Singleton", "Name", singleton, "Type", schemaName+"."+singleton)))
 	for _, e := range t.entities {
 		if e.Singleton {
@@ -318,6 +323,23 @@ func (v version) entityXML(t *entity.Type) element {
 		e = e.with(navigationXML(c))
 	}
 	return e
+}
+
+// functionXML describes a function as Graph's metadata does.
+func functionXML(t *entity.Type, f entity.Function) element {
+	e := node("Function", "Name", f.Name, "IsBound", "true").with(node("Parameter", "Name", "bindingParameter", "Type", navigationType(t)))
+	if f.Parameter != "" {
+		e = e.with(node("Parameter", "Name", f.Parameter, "Type", odata.String.String(), "Unicode", "false"))
+	}
+	return e.with(node("ReturnType", "Type", "Collection("+odata.String.String()+")", "Unicode", "false"))
+}
+
+func functionJSON(t *entity.Type, f entity.Function) object {
+	parameters := []object{{"$Name": "bindingParameter", "$Type": "graph." + t.Name, "$Collection": true}}
+	if f.Parameter != "" {
+		parameters = append(parameters, object{"$Name": f.Parameter, "$Nullable": true, "$Unicode": false})
+	}
+	return object{"$Kind": "Function", "$IsBound": true, "$Parameter": parameters, "$ReturnType": object{"$Collection": true, "$Nullable": true, "$Unicode": false}}
 }
 
 func propertyXML(name, typeName string, nullable bool) element {
@@ -399,6 +421,11 @@ func (v version) metadataJSON() []byte {
 		for _, action := range actions(e) {
 			overloads, _ := schema[action.Name].([]object)
 			schema[action.Name] = append(overloads, object{"$Kind": "Action", "$IsBound": true, "$Parameter": []object{{"$Name": "bindingParameter", "$Type": "graph." + e.Name}}})
+		}
+	}
+	for _, e := range t.entities {
+		for _, f := range e.Functions {
+			schema[f.Name] = []object{functionJSON(e, f)}
 		}
 	}
 	schema[singleton], schema["$Annotations"] = root, sets

@@ -16,8 +16,11 @@ const namespace = "microsoft.graph."
 // gateway accepts any letter case.
 var canonical = func() []string {
 	segments := []string{"v1.0", "beta", singleton, "$batch", "$count", "$metadata", "$value"}
-	for _, t := range entity.All {
+	for _, t := range entity.Served {
 		segments = append(segments, t.SetName())
+		for _, f := range t.Functions {
+			segments = append(segments, f.Name)
+		}
 		for _, a := range t.Actions {
 			if !a.ByPartner {
 				segments = append(segments, a.Name)
@@ -53,7 +56,10 @@ func tidy(escaped string) string {
 	}
 	var b strings.Builder
 	for segment := range strings.SplitSeq(escaped, "/") {
-		name, key, hasKey := cutKey(segment)
+		name, key, hasKey := cutFunction(segment)
+		if name == "" {
+			name, key, hasKey = cutKey(segment)
+		}
 		if name != "" {
 			b.WriteString("/" + tidySegment(name))
 		}
@@ -111,11 +117,36 @@ func cutKey(segment string) (name, key string, ok bool) {
 	return name, strings.ReplaceAll(literal, "''", "'"), true
 }
 
+// cutFunction splits "function(parameter='argument')", and takes the parentheses from
+// "function()". The name is "" if it isn't a call of a function.
+func cutFunction(segment string) (name, argument string, ok bool) {
+	called, rest, found := strings.Cut(unescapeDelimiters.Replace(segment), "(")
+	if !found {
+		return "", "", false
+	}
+	called = tidySegment(called)
+	for _, t := range entity.Served {
+		for _, f := range t.Functions {
+			switch {
+			case f.Name != called:
+			case f.Parameter == "" && rest == ")":
+				return called, "", false
+			case f.Parameter != "":
+				parameter, value, _ := strings.Cut(rest, "=")
+				if _, argument, ok = cutKey("f(" + value); ok && strings.EqualFold(parameter, f.Parameter) {
+					return called, argument, true
+				}
+			}
+		}
+	}
+	return "", "", false
+}
+
 // isBadKey reports whether a segment is a set's name with parentheses in which cutKey
 // didn't recognize a key.
 func isBadKey(segment string) bool {
 	name, rest, ok := strings.Cut(unescapeDelimiters.Replace(segment), "(")
-	return ok && strings.HasSuffix(rest, ")") && slices.ContainsFunc(entity.All, func(t *entity.Type) bool {
+	return ok && strings.HasSuffix(rest, ")") && slices.ContainsFunc(entity.Served, func(t *entity.Type) bool {
 		return strings.EqualFold(name, t.SetName())
 	})
 }

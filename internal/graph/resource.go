@@ -85,14 +85,18 @@ func (r *resource) route(g *gin.RouterGroup, of func(handler) gin.HandlerFunc) {
 		set = "/" + r.parent.Set + "/:id/" + r.Set
 	}
 	get(set, read(r.list))
-	g.POST(set, write(r.create))
 	get(set+"/$count", read(r.count))
 	item := set + "/:" + r.keyName()
 	get(item, read(r.get))
-	g.PATCH(item, write(r.update))
-	g.DELETE(item, write(r.delete))
 	get(item+"/:property", read(r.getProperty))
 	get(item+"/:property/$value", read(r.getPropertyValue))
+	r.routeFunctions(set, get, read)
+	if r.ReadOnly {
+		return
+	}
+	g.POST(set, write(r.create))
+	g.PATCH(item, write(r.update))
+	g.DELETE(item, write(r.delete))
 	for i := range r.Actions {
 		if a := &r.Actions[i]; !a.ByPartner {
 			g.POST(item+"/"+a.Name, write(func(x *exchange) error { return r.act(x, a) }))
@@ -582,6 +586,8 @@ func appendType(b []byte, p *entity.Property) []byte {
 		return append(b, `"`+p.Name+`@odata.type":"#Collection(String)",`...)
 	case entity.EnumKind, entity.FlagsKind:
 		return append(b, `"`+p.Name+`@odata.type":"#`+p.Enum.Name+`",`...)
+	case entity.ObjectKind:
+		return append(b, `"`+p.Name+`@odata.type":"#`+entity.Namespace+"."+p.Object.Name+`",`...)
 	case entity.ObjectsKind:
 		return append(b, `"`+p.Name+`@odata.type":"#Collection(`+entity.Namespace+"."+p.Object.Name+`)",`...)
 	default:

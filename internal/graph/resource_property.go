@@ -60,7 +60,7 @@ func (r *resource) readProperty(x *exchange) ([]byte, error) {
 	switch {
 	case slices.ContainsFunc(r.Actions, func(a entity.Action) bool { return a.Name == name && !a.ByPartner }):
 		return nil, noMethod(x)
-	case !ok && name != "id", ok && bare && r.Properties[i].IsCollection(): // only primitive values have a raw form
+	case !ok && name != "id", ok && bare && !r.Properties[i].IsPrimitive(): // only primitive values have a raw form
 		return nil, errBadRequest("Resource not found for the segment '%s'.", name)
 	}
 	if bare {

@@ -322,7 +322,7 @@ func (p *parser) named(word string, at int) (*Expr, error) {
 		return nil, p.failAt(at, "Could not find a property named '%s' on type '%s'", word, p.resource.Type)
 	}
 	if q.SelectOnly {
-		return nil, p.failAt(at, "The property '%s' is a collection of complex values, which expressions don't take here", word)
+		return nil, p.failAt(at, "The property '%s' has complex values, which expressions don't take here", word)
 	}
 	if p.peek('/') {
 		return nil, p.fail("The property '%s' is not a collection and has no properties of its own", word)
