@@ -150,7 +150,7 @@ CROSS JOIN LATERAL (
 ) AS k;
 
 -- Every change with the rows before and after it. An id can be reused: its versions then
--- start again, with another created_at.
+-- continue, with another created_at.
 CREATE VIEW report_changes WITH (security_barrier) AS
 WITH chained AS (
     SELECT s.*,

@@ -59,7 +59,7 @@ ALTER TABLE journal_gaps ENABLE ROW LEVEL SECURITY;
 CREATE TABLE replicas (
     id uuid PRIMARY KEY,
     acknowledged bigint NOT NULL,
-    seen_at timestamptz NOT NULL DEFAULT now() -- when it last answered
+    seen_at timestamptz NOT NULL -- when it last answered
 );
 ALTER TABLE replicas ENABLE ROW LEVEL SECURITY;
 

@@ -80,7 +80,7 @@ SELECT t.id, @replica, 'unanswered', 0,
         WHEN t.clock_from <= sqlc.arg('seen_at')::timestamptz THEN t.clock_at + (sqlc.arg('seen_at')::timestamptz - t.clock_from) * t.clock_rate
         ELSE t.created_at
     END,
-    COALESCE(t.clock_at + (now() - t.clock_from) * t.clock_rate, now()), @until_id
+    COALESCE(t.clock_at + (sqlc.arg('now')::timestamptz - t.clock_from) * t.clock_rate, sqlc.arg('now')::timestamptz), @until_id
 FROM tenants AS t WHERE t.journal_limit > 0
 ON CONFLICT (tenant_id, id) DO UPDATE SET until_at = excluded.until_at, until_id = excluded.until_id;
 

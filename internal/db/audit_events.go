@@ -54,7 +54,7 @@ var auditList = "-- name: ListAuditEvents :many\nSELECT " + auditColumns + " FRO
 // like a UUIDv7, so that ids ascend with time, and continues with a hash of what changed.
 var auditSQL = `(
     SELECT e.tenant_id, (lpad(to_hex(e.ticks / 10000), 12, '0') || '7' || lpad(to_hex(e.ticks / 10 % 1000), 3, '0') || '8'
-            || left(md5(e.entity || e.id::text || e.version::text), 15))::uuid AS id,
+            || left(md5(e.entity || e.id::text || e.version::text || e.change), 15))::uuid AS id,
         e.display_name, e.component AS component_name, NULL::text COLLATE "C" AS activity, e.ticks AS activity_ticks, 0::smallint AS activity_offset,
         e.display_name AS activity_type, e.operation COLLATE "C" AS activity_operation_type, 'Success'::text COLLATE "C" AS activity_result,
         e.request AS correlation_id, e.category,
@@ -80,26 +80,26 @@ var auditSQL = `(
 )`
 
 // auditChanges selects the changes of {tenant}, with the rows before and after. A create has the
-// version 0, every other change the one that it replaced.
+// version that it made, every other change the one that it replaced.
 func auditChanges() string {
 	var created, current []string
 	for _, t := range entity.All {
 		row := fmt.Sprintf("SELECT t.tenant_id, '%s' AS entity, t.id, t.version, t.created_at, t.created_by, t.created_with, t.created_request, to_jsonb(t) AS row FROM %s AS t WHERE t.tenant_id = {tenant}", t.Name, t.Table)
-		created = append(created, row+" AND t.version = 1")
+		created = append(created, row+" AND "+isFirst("t", "'"+t.Name+"'"))
 		current = append(current, row+" AND t.version > 1")
 	}
 	const union = "\n            UNION ALL "
 	return `
-        SELECT f.tenant_id, f.entity, f.id, 0::bigint AS version, 'create' AS change, f.created_at AS at, f.created_by AS made_by,
+        SELECT f.tenant_id, f.entity, f.id, f.version, 'create' AS change, f.created_at AS at, f.created_by AS made_by,
             f.created_with AS made_with, f.created_request AS request, NULL::jsonb AS before_row, f.row AS after_row
         FROM (
             ` + strings.Join(created, union) + `
         ) AS f
         UNION ALL
-        SELECT v.tenant_id, v.entity, v.id, 0, 'create', r.created_at, r.created_by, r.created_with, r.created_request, NULL, v.row
+        SELECT v.tenant_id, v.entity, v.id, v.version, 'create', r.created_at, r.created_by, r.created_with, r.created_request, NULL, v.row
         FROM entity_versions AS v
         CROSS JOIN LATERAL jsonb_to_record(v.row) AS r (created_at timestamptz, created_by uuid, created_with uuid, created_request uuid)
-        WHERE v.tenant_id = {tenant} AND v.version = 1
+        WHERE v.tenant_id = {tenant} AND ` + isFirst("v", "v.entity") + `
         UNION ALL
         SELECT v.tenant_id, v.entity, v.id, v.version, v.change, v.changed_at, v.changed_by, v.changed_with, v.changed_request, v.row, coalesce(n.row, p.row)
         FROM entity_versions AS v
@@ -109,6 +109,12 @@ func auditChanges() string {
             ` + strings.Join(current, union) + `
         ) AS p ON p.entity = v.entity AND p.id = v.id AND p.version = v.version + 1 AND v.change <> 'delete'
         WHERE v.tenant_id = {tenant}`
+}
+
+// isFirst returns SQL that reports whether a version of an entity is the first one, perhaps of a
+// second life after a deletion.
+func isFirst(row, name string) string {
+	return fmt.Sprintf("(%[1]s.version = 1 OR EXISTS (SELECT FROM entity_versions AS d WHERE d.tenant_id = %[1]s.tenant_id AND d.entity = %[2]s AND d.id = %[1]s.id AND d.version = %[1]s.version - 2 AND d.change = 'delete'))", row, name)
 }
 
 // auditKinds lists what the descriptions say of the entities' events.

@@ -148,6 +148,8 @@ var ofAllTenants = map[string]string{
 	"ListExpiredReportLogins":         "the sweep",
 	"DeleteExpiredSessions":           "the sweep",
 	"DeleteOldJournalGaps":            "the sweep",
+	"CreateReplicaGaps":               "what a replica answered may be missing in every journal",
+	"DeleteReplicaGaps":               "what a replica answered may be missing in every journal",
 	"ListOverdueJournals":             "the sweep",
 	"DeleteExpiredAuthorizationCodes": "the sweep",
 	"DeleteExpiredRefreshTokens":      "the sweep",

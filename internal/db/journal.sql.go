@@ -108,7 +108,7 @@ SELECT t.id, $1, 'unanswered', 0,
         WHEN t.clock_from <= $2::timestamptz THEN t.clock_at + ($2::timestamptz - t.clock_from) * t.clock_rate
         ELSE t.created_at
     END,
-    COALESCE(t.clock_at + (now() - t.clock_from) * t.clock_rate, now()), $3
+    COALESCE(t.clock_at + ($3::timestamptz - t.clock_from) * t.clock_rate, $3::timestamptz), $4
 FROM tenants AS t WHERE t.journal_limit > 0
 ON CONFLICT (tenant_id, id) DO UPDATE SET until_at = excluded.until_at, until_id = excluded.until_id
 `
@@ -116,13 +116,19 @@ ON CONFLICT (tenant_id, id) DO UPDATE SET until_at = excluded.until_at, until_id
 type CreateReplicaGapsParams struct {
 	Replica uuid.UUID
 	SeenAt  time.Time
+	Now     time.Time
 	UntilID uuid.UUID
 }
 
 // Notes in all journals that a replica may not have written what it answered since it was
 // last seen. A journal whose clock was set since then notes it from the tenant's beginning.
 func (q *Queries) CreateReplicaGaps(ctx context.Context, arg CreateReplicaGapsParams) error {
-	_, err := q.db.Exec(ctx, createReplicaGaps, arg.Replica, arg.SeenAt, arg.UntilID)
+	_, err := q.db.Exec(ctx, createReplicaGaps,
+		arg.Replica,
+		arg.SeenAt,
+		arg.Now,
+		arg.UntilID,
+	)
 	if err != nil {
 		return fmt.Errorf("query CreateReplicaGaps: %w", err)
 	}

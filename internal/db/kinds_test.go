@@ -49,9 +49,12 @@ var kinds = map[entity.Kind]kind{
 	entity.FlagsKind: {random: func(g generator, p *entity.Property) entity.Value {
 		return entity.Value{Number: g.Int64N(1 << (len(p.Enum.Members) - 1))}
 	}},
-	entity.GUIDKind: {random: func(g generator, p *entity.Property) entity.Value { // of a few parents
-		return entity.Value{Text: uuid.UUID{15: byte(g.IntN(4))}.String()}
-	}},
+	entity.GUIDKind: {
+		random: func(g generator, p *entity.Property) entity.Value { // of a few parents
+			return entity.Value{Text: uuid.UUID{15: byte(g.IntN(4))}.String()}
+		},
+		evaluated: textOf,
+	},
 	entity.StringsKind: {random: randomTexts},
 	entity.ObjectsKind: {random: func(generator, *entity.Property) entity.Value { return entity.Value{Text: "[]"} }},
 }

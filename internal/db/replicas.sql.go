@@ -8,19 +8,20 @@ package db
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 )
 
 const callReplicas = `-- name: CallReplicas :one
-INSERT INTO replicas (id, acknowledged) VALUES ('00000000-0000-0000-0000-000000000000', 1)
+INSERT INTO replicas (id, acknowledged, seen_at) VALUES ('00000000-0000-0000-0000-000000000000', 1, $1)
 ON CONFLICT (id) DO UPDATE SET acknowledged = replicas.acknowledged + 1
 RETURNING acknowledged
 `
 
 // Returns the number of a new call.
-func (q *Queries) CallReplicas(ctx context.Context) (int64, error) {
-	row := q.db.QueryRow(ctx, callReplicas)
+func (q *Queries) CallReplicas(ctx context.Context, now time.Time) (int64, error) {
+	row := q.db.QueryRow(ctx, callReplicas, now)
 	var acknowledged int64
 	err := row.Scan(&acknowledged)
 	if err != nil {
@@ -48,17 +49,18 @@ func (q *Queries) DeleteReplica(ctx context.Context, arg DeleteReplicaParams) (i
 }
 
 const keepReplica = `-- name: KeepReplica :exec
-INSERT INTO replicas (id, acknowledged) VALUES ($1, $2)
-ON CONFLICT (id) DO UPDATE SET acknowledged = excluded.acknowledged, seen_at = now()
+INSERT INTO replicas (id, acknowledged, seen_at) VALUES ($1, $2, $3)
+ON CONFLICT (id) DO UPDATE SET acknowledged = excluded.acknowledged, seen_at = excluded.seen_at
 `
 
 type KeepReplicaParams struct {
 	ID           uuid.UUID
 	Acknowledged int64
+	Now          time.Time
 }
 
 func (q *Queries) KeepReplica(ctx context.Context, arg KeepReplicaParams) error {
-	_, err := q.db.Exec(ctx, keepReplica, arg.ID, arg.Acknowledged)
+	_, err := q.db.Exec(ctx, keepReplica, arg.ID, arg.Acknowledged, arg.Now)
 	if err != nil {
 		return fmt.Errorf("query KeepReplica: %w", err)
 	}

@@ -109,7 +109,7 @@ func (r *Replicas) answer(ctx context.Context, call int64, known bool) error {
 	if err := r.heed(ctx); err != nil {
 		return err
 	}
-	if err := r.queries.KeepReplica(ctx, db.KeepReplicaParams{ID: r.id, Acknowledged: call}); err != nil {
+	if err := r.queries.KeepReplica(ctx, db.KeepReplicaParams{ID: r.id, Acknowledged: call, Now: time.Now()}); err != nil {
 		return err
 	}
 	r.acknowledged = call
@@ -129,7 +129,7 @@ func (r *Replicas) Call(ctx context.Context) error {
 	if others, err := r.silent(ctx, 0); err != nil || len(others) == 0 {
 		return err
 	}
-	call, err := r.queries.CallReplicas(ctx)
+	call, err := r.queries.CallReplicas(ctx, time.Now())
 	if err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func (r *Replicas) giveUp(ctx context.Context, silent []db.Replica, call int64) 
 // may lack what it answered. The note comes first, so that no verification misses it; a
 // replica that answers after all removes it.
 func (r *Replicas) remove(ctx context.Context, row db.Replica, call int64) error {
-	if err := r.queries.CreateReplicaGaps(ctx, db.CreateReplicaGapsParams{Replica: row.ID, SeenAt: row.SeenAt, UntilID: uuid.Must(uuid.NewV7())}); err != nil {
+	if err := r.queries.CreateReplicaGaps(ctx, db.CreateReplicaGapsParams{Replica: row.ID, SeenAt: row.SeenAt, Now: time.Now(), UntilID: uuid.Must(uuid.NewV7())}); err != nil {
 		return err
 	}
 	removed, err := r.queries.DeleteReplica(ctx, db.DeleteReplicaParams{ID: row.ID, Call: call})

@@ -140,7 +140,7 @@ func TestJournalOverReplicas(t *testing.T) {
 		}
 	}
 	gone := uuid.New()
-	if _, err := d.Pool().Exec(t.Context(), "INSERT INTO replicas (id, acknowledged) VALUES ($1, 0)", gone); err != nil {
+	if _, err := d.Pool().Exec(t.Context(), "INSERT INTO replicas (id, acknowledged, seen_at) VALUES ($1, 0, now())", gone); err != nil {
 		t.Fatal(err)
 	}
 	begun := time.Now()

@@ -76,6 +76,11 @@ func (s source) AsObject(prefix string) string {
 // IsCounted reports whether keys are numbers.
 func (s source) IsCounted() bool { return s.Keys == entity.CounterKeys }
 
+// ReusesIDs reports whether a new entity can have the id of a deleted one.
+func (s source) ReusesIDs() bool {
+	return s.Keys == entity.ClientKeys || s.Keys == entity.ComposedKeys
+}
+
 // HasActions reports whether the entity has any action.
 func (s source) HasActions() bool { return len(s.Actions) > 0 }
 
