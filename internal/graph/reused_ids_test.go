@@ -16,8 +16,8 @@ func TestReusedKeys(t *testing.T) {
 	template := decode[struct{ ID string }](c, c.want(201, c.do("POST", sets+"notificationMessageTemplates", `{"displayName":"T"}`))).ID
 	connector := uuid.NewString()
 	for _, tt := range []struct{ set, key, create, change string }{
-		{"mobileThreatDefenseConnectors", connector, `{"id":"` + connector + `"}`, `{"androidEnabled":true}`},
-		{"notificationMessageTemplates/" + template + "/localizedNotificationMessages", template + "_en-us", `{"locale":"en-us","subject":"S","messageTemplate":"M"}`, `{"subject":"S2"}`},
+		{set: "mobileThreatDefenseConnectors", key: connector, create: `{"id":"` + connector + `"}`, change: `{"androidEnabled":true}`},
+		{set: "notificationMessageTemplates/" + template + "/localizedNotificationMessages", key: template + "_en-us", create: `{"locale":"en-us","subject":"S","messageTemplate":"M"}`, change: `{"subject":"S2"}`},
 	} {
 		one := sets + tt.set + "/" + tt.key
 		tags := map[string]bool{}
