@@ -18,8 +18,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/telemetry"
 )
 
-// DefaultJournalRate costs a service that is busy with creates about a tenth of them; see
-// docs/performance.md.
+// DefaultJournalRate bounds what journals cost a busy service. Each tenant may record 100
+// requests a second in any case.
 const DefaultJournalRate = 500
 
 // Config configures the service. The command line has a flag, an environment variable and a
