@@ -69,7 +69,8 @@ func setup(t testing.TB) *client {
 	t.Helper()
 	shared.once.Do(func() {
 		shared.server, shared.err = server.Start(context.Background(), server.Config{
-			HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.URL(t),
+			RequestTimeout: time.Minute, // a busy machine may take more than ten seconds
+			HTTPAddr:       "127.0.0.1:0", DatabaseURL: dbtest.URL(t),
 			NoGathering: os.Getenv("MOCKTENANT_NO_GATHERING") != "", // CI runs the suite both ways
 		})
 	})
