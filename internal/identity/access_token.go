@@ -122,11 +122,11 @@ func (p *Provider) sign(claims any) (string, error) {
 	return raw, nil
 }
 
-// VerifyAccessToken checks the signature (RS256, by one of our keys), audience,
-// issuer, lifetime and tenant of a token for Microsoft Graph, and that it was
-// not revoked, and returns what it claims and the settings of its tenant. The error is
-// one of the bearer package, wrapped with its reason, or the database's. A token that was
-// the tenant's but is no longer good is returned with its error.
+// VerifyAccessToken checks a token for Microsoft Graph: its signature (RS256, by one of our
+// keys), audience, issuer, lifetime and tenant, and that it was not revoked. It returns the
+// token's claims and its tenant's settings, also with the error of a token that the tenant
+// issued but that expired or was revoked. It returns errors of package bearer, wrapped with
+// the reason, and of the database.
 func (p *Provider) VerifyAccessToken(ctx context.Context, raw string) (*bearer.Claims, *tenant.Settings, error) {
 	token, err := p.verified(ctx, raw)
 	if err != nil {
@@ -138,7 +138,7 @@ func (p *Provider) VerifyAccessToken(ctx context.Context, raw string) (*bearer.C
 	return p.check(ctx, token)
 }
 
-// verifyToken is the same for a token of any one audience.
+// verifyToken works like VerifyAccessToken, for a token with any one audience.
 func (p *Provider) verifyToken(ctx context.Context, raw string) (*bearer.Claims, *tenant.Settings, error) {
 	token, err := p.verified(ctx, raw)
 	if err != nil {
