@@ -111,7 +111,13 @@ func start(t *testing.T, c *exec.Cmd) *process {
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = p.Process.Kill(); _ = p.Wait() })
+	t.Cleanup(func() {
+		_ = p.Process.Kill()
+		_ = p.Wait()
+		if t.Failed() {
+			t.Logf("the service's log:\n%s", p.log)
+		}
+	})
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
 		p.text += lines.Text() + "\n"
 		if strings.Contains(lines.Text(), "Authorization: Bearer") {

@@ -28,6 +28,7 @@ import (
 	description "github.com/mocktenant/mocktenant/internal/entity"
 	"github.com/mocktenant/mocktenant/internal/server"
 	"github.com/mocktenant/mocktenant/internal/state"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 const partners = "/v1.0/deviceManagement/remoteAssistancePartners"
@@ -65,7 +66,7 @@ func setup(t testing.TB) *client {
 	t.Helper()
 	shared.once.Do(func() {
 		ctx := context.Background()
-		shared.server, shared.err = server.Start(ctx, server.Config{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: dbtest.URL(t), JournalRate: 1_000_000})
+		shared.server, shared.err = server.Start(ctx, server.Config{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: dbtest.URL(t), JournalRate: 1_000_000, Log: testenv.Log()})
 		if shared.err == nil {
 			_, shared.key, shared.err = admin.CreateKey(ctx, db.New(dbtest.Pool(t)), "owner of the tests", db.AdminRoleOwner, 0, time.Now())
 		}

@@ -26,6 +26,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/server"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 func TestMain(m *testing.M) {
@@ -54,7 +55,7 @@ func setup(t testing.TB) *browser {
 	t.Helper()
 	shared.once.Do(func() {
 		ctx := context.Background()
-		shared.server, shared.err = server.Start(ctx, server.Config{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: dbtest.URL(t), TrustedHops: 1, JournalRate: 1_000_000})
+		shared.server, shared.err = server.Start(ctx, server.Config{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: dbtest.URL(t), TrustedHops: 1, JournalRate: 1_000_000, Log: testenv.Log()})
 		if shared.err == nil {
 			_, shared.key, shared.err = admin.CreateKey(ctx, db.New(dbtest.Pool(t)), "owner of the tests", db.AdminRoleOwner, 0, time.Now())
 		}

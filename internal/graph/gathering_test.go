@@ -253,7 +253,10 @@ func bothWays(t *testing.T, now func() time.Time) map[string]*server.Server {
 	t.Helper()
 	both := map[string]*server.Server{}
 	for name, noGathering := range map[string]bool{"gathering": false, "alone": true} {
-		s, err := server.Start(t.Context(), server.Config{HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.URL(t), NoGathering: noGathering, Now: now})
+		s, err := server.Start(t.Context(), server.Config{
+			HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.URL(t), NoGathering: noGathering, Now: now, Log: testenv.Log(),
+			RequestTimeout: time.Minute, // a busy machine may take more than ten seconds
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/entity"
 	"github.com/mocktenant/mocktenant/internal/identity"
 	"github.com/mocktenant/mocktenant/internal/server"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 // writers lists the permissions that let a caller write every set.
@@ -72,6 +73,7 @@ func setup(t testing.TB) *client {
 			RequestTimeout: time.Minute, // a busy machine may take more than ten seconds
 			HTTPAddr:       "127.0.0.1:0", DatabaseURL: dbtest.URL(t),
 			NoGathering: os.Getenv("MOCKTENANT_NO_GATHERING") != "", // CI runs the suite both ways
+			Log:         testenv.Log(),
 		})
 	})
 	if shared.err != nil {

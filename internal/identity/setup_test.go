@@ -27,6 +27,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/identity"
 	"github.com/mocktenant/mocktenant/internal/server"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 const (
@@ -94,7 +95,7 @@ type tenant struct {
 func setup(t testing.TB) *tenant {
 	t.Helper()
 	shared.once.Do(func() {
-		shared.server, shared.err = server.Start(context.Background(), server.Config{HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.URL(t)})
+		shared.server, shared.err = server.Start(context.Background(), server.Config{HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.URL(t), Log: testenv.Log()})
 	})
 	if shared.err != nil {
 		t.Fatal(shared.err)

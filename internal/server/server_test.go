@@ -24,6 +24,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/identity"
 	"github.com/mocktenant/mocktenant/internal/server"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 const partners = "/v1.0/deviceManagement/remoteAssistancePartners"
@@ -36,6 +37,12 @@ func TestMain(m *testing.M) {
 func start(t *testing.T, c server.Config) *server.Server {
 	t.Helper()
 	c.HTTPAddr = "127.0.0.1:0"
+	if c.Log == nil {
+		c.Log = testenv.Log()
+	}
+	if c.RequestTimeout == 0 {
+		c.RequestTimeout = time.Minute // a busy machine may take more than ten seconds
+	}
 	s, err := server.Start(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

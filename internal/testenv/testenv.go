@@ -3,6 +3,7 @@
 package testenv
 
 import (
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -41,6 +42,12 @@ func Clean() {
 
 func isForeign(name string) bool {
 	return slices.ContainsFunc(foreign, func(prefix string) bool { return strings.HasPrefix(strings.ToUpper(name), prefix) })
+}
+
+// Log returns the log of a service in a test: warnings and errors go to the test's output,
+// which is seen if the test fails.
+func Log() *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 // Heavy skips a slow test, such as one that compiles the program or measures memory, unless

@@ -22,7 +22,7 @@ func startPostgres(ctx context.Context) (url string, stop func(), err error) {
 	)
 	stop = func() { _ = testcontainers.TerminateContainer(container) }
 	if err == nil {
-		url, err = container.ConnectionString(ctx, "sslmode=disable")
+		url, err = container.ConnectionString(ctx, "sslmode=disable", "connect_timeout=60") // a busy machine may take more than five seconds
 	}
 	if err != nil {
 		stop()
