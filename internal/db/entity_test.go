@@ -44,6 +44,8 @@ type record struct {
 	Type   *entity.Type
 	Head   db.Head
 	Values []entity.Value
+
+	items map[string]string // for evaluate: the values of range variables
 }
 
 // recordOf copies a row of an entity.

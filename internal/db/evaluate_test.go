@@ -2,6 +2,8 @@ package db_test
 
 import (
 	"cmp"
+	"encoding/json"
+	"maps"
 	"math"
 	"math/big"
 	"slices"
@@ -22,6 +24,10 @@ func evaluate(e *odata.Expr, p *record) any {
 		return literalValue(e)
 	case "property":
 		return propertyValue(e.Name, p)
+	case "variable":
+		return p.items[e.Name]
+	case "any", "all":
+		return lambda(e, p)
 	case "and", "or":
 		return logic(e.Op, evaluate(e.Args[0], p), evaluate(e.Args[1], p))
 	case "not":
@@ -87,6 +93,32 @@ func offset(e *odata.Expr, p *record) int64 {
 		return offset(e.Args[0], p)
 	}
 	return int64(p.value(e.Name).Offset)
+}
+
+// lambda decides for the items of a collection in turn until one settles it.
+func lambda(e *odata.Expr, p *record) bool {
+	for _, item := range items(p.value(e.Name)) {
+		of := *p
+		of.items = maps.Clone(p.items)
+		if of.items == nil {
+			of.items = map[string]string{}
+		}
+		if len(e.Args) > 0 {
+			of.items[e.Args[0].Name] = item
+		}
+		if satisfied := len(e.Args) == 0 || evaluate(e.Args[1], &of) == true; satisfied == (e.Op == "any") {
+			return satisfied
+		}
+	}
+	return e.Op == "all"
+}
+
+// items returns the items of a collection of texts.
+func items(v entity.Value) (all []string) {
+	if err := json.Unmarshal([]byte(v.Text), &all); err != nil {
+		panic(err) // the service stores only such collections
+	}
+	return all
 }
 
 func logic(op string, x, y any) any {

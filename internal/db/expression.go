@@ -34,7 +34,7 @@ func (b *sqlBuilder) column(name string) column {
 	switch p.Kind {
 	case entity.EnumKind:
 		c.sqlType = p.EnumSQL
-	case entity.StringsKind: // only any and all read it
+	case entity.StringsKind: // only lambda reads it
 	case entity.DateKind:
 		c.sqlType, c.offset = "bigint", "p."+p.Columns()[1]
 	default:
@@ -103,6 +103,8 @@ type sqlBuilder struct {
 	args []any
 	size int   // bytes in the parameters
 	err  error // if set, the SQL is worthless
+
+	variables []string // the range variables of the collections whose items are looked at
 }
 
 // arg adds a parameter and returns its name in the SQL.
@@ -215,6 +217,10 @@ func (b *sqlBuilder) write(e *odata.Expr) string {
 		return b.literal(e, e.Type)
 	case "property":
 		return b.column(e.Name).sql
+	case "variable":
+		return "(" + item(slices.Index(b.variables, e.Name)) + `.v COLLATE "C")`
+	case "any", "all":
+		return b.lambda(e)
 	case "and", "or":
 		x, y := b.typed(e.Args[0], odata.Boolean), b.typed(e.Args[1], odata.Boolean)
 		return "(" + x + " " + strings.ToUpper(e.Op) + " " + y + ")"
@@ -236,6 +242,24 @@ func (b *sqlBuilder) write(e *odata.Expr) string {
 		return b.cast(e)
 	}
 	return b.function(e)
+}
+
+// item names the value of the range variable at an index.
+func item(variable int) string { return "i" + strconv.Itoa(variable) }
+
+// lambda writes whether any or all items of a collection satisfy a condition. OFFSET 0 keeps the
+// planner from joining the collections of a query, which would take it long for many of them.
+func (b *sqlBuilder) lambda(e *odata.Expr) string {
+	items := "EXISTS (SELECT FROM jsonb_array_elements_text(" + b.column(e.Name).sql + ") AS " + item(len(b.variables)) + " (v)"
+	if len(e.Args) == 0 {
+		return "(" + items + " OFFSET 0))"
+	}
+	b.variables = append(b.variables, e.Args[0].Name)
+	defer func() { b.variables = b.variables[:len(b.variables)-1] }()
+	if e.Op == "any" {
+		return "(" + items + " WHERE " + b.condition(e.Args[1]) + " OFFSET 0))"
+	}
+	return "(NOT " + items + " WHERE " + b.typed(e.Args[1], odata.Boolean) + " IS NOT TRUE OFFSET 0))"
 }
 
 // distinct reports whether two operands differ. Null equals null. NaN equals nothing in

@@ -56,7 +56,7 @@ func newGenerator(seed uint64, t *entity.Type, beta bool) generator {
 // add lets expressions name a property.
 func (g *generator) add(p *entity.Property) {
 	edm, known := p.EDM()
-	g.resource.Properties = append(g.resource.Properties, odata.Property{Name: p.Name, Type: edm, Enum: p.EnumIn(g.beta), Nullable: p.Nullable, SelectOnly: !known})
+	g.resource.Properties = append(g.resource.Properties, p.Queried(g.beta))
 	switch {
 	case kinds[p.Kind].condition != nil:
 		g.special = append(g.special, p)
@@ -66,9 +66,6 @@ func (g *generator) add(p *entity.Property) {
 		g.names[edm] = append(g.names[edm], p.Name)
 	}
 }
-
-// partnerResource is the example of a resource in beta.
-var partnerResource = newGenerator(0, partner, true).resource
 
 // everyEntity calls f with a generator for each entity, in each version that has it.
 func everyEntity(t *testing.T, f func(*testing.T, generator)) {
@@ -429,6 +426,9 @@ func TestGeneratorKnowsTheLanguage(t *testing.T) {
 		}
 		for _, p := range g.special {
 			missing[p.Name] = p.Name
+			for _, op := range odata.Lambdas() {
+				missing["/"+op+"("] = op
+			}
 		}
 		for range 10_000 {
 			if len(missing) == 0 {

@@ -2,10 +2,14 @@ package db_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/internal/entity"
+	"github.com/mocktenant/mocktenant/internal/odata"
 )
 
 // kind is everything that the tests of expressions know of one kind of properties. The
@@ -25,38 +29,45 @@ type kind struct {
 }
 
 // kinds are all kinds. A new one is tried, in every entity that has it, once it is here.
-var kinds = map[entity.Kind]kind{
-	entity.TextKind: {random: randomText, evaluated: textOf},
-	entity.URLKind:  {random: randomText, evaluated: textOf},
-	entity.EnumKind: {
-		random: func(g generator, p *entity.Property) entity.Value {
-			return entity.Value{Text: g.pick(p.Enum.Members...)}
+var kinds map[entity.Kind]kind
+
+func init() { // because conditions have expressions about properties of all kinds in them
+	kinds = map[entity.Kind]kind{
+		entity.TextKind: {random: randomText, evaluated: textOf},
+		entity.URLKind:  {random: randomText, evaluated: textOf},
+		entity.EnumKind: {
+			random: func(g generator, p *entity.Property) entity.Value {
+				return entity.Value{Text: g.pick(p.Enum.Members...)}
+			},
+			evaluated: textOf,
 		},
-		evaluated: textOf,
-	},
-	entity.DateKind: {
-		random:    func(g generator, _ *entity.Property) entity.Value { return entity.DateValue(g.zoned()) },
-		evaluated: func(v entity.Value) any { return v.Ticks },
-	},
-	entity.BooleanKind: {
-		random:    func(g generator, _ *entity.Property) entity.Value { return entity.Value{Bool: g.IntN(2) == 0} },
-		evaluated: func(v entity.Value) any { return v.Bool },
-	},
-	entity.IntegerKind: { // small, so that no product of them is too large for an Edm.Int64
-		random:    func(g generator, _ *entity.Property) entity.Value { return entity.Value{Number: g.Int64N(19) - 9} },
-		evaluated: func(v entity.Value) any { return v.Number },
-	},
-	entity.FlagsKind: {random: func(g generator, p *entity.Property) entity.Value {
-		return entity.Value{Number: g.Int64N(1 << (len(p.Enum.Members) - 1))}
-	}},
-	entity.GUIDKind: {
-		random: func(g generator, p *entity.Property) entity.Value { // of a few parents
-			return entity.Value{Text: uuid.UUID{15: byte(g.IntN(4))}.String()}
+		entity.DateKind: {
+			random:    func(g generator, _ *entity.Property) entity.Value { return entity.DateValue(g.zoned()) },
+			evaluated: func(v entity.Value) any { return v.Ticks },
 		},
-		evaluated: textOf,
-	},
-	entity.StringsKind: {random: randomTexts},
-	entity.ObjectsKind: {random: func(generator, *entity.Property) entity.Value { return entity.Value{Text: "[]"} }},
+		entity.BooleanKind: {
+			random:    func(g generator, _ *entity.Property) entity.Value { return entity.Value{Bool: g.IntN(2) == 0} },
+			evaluated: func(v entity.Value) any { return v.Bool },
+		},
+		entity.IntegerKind: { // small, so that no product of them is too large for an Edm.Int64
+			random:    func(g generator, _ *entity.Property) entity.Value { return entity.Value{Number: g.Int64N(19) - 9} },
+			evaluated: func(v entity.Value) any { return v.Number },
+		},
+		entity.FlagsKind: {random: func(g generator, p *entity.Property) entity.Value {
+			return entity.Value{Number: g.Int64N(1 << (len(p.Enum.Members) - 1))}
+		}},
+		entity.GUIDKind: {
+			random: func(g generator, p *entity.Property) entity.Value { // of a few parents
+				return entity.Value{Text: uuid.UUID{15: byte(g.IntN(4))}.String()}
+			},
+			evaluated: textOf,
+		},
+		entity.StringsKind: {
+			random: randomTexts, evaluated: textOf,
+			condition: generator.lambda,
+		},
+		entity.ObjectsKind: {random: func(generator, *entity.Property) entity.Value { return entity.Value{Text: "[]"} }},
+	}
 }
 
 func randomText(g generator, _ *entity.Property) entity.Value { return entity.Value{Text: g.text()} }
@@ -71,6 +82,18 @@ func randomTexts(g generator, _ *entity.Property) entity.Value {
 		panic(err) // texts can be written
 	}
 	return entity.Value{Text: string(b)}
+}
+
+// lambda asks for an item of a collection of texts, or for all. The depth, which is another in
+// each lambda around it, names the variable.
+func (g generator) lambda(p *entity.Property, depth int) string {
+	if g.IntN(6) == 0 {
+		return p.Name + g.pick("/any()", "/Any( )")
+	}
+	variable := fmt.Sprintf("item%d", depth)
+	g.names = maps.Clone(g.names)
+	g.names[odata.String] = append(slices.Clone(g.names[odata.String]), variable, variable, variable)
+	return p.Name + "/" + g.pick("any", "all") + "(" + variable + g.pick(":", " : ") + g.boolean(depth) + ")"
 }
 
 func textOf(v entity.Value) any { return v.Text }

@@ -138,7 +138,7 @@ func (g generator) order() string {
 
 // key is one key of an order: every second time a property, and otherwise computed.
 func (g generator) key() string {
-	if plain := g.resource.Properties[g.IntN(len(g.resource.Properties))]; g.IntN(2) == 0 && plain.Name != "id" && !plain.SelectOnly {
+	if plain := g.resource.Properties[g.IntN(len(g.resource.Properties))]; g.IntN(2) == 0 && plain.Name != "id" && !plain.SelectOnly && !plain.Collection {
 		return plain.Name
 	}
 	text, other := g.property(odata.String), g.property(odata.String)

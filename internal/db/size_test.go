@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -14,13 +15,17 @@ import (
 
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/entity"
 	"github.com/mocktenant/mocktenant/internal/odata"
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
+// sized is the entity of these tests: it has an enumeration and a collection.
+var sized = &entity.DeviceAndAppManagementAssignmentFilter
+
 // atoms are short expressions, one per type.
 var atoms = map[odata.Type]string{
-	odata.Null: "null", odata.Boolean: "true", odata.String: "'a'", odata.Enum: "onboardingStatus", odata.Guid: "0e5f2a6b-0000-1000-8000-00805f9b34fb",
+	odata.Null: "null", odata.Boolean: "true", odata.String: "'a'", odata.Enum: "platform", odata.Guid: "0e5f2a6b-0000-1000-8000-00805f9b34fb",
 	odata.Int64: "2", odata.Decimal: "0.5", odata.Double: "1.5e0", odata.Date: "2020-01-01", odata.TimeOfDay: "12:00",
 	odata.DateTimeOffset: "2020-01-01T00:00:00Z", odata.Duration: "duration'PT1S'",
 }
@@ -64,6 +69,9 @@ func uses() (all []string) {
 			}
 		}
 	}
+	for _, op := range odata.Lambdas() {
+		all = append(all, "roleScopeTags/"+op+"(t:%s)")
+	}
 	return all
 }
 
@@ -100,15 +108,15 @@ func places(before, after, between string, types []odata.Type) (all []string) {
 }
 
 func parse(text string) (*odata.Expr, error) {
-	q, err := odata.ParseQuery("$filter="+url.QueryEscape(text), partnerResource)
+	q, err := odata.ParseQuery("$filter="+url.QueryEscape(text), newGenerator(0, sized, true).resource)
 	return q.Filter, err
 }
 
-// nested nests a use n times in itself.
+// nested nests a use n times in itself. Each range variable has another name.
 func nested(use string, n int) string {
 	text := "(displayName eq 'x')"
-	for range n {
-		text = fmt.Sprintf(use, text)
+	for i := range n {
+		text = strings.ReplaceAll(fmt.Sprintf(use, text), "(t:", fmt.Sprintf("(t%d:", i))
 	}
 	return text
 }
@@ -132,7 +140,7 @@ func TestSizeIsLinear(t *testing.T) {
 			growsLinearly(t, use)
 		})
 	}
-	for _, name := range append(odata.Operators(), odata.Functions()...) {
+	for _, name := range slices.Concat(odata.Operators(), odata.Functions(), odata.Lambdas()) {
 		if name = strings.ReplaceAll(name, "neg", "-"); !strings.Contains(name, "datetime") && name != "now" && !used(seen, name) {
 			t.Errorf("%s is not among them", name)
 		}
@@ -172,7 +180,7 @@ func size(t *testing.T, filter string) int {
 	if err != nil {
 		t.Fatalf("%s: %v", filter, err)
 	}
-	text, n, err := db.NewBuilder(t.Context(), partner).List(db.ListParams{Filter: e, OrderBy: []odata.Key{{Expr: e}}})
+	text, n, err := db.NewBuilder(t.Context(), sized).List(db.ListParams{Filter: e, OrderBy: []odata.Key{{Expr: e}}})
 	if err != nil {
 		t.Fatalf("%s: %v", filter, err)
 	}
@@ -186,9 +194,9 @@ func plan(t *testing.T, filter string) (n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := db.NewBuilder(t.Context(), partner)
+	b := db.NewBuilder(t.Context(), sized)
 	text := b.Condition(e)
-	rows, err := dbtest.Pool(t).Query(t.Context(), "EXPLAIN (VERBOSE, COSTS OFF) SELECT FROM "+partner.Table+" AS p WHERE "+text, b.Args()...)
+	rows, err := dbtest.Pool(t).Query(t.Context(), "EXPLAIN (VERBOSE, COSTS OFF) SELECT FROM "+sized.Table+" AS p WHERE "+text, b.Args()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +233,7 @@ func TestWidestFits(t *testing.T) {
 		for _, p := range []db.ListParams{
 			{Filter: e, OrderBy: []odata.Key{{Expr: e}}}, {Filter: e, OrderBy: []odata.Key{{Expr: e}}, After: &db.Position{Keys: []*string{nil}}},
 		} {
-			if sql, size, err := db.NewBuilder(t.Context(), partner).List(p); err != nil || len(sql)+size > db.MaxStatement {
+			if sql, size, err := db.NewBuilder(t.Context(), sized).List(p); err != nil || len(sql)+size > db.MaxStatement {
 				t.Errorf("%s: %d bytes, %v", one, len(sql)+size, err)
 			}
 		}
@@ -241,10 +249,10 @@ func TestCompilingEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text, _, err := db.NewBuilder(ctx, partner).List(db.ListParams{Filter: e}); !errors.Is(err, context.Canceled) {
+	if text, _, err := db.NewBuilder(ctx, sized).List(db.ListParams{Filter: e}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%q, %v", text, err)
 	}
-	if _, err := db.New(dbtest.Pool(t)).CountFiltered(ctx, db.SetOf(partner), uuid.New(), e, time.Time{}); !errors.Is(err, context.Canceled) {
+	if _, err := db.New(dbtest.Pool(t)).CountFiltered(ctx, db.SetOf(sized), uuid.New(), e, time.Time{}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
@@ -259,7 +267,7 @@ func TestStatementIsBounded(t *testing.T) {
 		many = &odata.Expr{Op: "or", Type: odata.Boolean, Args: []*odata.Expr{many, many}}
 	}
 	for _, e := range []*odata.Expr{many, {Op: "eq", Type: odata.Boolean, Args: []*odata.Expr{text, long}}} {
-		_, size, err := db.NewBuilder(t.Context(), partner).List(db.ListParams{Filter: e})
+		_, size, err := db.NewBuilder(t.Context(), sized).List(db.ListParams{Filter: e})
 		var refusal *odata.Error
 		if !errors.As(err, &refusal) || refusal.Option != odata.Filter || size > 2*db.MaxStatement {
 			t.Errorf("%d bytes of parameters, %v", size, err)

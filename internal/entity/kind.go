@@ -177,10 +177,17 @@ func (p *Property) Default() Value {
 	return p.Initial
 }
 
-// EDM returns the type of a property in expressions; ok is false if they don't support it.
+// Queried describes a property, in a version of Graph, to expressions.
+func (p *Property) Queried(beta bool) odata.Property {
+	t, known := p.EDM()
+	return odata.Property{Name: p.Name, Type: t, Enum: p.EnumIn(beta), Nullable: p.Nullable, Collection: p.IsCollection(), SelectOnly: !known}
+}
+
+// EDM returns the type of a property in expressions, or of the items of a collection; ok is
+// false if they don't support it.
 func (p *Property) EDM() (t odata.Type, ok bool) {
 	switch p.Kind {
-	case TextKind, URLKind:
+	case TextKind, URLKind, StringsKind:
 		return odata.String, true
 	case EnumKind:
 		return odata.Enum, true

@@ -221,8 +221,11 @@ func (c entityClient) checkProperty(p entity.Property, id string) {
 	if _, ok := selected[p.Name]; !ok || selected["id"] != nil {
 		c.Errorf("selected: %v", selected)
 	}
-	if _, known := p.EDM(); !known {
+	if q := p.Queried(c.beta); q.SelectOnly || q.Collection {
 		c.want(400, c.do("GET", c.path()+"?$orderby="+p.Name, ""))
+		if !q.SelectOnly {
+			c.checkItems(p, id)
+		}
 		return
 	}
 	if p.ReadOnly {
@@ -237,6 +240,20 @@ func (c entityClient) checkProperty(p entity.Property, id string) {
 	found := decode[struct{ Value []struct{ ID string } }](c.client, c.want(200, c.do("GET", c.path()+"?$filter="+url.QueryEscape(p.Name+" eq "+literal), "")))
 	if len(found.Value) != 1 || found.Value[0].ID != id {
 		c.Errorf("%s eq %s finds %v, want %s", p.Name, literal, found.Value, id)
+	}
+}
+
+// checkItems asks for items of a collection, of which the entity of samples alone has some.
+func (c entityClient) checkItems(p entity.Property, id string) {
+	c.Helper()
+	for filter, want := range map[string]bool{
+		"/any(t:t eq 'text 1')": true, "/any(t:t eq 'text')": false, "/all(t:t eq 'text 1' or startswith(t,'O''N'))": true, "/all(t:t eq 'text 1')": false,
+		"/any()": true, "/any(t:" + p.Name + "/all(u:t le u) and id eq '" + id + "')": true,
+	} {
+		list := c.want(200, c.do("GET", c.path()+"?$filter="+url.QueryEscape(p.Name+filter), ""))
+		if strings.Contains(list.body, `"id":"`+id+`"`) != want {
+			c.Errorf("%s%s finds %s: %v, want %v", p.Name, filter, id, !want, want)
+		}
 	}
 }
 

@@ -183,6 +183,7 @@ func TestBadFilter(t *testing.T) {
 		{"matchesPattern(displayName,'a')", "Invalid filter clause: The function 'matchesPattern' is not supported: regular expressions are not run here at position 0, before 'matchesPattern(displ…'."},
 		{"nonsense(displayName)", "Invalid filter clause: An unknown function with name 'nonsense' was found at position 0, before 'nonsense(displayName…'."},
 		{"contains(displayName)", "Invalid filter clause: No function signature for the function with name 'contains' matches the specified arguments (Edm.String) at position 0, before 'contains(displayName…'."},
+		{"any(d:d eq 'a')", "Invalid filter clause: The function 'any' is not supported: it follows a collection and a slash at position 0, before 'any(d:d eq 'a')'."},
 		{"displayName/any(d:d eq 'a')", "Invalid filter clause: The property 'displayName' is not a collection and has no properties of its own at position 11, before '/any(d:d eq 'a')'."},
 		{"not displayName eq 'a'", "Invalid filter clause: A unary operator with an incompatible type was detected. Found operand type 'Edm.String' for operator 'not'; parentheses may be missing at position 0, before 'not displayName eq '…'."},
 		{"lastConnectionDateTime gt 2020-13-01T00:00:00Z", "Invalid filter clause: The literal '2020-13-01T00:00:00Z' is not valid at position 26, before '2020-13-01T00:00:00Z'."},

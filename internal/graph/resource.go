@@ -63,8 +63,7 @@ func queryable(t *entity.Type, beta bool) []odata.Property {
 	properties := []odata.Property{{Name: "id", Type: odata.String}}
 	for i := range t.Properties {
 		if p := &t.Properties[i]; p.In(beta) {
-			edm, known := p.EDM()
-			properties = append(properties, odata.Property{Name: p.Name, Type: edm, Enum: p.EnumIn(beta), Nullable: p.Nullable, SelectOnly: !known})
+			properties = append(properties, p.Queried(beta))
 		}
 	}
 	return properties

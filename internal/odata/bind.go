@@ -191,9 +191,9 @@ func Functions() []string {
 
 // refused are functions of the standard that aren't supported, each with the reason.
 var refused = map[string]string{
-	"matchespattern": "regular expressions are not run here", "hassubset": "expressions over collections are not served", "hassubsequence": "expressions over collections are not served",
+	"matchespattern": "regular expressions are not run here", "hassubset": "of collections, expressions take only any and all", "hassubsequence": "of collections, expressions take only any and all",
 	"geo.distance": "there are no places", "geo.intersects": "there are no places", "geo.length": "there are no places",
-	"case": "conditional expressions are not served", "any": "expressions over collections are not served", "all": "expressions over collections are not served",
+	"case": "conditional expressions are not served", "any": "it follows a collection and a slash", "all": "it follows a collection and a slash",
 }
 
 // minDateTime and maxDateTime bound Edm.DateTimeOffset here.

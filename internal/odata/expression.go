@@ -86,6 +86,10 @@ type Property struct {
 	Enum     *EnumType // if Type is Enum
 	Nullable bool
 
+	// Collection says that the property has any number of values of the type. Of these,
+	// expressions take only any and all.
+	Collection bool
+
 	// SelectOnly keeps the property out of expressions, which don't support its type.
 	SelectOnly bool
 }
@@ -94,11 +98,12 @@ type Property struct {
 // types are checked.
 type Expr struct {
 	// Op is "literal", "property", an operator (eq ne gt ge lt le and or not in add sub mul
-	// div divby mod neg), or the lower-case name of a function.
+	// div divby mod neg), the lower-case name of a function, or one of Lambdas, whose
+	// arguments are a "variable" and what is asked of it; "any" may have none.
 	Op   string
 	Type Type
 	Enum *EnumType
-	Name string // the property's name
+	Name string // of the property, or of the variable
 	Args []*Expr
 
 	// Value is a literal's value: nil, bool, string (also for Guid, Enum and Decimal),
@@ -127,8 +132,10 @@ func (e *Expr) append(b []byte) []byte {
 	switch e.Op {
 	case "literal":
 		return append(b, e.literal()...)
-	case "property":
+	case "property", "variable":
 		return append(b, e.Name...)
+	case "any", "all":
+		return e.appendLambda(append(append(append(append(b, e.Name...), '/'), e.Op...), '('))
 	case "not":
 		return append(e.Args[0].append(append(b, "not ("...)), ')')
 	case "neg":
@@ -146,6 +153,14 @@ func (e *Expr) append(b []byte) []byte {
 	b = appendAll(b, e.Args, e)
 	if e.Op == "cast" {
 		b = append(append(b, ','), e.Name...)
+	}
+	return append(b, ')')
+}
+
+// appendLambda appends the variable of a lambda and what is asked of it.
+func (e *Expr) appendLambda(b []byte) []byte {
+	if len(e.Args) > 0 {
+		b = e.Args[1].append(append(append(b, e.Args[0].Name...), ':'))
 	}
 	return append(b, ')')
 }

@@ -50,6 +50,8 @@ type parser struct {
 	bytes    int               // read so far, including those of aliases
 	nesting  int
 	nodes    int
+
+	variables []*Expr // the range variables of the collections whose items are looked at
 }
 
 // parseFilter reads the value of $filter (URL Conventions 5.1.3).
@@ -305,6 +307,9 @@ func (p *parser) named(word string, at int) (*Expr, error) {
 	case p.peek('('):
 		return p.function(word, at)
 	}
+	if v := p.variable(word); v != nil {
+		return p.node(v)
+	}
 	switch strings.ToLower(word) {
 	case "null":
 		return p.node(literal(Null, nil))
@@ -323,6 +328,9 @@ func (p *parser) named(word string, at int) (*Expr, error) {
 	}
 	if q.SelectOnly {
 		return nil, p.failAt(at, "The property '%s' has complex values, which expressions don't take here", word)
+	}
+	if q.Collection {
+		return p.lambda(q, at)
 	}
 	if p.peek('/') {
 		return nil, p.fail("The property '%s' is not a collection and has no properties of its own", word)

@@ -20,6 +20,7 @@ var filterable = odata.Resource{
 		{Name: "displayName", Type: odata.String, Nullable: true},
 		{Name: "onboardingStatus", Type: odata.Enum, Enum: status},
 		{Name: "lastConnectionDateTime", Type: odata.DateTimeOffset},
+		{Name: "roleScopeTagIds", Type: odata.String, Collection: true},
 	},
 	Now: time.Date(2026, 1, 2, 3, 4, 5, 600, time.UTC),
 }
@@ -42,6 +43,8 @@ func TestPrecedence(t *testing.T) {
 		"2013-05-24 eq date(lastConnectionDateTime)":                 "(2013-05-24 eq date(lastConnectionDateTime))",
 		"displayName eq 'O''Neil'":                                   "(displayName eq 'O''Neil')",
 		"duration'P1DT2H3M4.5S' eq duration'-PT0.1S'":                "(duration'PT93784.5S' eq duration'-PT0.1S')",
+		"RoleScopeTagIds/ANY( T : t eq '0' or true)":                 "roleScopeTagIds/any(T:((T eq '0') or true))",
+		"roleScopeTagIds/all(t:t in ('0')) eq roleScopeTagIds/any()": "(roleScopeTagIds/all(t:(t in ('0'))) eq roleScopeTagIds/any())",
 		"now() eq lastConnectionDateTime":                            "(2026-01-02T03:04:05.0000006Z eq lastConnectionDateTime)",
 		"0E5F2A6B-0000-1000-8000-00805F9B34FB eq null":               "(0e5f2a6b-0000-1000-8000-00805f9b34fb eq null)",
 		"12:30 lt 23:59:59.9999999 and 2020-02-29 eq null":           "((12:30:00 lt 23:59:59.9999999) and (2020-02-29 eq null))",
