@@ -1,5 +1,5 @@
 // Package session represents a tenant in a test: its credentials, an HTTP client with a token,
-// snapshots and reports. Packages graphtest and testcontainers start a service and make
+// faults, a clock, a request journal, snapshots and reports. Packages graphtest and testcontainers start a service and make
 // sessions. Both use this package's Tenant, so that a test can move from one to the other.
 package session
 
@@ -85,113 +85,6 @@ func (t *Tenant) Token(ctx context.Context) (token string, expires time.Time, er
 	}
 	t.token, t.expires = made.AccessToken, made.ExpiresDateTime
 	return t.token, t.expires, nil
-}
-
-// SetClock moves the tenant's clock ahead, or makes it run at another rate, and returns what
-// it shows then.
-func (t *Tenant) SetClock(ctx context.Context, r api.ClockSet) (api.Clock, error) {
-	clock, err := client.Read[api.Clock](t.service.Admin().SetClock(ctx, t.ID, r))
-	if err != nil {
-		return clock, fmt.Errorf("set the clock: %w", err)
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.moved = true
-	return clock, nil
-}
-
-// Advance sets the tenant's clock ahead.
-func (t *Tenant) Advance(ctx context.Context, by time.Duration) (api.Clock, error) {
-	seconds := by.Seconds()
-	return t.SetClock(ctx, api.ClockSet{AdvanceSeconds: &seconds})
-}
-
-// Fault makes requests of the tenant fail on purpose, and returns the rule.
-func (t *Tenant) Fault(ctx context.Context, r api.FaultCreate) (api.Fault, error) {
-	made, err := client.Read[api.Fault](t.service.Admin().CreateFault(ctx, t.ID, r))
-	if err != nil {
-		return made, fmt.Errorf("make a fault: %w", err)
-	}
-	return made, nil
-}
-
-// ChangeFault replaces parts of a rule, whose counts stay.
-func (t *Tenant) ChangeFault(ctx context.Context, rule uuid.UUID, r api.FaultUpdate) (api.Fault, error) {
-	changed, err := client.Read[api.Fault](t.service.Admin().UpdateFault(ctx, t.ID, rule, r))
-	if err != nil {
-		return changed, fmt.Errorf("change a fault: %w", err)
-	}
-	return changed, nil
-}
-
-// RemoveFault removes a rule.
-func (t *Tenant) RemoveFault(ctx context.Context, rule uuid.UUID) error {
-	if err := client.Done(t.service.Admin().DeleteFault(ctx, t.ID, rule)); err != nil {
-		return fmt.Errorf("remove a fault: %w", err)
-	}
-	return nil
-}
-
-// StartScenario adds the rules of a scenario, such as throttle-storm or adversarial. The same
-// seed makes the same requests fail again.
-func (t *Tenant) StartScenario(ctx context.Context, name string, seed int64) error {
-	if err := client.Done(t.service.Admin().StartScenario(ctx, t.ID, api.ScenarioStart{Name: api.ScenarioStartName(name), Seed: &seed})); err != nil {
-		return fmt.Errorf("start the scenario %q: %w", name, err)
-	}
-	return nil
-}
-
-// StopScenario removes the rules of a scenario.
-func (t *Tenant) StopScenario(ctx context.Context, name string) error {
-	if err := client.Done(t.service.Admin().StopScenario(ctx, t.ID, name)); err != nil {
-		return fmt.Errorf("stop the scenario %q: %w", name, err)
-	}
-	return nil
-}
-
-// Throttle simulates Graph's throttling of the tenant's requests, with Graph's limits or
-// others.
-func (t *Tenant) Throttle(ctx context.Context, r api.Throttling) error {
-	if err := client.Done(t.service.Admin().UpdateTenant(ctx, t.ID, api.TenantUpdate{Settings: &api.TenantSettings{Throttling: &r}})); err != nil {
-		return fmt.Errorf("throttle: %w", err)
-	}
-	return nil
-}
-
-// Requests returns the requests in the tenant's journal that match, oldest first. It includes
-// every request that was answered before the call, and fails if the journal lacks any.
-func (t *Tenant) Requests(ctx context.Context, match api.RequestMatch) ([]api.Request, error) {
-	p := api.ListRequestsParams{
-		Front: match.Front, Method: match.Method, Path: match.Path, Status: match.Status, User: match.User, Application: match.Application,
-		Rule: match.Rule, Batch: match.Batch, Text: match.Text,
-	}
-	var all []api.Request
-	for {
-		page, err := client.Read[api.RequestList](t.service.Admin().ListRequests(ctx, t.ID, &p))
-		if err != nil {
-			return nil, fmt.Errorf("list requests: %w", err)
-		}
-		if len(page.Gaps) > 0 {
-			gap := page.Gaps[0]
-			return nil, fmt.Errorf("the journal lacks requests between %s and %s: %d, %s", gap.Since, gap.Until, gap.Count, gap.Kind)
-		}
-		all = append(all, page.Value...)
-		if page.NextLink == nil {
-			return all, nil
-		}
-		after := page.Value[len(page.Value)-1].Id.String()
-		p.After = &after
-	}
-}
-
-// Verify checks what clients of the tenant sent. The error says which checks failed, and which
-// requests came closest.
-func (t *Tenant) Verify(ctx context.Context, r api.RequestVerify) error {
-	v, err := client.Read[api.Verification](t.service.Admin().VerifyRequests(ctx, t.ID, r))
-	if err != nil {
-		return fmt.Errorf("verify requests: %w", err)
-	}
-	return client.Unverified(v)
 }
 
 // Snapshot stores the tenant's state under a name, for Restore.

@@ -308,6 +308,34 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
+// A test makes requests fail, moves the clock, and checks what was sent. Other tenants of the
+// container don't notice.
+func TestControl(t *testing.T) {
+	t.Parallel()
+	ctr := sharedContainer(t)
+	tenant, other := ctr.NewTenant(t), ctr.NewTenant(t)
+	tenant.Fault(t, api.FaultCreate{
+		Match: &api.FaultMatch{Method: new("GET")}, Schedule: &api.FaultSchedule{Times: new(int64(1))},
+		Effect: api.FaultEffect{Error: new("throttled"), RetryAfterSeconds: new(int32(1))},
+	})
+	for _, tt := range []struct {
+		tenant *mocktenant.Tenant
+		status int
+	}{{other, 200}, {tenant, 429}, {tenant, 200}} {
+		if a := call(t, tt.tenant.Client(), "GET", ctr.URL()+partners, ""); a.status != tt.status {
+			t.Errorf("%d, want %d", a.status, tt.status)
+		}
+	}
+	if clock := tenant.Clock().Advance(t, 3*time.Hour); time.Until(clock.Now) < 2*time.Hour {
+		t.Errorf("the clock shows %s", clock.Now)
+	}
+	create(t, tenant, ctr.URL(), "later") // with a new token
+	tenant.Verify(t, api.RequestVerify{NoExpiredToken: new(true), Counts: &[]api.RequestCount{{Match: api.RequestMatch{Method: new("GET")}, Exactly: new(int64(2))}}})
+	if got := tenant.Requests(t, api.ListRequestsParams{Status: new("429")}); len(got) != 1 || got[0].Rule == nil {
+		t.Errorf("%+v", got)
+	}
+}
+
 // The URLs for SQL have the published port. examples/go tests that they work.
 func TestReportURL(t *testing.T) {
 	t.Parallel()

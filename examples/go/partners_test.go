@@ -17,6 +17,7 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 	"github.com/testcontainers/testcontainers-go"
 
+	"github.com/mocktenant/mocktenant/api"
 	mocktenant "github.com/mocktenant/mocktenant/testcontainers"
 )
 
@@ -91,4 +92,23 @@ func TestCreatePartner(t *testing.T) {
 			t.Errorf("%s has %q: %v", table, kept, err)
 		}
 	}
+}
+
+// The third create is throttled for a second: the SDK waits and succeeds, with exactly four POSTs.
+func TestThirdCreateIsThrottled(t *testing.T) {
+	t.Parallel()
+	tenant := ctr.NewTenant(t)
+	graph := newGraph(t, tenant)
+	tenant.Fault(t, api.FaultCreate{
+		Match:    &api.FaultMatch{Path: new("/v1.0/deviceManagement/remoteAssistancePartners"), Method: new("POST")},
+		Schedule: &api.FaultSchedule{After: new(int64(2)), Times: new(int64(1))},
+		Effect:   api.FaultEffect{Error: new("throttled"), RetryAfterSeconds: new(int32(1))},
+	})
+	for range 3 {
+		if _, err := graph.DeviceManagement().RemoteAssistancePartners().Post(t.Context(), models.NewRemoteAssistancePartner(), nil); err != nil {
+			t.Error(err)
+		}
+	}
+	posts := api.RequestMatch{Path: new("/v1.0/deviceManagement/remoteAssistancePartners"), Method: new("POST")}
+	tenant.Verify(t, api.RequestVerify{RetryAfterHonoured: new(true), Counts: &[]api.RequestCount{{Match: posts, Exactly: new(int64(4))}}})
 }
