@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"log"
+	"net/http"
 	"os"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/jackc/pgx/v5"
 	authentication "github.com/microsoft/kiota-authentication-azure-go"
+	kiota "github.com/microsoft/kiota-http-go"
 	msgraph "github.com/microsoftgraph/msgraph-sdk-go"
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 	"github.com/testcontainers/testcontainers-go"
@@ -52,7 +54,9 @@ func newGraph(t *testing.T, tenant *mocktenant.Tenant) *msgraph.GraphServiceClie
 	if err != nil {
 		t.Fatal(err)
 	}
-	adapter, err := msgraph.NewGraphRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(provider, nil, nil, ctr.Client())
+	// A custom HTTP client has no middleware: without it, nothing repeats a throttled request.
+	client := &http.Client{Transport: kiota.NewCustomTransportWithParentTransport(ctr.Client().Transport, kiota.GetDefaultMiddlewares()...)}
+	adapter, err := msgraph.NewGraphRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(provider, nil, nil, client)
 	if err != nil {
 		t.Fatal(err)
 	}
