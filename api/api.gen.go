@@ -121,6 +121,12 @@ const (
 	ScenarioStartNameTokenExpiresMidPage ScenarioStartName = "token-expires-mid-page"
 )
 
+// Defines values for StatusCodes.
+const (
+	StatusCodesDocumented StatusCodes = "documented"
+	StatusCodesObserved   StatusCodes = "observed"
+)
+
 // Defines values for ThrottlingLimits.
 const (
 	ThrottlingLimitsGraph ThrottlingLimits = "graph"
@@ -1034,6 +1040,9 @@ type StateCounts struct {
 	Users    int64            `json:"users"`
 }
 
+// StatusCodes Where Microsoft documents one status and clients met another: documented answers 201 to creates and 204 to deletes, observed 200 in the sets where clients met that.
+type StatusCodes string
+
 // Tenant defines model for Tenant.
 type Tenant struct {
 	CreatedDateTime time.Time `json:"createdDateTime"`
@@ -1118,6 +1127,9 @@ type TenantSettings struct {
 
 	// RepeatabilitySeconds For how many seconds a repeated change with the same client-request-id gets the same answer without being made again. 0: never, as in Microsoft Graph.
 	RepeatabilitySeconds *int32 `json:"repeatabilitySeconds,omitempty"`
+
+	// StatusCodes Where Microsoft documents one status and clients met another: documented answers 201 to creates and 204 to deletes, observed 200 in the sets where clients met that.
+	StatusCodes *StatusCodes `json:"statusCodes,omitempty"`
 
 	// Throttling Limits the tenant's requests to Graph in windows, as Graph does: off, with the numbers
 	// that Graph documents for remote assistance, or with its own numbers, of which omitted

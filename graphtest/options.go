@@ -75,6 +75,11 @@ func WithPermissionRule(rule api.PermissionRule) TenantOption {
 	return TenantOption(session.WithPermissionRule(rule))
 }
 
+// WithStatusCodes says which statuses to answer, see [session.WithStatusCodes].
+func WithStatusCodes(codes api.StatusCodes) TenantOption {
+	return TenantOption(session.WithStatusCodes(codes))
+}
+
 // WithEntityQuota limits the number of entities of each set, see [session.WithEntityQuota].
 func WithEntityQuota(entities int32) TenantOption {
 	return TenantOption(session.WithEntityQuota(entities))

@@ -16,6 +16,7 @@
 -- Microsoft Graph (delegated, work accounts only), or those that Microsoft grants today (also
 -- to applications).
 CREATE TYPE permission_rule AS ENUM ('seed', 'current');
+CREATE TYPE status_codes AS ENUM ('documented', 'observed');
 
 -- A snapshot or a seed has its data in a separate tenant that nobody can sign in to, so that a
 -- few statements can save, restore and compare a whole tenant. Kind service is for rows that
@@ -27,6 +28,8 @@ CREATE TABLE tenants (
     display_name text COLLATE "C" NOT NULL,
     kind tenant_kind NOT NULL DEFAULT 'tenant',
     permission_rule permission_rule NOT NULL DEFAULT 'seed',
+    -- Where the statuses that Graph documents and those that clients met differ: which to answer.
+    status_codes status_codes NOT NULL DEFAULT 'documented',
     -- Whether the sign-in page lists the users and signs them in without a password.
     user_picker boolean NOT NULL DEFAULT false,
     -- How many entities a page holds at most. Small pages make clients follow links.
@@ -111,3 +114,4 @@ DROP TABLE domains;
 DROP TABLE tenants;
 DROP TYPE tenant_kind;
 DROP TYPE permission_rule;
+DROP TYPE status_codes;

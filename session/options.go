@@ -52,6 +52,13 @@ func WithPermissionRule(rule api.PermissionRule) Option {
 	return func(t *api.TenantCreate) { settings(t).PermissionRule = &rule }
 }
 
+// WithStatusCodes says what to answer where Graph's documentation and what clients of Graph met
+// differ: StatusCodesDocumented, the default, answers 201 to a create and 204 to a delete,
+// StatusCodesObserved answers 200 in the sets where clients met that.
+func WithStatusCodes(codes api.StatusCodes) Option {
+	return func(t *api.TenantCreate) { settings(t).StatusCodes = &codes }
+}
+
 // WithEntityQuota makes creates fail once a set of the tenant has this many entities.
 func WithEntityQuota(entities int32) Option {
 	return func(t *api.TenantCreate) { quota(t).Entities = nullable.NewNullableWithValue(entities) }

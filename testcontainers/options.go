@@ -106,6 +106,9 @@ func WithPermissionRule(rule api.PermissionRule) TenantOption {
 	return session.WithPermissionRule(rule)
 }
 
+// WithStatusCodes says which statuses to answer, see [session.WithStatusCodes].
+func WithStatusCodes(codes api.StatusCodes) TenantOption { return session.WithStatusCodes(codes) }
+
 // WithEntityQuota limits the number of entities of each set, see [session.WithEntityQuota].
 func WithEntityQuota(entities int32) TenantOption { return session.WithEntityQuota(entities) }
 

@@ -38,7 +38,8 @@ var tenantDetails = table[api.Tenant]{
 	func(t api.Tenant) []any {
 		s, q := t.Settings, t.Quota
 		return append(tenantTable.cells(t),
-			fmt.Sprintf("page-size=%s permission-rule=%s repeatability-seconds=%s throttling=%s user-picker=%s", cell(s.PageSize), cell(s.PermissionRule), cell(s.RepeatabilitySeconds), throttlingCell(s.Throttling), cell(s.UserPicker)),
+			fmt.Sprintf("page-size=%s permission-rule=%s repeatability-seconds=%s status-codes=%s throttling=%s user-picker=%s",
+				cell(s.PageSize), cell(s.PermissionRule), cell(s.RepeatabilitySeconds), cell(s.StatusCodes), throttlingCell(s.Throttling), cell(s.UserPicker)),
 			fmt.Sprintf("entities=%s users=%s requests-per-second=%s", limit(q.Entities), limit(q.Users), limit(q.RequestsPerSecond)))
 	},
 }
@@ -93,6 +94,7 @@ func settingFlags(flags *pflag.FlagSet, s *api.TenantSettings, q *api.TenantQuot
 	flags.Func("page-size", "Put up to `N` entities on a page, 1 to 1000.", optional(&s.PageSize, readInteger))
 	optionalChoice(flags, &s.PermissionRule, "permission-rule", "Who can manage entities: seed (users only) or current (applications too).", "seed", "current")
 	flags.Func("repeatability-seconds", "For `N` seconds, give a repeated change with the same client-request-id the same answer; 0 means never.", optional(&s.RepeatabilitySeconds, readInteger))
+	optionalChoice(flags, &s.StatusCodes, "status-codes", "What to answer where Graph's pages and what clients met differ: documented (201, 204) or observed (200).", "documented", "observed")
 	flags.Func("throttling", "Limit requests as Graph does: off, graph, or numbers in `LIMITS` such as applicationWrites=3,tenantRequests=50,windowSeconds=20.", optional(&s.Throttling, readThrottling))
 	negatable(flags, &s.UserPicker, "user-picker", "List the users on the sign-in page, where they can sign in without a password.")
 	flags.Func("quota-entities", "Each of its sets may have `N` entities; -1 means no limit.", readLimit(&q.Entities))

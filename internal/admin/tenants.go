@@ -69,11 +69,11 @@ func domainsOf(ctx context.Context, q *db.Queries, tenants []db.Tenant) (map[uui
 }
 
 func newTenant(t db.Tenant, domains []string) api.Tenant {
-	rule := api.PermissionRule(t.PermissionRule)
+	rule, codes := api.PermissionRule(t.PermissionRule), api.StatusCodes(t.StatusCodes)
 	return api.Tenant{
 		Id: t.ID, DisplayName: t.DisplayName, Domains: list(domains), CreatedDateTime: t.CreatedAt.UTC(), ExpiresDateTime: utc(t.ExpiresAt),
 		Manager: t.Manager, IdSeed: t.IDSeed,
-		Settings: api.TenantSettings{PageSize: &t.PageSize, PermissionRule: &rule, RepeatabilitySeconds: &t.RepeatabilitySeconds, UserPicker: &t.UserPicker, Throttling: throttlingOf(t), JournalLimit: &t.JournalLimit, JournalSeconds: &t.JournalSeconds},
+		Settings: api.TenantSettings{PageSize: &t.PageSize, PermissionRule: &rule, StatusCodes: &codes, RepeatabilitySeconds: &t.RepeatabilitySeconds, UserPicker: &t.UserPicker, Throttling: throttlingOf(t), JournalLimit: &t.JournalLimit, JournalSeconds: &t.JournalSeconds},
 		Quota:    api.TenantQuota{Entities: nullableOf(t.EntityQuota), Users: nullableOf(t.UserQuota), RequestsPerSecond: nullableOf(t.RequestRate)},
 	}
 }
@@ -266,7 +266,7 @@ func (c *change) insertTenant(ctx context.Context, domain string, origin *uuid.U
 func (c *change) queueTenant(ctx context.Context, domain string) error {
 	t := c.tenant
 	_, err := c.later.CreateTenant(ctx, db.CreateTenantParams{
-		TenantID: t.ID, DisplayName: t.DisplayName, PermissionRule: &t.PermissionRule, UserPicker: t.UserPicker, PageSize: &t.PageSize,
+		TenantID: t.ID, DisplayName: t.DisplayName, PermissionRule: &t.PermissionRule, StatusCodes: &t.StatusCodes, UserPicker: t.UserPicker, PageSize: &t.PageSize,
 		RepeatabilitySeconds: t.RepeatabilitySeconds, Throttling: t.Throttling,
 		ExpiresAt: t.ExpiresAt, Manager: t.Manager, OriginID: t.OriginID, EntityQuota: t.EntityQuota, UserQuota: t.UserQuota, RequestRate: t.RequestRate,
 		IDSeed: t.IDSeed, JournalLimit: &t.JournalLimit, JournalSeconds: &t.JournalSeconds, CreatedAt: t.CreatedAt,
@@ -286,7 +286,7 @@ func (c *change) queueTenant(ctx context.Context, domain string) error {
 // clock. Omitted settings come from the origin.
 func (c *change) beginTenant(ctx context.Context, r api.TenantCreate, origin *uuid.UUID) (db.Tenant, error) {
 	t := db.Tenant{
-		ID: *r.Id, DisplayName: r.DisplayName, PermissionRule: db.PermissionRuleSeed, PageSize: 1000, JournalLimit: 10_000, JournalSeconds: 86400,
+		ID: *r.Id, DisplayName: r.DisplayName, PermissionRule: db.PermissionRuleSeed, StatusCodes: db.StatusCodesDocumented, PageSize: 1000, JournalLimit: 10_000, JournalSeconds: 86400,
 		Manager: c.caller.manager(), OriginID: origin, IDSeed: r.IdSeed, CreatedAt: c.Arrived,
 	}
 	if r.Manager != nil {
@@ -302,7 +302,7 @@ func (c *change) beginTenant(ctx context.Context, r api.TenantCreate, origin *uu
 	}
 	u := updated(t, r.Settings, r.Quota)
 	t.PermissionRule, t.UserPicker, t.PageSize = u.PermissionRule, u.UserPicker, u.PageSize
-	t.RepeatabilitySeconds, t.Throttling = u.RepeatabilitySeconds, u.Throttling
+	t.RepeatabilitySeconds, t.StatusCodes, t.Throttling = u.RepeatabilitySeconds, u.StatusCodes, u.Throttling
 	t.JournalLimit, t.JournalSeconds = u.JournalLimit, u.JournalSeconds
 	t.EntityQuota, t.UserQuota, t.RequestRate = u.EntityQuota, u.UserQuota, u.RequestRate
 	if origin == nil {
@@ -318,7 +318,7 @@ func (c *change) inherit(ctx context.Context, t *db.Tenant, origin uuid.UUID) er
 		return err
 	}
 	t.PermissionRule, t.UserPicker, t.PageSize = kept.PermissionRule, kept.UserPicker, kept.PageSize
-	t.RepeatabilitySeconds, t.Throttling = kept.RepeatabilitySeconds, kept.Throttling
+	t.RepeatabilitySeconds, t.StatusCodes, t.Throttling = kept.RepeatabilitySeconds, kept.StatusCodes, kept.Throttling
 	c.Now = clockOf(kept, c.Arrived).Now(c.Arrived).UTC().Truncate(time.Microsecond)
 	t.CreatedAt = c.Now // so that a slow clock shows no time before the creation
 	return nil
@@ -396,7 +396,7 @@ func (c *change) keep(ctx context.Context, tenant uuid.UUID) (uuid.UUID, error) 
 
 func updated(t db.Tenant, settings *api.TenantSettings, quota *api.TenantQuota) db.UpdateTenantParams {
 	p := db.UpdateTenantParams{
-		TenantID: t.ID, DisplayName: t.DisplayName, PermissionRule: t.PermissionRule, UserPicker: t.UserPicker, PageSize: t.PageSize,
+		TenantID: t.ID, DisplayName: t.DisplayName, PermissionRule: t.PermissionRule, StatusCodes: t.StatusCodes, UserPicker: t.UserPicker, PageSize: t.PageSize,
 		RepeatabilitySeconds: t.RepeatabilitySeconds, Throttling: t.Throttling, JournalLimit: t.JournalLimit, JournalSeconds: t.JournalSeconds,
 		ExpiresAt: t.ExpiresAt, Manager: t.Manager, EntityQuota: t.EntityQuota, UserQuota: t.UserQuota, RequestRate: t.RequestRate,
 	}
@@ -404,6 +404,7 @@ func updated(t db.Tenant, settings *api.TenantSettings, quota *api.TenantQuota) 
 		set(&p.PageSize, settings.PageSize)
 		set((*api.PermissionRule)(&p.PermissionRule), settings.PermissionRule)
 		set(&p.RepeatabilitySeconds, settings.RepeatabilitySeconds)
+		set((*api.StatusCodes)(&p.StatusCodes), settings.StatusCodes)
 		if settings.Throttling != nil {
 			p.Throttling = throttlingAs(settings.Throttling)
 		}

@@ -25,7 +25,7 @@ func evaluate(e *odata.Expr, p *record) any {
 	case "property":
 		return propertyValue(e.Name, p)
 	case "variable":
-		return p.items[e.Name]
+		return p.Items[e.Name]
 	case "any", "all":
 		return lambda(e, p)
 	case "and", "or":
@@ -99,12 +99,12 @@ func offset(e *odata.Expr, p *record) int64 {
 func lambda(e *odata.Expr, p *record) bool {
 	for _, item := range items(p.value(e.Name)) {
 		of := *p
-		of.items = maps.Clone(p.items)
-		if of.items == nil {
-			of.items = map[string]string{}
+		of.Items = maps.Clone(p.Items)
+		if of.Items == nil {
+			of.Items = map[string]string{}
 		}
 		if len(e.Args) > 0 {
-			of.items[e.Args[0].Name] = item
+			of.Items[e.Args[0].Name] = item
 		}
 		if satisfied := len(e.Args) == 0 || evaluate(e.Args[1], &of) == true; satisfied == (e.Op == "any") {
 			return satisfied

@@ -842,6 +842,64 @@ func AllRemoteAssistanceStateValues() []RemoteAssistanceState {
 	}
 }
 
+type StatusCodes string
+
+const (
+	StatusCodesDocumented StatusCodes = "documented"
+	StatusCodesObserved   StatusCodes = "observed"
+)
+
+func (e *StatusCodes) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = StatusCodes(s)
+	case string:
+		*e = StatusCodes(s)
+	default:
+		return fmt.Errorf("unsupported scan type for StatusCodes: %T", src)
+	}
+	return nil
+}
+
+type NullStatusCodes struct {
+	StatusCodes StatusCodes
+	Valid       bool // Valid is true if StatusCodes is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullStatusCodes) Scan(value interface{}) error {
+	if value == nil {
+		ns.StatusCodes, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.StatusCodes.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullStatusCodes) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.StatusCodes), nil
+}
+
+func (e StatusCodes) Valid() bool {
+	switch e {
+	case StatusCodesDocumented,
+		StatusCodesObserved:
+		return true
+	}
+	return false
+}
+
+func AllStatusCodesValues() []StatusCodes {
+	return []StatusCodes{
+		StatusCodesDocumented,
+		StatusCodesObserved,
+	}
+}
+
 type TenantKind string
 
 const (
@@ -3068,6 +3126,7 @@ type Tenant struct {
 	DisplayName          string
 	Kind                 TenantKind
 	PermissionRule       PermissionRule
+	StatusCodes          StatusCodes
 	UserPicker           bool
 	PageSize             int32
 	RepeatabilitySeconds int32

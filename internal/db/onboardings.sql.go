@@ -59,7 +59,7 @@ func (q *Queries) ListExpiredOnboardings(ctx context.Context, arg ListExpiredOnb
 }
 
 const listTenantsWithOnboardings = `-- name: ListTenantsWithOnboardings :many
-SELECT t.id, t.display_name, t.kind, t.permission_rule, t.user_picker, t.page_size, t.repeatability_seconds, t.expires_at, t.manager, t.origin_id, t.entity_quota, t.user_quota, t.request_rate, t.id_seed, t.ids_made, t.created_at, t.clock_from, t.clock_at, t.clock_rate, t.faults_version, t.throttling, t.journal_limit, t.journal_seconds, p.ticks FROM tenants AS t
+SELECT t.id, t.display_name, t.kind, t.permission_rule, t.status_codes, t.user_picker, t.page_size, t.repeatability_seconds, t.expires_at, t.manager, t.origin_id, t.entity_quota, t.user_quota, t.request_rate, t.id_seed, t.ids_made, t.created_at, t.clock_from, t.clock_at, t.clock_rate, t.faults_version, t.throttling, t.journal_limit, t.journal_seconds, p.ticks FROM tenants AS t
 CROSS JOIN LATERAL (
     SELECT COALESCE(min(o.request_expiry_ticks), 0)::bigint AS ticks FROM remote_assistance_partners AS o
     WHERE o.tenant_id = t.id AND o.onboarding_status = 'onboarding' AND o.request_expiry_ticks > 0
@@ -87,6 +87,7 @@ func (q *Queries) ListTenantsWithOnboardings(ctx context.Context) ([]ListTenants
 			&i.Tenant.DisplayName,
 			&i.Tenant.Kind,
 			&i.Tenant.PermissionRule,
+			&i.Tenant.StatusCodes,
 			&i.Tenant.UserPicker,
 			&i.Tenant.PageSize,
 			&i.Tenant.RepeatabilitySeconds,

@@ -15,14 +15,14 @@ import (
 
 const createTenant = `-- name: CreateTenant :execrows
 INSERT INTO tenants (
-    id, display_name, kind, permission_rule, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id,
+    id, display_name, kind, permission_rule, status_codes, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id,
     entity_quota, user_quota, request_rate, id_seed, throttling, journal_limit, journal_seconds, created_at
 ) VALUES (
     $1, $2, COALESCE($3::tenant_kind, 'tenant'),
-    COALESCE($4::permission_rule, 'seed'), $5,
-    COALESCE($6::integer, 1000), $7, $8, $9, $10,
-    $11, $12, $13, $14, $15,
-    COALESCE($16::integer, 10000), COALESCE($17::integer, 86400), $18
+    COALESCE($4::permission_rule, 'seed'), COALESCE($5::status_codes, 'documented'), $6,
+    COALESCE($7::integer, 1000), $8, $9, $10, $11,
+    $12, $13, $14, $15, $16,
+    COALESCE($17::integer, 10000), COALESCE($18::integer, 86400), $19
 )
 ON CONFLICT DO NOTHING
 `
@@ -32,6 +32,7 @@ type CreateTenantParams struct {
 	DisplayName          string
 	Kind                 *TenantKind
 	PermissionRule       *PermissionRule
+	StatusCodes          *StatusCodes
 	UserPicker           bool
 	PageSize             *int32
 	RepeatabilitySeconds int32
@@ -55,6 +56,7 @@ func (q *Queries) CreateTenant(ctx context.Context, arg CreateTenantParams) (int
 		arg.DisplayName,
 		arg.Kind,
 		arg.PermissionRule,
+		arg.StatusCodes,
 		arg.UserPicker,
 		arg.PageSize,
 		arg.RepeatabilitySeconds,
@@ -161,7 +163,7 @@ func (q *Queries) ExpireTenant(ctx context.Context, arg ExpireTenantParams) erro
 
 const getCaller = `-- name: GetCaller :one
 SELECT
-    t.id, t.display_name, t.kind, t.permission_rule, t.user_picker, t.page_size, t.repeatability_seconds, t.expires_at, t.manager, t.origin_id, t.entity_quota, t.user_quota, t.request_rate, t.id_seed, t.ids_made, t.created_at, t.clock_from, t.clock_at, t.clock_rate, t.faults_version, t.throttling, t.journal_limit, t.journal_seconds,
+    t.id, t.display_name, t.kind, t.permission_rule, t.status_codes, t.user_picker, t.page_size, t.repeatability_seconds, t.expires_at, t.manager, t.origin_id, t.entity_quota, t.user_quota, t.request_rate, t.id_seed, t.ids_made, t.created_at, t.clock_from, t.clock_at, t.clock_rate, t.faults_version, t.throttling, t.journal_limit, t.journal_seconds,
     a.tokens_valid_from AS application_valid_from,
     u.enabled AS user_enabled,
     u.tokens_valid_from AS user_valid_from,
@@ -199,6 +201,7 @@ func (q *Queries) GetCaller(ctx context.Context, arg GetCallerParams) (GetCaller
 		&i.Tenant.DisplayName,
 		&i.Tenant.Kind,
 		&i.Tenant.PermissionRule,
+		&i.Tenant.StatusCodes,
 		&i.Tenant.UserPicker,
 		&i.Tenant.PageSize,
 		&i.Tenant.RepeatabilitySeconds,
@@ -230,7 +233,7 @@ func (q *Queries) GetCaller(ctx context.Context, arg GetCallerParams) (GetCaller
 }
 
 const getTenant = `-- name: GetTenant :one
-SELECT id, display_name, kind, permission_rule, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants WHERE id = $1 AND kind = 'tenant'
+SELECT id, display_name, kind, permission_rule, status_codes, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants WHERE id = $1 AND kind = 'tenant'
 `
 
 func (q *Queries) GetTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, error) {
@@ -241,6 +244,7 @@ func (q *Queries) GetTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, er
 		&i.DisplayName,
 		&i.Kind,
 		&i.PermissionRule,
+		&i.StatusCodes,
 		&i.UserPicker,
 		&i.PageSize,
 		&i.RepeatabilitySeconds,
@@ -295,7 +299,7 @@ func (q *Queries) ListStatesOf(ctx context.Context, tenantID uuid.UUID) ([]uuid.
 }
 
 const lockTenant = `-- name: LockTenant :one
-SELECT id, display_name, kind, permission_rule, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants WHERE id = $1 AND kind = 'tenant' FOR NO KEY UPDATE
+SELECT id, display_name, kind, permission_rule, status_codes, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants WHERE id = $1 AND kind = 'tenant' FOR NO KEY UPDATE
 `
 
 // Makes other administrators' changes of the tenant wait, but not the tenant's clients.
@@ -307,6 +311,7 @@ func (q *Queries) LockTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, e
 		&i.DisplayName,
 		&i.Kind,
 		&i.PermissionRule,
+		&i.StatusCodes,
 		&i.UserPicker,
 		&i.PageSize,
 		&i.RepeatabilitySeconds,
@@ -406,18 +411,19 @@ func (q *Queries) TenantExists(ctx context.Context, tenantID uuid.UUID) (bool, e
 
 const updateTenant = `-- name: UpdateTenant :one
 UPDATE tenants SET
-    display_name = $1, permission_rule = $2, user_picker = $3, page_size = $4,
-    repeatability_seconds = $5, throttling = $6,
-    journal_limit = $7, journal_seconds = $8,
-    expires_at = $9, manager = $10,
-    entity_quota = $11, user_quota = $12, request_rate = $13
-WHERE id = $14
-RETURNING id, display_name, kind, permission_rule, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds
+    display_name = $1, permission_rule = $2, status_codes = $3, user_picker = $4, page_size = $5,
+    repeatability_seconds = $6, throttling = $7,
+    journal_limit = $8, journal_seconds = $9,
+    expires_at = $10, manager = $11,
+    entity_quota = $12, user_quota = $13, request_rate = $14
+WHERE id = $15
+RETURNING id, display_name, kind, permission_rule, status_codes, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds
 `
 
 type UpdateTenantParams struct {
 	DisplayName          string
 	PermissionRule       PermissionRule
+	StatusCodes          StatusCodes
 	UserPicker           bool
 	PageSize             int32
 	RepeatabilitySeconds int32
@@ -436,6 +442,7 @@ func (q *Queries) UpdateTenant(ctx context.Context, arg UpdateTenantParams) (Ten
 	row := q.db.QueryRow(ctx, updateTenant,
 		arg.DisplayName,
 		arg.PermissionRule,
+		arg.StatusCodes,
 		arg.UserPicker,
 		arg.PageSize,
 		arg.RepeatabilitySeconds,
@@ -455,6 +462,7 @@ func (q *Queries) UpdateTenant(ctx context.Context, arg UpdateTenantParams) (Ten
 		&i.DisplayName,
 		&i.Kind,
 		&i.PermissionRule,
+		&i.StatusCodes,
 		&i.UserPicker,
 		&i.PageSize,
 		&i.RepeatabilitySeconds,

@@ -13,6 +13,7 @@ var DeviceAndAppManagementAssignmentFilter = Type{
 	AuditCategory:  "AssignmentFilter",
 	Description:    "A rule that narrows an assignment.",
 	BetaOnly:       true,
+	Observed:       Observed{Delete: 200},
 	Read:           readers(configuration),
 	Write:          writers(configuration),
 	Properties: []Property{

@@ -12,6 +12,7 @@ var DeviceCategory = Type{
 	AuditComponent: "Enrollment",
 	AuditCategory:  "Enrollment",
 	Description:    "A category of devices.",
+	Observed:       Observed{Delete: 200},
 	Read:           readers(configuration, managedDevices),
 	Write:          writers(configuration, managedDevices),
 	Properties: []Property{

@@ -62,11 +62,20 @@ type Type struct {
 	// Typed says that an answer includes the type even though the context implies it.
 	Typed bool
 
+	// Observed are the statuses that clients of Graph met instead of the documented ones.
+	Observed Observed
+
 	Read, Write []string // permissions, least privileged first
 
 	Properties []Property // in the order of an answer; the key isn't among them
 	State      string     // the property that actions move, or ""
 	Actions    []Action
+}
+
+// Observed are statuses that clients met; 0 if they met the documented one, or none is known.
+type Observed struct {
+	Create int // instead of 201
+	Delete int // instead of 204
 }
 
 // Property is a property of an entity.

@@ -13,6 +13,7 @@ var NotificationMessageTemplate = Type{
 	AuditComponent: "NotificationMessageTemplate",
 	AuditCategory:  "Other",
 	Description:    "A message to users whose devices break a rule.",
+	Observed:       Observed{Create: 200, Delete: 200},
 	Read:           readers(serviceConfig),
 	Write:          writers(serviceConfig),
 	Properties: []Property{
@@ -52,6 +53,7 @@ var LocalizedNotificationMessage = Type{
 	KeyPart:        "locale",
 	Chosen:         "isDefault",
 	Shown:          "defaultLocale",
+	Observed:       Observed{Create: 200, Delete: 200},
 	Read:           readers(serviceConfig),
 	Write:          writers(serviceConfig),
 	Properties: []Property{

@@ -15,6 +15,7 @@ var RoleScopeTag = Type{
 	BetaOnly:       true,
 	Keys:           CounterKeys,
 	BuiltIn:        "isBuiltIn",
+	Observed:       Observed{Create: 200, Delete: 200},
 	Read:           readers(configuration, rbac),
 	Write:          writers(configuration, rbac),
 	Properties: []Property{

@@ -71,8 +71,11 @@ func (x *exchange) nextLink(set string, q odata.Query, token string) string {
 	return x.versionURL() + set + "?" + q.Encode()
 }
 
-func (x *exchange) writeNoContent() {
+func (x *exchange) writeNoContent() { x.writeEmpty(http.StatusNoContent) }
+
+// writeEmpty writes an answer without a body.
+func (x *exchange) writeEmpty(status int) {
 	x.setHeader("OData-Version", "4.0")
-	x.Status(http.StatusNoContent)
+	x.Status(status)
 	x.Writer.WriteHeaderNow()
 }

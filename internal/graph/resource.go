@@ -162,7 +162,7 @@ func (r *resource) create(x *exchange) error {
 	if x.answerMinimal(location) {
 		return nil
 	}
-	return r.write(x, http.StatusCreated, row, odata.Query{})
+	return r.write(x, x.statusOf(http.StatusCreated, r.Observed.Create), row, odata.Query{})
 }
 
 // stamp sets the dates that the service sets, in microseconds.
@@ -295,8 +295,17 @@ func (r *resource) delete(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.writeNoContent()
+	x.writeEmpty(x.statusOf(http.StatusNoContent, r.Observed.Delete))
 	return nil
+}
+
+// statusOf returns the documented status, or, if the tenant wants that, the one that clients met
+// instead. The latter is 0 if none is known.
+func (x *exchange) statusOf(documented, observed int) int {
+	if x.Tenant.ObservedStatuses && observed != 0 {
+		return observed
+	}
+	return documented
 }
 
 // refuseBuiltIn refuses to change a built-in entity.

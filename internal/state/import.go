@@ -235,16 +235,12 @@ func (i *importing) stamped(item Item) Item {
 const minJournalSeconds = 60
 
 func (i *importing) settings(ctx context.Context, s Settings) error {
-	p := db.UpdateTenantParams{TenantID: i.id, DisplayName: "state", PermissionRule: db.PermissionRuleSeed, PageSize: maxPageSize, JournalSeconds: minJournalSeconds}
-	if s.PageSize != nil {
-		p.PageSize = *s.PageSize
-	}
-	if s.PermissionRule != nil {
-		p.PermissionRule = *s.PermissionRule
-	}
-	if s.RepeatabilitySeconds != nil {
-		p.RepeatabilitySeconds = *s.RepeatabilitySeconds
-	}
+	p := db.UpdateTenantParams{TenantID: i.id, DisplayName: "state", PermissionRule: db.PermissionRuleSeed, StatusCodes: db.StatusCodesDocumented, PageSize: maxPageSize, JournalSeconds: minJournalSeconds}
+	given(&p.PageSize, s.PageSize)
+	given(&p.PermissionRule, s.PermissionRule)
+	given(&p.RepeatabilitySeconds, s.RepeatabilitySeconds)
+	given(&p.StatusCodes, s.StatusCodes)
+	given(&p.UserPicker, s.UserPicker)
 	if s.Throttling != nil && s.Throttling.Limits != "off" {
 		text, err := json.Marshal(s.Throttling)
 		if err != nil {
@@ -252,11 +248,15 @@ func (i *importing) settings(ctx context.Context, s Settings) error {
 		}
 		p.Throttling = text
 	}
-	if s.UserPicker != nil {
-		p.UserPicker = *s.UserPicker
-	}
 	_, err := i.q.UpdateTenant(ctx, p)
 	return err
+}
+
+// given sets a setting that a document has.
+func given[T any](setting, value *T) {
+	if value != nil {
+		*setting = *value
+	}
 }
 
 // user creates the nth user.

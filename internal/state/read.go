@@ -393,6 +393,9 @@ func (s Settings) check() (string, string) {
 	if s.PermissionRule != nil && !s.PermissionRule.Valid() {
 		return "/permissionRule", fmt.Sprintf("%q: want seed or current", *s.PermissionRule)
 	}
+	if s.StatusCodes != nil && !s.StatusCodes.Valid() {
+		return "/statusCodes", fmt.Sprintf("%q: want documented or observed", *s.StatusCodes)
+	}
 	if s.RepeatabilitySeconds != nil && (*s.RepeatabilitySeconds < 0 || *s.RepeatabilitySeconds > maxRepeatability) {
 		return "/repeatabilitySeconds", fmt.Sprintf("%d: want 0 to %d", *s.RepeatabilitySeconds, maxRepeatability)
 	}

@@ -33,6 +33,7 @@ type Settings struct {
 	PageSize             *int32             `json:"pageSize,omitzero"`
 	PermissionRule       *db.PermissionRule `json:"permissionRule,omitzero"`
 	RepeatabilitySeconds *int32             `json:"repeatabilitySeconds,omitzero"`
+	StatusCodes          *db.StatusCodes    `json:"statusCodes,omitzero"`
 	UserPicker           *bool              `json:"userPicker,omitzero"`
 	Throttling           *Throttling        `json:"throttling,omitzero"`
 }

@@ -173,7 +173,10 @@ func Count(ctx context.Context, q *db.Queries, tenant uuid.UUID) (Counts, error)
 
 func loadSettings(ctx context.Context, q *db.Queries, tenant uuid.UUID) (Settings, error) {
 	row, err := q.GetState(ctx, tenant)
-	return Settings{PageSize: &row.PageSize, PermissionRule: &row.PermissionRule, RepeatabilitySeconds: &row.RepeatabilitySeconds, UserPicker: &row.UserPicker, Throttling: throttling(row.Throttling)}, err
+	return Settings{
+		PageSize: &row.PageSize, PermissionRule: &row.PermissionRule, RepeatabilitySeconds: &row.RepeatabilitySeconds, StatusCodes: &row.StatusCodes,
+		UserPicker: &row.UserPicker, Throttling: throttling(row.Throttling),
+	}, err
 }
 
 // pageSize is how many rows are read at once. fewApplications is how many applications are,

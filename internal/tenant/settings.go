@@ -19,6 +19,10 @@ type Settings struct {
 	// ApplicationPermissions lets applications call without a user.
 	ApplicationPermissions bool
 
+	// ObservedStatuses answers, where they differ, with the statuses that clients met instead of
+	// the documented ones.
+	ObservedStatuses bool
+
 	PageSize int64 // the maximum number of items on a page of a list
 
 	// Repeatability is how long a change that is repeated with its client-request-id gets
@@ -49,6 +53,7 @@ func SettingsOf(row *db.Tenant) *Settings {
 		Clock: clockOf(row),
 		ID:    row.ID, CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt,
 		ApplicationPermissions: row.PermissionRule == db.PermissionRuleCurrent,
+		ObservedStatuses:       row.StatusCodes == db.StatusCodesObserved,
 		PageSize:               int64(row.PageSize),
 		Repeatability:          time.Duration(row.RepeatabilitySeconds) * time.Second,
 		EntityQuota:            row.EntityQuota,
