@@ -33,6 +33,9 @@
 //		}
 //	}
 //
+// The SDK's middleware, which repeats throttled requests, isn't in a custom HTTP client: put
+// kiota-http-go's NewCustomTransportWithParentTransport around the transport of s.Client().
+//
 // Each server has its own database, administration keys, clock and tenants, and ends with
 // its test. The first one in a test binary starts Postgres, which takes about 100 ms; later
 // ones take 20. Postgres (15 or later) runs from the machine's binaries, which npm downloads

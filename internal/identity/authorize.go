@@ -139,7 +139,7 @@ func (p *Provider) showSignInAgain(r authorization, user db.User, refusal *aadEr
 }
 
 func errForeignForm(cause error) *aadError {
-	e := refuse(90014, invalidRequest, "The form was sent by a page of another site.")
+	e := refuse(165000, invalidRequest, "Invalid Request: The request did not include the required tokens for the user context. One or more of the user context values (cookies; form fields; headers) were not supplied, every request must include these values and maintain them across a complete single user flow.")
 	e.status, e.cause = http.StatusForbidden, cause
 	return e
 }
@@ -311,7 +311,7 @@ func (r *authorization) check() error {
 	case strings.Contains(kind, "token") && slices.Contains(types, "token"):
 		return refuse(700051, "unsupported_response_type", "response_type 'token' is not enabled for the application.")
 	case kind != "code" && kind != "id_token" && kind != "code id_token":
-		return refuse(700054, "unsupported_response_type", "response_type '%s' is not supported.", r.get("response_type"))
+		return refuse(70005, "unsupported_response_type", "response_type '%s' is not supported.", r.get("response_type"))
 	case slices.Contains(types, "id_token") && r.get("nonce") == "":
 		return refuse(900144, invalidRequest, "The request body must contain the following parameter: 'nonce'.")
 	}

@@ -66,7 +66,7 @@ func TestAuthorizationCode(t *testing.T) {
 	c.wantError(c.token(with(form, "code_verifier", "wrong")), 400, "invalid_grant", 501481)
 	c.wantError(c.token(with(form, "code_verifier", "")), 400, "invalid_grant", 50148)
 	c.wantError(c.token(with(form, "redirect_uri", "http://localhost")), 400, "invalid_grant", 50011)
-	c.wantError(c.token(with(form, "client_id", c.app.String(), "client_secret", secret)), 400, "invalid_grant", 700003)
+	c.wantError(c.token(with(form, "client_id", c.app.String(), "client_secret", secret)), 400, "invalid_grant", 700007)
 	first := c.redeem(form)
 	if id := c.claims(first.IDToken); id["nonce"] != "n" {
 		t.Errorf("nonce %v", id["nonce"])
@@ -155,7 +155,7 @@ func TestAuthorizeRefusals(t *testing.T) {
 	}{
 		{with(f, "response_type", ""), "invalid_request", "AADSTS900144"},
 		{with(f, "response_type", "token"), "unsupported_response_type", "AADSTS700051"},
-		{with(f, "response_type", "none"), "unsupported_response_type", "AADSTS700054"},
+		{with(f, "response_type", "none"), "unsupported_response_type", "AADSTS70005"},
 		{with(f, "response_mode", "web_message"), "unsupported_response_mode", "AADSTS70007"},
 		{with(f, "response_type", "id_token", "response_mode", "query"), "unsupported_response_mode", "AADSTS70007"},
 		{with(f, "response_type", "id_token", "nonce", ""), "invalid_request", "AADSTS900144"},
@@ -377,7 +377,7 @@ func TestDeviceCode(t *testing.T) {
 	if a := c.post(d.VerificationURI, fields("code", "BBBBBBBBB", "user", c.user.UserPrincipalName, "password", password)); a.status != 400 || !strings.Contains(a.body, "AADSTS70018") {
 		t.Errorf("wrong code: %d %s", a.status, a.body)
 	}
-	c.wantError(c.token(with(poll, "client_id", c.app.String(), "client_secret", secret)), 400, "invalid_grant", 700003)
+	c.wantError(c.token(with(poll, "client_id", c.app.String(), "client_secret", secret)), 400, "invalid_grant", 700007)
 	if a := c.want(200, c.approve(d, "allow")); !strings.Contains(a.body, "You have signed in to Tool") {
 		t.Errorf("page %s", a.body)
 	}
@@ -455,7 +455,7 @@ func TestUserInfo(t *testing.T) {
 	diff(t, map[string]string{"name": "Adele Vance", "family_name": "Vance", "given_name": "Adele", "email": c.user.UserPrincipalName}, got)
 	for _, token := range []string{"", "junk", c.redeem(with(c.passwordForm(), "scope", graphScope)).AccessToken} {
 		a := c.get("/oidc/userinfo", "Authorization", "Bearer "+token)
-		c.wantError(a, 401, "invalid_token", 50161)
+		c.wantError(a, 401, "invalid_token", 50027)
 		if a.header.Get("WWW-Authenticate") == "" {
 			t.Error("no WWW-Authenticate")
 		}

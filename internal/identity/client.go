@@ -116,7 +116,7 @@ func (p *Provider) checkSecret(x *exchange, app db.Application, secret string) e
 		expired = true
 	}
 	if expired {
-		return refuseClient(7000222, "The provided client secret keys for app '%s' are expired. Create new keys for your app, or consider using certificate credentials for added security.", app.ClientID)
+		return refuseClient(7000222, "The provided client secret keys for app '%s' are expired. Visit the Azure portal to create new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: https://aka.ms/certCreds.", app.ClientID)
 	}
 	return refuseClient(7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '%s'.", app.ClientID)
 }

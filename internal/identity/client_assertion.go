@@ -85,7 +85,7 @@ func (p *Provider) checkOwnAssertion(x *exchange, app db.Application, token *jwt
 		return err
 	}
 	if id := app.ClientID.String(); !strings.EqualFold(claims.Issuer, id) || !strings.EqualFold(claims.Subject, id) {
-		return refuseClient(700021, "Client assertion application identifier does not match 'client_id' parameter.")
+		return refuseClient(700021, "Client assertion application identifier doesn't match 'client_id' parameter. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials .")
 	}
 	if err := checkLifetime(claims, x.Arrived); err != nil { // clients date assertions by their own clocks, which nobody moves
 		return err
@@ -179,10 +179,10 @@ func errLifetime(claims jwt.Claims, now time.Time) *aadError {
 		if d != nil {
 			at = d.Time()
 		}
-		return at.UTC().Format("2006-01-02T15:04:05.0000000Z")
+		return inTicks(at)
 	}
 	return refuseClient(700024, "Client assertion is not within its valid time range. Current time: %s, assertion valid from %s, expiry time of assertion %s. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials .",
-		now.UTC().Format("2006-01-02T15:04:05.0000000Z"), date(claims.NotBefore), date(claims.Expiry))
+		inTicks(now), date(claims.NotBefore), date(claims.Expiry))
 }
 
 // checkAudience checks that an assertion is meant for this authority.

@@ -136,6 +136,9 @@ type errorDocument struct {
 
 const timestampForm = "2006-01-02 15:04:05Z"
 
+// inTicks writes a time as Entra does within a message.
+func inTicks(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0000000Z") }
+
 func (x *exchange) describe(e *aadError) string {
 	return fmt.Sprintf("AADSTS%d: %s Trace ID: %s Correlation ID: %s Timestamp: %s",
 		e.number, e.message, x.ID, x.ClientID, x.Now.UTC().Format(timestampForm))

@@ -23,3 +23,6 @@ const (
 
 // MaxPickedSignIns is how many sign-ins a tenant keeps if users are picked.
 const MaxPickedSignIns = maxPickedSignIns
+
+// Explanations are the texts of the error page.
+var Explanations = explanations

@@ -71,7 +71,7 @@ func errBadForm(err error) *aadError {
 		e.status = http.StatusRequestEntityTooLarge
 		return e
 	}
-	e := refuse(90014, invalidRequest, "The request is not well formed.")
+	e := refuse(9002313, invalidRequest, "Invalid request. Request is malformed or invalid.")
 	e.cause = err
 	return e
 }

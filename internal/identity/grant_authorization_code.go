@@ -95,7 +95,7 @@ func checkCode(r tokenRequest, code db.AuthorizationCode) error {
 	case challenge == "":
 		return refuse(501481, invalidGrant, "The Code_Verifier does not match the code_challenge supplied in the authorization request.")
 	case verifier == "":
-		return refuse(50148, invalidGrant, "The Code_Verifier is missing: the authorization request had a code_challenge.")
+		return refuse(50148, invalidGrant, "The code_verifier does not match the code_challenge supplied in the authorization request for PKCE.")
 	case subtle.ConstantTimeCompare([]byte(computed), []byte(challenge)) == 0:
 		return refuse(501481, invalidGrant, "The Code_Verifier does not match the code_challenge supplied in the authorization request.")
 	}

@@ -231,7 +231,7 @@ func (p *Provider) clockOfCode(x *exchange, code db.DeviceCode) (time.Time, erro
 func checkDeviceCode(r tokenRequest, code db.DeviceCode, now time.Time) error {
 	switch {
 	case !strings.EqualFold(r.get("client_id"), code.ClientID.String()):
-		return refuse(700003, invalidGrant, "The device code was issued to another client.")
+		return errOtherClient()
 	case code.Status == db.DeviceCodeStatusRedeemed:
 		return nil // refused once the client has proved itself
 	case !now.Before(code.ExpiresAt):

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -45,7 +46,7 @@ func (p *Provider) grantOnBehalfOf(r tokenRequest) (tokenAnswer, error) {
 	}
 	user, err := p.queries.GetUser(ctx, db.GetUserParams{TenantID: tenant.ID, ID: claims.ObjectID})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return tokenAnswer{}, refuse(500341, invalidGrant, "The user account has been deleted from the directory.")
+		return tokenAnswer{}, refuse(500341, invalidGrant, "The user account {EUII Hidden} has been deleted from the %s directory. To sign into this application, the account must be added to the directory.", tenant.ID)
 	}
 	if err != nil {
 		return tokenAnswer{}, err
@@ -55,7 +56,7 @@ func (p *Provider) grantOnBehalfOf(r tokenRequest) (tokenAnswer, error) {
 
 // verifyAssertedToken checks a token with any audience, which must be a user's.
 func (p *Provider) verifyAssertedToken(r tokenRequest, raw string) (*bearer.Claims, error) {
-	claims, _, err := p.verifyToken(r.Request.Context(), raw)
+	claims, settings, err := p.verifyToken(r.Request.Context(), raw)
 	var refused *bearer.RevokedError
 	switch {
 	case err == nil && claims.IDType != "user":
@@ -63,9 +64,11 @@ func (p *Provider) verifyAssertedToken(r tokenRequest, raw string) (*bearer.Clai
 	case err == nil:
 		return claims, r.authority.admits(claims.TenantID)
 	case errors.Is(err, bearer.ErrExpired), errors.Is(err, bearer.ErrNotYetValid):
-		e := refuse(500133, invalidGrant, "Assertion is not within its valid time range. Ensure that the access token is not expired before using it for user assertion, or request a new token.")
-		e.cause = err
-		return nil, e
+		now := r.Now
+		if settings != nil {
+			now = settings.Clock.Now(r.Arrived)
+		}
+		return nil, errAssertionLifetime(claims, now, err)
 	case errors.As(err, &refused):
 		e := refuse(50173, invalidGrant, "The provided grant has expired due to it being revoked, a fresh auth token is needed.")
 		e.suberror = "bad_token"
@@ -76,4 +79,11 @@ func (p *Provider) verifyAssertedToken(r tokenRequest, raw string) (*bearer.Clai
 		return nil, e
 	}
 	return nil, err
+}
+
+func errAssertionLifetime(claims *bearer.Claims, now time.Time, cause error) *aadError {
+	e := refuse(500133, invalidGrant, "Assertion is not within its valid time range. Ensure that the access token is not expired before using it for user assertion, or request a new token. Current time: %s, expiry time of assertion %s.",
+		inTicks(now), inTicks(claims.Expires))
+	e.cause = cause
+	return e
 }

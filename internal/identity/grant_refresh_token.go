@@ -54,11 +54,11 @@ func (p *Provider) refreshTokenGrant(now time.Time, token db.RefreshToken) redee
 }
 
 func errExpired(token db.RefreshToken) *aadError {
-	issued := token.CreatedAt.UTC().Format("2006-01-02T15:04:05.0000000Z")
+	issued := inTicks(token.CreatedAt)
 	if token.RedirectType == db.RedirectUriTypeSpa {
 		return refuse(700084, invalidGrant, "The refresh token was issued to a single page app (SPA), and therefore has a fixed, limited lifetime of 1.00:00:00, which cannot be extended. It is now expired and a new sign in request must be sent by the SPA to the sign in page. The token was issued on %s.", issued)
 	}
-	return refuse(700082, invalidGrant, "The refresh token has expired due to inactivity. The token was issued on %s and was inactive for %d days.", issued, int(refreshLifetime.Hours()/24))
+	return refuse(700082, invalidGrant, "The refresh token has expired due to inactivity. The token was issued on %s and was inactive for %d.00:00:00.", issued, int(refreshLifetime.Hours()/24))
 }
 
 // leewayBegins returns the time after which a token must have been redeemed first to be
@@ -169,13 +169,17 @@ func (p *Provider) authenticateOwner(r tokenRequest, t ticket, owner uuid.UUID, 
 	}
 	c, err := p.authenticateClient(r.exchange, r.form, tenant, in)
 	if err == nil && c.ClientID != owner {
-		err = refuse(700003, invalidGrant, "The authorization code or refresh token was issued to another client.")
+		err = errOtherClient()
 	}
 	return c, err
 }
 
+func errOtherClient() *aadError {
+	return refuse(700007, invalidGrant, "The grant was issued for a different client id.")
+}
+
 func errRevokedGrant() *aadError {
-	e := refuse(70000, invalidGrant, "Provided grant is invalid or malformed, or has been revoked.")
+	e := refuse(70000, invalidGrant, "Provided grant is invalid or malformed.")
 	e.suberror = "bad_token"
 	return e
 }

@@ -205,7 +205,7 @@ func shown(f func(*exchange) error) func(*exchange) error {
 }
 
 func noRoute(x *exchange) error {
-	e := refuse(900901, invalidRequest, "The endpoint '%s' does not exist.", x.Request.URL.Path)
+	e := refuse(90056, invalidRequest, "The endpoint '%s' does not exist.", x.Request.URL.Path)
 	e.status = http.StatusNotFound
 	return e
 }

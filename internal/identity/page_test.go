@@ -214,7 +214,7 @@ func FuzzPages(f *testing.F) {
 			}
 			a, wrong := page.show(c, text)
 			if noText && page.shows == parameters {
-				if a.status != 400 || !strings.Contains(a.body, "AADSTS90014: ") {
+				if a.status != 400 || !strings.Contains(a.body, "AADSTS9002313: ") {
 					t.Errorf("%s of %q: %d in\n%s", name, text, a.status, a.body)
 				}
 				continue

@@ -153,7 +153,7 @@ func (p *Provider) grantScopes(ctx context.Context, app db.Application, user uui
 			continue
 		}
 		if to.api != nil {
-			return nil, refuse(650053, invalidScope, "The application '%s' asked for scope '%s' that doesn't exist on the resource '%s'. Contact the app vendor.", app.DisplayName, name, to.api.ClientID)
+			return nil, refuse(650053, invalidClient, "The application '%s' asked for scope '%s' that doesn't exist on the resource '%s'. Contact the app vendor.", app.DisplayName, name, to.api.ClientID)
 		}
 		return nil, errConsent(app)
 	}

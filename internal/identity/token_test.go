@@ -186,7 +186,7 @@ func TestRefusals(t *testing.T) {
 		{name: "empty scope name", form: with(p, "scope", "https://graph.microsoft.com/"), status: 400, code: "invalid_scope", number: 70011},
 		{name: "unknown resource", form: with(p, "scope", "https://management.azure.com/.default"), status: 400, code: "invalid_resource", number: 500011},
 		{name: "unknown API", form: with(p, "scope", "api://"+uuid.NewString()+"/.default"), status: 400, code: "invalid_resource", number: 500011},
-		{name: "scope that the API lacks", form: with(p, "scope", "api://"+c.app.String()+"/write"), status: 400, code: "invalid_scope", number: 650053},
+		{name: "scope that the API lacks", form: with(p, "scope", "api://"+c.app.String()+"/write"), status: 400, code: "invalid_client", number: 650053},
 		{name: "wrong secret", form: with(s, "client_secret", "wrong"), status: 401, code: "invalid_client", number: 7000215},
 		{name: "expired secret", form: with(s, "client_secret", "an-old-secret"), status: 401, code: "invalid_client", number: 7000222},
 		{name: "no secret", form: with(s, "client_secret", ""), status: 401, code: "invalid_client", number: 7000218},
@@ -265,10 +265,10 @@ func TestForms(t *testing.T) {
 	c.wantError(c.do("POST", at, strings.NewReader(`{}`), "Content-Type", "application/json"), 400, "invalid_request", 900144)
 	c.wantError(c.do("POST", at, strings.NewReader(c.secretForm().Encode()+"&scope=x"), "Content-Type", form), 400, "invalid_request", 90100)
 	for _, body := range []string{"a=%zz", "a=%00", "a=%ff"} {
-		c.wantError(c.do("POST", at, strings.NewReader(body), "Content-Type", form), 400, "invalid_request", 90014)
+		c.wantError(c.do("POST", at, strings.NewReader(body), "Content-Type", form), 400, "invalid_request", 9002313)
 	}
 	c.wantError(c.do("POST", at, strings.NewReader("a="+strings.Repeat("x", 70<<10)), "Content-Type", form), 413, "invalid_request", 90015)
-	c.wantError(c.do("GET", "/"+c.id.String()+"/oauth2/v3.0/token", nil), 404, "invalid_request", 900901)
+	c.wantError(c.do("GET", "/"+c.id.String()+"/oauth2/v3.0/token", nil), 404, "invalid_request", 90056)
 	// With HTTP Basic, and the request's own client-request-id.
 	basic := base64.StdEncoding.EncodeToString([]byte(c.app.String() + ":" + url.QueryEscape(secret)))
 	id := uuid.NewString()
@@ -286,7 +286,7 @@ func TestRefreshToken(t *testing.T) {
 		return fields("grant_type", "refresh_token", "client_id", c.public.String(), "refresh_token", token, "scope", signInScopes)
 	}
 	// Another client can't redeem it, and the attempt doesn't use it up.
-	c.wantError(c.token(with(form(first.RefreshToken), "client_id", c.app.String(), "client_secret", secret)), 400, "invalid_grant", 700003)
+	c.wantError(c.token(with(form(first.RefreshToken), "client_id", c.app.String(), "client_secret", secret)), 400, "invalid_grant", 700007)
 	second := c.redeem(form(first.RefreshToken))
 	c.want(http.StatusOK, c.graph("GET", second.AccessToken))
 	third := c.redeem(with(form(second.RefreshToken), "scope", c.server.URL()+"/.default")) // the same resource under another name

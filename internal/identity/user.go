@@ -67,7 +67,9 @@ func isPassword(hash, password string) bool {
 }
 
 func errNoUser(directory string) *aadError {
-	return refuse(50034, invalidGrant, "The user account {EUII Hidden} does not exist in the %s directory. To sign into this application, the account must be added to the directory.", directory)
+	e := refuse(50034, invalidGrant, "The user account {EUII Hidden} does not exist in the %s directory. To sign into this application, the account must be added to the directory.", directory)
+	e.suberror = "bad_token"
+	return e
 }
 
 func errWrongPassword() *aadError {
@@ -158,7 +160,7 @@ func (p *Provider) stillWelcome(ctx context.Context, tenant, id uuid.UUID, since
 	}
 	if since.Before(user.TokensValidFrom) {
 		e := refuse(50173, invalidGrant, "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have changed or reset their password. The grant was issued on '%s' and the TokensValidFrom date (before which tokens are not valid) for this user is '%s'.",
-			since.UTC().Format(time.RFC3339), user.TokensValidFrom.UTC().Format(time.RFC3339))
+			inTicks(since), inTicks(user.TokensValidFrom))
 		e.suberror = "bad_token"
 		return user, e
 	}

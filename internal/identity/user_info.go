@@ -60,7 +60,7 @@ func (p *Provider) userInfo(x *exchange) error {
 
 func (x *exchange) refuseUserInfo(cause error) error {
 	x.Header("WWW-Authenticate", `Bearer error="invalid_token"`)
-	e := refuse(50161, "invalid_token", "The access token is missing or not valid, or lacks the scope openid.")
+	e := refuse(50027, "invalid_token", "JWT token is invalid or malformed.")
 	e.status, e.cause = http.StatusUnauthorized, cause
 	return e
 }
