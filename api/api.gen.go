@@ -420,10 +420,66 @@ type Entity struct {
 	Version int64 `json:"version"`
 }
 
+// EntityCreate defines model for EntityCreate.
+type EntityCreate struct {
+	// Id The id in Graph; by default the service makes one. Messages need theirs, such as TEMPLATE_en-us.
+	Id *string `json:"id,omitempty"`
+
+	// Properties Properties as in Graph beta. Those that are left out or null have their defaults.
+	Properties *json.RawMessage `json:"properties,omitempty"`
+}
+
 // EntityList defines model for EntityList.
 type EntityList struct {
 	NextLink *string  `json:"nextLink,omitempty"`
 	Value    []Entity `json:"value"`
+}
+
+// EntityReplacement The change that ended the version; absent for the present version.
+type EntityReplacement struct {
+	By openapi_types.UUID `json:"by"`
+
+	// Change update, delete, or the name of an action in the history.
+	Change   string    `json:"change"`
+	DateTime time.Time `json:"dateTime"`
+
+	// With The client id of the application; absent if the change did not come through Graph.
+	With *openapi_types.UUID `json:"with,omitempty"`
+}
+
+// EntityUpdate defines model for EntityUpdate.
+type EntityUpdate struct {
+	// Properties The properties to change, as in Graph beta. Null sets the default.
+	Properties *json.RawMessage `json:"properties,omitempty"`
+
+	// Version The version that the change is about. If the entity has another version, nothing changes.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// EntityVersion defines model for EntityVersion.
+type EntityVersion struct {
+	CreatedBy openapi_types.UUID `json:"createdBy"`
+
+	// CreatedDateTime When the entity was created, or restored after it was deleted.
+	CreatedDateTime time.Time `json:"createdDateTime"`
+
+	// CreatedWith The client id of the application; absent if it was not created through Graph.
+	CreatedWith *openapi_types.UUID `json:"createdWith,omitempty"`
+
+	// Properties Its properties, as in Graph beta.
+	Properties map[string]interface{} `json:"properties"`
+
+	// Replaced The change that ended the version; absent for the present version.
+	Replaced *EntityReplacement `json:"replaced,omitempty"`
+
+	// Version Deleting an entity counts as a version without properties, which is not listed.
+	Version int64 `json:"version"`
+}
+
+// EntityVersionList defines model for EntityVersionList.
+type EntityVersionList struct {
+	NextLink *string         `json:"nextLink,omitempty"`
+	Value    []EntityVersion `json:"value"`
 }
 
 // Fault defines model for Fault.
@@ -1609,6 +1665,26 @@ type DiffStatesParams struct {
 
 // ListEntitiesParams defines parameters for ListEntities.
 type ListEntitiesParams struct {
+	// Top The maximum number of items.
+	Top *Top `form:"top,omitempty" json:"top,omitempty"`
+
+	// After The start of the page, from the nextLink of the previous page.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Filter Only the entities that match, in the language of $filter in Graph beta.
+	Filter *string `form:"filter,omitempty" json:"filter,omitempty"`
+
+	// OrderBy The order, in the language of $orderby in Graph beta.
+	OrderBy *string `form:"orderBy,omitempty" json:"orderBy,omitempty"`
+}
+
+// CreateEntityParams defines parameters for CreateEntity.
+type CreateEntityParams struct {
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListEntityVersionsParams defines parameters for ListEntityVersions.
+type ListEntityVersionsParams struct {
 	// Top The maximum number of items.
 	Top *Top `form:"top,omitempty" json:"top,omitempty"`
 

@@ -380,13 +380,30 @@ func (c *Client) DiffStates(ctx context.Context, tenantId api.TenantId, params *
 	return c.send(ctx, r)
 }
 
-// ListEntities sends GET /v1/tenants/{tenantId}/entities/{entitySet}. Lists the entities of a set by id.
+// ListEntities sends GET /v1/tenants/{tenantId}/entities/{entitySet}. Lists the entities of a set, by id unless orderBy names another order.
 func (c *Client) ListEntities(ctx context.Context, tenantId api.TenantId, entitySet api.EntitySet, params *api.ListEntitiesParams) (*http.Response, error) {
 	r := newRequest(http.MethodGet, "/v1/tenants/{tenantId}/entities/{entitySet}", tenantId, entitySet)
 	if params != nil {
 		set(r.query.Set, "top", params.Top)
 		set(r.query.Set, "after", params.After)
+		set(r.query.Set, "filter", params.Filter)
+		set(r.query.Set, "orderBy", params.OrderBy)
 	}
+	return c.send(ctx, r)
+}
+
+// CreateEntity sends POST /v1/tenants/{tenantId}/entities/{entitySet}. Creates an entity.
+func (c *Client) CreateEntity(ctx context.Context, tenantId api.TenantId, entitySet api.EntitySet, params *api.CreateEntityParams, body api.EntityCreate) (*http.Response, error) {
+	r := newRequest(http.MethodPost, "/v1/tenants/{tenantId}/entities/{entitySet}", tenantId, entitySet)
+	if params != nil {
+		set(r.header.Set, "Idempotency-Key", params.IdempotencyKey)
+	}
+	return c.sendJSON(ctx, r, body)
+}
+
+// DeleteEntity sends DELETE /v1/tenants/{tenantId}/entities/{entitySet}/{entityId}. Deletes an entity, and what it contains. Its versions stay.
+func (c *Client) DeleteEntity(ctx context.Context, tenantId api.TenantId, entitySet api.EntitySet, entityId api.EntityId) (*http.Response, error) {
+	r := newRequest(http.MethodDelete, "/v1/tenants/{tenantId}/entities/{entitySet}/{entityId}", tenantId, entitySet, entityId)
 	return c.send(ctx, r)
 }
 
@@ -396,7 +413,29 @@ func (c *Client) GetEntity(ctx context.Context, tenantId api.TenantId, entitySet
 	return c.send(ctx, r)
 }
 
-// ActOnEntity sends POST /v1/tenants/{tenantId}/entities/{entitySet}/{entityId}/{action}. Runs an action of the other side, which Graph doesn't have.
+// UpdateEntity sends PATCH /v1/tenants/{tenantId}/entities/{entitySet}/{entityId}. Changes properties of an entity.
+func (c *Client) UpdateEntity(ctx context.Context, tenantId api.TenantId, entitySet api.EntitySet, entityId api.EntityId, body api.EntityUpdate) (*http.Response, error) {
+	r := newRequest(http.MethodPatch, "/v1/tenants/{tenantId}/entities/{entitySet}/{entityId}", tenantId, entitySet, entityId)
+	return c.sendJSON(ctx, r, body)
+}
+
+// ListEntityVersions sends GET /v1/tenants/{tenantId}/entities/{entitySet}/{entityId}/versions. Lists the versions of an entity, also of a deleted one, the newest first.
+func (c *Client) ListEntityVersions(ctx context.Context, tenantId api.TenantId, entitySet api.EntitySet, entityId api.EntityId, params *api.ListEntityVersionsParams) (*http.Response, error) {
+	r := newRequest(http.MethodGet, "/v1/tenants/{tenantId}/entities/{entitySet}/{entityId}/versions", tenantId, entitySet, entityId)
+	if params != nil {
+		set(r.query.Set, "top", params.Top)
+		set(r.query.Set, "after", params.After)
+	}
+	return c.send(ctx, r)
+}
+
+// RestoreEntityVersion sends POST /v1/tenants/{tenantId}/entities/{entitySet}/{entityId}/versions/{version}/restore. Gives an entity the properties of one of its versions again, as a new version. A deleted entity exists again, with its id.
+func (c *Client) RestoreEntityVersion(ctx context.Context, tenantId api.TenantId, entitySet api.EntitySet, entityId api.EntityId, version int64) (*http.Response, error) {
+	r := newRequest(http.MethodPost, "/v1/tenants/{tenantId}/entities/{entitySet}/{entityId}/versions/{version}/restore", tenantId, entitySet, entityId, version)
+	return c.send(ctx, r)
+}
+
+// ActOnEntity sends POST /v1/tenants/{tenantId}/entities/{entitySet}/{entityId}/{action}. Runs an action: one of Graph's, or one of the other side, which Graph doesn't have.
 func (c *Client) ActOnEntity(ctx context.Context, tenantId api.TenantId, entitySet api.EntitySet, entityId api.EntityId, action string) (*http.Response, error) {
 	r := newRequest(http.MethodPost, "/v1/tenants/{tenantId}/entities/{entitySet}/{entityId}/{action}", tenantId, entitySet, entityId, action)
 	return c.send(ctx, r)

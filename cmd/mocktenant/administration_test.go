@@ -114,6 +114,13 @@ func TestAdministration(t *testing.T) {
 		{[]string{"entity", "act", "remoteAssistancePartners", partner, "confirm", "--tenant", id}, "onboarded"},
 		{[]string{"entity", "act", "remoteAssistancePartners", partner, "heartbeat", "--tenant", id}, "20"},
 		{[]string{"entity", "list", "remoteAssistancePartners", "--tenant", id}, "Support"},
+		{[]string{"entity", "list", "remoteAssistancePartners", "--filter", "onboardingStatus eq 'onboarding'", "--order-by", "displayName", "--tenant", id, "-o", "json"}, "[]\n"},
+		{[]string{"entity", "create", "deviceCategories", `{"displayName":"Kiosk"}`, "--id", partner, "--tenant", id}, "Kiosk"},
+		{[]string{"entity", "update", "deviceCategories", partner, `{"displayName":"Desk"}`, "--of-version", "1", "--tenant", id}, "Desk"},
+		{[]string{"entity", "delete", "deviceCategories", partner, "--tenant", id}, "Deleted " + partner + ".\n"},
+		{[]string{"entity", "versions", "deviceCategories", partner, "--tenant", id}, `"displayName":"Kiosk"`},
+		{[]string{"entity", "restore", "deviceCategories", partner, "1", "--tenant", id}, "Kiosk"},
+		{[]string{"entity", "delete", "deviceCategories", partner, "--tenant", id}, "Deleted"},
 		{[]string{"snapshot", "diff", "before", "--tenant", id}, `changed  remoteAssistancePartner`},
 		{[]string{"snapshot", "list", "--tenant", id}, "before"},
 		{[]string{"report"}, "recent-changes"},
@@ -170,6 +177,8 @@ func TestAdministration(t *testing.T) {
 			t.Errorf("%q: want %q\n%s", tt.flags, tt.want, out)
 		}
 	}
+	a.fails(exitConflict, "it has version", "entity", "update", "remoteAssistancePartners", partner, `{"displayName":"x"}`, "--of-version", "99", "--tenant", id)
+	a.fails(exitUsage, "want a JSON object", "entity", "create", "deviceCategories", "Kiosk", "--tenant", id)
 	a.fails(exitUsage, "unknown flag --colour", "tenant", "list", "--colour")
 	a.fails(exitUsage, "mocktenant tenant get --help", "tenant", "get")
 	a.fails(exitNotFound, `There is no tenant "nobody"`, "tenant", "get", "nobody")

@@ -14,8 +14,8 @@ import (
 )
 
 func newEntity(c *cli) *cobra.Command {
-	return family("entity", "Show the entities of a set, and play the other side, such as a partner who confirms.",
-		newEntityList(c), newEntityGet(c), newEntityAct(c))
+	return family("entity", "Show and change the entities of a set, and play the other side, such as a partner who confirms.",
+		newEntityList(c), newEntityGet(c), newEntityCreate(c), newEntityUpdate(c), newEntityAct(c), newEntityDelete(c), newEntityVersions(c), newEntityRestore(c))
 }
 
 // entityTable shows an entity's name, state, and when the other side was last seen,
@@ -80,8 +80,12 @@ func newEntityList(c *cli) *cobra.Command {
 	var set string
 	cmd := c.ofTenant("list <set>", "List the entities of a set: "+strings.Join(setNames(), ", ")+".", setArg(&set))
 	top := 1000
+	p := api.ListEntitiesParams{Top: &top}
+	cmd.Flags().Func("filter", "List only entities that match the `FILTER`, in the language of $filter.", optional(&p.Filter, readText))
+	cmd.Flags().Func("order-by", "List in this `ORDER`, in the language of $orderby.", optional(&p.OrderBy, readText))
 	return list(cmd, entityTable, func(ctx context.Context, s *session, after *api.After) (*http.Response, error) {
-		return s.ListEntities(ctx, s.tenant, set, &api.ListEntitiesParams{Top: &top, After: after})
+		p.After = after
+		return s.ListEntities(ctx, s.tenant, set, &p)
 	})
 }
 
@@ -95,7 +99,7 @@ func newEntityGet(c *cli) *cobra.Command {
 
 func newEntityAct(c *cli) *cobra.Command {
 	var set, id, action string
-	cmd := c.ofTenant("act <set> <id> <action>", "Play the other side: "+otherSide()+".", setArg(&set), textArg(&id), textArg(&action))
+	cmd := c.ofTenant("act <set> <id> <action>", "Run an action of Graph, or play the other side: "+otherSide()+".", setArg(&set), textArg(&id), textArg(&action))
 	return show(cmd, entityTable.one, func(ctx context.Context, s *session) (*http.Response, error) {
 		return s.ActOnEntity(ctx, s.tenant, set, id, action)
 	})

@@ -52,9 +52,14 @@ var examples = map[string]string{
 	"mocktenant app consent grant":               "mocktenant app consent grant Portal --tenant contoso.example --scope User.Read",
 	"mocktenant app consent remove":              "mocktenant app consent remove Portal --tenant contoso.example",
 
-	"mocktenant entity list": "mocktenant entity list remoteAssistancePartners --tenant contoso.example",
-	"mocktenant entity get":  "mocktenant entity get remoteAssistancePartners 00000000-0000-0000-0000-000000000001 --tenant contoso.example",
-	"mocktenant entity act":  "mocktenant entity act remoteAssistancePartners 00000000-0000-0000-0000-000000000001 confirm --tenant contoso.example",
+	"mocktenant entity list":     `mocktenant entity list remoteAssistancePartners --tenant contoso.example --filter "onboardingStatus eq 'onboarded'"`,
+	"mocktenant entity get":      "mocktenant entity get remoteAssistancePartners 00000000-0000-0000-0000-000000000001 --tenant contoso.example",
+	"mocktenant entity create":   `mocktenant entity create remoteAssistancePartners '{"displayName":"TeamViewer"}' --tenant contoso.example`,
+	"mocktenant entity update":   `mocktenant entity update remoteAssistancePartners 00000000-0000-0000-0000-000000000001 '{"displayName":"BeyondTrust"}' --tenant contoso.example`,
+	"mocktenant entity act":      "mocktenant entity act remoteAssistancePartners 00000000-0000-0000-0000-000000000001 confirm --tenant contoso.example",
+	"mocktenant entity delete":   "mocktenant entity delete remoteAssistancePartners 00000000-0000-0000-0000-000000000001 --tenant contoso.example",
+	"mocktenant entity versions": "mocktenant entity versions remoteAssistancePartners 00000000-0000-0000-0000-000000000001 --tenant contoso.example",
+	"mocktenant entity restore":  "mocktenant entity restore remoteAssistancePartners 00000000-0000-0000-0000-000000000001 1 --tenant contoso.example",
 
 	"mocktenant clock get":   "mocktenant clock get --tenant contoso.example",
 	"mocktenant clock set":   "mocktenant clock set --tenant contoso.example --advance 75m",

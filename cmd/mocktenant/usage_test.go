@@ -184,12 +184,19 @@ func TestExamples(t *testing.T) {
 		if strings.ContainsAny(example, "$|<") || path == "mocktenant" {
 			continue // not only a command
 		}
-		found, args, err := newRoot(new(cli)).Find(strings.Fields(example)[1:])
+		var words []string
+		for _, word := range shellWord.FindAllString(example, -1) {
+			words = append(words, strings.Trim(word, `'"`))
+		}
+		found, args, err := newRoot(new(cli)).Find(words[1:])
 		if err != nil || found.CommandPath() != path || found.ParseFlags(args) != nil || found.ValidateArgs(found.Flags().Args()) != nil || found.ValidateRequiredFlags() != nil {
 			t.Errorf("%s: the example %q can't be understood: %v", path, example, err)
 		}
 	}
 }
+
+// shellWord matches a word of an example, perhaps in quotes.
+var shellWord = regexp.MustCompile(`'[^']*'|"[^"]*"|\S+`)
 
 // The help breaks lines at a width that is easy to read.
 func TestWrap(t *testing.T) {

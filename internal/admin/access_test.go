@@ -21,7 +21,7 @@ import (
 // exist.
 func routes(tenant uuid.UUID) map[string]string {
 	fill := strings.NewReplacer(":tenantId", tenant.String(), ":name", "none", ":entitySet", "remoteAssistancePartners", ":action", "confirm", ":report", "recent-changes", ":login", "none",
-		":userId", uuid.NewString(), ":clientId", uuid.NewString(), ":secretId", uuid.NewString(), ":credentialId", uuid.NewString(), ":entityId", uuid.NewString(), ":keyId", uuid.NewString(), ":profile", "heap")
+		":userId", uuid.NewString(), ":clientId", uuid.NewString(), ":secretId", uuid.NewString(), ":credentialId", uuid.NewString(), ":entityId", uuid.NewString(), ":version", "1", ":keyId", uuid.NewString(), ":profile", "heap")
 	all := map[string]string{}
 	for template, item := range contract().Paths.Map() {
 		path := parameter.ReplaceAllString(template, ":$1")
@@ -59,7 +59,7 @@ func body(route string, tenant uuid.UUID) any {
 		return `{"noExpiredToken":true}`
 	case "PATCH /v1/tenants/:tenantId/faults/:faultId":
 		return `{"schedule":{}}`
-	case "PATCH /v1/tenants/:tenantId", "PATCH /v1/tenants/:tenantId/users/:userId", "PATCH /v1/tenants/:tenantId/applications/:clientId",
+	case "PATCH /v1/tenants/:tenantId", "PATCH /v1/tenants/:tenantId/users/:userId", "POST /v1/tenants/:tenantId/entities/:entitySet", "PATCH /v1/tenants/:tenantId/entities/:entitySet/:entityId", "PATCH /v1/tenants/:tenantId/applications/:clientId",
 		"POST /v1/tenants/:tenantId/applications/:clientId/secrets", "POST /v1/tenants/:tenantId/applications/:clientId/consents":
 		return "{}"
 	}

@@ -218,6 +218,7 @@ func (t *things) get() map[string]string {
 	c.want(201, c.do("POST", path+"/scenarios", `{"name":"never-connected"}`))
 	t.made = map[string]string{
 		"scenario":      "never-connected",
+		"version":       "1",
 		"faultId":       fault.Id.String(),
 		"certificateId": certificate.Id.String(),
 		"credentialId":  credential.Id.String(),

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -13,6 +15,7 @@ import (
 	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/entity"
+	"github.com/mocktenant/mocktenant/internal/odata"
 )
 
 // findSet finds the entity of a set by the set's name, or refuses the name.
@@ -30,19 +33,23 @@ func findSet(name string) (*entity.Type, error) {
 
 // showEntity returns a row in the form of an answer.
 func showEntity(t *entity.Type, row db.Row) api.Entity {
-	h, properties := row.Head(), map[string]any{}
-	for i := range t.Properties {
-		p := &t.Properties[i]
-		if p.Hidden {
-			continue
-		}
-		properties[p.Name] = json.RawMessage(p.AppendJSON(nil, row.Value(i), entity.Form{Beta: true, Typed: true}))
-	}
-	e := api.Entity{Id: t.Key(h.ID, row.Value), Version: h.Version, CreatedDateTime: h.CreatedAt.UTC(), CreatedBy: h.CreatedBy, Properties: properties}
+	h := row.Head()
+	e := api.Entity{Id: t.Key(h.ID, row.Value), Version: h.Version, CreatedDateTime: h.CreatedAt.UTC(), CreatedBy: h.CreatedBy, Properties: showProperties(t, row)}
 	if h.CreatedWith != uuid.Nil {
 		e.CreatedWith = &h.CreatedWith
 	}
 	return e
+}
+
+// showProperties returns the properties of a row as Graph beta shows them.
+func showProperties(t *entity.Type, row db.Row) map[string]any {
+	properties := map[string]any{}
+	for i := range t.Properties {
+		if p := &t.Properties[i]; !p.Hidden {
+			properties[p.Name] = json.RawMessage(p.AppendJSON(nil, row.Value(i), entity.Form{Beta: true, Typed: true}))
+		}
+	}
+	return properties
 }
 
 type listEntitiesRequest struct {
@@ -56,17 +63,53 @@ func listEntities(ctx context.Context, x *call, r listEntitiesRequest) (list api
 	if err != nil {
 		return list, err
 	}
-	after, err := parseAfter(r.After)
+	p, err := x.entityList(t, r.ListEntitiesParams)
 	if err != nil {
 		return list, err
 	}
 	if err := db.ExpireOnboardings(ctx, x.admin.queries, x.tenant.ID, x.Now); err != nil {
 		return list, err
 	}
-	rows, err := db.SetOf(t).List(ctx, x.admin.queries, x.tenant.ID, after, limit(r.Top)+1)
-	rows, list.NextLink = page(x, rows, r.Top, func(row db.Row) string { return row.Head().ID.String() })
-	list.Value = each(rows, func(row db.Row) api.Entity { return showEntity(t, row) })
+	list.Value = []api.Entity{}
+	var last db.Position
+	err = x.admin.queries.List(ctx, db.SetOf(t), p, func(row *db.Listed) (err error) {
+		if len(list.Value) == int(p.Limit)-1 { // the one that begins the next page
+			next, err := encodePosition(last)
+			list.NextLink = x.nextLink(next)
+			return err
+		}
+		list.Value = append(list.Value, showEntity(t, row))
+		last.ID = row.Head().ID
+		last.Keys, err = row.Keys()
+		return err
+	})
+	if errors.Is(err, db.ErrPosition) {
+		return list, errPosition(*r.After)
+	}
 	return list, err
+}
+
+// entityList reads which entities of a set to list, and in which order.
+func (x *call) entityList(t *entity.Type, r api.ListEntitiesParams) (p db.ListParams, err error) {
+	p = db.ListParams{TenantID: x.tenant.ID, Limit: limit(r.Top) + 1}
+	var options []string
+	for _, o := range []struct {
+		name  string
+		value *string
+	}{{odata.Filter, r.Filter}, {odata.OrderBy, r.OrderBy}} {
+		if o.value != nil {
+			options = append(options, o.name+"="+url.QueryEscape(*o.value))
+		}
+	}
+	q, err := odata.ParseQuery(strings.Join(options, "&"), odata.Resource{
+		Type: t.QualifiedName(), Options: []string{odata.Filter, odata.OrderBy}, Properties: t.Queryable(true), Now: x.Now.UTC().Truncate(100 * time.Nanosecond),
+	})
+	if err != nil {
+		return p, err
+	}
+	p.Filter, p.OrderBy = q.Filter, q.OrderBy
+	p.After, err = readPosition(r.After)
+	return p, err
 }
 
 type getEntityRequest struct {
@@ -119,7 +162,7 @@ type actOnEntityRequest struct {
 	Action    string
 }
 
-// actOnEntity runs an action of the other side.
+// actOnEntity runs an action of Graph or of the other side.
 func actOnEntity(ctx context.Context, c *change, r actOnEntityRequest) (api.Entity, error) {
 	t, err := findSet(r.EntitySet)
 	if err != nil {
@@ -142,22 +185,23 @@ func actOnEntity(ctx context.Context, c *change, r actOnEntityRequest) (api.Enti
 	if err != nil {
 		return api.Entity{}, orNoEntity(err, t, r.EntityID)
 	}
-	if states := action.States(t); !slices.Contains(states, before) {
+	if states := action.States(t); t.State != "" && !slices.Contains(states, before) {
 		return api.Entity{}, errConflict("The %s is %s; to %s, it must be %s.", t.Noun, before, r.Action, strings.Join(states, " or "))
 	}
 	return findEntity(ctx, c.Queries, t, k, r.EntityID)
 }
 
-// findAction finds an action of the other side, or refuses it.
+// findAction finds an action, or refuses it.
 func findAction(t *entity.Type, name string) (*entity.Action, error) {
-	if a, ok := t.FindAction(name); ok && a.ByPartner {
+	if a, ok := t.FindAction(name); ok {
 		return a, nil
+	}
+	if len(t.Actions) == 0 {
+		return nil, errNotFound("The set %s has no actions.", t.SetName())
 	}
 	var names []string
 	for _, a := range t.Actions {
-		if a.ByPartner {
-			names = append(names, a.Name)
-		}
+		names = append(names, a.Name)
 	}
 	return nil, errNotFound("The set %s has no action %q; take one of %s.", t.SetName(), name, strings.Join(names, ", "))
 }

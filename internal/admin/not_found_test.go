@@ -84,7 +84,7 @@ func TestNotFoundTellsNothing(t *testing.T) {
 			}
 			text = string(raw)
 		}
-		path = strings.NewReplacer(":entitySet", "remoteAssistancePartners", ":action", "confirm", ":report", "recent-changes").Replace(path)
+		path = strings.NewReplacer(":entitySet", "remoteAssistancePartners", ":action", "confirm", ":version", "1", ":report", "recent-changes").Replace(path)
 		if strings.Contains(path, ":tenantId") {
 			requests = append(requests, request{name: route, method: method, path: path, body: text})
 			path = strings.ReplaceAll(path, ":tenantId", asker.Tenant.Id.String()) // and items that the asker's own tenant lacks

@@ -70,9 +70,14 @@ var operations = map[string]operation{
 	"grantConsent":                 write(grantConsent),
 	"removeConsent":                write(removeConsent),
 
-	"listEntities": query(listEntities),
-	"getEntity":    query(getEntity),
-	"actOnEntity":  write(actOnEntity),
+	"listEntities":         query(listEntities),
+	"createEntity":         write(createEntity),
+	"getEntity":            query(getEntity),
+	"updateEntity":         write(updateEntity),
+	"deleteEntity":         write(deleteEntity),
+	"actOnEntity":          write(actOnEntity),
+	"listEntityVersions":   query(listEntityVersions),
+	"restoreEntityVersion": write(restoreEntityVersion),
 
 	"exportTenant":    serve(exportTenant).with(documentAsAnswer),
 	"importTenant":    write(importTenant, amongTransfers).with(documentAsBody),

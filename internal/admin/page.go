@@ -1,9 +1,13 @@
 package admin
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"net/url"
 
 	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/db"
 )
 
 // defaultTop is the default number of items on a page.
@@ -51,9 +55,39 @@ func parseAfter(after *string) (uuid.UUID, error) {
 	}
 	id, err := uuid.Parse(*after)
 	if err != nil {
-		return id, errBadRequest("The parameter after: %q is not from a nextLink.", *after)
+		return id, errPosition(*after)
 	}
 	return id, nil
+}
+
+func errPosition(after string) error {
+	return errBadRequest("The parameter after: %q is not from a nextLink.", after)
+}
+
+// encodePosition returns a position in a list of entities as text: its id or, in another order
+// than by id, its keys too.
+func encodePosition(p db.Position) (string, error) {
+	if p.Keys == nil {
+		return p.ID.String(), nil
+	}
+	text, err := json.Marshal(p)
+	return base64.RawURLEncoding.EncodeToString(text), err
+}
+
+// readPosition is the inverse of encodePosition; nil means the start.
+func readPosition(after *string) (*db.Position, error) {
+	if after == nil {
+		return nil, nil
+	}
+	if id, err := uuid.Parse(*after); err == nil {
+		return &db.Position{ID: id}, nil
+	}
+	p := new(db.Position)
+	text, err := base64.RawURLEncoding.DecodeString(*after)
+	if err != nil || json.Unmarshal(text, p) != nil {
+		return nil, errPosition(*after)
+	}
+	return p, nil
 }
 
 func afterText(after *string) string {

@@ -14,6 +14,7 @@ import (
 	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/front"
+	"github.com/mocktenant/mocktenant/internal/odata"
 	"github.com/mocktenant/mocktenant/internal/reporting"
 	"github.com/mocktenant/mocktenant/internal/spool"
 	"github.com/mocktenant/mocktenant/internal/state"
@@ -69,6 +70,7 @@ func asProblem(err error) *problem {
 	var tooLarge *http.MaxBytesError
 	var underway *spool.Error
 	var report *reporting.Error
+	var query *odata.Error
 	switch {
 	case errors.As(err, &ours):
 		return ours
@@ -80,6 +82,8 @@ func asProblem(err error) *problem {
 		return &problem{status: underway.Status, detail: underway.Text, cause: underway.Err}
 	case errors.As(err, &report):
 		return &problem{status: report.Status, detail: report.Text, cause: report.Err}
+	case errors.As(err, &query):
+		return errBadRequest("%s", query.Message)
 	case errors.As(err, &document):
 		return &problem{status: http.StatusBadRequest, detail: document.Error(), pointer: document.Pointer, line: document.Line}
 	}

@@ -255,7 +255,8 @@ func TestRoles(t *testing.T) {
 // verification of requests, which only programs use.
 var elsewhere = map[string]bool{
 	"verifyRequests": true,
-	"deleteSeed":     true, "revokeReportLogin": true, "rotateReportLogin": true, // their lists are empty
+	"createEntity":   true, "updateEntity": true, "deleteEntity": true, "restoreEntityVersion": true,
+	"deleteSeed": true, "revokeReportLogin": true, "rotateReportLogin": true, // their lists are empty
 	"stopScenario":                 true, // needs a rule of a scenario
 	"deleteApplicationCertificate": true, "deleteFederatedCredential": true,
 }
@@ -336,7 +337,7 @@ func TestRequiredFields(t *testing.T) {
 		if op.RequestBody == nil {
 			continue
 		}
-		of := map[string]string{"updateUser": "&userId=" + s.user, "updateApplication": "&clientId=" + s.app}[operation]
+		of := map[string]string{"updateUser": "&userId=" + s.user, "updateApplication": "&clientId=" + s.app, "updateEntity": "&entitySet=remoteAssistancePartners&entityId=" + s.entity}[operation]
 		p := b.do("GET", "/console/form/"+operation+"?tenantId="+s.id+of, nil)
 		if p.status != 200 {
 			t.Errorf("%s: %d", operation, p.status)

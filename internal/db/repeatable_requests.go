@@ -24,7 +24,7 @@ func (s *Store) Once(ctx context.Context, r BeginRepeatableRequestParams, change
 	}
 	defer s.shares.give(mine)
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		inside := insideOf(tx)
+		inside := Inside(tx)
 		begun, err := inside.BeginRepeatableRequest(ctx, r)
 		if err != nil {
 			return err
@@ -55,7 +55,7 @@ func (s *Store) Discard(ctx context.Context, tenant uuid.UUID, change func(*Stor
 	}
 	defer s.shares.give(mine)
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if err := change(insideOf(tx)); err != nil {
+		if err := change(Inside(tx)); err != nil {
 			return err
 		}
 		return errDiscard

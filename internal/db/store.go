@@ -64,8 +64,8 @@ func (s *Store) withEntities() *Store {
 	return s
 }
 
-// insideOf returns a Store whose calls run in a transaction.
-func insideOf(tx pgx.Tx) *Store {
+// Inside returns a Store whose calls run in a transaction.
+func Inside(tx pgx.Tx) *Store {
 	s := &Store{Queries: New(tx), pool: tx, inside: true}
 	return s.withEntities()
 }

@@ -180,6 +180,17 @@ func (t *Type) Index(name string) int {
 	return slices.IndexFunc(t.Properties, func(p Property) bool { return p.Name == name })
 }
 
+// Queryable lists what query options may name in a version: the key and the properties.
+func (t *Type) Queryable(beta bool) []odata.Property {
+	all := []odata.Property{{Name: "id", Type: odata.String}}
+	for i := range t.Properties {
+		if p := &t.Properties[i]; p.In(beta) {
+			all = append(all, p.Queried(beta))
+		}
+	}
+	return all
+}
+
 // Defaults returns the values of an entity that a client creates with an empty body.
 func (t *Type) Defaults() []Value {
 	values := make([]Value, len(t.Properties))

@@ -13,7 +13,6 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/entity"
@@ -52,21 +51,11 @@ func newResource(t *entity.Type, s *server) *resource {
 	for i := range t.Properties {
 		r.names = append(r.names, `"`+t.Properties[i].Name+`":`)
 	}
-	r.queryable = [2][]odata.Property{queryable(t, false), queryable(t, true)}
+	r.queryable = [2][]odata.Property{t.Queryable(false), t.Queryable(true)}
 	if s != nil && s.queries != nil {
 		r.pages = db.NewShared[pageKey, page](s.queries, "List"+strings.ToUpper(t.SetName()[:1])+t.SetName()[1:])
 	}
 	return r
-}
-
-func queryable(t *entity.Type, beta bool) []odata.Property {
-	properties := []odata.Property{{Name: "id", Type: odata.String}}
-	for i := range t.Properties {
-		if p := &t.Properties[i]; p.In(beta) {
-			properties = append(properties, p.Queried(beta))
-		}
-	}
-	return properties
 }
 
 // route adds the routes of the set in one version. of makes their handlers.
@@ -174,60 +163,16 @@ func (r *resource) stamp(x *exchange, b body, created bool) {
 	}
 }
 
-// insert inserts an entity. Without an id in the body, it makes one. If a concurrent call
-// takes an id from a seed or a counter first, insert tries the next one.
-func (r *resource) insert(x *exchange, c db.Create) (row db.Row, err error) {
-	set, brought := x.queries.Entity(r.Type), c.ID != uuid.Nil
-	for {
-		if !brought {
-			if c.ID, err = r.newID(x); err != nil {
-				return nil, err
-			}
-		}
-		if quota := x.Tenant.EntityQuota; quota != nil {
-			row, err = set.CreateWithinQuota(x.Request.Context(), c, *quota)
-		} else {
-			row, err = set.Create(x.Request.Context(), c)
-		}
-		if errors.Is(err, db.ErrQuota) {
-			return nil, errQuota(r.Noun)
-		}
-		if !errors.Is(db.Classify(err), db.ErrTaken) {
-			return row, err
-		}
-		switch {
-		case brought:
-			return nil, errConflict("A " + r.Noun + " with the id '" + r.Key(c.ID, func(p int) entity.Value { return c.Values[p] }) + "' already exists")
-		case x.Tenant.IDSeed == nil && r.Keys != entity.CounterKeys:
-			return row, err
-		}
+// insert inserts an entity, within the tenant's quota.
+func (r *resource) insert(x *exchange, c db.Create) (db.Row, error) {
+	row, err := x.queries.Entity(r.Type).CreateNew(x.Request.Context(), c, x.Tenant.IDSeed, x.Tenant.EntityQuota)
+	switch {
+	case errors.Is(err, db.ErrQuota):
+		return nil, errQuota(r.Noun)
+	case c.ID != uuid.Nil && errors.Is(db.Classify(err), db.ErrTaken):
+		return nil, errConflict("A " + r.Noun + " with the id '" + r.Key(c.ID, func(p int) entity.Value { return c.Values[p] }) + "' already exists")
 	}
-}
-
-// newID returns ids that ascend with time, or those of the tenant's seed. It skips ids of
-// the seed that a document brought.
-func (r *resource) newID(x *exchange) (uuid.UUID, error) {
-	if r.Keys == entity.CounterKeys {
-		return x.queries.Entity(r.Type).NextID(x.Request.Context(), x.caller.TenantID)
-	}
-	seed := x.Tenant.IDSeed
-	if seed == nil {
-		return uuid.NewV7()
-	}
-	for {
-		n, err := x.queries.TakeID(x.Request.Context(), x.caller.TenantID)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return uuid.Nil, db.ErrNoTenant
-		}
-		if err != nil {
-			return uuid.Nil, err
-		}
-		id := db.SeededID(*seed, r.Name, n)
-		used, err := x.queries.Entity(r.Type).WasUsed(x.Request.Context(), db.Key{TenantID: x.caller.TenantID, ID: id})
-		if err != nil || !used {
-			return id, err
-		}
-	}
+	return row, err
 }
 
 func (r *resource) get(x *exchange) error {
