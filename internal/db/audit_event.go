@@ -52,20 +52,13 @@ func (e *auditEvent) Value(property int) entity.Value {
 
 // auditActor writes who made a change, from what the SQL found, in the form of beta.
 func auditActor(raw []byte) string {
-	var found struct {
-		ByApplication bool
-		ID, With      string
-		Application   *string
-		User          *string
-	}
-	mustRead(raw, &found)
 	actor := map[string]any{
-		"auditActorType": "ItPro", "type": "ItPro", "userPermissions": []string{"*"}, "userId": found.ID, "userPrincipalName": found.User,
-		"applicationId": found.With, "applicationDisplayName": found.Application, "servicePrincipalName": nil, "ipAddress": nil,
-		"remoteTenantId": nil, "remoteUserId": nil, "userRoleScopeTags": []string{},
+		"userPermissions": []string{"*"}, "userRoleScopeTags": []string{},
+		"servicePrincipalName": nil, "ipAddress": nil, "remoteTenantId": nil, "remoteUserId": nil,
 	}
-	if found.ByApplication {
-		actor["auditActorType"], actor["type"], actor["userPermissions"], actor["userId"] = "Application", "Application", []string{}, nil
+	mustRead(raw, &actor)
+	if actor["auditActorType"] == "Application" {
+		actor["userPermissions"] = []string{}
 	}
 	return mustWrite(actor)
 }
@@ -79,34 +72,21 @@ type auditProperty struct {
 
 // auditResources writes what a change changed.
 func auditResources(raw []byte) string {
-	var c struct {
-		Entity, Operation string
-		ID                uuid.UUID
-		Before, After     map[string]json.RawMessage
+	var changes []struct {
+		Entity, Operation, DisplayName, AuditResourceType, ResourceID string
+		Before, After                                                 map[string]json.RawMessage
 	}
-	mustRead(raw, &c)
+	mustRead(raw, &changes)
+	c := changes[0]
 	t := typeNamed(c.Entity)
 	before, after := valuesOf(t, c.Before), valuesOf(t, c.After)
-	shown := after
-	if after == nil {
-		shown = before
-	}
-	key := t.Key(c.ID, func(property int) entity.Value { return shown[property] })
 	if t.Singleton && before == nil {
 		before = t.Defaults()
 	}
 	return mustWrite([]any{map[string]any{
-		"displayName": auditName(t, shown), "type": entity.Pascal(t.Name), "auditResourceType": entity.Pascal(t.Name), "resourceId": key,
-		"modifiedProperties": auditProperties(t, c.Operation, key, before, after),
+		"displayName": c.DisplayName, "type": c.AuditResourceType, "auditResourceType": c.AuditResourceType, "resourceId": c.ResourceID,
+		"modifiedProperties": auditProperties(t, c.Operation, c.ResourceID, before, after),
 	}})
-}
-
-// auditName is what events call an entity with some values.
-func auditName(t *entity.Type, values []entity.Value) string {
-	if i := t.Index("displayName"); i >= 0 && !values[i].Null {
-		return values[i].Text
-	}
-	return "<null>"
 }
 
 // auditProperties lists what a change of an entity modified: of a create and a delete all

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -58,12 +60,12 @@ var auditSQL = `(
         e.display_name, e.component AS component_name, NULL::text COLLATE "C" AS activity, e.ticks AS activity_ticks, 0::smallint AS activity_offset,
         e.display_name AS activity_type, e.operation COLLATE "C" AS activity_operation_type, 'Success'::text COLLATE "C" AS activity_result,
         e.request AS correlation_id, e.category,
-        jsonb_build_object('byApplication', EXISTS (
-                SELECT FROM applications AS s WHERE s.tenant_id = e.tenant_id AND s.service_principal_id = e.made_by
-            ), 'id', e.made_by, 'with', e.made_with, 'application', a.display_name, 'user', u.user_principal_name) AS actor,
-        jsonb_build_object('entity', e.entity, 'id', e.id, 'operation', e.operation, 'before', e.before_row, 'after', e.after_row) AS resources
+        jsonb_build_object('auditActorType', s.kind, 'type', s.kind, 'userId', CASE s.kind WHEN 'ItPro' THEN e.made_by END, 'userPrincipalName', u.user_principal_name,
+            'applicationId', e.made_with, 'applicationDisplayName', a.display_name) AS actor,
+        jsonb_build_array(jsonb_build_object('displayName', coalesce(e.shown ->> 'display_name', '<null>'), 'auditResourceType', e.type, 'type', e.type, 'resourceId', e.key,
+            'entity', e.entity, 'operation', e.operation, 'before', e.before_row, 'after', e.after_row)) AS resources
     FROM (
-        SELECT c.*, k.component, k.category, o.operation, (extract(epoch FROM c.at) * 10000000)::bigint AS ticks,
+        SELECT c.*, k.component, k.category, k.type, o.operation, o.shown, ` + auditKey() + ` AS key, (extract(epoch FROM c.at) * 10000000)::bigint AS ticks,
             ((CASE o.operation WHEN 'Action' THEN c.change ELSE o.operation END || ' ' || k.type) COLLATE "C") AS display_name
         FROM (` + auditChanges() + `
         ) AS c
@@ -71,13 +73,34 @@ var auditSQL = `(
         CROSS JOIN LATERAL (SELECT CASE
             WHEN c.change = 'update' OR c.change = 'create' AND k.singleton THEN 'Patch'
             WHEN c.change IN ('create', 'delete') THEN initcap(c.change) ELSE 'Action'
-        END AS operation) AS o
+        END AS operation, coalesce(c.after_row, c.before_row) AS shown) AS o
         WHERE c.made_with <> '` + uuid.Nil.String() + `' AND ({until} IS NULL OR c.at <= {until})
         OFFSET 0
     ) AS e
     LEFT JOIN users AS u ON u.tenant_id = e.tenant_id AND u.id = e.made_by
     LEFT JOIN applications AS a ON a.tenant_id = e.tenant_id AND a.client_id = e.made_with
+    CROSS JOIN LATERAL (SELECT CASE WHEN EXISTS (
+        SELECT FROM applications AS p WHERE p.tenant_id = e.tenant_id AND p.service_principal_id = e.made_by
+    ) THEN 'Application' ELSE 'ItPro' END AS kind) AS s
 )`
+
+// auditKey is the SQL of a changed entity's key, as Graph shows it.
+func auditKey() string {
+	keys := map[string]string{}
+	for _, t := range entity.All {
+		switch t.Keys {
+		case entity.CounterKeys:
+			keys[t.Name] = "('x' || right(c.id::text, 12))::bit(48)::bigint::text"
+		case entity.ComposedKeys:
+			keys[t.Name] = fmt.Sprintf("(o.shown ->> '%s') || '_' || (o.shown ->> '%s')", t.Properties[t.Index(t.ParentID)].Column, t.Properties[t.Index(t.KeyPart)].Column)
+		}
+	}
+	text := "CASE c.entity"
+	for _, name := range slices.Sorted(maps.Keys(keys)) {
+		text += " WHEN '" + name + "' THEN " + keys[name]
+	}
+	return text + " ELSE c.id::text END"
+}
 
 // auditChanges selects the changes of {tenant}, with the rows before and after. A create has the
 // version that it made, every other change the one that it replaced.

@@ -45,7 +45,7 @@ type record struct {
 	Head   db.Head
 	Values []entity.Value
 
-	Items map[string]string // for evaluate: the values of range variables
+	Items map[string]any // for evaluate: the values of range variables
 }
 
 // recordOf copies a row of an entity.

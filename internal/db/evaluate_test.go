@@ -26,6 +26,8 @@ func evaluate(e *odata.Expr, p *record) any {
 		return propertyValue(e.Name, p)
 	case "variable":
 		return p.Items[e.Name]
+	case "member":
+		return evaluate(e.Args[0], p).(map[string]any)[e.Name]
 	case "any", "all":
 		return lambda(e, p)
 	case "and", "or":
@@ -101,7 +103,7 @@ func lambda(e *odata.Expr, p *record) bool {
 		of := *p
 		of.Items = maps.Clone(p.Items)
 		if of.Items == nil {
-			of.Items = map[string]string{}
+			of.Items = map[string]any{}
 		}
 		if len(e.Args) > 0 {
 			of.Items[e.Args[0].Name] = item
@@ -113,8 +115,11 @@ func lambda(e *odata.Expr, p *record) bool {
 	return e.Op == "all"
 }
 
-// items returns the items of a collection of texts.
-func items(v entity.Value) (all []string) {
+// items returns the items of a collection; null has none.
+func items(v entity.Value) (all []any) {
+	if v.Null {
+		return nil
+	}
 	if err := json.Unmarshal([]byte(v.Text), &all); err != nil {
 		panic(err) // the service stores only such collections
 	}

@@ -34,7 +34,7 @@ func (b *sqlBuilder) column(name string) column {
 	switch p.Kind {
 	case entity.EnumKind:
 		c.sqlType = p.EnumSQL
-	case entity.StringsKind: // only lambda reads it
+	case entity.StringsKind, entity.ObjectsKind, entity.ObjectKind: // lambda and object read it
 	case entity.DateKind:
 		c.sqlType, c.offset = "bigint", "p."+p.Columns()[1]
 	default:
@@ -218,7 +218,9 @@ func (b *sqlBuilder) write(e *odata.Expr) string {
 	case "property":
 		return b.column(e.Name).sql
 	case "variable":
-		return "(" + item(slices.Index(b.variables, e.Name)) + `.v COLLATE "C")`
+		return "(" + b.object(e) + ` COLLATE "C")`
+	case "member":
+		return "((" + b.object(e.Args[0]) + " ->> '" + e.Name + `') COLLATE "C")`
 	case "any", "all":
 		return b.lambda(e)
 	case "and", "or":
@@ -247,10 +249,26 @@ func (b *sqlBuilder) write(e *odata.Expr) string {
 // item names the value of the range variable at an index.
 func item(variable int) string { return "i" + strconv.Itoa(variable) }
 
+// object writes a complex value, or the value of a range variable. The names of members come from
+// the entity's description.
+func (b *sqlBuilder) object(e *odata.Expr) string {
+	switch e.Op {
+	case "variable":
+		return item(slices.Index(b.variables, e.Name)) + ".v"
+	case "member":
+		return "(" + b.object(e.Args[0]) + " -> '" + e.Name + "')"
+	}
+	return b.column(e.Name).sql
+}
+
 // lambda writes whether any or all items of a collection satisfy a condition. OFFSET 0 keeps the
 // planner from joining the collections of a query, which would take it long for many of them.
 func (b *sqlBuilder) lambda(e *odata.Expr) string {
-	items := "EXISTS (SELECT FROM jsonb_array_elements_text(" + b.column(e.Name).sql + ") AS " + item(len(b.variables)) + " (v)"
+	t, elements := b.set.Type(), "jsonb_array_elements_text"
+	if t.Properties[t.Index(e.Name)].Kind == entity.ObjectsKind {
+		elements = "jsonb_array_elements"
+	}
+	items := "EXISTS (SELECT FROM " + elements + "(" + b.column(e.Name).sql + ") AS " + item(len(b.variables)) + " (v)"
 	if len(e.Args) == 0 {
 		return "(" + items + " OFFSET 0))"
 	}

@@ -66,7 +66,7 @@ func init() { // because conditions have expressions about properties of all kin
 			random: randomTexts, evaluated: textOf,
 			condition: generator.lambda,
 		},
-		entity.ObjectsKind: {random: func(generator, *entity.Property) entity.Value { return entity.Value{Text: "[]"} }},
+		entity.ObjectsKind: {random: randomObjects, condition: generator.lambda},
 	}
 }
 
@@ -84,15 +84,52 @@ func randomTexts(g generator, _ *entity.Property) entity.Value {
 	return entity.Value{Text: string(b)}
 }
 
-// lambda asks for an item of a collection of texts, or for all. The depth, which is another in
-// each lambda around it, names the variable.
+// randomObjects makes complex values with the texts that expressions can ask for.
+func randomObjects(g generator, p *entity.Property) entity.Value {
+	objects := []map[string]any{}
+	for range g.IntN(3) {
+		object := map[string]any{}
+		for _, m := range texts(p.Queried(g.beta)) {
+			object[m] = nil
+			if g.IntN(3) > 0 {
+				object[m] = g.text()
+			}
+		}
+		objects = append(objects, object)
+	}
+	b, err := json.Marshal(objects)
+	if err != nil {
+		panic(err) // texts can be written
+	}
+	return entity.Value{Text: string(b)}
+}
+
+// texts names the texts in a complex value.
+func texts(q odata.Property) (names []string) {
+	for _, m := range q.Members {
+		if !m.SelectOnly && m.Members == nil {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// lambda asks for an item of a collection, or for all. The depth, which is another in each lambda
+// around it, names the variable.
 func (g generator) lambda(p *entity.Property, depth int) string {
 	if g.IntN(6) == 0 {
 		return p.Name + g.pick("/any()", "/Any( )")
 	}
-	variable := fmt.Sprintf("item%d", depth)
+	variable, q := fmt.Sprintf("item%d", depth), p.Queried(g.beta)
+	names := []string{variable, variable}
+	if q.Members != nil {
+		names = nil
+		for _, m := range texts(q) {
+			names = append(names, variable+"/"+m)
+		}
+	}
 	g.names = maps.Clone(g.names)
-	g.names[odata.String] = append(slices.Clone(g.names[odata.String]), variable, variable, variable)
+	g.names[odata.String] = append(slices.Clone(g.names[odata.String]), names...)
 	return p.Name + "/" + g.pick("any", "all") + "(" + variable + g.pick(":", " : ") + g.boolean(depth) + ")"
 }
 

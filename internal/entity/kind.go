@@ -180,7 +180,28 @@ func (p *Property) Default() Value {
 // Queried describes a property, in a version of Graph, to expressions.
 func (p *Property) Queried(beta bool) odata.Property {
 	t, known := p.EDM()
-	return odata.Property{Name: p.Name, Type: t, Enum: p.EnumIn(beta), Nullable: p.Nullable, Collection: p.IsCollection(), SelectOnly: !known}
+	q := odata.Property{Name: p.Name, Type: t, Enum: p.EnumIn(beta), Nullable: p.Nullable, Collection: p.IsCollection()}
+	if p.Object != nil {
+		q.Members = p.Object.queried(beta)
+		known = known || q.Members != nil
+	}
+	q.SelectOnly = !known
+	return q
+}
+
+// queried describes the members of a complex type to expressions, which take texts only.
+func (c *Complex) queried(beta bool) (all []odata.Property) {
+	for _, m := range c.Members() {
+		if beta || !m.BetaOnly {
+			q := odata.Property{Name: m.Name, Type: odata.String, Nullable: true}
+			if m.Object != nil && !m.Many {
+				q.Members = m.Object.queried(beta)
+			}
+			q.SelectOnly = m.Many || m.Enum != nil || m.Object != nil && q.Members == nil
+			all = append(all, q)
+		}
+	}
+	return all
 }
 
 // EDM returns the type of a property in expressions, or of the items of a collection; ok is

@@ -127,7 +127,7 @@ func TestAuditEventQueries(t *testing.T) {
 	for range 3 {
 		c.want(201, c.do("POST", "/v1.0/deviceManagement/deviceCategories", `{"displayName":"x"}`))
 	}
-	c.create(seedExample)
+	made := c.create(seedExample)
 	for query, want := range map[string]int{
 		"?$filter=componentName eq 'Enrollment'":                                        3,
 		"?$filter=category ne 'Enrollment'":                                             1,
@@ -135,6 +135,13 @@ func TestAuditEventQueries(t *testing.T) {
 		"?$filter=activityResult eq 'Failure'":                                          0,
 		"?$filter=activityDateTime lt 2022-08-22T00:00:00Z":                             0,
 		"?$filter=correlationId eq " + uuid.NewString():                                 0,
+		"?$filter=actor/userId eq '" + c.tenant.UserID.String() + "' and actor/userPrincipalName eq 'user@" + c.tenant.ID.String() + "'": 4,
+		"?$filter=Actor/UserPrincipalName ne 'user@" + c.tenant.ID.String() + "'":                                                        0,
+		"?$filter=actor/auditActorType eq 'Application' or actor/servicePrincipalName ne null":                                           0,
+		"?$filter=actor/applicationId eq '" + c.tenant.ClientID.String() + "' and startswith(actor/userId,'')":                           4,
+		"?$filter=Resources/any(c: c/ResourceId eq '" + made + "')":                                                                      1,
+		"?$filter=resources/all(r:r/auditResourceType eq 'DeviceCategory' and contains(r/displayName,'x'))":                              3,
+		"?$filter=resources/any() and not resources/any(r:r/displayName eq actor/userPrincipalName)&$orderby=actor/userId":               4,
 		"?$top=2":  2,
 		"?$skip=3": 1,
 	} {
@@ -163,14 +170,20 @@ func TestAuditEventQueries(t *testing.T) {
 	}
 }
 
-// Filters on parts of complex values, and every write, are refused by name.
+// Filters on what expressions don't take, and every write, are refused by name.
 func TestAuditEventRefusals(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	for query, want := range map[string]string{
-		"actor/userPrincipalName%20eq%20%27a%27":              "actor",
-		"resources/any(r:r/auditResourceType%20eq%20%27x%27)": "resources",
-		"nosuch%20eq%20%27x%27":                               "Could not find a property named 'nosuch' on type 'microsoft.graph.auditEvent'",
+		"actor%20eq%20null":                           "'actor' has complex values, of which expressions take only members, as in 'actor/auditActorType'",
+		"actor/nosuch%20eq%20%27a%27":                 "Could not find a property named 'nosuch' on the complex value 'actor'",
+		"actor/remoteUserId%20eq%20null":              "Could not find a property named 'remoteUserId'",
+		"actor/userId/x%20eq%20null":                  "The property 'userId' is not a collection",
+		"actor/userPermissions/any()":                 "The value of 'userPermissions' is not one that expressions take here",
+		"resources/displayName%20eq%20%27x%27":        "Expected 'any(' or 'all(' after the collection 'resources'",
+		"resources/any(r:r%20eq%20null)":              "'r' has complex values",
+		"resources/any(r:r/modifiedProperties/any())": "The value of 'modifiedProperties' is not one",
+		"nosuch%20eq%20%27x%27":                       "Could not find a property named 'nosuch' on type 'microsoft.graph.auditEvent'",
 	} {
 		if got := c.want(400, c.do("GET", "/v1.0"+auditEvents+"?$filter="+query, "")).body; !strings.Contains(got, want) {
 			t.Errorf("%s: %s", query, got)

@@ -246,6 +246,11 @@ func (c entityClient) checkProperty(p entity.Property, id string) {
 // checkItems asks for items of a collection, of which the entity of samples alone has some.
 func (c entityClient) checkItems(p entity.Property, id string) {
 	c.Helper()
+	if p.Kind == entity.ObjectsKind {
+		c.want(200, c.do("GET", c.path()+"?$filter="+p.Name+"/any()", ""))
+		c.want(400, c.do("GET", c.path()+"?$filter="+p.Name+"/any(o:o%20eq%20null)", ""))
+		return
+	}
 	for filter, want := range map[string]bool{
 		"/any(t:t eq 'text 1')": true, "/any(t:t eq 'text')": false, "/all(t:t eq 'text 1' or startswith(t,'O''N'))": true, "/all(t:t eq 'text 1')": false,
 		"/any()": true, "/any(t:" + p.Name + "/all(u:t le u) and id eq '" + id + "')": true,

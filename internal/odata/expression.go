@@ -90,6 +90,9 @@ type Property struct {
 	// expressions take only any and all.
 	Collection bool
 
+	// Members are the properties of complex values. Expressions take paths to these.
+	Members []Property
+
 	// SelectOnly keeps the property out of expressions, which don't support its type.
 	SelectOnly bool
 }
@@ -98,12 +101,13 @@ type Property struct {
 // types are checked.
 type Expr struct {
 	// Op is "literal", "property", an operator (eq ne gt ge lt le and or not in add sub mul
-	// div divby mod neg), the lower-case name of a function, or one of Lambdas, whose
-	// arguments are a "variable" and what is asked of it; "any" may have none.
+	// div divby mod neg), the lower-case name of a function, one of Lambdas, whose arguments
+	// are a "variable" and what is asked of it ("any" may have none), or "member", of the
+	// complex value that is its argument.
 	Op   string
 	Type Type
 	Enum *EnumType
-	Name string // of the property, or of the variable
+	Name string // of the property, member or variable
 	Args []*Expr
 
 	// Value is a literal's value: nil, bool, string (also for Guid, Enum and Decimal),
@@ -134,6 +138,8 @@ func (e *Expr) append(b []byte) []byte {
 		return append(b, e.literal()...)
 	case "property", "variable":
 		return append(b, e.Name...)
+	case "member":
+		return append(append(e.Args[0].append(b), '/'), e.Name...)
 	case "any", "all":
 		return e.appendLambda(append(append(append(append(b, e.Name...), '/'), e.Op...), '('))
 	case "not":

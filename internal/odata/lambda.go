@@ -23,7 +23,7 @@ func (p *parser) lambda(q Property, at int) (*Expr, error) {
 	if p.space(); op == "any" && p.take(')') {
 		return p.node(e)
 	}
-	variable, err := p.declare(q)
+	name, err := p.declare(q)
 	if err != nil {
 		return nil, err
 	}
@@ -39,35 +39,40 @@ func (p *parser) lambda(q Property, at int) (*Expr, error) {
 	if p.space(); !p.take(')') {
 		return nil, p.fail("Expected ')'")
 	}
-	e.Args = []*Expr{variable, body}
+	e.Args = []*Expr{{Op: "variable", Type: q.Type, Name: name}, body}
 	return p.node(e)
 }
 
-// declare reads the name of a range variable, which is each item of a collection in turn, and
-// the colon after it.
-func (p *parser) declare(q Property) (*Expr, error) {
-	at := p.at
-	name := p.word()
-	if name == "" || strings.ContainsAny(name, ".$") || name[0] >= '0' && name[0] <= '9' {
-		return nil, p.failAt(at, "Expected the name of a range variable")
-	}
-	if p.variable(name) != nil {
-		return nil, p.failAt(at, "The range variable '%s' was already declared", name)
-	}
-	if p.space(); !p.take(':') {
-		return nil, p.fail("Expected ':' after the range variable '%s'", name)
-	}
-	v := &Expr{Op: "variable", Type: q.Type, Name: name}
-	p.variables = append(p.variables, v)
-	return v, nil
+// variable is a range variable: each item of a collection in turn.
+type variable struct {
+	name string
+	item Property // its name is the variable's
 }
 
-// variable finds a range variable that the expression is inside of, or returns nil.
-func (p *parser) variable(name string) *Expr {
+// declare reads the name of a range variable and the colon after it.
+func (p *parser) declare(q Property) (name string, err error) {
+	at := p.at
+	name = p.word()
+	if name == "" || strings.ContainsAny(name, ".$") || name[0] >= '0' && name[0] <= '9' {
+		return "", p.failAt(at, "Expected the name of a range variable")
+	}
+	if _, ok := p.variable(name); ok {
+		return "", p.failAt(at, "The range variable '%s' was already declared", name)
+	}
+	if p.space(); !p.take(':') {
+		return "", p.fail("Expected ':' after the range variable '%s'", name)
+	}
+	q.Name, q.Collection = name, false
+	p.variables = append(p.variables, variable{name, q})
+	return name, nil
+}
+
+// variable finds a range variable that the expression is inside of.
+func (p *parser) variable(name string) (v variable, ok bool) {
 	for _, v := range p.variables {
-		if strings.EqualFold(v.Name, name) {
-			return v
+		if strings.EqualFold(v.name, name) {
+			return v, true
 		}
 	}
-	return nil
+	return variable{}, false
 }

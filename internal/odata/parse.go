@@ -51,7 +51,7 @@ type parser struct {
 	nesting  int
 	nodes    int
 
-	variables []*Expr // the range variables of the collections whose items are looked at
+	variables []variable // of the collections whose items are looked at
 }
 
 // parseFilter reads the value of $filter (URL Conventions 5.1.3).
@@ -307,8 +307,8 @@ func (p *parser) named(word string, at int) (*Expr, error) {
 	case p.peek('('):
 		return p.function(word, at)
 	}
-	if v := p.variable(word); v != nil {
-		return p.node(v)
+	if v, ok := p.variable(word); ok {
+		return p.value(&Expr{Op: "variable", Name: v.name}, v.item, at)
 	}
 	switch strings.ToLower(word) {
 	case "null":
@@ -326,16 +326,35 @@ func (p *parser) named(word string, at int) (*Expr, error) {
 	if !ok {
 		return nil, p.failAt(at, "Could not find a property named '%s' on type '%s'", word, p.resource.Type)
 	}
-	if q.SelectOnly {
-		return nil, p.failAt(at, "The property '%s' has complex values, which expressions don't take here", word)
-	}
 	if q.Collection {
 		return p.lambda(q, at)
 	}
-	if p.peek('/') {
-		return nil, p.fail("The property '%s' is not a collection and has no properties of its own", word)
+	return p.value(&Expr{Op: "property", Name: q.Name}, q, at)
+}
+
+// value reads the rest of what begins with e, which has the values of q: the path to a member of
+// a complex value (complexPathExpr of the ABNF), or nothing.
+func (p *parser) value(e *Expr, q Property, at int) (*Expr, error) {
+	for len(q.Members) > 0 && p.take('/') {
+		at = p.at
+		word := p.word()
+		i := slices.IndexFunc(q.Members, func(m Property) bool { return strings.EqualFold(m.Name, word) })
+		if i < 0 {
+			return nil, p.failAt(at, "Could not find a property named '%s' on the complex value '%s'", word, q.Name)
+		}
+		q = q.Members[i]
+		e = &Expr{Op: "member", Name: q.Name, Args: []*Expr{e}}
 	}
-	return p.node(&Expr{Op: "property", Type: q.Type, Enum: q.Enum, Name: q.Name})
+	switch {
+	case q.SelectOnly:
+		return nil, p.failAt(at, "The value of '%s' is not one that expressions take here", q.Name)
+	case len(q.Members) > 0:
+		return nil, p.failAt(at, "'%s' has complex values, of which expressions take only members, as in '%[1]s/%s'", q.Name, q.Members[0].Name)
+	case p.peek('/'):
+		return nil, p.fail("The property '%s' is not a collection and has no properties of its own", q.Name)
+	}
+	e.Type, e.Enum = q.Type, q.Enum
+	return p.node(e)
 }
 
 // typed reads a literal prefixed by its type.
