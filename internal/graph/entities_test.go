@@ -349,61 +349,126 @@ func TestBadValues(t *testing.T) {
 	everyEntity(t, func(c entityClient) {
 		made := c.want(201, c.do("POST", c.path(), text(c, c.body(1))))
 		item := c.path() + "/" + decode[struct{ ID string }](c.client, made).ID
-		refused := func(name, value string) {
+		refused := func(name, value, message string) {
 			body := fmt.Sprintf(`{%q:%s}`, name, value)
 			for method, path := range map[string]string{"POST": c.path(), "PATCH": item} {
 				got := decode[errorDocument](c.client, c.want(http.StatusBadRequest, c.do(method, path, body))).Error
-				if got.Code != "ModelValidationFailure" || got.Target == "" {
-					c.Errorf("%s %.80s: %+v", method, body, got)
+				if got.Code != "ModelValidationFailure" || got.Target == "" || got.Message != message {
+					c.Errorf("%s %.80s: %+v, want %s", method, body, got, message)
 				}
 			}
 		}
+		unknown := func(name string) string {
+			return fmt.Sprintf("The property '%s' does not exist on type '%s'. Make sure to only use property names that are defined by the type.", name, c.entity.Service)
+		}
 		for _, p := range c.entity.Properties {
 			if !p.In(c.beta) {
-				refused(p.Name, text(c, sample(p, 1)))
+				refused(p.Name, text(c, sample(p, 1)), unknown(p.Name))
 				continue
 			}
-			for _, bad := range badValues(p) {
-				refused(p.Name, bad)
+			for bad, message := range badValues(p) {
+				refused(p.Name, bad, message)
 			}
 		}
-		refused("unknown", "1")
-		refused("@odata.type", `"#microsoft.graph.user"`)
+		refused("unknown", "1", unknown("unknown"))
+		refused("@odata.type", `"#microsoft.graph.user"`, notResolved("microsoft.graph.user"))
 		c.wantValues(c.want(200, c.do("GET", item, "")), c.body(1))
 	})
 }
 
-// badValues returns values that a property can't have.
-func badValues(p entity.Property) (bad []string) {
-	bad = []string{`{"a":1}`, `7.5`}
+func notResolved(name string) string {
+	return fmt.Sprintf("A type named '%s' could not be resolved by the model. When a model is available, each type name must resolve to a valid type.", name)
+}
+
+// badValues returns values that a property can't have, each with the message of its refusal.
+func badValues(p entity.Property) map[string]string {
+	const (
+		object = "An unexpected 'StartObject' node was found when reading from the JSON reader. A 'PrimitiveValue' node was expected."
+		array  = "An unexpected 'StartArray' node was found when reading from the JSON reader. A 'PrimitiveValue' node was expected."
+		single = "A value that is not a collection was found. A 'StartArray' node was expected."
+	)
+	edm := strings.Replace(p.TypeName(), "graph.", "microsoft.graph.", 1)
+	bad := map[string]string{`{"a":1}`: object, `[]`: array}
+	convert := func(literals ...string) {
+		for _, l := range literals {
+			bad[l] = fmt.Sprintf("Cannot convert the literal '%s' to the expected type '%s'.", strings.Trim(l, `"`), edm)
+		}
+	}
+	notFound := func(lists map[string]string) {
+		for list, member := range lists {
+			bad[list] = fmt.Sprintf("Requested value '%s' was not found.", member)
+		}
+	}
+	tooLong := fmt.Sprintf(" has %d characters; at most %d are allowed.", p.Max+1, p.Max)
+	if convert("7.5"); p.IsCollection() {
+		bad = map[string]string{`{"a":1}`: single, `7.5`: single, `"x"`: single}
+	}
 	if !p.Nullable && p.Kind != entity.StringsKind {
-		bad = append(bad, `null`)
+		bad["null"] = fmt.Sprintf("A null value was found for the property named '%s', which has the expected type '%s[Nullable=False]'. The expected type '%[2]s[Nullable=False]' does not allow null values.", p.Name, edm)
 	}
 	switch p.Kind {
 	case entity.TextKind:
-		bad = append(bad, `true`, `[]`, `"\u0000"`, `"`+strings.Repeat("x", p.Max+1)+`"`)
+		convert("true")
+		bad[`"\u0000"`] = fmt.Sprintf("The value of the property '%s' holds the character U+0000, which is not supported.", p.Name)
+		bad[`"`+strings.Repeat("x", p.Max+1)+`"`] = "The value of the property '" + p.Name + "'" + tooLong
 	case entity.URLKind:
-		bad = append(bad, `"no url"`, `"ftp://example.com"`, `"https://example.com/`+strings.Repeat("x", p.Max)+`"`)
+		for _, text := range []string{"no url", "ftp://example.com"} {
+			bad[`"`+text+`"`] = fmt.Sprintf("The value '%s' of the property '%s' is not an absolute http or https URL.", text, p.Name)
+		}
+		const start = "https://example.com/"
+		bad[`"`+start+strings.Repeat("x", p.Max+1-len(start))+`"`] = "The value of the property '" + p.Name + "'" + tooLong
 	case entity.EnumKind:
-		bad = append(bad, `""`, `"nothing"`, `[]`)
+		bad[`""`] = "Must specify valid information for parsing in the string."
+		notFound(map[string]string{`"nothing"`: "nothing"})
 	case entity.FlagsKind:
-		bad = append(bad, `""`, `"nothing"`, `"`+p.Enum.Members[1]+`,nothing"`, `"`+p.Enum.Members[1]+`,"`, `1`, `[]`)
+		convert("1")
+		notFound(map[string]string{`""`: "", `"nothing"`: "nothing", `"` + p.Enum.Members[1] + `,nothing"`: "nothing", `"` + p.Enum.Members[1] + `,"`: ""})
 	case entity.DateKind:
-		bad = append(bad, `""`, `"yesterday"`, `"2016-13-01T00:00:00Z"`, `"10000-01-01T00:00:00Z"`)
+		convert(`""`, `"yesterday"`, `"2016-13-01T00:00:00Z"`, `"10000-01-01T00:00:00Z"`)
 	case entity.BooleanKind:
-		bad = append(bad, `"true"`, `1`)
+		convert(`"true"`, `1`)
 	case entity.IntegerKind:
-		bad = append(bad, `"1"`, `1.5`, `1e1`, `2147483648`, `-2147483649`, `true`, `[]`)
+		convert(`1.5`, `1e1`, `2147483648`, `-2147483649`, `true`)
+		bad[`"1"`] = "Cannot convert a string to the expected type 'Edm.Int32'."
 	case entity.StringsKind:
-		bad = append(bad, `"x"`, `[1]`, `[null]`, `[[]]`, `[{}]`, `["\u0000"]`, `["`+strings.Repeat("x", p.Max+1)+`"]`, `[`+strings.Repeat(`"x",`, 10_000)+`"x"]`)
+		badTexts(bad, tooLong)
 	case entity.ObjectsKind:
-		bad = append(bad, `"x"`, `[1]`, `[{"unknown":1}]`, `[{"target":{}}]`, `[{"target":{"@odata.type":"#microsoft.graph.user"}}]`,
-			`[{"target":{"@odata.type":"#microsoft.graph.groupAssignmentTarget","groupId":7}}]`,
-			`[{"target":{"@odata.type":"#microsoft.graph.groupAssignmentTarget","collectionId":"x"}}]`,
-			`[{"target":{"@odata.type":"#microsoft.graph.scopeTagGroupAssignmentTarget"}}]`,
-			`[`+strings.Repeat(`{},`, 1000)+`{}]`)
+		badObjects(bad, p.Object)
 	}
 	return bad
+}
+
+// badTexts adds collections of texts with an item that can't be.
+func badTexts(bad map[string]string, tooLong string) {
+	for _, item := range []string{"1", "[]", "{}"} {
+		bad["["+item+"]"] = "Cannot convert the literal '" + item + "' to the expected type 'Edm.String'."
+	}
+	bad["[null]"] = "A null value was found in a collection of 'Edm.String[Nullable=False]', which does not allow null values."
+	bad[`["\u0000"]`] = "An item holds the character U+0000, which is not supported."
+	bad[`["`+strings.Repeat("x", 257)+`"]`] = "An item" + tooLong
+	bad["["+strings.Repeat(`"x",`, 10_000)+`"x"]`] = "The collection has 10001 items; at most 1000 are allowed."
+}
+
+// badObjects adds collections of complex values with an item that can't be.
+func badObjects(bad map[string]string, c *entity.Complex) {
+	undefined := func(name, of string) string {
+		return fmt.Sprintf("The property '%s' does not exist on type 'microsoft.graph.%s'. Make sure to only use property names that are defined by the type.", name, of)
+	}
+	bad["[1]"] = "An unexpected value was found for a 'microsoft.graph." + c.Name + "'. A 'StartObject' node was expected."
+	bad[`[{"unknown":1}]`] = undefined("unknown", c.Name)
+	bad["["+strings.Repeat("{},", 1000)+"{}]"] = "The collection has 1001 items; at most 1000 are allowed."
+	if c.Properties[0].Object != entity.AssignmentTarget {
+		return
+	}
+	for target, message := range map[string]string{
+		`{}`: "A value of the abstract type 'microsoft.graph.deviceAndAppManagementAssignmentTarget' was found. Name the type derived from it in '@odata.type'.",
+		`{"@odata.type":"#microsoft.graph.user"}`:                                     notResolved("microsoft.graph.user"),
+		`{"@odata.type":"#microsoft.graph.scopeTagGroupAssignmentTarget"}`:            notResolved("microsoft.graph.scopeTagGroupAssignmentTarget"),
+		`{"@odata.type":"#microsoft.graph.groupAssignmentTarget","groupId":7}`:        "Cannot convert the literal '7' to the expected type 'Edm.String'.",
+		`{"@odata.type":"#microsoft.graph.groupAssignmentTarget","collectionId":"x"}`: undefined("collectionId", "groupAssignmentTarget"),
+	} {
+		bad[`[{"target":`+target+`}]`] = message
+	}
 }
 
 // The request on Graph's page for device management partners gets the page's answer, except
