@@ -255,8 +255,7 @@ func TestRoles(t *testing.T) {
 // verification of requests, which only programs use.
 var elsewhere = map[string]bool{
 	"verifyRequests": true,
-	"createEntity":   true, "updateEntity": true, "deleteEntity": true, "restoreEntityVersion": true,
-	"deleteSeed": true, "revokeReportLogin": true, "rotateReportLogin": true, // their lists are empty
+	"deleteSeed":     true, "revokeReportLogin": true, "rotateReportLogin": true, // their lists are empty
 	"stopScenario":                 true, // needs a rule of a scenario
 	"deleteApplicationCertificate": true, "deleteFederatedCredential": true,
 }
@@ -499,7 +498,7 @@ func promised(text, name string) bool {
 	for pattern, is := range map[string]*regexp.Regexp{
 		"nav-PAGE": regexp.MustCompile(`^nav-`), "card-PAGE": regexp.MustCompile(`^card-`), "report-NAME": regexp.MustCompile(`^report-`),
 		"form-OPERATION": regexp.MustCompile(`^form-`), "field-POINTER": regexp.MustCompile(`^field-`), "TABLE-row": regexp.MustCompile(`-row$`),
-		"OPERATION-sure": regexp.MustCompile(`-sure$`), "copy-NAME": regexp.MustCompile(`^copy-`), "filter-PARAMETER": regexp.MustCompile(`^filter-`),
+		"OPERATION-sure": regexp.MustCompile(`-sure$`), "copy-NAME": regexp.MustCompile(`^copy-`), "filter-PARAMETER": regexp.MustCompile(`^filter-`), "sort-PROPERTY": regexp.MustCompile(`^sort-`),
 		"OPERATION": regexp.MustCompile(`^[a-z]+[A-Z]\w+$`),
 	} {
 		if is.MatchString(name) && strings.Contains(text, "`"+pattern+"`") {

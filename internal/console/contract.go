@@ -57,6 +57,9 @@ type schema struct {
 	Required    []string   `yaml:"required"`
 	Items       *schema    `yaml:"items"`
 	Properties  properties `yaml:"properties"`
+
+	flat   bool // the fields of its properties need no heading
+	hidden bool // a person doesn't see its field
 }
 
 // typeNames are the types that a value may have, written as one name or as a list.

@@ -52,6 +52,7 @@ type form struct {
 	was    map[string]string // the values before an update, by field
 	fault  *api.Problem      // why the last try was refused
 	again  string            // the Idempotency-Key
+	theirs []both            // what somebody else changed meanwhile
 }
 
 // showForm shows the form of an operation.
@@ -76,7 +77,7 @@ func showForm(v *visit) (screen, error) {
 		if err := v.call(op.reads, f.params, &now); err != nil {
 			return screen{}, err
 		}
-		f.prefill(op.body(), now)
+		f.prefill(f.schema(), now)
 	}
 	return v.formScreen(f), nil
 }
@@ -86,7 +87,9 @@ func (f *form) prefill(s *schema, now json.RawMessage) {
 	eachField(s, "", func(name string, s *schema) {
 		if value, ok := valueAt(now, name); ok {
 			f.values[name] = showValue(s, value)
-			f.was[name] = f.values[name]
+			if !s.hidden { // the form always sends it
+				f.was[name] = f.values[name]
+			}
 		}
 	})
 }
@@ -130,6 +133,8 @@ func showValue(s *schema, value json.RawMessage) string {
 		return text
 	case s.kind() == "array" && json.Unmarshal(value, &list) == nil:
 		return strings.Join(list, "\n")
+	case s.kind() == "":
+		return pretty(&value)
 	}
 	return string(value)
 }
@@ -154,6 +159,7 @@ func (c *Console) submit(v *visit) {
 		v.done(f, answer)
 	case asProblem(err, &p) && p.Status != http.StatusUnauthorized && f.hasFields():
 		f.fault = p
+		v.conflict(f)
 		_ = v.findTenant() // for the navigation, which the page can do without
 		s := v.formScreen(f)
 		s.status = p.Status
@@ -204,6 +210,9 @@ func (f *form) hasFields() bool {
 	return f.op.Body != nil || slices.ContainsFunc(f.op.Parameters, func(p parameter) bool { return p.In == "query" })
 }
 
+// oneLine removes line breaks, as browsers do from the value of an input.
+var oneLine = strings.NewReplacer("\r", "", "\n", "")
+
 // body returns the body that the form sends, or nil. It leaves out fields that weren't
 // changed.
 func (f *form) body() (*body, error) {
@@ -219,9 +228,9 @@ func (f *form) body() (*body, error) {
 	}
 	tree := map[string]any{}
 	var failure error
-	eachField(f.op.body(), "", func(name string, s *schema) {
+	eachField(f.schema(), "", func(name string, s *schema) {
 		text, was := f.values[name], f.was[name]
-		if text == was {
+		if text == was || text == oneLine.Replace(was) {
 			return
 		}
 		value, err := readField(s, text)
@@ -279,9 +288,18 @@ func (v *visit) formScreen(f *form) screen {
 	title := f.op.title()
 	return screen{title: title, body: g.Group{
 		html.H1(g.Text(title)),
-		html.P(html.Class("note"), g.Text(f.op.Summary+" "+f.op.body().describe())),
+		html.P(html.Class("note"), g.Text(f.op.Summary+" "+f.op.body().describe()), f.of()),
 		v.form(f),
 	}}
+}
+
+// of says which entity a form is about.
+func (f *form) of() g.Node {
+	set, id := f.params["entitySet"], f.params["entityId"]
+	if set == "" {
+		return nil
+	}
+	return g.Group{g.Text(" "), code(set), g.If(id != "", g.Group{g.Text(" "), code(id)})}
 }
 
 // form returns a form with its fields, and why the last try was refused.
@@ -290,6 +308,7 @@ func (v *visit) form(f *form) g.Node {
 	if f.fault != nil {
 		fields = append(fields, alert(f.fault.Error()))
 	}
+	fields = append(fields, v.bothTable(f))
 	for _, p := range f.op.Parameters {
 		if _, given := f.params[p.Name]; p.In == "query" && !given {
 			fields = append(fields, f.field(parameterField+p.Name, p.Name, contract().resolve(p.Schema), p.Required))
@@ -299,7 +318,7 @@ func (v *visit) form(f *form) g.Node {
 	case f.op.document:
 		fields = append(fields, f.documentFields()...)
 	case f.op.Body != nil:
-		fields = append(fields, f.fields(f.op.body(), "", f.op.reads == "")...)
+		fields = append(fields, f.fields(f.schema(), "", f.op.reads == "")...)
 	}
 	return html.Form(
 		html.Method("post"), html.Action(Root+"/call/"+f.op.name), testID("form-"+f.op.name), g.If(f.op.document, html.EncType("multipart/form-data")),
@@ -333,7 +352,14 @@ func (f *form) fields(s *schema, at string, mandatory bool) (all g.Group) {
 	for _, p := range s.requiredFirst() {
 		field, name := contract().resolve(p.schema), at+"/"+p.name
 		required := mandatory && slices.Contains(s.Required, p.name)
-		if len(field.Properties) == 0 {
+		switch {
+		case field.hidden:
+			all = append(all, html.Input(html.Type("hidden"), html.Name(name), html.Value(f.values[name])))
+			continue
+		case field.flat:
+			all = append(all, f.fields(field, name, required)...)
+			continue
+		case len(field.Properties) == 0:
 			all = append(all, f.field(name, p.name, field, required))
 			continue
 		}
@@ -381,7 +407,7 @@ func (f *form) input(name string, s *schema, common g.Group) g.Node {
 		return choices(common, s.Enum, value)
 	case kind == "boolean":
 		return choices(common, []string{"true", "false"}, value)
-	case kind == "array" || kind == "object" || kind == "" || s.MaxLength > 4096:
+	case kind == "array" || kind == "object" || kind == "" || s.MaxLength >= 4096:
 		return html.Textarea(common, html.Rows("3"), g.Attr("spellcheck", "false"), g.Text("\n"+value)) // HTML drops the first line break
 	case s.Format == "date-time":
 		common = append(common, html.Placeholder("2026-12-31T23:59:59Z"))
@@ -419,11 +445,16 @@ func (f *form) documentFields() g.Group {
 // button calls an operation that needs no input, and returns to the page. It is nil if the
 // caller may not call the operation.
 func (v *visit) button(operation, label string, p params) g.Node {
+	return v.buttonTo(operation, label, v.Request.URL.RequestURI(), p)
+}
+
+// buttonTo is a button that leads to another page.
+func (v *visit) buttonTo(operation, label, back string, p params) g.Node {
 	op := contract().operations[operation]
 	if !v.may(operation) {
 		return nil
 	}
-	f := &form{op: op, params: p, back: v.Request.URL.RequestURI(), again: rand.Text()}
+	f := &form{op: op, params: p, back: back, again: rand.Text()}
 	return html.Form(html.Class("inline"), html.Method("post"), html.Action(Root+"/call/"+operation), v.hidden(f),
 		html.Button(html.Class("button"), testID(operation), g.Text(label)))
 }

@@ -252,8 +252,38 @@ func relative(d time.Duration) string {
 // table shows rows below the names of their columns. Narrow screens show each row as a list,
 // with the names from data-label.
 func table(name string, columns []string, rows []g.Group) g.Node {
+	return tableBelow(name, g.Map(columns, func(c string) g.Node { return html.Th(html.Scope("col"), g.Text(c)) }), columns, rows)
+}
+
+// column is a column by which a page can order its table, if key isn't "".
+type column struct{ label, key string }
+
+// sortedTable is a table whose columns link to the page in their order. The link of the column
+// that orders the page turns the order around.
+func (v *visit) sortedTable(name string, columns []column, rows []g.Group) g.Node {
+	labels := make([]string, len(columns))
+	heads := make(g.Group, len(columns))
+	for i, c := range columns {
+		labels[i] = c.label
+		if heads[i] = html.Th(html.Scope("col"), g.Text(c.label)); c.key == "" {
+			continue
+		}
+		next, sorted, arrow := c.key, "", ""
+		switch v.Query("orderBy") {
+		case c.key:
+			next, sorted, arrow = c.key+" desc", "ascending", " ↑"
+		case c.key + " desc":
+			sorted, arrow = "descending", " ↓"
+		}
+		heads[i] = html.Th(html.Scope("col"), g.If(sorted != "", html.Aria("sort", sorted)), html.A(html.Href(v.withQueries("orderBy", next, "after", "")), testID("sort-"+c.key), g.Text(c.label+arrow)))
+	}
+	return tableBelow(name, heads, labels, rows)
+}
+
+// tableBelow is a table with the given heads.
+func tableBelow(name string, heads g.Node, columns []string, rows []g.Group) g.Node {
 	return html.Div(html.Class("scroll"), html.Role("region"), html.TabIndex("0"), html.Aria("label", name), html.Table(testID(name),
-		html.THead(html.Tr(g.Map(columns, func(c string) g.Node { return html.Th(html.Scope("col"), g.Text(c)) }))),
+		html.THead(html.Tr(heads)),
 		html.TBody(g.Map(rows, func(cells g.Group) g.Node {
 			return html.Tr(testID(name+"-row"), g.Group(label(columns, cells)))
 		})),
@@ -320,11 +350,16 @@ func (v *visit) pager(next *string) g.Node {
 }
 
 // withQuery returns the page's own address with one parameter changed; "" removes it.
-func (v *visit) withQuery(name, value string) string {
+func (v *visit) withQuery(name, value string) string { return v.withQueries(name, value) }
+
+// withQueries changes several parameters, given as pairs of name and value.
+func (v *visit) withQueries(pairs ...string) string {
 	query := v.Request.URL.Query()
-	query.Set(name, value)
-	if value == "" {
-		query.Del(name)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		query.Set(pairs[i], pairs[i+1])
+		if pairs[i+1] == "" {
+			query.Del(pairs[i])
+		}
 	}
 	u := url.URL{Path: v.Request.URL.Path, RawQuery: query.Encode()}
 	return u.RequestURI()

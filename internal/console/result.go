@@ -28,7 +28,15 @@ var results = map[string]func(*visit, json.RawMessage) (g.Node, error){
 func (v *visit) done(f *form, answer json.RawMessage) {
 	show, has := results[f.op.name]
 	if !has {
-		v.Redirect(http.StatusSeeOther, f.back)
+		to, err := f.back, error(nil)
+		if f.op.name == "createEntity" {
+			to, err = toEntity(f, answer)
+		}
+		if err != nil {
+			v.fail(err)
+			return
+		}
+		v.Redirect(http.StatusSeeOther, to)
 		return
 	}
 	_ = v.findTenant() // for the navigation

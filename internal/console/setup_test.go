@@ -257,6 +257,8 @@ func (b *browser) sample(name string) sample {
 	user := must(client.Read[api.UserCreated](c.CreateUser(ctx, id, nil, api.UserCreate{Id: &last, UserPrincipalName: "u@" + made.Tenant.Domains[0], DisplayName: &name, GivenName: &name, Surname: &name})))(b)
 	app := must(client.Read[api.ApplicationCreated](c.CreateApplication(ctx, id, nil, api.ApplicationCreate{ClientId: &last, DisplayName: name})))(b)
 	entity := b.createPartner(k.AccessToken, name)
+	properties := json.RawMessage(`{"onboardingUrl":"https://example.com/b"}`) // so that the partner has a history
+	must(client.Read[api.Entity](c.UpdateEntity(ctx, id, "remoteAssistancePartners", entity, api.EntityUpdate{Properties: &properties})))(b)
 	must(client.Read[api.Snapshot](c.CreateSnapshot(ctx, id, nil, api.SnapshotCreate{Name: "s1"})))(b)
 	must(client.Read[api.Fault](c.CreateFault(ctx, id, api.FaultCreate{Effect: api.FaultEffect{Status: ptr(int32(503)), Message: &name}, Match: &api.FaultMatch{Path: ptr("/nowhere")}})))(b)
 	b.createPartner(k.AccessToken, name)
@@ -292,6 +294,8 @@ func (s sample) pages() []string {
 		at, at + "/settings", at + "/connect", entities, entities + "/" + s.entity, at + "/entities/deviceManagementPartners",
 		at + "/users", at + "/users/" + s.user, at + "/applications", at + "/applications/" + s.app, at + "/snapshots", at + "/differences?from=s1",
 		at + "/faults", at + "/clock", at + "/requests", at + "/requests?method=POST&status=201", at + "/requests/" + s.request, at + "/reports", at + "/reports/recent-changes", at + "/reports/onboarding-funnel",
+		"/console/form/createEntity?entitySet=remoteAssistancePartners&tenantId=" + s.id,
+		fmt.Sprintf("/console/form/updateEntity?tenantId=%s&entitySet=remoteAssistancePartners&entityId=%s", s.id, s.entity),
 		"/console/form/updateTenant?tenantId=" + s.id, "/console/form/createUser?tenantId=" + s.id,
 		fmt.Sprintf("/console/form/updateUser?tenantId=%s&userId=%s", s.id, s.user),
 		fmt.Sprintf("/console/form/updateApplication?tenantId=%s&clientId=%s", s.id, s.app),
