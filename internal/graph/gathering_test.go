@@ -31,7 +31,7 @@ import (
 func setupAlone(t *testing.T, noGathering bool) (*server.Server, func(method, path, body string) *http.Request) {
 	t.Helper()
 	s, err := server.Start(t.Context(), server.Config{
-		HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t), Demo: true, NoGathering: noGathering,
+		HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t), Demo: true, NoGathering: noGathering, Log: testenv.Log(),
 		RequestTimeout: time.Hour, // calls wait for the test as long as the machine takes
 	})
 	if err != nil {
@@ -139,7 +139,9 @@ func TestShutdownDrainsTheQueue(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	time.Sleep(100 * time.Millisecond) // the others have been read by now
+	for active(t, s) <= clients { // the others haven't all been read
+		time.Sleep(10 * time.Millisecond)
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Shutdown(t.Context()) }()
 	for { // until it stops listening
@@ -158,6 +160,25 @@ func TestShutdownDrainsTheQueue(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+}
+
+// active returns how many requests a service is answering, with that for its metrics.
+func active(t *testing.T, s *server.Server) (n int) {
+	t.Helper()
+	response, err := http.Get(s.AdminURL() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, _ := strings.Cut(string(text), "\nhttp_server_active_requests ")
+	if _, err := fmt.Sscan(line, &n); err != nil {
+		t.Fatalf("%s\n%v", text, err)
+	}
+	return n
 }
 
 // Concurrent creates, gets, updates, actions and deletes, some by clients that go away,
