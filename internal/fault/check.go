@@ -19,6 +19,10 @@ const MaxRules = 1000
 // maxStars is how many * a pattern may have.
 const maxStars = 20
 
+// maxLevels is how deep in a document a member may be: the JSON of each level may be as long
+// as the document.
+const maxLevels = 10
+
 // secret lists headers and fields whose values must not be in a rule.
 var secret = []string{
 	"authorization", "proxy-authorization", "cookie", "password", "client_secret", "client_assertion", "assertion",
@@ -64,6 +68,9 @@ func checkMatch(r *api.FaultCreate) *Fault {
 	}
 	if m.Member != nil && m.Member.Value != nil && slices.Contains(secret, strings.ToLower(m.Member.Name)) {
 		return errAt("/match/member/value", "%s is a secret, which rules don't store: leave out the value.", m.Member.Name)
+	}
+	if m.Member != nil && frontOf(r) != authority && strings.Count(m.Member.Name, "/") >= maxLevels {
+		return errAt("/match/member/name", "%q is deeper than %d members.", m.Member.Name, maxLevels)
 	}
 	if m.Member != nil && m.Method != nil && (*m.Method == http.MethodGet || *m.Method == http.MethodHead) && frontOf(r) != authority {
 		return errAt("/match/member", "a %s has no body, so the rule would never match.", *m.Method)

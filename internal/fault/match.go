@@ -173,11 +173,13 @@ func (m *matcher) matchesMember(name string, b *body) bool {
 // and uncompressed. It is Graph's limit.
 const maxBody = 1 << 20
 
-// body is a request's body. It is read when a rule first asks for a member.
+// body is a request's body. It is read when a rule first asks for a member, and so is each
+// member, because a thousand rules may ask for the same.
 type body struct {
 	x       *front.Exchange
 	read    bool
-	content any // as encoding/json reads it; nil if it isn't JSON
+	content any                // as encoding/json reads it; nil if it isn't JSON
+	members map[string]*string // by name; nil is one that the body lacks
 }
 
 // member returns the text of a member, or the JSON of another value.
@@ -187,9 +189,23 @@ func (b *body) member(name string) (text string, ok bool) {
 		return strings.Join(all, " "), ok
 	}
 	if !b.read {
-		b.content, b.read = parse(b.x.Request), true
+		b.content, b.members, b.read = parse(b.x.Request), map[string]*string{}, true
 	}
-	value := b.content
+	known, seen := b.members[name]
+	if !seen {
+		if text, ok := textOf(b.content, name); ok {
+			known = &text
+		}
+		b.members[name] = known
+	}
+	if known == nil {
+		return "", false
+	}
+	return *known, true
+}
+
+// textOf returns the text of a member of a document, or the JSON of another value.
+func textOf(value any, name string) (text string, ok bool) {
 	for segment := range strings.SplitSeq(name, "/") {
 		object, _ := value.(map[string]any)
 		if value, ok = object[segment]; !ok {

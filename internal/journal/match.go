@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -22,22 +23,32 @@ type Match struct {
 
 // condition is a condition for entries. differs returns how an entry differs, or "".
 type condition struct {
-	differs func(e *db.JournalEntry) string
+	differs func(e *subject) string
+}
+
+// subject is an entry that several matches look at. Its body is read at most once.
+type subject struct {
+	*db.JournalEntry
+	body func() (any, error)
+}
+
+func subjectOf(e *db.JournalEntry) *subject {
+	return &subject{e, sync.OnceValues(func() (any, error) { return readJSON([]byte(e.RequestBody)) })}
 }
 
 // Compile compiles the conditions of a match.
 func Compile(m api.RequestMatch) (c Match, err error) {
 	same := func(want, got string) bool { return want == got }
-	add(&c, "method", m.Method, func(e *db.JournalEntry) string { return e.Method }, same)
-	add(&c, "path", m.Path, func(e *db.JournalEntry) string { return e.Path }, like)
-	add(&c, "front", m.Front, func(e *db.JournalEntry) string { return e.Front }, same)
-	add(&c, "status", m.Status, func(e *db.JournalEntry) string { return statusText(e.Status) }, sameStatus)
-	add(&c, "user", m.User, func(e *db.JournalEntry) string { return idText(e.UserID) }, same)
-	add(&c, "application", m.Application, func(e *db.JournalEntry) string { return e.Application }, strings.EqualFold)
-	add(&c, "rule", m.Rule, func(e *db.JournalEntry) string { return e.Fault }, same)
-	add(&c, "batch", m.Batch, func(e *db.JournalEntry) string { return idText(e.BatchID) }, same)
+	add(&c, "method", m.Method, func(e *subject) string { return e.Method }, same)
+	add(&c, "path", m.Path, func(e *subject) string { return e.Path }, likeOf(m.Path))
+	add(&c, "front", m.Front, func(e *subject) string { return e.Front }, same)
+	add(&c, "status", m.Status, func(e *subject) string { return statusText(e.Status) }, sameStatus)
+	add(&c, "user", m.User, func(e *subject) string { return idText(e.UserID) }, same)
+	add(&c, "application", m.Application, func(e *subject) string { return e.Application }, strings.EqualFold)
+	add(&c, "rule", m.Rule, func(e *subject) string { return e.Fault }, same)
+	add(&c, "batch", m.Batch, func(e *subject) string { return idText(e.BatchID) }, same)
 	if m.Text != nil {
-		c.conditions = append(c.conditions, condition{func(e *db.JournalEntry) string {
+		c.conditions = append(c.conditions, condition{func(e *subject) string {
 			if strings.Contains(e.RequestBody, *m.Text) || strings.Contains(e.ResponseBody, *m.Text) {
 				return ""
 			}
@@ -49,18 +60,18 @@ func Compile(m api.RequestMatch) (c Match, err error) {
 		if err != nil {
 			return c, err
 		}
-		c.conditions = append(c.conditions, condition{func(e *db.JournalEntry) string { return bodyDiffers(want, e) }})
+		c.conditions = append(c.conditions, condition{func(e *subject) string { return bodyDiffers(want, e) }})
 	}
 	return c, nil
 }
 
 // add adds the condition that a text of an entry equals what is wanted, if anything is.
-func add[T any](c *Match, name string, want *T, got func(*db.JournalEntry) string, equal func(want, got string) bool) {
+func add[T any](c *Match, name string, want *T, got func(*subject) string, equal func(want, got string) bool) {
 	if want == nil {
 		return
 	}
 	text := fmt.Sprint(*want)
-	c.conditions = append(c.conditions, condition{func(e *db.JournalEntry) string {
+	c.conditions = append(c.conditions, condition{func(e *subject) string {
 		if g := got(e); !equal(text, g) {
 			return fmt.Sprintf("%s: want %s, got %s", name, text, orNothing(g))
 		}
@@ -70,8 +81,9 @@ func add[T any](c *Match, name string, want *T, got func(*db.JournalEntry) strin
 
 // Matches reports whether an entry meets all conditions.
 func (m Match) Matches(e *db.JournalEntry) bool {
+	s := subjectOf(e)
 	for _, c := range m.conditions {
-		if c.differs(e) != "" {
+		if c.differs(s) != "" {
 			return false
 		}
 	}
@@ -82,7 +94,7 @@ func (m Match) Matches(e *db.JournalEntry) bool {
 func (m Match) Everything() bool { return len(m.conditions) == 0 }
 
 // differences returns how an entry differs.
-func (m Match) differences(e *db.JournalEntry) []string {
+func (m Match) differences(e *subject) []string {
 	var all []string
 	for _, c := range m.conditions {
 		if d := c.differs(e); d != "" {
@@ -120,27 +132,39 @@ func sameStatus(want, got string) bool {
 	return want == got
 }
 
-// like reports whether a text matches a pattern, in which * matches any text, in any letter
-// case. It takes time up to the product of both lengths.
-func like(pattern, text string) bool {
-	pattern, text = strings.ToLower(pattern), strings.ToLower(text)
-	p, t, star, mark := 0, 0, -1, 0
-	for t < len(text) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, t
-			p++
-		case p < len(pattern) && pattern[p] == text[t]:
-			p++
-			t++
-		case star >= 0:
-			mark++
-			p, t = star+1, mark
-		default:
+// pattern is a text in lower case in which each * matched any text, cut at these.
+type pattern []string
+
+func newPattern(text string) pattern { return strings.Split(strings.ToLower(text), "*") }
+
+// matches reports whether the pattern matches a text in any letter case. It takes time linear
+// in the text's length: it searches for each part once, after the previous one.
+func (p pattern) matches(text string) bool {
+	text = strings.ToLower(text)
+	if len(p) == 1 {
+		return text == p[0]
+	}
+	text, ok := strings.CutPrefix(text, p[0])
+	if !ok {
+		return false
+	}
+	for _, part := range p[1 : len(p)-1] {
+		_, after, found := strings.Cut(text, part)
+		if !found {
 			return false
 		}
+		text = after
 	}
-	return strings.Trim(pattern[p:], "*") == ""
+	return strings.HasSuffix(text, p[len(p)-1])
+}
+
+// likeOf compares texts with a pattern, if there is one.
+func likeOf(text *string) func(_, got string) bool {
+	if text == nil {
+		return nil
+	}
+	p := newPattern(*text)
+	return func(_, got string) bool { return p.matches(got) }
 }
 
 // normal returns a value as encoding/json reads it, with numbers unchanged.
@@ -160,8 +184,8 @@ func readJSON(text []byte) (value any, err error) {
 }
 
 // bodyDiffers returns where a request's body lacks the wanted content, or "".
-func bodyDiffers(want any, e *db.JournalEntry) string {
-	got, err := readJSON([]byte(e.RequestBody))
+func bodyDiffers(want any, e *subject) string {
+	got, err := e.body()
 	switch {
 	case err != nil && e.RequestBody == "":
 		return "body: the request has none"

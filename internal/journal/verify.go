@@ -195,8 +195,9 @@ func newChecks(v *Verification) *checks {
 
 func (c *checks) see(e *db.JournalEntry) {
 	c.seen++
+	s := subjectOf(e)
 	for i, m := range c.counts {
-		if d := m.differences(e); len(d) == 0 {
+		if d := m.differences(s); len(d) == 0 {
 			c.counted[i]++
 			if most := c.most(i); most >= 0 && c.counted[i] > most { // one too many
 				c.nearest[i] = near(c.nearest[i], e, []string{"matches"})
@@ -206,7 +207,7 @@ func (c *checks) see(e *db.JournalEntry) {
 		}
 	}
 	if c.reached < len(c.order) {
-		if d := c.order[c.reached].differences(e); len(d) == 0 {
+		if d := c.order[c.reached].differences(s); len(d) == 0 {
 			c.reached++
 			c.last = nil
 		} else {

@@ -73,6 +73,10 @@ func TestTestControlRefusals(t *testing.T) {
 			status: 400, pointer: "/match/query", detail: `/match/query: "*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a" has more than 20 *.`,
 		},
 		{
+			what: "a member that is too deep", method: "POST", path: "/faults", body: `{"match":{"member":{"name":"a/b/c/d/e/f/g/h/i/j/k"}},"effect":{"status":500}}`,
+			status: 400, pointer: "/match/member/name", detail: `/match/member/name: "a/b/c/d/e/f/g/h/i/j/k" is deeper than 10 members.`,
+		},
+		{
 			what: "a bad rule in a document", method: "PUT", path: "/state", body: `{"version":1,"faults":[{"effect":{"status":200}}]}`,
 			status: 400, pointer: "/faults/0/effect/status", detail: `line 1, /faults/0/effect/status: 200 isn't the status of an error: want 400 to 599, or a body.`,
 		},
@@ -83,6 +87,22 @@ func TestTestControlRefusals(t *testing.T) {
 		{
 			what: "a clock in the year 12000", method: "PUT", path: "/clock", body: `{"now":"12000-01-01T00:00:00Z"}`,
 			status: 400, pointer: "/now", detail: `/now: want a time of the years 0000 to 9999, such as 2026-11-28T12:00:00Z`,
+		},
+		{
+			what: "a clock of a document in the year 12000", method: "PUT", path: "/state", body: `{"version":1,"clock":{"now":"12000-01-01T00:00:00Z"}}`,
+			status: 400, pointer: "/clock/now", detail: `line 1, /clock/now: "12000-01-01T00:00:00Z": want a time of the years 0000 to 9999, such as 2026-11-28T12:00:00Z`,
+		},
+		{
+			what: "a rule of a document until the year 12000", method: "PUT", path: "/state", body: `{"version":1,"faults":[{"schedule":{"until":"12000-01-01T00:00:00Z"},"effect":{"status":500}}]}`,
+			status: 400, pointer: "/faults/0/schedule/until", detail: `line 1, /faults/0/schedule/until: want a time of the years 0000 to 9999, such as 2026-11-28T12:00:00Z`,
+		},
+		{
+			what: "requests since the year 12000", method: "GET", path: "/requests?since=12000-01-01T00:00:00Z",
+			status: 400, pointer: "", detail: `The parameter since: want a time of the years 0000 to 9999, such as 2026-11-28T12:00:00Z`,
+		},
+		{
+			what: "a verification until the year 12000", method: "POST", path: "/requests/verify", body: `{"until":"12000-01-01T00:00:00Z","noExpiredToken":true}`,
+			status: 400, pointer: "/until", detail: `/until: want a time of the years 0000 to 9999, such as 2026-11-28T12:00:00Z`,
 		},
 		{
 			what: "a clock after its end", method: "PUT", path: "/clock", body: `{"now":"9999-12-31T00:00:00Z"}`,

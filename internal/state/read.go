@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -337,7 +338,10 @@ func (r *reader) explainIn(err error, raw []byte) error {
 
 // describe returns a description of an error that doesn't mention Go.
 func describe(e *json.SemanticError) string {
+	var notTime *time.ParseError
 	switch {
+	case errors.As(e.Err, &notTime):
+		return fmt.Sprintf("%q: want a time of the years 0000 to 9999, such as 2026-11-28T12:00:00Z", notTime.Value)
 	case errors.Is(e.Err, json.ErrUnknownName):
 		return "unknown property"
 	case e.Err != nil && len(e.JSONValue) == 0:
