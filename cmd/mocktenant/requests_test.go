@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mocktenant/mocktenant/api"
+	"github.com/mocktenant/mocktenant/internal/archive"
 	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
@@ -271,6 +272,7 @@ func (j *journaling) curl() {
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s\n%s", err, out, script)
 	}
+	notSent := map[string]bool{"Host": true, "Content-Length": true, "Accept-Encoding": true, "Content-Encoding": true, "Connection": true}
 	if len(sent) != len(want) {
 		t.Fatalf("curl sent %d requests, want %d", len(sent), len(want))
 	}
@@ -366,7 +368,7 @@ func (j *journaling) har() {
 	}
 	text := j.run("requests", "list", "-o", "har")
 	checkHAR(t, "", parse[map[string]any](t, text))
-	h := parse[har](t, text)
+	h := parse[archive.HAR](t, text)
 	if len(h.Log.Entries) != 4 || h.Log.Version != "1.2" {
 		t.Fatalf("%s", text)
 	}
@@ -389,3 +391,6 @@ func (j *journaling) har() {
 		t.Errorf("%+v", cut.Response)
 	}
 }
+
+// quote quotes a word for a POSIX shell.
+func quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }

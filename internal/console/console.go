@@ -39,6 +39,8 @@ type Config struct {
 	// Service returns the service's addresses, for the snippets that connect a client.
 	Service func() Addresses
 
+	Version string // of the program
+
 	Now func() time.Time
 	Log *slog.Logger
 }
@@ -56,6 +58,8 @@ type Console struct {
 	now            func() time.Time
 	log            *slog.Logger
 	sameOrigin     *http.CrossOriginProtection
+	version        string
+	tails          tails
 }
 
 // New returns a console of an administration.
@@ -68,7 +72,7 @@ func New(c Config) *Console {
 	}
 	return &Console{
 		administration: c.Administration, sessions: newSessions(c.Secret), service: c.Service, now: c.Now, log: c.Log,
-		sameOrigin: http.NewCrossOriginProtection(),
+		sameOrigin: http.NewCrossOriginProtection(), version: c.Version, tails: newTails(),
 	}
 }
 
@@ -134,6 +138,8 @@ func (c *Console) engine() *gin.Engine {
 	root.POST("/sign-out", c.signedIn(c.signOut))
 	root.POST("/call/:operation", c.signedIn(c.submit))
 	root.GET("/download/:operation", c.signedIn(c.download))
+	root.GET("/live", c.signedIn(c.followService))
+	root.GET(tenantPath+"/live", c.signedIn(c.followTenant))
 	for path, show := range pages {
 		root.GET(path, c.signedIn(c.page(show)))
 	}

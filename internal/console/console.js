@@ -44,3 +44,47 @@ document.addEventListener("submit", (event) => {
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
+
+// A page with a journal follows it: an event says that there are new requests, and the script
+// loads the page's rows again, one load at a time. A hidden tab doesn't follow.
+const live = document.querySelector("button[data-live]");
+let events = null, loading = false, again = false;
+
+async function refresh() {
+  if (loading) { again = true; return; }
+  loading = true;
+  try {
+    const answer = await fetch(location.href);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById("live-part"), old = document.getElementById("live-part");
+    if (!answer.ok || !fresh || !old) return;
+    const focused = old.contains(document.activeElement) && document.activeElement.getAttribute("href");
+    old.replaceWith(fresh);
+    if (focused) [...fresh.querySelectorAll("a")].find((a) => a.getAttribute("href") === focused)?.focus();
+  } finally {
+    loading = false;
+    if (again) { again = false; setTimeout(refresh, 250); }
+  }
+}
+
+function follow() {
+  const on = live.getAttribute("aria-pressed") === "true" && !document.hidden;
+  if (on === Boolean(events)) return;
+  if (!on) { events.close(); events = null; return; }
+  events = new EventSource(live.dataset.live);
+  events.addEventListener("requests", refresh);
+  events.addEventListener("open", () => { live.dataset.state = "open"; refresh(); });
+  events.addEventListener("error", () => { live.dataset.state = "lost"; });
+}
+
+if (live) {
+  live.hidden = false;
+  live.addEventListener("click", () => {
+    const on = live.getAttribute("aria-pressed") !== "true";
+    live.setAttribute("aria-pressed", String(on));
+    live.textContent = on ? "Live" : "Paused";
+    follow();
+  });
+  document.addEventListener("visibilitychange", follow);
+  follow();
+}

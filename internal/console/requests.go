@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"maragu.dev/gomponents/html"
 
 	"github.com/mocktenant/mocktenant/api"
+	"github.com/mocktenant/mocktenant/internal/archive"
 )
 
 // journal has the operations of a journal, and the address of its pages.
@@ -60,8 +62,9 @@ func (j journal) selected(v *visit) params {
 func (v *visit) requestsScreen(j journal) (screen, error) {
 	selected := j.selected(v)
 	p := v.pageParams(params{"order": "newest"})
-	for name, value := range selected {
-		p[name] = value
+	maps.Copy(p, selected)
+	if v.Query("format") == "har" {
+		return screen{}, v.sendHAR(j, selected)
 	}
 	var list api.RequestList
 	if err := v.call(j.list, p, &list); err != nil {
@@ -77,8 +80,9 @@ func (v *visit) requestsScreen(j journal) (screen, error) {
 	}
 	clearing := v.sure(j.clear, label, j.at, selected)
 	return screen{title: "Requests", body: g.Group{
-		heading("Requests", html.A(html.Class("button"), testID("reload"), html.Href(v.Request.URL.RequestURI()), g.Text("Reload")), clearing),
-		v.filterForm(j), v.gaps(list.Gaps), found, v.pager(list.NextLink),
+		heading("Requests", v.liveSwitch(j, selected), html.A(html.Class("button"), testID("reload"), html.Href(v.Request.URL.RequestURI()), g.Text("Reload")),
+			html.A(html.Class("button"), testID("har"), html.Download(""), html.Href(v.withQueries("format", "har", "after", "")), g.Text("Export as HAR")), clearing),
+		v.filterForm(j), html.Div(html.ID("live-part"), v.gaps(list.Gaps), found, v.pager(list.NextLink)),
 	}}, nil
 }
 
@@ -172,7 +176,33 @@ func (v *visit) requestScreen(j journal) (screen, error) {
 	return screen{title: title, body: g.Group{
 		heading(title, html.A(html.Class("button"), html.Href(j.at), g.Text("All requests")), v.faultOf(r)),
 		v.requestFacts(j, r), message("Request", "request", r.Request), message("Answer", "response", r.Response), items,
+		copyable("As curl", "curl", archive.Curl(r)),
 	}}, nil
+}
+
+// sendHAR sends the selected requests as an HTTP Archive, the oldest first, page by page.
+func (v *visit) sendHAR(j journal, selected params) error {
+	p := params{"top": "100"}
+	maps.Copy(p, selected)
+	var list api.RequestList
+	if err := v.call(j.list, p, &list); err != nil {
+		return err
+	}
+	v.Header("Content-Type", "application/json")
+	v.Header("Content-Disposition", `attachment; filename="requests.har"`)
+	w, err := archive.NewWriter(v.Writer, v.console.version)
+	for err == nil {
+		if err = w.Write(list.Value); err != nil || list.NextLink == nil {
+			break
+		}
+		p["after"] = afterOf(*list.NextLink)
+		list = api.RequestList{}
+		err = v.call(j.list, p, &list)
+	}
+	if err != nil || w.Close() != nil {
+		panic(http.ErrAbortHandler) // a part of an archive must not look complete
+	}
+	return errSent
 }
 
 // readRequest reads the request whose id is in the path. The contract lists requests after an

@@ -1,15 +1,23 @@
 package console_test
 
 import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/net/html"
 
 	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/client"
+	"github.com/mocktenant/mocktenant/internal/archive"
+	"github.com/mocktenant/mocktenant/internal/db/dbtest"
+	"github.com/mocktenant/mocktenant/internal/server"
 )
 
 // The page of requests shows what the API returns, has the same filters, and clears only what
@@ -79,6 +87,147 @@ func TestRequestsPage(t *testing.T) {
 	for path, want := range map[string]int{"?status=teapot": 400, "?since=yesterday": 400, "/x": 400, "/" + uuid.NewString(): 404, "/" + uuid.Nil.String(): 404, "/" + all[2].Id.String(): 404} {
 		if p := b.do("GET", at+path, nil); p.status != want || p.byTestID("alert") == "" {
 			t.Errorf("%s: %d %q, want %d", path, p.status, p.byTestID("alert"), want)
+		}
+	}
+}
+
+// The selection is exported as an archive with every request, the oldest first, and a request's
+// page shows its command for curl.
+func TestExportRequests(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made := must(client.Read[api.TenantCreated](b.api().CreateTenant(t.Context(), nil, api.TenantCreate{DisplayName: t.Name()})))(t)
+	at := "/console/tenants/" + made.Tenant.Id.String() + "/requests"
+	for range 102 { // more than a page
+		b.createPartner(made.Credentials.AccessToken, "</script>'\"")
+	}
+	link := attr(b.get(at + "?method=POST&after=" + uuid.Max.String()).withTestID("har")[0], "href")
+	p := b.get(link)
+	var h archive.HAR
+	if err := json.Unmarshal([]byte(p.text), &h); err != nil || !strings.HasPrefix(p.header.Get("Content-Disposition"), "attachment") {
+		t.Fatalf("%v %v", err, p.header)
+	}
+	if len(h.Log.Entries) != 102 || h.Log.Entries[0].Started > h.Log.Entries[101].Started || h.Log.Entries[3].Response.Status != 201 {
+		t.Errorf("%d entries", len(h.Log.Entries))
+	}
+	if p := b.do("GET", at+"?format=har&status=teapot", nil); p.status != 400 || p.byTestID("alert") == "" {
+		t.Errorf("%d %s", p.status, p.main())
+	}
+	one := must(client.Read[api.RequestList](b.api().ListRequests(t.Context(), made.Tenant.Id, nil)))(t).Value[0]
+	if got := b.get(at + "/" + one.Id.String()).byTestID("copy-curl"); got != archive.Curl(one) || !strings.HasPrefix(got, "curl ") {
+		t.Errorf("curl: %s", got)
+	}
+}
+
+// tail is an open live tail.
+type tail struct {
+	testing.TB
+	response *http.Response
+	events   chan string
+}
+
+// follow opens a live tail on a server. Its events end when the tail does.
+func (b *browser) tail(path string) *tail {
+	b.Helper()
+	r := must(http.NewRequestWithContext(b.Context(), "GET", b.server.AdminURL()+path, nil))(b)
+	if b.cookie != nil {
+		r.AddCookie(b.cookie)
+	}
+	response := must(http.DefaultClient.Do(r))(b)
+	b.Cleanup(func() { _ = response.Body.Close() })
+	f := &tail{TB: b.TB, response: response, events: make(chan string)}
+	go func() {
+		defer close(f.events)
+		for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+			if event, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
+				select {
+				case f.events <- event:
+				case <-b.Context().Done():
+					return
+				}
+			}
+		}
+	}()
+	return f
+}
+
+// next returns the next event, or "" if the tail has ended.
+func (f *tail) next() string {
+	f.Helper()
+	select {
+	case event := <-f.events:
+		return event
+	case <-time.After(time.Minute):
+		f.Fatal("no event came")
+		return ""
+	}
+}
+
+// A live tail tells of the requests that its filters select, and ends with the key.
+func TestLiveTail(t *testing.T) {
+	t.Parallel()
+	owner := setup(t)
+	b := owner.as(api.AdminRoleReader, t.Name())
+	made := must(client.Read[api.TenantCreated](owner.api().CreateTenant(t.Context(), nil, api.TenantCreate{DisplayName: t.Name()})))(t)
+	id, token := made.Tenant.Id.String(), made.Credentials.AccessToken
+	b.createPartner(token, "before")
+	button := b.get("/console/tenants/" + id + "/requests?method=POST").withTestID("live")[0]
+	posts, patches := b.tail(attr(button, "data-live")), b.tail("/console/tenants/"+id+"/live?method=PATCH")
+	if kind := posts.response.Header.Get("Content-Type"); posts.response.StatusCode != 200 || kind != "text/event-stream" {
+		t.Fatalf("%s %s", posts.response.Status, kind)
+	}
+	b.createPartner(token, "after")
+	if event := posts.next(); event != "requests" {
+		t.Errorf("the tail tells of %q", event)
+	}
+	who := must(client.Read[api.Caller](b.api().WhoAmI(t.Context())))(t)
+	if err := client.Done(owner.api().RevokeKey(t.Context(), *who.KeyId)); err != nil {
+		t.Fatal(err)
+	}
+	if event := patches.next(); event != "" {
+		t.Errorf("the tail of changes tells of %q", event)
+	}
+	for event := range posts.events { // ends, because the key was revoked
+		t.Logf("then it tells of %q", event)
+	}
+	for path, want := range map[string]int{"/console/tenants/" + uuid.NewString() + "/live": 404, "/console/tenants/" + id + "/live?status=teapot": 400, "/console/tenants/x/live": 400} {
+		if p := owner.do("GET", path, nil); p.status != want {
+			t.Errorf("%s: %d, want %d", path, p.status, want)
+		}
+	}
+	if p := b.do("GET", "/console/live", nil); p.status != 401 {
+		t.Errorf("with a revoked key: %d", p.status)
+	}
+	if p := owner.do("GET", "/console/live", nil, "Sec-Fetch-Site", "cross-site"); p.status != 403 {
+		t.Errorf("from another site: %d", p.status)
+	}
+}
+
+// A service has a limited number of tails, and they don't delay its end.
+func TestTailsAreBounded(t *testing.T) {
+	t.Parallel()
+	s, err := server.Start(t.Context(), server.Config{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t), JournalRate: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &browser{TB: t, server: s}
+	var all []*tail
+	for range 32 {
+		f := b.tail("/console/live")
+		if all = append(all, f); f.response.StatusCode != 200 {
+			t.Fatal(f.response.Status)
+		}
+	}
+	if more := b.tail("/console/live"); more.response.StatusCode != 503 {
+		t.Errorf("one more tail: %s", more.response.Status)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		t.Errorf("shut down: %v", err)
+	}
+	for _, f := range all {
+		for range f.events {
 		}
 	}
 }

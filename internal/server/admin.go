@@ -51,7 +51,8 @@ func (s *Server) administer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.adminHTTP = s.config.Timeouts.LongServer(s.adminFront(administration, pages), s.log)
+	s.adminHTTP = s.config.Timeouts.LongServer(s.adminFront(administration, pages.Handler()), s.log)
+	s.adminHTTP.RegisterOnShutdown(pages.Close)
 	return nil
 }
 
@@ -59,15 +60,15 @@ func (s *Server) administer(ctx context.Context) error {
 const consoleKeyName = "console"
 
 // console returns the pages of the administration.
-func (s *Server) console(ctx context.Context, administration http.Handler) (http.Handler, error) {
+func (s *Server) console(ctx context.Context, administration http.Handler) (*console.Console, error) {
 	secret, err := db.New(s.pool).ServiceSecret(ctx, consoleKeyName, s.config.Now())
 	if err != nil {
 		return nil, err
 	}
 	return console.New(console.Config{
 		Administration: administration, Secret: secret, Now: s.config.Now, Log: s.log,
-		Service: s.addresses,
-	}).Handler(), nil
+		Service: s.addresses, Version: s.config.Version,
+	}), nil
 }
 
 // addresses returns the service's addresses for clients: its public URL, if it has one.
