@@ -217,7 +217,7 @@ func (p *Provider) authorizeUser(r authorization, user db.User) error {
 
 // errNeedsAdmin is shown to a user whose administrator hasn't consented.
 func errNeedsAdmin(app db.Application) *aadError {
-	return refuse(90094, "consent_required", "Need admin approval: %s needs permission to access resources in your organization that only an admin can grant. Ask an admin to grant permission to this app before you can use it.", app.DisplayName)
+	return refuse(90094, "consent_required", "The grant requires admin permission. %s needs permission to access resources in your organization that only an admin can grant. Please ask an admin to grant permission to this app before you can use it.", app.DisplayName)
 }
 
 func (p *Provider) redirectUser(r authorization, app db.Application, user db.User) error {
@@ -296,7 +296,7 @@ func (r authorization) matchRedirect(client uuid.UUID, registered []string) erro
 		return refuse(900971, invalidRequest, "No reply address provided.")
 	}
 	if !slices.ContainsFunc(registered, func(one string) bool { return sameRedirect(one, uri) }) {
-		return refuseRedirect(invalidRequest, "The redirect URI '%s' specified in the request does not match the redirect URIs configured for the application '%s'. Make sure the redirect URI sent in the request matches one added to your application.", uri, client)
+		return refuseRedirect(invalidRequest, "The redirect URI '%s' specified in the request does not match the redirect URIs configured for the application '%s'. Make sure the redirect URI sent in the request matches one added to your application in the Azure portal. Navigate to https://aka.ms/redirectUriMismatchError to learn more about how to fix this.", uri, client)
 	}
 	return nil
 }

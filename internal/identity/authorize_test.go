@@ -173,7 +173,7 @@ func TestAuthorizeRefusals(t *testing.T) {
 	}
 	// Without consent, a page says who can give it.
 	a := c.post(c.authorizePath(with(f, "scope", "Mail.Read")), fields("user", c.user.UserPrincipalName, "password", password))
-	if a.status != 400 || !strings.Contains(a.body, "AADSTS90094") {
+	if a.status != 400 || !strings.Contains(a.body, "AADSTS90094: The grant requires admin permission. ") {
 		t.Errorf("no consent: %d %s", a.status, a.body)
 	}
 	got := c.answered(c.want(http.StatusFound, c.post(c.authorizePath(f), fields("action", "cancel", "user", "", "password", ""))))

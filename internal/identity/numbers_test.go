@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"html"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -95,6 +96,10 @@ func TestMessages(t *testing.T) {
 	c.addSecret("an-old-secret", time.Now().Add(-time.Minute))
 	p, s := c.passwordForm(), c.secretForm()
 	code := fields("grant_type", "authorization_code", "client_id", c.public.String(), "redirect_uri", redirectURI)
+	redirect := html.UnescapeString(c.get(c.authorizePath(with(c.authorizeForm(), "redirect_uri", "https://x.example"))).body)
+	if want := "AADSTS50011: The redirect URI 'https://x.example' specified in the request does not match the redirect URIs configured for the application '" + c.public.String() + "'. Make sure the redirect URI sent in the request matches one added to your application in the Azure portal. Navigate to https://aka.ms/redirectUriMismatchError to learn more about how to fix this."; !strings.Contains(redirect, want) {
+		t.Errorf("%s isn't on %s", want, redirect)
+	}
 	for _, tt := range []struct {
 		name, message, suberror string
 		got                     answer
