@@ -1261,6 +1261,40 @@ type Token struct {
 	ExpiresDateTime time.Time `json:"expiresDateTime"`
 }
 
+// TokenAccess defines model for TokenAccess.
+type TokenAccess struct {
+	EntitySet string `json:"entitySet"`
+	Read      bool   `json:"read"`
+
+	// Reason Why the token may not read or write.
+	Reason *string `json:"reason,omitempty"`
+	Write  bool    `json:"write"`
+}
+
+// TokenCheck defines model for TokenCheck.
+type TokenCheck struct {
+	// Accepted Whether Graph accepts the token now, by the tenant’s clock.
+	Accepted bool `json:"accepted"`
+
+	// Access For each set of Graph, what an accepted token may do; empty if it is refused.
+	Access []TokenAccess `json:"access"`
+
+	// Claims Absent if the text isn't a JSON Web Token.
+	Claims *map[string]interface{} `json:"claims,omitempty"`
+
+	// Header Absent if the text isn't a JSON Web Token.
+	Header *map[string]interface{} `json:"header,omitempty"`
+
+	// Reason Why Graph answers 401; absent if it accepts the token.
+	Reason *string `json:"reason,omitempty"`
+}
+
+// TokenCheckRequest defines model for TokenCheckRequest.
+type TokenCheckRequest struct {
+	// Token The token, with or without Bearer before it.
+	Token string `json:"token"`
+}
+
 // TokenRequest defines model for TokenRequest.
 type TokenRequest struct {
 	ClientId        openapi_types.UUID `json:"clientId"`

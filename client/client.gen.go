@@ -597,6 +597,12 @@ func (c *Client) IssueToken(ctx context.Context, tenantId api.TenantId, body api
 	return c.sendJSON(ctx, r, body)
 }
 
+// CheckToken sends POST /v1/tenants/{tenantId}/tokens/check. Decodes a token, and says whether Graph accepts it now, and for which sets. The token is stored nowhere.
+func (c *Client) CheckToken(ctx context.Context, tenantId api.TenantId, body api.TokenCheckRequest) (*http.Response, error) {
+	r := newRequest(http.MethodPost, "/v1/tenants/{tenantId}/tokens/check", tenantId)
+	return c.sendJSON(ctx, r, body)
+}
+
 // ListUsers sends GET /v1/tenants/{tenantId}/users. Lists the users by id.
 func (c *Client) ListUsers(ctx context.Context, tenantId api.TenantId, params *api.ListUsersParams) (*http.Response, error) {
 	r := newRequest(http.MethodGet, "/v1/tenants/{tenantId}/users", tenantId)

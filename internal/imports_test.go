@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"internal/graph":      {"internal/bearer", "internal/cors", "internal/db", "internal/entity", "internal/front", "internal/gather", "internal/odata", "internal/tenant"},
 	"internal/proxy":      {"internal/certs", "internal/listener"},
 	"internal/state":      {"api", "internal/db", "internal/entity", "internal/fault", "internal/identity", "internal/odata", "internal/tenant"},
-	"internal/admin":      {"api", "internal/db", "internal/entity", "internal/fault", "internal/front", "internal/gather", "internal/identity", "internal/journal", "internal/odata", "internal/replicas", "internal/reporting", "internal/spool", "internal/state", "internal/tenant"},
+	"internal/admin":      {"api", "internal/bearer", "internal/db", "internal/entity", "internal/fault", "internal/front", "internal/gather", "internal/identity", "internal/journal", "internal/odata", "internal/replicas", "internal/reporting", "internal/spool", "internal/state", "internal/tenant"},
 	"internal/archive":    {"api"},
 	"internal/console":    {"api", "internal/archive", "internal/entity"},
 	"internal/embeddedpg": {"internal/scram"},

@@ -130,6 +130,8 @@ func TestAdministration(t *testing.T) {
 		{[]string{"snapshot", "restore", "before", "--tenant", id}, "1         2      2"},
 		{[]string{"entity", "list", "remoteAssistancePartners", "--tenant", id}, "onboarding "},
 		{[]string{"tenant", "token", id, "--client", made["clientId"]}, "eyJ"},
+		{[]string{"tenant", "check-token", made["accessToken"], "--tenant", id}, "remoteAssistancePartners       true  true"},
+		{[]string{"tenant", "check-token", "x", "--tenant", id}, "refused:  not a JSON Web Token"},
 		{[]string{"audit", "--tenant", id}, "restoreSnapshot"},
 		{[]string{"audit", "--all", "--since", "1h", "--who", "ALICE@contoso.example", "-o", "csv"}, ",createUser," + id + ",alice@contoso.example,"},
 		{[]string{"audit", "--tenant", id, "--until", "2020-01-01T00:00:00Z", "-o", "json"}, "[]\n"},

@@ -22,7 +22,7 @@ import (
 
 func newTenant(c *cli) *cobra.Command {
 	return family("tenant", "Make, list, change, reset and remove tenants.",
-		newTenantCreate(c), newTenantList(c), newTenantGet(c), newTenantUpdate(c), newTenantReset(c), newTenantDelete(c), newTenantToken(c))
+		newTenantCreate(c), newTenantList(c), newTenantGet(c), newTenantUpdate(c), newTenantReset(c), newTenantDelete(c), newTenantToken(c), newTenantCheckToken(c))
 }
 
 var tenantTable = table[api.Tenant]{
@@ -259,6 +259,26 @@ func newTenantDelete(c *cli) *cobra.Command {
 		}
 		return nil
 	})
+}
+
+func newTenantCheckToken(c *cli) *cobra.Command {
+	var r api.TokenCheckRequest
+	cmd := c.ofTenant("check-token <token>", "Decode a token, and say whether Graph accepts it now, and for which sets.", textArg(&r.Token))
+	return show(cmd, tokenCheckRows, func(ctx context.Context, s *session) (*http.Response, error) {
+		return s.CheckToken(ctx, s.tenant, r)
+	})
+}
+
+// tokenCheckRows shows why a token is refused, or what it may do.
+func tokenCheckRows(t api.TokenCheck) [][]string {
+	if !t.Accepted {
+		return [][]string{cells("refused:", t.Reason)}
+	}
+	rows := [][]string{{"SET", "READ", "WRITE"}}
+	for _, a := range t.Access {
+		rows = append(rows, cells(a.EntitySet, a.Read, a.Write))
+	}
+	return rows
 }
 
 func newTenantToken(c *cli) *cobra.Command {

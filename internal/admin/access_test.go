@@ -39,6 +39,8 @@ func body(route string, tenant uuid.UUID) any {
 		return api.TenantCreate{DisplayName: "x", Source: &api.TenantSource{TenantId: &tenant}}
 	case "POST /v1/tenants/:tenantId/tokens":
 		return api.TokenRequest{ClientId: uuid.New()}
+	case "POST /v1/tenants/:tenantId/tokens/check":
+		return api.TokenCheckRequest{Token: "x"}
 	case "POST /v1/tenants/:tenantId/users":
 		return api.UserCreate{UserPrincipalName: named("x", tenant)}
 	case "POST /v1/tenants/:tenantId/applications":

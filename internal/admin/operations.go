@@ -31,6 +31,7 @@ var operations = map[string]operation{
 	"deleteTenant": write(deleteTenant),
 	"resetTenant":  write(resetTenant, amongCopies),
 	"issueToken":   write(issueToken),
+	"checkToken":   query(checkToken),
 	"getClock":     query(getClock),
 	"setClock":     write(setClock),
 	"resetClock":   write(resetClock),

@@ -80,3 +80,34 @@ func anyFold(granted, wanted []string) bool {
 		return slices.ContainsFunc(wanted, func(w string) bool { return strings.EqualFold(g, w) })
 	})
 }
+
+// Denial returns why the caller may not do what needs one of the scopes, in Graph's words, or
+// "". Callers are users with a work or school account; a tenant may also allow application
+// permissions, as Microsoft does today. Personal accounts aren't supported.
+func (c *Claims) Denial(scopes []string, applications bool) string {
+	const lacks = "Application is not authorized to perform this operation. Application must have one of the following scopes: "
+	switch {
+	case c.Personal():
+		return "User is not authorized to perform this operation. Personal Microsoft accounts are not supported"
+	case c.AppOnly() && applications:
+		if !c.HasRole(scopes...) {
+			return lacks + scopeList(scopes)
+		}
+	case c.AppOnly():
+		return "Application is not authorized to perform this operation as called in app only context but does not have application permissions configured."
+	case !c.HasScope(scopes...):
+		return lacks + scopeList(scopes)
+	}
+	return ""
+}
+
+func scopeList(scopes []string) string {
+	var all []string
+	for _, s := range scopes {
+		if long := strings.Replace(s, "ServiceConfig.", "ServiceConfiguration.", 1); long != s {
+			all = append(all, long)
+		}
+		all = append(all, s)
+	}
+	return strings.Join(all, ", ")
+}

@@ -37,6 +37,6 @@ var light = map[string][]string{
 		"PATCH /v1/tenants/:tenantId/users/:userId", "POST /v1/keys", "POST /v1/report-logins", "POST /v1/tenants/:tenantId/applications/:clientId/certificates",
 		"POST /v1/tenants/:tenantId/applications/:clientId/consents", "POST /v1/tenants/:tenantId/applications/:clientId/federatedCredentials",
 		"POST /v1/tenants/:tenantId/applications/:clientId/secrets", "POST /v1/tenants/:tenantId/tokens", "POST /v1/tenants/:tenantId/entities/:entitySet", "PATCH /v1/tenants/:tenantId/entities/:entitySet/:entityId",
-		"POST /v1/tenants/:tenantId/faults", "POST /v1/tenants/:tenantId/scenarios", "PATCH /v1/tenants/:tenantId/faults/:faultId", "PUT /v1/tenants/:tenantId/clock",
+		"POST /v1/tenants/:tenantId/faults", "POST /v1/tenants/:tenantId/scenarios", "PATCH /v1/tenants/:tenantId/faults/:faultId", "PUT /v1/tenants/:tenantId/clock", "POST /v1/tenants/:tenantId/tokens/check",
 	},
 }

@@ -24,7 +24,7 @@ func showApplications(v *visit) (screen, error) {
 	if len(rows) == 0 {
 		found = empty("No program can sign in yet. Create an application; it comes with a secret unless it is public.", create)
 	}
-	return screen{title: "Applications", body: g.Group{heading("Applications", create), found, v.pager(list.NextLink)}}, nil
+	return screen{title: "Applications", body: g.Group{heading("Applications", v.formLink("checkToken", "Check a token", "button", v.ofTenant()), create), found, v.pager(list.NextLink)}}, nil
 }
 
 func showApplication(v *visit) (screen, error) {

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -571,5 +572,27 @@ func TestKeys(t *testing.T) {
 		if !strings.Contains(page, "`g "+key[1]+"`") {
 			t.Errorf("docs/console.md lacks g %s", key[1])
 		}
+	}
+}
+
+// A pasted token is decoded, with the reason for which Graph refuses it. What was pasted is
+// only text.
+func TestCheckedToken(t *testing.T) {
+	t.Parallel()
+	owner := setup(t)
+	made := must(client.Read[api.TenantCreated](owner.api().CreateTenant(t.Context(), nil, api.TenantCreate{DisplayName: t.Name()})))(t)
+	b := owner.as(api.AdminRoleReader, t.Name())
+	form := b.get(attr(b.get("/console/tenants/" + made.Tenant.Id.String() + "/applications").withTestID("checkToken")[0], "href"))
+	good := b.submit(form, "checkToken", "/token", made.Credentials.AccessToken)
+	if good.status != 200 || !strings.Contains(good.byTestID("verdict"), "accepts this token") || !strings.Contains(good.byTestID("token-claims"), made.Tenant.Id.String()) || len(good.withTestID("access-row")) == 0 {
+		t.Errorf("%d %s", good.status, good.main())
+	}
+	hostile := "e30." + base64.RawURLEncoding.EncodeToString([]byte(`{"tid":"<script>alert(1)</script>","exp":-1e300}`)) + ".x"
+	bad := b.submit(form, "checkToken", "/token", hostile)
+	if bad.status != 200 || bad.byTestID("verdict") != `401 Graph refuses this token: from another tenant, "<script>alert(1)</script>".` || len(bad.find(func(n *html.Node) bool { return n.Data == "script" })) != 1 {
+		t.Errorf("%d %s", bad.status, bad.main())
+	}
+	if none := b.submit(form, "checkToken", "/token", ""); none.status != 400 || none.byTestID("alert") == "" {
+		t.Errorf("%d %s", none.status, none.main())
 	}
 }

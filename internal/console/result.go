@@ -14,6 +14,7 @@ import (
 // answered only once. After other operations the browser returns to the page it came from.
 var results = map[string]func(*visit, json.RawMessage) (g.Node, error){
 	"createTenant":            showCreatedTenant,
+	"checkToken":              showCheckedToken,
 	"createUser":              secretOf("password", "The user's password"),
 	"createApplication":       secretOf("clientSecret", "The application's secret"),
 	"createApplicationSecret": secretOf("clientSecret", "The secret"),
@@ -45,8 +46,12 @@ func (v *visit) done(f *form, answer json.RawMessage) {
 		v.fail(err)
 		return
 	}
-	v.write(screen{title: "Done: " + f.op.title(), body: g.Group{
-		html.H1(g.Text("Done")), node,
+	title := "Done"
+	if f.op.name == "checkToken" {
+		title = "The token"
+	}
+	v.write(screen{title: title + ": " + f.op.title(), body: g.Group{
+		html.H1(g.Text(title)), node,
 		html.P(html.Class("buttons"), html.A(html.Class("button"), testID("continue"), html.Href(f.back), g.Text("Continue"))),
 	}})
 }

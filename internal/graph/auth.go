@@ -82,34 +82,12 @@ func (s *server) verify(r *http.Request) (*bearer.Claims, *tenant.Settings, erro
 	return claims, settings, nil
 }
 
-// permit lets f answer callers that have one of the scopes. Callers are users with a work
-// or school account; a tenant may also allow application permissions, as Microsoft does
-// today. Personal accounts aren't supported.
+// permit lets f answer callers that have one of the scopes.
 func permit(scopes []string, f handler) handler {
 	return func(x *exchange) error {
-		switch {
-		case x.caller.Personal():
-			return errForbidden("User is not authorized to perform this operation. Personal Microsoft accounts are not supported")
-		case x.caller.AppOnly() && x.Tenant.ApplicationPermissions:
-			if !x.caller.HasRole(scopes...) {
-				return errForbidden("Application is not authorized to perform this operation. Application must have one of the following scopes: " + scopeList(scopes))
-			}
-		case x.caller.AppOnly():
-			return errForbidden("Application is not authorized to perform this operation as called in app only context but does not have application permissions configured.")
-		case !x.caller.HasScope(scopes...):
-			return errForbidden("Application is not authorized to perform this operation. Application must have one of the following scopes: " + scopeList(scopes))
+		if denial := x.caller.Denial(scopes, x.Tenant.ApplicationPermissions); denial != "" {
+			return errForbidden(denial)
 		}
 		return f(x)
 	}
-}
-
-func scopeList(scopes []string) string {
-	var all []string
-	for _, s := range scopes {
-		if long := strings.Replace(s, "ServiceConfig.", "ServiceConfiguration.", 1); long != s {
-			all = append(all, long)
-		}
-		all = append(all, s)
-	}
-	return strings.Join(all, ", ")
 }
