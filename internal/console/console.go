@@ -101,6 +101,7 @@ var pages = map[string]func(*visit) (screen, error){
 	"/requests/:requestId": showServiceRequest,
 
 	tenantPath:                                    showTenant,
+	tenantPath + "/activity":                      showActivity,
 	tenantPath + "/settings":                      showSettings,
 	tenantPath + "/connect":                       showConnect,
 	tenantPath + "/entities/:entitySet":           showEntities,

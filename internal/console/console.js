@@ -45,6 +45,16 @@ addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
+// A slow part of a page comes from another page, after the rest.
+for (const part of document.querySelectorAll("[data-later]")) {
+  const link = part.firstElementChild, label = link.textContent;
+  link.textContent = "Loading what happened…";
+  fetch(part.dataset.later).then((answer) => answer.ok ? answer.text() : Promise.reject(answer)).then((text) => {
+    const fresh = new DOMParser().parseFromString(text, "text/html").getElementById(part.id);
+    if (fresh) part.replaceWith(fresh);
+  }).catch(() => { link.textContent = label; });
+}
+
 // A page with a journal follows it: an event says that there are new requests, and the script
 // loads the page's rows again, one load at a time. A hidden tab doesn't follow.
 const live = document.querySelector("button[data-live]");

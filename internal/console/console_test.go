@@ -596,3 +596,22 @@ func TestCheckedToken(t *testing.T) {
 		t.Errorf("%d %s", none.status, none.main())
 	}
 }
+
+// The home leads to what happened in the tenant, and takes it over from there by its id.
+func TestActivity(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	s := b.sample("activity")
+	home := b.get("/console/tenants/" + s.id)
+	later := func(p page) *html.Node {
+		return p.find(func(n *html.Node) bool { return attr(n, "id") == "later" })[0]
+	}
+	link := home.withTestID("activity")[0]
+	p := b.get(attr(link, "href"))
+	if attr(later(home), "data-later") != attr(link, "href") || link.Parent != later(home) {
+		t.Errorf("the home: %v", later(home).Attr)
+	}
+	if !strings.Contains(inner(later(p)), "Recent changes") || len(p.withTestID("funnel")) == 0 || !strings.Contains(p.byTestID("recent-changes"), "activity") {
+		t.Errorf("what happened: %s", p.main())
+	}
+}

@@ -53,14 +53,6 @@ func showTenant(v *visit) (screen, error) {
 		}
 		counts = append(counts, card)
 	}
-	funnel, err := v.funnel()
-	if err != nil {
-		return screen{}, err
-	}
-	recent, err := v.recentChanges()
-	if err != nil {
-		return screen{}, err
-	}
 	faults, err := v.faultCard()
 	if err != nil {
 		return screen{}, err
@@ -69,8 +61,21 @@ func showTenant(v *visit) (screen, error) {
 		heading(v.tenant.DisplayName, html.A(html.Class("button primary"), html.Href(v.at("connect")), g.Text("Connect a client"))),
 		html.P(html.Class("note"), code(v.tenant.Id.String()), g.Text(" "+strings.Join(v.tenant.Domains, ", "))),
 		html.Div(html.Class("cards"), counts, faults, v.clockCard()),
-		funnel, recent,
+		html.Div(html.ID("later"), html.Data("later", v.at("activity")), html.A(html.Class("button"), testID("activity"), html.Href(v.at("activity")), g.Text("Show what happened"))),
 	}}, nil
+}
+
+// showActivity shows a tenant's onboarding funnel and its recent changes. Its reports take
+// seconds for a hundred thousand entities, so the script adds them to the home later.
+func showActivity(v *visit) (screen, error) {
+	funnel, err := v.funnel()
+	if err != nil {
+		return screen{}, err
+	}
+	recent, err := v.recentChanges()
+	return screen{title: "Activity", body: g.Group{
+		heading("Activity", html.A(html.Class("button"), html.Href(v.at()), g.Text("The tenant's home"))), html.Div(html.ID("later"), funnel, recent),
+	}}, err
 }
 
 // card shows a figure on a tenant's home, with a link to the page behind it.
