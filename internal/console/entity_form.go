@@ -25,10 +25,10 @@ func (f *form) schema() *schema {
 	all := *s
 	all.Properties = properties{{"properties", &schema{Type: typeNames{"object"}, Properties: entityFields(t, f.op.name == "createEntity"), flat: true}}}
 	for _, p := range s.Properties {
-		field := contract().resolve(p.schema)
+		field := *contract().resolve(p.schema) // all requests share the contract's
 		field.hidden = p.name == "version"
 		if p.name != "properties" && (p.name != "id" || !t.Singleton) {
-			all.Properties = append(all.Properties, property{p.name, field})
+			all.Properties = append(all.Properties, property{p.name, &field})
 		}
 	}
 	return &all
