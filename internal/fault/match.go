@@ -10,39 +10,12 @@ import (
 
 	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/front"
+	"github.com/mocktenant/mocktenant/internal/glob"
 )
-
-// glob is a pattern in which each * matches any text.
-type glob []string
-
-func newGlob(text string) glob { return strings.Split(text, "*") }
-
-// literal reports whether the glob matches only one text.
-func (g glob) literal() bool { return len(g) == 1 }
-
-// matches takes time linear in the text's length: it searches for each part once, after the
-// previous one.
-func (g glob) matches(text string) bool {
-	if g.literal() {
-		return text == g[0]
-	}
-	text, ok := strings.CutPrefix(text, g[0])
-	if !ok {
-		return false
-	}
-	for _, part := range g[1 : len(g)-1] {
-		_, after, found := strings.Cut(text, part)
-		if !found {
-			return false
-		}
-		text = after
-	}
-	return strings.HasSuffix(text, g[len(g)-1])
-}
 
 // pathPattern matches paths, segment by segment.
 type pathPattern struct {
-	segments []glob
+	segments []glob.Pattern
 	deeper   bool // any segments may follow
 }
 
@@ -52,7 +25,7 @@ func newPathPattern(text string) pathPattern {
 	var p pathPattern
 	text, p.deeper = strings.CutSuffix(strings.ToLower(text), anyDepth)
 	for segment := range strings.SplitSeq(text, "/") {
-		p.segments = append(p.segments, newGlob(segment))
+		p.segments = append(p.segments, glob.New(segment))
 	}
 	return p
 }
@@ -60,7 +33,7 @@ func newPathPattern(text string) pathPattern {
 func (p pathPattern) matches(path string) bool {
 	for i, g := range p.segments {
 		segment, rest, more := strings.Cut(path, "/")
-		if !g.matches(segment) {
+		if !g.Matches(segment) {
 			return false
 		}
 		if last := i == len(p.segments)-1; last || !more {
@@ -76,9 +49,9 @@ type matcher struct {
 	rule   *api.FaultCreate
 	front  string // "" matches any
 	path   *pathPattern
-	query  glob
-	header glob
-	member glob
+	query  glob.Pattern
+	header glob.Pattern
+	member glob.Pattern
 }
 
 func newMatcher(r *api.FaultCreate) matcher {
@@ -102,11 +75,11 @@ func newMatcher(r *api.FaultCreate) matcher {
 }
 
 // globOf compiles a pattern. It returns nil for nil; nil is never matched.
-func globOf(text *string) glob {
+func globOf(text *string) glob.Pattern {
 	if text == nil {
 		return nil
 	}
-	return newGlob(*text)
+	return glob.New(*text)
 }
 
 // frontOf returns the front of a rule. A named error belongs to one front.
@@ -150,14 +123,14 @@ func (m *matcher) matches(x *front.Exchange, path string, b *body) bool {
 			(match.Route == nil || *match.Route == x.FullPath()) &&
 			(match.User == nil || *match.User == x.User) &&
 			(match.Application == nil || strings.EqualFold(match.Application.String(), x.Application)) &&
-			(match.Query == nil || m.query.matches(x.Request.URL.RawQuery)) &&
+			(match.Query == nil || m.query.Matches(x.Request.URL.RawQuery)) &&
 			(match.Header == nil || m.matchesHeader(match.Header.Name, x.Request.Header)) &&
 			(match.Member == nil || m.matchesMember(match.Member.Name, b))
 }
 
 func (m *matcher) matchesHeader(name string, h http.Header) bool {
 	for _, value := range h.Values(name) {
-		if m.header == nil || m.header.matches(value) {
+		if m.header == nil || m.header.Matches(value) {
 			return true
 		}
 	}
@@ -166,7 +139,7 @@ func (m *matcher) matchesHeader(name string, h http.Header) bool {
 
 func (m *matcher) matchesMember(name string, b *body) bool {
 	text, ok := b.member(name)
-	return ok && (m.member == nil || m.member.matches(text))
+	return ok && (m.member == nil || m.member.Matches(text))
 }
 
 // maxBody bounds how much of a body is read to match its members, in bytes, both compressed

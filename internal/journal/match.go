@@ -14,6 +14,7 @@ import (
 
 	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/glob"
 )
 
 // Match matches entries of a journal.
@@ -132,31 +133,12 @@ func sameStatus(want, got string) bool {
 	return want == got
 }
 
-// pattern is a text in lower case in which each * matched any text, cut at these.
-type pattern []string
+// pattern matches texts in any letter case.
+type pattern struct{ lower glob.Pattern }
 
-func newPattern(text string) pattern { return strings.Split(strings.ToLower(text), "*") }
+func newPattern(text string) pattern { return pattern{glob.New(strings.ToLower(text))} }
 
-// matches reports whether the pattern matches a text in any letter case. It takes time linear
-// in the text's length: it searches for each part once, after the previous one.
-func (p pattern) matches(text string) bool {
-	text = strings.ToLower(text)
-	if len(p) == 1 {
-		return text == p[0]
-	}
-	text, ok := strings.CutPrefix(text, p[0])
-	if !ok {
-		return false
-	}
-	for _, part := range p[1 : len(p)-1] {
-		_, after, found := strings.Cut(text, part)
-		if !found {
-			return false
-		}
-		text = after
-	}
-	return strings.HasSuffix(text, p[len(p)-1])
-}
+func (p pattern) matches(text string) bool { return p.lower.Matches(strings.ToLower(text)) }
 
 // likeOf compares texts with a pattern, if there is one.
 func likeOf(text *string) func(_, got string) bool {
