@@ -64,13 +64,13 @@ func TestRotateReportLogin(t *testing.T) {
 		t.Errorf("the password is kept as %s", login)
 	}
 	conn = connect(c, rotated.Dsn)
-	for setting, want := range map[string]string{"statement_timeout": "30s", "default_transaction_read_only": "on", "search_path": "reporting", "work_mem": "4MB"} {
+	for setting, want := range map[string]string{"statement_timeout": "30s", "default_transaction_read_only": "on", "search_path": "reporting", "jit": "off", "work_mem": "4MB"} {
 		var got string
 		if err := conn.QueryRow(t.Context(), "SHOW "+setting).Scan(&got); err != nil || got != want {
 			t.Errorf("%s is %s, want %s: %v", setting, got, want, err)
 		}
 	}
-	want := []string{"default_transaction_read_only=on", "idle_in_transaction_session_timeout=60s", "search_path=reporting", "statement_timeout=30s", "temp_file_limit=1GB"}
+	want := []string{"default_transaction_read_only=on", "idle_in_transaction_session_timeout=60s", "jit=off", "search_path=reporting", "statement_timeout=30s", "temp_file_limit=1GB"}
 	if got := c.rows("SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setrole = $1::text::regrole ORDER BY 1", made.Login); !slices.Equal(got, want) {
 		t.Errorf("the role has %q, want %q", got, want)
 	}

@@ -367,14 +367,12 @@ func (q *Queries) LockManagedTenant(ctx context.Context, arg LockManagedTenantPa
 }
 
 const planForMany = `-- name: PlanForMany :exec
-SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true)
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_nestloop', 'off', true)
 `
 
 // Makes the planner expect many rows for the rest of the transaction, in queries that read the
 // rows of two tenants. Its statistics may be a minute old and from before a tenant got its
 // rows; expecting only a few, it would compare each row with each other row (a nested loop).
-// JIT is off because a plan that still needs a nested loop has such a high estimated cost that
-// Postgres would compile it, for 40 ms.
 func (q *Queries) PlanForMany(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, planForMany)
 	if err != nil {

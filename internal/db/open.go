@@ -51,9 +51,13 @@ func Open(ctx context.Context, url string, wait time.Duration, log *slog.Logger,
 	if len(tracer) > 0 {
 		config.ConnConfig.Tracer = tracer[0]
 	}
-	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		registerUUID(conn.TypeMap())
-		return nil
+		// Where Postgres expects many rows it compiles a plan (JIT), which takes longer than any
+		// of our queries: seconds for a long filter, minutes for a report. Poolers refuse this
+		// setting in a connection's parameters.
+		_, err := conn.Exec(ctx, "SET jit = off")
+		return err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

@@ -45,6 +45,16 @@ func TestOpenWantsUTF8(t *testing.T) {
 	}
 }
 
+// Postgres compiles no plan of the service, however many rows its statistics promise.
+func TestPlansAreNotCompiled(t *testing.T) {
+	t.Parallel()
+	pool := open(t, dbtest.NewEmptyDatabase(t))
+	var setting string
+	if err := pool.QueryRow(t.Context(), "SHOW jit").Scan(&setting); err != nil || setting != "off" {
+		t.Errorf("jit is %q: %v", setting, err)
+	}
+}
+
 // Behind a pooler that shares server connections, a start is refused with a remedy in the
 // modes that would lose prepared statements, and succeeds in the others.
 func TestOpenBehindAPooler(t *testing.T) {

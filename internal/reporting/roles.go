@@ -117,6 +117,9 @@ func setRole(ctx context.Context, q querier, login, password string) error {
 		fmt.Sprintf("ALTER ROLE %s SET idle_in_transaction_session_timeout = '60s'", role),
 		fmt.Sprintf("ALTER ROLE %s SET default_transaction_read_only = on", role),
 		fmt.Sprintf("ALTER ROLE %s SET search_path = reporting", role),
+		// The views read every set, so a plan has thousands of expressions. Postgres would
+		// compile them when its estimates are high, which takes longer than any query.
+		fmt.Sprintf("ALTER ROLE %s SET jit = off", role),
 		fmt.Sprintf("DO $$ BEGIN IF has_parameter_privilege('temp_file_limit', 'SET') THEN ALTER ROLE %s SET temp_file_limit = '%s'; END IF; END $$", role, loginTempFiles),
 		fmt.Sprintf("ALTER ROLE %s LOGIN PASSWORD '%s'", role, scram.Verifier(password)),
 	)
