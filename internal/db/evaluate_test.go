@@ -210,6 +210,8 @@ func toFloat(v any) float64 {
 // apply computes an operator or a function whose arguments aren't null.
 func apply(e *odata.Expr, args []any, p *record) any {
 	switch e.Op {
+	case "has":
+		return args[0].(int64)&args[1].(int64) == args[1]
 	case "gt", "ge", "lt", "le":
 		c := compare(e.Args[0], args[0], args[1])
 		return c != 2 && map[string]bool{"gt": c > 0, "ge": c >= 0, "lt": c < 0, "le": c <= 0}[e.Op]

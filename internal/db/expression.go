@@ -32,8 +32,8 @@ func (b *sqlBuilder) column(name string) column {
 	p := &b.set.Type().Properties[b.set.Type().Index(name)]
 	c := column{sql: "p." + p.Columns()[0], nullable: p.Nullable}
 	switch p.Kind {
-	case entity.EnumKind:
-		c.sqlType = p.EnumSQL
+	case entity.EnumKind, entity.FlagsKind:
+		c.sqlType = b.enumType(p.Enum)
 	case entity.StringsKind, entity.ObjectsKind, entity.ObjectKind: // lambda and object read it
 	case entity.DateKind:
 		c.sqlType, c.offset = "bigint", "p."+p.Columns()[1]
@@ -80,6 +80,9 @@ func (b *sqlBuilder) sqlType(e *odata.Expr) string {
 
 // enumType returns the Postgres type of an enumeration.
 func (b *sqlBuilder) enumType(enum *odata.EnumType) string {
+	if enum != nil && enum.Flags {
+		return "bigint"
+	}
 	properties := b.set.Type().Properties
 	return properties[slices.IndexFunc(properties, func(p entity.Property) bool { return enum != nil && (p.Enum == enum || p.EnumV1 == enum) })].EnumSQL
 }
@@ -234,6 +237,9 @@ func (b *sqlBuilder) write(e *odata.Expr) string {
 		return "(NOT " + b.distinct(e.Args[0], e.Args[1]) + ")"
 	case "gt", "ge", "lt", "le":
 		return "(" + b.ordered(e) + " IS TRUE)"
+	case "has":
+		members := b.literal(e.Args[1], odata.Enum)
+		return "((" + b.value(e.Args[0]) + " & " + members + ") = " + members + ")"
 	case "in":
 		return b.in(e, false)
 	case "neg":

@@ -419,6 +419,9 @@ func TestGeneratorKnowsTheLanguage(t *testing.T) {
 	t.Parallel()
 	everyEntity(t, func(t *testing.T, g generator) {
 		missing := language()
+		if !slices.ContainsFunc(g.special, func(p *entity.Property) bool { return p.Kind == entity.FlagsKind }) {
+			delete(missing, " has ")
+		}
 		for _, p := range g.resource.Properties {
 			if !p.SelectOnly {
 				missing[p.Name] = p.Name
@@ -427,7 +430,9 @@ func TestGeneratorKnowsTheLanguage(t *testing.T) {
 		for _, p := range g.special {
 			missing[p.Name] = p.Name
 			for _, op := range odata.Lambdas() {
-				missing["/"+op+"("] = op
+				if p.IsCollection() {
+					missing["/"+op+"("] = op
+				}
 			}
 		}
 		for range 10_000 {

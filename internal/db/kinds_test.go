@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -53,9 +55,11 @@ func init() { // because conditions have expressions about properties of all kin
 			random:    func(g generator, _ *entity.Property) entity.Value { return entity.Value{Number: g.Int64N(19) - 9} },
 			evaluated: func(v entity.Value) any { return v.Number },
 		},
-		entity.FlagsKind: {random: func(g generator, p *entity.Property) entity.Value {
-			return entity.Value{Number: g.Int64N(1 << (len(p.Enum.Members) - 1))}
-		}},
+		entity.FlagsKind: {
+			random:    func(g generator, p *entity.Property) entity.Value { return entity.Value{Number: g.flags(p)} },
+			evaluated: func(v entity.Value) any { return v.Number },
+			condition: generator.members,
+		},
 		entity.GUIDKind: {
 			random: func(g generator, p *entity.Property) entity.Value { // of a few parents
 				return entity.Value{Text: uuid.UUID{15: byte(g.IntN(4))}.String()}
@@ -131,6 +135,25 @@ func (g generator) lambda(p *entity.Property, depth int) string {
 	g.names = maps.Clone(g.names)
 	g.names[odata.String] = append(slices.Clone(g.names[odata.String]), names...)
 	return p.Name + "/" + g.pick("any", "all") + "(" + variable + g.pick(":", " : ") + g.boolean(depth) + ")"
+}
+
+// flags is the sum of random members.
+func (g generator) flags(p *entity.Property) int64 { return g.Int64N(1 << (len(p.Enum.Members) - 1)) }
+
+// members compares flags.
+func (g generator) members(p *entity.Property, _ int) string {
+	literal := func() string {
+		sum := g.flags(p) & g.flags(p)
+		names := p.Enum.FlagNames(sum)
+		return g.pick("'"+names+"'", p.Enum.Name+"'"+strings.ReplaceAll(names, ",", ", ")+"'", "'"+strconv.FormatInt(sum, 10)+"'")
+	}
+	switch g.IntN(4) {
+	case 0:
+		return "(" + p.Name + " " + g.comparison() + " " + g.pick(literal(), "null", p.Name) + ")"
+	case 1:
+		return "(" + p.Name + " in (" + literal() + "," + g.pick("null", literal()) + "))"
+	}
+	return "(" + g.pick(p.Name, p.Enum.Name+"'"+p.Enum.FlagNames(g.flags(p))+"'") + " has " + literal() + ")"
 }
 
 func textOf(v entity.Value) any { return v.Text }

@@ -141,6 +141,9 @@ func TestSizeIsLinear(t *testing.T) {
 		})
 	}
 	for _, name := range slices.Concat(odata.Operators(), odata.Functions(), odata.Lambdas()) {
+		if name == "has" { // takes only a property and a literal
+			continue
+		}
 		if name = strings.ReplaceAll(name, "neg", "-"); !strings.Contains(name, "datetime") && name != "now" && !used(seen, name) {
 			t.Errorf("%s is not among them", name)
 		}

@@ -102,7 +102,6 @@ func Integer(name, column string, initial int64) Property {
 
 // Flags returns an enumeration of which a value may have several members. Each is a bit, and
 // a bigint column stores their sum. The first member means none of them and is the default.
-// Filters don't support flags.
 func Flags(name, column, enumName string, members ...string) Property {
 	enum := &odata.EnumType{Name: Namespace + "." + enumName, Members: members, Flags: true, Values: []int{0}}
 	for bit := range members[1:] {
@@ -210,7 +209,7 @@ func (p *Property) EDM() (t odata.Type, ok bool) {
 	switch p.Kind {
 	case TextKind, URLKind, StringsKind:
 		return odata.String, true
-	case EnumKind:
+	case EnumKind, FlagsKind:
 		return odata.Enum, true
 	case DateKind:
 		return odata.DateTimeOffset, true

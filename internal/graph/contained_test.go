@@ -144,7 +144,8 @@ func TestBadMessages(t *testing.T) {
 		{method: "GET", path: templates + "?$expand=displayName", status: 400, want: "Property 'displayName' on type 'microsoft.graph.notificationMessageTemplate' is not a navigation property"},
 		{method: "GET", path: templates + "?$expand=localizedNotificationMessages($select=locale)", status: 400, want: "'$select=locale', which is not supported"},
 		{method: "GET", path: templates + "?$expand=localizedNotificationMessages/$ref", status: 400, want: "'$ref', which is not supported"},
-		{method: "GET", path: templates + "?$filter=" + url.QueryEscape("brandingOptions eq 'none'"), status: 400, want: "brandingOptions"},
+		{method: "GET", path: templates + "?$filter=" + url.QueryEscape("brandingOptions has 'nothing'"), status: 400, want: "The string 'nothing' is not a valid enumeration type constant of 'microsoft.graph.notificationTemplateBrandingOptions'"},
+		{method: "GET", path: templates + "?$filter=" + url.QueryEscape("displayName has 'none'"), status: 400, want: "The operator 'has' takes an enumeration with flags, and its left operand has the type 'Edm.String'"},
 		{method: "GET", path: "/v1.0/deviceManagement/deviceCategories?$expand=assignments", status: 400, want: "Could not find a property named 'assignments' on type 'microsoft.graph.deviceCategory'."},
 		{method: "POST", path: templates + "?$expand=localizedNotificationMessages", body: `{}`, status: 400, want: "'$expand' is not supported"},
 	} {

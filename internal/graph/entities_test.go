@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/mocktenant/mocktenant/internal/entity"
+	"github.com/mocktenant/mocktenant/internal/entity/sample"
+	"github.com/mocktenant/mocktenant/internal/odata"
 )
 
 // entityClient calls one set in one version.
@@ -60,21 +62,7 @@ func (c entityClient) properties() (all []entity.Property) {
 }
 
 // body returns a body with the nth sample of every property that a client may set.
-func (c entityClient) body(n int) map[string]any {
-	body := map[string]any{}
-	for _, p := range c.properties() {
-		if !p.ReadOnly {
-			body[p.Name] = sample(p, n)
-		}
-	}
-	if c.entity.KeyPart != "" { // doesn't change
-		body[c.entity.KeyPart] = "zh-tw"
-	}
-	if c.entity.Chosen != "" && n > 1 { // can't be taken back
-		body[c.entity.Chosen] = true
-	}
-	return body
-}
+func (c entityClient) body(n int) map[string]any { return sample.Body(c.entity, c.beta, n) }
 
 // least is the least body that a create takes.
 func (c entityClient) least() string {
@@ -82,57 +70,6 @@ func (c entityClient) least() string {
 		return fmt.Sprintf(`{%q:"en-us"}`, c.entity.KeyPart)
 	}
 	return `{}`
-}
-
-// sample is the nth value of a property, as JSON has it.
-func sample(p entity.Property, n int) any {
-	switch p.Kind {
-	case entity.URLKind:
-		return fmt.Sprintf("https://example.com/%d", n)
-	case entity.EnumKind:
-		return p.Enum.Members[n%len(p.Enum.Members)]
-	case entity.DateKind:
-		return fmt.Sprintf("2016-12-%02dT23:58:36.6670033-08:00", 1+n)
-	case entity.BooleanKind:
-		return n%2 == 1
-	case entity.IntegerKind:
-		return float64(10 + n)
-	case entity.FlagsKind:
-		return p.Enum.FlagNames(int64(n))
-	case entity.StringsKind:
-		return []any{fmt.Sprintf("text %d", n), "O'Neil"}
-	case entity.ObjectsKind:
-		return sampleObjects(p.Object, n)
-	}
-	return fmt.Sprintf("text %d", n)
-}
-
-// sampleObjects returns a collection with one value of each type that it may have.
-func sampleObjects(c *entity.Complex, n int) []any {
-	all := []any{}
-	for _, m := range c.Properties {
-		for _, target := range concrete(m.Object) {
-			value := map[string]any{"@odata.type": "#microsoft.graph." + target.Name}
-			for _, own := range target.Members() {
-				if own.Enum == nil && !own.BetaOnly {
-					value[own.Name] = fmt.Sprintf("id %d", n)
-				}
-			}
-			all = append(all, map[string]any{m.Name: value})
-		}
-	}
-	return all
-}
-
-// concrete lists the types that values of a type may have.
-func concrete(c *entity.Complex) (all []*entity.Complex) {
-	if !c.Abstract {
-		all = append(all, c)
-	}
-	for _, d := range c.Derived {
-		all = append(all, concrete(d)...)
-	}
-	return all
 }
 
 func text(t testing.TB, v any) string {
@@ -234,7 +171,7 @@ func (c entityClient) checkProperty(p entity.Property, id string) {
 	}
 	c.checkOrder(p, id)
 	literal := strings.ReplaceAll(fmt.Sprint(c.body(1)[p.Name]), "'", "''")
-	if p.Kind == entity.TextKind || p.Kind == entity.URLKind || p.Kind == entity.EnumKind {
+	if t, _ := p.EDM(); t == odata.String || t == odata.Enum {
 		literal = "'" + literal + "'"
 	}
 	found := decode[struct{ Value []struct{ ID string } }](c.client, c.want(200, c.do("GET", c.path()+"?$filter="+url.QueryEscape(p.Name+" eq "+literal), "")))
@@ -363,7 +300,7 @@ func TestBadValues(t *testing.T) {
 		}
 		for _, p := range c.entity.Properties {
 			if !p.In(c.beta) {
-				refused(p.Name, text(c, sample(p, 1)), unknown(p.Name))
+				refused(p.Name, text(c, sample.Value(p, 1)), unknown(p.Name))
 				continue
 			}
 			for bad, message := range badValues(p) {

@@ -175,7 +175,7 @@ func TestBadFilter(t *testing.T) {
 		{"onboardingRequestExpiryDateTime eq null", "Invalid filter clause: Could not find a property named 'onboardingRequestExpiryDateTime' on type 'microsoft.graph.remoteAssistancePartner' at position 0, before 'onboardingRequestExp…'."},
 		{"displayName eq 1", "Invalid filter clause: A binary operator with incompatible types was detected. Found operand types 'Edm.String' and 'Edm.Int64' for operator 'eq' at position 12, before 'eq 1'."},
 		{"onboardingStatus eq 'gone'", "Invalid filter clause: The string 'gone' is not a valid enumeration type constant of 'microsoft.graph.remoteAssistanceOnboardingStatus' at position 17, before 'eq 'gone''."},
-		{"onboardingStatus has 'onboarded'", "Invalid filter clause: The operator 'has' is not supported: no enumeration of this resource has flags at position 17, before 'has 'onboarded''."},
+		{"onboardingStatus has 'onboarded'", "Invalid filter clause: The operator 'has' takes an enumeration with flags, and its left operand has the type 'microsoft.graph.remoteAssistanceOnboardingStatus' at position 17, before 'has 'onboarded''."},
 		{"displayName eq 'a", "Invalid filter clause: There is an unterminated string literal at position 15, before ''a'."},
 		{"displayName eq 'a' and", "Invalid filter clause: Expected white space around the operator 'and' at position 19, before 'and'."},
 		{"displayName eq 'a' xor true", "Invalid filter clause: Syntax error at position 19, before 'xor true'."},

@@ -73,7 +73,7 @@ func resultType(op string, x, y *Expr) (Type, bool) {
 	switch op {
 	case "and", "or":
 		return Boolean, isOrNull(a, Boolean) && isOrNull(b, Boolean)
-	case "eq", "ne":
+	case "eq", "ne", "has":
 		return Boolean, comparable(x, y)
 	case "gt", "ge", "lt", "le":
 		return Boolean, comparable(x, y) && a.ordered() && b.ordered()
@@ -320,7 +320,7 @@ func (p *parser) typeFunction(name string, at int) (*Expr, error) {
 	if x.Type == to || x.Type == Null {
 		return x, nil
 	}
-	if !castable(x.Type, to) {
+	if !castable(x.Type, to) || x.Type == Enum && x.Enum.Flags {
 		return nil, p.failAt(at, "A cast of '%s' to '%s' is not supported", x.typeName(), word)
 	}
 	return p.node(&Expr{Op: "cast", Type: to, Name: word, Args: []*Expr{x}})

@@ -71,6 +71,17 @@ func (t *EnumType) ParseFlags(text string) (sum int64, unknown string, ok bool) 
 	return sum, "", true
 }
 
+// sum reads members, or a number that is the sum of some.
+func (t *EnumType) sum(text string) (int64, bool) {
+	sum, _, ok := t.ParseFlags(text)
+	if ok {
+		return sum, true
+	}
+	number, err := strconv.ParseInt(text, 10, 64)
+	sum, _, _ = t.ParseFlags(t.FlagNames(number))
+	return number, err == nil && sum == number
+}
+
 // Value returns the value of the member at an index.
 func (t *EnumType) Value(at int) int {
 	if t.Values == nil {
@@ -100,8 +111,8 @@ type Property struct {
 // Expr is a common expression (URL Conventions 5.1.1) whose names are resolved and whose
 // types are checked.
 type Expr struct {
-	// Op is "literal", "property", an operator (eq ne gt ge lt le and or not in add sub mul
-	// div divby mod neg), the lower-case name of a function, one of Lambdas, whose arguments
+	// Op is "literal", "property", an operator (eq ne gt ge lt le has and or not in add sub
+	// mul div divby mod neg), the lower-case name of a function, one of Lambdas, whose arguments
 	// are a "variable" and what is asked of it ("any" may have none), or "member", of the
 	// complex value that is its argument.
 	Op   string
@@ -111,7 +122,7 @@ type Expr struct {
 	Args []*Expr
 
 	// Value is a literal's value: nil, bool, string (also for Guid, Enum and Decimal),
-	// int64, float64, time.Time for a DateTimeOffset, and otherwise ticks of 100 ns as an
+	// int64 (also for an Enum with flags), float64, time.Time for a DateTimeOffset, and otherwise ticks of 100 ns as an
 	// int64: since 1970 for a Date, since midnight for a TimeOfDay.
 	Value any
 }
@@ -150,7 +161,7 @@ func (e *Expr) append(b []byte) []byte {
 		b = append(e.Args[0].append(append(b, '(')), " in ("...)
 		return append(appendAll(b, e.Args[1:], e.Args[0]), "))"...)
 	}
-	if _, ok := operators[e.Op]; ok {
+	if _, ok := operators[e.Op]; ok || e.Op == "has" {
 		b = e.Args[0].appendBeside(append(b, '('), e.Args[1])
 		b = append(append(append(b, ' '), e.Op...), ' ')
 		return append(e.Args[1].appendBeside(b, e.Args[0]), ')')
@@ -185,13 +196,24 @@ func appendAll(b []byte, all []*Expr, other *Expr) []byte {
 // appendBeside appends an operand. A member of an enumeration is written as a plain string
 // if the other operand tells its type, as clients do.
 func (e *Expr) appendBeside(b []byte, other *Expr) []byte {
-	if member, ok := e.Value.(string); ok && e.Type == Enum && other.Type == Enum && other.Op != "literal" {
-		return append(b, quote(member)...)
+	if e.Op == "literal" && e.Type == Enum && other.Type == Enum && other.Op != "literal" {
+		return append(b, quote(e.members())...)
 	}
 	return e.append(b)
 }
 
+// members returns the value of an enumeration's literal.
+func (e *Expr) members() string {
+	if sum, ok := e.Value.(int64); ok {
+		return e.Enum.FlagNames(sum)
+	}
+	return e.Value.(string)
+}
+
 func (e *Expr) literal() string {
+	if e.Type == Enum {
+		return e.Enum.Name + quote(e.members())
+	}
 	switch v := e.Value.(type) {
 	case nil:
 		return "null"
@@ -212,10 +234,7 @@ func (e *Expr) literal() string {
 		}
 		return strconv.FormatInt(v, 10)
 	case string:
-		switch e.Type {
-		case Enum:
-			return e.Enum.Name + quote(v)
-		case String:
+		if e.Type == String {
 			return quote(v)
 		}
 		return v

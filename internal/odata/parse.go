@@ -35,7 +35,7 @@ func Operators() []string {
 				return
 			}
 		}
-		_ = yield("in") && yield("not") && yield("neg")
+		_ = yield("has") && yield("in") && yield("not") && yield("neg")
 	})
 }
 
@@ -220,10 +220,29 @@ func (p *parser) postfix(x *Expr) (*Expr, error) {
 		p.space()
 		return p.list(x, wordAt)
 	case word == "has" && spaced:
-		return nil, p.fail("The operator 'has' is not supported: no enumeration of this resource has flags")
+		p.word()
+		return p.has(x, wordAt)
 	}
 	p.at = at
 	return x, nil
+}
+
+// has reads the members after "has" (URL Conventions 5.1.1.1.9).
+func (p *parser) has(x *Expr, at int) (*Expr, error) {
+	if x.Type != Enum || !x.Enum.Flags {
+		return nil, p.failAt(at, "The operator 'has' takes an enumeration with flags, and its left operand has the type '%s'", x.typeName())
+	}
+	if !p.space() {
+		return nil, p.fail("Expected white space around the operator 'has'")
+	}
+	members, err := p.primary()
+	if err != nil {
+		return nil, err
+	}
+	if members.Op != "literal" || members.Type == Null {
+		return nil, p.failAt(at, "Expected members of '%s' after 'has'", x.Enum.Name)
+	}
+	return p.binary("has", at, x, members)
 }
 
 // list reads the values after "in" (URL Conventions 5.1.1.1.12).
@@ -383,8 +402,12 @@ func (p *parser) typed(name string, at int) (*Expr, error) {
 	return nil, p.failAt(at, "The type '%s' of a literal is not known", name)
 }
 
-// member returns the literal of the member with this name or value.
+// member returns the literal of the member with this name or value, or of several members.
 func (t *EnumType) member(s string) (*Expr, bool) {
+	if t.Flags {
+		sum, ok := t.sum(s)
+		return &Expr{Op: "literal", Type: Enum, Enum: t, Value: sum}, ok
+	}
 	for i, name := range t.Members {
 		if s == name || s == fmt.Sprint(t.Value(i)) {
 			return &Expr{Op: "literal", Type: Enum, Enum: t, Value: name}, true

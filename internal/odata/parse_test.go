@@ -12,6 +12,8 @@ import (
 
 var status = &odata.EnumType{Name: "microsoft.graph.remoteAssistanceOnboardingStatus", Members: []string{"notOnboarded", "onboarding", "onboarded"}}
 
+var branding = &odata.EnumType{Name: "microsoft.graph.notificationTemplateBrandingOptions", Members: []string{"none", "logo", "name", "link"}, Values: []int{0, 1, 2, 4}, Flags: true}
+
 var filterable = odata.Resource{
 	Type:    "microsoft.graph.remoteAssistancePartner",
 	Options: []string{odata.Filter, odata.OrderBy},
@@ -19,6 +21,7 @@ var filterable = odata.Resource{
 		{Name: "id", Type: odata.String},
 		{Name: "displayName", Type: odata.String, Nullable: true},
 		{Name: "onboardingStatus", Type: odata.Enum, Enum: status},
+		{Name: "brandingOptions", Type: odata.Enum, Enum: branding},
 		{Name: "lastConnectionDateTime", Type: odata.DateTimeOffset},
 		{Name: "roleScopeTagIds", Type: odata.String, Collection: true},
 	},
@@ -38,6 +41,9 @@ func TestPrecedence(t *testing.T) {
 		"onboardingStatus  eq\t'onboarded'":                          "(onboardingStatus eq 'onboarded')",
 		"'1' ne OnboardingStatus":                                    "('onboarding' ne onboardingStatus)",
 		"'2' in (graph.remoteAssistanceOnboardingStatus'onboarded')": "(microsoft.graph.remoteAssistanceOnboardingStatus'onboarded' in (microsoft.graph.remoteAssistanceOnboardingStatus'onboarded'))",
+		"not brandingOptions has 'link, logo' eq true":               "(not ((brandingOptions has 'logo,link')) eq true)",
+		"BrandingOptions HAS '3' or brandingOptions has '0'":         "((brandingOptions has 'logo,name') or (brandingOptions has 'none'))",
+		"'name,logo' lt brandingOptions":                             "('logo,name' lt brandingOptions)",
 		"DisplayName in ( )":                                         "(displayName in ())",
 		"lastconnectiondatetime gt 2013-05-24":                       "(lastConnectionDateTime gt 2013-05-24T00:00:00Z)",
 		"2013-05-24 eq date(lastConnectionDateTime)":                 "(2013-05-24 eq date(lastConnectionDateTime))",
