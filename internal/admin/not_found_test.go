@@ -138,11 +138,11 @@ func TestNotFoundTellsNothing(t *testing.T) {
 		}
 		one, sentOne := send(anothers)
 		none, sentNone := send(nobodys)
-		for range 3 {
+		for range 20 {
 			if slices.Equal(sentOne, sentNone) {
 				break
 			}
-			_, sentOne = send(anothers) // a sweep may have interfered
+			_, sentOne = send(anothers) // a sweep or a sign of life may have interfered
 			_, sentNone = send(nobodys)
 		}
 		if one.status != 404 {
@@ -273,7 +273,9 @@ func (w *wireTap) questions(from *pgproto3.Backend, to *pgproto3.Frontend) {
 		case *pgproto3.Bind:
 			w.seen = append(w.seen, w.prepared[m.PreparedStatement])
 		case *pgproto3.Query:
-			w.seen = append(w.seen, m.String)
+			if m.String != "-- ping" { // the pool sends it on a connection that was idle for a second
+				w.seen = append(w.seen, m.String)
+			}
 		}
 		w.mu.Unlock()
 		to.Send(message)
