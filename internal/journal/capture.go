@@ -24,11 +24,13 @@ type capture struct {
 	gin.ResponseWriter
 
 	journal  *Journal
+	exchange *front.Exchange
 	request  content
 	body     io.ReadCloser
 	response content
 	sending  bool // whether the answer has begun
 	period   int  // of answers, if the answer has begun
+	drop     bool // there was no room for the entry when the answer began
 }
 
 // content is the beginning of a body, and the body's size.
@@ -49,7 +51,7 @@ type captureKey struct{}
 
 func (j *Journal) begin(x *front.Exchange) {
 	x.Entry = uuid.Must(uuid.NewV7())
-	c := &capture{ResponseWriter: x.Writer, journal: j, body: x.Request.Body}
+	c := &capture{ResponseWriter: x.Writer, journal: j, exchange: x, body: x.Request.Body}
 	if c.body != nil && c.body != http.NoBody {
 		x.Request.Body = reading{c}
 	}
@@ -73,14 +75,18 @@ func (r reading) Close() error { return r.body.Close() }
 // Write implements http.ResponseWriter.
 func (c *capture) Write(b []byte) (int, error) {
 	c.send()
-	c.response.add(b, c.journal.config.MaxBody)
+	if !c.drop {
+		c.response.add(b, c.journal.config.MaxBody)
+	}
 	return c.ResponseWriter.Write(b)
 }
 
 // WriteString implements gin.ResponseWriter.
 func (c *capture) WriteString(s string) (int, error) {
 	c.send()
-	c.response.add([]byte(s), c.journal.config.MaxBody)
+	if !c.drop {
+		c.response.add([]byte(s), c.journal.config.MaxBody)
+	}
 	return c.ResponseWriter.WriteString(s)
 }
 
@@ -90,10 +96,12 @@ func (c *capture) WriteHeaderNow() {
 	c.ResponseWriter.WriteHeaderNow()
 }
 
-// send records that the client may receive the answer from now on.
+// send records that the client may receive the answer from now on. An entry without room is
+// dropped now, so that its answer needn't be copied.
 func (c *capture) send() {
 	if !c.sending {
 		c.sending, c.period = true, c.journal.open.begin()
+		c.drop = c.journal.full(ownerOf(c.exchange), c.size(c.exchange.Request))
 	}
 }
 
@@ -109,7 +117,11 @@ func (j *Journal) after(x *front.Exchange, a front.Answer) {
 	if x.Request.Method == http.MethodHead {
 		c.response = content{} // net/http doesn't send it
 	}
-	if o := ownerOf(x); o.limit > 0 && j.admit(o, c.size(x.Request), x) {
+	switch o := ownerOf(x); {
+	case o.limit == 0:
+	case c.drop || !j.admit(o, c.size(x.Request)):
+		j.miss(o, x)
+	default:
 		j.add(newEntry(x, a, c, o))
 	}
 	if c.sending {

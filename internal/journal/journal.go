@@ -109,13 +109,24 @@ func New(c Config) *Journal {
 	return j
 }
 
-// admit reports whether an entry of this size may be added; otherwise it counts it as dropped.
-func (j *Journal) admit(o owner, size int64, x *front.Exchange) bool {
+// full reports whether there is no room for an entry of this size now.
+func (j *Journal) full(o owner, size int64) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.shares.take(o.tenant, size, time.Now()) {
-		return true
-	}
+	return o.limit == 0 || j.shares.full(o.tenant, size, time.Now())
+}
+
+// admit reports whether an entry of this size may be added.
+func (j *Journal) admit(o owner, size int64) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.shares.take(o.tenant, size, time.Now())
+}
+
+// miss counts a request as dropped.
+func (j *Journal) miss(o owner, x *front.Exchange) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	g := j.gaps[o.tenant]
 	if g == nil {
 		g = &gap{since: x.Now}
@@ -124,7 +135,6 @@ func (j *Journal) admit(o owner, size int64, x *front.Exchange) bool {
 	g.count++
 	g.until, g.last = x.Now, x.Entry
 	signal(j.wake)
-	return false
 }
 
 func (j *Journal) add(e *entry) {

@@ -27,8 +27,18 @@ func newShares(rate int, memory int64) shares {
 	return shares{rate: rate, memory: memory, taken: map[uuid.UUID]int{}}
 }
 
-// take reports whether an entry of a tenant may be recorded.
+// take reports whether an entry of a tenant may be recorded, and counts it.
 func (s *shares) take(tenant uuid.UUID, size int64, now time.Time) bool {
+	if s.full(tenant, size, now) {
+		return false
+	}
+	s.taken[tenant]++
+	s.used += size
+	return true
+}
+
+// full reports whether there is no room for an entry of a tenant.
+func (s *shares) full(tenant uuid.UUID, size int64, now time.Time) bool {
 	if now.Sub(s.second) >= time.Second {
 		s.second, s.before = now, len(s.taken)
 		clear(s.taken)
@@ -39,12 +49,7 @@ func (s *shares) take(tenant uuid.UUID, size int64, now time.Time) bool {
 		room -= s.memory / 4
 	}
 	share := max(min(minShare, s.rate), s.rate/max(1, s.before, len(s.taken)))
-	if n >= share || s.used+size > room {
-		return false
-	}
-	s.taken[tenant] = n + 1
-	s.used += size
-	return true
+	return n >= share || s.used+size > room
 }
 
 // free releases the memory of an entry.

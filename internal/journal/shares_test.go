@@ -34,6 +34,9 @@ func TestSharesAreBounded(t *testing.T) {
 	if s.used != 0 || !s.take(loud, size, now.Add(time.Second)) {
 		t.Errorf("after all is written: %d bytes", s.used)
 	}
+	if s.full(quiet, size, now.Add(time.Second)) || s.used != size {
+		t.Errorf("%d bytes of %d are used, and there is no room", s.used, memory)
+	}
 	if s.take(quiet, memory+1, now.Add(time.Second)) {
 		t.Error("an entry larger than the memory was taken")
 	}
