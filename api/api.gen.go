@@ -437,6 +437,7 @@ type EntityList struct {
 
 // EntityReplacement The change that ended the version; absent for the present version.
 type EntityReplacement struct {
+	// By A user, a service principal or a key; zeros if nobody did it, 70617274-6e65-7200-0000-000000000000 if a person decided at the partner’s link.
 	By openapi_types.UUID `json:"by"`
 
 	// Change update, delete, or the name of an action in the history.
@@ -1177,6 +1178,9 @@ type TenantSettings struct {
 
 	// PageSize The maximum number of entities on a page.
 	PageSize *int32 `json:"pageSize,omitempty"`
+
+	// PartnerPortal Whether beginOnboarding gives a remoteAssistancePartner without an onboardingUrl the link to a page on which a person accepts or declines as the partner would.
+	PartnerPortal *bool `json:"partnerPortal,omitempty"`
 
 	// PermissionRule seed: only users with work accounts can manage entities, as documented in 2018. current: applications can too.
 	PermissionRule *PermissionRule `json:"permissionRule,omitempty"`

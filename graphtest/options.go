@@ -75,6 +75,9 @@ func WithPermissionRule(rule api.PermissionRule) TenantOption {
 	return TenantOption(session.WithPermissionRule(rule))
 }
 
+// WithPartnerPortal lets onboardings be accepted at a link, see [session.WithPartnerPortal].
+func WithPartnerPortal() TenantOption { return TenantOption(session.WithPartnerPortal()) }
+
 // WithStatusCodes says which statuses to answer, see [session.WithStatusCodes].
 func WithStatusCodes(codes api.StatusCodes) TenantOption {
 	return TenantOption(session.WithStatusCodes(codes))

@@ -32,6 +32,8 @@ CREATE TABLE tenants (
     status_codes status_codes NOT NULL DEFAULT 'documented',
     -- Whether the sign-in page lists the users and signs them in without a password.
     user_picker boolean NOT NULL DEFAULT false,
+    -- Whether beginning an onboarding fills in a link to the page of the partner's side.
+    partner_portal boolean NOT NULL DEFAULT false,
     -- How many entities a page holds at most. Small pages make clients follow links.
     page_size integer NOT NULL DEFAULT 1000 CHECK (page_size BETWEEN 1 AND 1000),
     -- How long a change that is repeated with its client-request-id gets its first answer

@@ -177,7 +177,7 @@ WITH chained AS (
     WHERE s.ended_by_change = 'delete'
 )
 SELECT c.tenant_id, c.entity_set, c.entity_id, c.entity_created_at, c.version, c.change, c.changed_at, c.changed_by,
-    coalesce(u.user_principal_name, a.display_name, k.name) AS changed_by_name,
+    coalesce(u.user_principal_name, a.display_name, k.name, CASE c.changed_by WHEN '70617274-6e65-7200-0000-000000000000' THEN 'partner' END) AS changed_by_name,
     c.display_name, c.before_status, c.after_status, c.before_row, c.after_row, c.changed_with, w.display_name AS changed_with_name
 FROM changes AS c
 LEFT JOIN reporting.users AS u ON u.tenant_id = c.tenant_id AND u.id = c.changed_by
@@ -279,8 +279,8 @@ COMMENT ON COLUMN reporting.changes.entity_created_at IS 'When the entity was cr
 COMMENT ON COLUMN reporting.changes.version IS 'The version that the change made, from 1; a delete has the number that the next version would have had.';
 COMMENT ON COLUMN reporting.changes.change IS 'How: create, update, delete, or the name of an action. Later versions may add more.';
 COMMENT ON COLUMN reporting.changes.changed_at IS 'When.';
-COMMENT ON COLUMN reporting.changes.changed_by IS 'Who: the object id of a user or of an application''s service principal, or the id of an administrator''s key.';
-COMMENT ON COLUMN reporting.changes.changed_by_name IS 'The user''s principal name, the application''s display name or the name of the administrator''s key, as it is now; null if the tenant no longer has such a user or application.';
+COMMENT ON COLUMN reporting.changes.changed_by IS 'Who: the object id of a user or of an application''s service principal, the id of an administrator''s key, or 70617274-6e65-7200-0000-000000000000 if a person decided at the partner''s link.';
+COMMENT ON COLUMN reporting.changes.changed_by_name IS 'The user''s principal name, the application''s display name or the name of the administrator''s key, as it is now, or partner; null if the tenant no longer has such a user or application.';
 COMMENT ON COLUMN reporting.changes.display_name IS 'The entity''s displayName after the change, or before a delete; null if it has none.';
 COMMENT ON COLUMN reporting.changes.before_status IS 'The status before the change; null in a create, and if the set''s entities have no status.';
 COMMENT ON COLUMN reporting.changes.after_status IS 'The status after the change; null in a delete, and if the set''s entities have no status.';

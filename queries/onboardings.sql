@@ -20,3 +20,9 @@ CROSS JOIN LATERAL (
     WHERE o.tenant_id = t.id AND o.onboarding_status = 'onboarding' AND o.request_expiry_ticks > 0
 ) AS p
 WHERE t.kind = 'tenant' AND p.ticks > 0;
+
+-- name: LockOnboarding :one
+-- Keeps others from changing a partner until the transaction ends.
+SELECT * FROM remote_assistance_partners
+WHERE tenant_id = @tenant_id AND id = @id
+FOR UPDATE;

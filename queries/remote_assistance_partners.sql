@@ -242,6 +242,7 @@ WITH before AS (
 ), changed AS (
     UPDATE remote_assistance_partners AS p SET
         version = p.version + 1,
+        onboarding_url = CASE WHEN @set_onboarding_url::boolean AND (p.onboarding_url LIKE '%/mocktenant/partner/%') IS NOT FALSE THEN sqlc.narg('onboarding_url') ELSE p.onboarding_url END,
         onboarding_status = CASE WHEN @set_onboarding_status::boolean THEN @onboarding_status ELSE p.onboarding_status END,
         last_connection_ticks = CASE WHEN @set_last_connection::boolean THEN @last_connection_ticks ELSE p.last_connection_ticks END,
     last_connection_offset = CASE WHEN @set_last_connection THEN @last_connection_offset ELSE p.last_connection_offset END,
@@ -264,6 +265,9 @@ WITH wanted AS (
         unnest(@ids::uuid[]) AS id,
         unnest(@changes::text[]) AS change,
         string_to_array(unnest(@from_states::text[]), ',')::onboarding_status[] AS from_states,
+        unnest(@set_onboarding_url::boolean[]) AS set_onboarding_url,
+        unnest(@has_onboarding_url::boolean[]) AS has_onboarding_url,
+        unnest(@onboarding_url::text[]) AS onboarding_url,
         unnest(@set_onboarding_status::boolean[]) AS set_onboarding_status,
         nullif(unnest(@onboarding_status::text[]), '')::onboarding_status AS onboarding_status,
         unnest(@set_last_connection::boolean[]) AS set_last_connection,
@@ -279,6 +283,7 @@ WITH wanted AS (
 ), before AS (
     SELECT
         p.*, w.change, w.changed_at, w.changed_by, w.changed_with, w.changed_request, CASE WHEN w.change = 'delete' THEN 'delete' ELSE 'act' END AS kind,
+        w.set_onboarding_url, w.has_onboarding_url, w.onboarding_url AS to_onboarding_url,
         w.set_onboarding_status, w.onboarding_status AS to_onboarding_status,
         w.set_last_connection, w.last_connection_ticks AS to_last_connection_ticks, w.last_connection_offset AS to_last_connection_offset,
         w.set_request_expiry, w.request_expiry_ticks AS to_request_expiry_ticks, w.request_expiry_offset AS to_request_expiry_offset,
@@ -298,6 +303,7 @@ WITH wanted AS (
 ), changed AS (
     UPDATE remote_assistance_partners AS p SET
         version = p.version + 1,
+        onboarding_url = CASE WHEN NOT b.set_onboarding_url OR (p.onboarding_url LIKE '%/mocktenant/partner/%') IS FALSE THEN p.onboarding_url WHEN NOT b.has_onboarding_url THEN NULL ELSE b.to_onboarding_url END,
         onboarding_status = CASE WHEN NOT b.set_onboarding_status THEN p.onboarding_status ELSE b.to_onboarding_status END,
         last_connection_ticks = CASE WHEN NOT b.set_last_connection THEN p.last_connection_ticks ELSE b.to_last_connection_ticks END,
         last_connection_offset = CASE WHEN NOT b.set_last_connection THEN p.last_connection_offset ELSE b.to_last_connection_offset END,
@@ -321,6 +327,9 @@ WITH wanted AS (
         unnest(@ids::uuid[]) AS id,
         unnest(@changes::text[]) AS change,
         string_to_array(unnest(@from_states::text[]), ',')::onboarding_status[] AS from_states,
+        unnest(@set_onboarding_url::boolean[]) AS set_onboarding_url,
+        unnest(@has_onboarding_url::boolean[]) AS has_onboarding_url,
+        unnest(@onboarding_url::text[]) AS onboarding_url,
         unnest(@set_onboarding_status::boolean[]) AS set_onboarding_status,
         nullif(unnest(@onboarding_status::text[]), '')::onboarding_status AS onboarding_status,
         unnest(@set_last_connection::boolean[]) AS set_last_connection,
@@ -336,6 +345,7 @@ WITH wanted AS (
 ), before AS (
     SELECT
         p.*, w.change, w.changed_at, w.changed_by, w.changed_with, w.changed_request, CASE WHEN w.change = 'delete' THEN 'delete' ELSE 'act' END AS kind,
+        w.set_onboarding_url, w.has_onboarding_url, w.onboarding_url AS to_onboarding_url,
         w.set_onboarding_status, w.onboarding_status AS to_onboarding_status,
         w.set_last_connection, w.last_connection_ticks AS to_last_connection_ticks, w.last_connection_offset AS to_last_connection_offset,
         w.set_request_expiry, w.request_expiry_ticks AS to_request_expiry_ticks, w.request_expiry_offset AS to_request_expiry_offset,
@@ -355,6 +365,7 @@ WITH wanted AS (
 ), changed AS (
     UPDATE remote_assistance_partners AS p SET
         version = p.version + 1,
+        onboarding_url = CASE WHEN NOT b.set_onboarding_url OR (p.onboarding_url LIKE '%/mocktenant/partner/%') IS FALSE THEN p.onboarding_url WHEN NOT b.has_onboarding_url THEN NULL ELSE b.to_onboarding_url END,
         onboarding_status = CASE WHEN NOT b.set_onboarding_status THEN p.onboarding_status ELSE b.to_onboarding_status END,
         last_connection_ticks = CASE WHEN NOT b.set_last_connection THEN p.last_connection_ticks ELSE b.to_last_connection_ticks END,
         last_connection_offset = CASE WHEN NOT b.set_last_connection THEN p.last_connection_offset ELSE b.to_last_connection_offset END,

@@ -4,11 +4,11 @@
 
 -- name: ReplaceSettings :exec
 WITH s AS MATERIALIZED (
-    SELECT o.permission_rule, o.status_codes, o.user_picker, o.page_size, o.repeatability_seconds, o.ids_made, o.clock_from, o.clock_at, o.clock_rate, o.faults_version, o.throttling
+    SELECT o.permission_rule, o.status_codes, o.user_picker, o.partner_portal, o.page_size, o.repeatability_seconds, o.ids_made, o.clock_from, o.clock_at, o.clock_rate, o.faults_version, o.throttling
     FROM tenants AS o WHERE o.id = @from_id
 )
 UPDATE tenants AS t SET
-    permission_rule = s.permission_rule, status_codes = s.status_codes, user_picker = s.user_picker, page_size = s.page_size, repeatability_seconds = s.repeatability_seconds,
+    permission_rule = s.permission_rule, status_codes = s.status_codes, user_picker = s.user_picker, partner_portal = s.partner_portal, page_size = s.page_size, repeatability_seconds = s.repeatability_seconds,
     ids_made = s.ids_made, clock_from = CASE WHEN s.clock_at IS NOT NULL THEN COALESCE(s.clock_from, @now) END, clock_at = s.clock_at, clock_rate = s.clock_rate, throttling = s.throttling,
     faults_version = t.faults_version + (t.faults_version > 0 OR s.faults_version > 0)::integer
 FROM s

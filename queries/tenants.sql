@@ -1,11 +1,11 @@
 -- name: CreateTenant :execrows
 -- Does nothing if the tenant exists.
 INSERT INTO tenants (
-    id, display_name, kind, permission_rule, status_codes, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id,
+    id, display_name, kind, permission_rule, status_codes, user_picker, partner_portal, page_size, repeatability_seconds, expires_at, manager, origin_id,
     entity_quota, user_quota, request_rate, id_seed, throttling, journal_limit, journal_seconds, created_at
 ) VALUES (
     @tenant_id, @display_name, COALESCE(sqlc.narg('kind')::tenant_kind, 'tenant'),
-    COALESCE(sqlc.narg('permission_rule')::permission_rule, 'seed'), COALESCE(sqlc.narg('status_codes')::status_codes, 'documented'), @user_picker,
+    COALESCE(sqlc.narg('permission_rule')::permission_rule, 'seed'), COALESCE(sqlc.narg('status_codes')::status_codes, 'documented'), @user_picker, @partner_portal,
     COALESCE(sqlc.narg('page_size')::integer, 1000), @repeatability_seconds, sqlc.narg('expires_at'), sqlc.narg('manager'), sqlc.narg('origin_id'),
     sqlc.narg('entity_quota'), sqlc.narg('user_quota'), sqlc.narg('request_rate'), sqlc.narg('id_seed'), sqlc.narg('throttling'),
     COALESCE(sqlc.narg('journal_limit')::integer, 10000), COALESCE(sqlc.narg('journal_seconds')::integer, 86400), @created_at
@@ -25,7 +25,7 @@ UPDATE tenants SET ids_made = ids_made + 1 WHERE id = @tenant_id RETURNING ids_m
 
 -- name: UpdateTenant :one
 UPDATE tenants SET
-    display_name = @display_name, permission_rule = @permission_rule, status_codes = @status_codes, user_picker = @user_picker, page_size = @page_size,
+    display_name = @display_name, permission_rule = @permission_rule, status_codes = @status_codes, user_picker = @user_picker, partner_portal = @partner_portal, page_size = @page_size,
     repeatability_seconds = @repeatability_seconds, throttling = sqlc.narg('throttling'),
     journal_limit = @journal_limit, journal_seconds = @journal_seconds,
     expires_at = sqlc.narg('expires_at'), manager = sqlc.narg('manager'),

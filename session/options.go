@@ -52,6 +52,13 @@ func WithPermissionRule(rule api.PermissionRule) Option {
 	return func(t *api.TenantCreate) { settings(t).PermissionRule = &rule }
 }
 
+// WithPartnerPortal makes beginOnboarding give a remoteAssistancePartner without an onboardingUrl
+// the link to a page. There a person, or a test with a POST of decision=accept or
+// decision=decline and link=SECRET, the end of the link, decides as the partner would.
+func WithPartnerPortal() Option {
+	return func(t *api.TenantCreate) { yes := true; settings(t).PartnerPortal = &yes }
+}
+
 // WithStatusCodes says what to answer where Graph's documentation and what clients of Graph met
 // differ: StatusCodesDocumented, the default, answers 201 to a create and 204 to a delete,
 // StatusCodesObserved answers 200 in the sets where clients met that.

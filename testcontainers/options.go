@@ -106,6 +106,9 @@ func WithPermissionRule(rule api.PermissionRule) TenantOption {
 	return session.WithPermissionRule(rule)
 }
 
+// WithPartnerPortal lets onboardings be accepted at a link, see [session.WithPartnerPortal].
+func WithPartnerPortal() TenantOption { return session.WithPartnerPortal() }
+
 // WithStatusCodes says which statuses to answer, see [session.WithStatusCodes].
 func WithStatusCodes(codes api.StatusCodes) TenantOption { return session.WithStatusCodes(codes) }
 

@@ -210,7 +210,7 @@ func TestTables(t *testing.T) {
 		}
 	}
 	out = a.run("tenant", "update", "--page-size", "7", "--quota-users", "9")
-	for _, want := range []string{" never ", "page-size=7 permission-rule=seed repeatability-seconds=0 status-codes=documented throttling=limits:off user-picker=true", "entities=any users=9 requests-per-second=any"} {
+	for _, want := range []string{" never ", "page-size=7 partner-portal=false permission-rule=seed repeatability-seconds=0 status-codes=documented throttling=limits:off user-picker=true", "entities=any users=9 requests-per-second=any"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%s lacks %q", out, want)
 		}

@@ -38,8 +38,8 @@ var tenantDetails = table[api.Tenant]{
 	func(t api.Tenant) []any {
 		s, q := t.Settings, t.Quota
 		return append(tenantTable.cells(t),
-			fmt.Sprintf("page-size=%s permission-rule=%s repeatability-seconds=%s status-codes=%s throttling=%s user-picker=%s",
-				cell(s.PageSize), cell(s.PermissionRule), cell(s.RepeatabilitySeconds), cell(s.StatusCodes), throttlingCell(s.Throttling), cell(s.UserPicker)),
+			fmt.Sprintf("page-size=%s partner-portal=%s permission-rule=%s repeatability-seconds=%s status-codes=%s throttling=%s user-picker=%s",
+				cell(s.PageSize), cell(s.PartnerPortal), cell(s.PermissionRule), cell(s.RepeatabilitySeconds), cell(s.StatusCodes), throttlingCell(s.Throttling), cell(s.UserPicker)),
 			fmt.Sprintf("entities=%s users=%s requests-per-second=%s", limit(q.Entities), limit(q.Users), limit(q.RequestsPerSecond)))
 	},
 }
@@ -92,6 +92,7 @@ func readThrottling(t *api.Throttling) func(string) error {
 // settingFlags declares the flags of a tenant's settings and quota.
 func settingFlags(flags *pflag.FlagSet, s *api.TenantSettings, q *api.TenantQuota) {
 	flags.Func("page-size", "Put up to `N` entities on a page, 1 to 1000.", optional(&s.PageSize, readInteger))
+	negatable(flags, &s.PartnerPortal, "partner-portal", "Let beginOnboarding fill in the link to a page where a person accepts or declines as the partner would.")
 	optionalChoice(flags, &s.PermissionRule, "permission-rule", "Who can manage entities: seed (users only) or current (applications too).", "seed", "current")
 	flags.Func("repeatability-seconds", "For `N` seconds, give a repeated change with the same client-request-id the same answer; 0 means never.", optional(&s.RepeatabilitySeconds, readInteger))
 	optionalChoice(flags, &s.StatusCodes, "status-codes", "What to answer where Graph's pages and what clients met differ: documented (201, 204) or observed (200).", "documented", "observed")

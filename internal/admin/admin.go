@@ -32,7 +32,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/state"
 )
 
-// Config configures an API. DB, Identity, Reports and Metrics are required.
+// Config configures an API. DB, Identity, Reports, Metrics and Portal are required.
 type Config struct {
 	DB       *db.Pool
 	Identity *identity.Provider
@@ -61,6 +61,9 @@ type Config struct {
 	// Reports manages the service's report logins.
 	Reports *reporting.Logins
 
+	// Portal returns the scheme and host of links to the partner's page.
+	Portal func() string
+
 	// Patience is how long a client may pause within a body or an export, and how long an
 	// import or an export waits for its turn; 0 means 30 seconds.
 	Patience time.Duration
@@ -85,6 +88,7 @@ type API struct {
 	hooks     []front.Hook
 	routes    func() []string
 	rules     func(rule []byte) (pointer, message string) // checkRule, which reads the contract, of which operations are a part
+	portal    func() string
 	observers observers
 	denials   denials
 
@@ -105,7 +109,7 @@ type API struct {
 func New(c Config) *API {
 	a := &API{
 		pool: c.DB, queries: db.New(c.DB), identity: c.Identity, now: c.Now, log: c.Log, open: c.Open, reports: c.Reports,
-		metrics: c.Metrics, hooks: c.Hooks, routes: c.Routes, journal: c.Journal, replicas: c.Replicas,
+		metrics: c.Metrics, hooks: c.Hooks, routes: c.Routes, portal: c.Portal, journal: c.Journal, replicas: c.Replicas,
 		patience: cmp.Or(c.Patience, patience), spool: spool.NewRoom(cmp.Or(c.Spool, defaultSpool)),
 		documents:   spool.NewSlots(maxDocuments, "imports and exports"),
 		conversions: spool.NewSlots(1, "conversions of YAML"),

@@ -181,7 +181,11 @@ func actOnEntity(ctx context.Context, c *change, r actOnEntityRequest) (api.Enti
 		return api.Entity{}, err
 	}
 	k := db.Key{TenantID: c.tenant.ID, ID: id}
-	before, err := db.Act(ctx, c.Queries, t, action, db.Change{TenantID: k.TenantID, ID: k.ID, ChangedAt: c.Now, ChangedBy: c.caller.id})
+	change := db.Change{TenantID: k.TenantID, ID: k.ID, ChangedAt: c.Now, ChangedBy: c.caller.id}
+	if c.tenant.PartnerPortal {
+		change.Portal = c.admin.portal()
+	}
+	before, err := db.Act(ctx, c.Queries, t, action, change)
 	if err != nil {
 		return api.Entity{}, orNoEntity(err, t, r.EntityID)
 	}

@@ -433,7 +433,7 @@ func (r *resident) moveIn() {
 	document := json.RawMessage(r.document())
 	make := api.TenantCreate{
 		Id: &r.tenant, DisplayName: r.mark(directoryMark, r.n), IdSeed: ptr(sameSeed), Credentials: ptr(false),
-		Settings: &api.TenantSettings{PermissionRule: ptr(api.PermissionRuleCurrent), UserPicker: ptr(true)},
+		Settings: &api.TenantSettings{PermissionRule: ptr(api.PermissionRuleCurrent), UserPicker: ptr(true), PartnerPortal: ptr(true)},
 		Source:   &api.TenantSource{Document: &document},
 	}
 	made := decode[api.TenantCreated](r, r.checked(r.manager.do("POST", "/v1/tenants", make), 201))
@@ -467,7 +467,7 @@ func (r *resident) document() string {
 	permissions := []string{"DeviceManagementServiceConfig.Read.All", "DeviceManagementServiceConfig.ReadWrite.All", "User.Read"}
 	text, err := json.Marshal(map[string]any{
 		"version":  1,
-		"settings": map[string]any{"permissionRule": r.now.rule, "userPicker": true},
+		"settings": map[string]any{"permissionRule": r.now.rule, "userPicker": true, "partnerPortal": true},
 		"users":    []any{user(writerID, writerName, r.writerPassword), user(readerID, readerName, "the same in all"), user(baitID, baitName, r.own("bait"))},
 		"applications": []any{map[string]any{
 			"clientId": portalID, "servicePrincipalId": portalID, "displayName": r.now.portalName, "publicClientFlows": true,

@@ -20,7 +20,7 @@ import (
 // document has an item of every kind.
 const document = `{
   "version": 1,
-  "settings": {"pageSize": 7, "permissionRule": "current", "repeatabilitySeconds": 60, "userPicker": true},
+  "settings": {"pageSize": 7, "permissionRule": "current", "repeatabilitySeconds": 60, "userPicker": true, "partnerPortal": true},
   "users": [
     {"userPrincipalName": "alice@contoso.example", "displayName": "Alice", "password": "secret", "directoryRoles": ["3a2c62db-5318-420d-8d74-23affee5d9d5"]},
     {"id": "7d1f0f5c-7a50-4b2f-9f2f-0a6c1b8e9d10", "userPrincipalName": "bob@contoso.example", "enabled": false}

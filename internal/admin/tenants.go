@@ -73,7 +73,7 @@ func newTenant(t db.Tenant, domains []string) api.Tenant {
 	return api.Tenant{
 		Id: t.ID, DisplayName: t.DisplayName, Domains: list(domains), CreatedDateTime: t.CreatedAt.UTC(), ExpiresDateTime: utc(t.ExpiresAt),
 		Manager: t.Manager, IdSeed: t.IDSeed,
-		Settings: api.TenantSettings{PageSize: &t.PageSize, PermissionRule: &rule, StatusCodes: &codes, RepeatabilitySeconds: &t.RepeatabilitySeconds, UserPicker: &t.UserPicker, Throttling: throttlingOf(t), JournalLimit: &t.JournalLimit, JournalSeconds: &t.JournalSeconds},
+		Settings: api.TenantSettings{PageSize: &t.PageSize, PartnerPortal: &t.PartnerPortal, PermissionRule: &rule, StatusCodes: &codes, RepeatabilitySeconds: &t.RepeatabilitySeconds, UserPicker: &t.UserPicker, Throttling: throttlingOf(t), JournalLimit: &t.JournalLimit, JournalSeconds: &t.JournalSeconds},
 		Quota:    api.TenantQuota{Entities: nullableOf(t.EntityQuota), Users: nullableOf(t.UserQuota), RequestsPerSecond: nullableOf(t.RequestRate)},
 	}
 }
@@ -266,7 +266,7 @@ func (c *change) insertTenant(ctx context.Context, domain string, origin *uuid.U
 func (c *change) queueTenant(ctx context.Context, domain string) error {
 	t := c.tenant
 	_, err := c.later.CreateTenant(ctx, db.CreateTenantParams{
-		TenantID: t.ID, DisplayName: t.DisplayName, PermissionRule: &t.PermissionRule, StatusCodes: &t.StatusCodes, UserPicker: t.UserPicker, PageSize: &t.PageSize,
+		TenantID: t.ID, DisplayName: t.DisplayName, PermissionRule: &t.PermissionRule, StatusCodes: &t.StatusCodes, UserPicker: t.UserPicker, PartnerPortal: t.PartnerPortal, PageSize: &t.PageSize,
 		RepeatabilitySeconds: t.RepeatabilitySeconds, Throttling: t.Throttling,
 		ExpiresAt: t.ExpiresAt, Manager: t.Manager, OriginID: t.OriginID, EntityQuota: t.EntityQuota, UserQuota: t.UserQuota, RequestRate: t.RequestRate,
 		IDSeed: t.IDSeed, JournalLimit: &t.JournalLimit, JournalSeconds: &t.JournalSeconds, CreatedAt: t.CreatedAt,
@@ -301,7 +301,7 @@ func (c *change) beginTenant(ctx context.Context, r api.TenantCreate, origin *uu
 		}
 	}
 	u := updated(t, r.Settings, r.Quota)
-	t.PermissionRule, t.UserPicker, t.PageSize = u.PermissionRule, u.UserPicker, u.PageSize
+	t.PermissionRule, t.UserPicker, t.PartnerPortal, t.PageSize = u.PermissionRule, u.UserPicker, u.PartnerPortal, u.PageSize
 	t.RepeatabilitySeconds, t.StatusCodes, t.Throttling = u.RepeatabilitySeconds, u.StatusCodes, u.Throttling
 	t.JournalLimit, t.JournalSeconds = u.JournalLimit, u.JournalSeconds
 	t.EntityQuota, t.UserQuota, t.RequestRate = u.EntityQuota, u.UserQuota, u.RequestRate
@@ -317,7 +317,7 @@ func (c *change) inherit(ctx context.Context, t *db.Tenant, origin uuid.UUID) er
 	if err != nil {
 		return err
 	}
-	t.PermissionRule, t.UserPicker, t.PageSize = kept.PermissionRule, kept.UserPicker, kept.PageSize
+	t.PermissionRule, t.UserPicker, t.PartnerPortal, t.PageSize = kept.PermissionRule, kept.UserPicker, kept.PartnerPortal, kept.PageSize
 	t.RepeatabilitySeconds, t.StatusCodes, t.Throttling = kept.RepeatabilitySeconds, kept.StatusCodes, kept.Throttling
 	c.Now = clockOf(kept, c.Arrived).Now(c.Arrived).UTC().Truncate(time.Microsecond)
 	t.CreatedAt = c.Now // so that a slow clock shows no time before the creation
@@ -396,12 +396,13 @@ func (c *change) keep(ctx context.Context, tenant uuid.UUID) (uuid.UUID, error) 
 
 func updated(t db.Tenant, settings *api.TenantSettings, quota *api.TenantQuota) db.UpdateTenantParams {
 	p := db.UpdateTenantParams{
-		TenantID: t.ID, DisplayName: t.DisplayName, PermissionRule: t.PermissionRule, StatusCodes: t.StatusCodes, UserPicker: t.UserPicker, PageSize: t.PageSize,
+		TenantID: t.ID, DisplayName: t.DisplayName, PermissionRule: t.PermissionRule, StatusCodes: t.StatusCodes, UserPicker: t.UserPicker, PartnerPortal: t.PartnerPortal, PageSize: t.PageSize,
 		RepeatabilitySeconds: t.RepeatabilitySeconds, Throttling: t.Throttling, JournalLimit: t.JournalLimit, JournalSeconds: t.JournalSeconds,
 		ExpiresAt: t.ExpiresAt, Manager: t.Manager, EntityQuota: t.EntityQuota, UserQuota: t.UserQuota, RequestRate: t.RequestRate,
 	}
 	if settings != nil {
 		set(&p.PageSize, settings.PageSize)
+		set(&p.PartnerPortal, settings.PartnerPortal)
 		set((*api.PermissionRule)(&p.PermissionRule), settings.PermissionRule)
 		set(&p.RepeatabilitySeconds, settings.RepeatabilitySeconds)
 		set((*api.StatusCodes)(&p.StatusCodes), settings.StatusCodes)

@@ -71,6 +71,9 @@ func badge(text string) g.Node {
 
 // author shows who made a change; nobody did if time did it.
 func author(id uuid.UUID) g.Node {
+	if id == entity.PartnerID {
+		return g.Text("the partner, at its link")
+	}
 	if id == uuid.Nil {
 		return html.Span(html.Class("note"), g.Text("the service, or an administrator without a key"))
 	}

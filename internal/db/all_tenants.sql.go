@@ -52,7 +52,7 @@ func (q *Queries) DeleteUnusedStates(ctx context.Context, stateIds []uuid.UUID) 
 }
 
 const getManagedTenant = `-- name: GetManagedTenant :one
-SELECT id, display_name, kind, permission_rule, status_codes, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants
+SELECT id, display_name, kind, permission_rule, status_codes, user_picker, partner_portal, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants
 WHERE id = $1 AND kind = 'tenant'
     AND ($2::text IS NULL OR manager = $2)
     AND (expires_at IS NULL OR expires_at > $3)
@@ -75,6 +75,7 @@ func (q *Queries) GetManagedTenant(ctx context.Context, arg GetManagedTenantPara
 		&i.PermissionRule,
 		&i.StatusCodes,
 		&i.UserPicker,
+		&i.PartnerPortal,
 		&i.PageSize,
 		&i.RepeatabilitySeconds,
 		&i.ExpiresAt,
@@ -198,7 +199,7 @@ func (q *Queries) ListRedirectURIsOfClient(ctx context.Context, arg ListRedirect
 
 const listTenants = `-- name: ListTenants :many
 
-SELECT id, display_name, kind, permission_rule, status_codes, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants
+SELECT id, display_name, kind, permission_rule, status_codes, user_picker, partner_portal, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants
 WHERE kind = 'tenant' AND id > $1
     AND ($2::text IS NULL OR lower(display_name) = lower($2) OR id = $3::uuid)
     AND (strpos(lower(display_name), lower($4::text)) > 0 OR starts_with(id::text, lower($4::text)))
@@ -245,6 +246,7 @@ func (q *Queries) ListTenants(ctx context.Context, arg ListTenantsParams) ([]Ten
 			&i.PermissionRule,
 			&i.StatusCodes,
 			&i.UserPicker,
+			&i.PartnerPortal,
 			&i.PageSize,
 			&i.RepeatabilitySeconds,
 			&i.ExpiresAt,
@@ -317,7 +319,7 @@ func (q *Queries) ListUnusedStates(ctx context.Context, arg ListUnusedStatesPara
 }
 
 const lockManagedTenant = `-- name: LockManagedTenant :one
-SELECT id, display_name, kind, permission_rule, status_codes, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants
+SELECT id, display_name, kind, permission_rule, status_codes, user_picker, partner_portal, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants
 WHERE id = $1 AND kind = 'tenant'
     AND ($2::text IS NULL OR manager = $2)
     AND (expires_at IS NULL OR expires_at > $3)
@@ -341,6 +343,7 @@ func (q *Queries) LockManagedTenant(ctx context.Context, arg LockManagedTenantPa
 		&i.PermissionRule,
 		&i.StatusCodes,
 		&i.UserPicker,
+		&i.PartnerPortal,
 		&i.PageSize,
 		&i.RepeatabilitySeconds,
 		&i.ExpiresAt,

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -190,7 +191,16 @@ func Act(ctx context.Context, q *Queries, t *entity.Type, a *entity.Action, c Ch
 func (c Change) by(t *entity.Type, a *entity.Action) Change {
 	c.Change, c.From = a.Change, strings.Join(a.States(t), ",")
 	c.Values, c.Named = a.Values(t, c.ChangedAt)
+	if i := t.Index(a.Link); i >= 0 && c.Portal != "" {
+		c.Values[i], c.Named[i] = entity.Value{Text: c.Portal + PortalPath(c.key(), rand.Text())}, true
+	}
 	return c
+}
+
+// PortalPath returns the path of the partner's page for an entity. The secret makes it
+// unguessable.
+func PortalPath(k Key, secret string) string {
+	return entity.PortalPath + k.TenantID.String() + "/" + k.ID.String() + "/" + secret
 }
 
 func (e *Entity) change(ctx context.Context, c Change) (string, error) {

@@ -1810,9 +1810,9 @@ type ReportingChange struct {
 	Change interface{}
 	// When.
 	ChangedAt interface{}
-	// Who: the object id of a user or of an application's service principal, or the id of an administrator's key.
+	// Who: the object id of a user or of an application's service principal, the id of an administrator's key, or 70617274-6e65-7200-0000-000000000000 if a person decided at the partner's link.
 	ChangedBy interface{}
-	// The user's principal name, the application's display name or the name of the administrator's key, as it is now; null if the tenant no longer has such a user or application.
+	// The user's principal name, the application's display name or the name of the administrator's key, as it is now, or partner; null if the tenant no longer has such a user or application.
 	ChangedByName string
 	// The entity's displayName after the change, or before a delete; null if it has none.
 	DisplayName *string
@@ -3128,6 +3128,7 @@ type Tenant struct {
 	PermissionRule       PermissionRule
 	StatusCodes          StatusCodes
 	UserPicker           bool
+	PartnerPortal        bool
 	PageSize             int32
 	RepeatabilitySeconds int32
 	ExpiresAt            *time.Time

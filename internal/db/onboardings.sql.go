@@ -59,7 +59,7 @@ func (q *Queries) ListExpiredOnboardings(ctx context.Context, arg ListExpiredOnb
 }
 
 const listTenantsWithOnboardings = `-- name: ListTenantsWithOnboardings :many
-SELECT t.id, t.display_name, t.kind, t.permission_rule, t.status_codes, t.user_picker, t.page_size, t.repeatability_seconds, t.expires_at, t.manager, t.origin_id, t.entity_quota, t.user_quota, t.request_rate, t.id_seed, t.ids_made, t.created_at, t.clock_from, t.clock_at, t.clock_rate, t.faults_version, t.throttling, t.journal_limit, t.journal_seconds, p.ticks FROM tenants AS t
+SELECT t.id, t.display_name, t.kind, t.permission_rule, t.status_codes, t.user_picker, t.partner_portal, t.page_size, t.repeatability_seconds, t.expires_at, t.manager, t.origin_id, t.entity_quota, t.user_quota, t.request_rate, t.id_seed, t.ids_made, t.created_at, t.clock_from, t.clock_at, t.clock_rate, t.faults_version, t.throttling, t.journal_limit, t.journal_seconds, p.ticks FROM tenants AS t
 CROSS JOIN LATERAL (
     SELECT COALESCE(min(o.request_expiry_ticks), 0)::bigint AS ticks FROM remote_assistance_partners AS o
     WHERE o.tenant_id = t.id AND o.onboarding_status = 'onboarding' AND o.request_expiry_ticks > 0
@@ -89,6 +89,7 @@ func (q *Queries) ListTenantsWithOnboardings(ctx context.Context) ([]ListTenants
 			&i.Tenant.PermissionRule,
 			&i.Tenant.StatusCodes,
 			&i.Tenant.UserPicker,
+			&i.Tenant.PartnerPortal,
 			&i.Tenant.PageSize,
 			&i.Tenant.RepeatabilitySeconds,
 			&i.Tenant.ExpiresAt,
@@ -117,4 +118,41 @@ func (q *Queries) ListTenantsWithOnboardings(ctx context.Context) ([]ListTenants
 		return nil, fmt.Errorf("query ListTenantsWithOnboardings: %w", err)
 	}
 	return items, nil
+}
+
+const lockOnboarding = `-- name: LockOnboarding :one
+SELECT tenant_id, id, version, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by, created_with, created_request FROM remote_assistance_partners
+WHERE tenant_id = $1 AND id = $2
+FOR UPDATE
+`
+
+type LockOnboardingParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Keeps others from changing a partner until the transaction ends.
+func (q *Queries) LockOnboarding(ctx context.Context, arg LockOnboardingParams) (RemoteAssistancePartner, error) {
+	row := q.db.QueryRow(ctx, lockOnboarding, arg.TenantID, arg.ID)
+	var i RemoteAssistancePartner
+	err := row.Scan(
+		&i.TenantID,
+		&i.ID,
+		&i.Version,
+		&i.DisplayName,
+		&i.OnboardingUrl,
+		&i.OnboardingStatus,
+		&i.LastConnectionTicks,
+		&i.LastConnectionOffset,
+		&i.RequestExpiryTicks,
+		&i.RequestExpiryOffset,
+		&i.CreatedAt,
+		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
+	)
+	if err != nil {
+		err = fmt.Errorf("query LockOnboarding: %w", err)
+	}
+	return i, err
 }

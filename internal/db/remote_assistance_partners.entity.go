@@ -183,6 +183,8 @@ func (remoteAssistancePartners) Change(ctx context.Context, q *Queries, c Change
 	if c.Change != Delete {
 		before, err := q.ActOnRemoteAssistancePartner(ctx, ActOnRemoteAssistancePartnerParams{
 			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest, Change: c.Change, FromStates: c.From,
+			SetOnboardingUrl:    c.Named[1],
+			OnboardingUrl:       textOf(c.Values[1]),
 			SetOnboardingStatus: c.Named[2],
 			OnboardingStatus:    OnboardingStatus(c.Values[2].Text),
 			SetLastConnection:   c.Named[3],
@@ -200,8 +202,10 @@ func (remoteAssistancePartners) changeMany(ctx context.Context, q *Queries, call
 	n := len(calls)
 	p := ChangeRemoteAssistancePartnersParams{
 		TenantIds: make([]uuid.UUID, n), Ids: make([]uuid.UUID, n), ChangedAt: make([]time.Time, n), ChangedBy: make([]uuid.UUID, n), ChangedWith: make([]uuid.UUID, n), ChangedRequest: make([]uuid.UUID, n),
-		Changes:             make([]string, n),
-		FromStates:          make([]string, n),
+		Changes:          make([]string, n),
+		FromStates:       make([]string, n),
+		SetOnboardingUrl: make([]bool, n),
+		HasOnboardingUrl: make([]bool, n), OnboardingUrl: make([]string, n),
 		SetOnboardingStatus: make([]bool, n),
 		OnboardingStatus:    make([]string, n),
 		SetLastConnection:   make([]bool, n),
@@ -218,6 +222,9 @@ func (remoteAssistancePartners) changeMany(ctx context.Context, q *Queries, call
 			continue
 		}
 		p.FromStates[i] = c.From
+		p.SetOnboardingUrl[i] = c.Named[1]
+		p.HasOnboardingUrl[i] = !c.Values[1].Null
+		p.OnboardingUrl[i] = c.Values[1].Text
 		p.SetOnboardingStatus[i] = c.Named[2]
 		p.OnboardingStatus[i] = c.Values[2].Text
 		p.SetLastConnection[i] = c.Named[3]
@@ -237,8 +244,10 @@ func (remoteAssistancePartners) changeManyOfTenant(ctx context.Context, q *Queri
 	n := len(calls)
 	p := ChangeRemoteAssistancePartnersOfTenantParams{
 		TenantID: calls[0].TenantID, Ids: make([]uuid.UUID, n), ChangedAt: make([]time.Time, n), ChangedBy: make([]uuid.UUID, n), ChangedWith: make([]uuid.UUID, n), ChangedRequest: make([]uuid.UUID, n),
-		Changes:             make([]string, n),
-		FromStates:          make([]string, n),
+		Changes:          make([]string, n),
+		FromStates:       make([]string, n),
+		SetOnboardingUrl: make([]bool, n),
+		HasOnboardingUrl: make([]bool, n), OnboardingUrl: make([]string, n),
 		SetOnboardingStatus: make([]bool, n),
 		OnboardingStatus:    make([]string, n),
 		SetLastConnection:   make([]bool, n),
@@ -254,6 +263,9 @@ func (remoteAssistancePartners) changeManyOfTenant(ctx context.Context, q *Queri
 			continue
 		}
 		p.FromStates[i] = c.From
+		p.SetOnboardingUrl[i] = c.Named[1]
+		p.HasOnboardingUrl[i] = !c.Values[1].Null
+		p.OnboardingUrl[i] = c.Values[1].Text
 		p.SetOnboardingStatus[i] = c.Named[2]
 		p.OnboardingStatus[i] = c.Values[2].Text
 		p.SetLastConnection[i] = c.Named[3]

@@ -27,11 +27,12 @@ WITH before AS (
 ), changed AS (
     UPDATE remote_assistance_partners AS p SET
         version = p.version + 1,
-        onboarding_status = CASE WHEN $9::boolean THEN $10 ELSE p.onboarding_status END,
-        last_connection_ticks = CASE WHEN $11::boolean THEN $12 ELSE p.last_connection_ticks END,
-    last_connection_offset = CASE WHEN $11 THEN $13 ELSE p.last_connection_offset END,
-        request_expiry_ticks = CASE WHEN $14::boolean THEN $15 ELSE p.request_expiry_ticks END,
-    request_expiry_offset = CASE WHEN $14 THEN $16 ELSE p.request_expiry_offset END
+        onboarding_url = CASE WHEN $9::boolean AND (p.onboarding_url LIKE '%/mocktenant/partner/%') IS NOT FALSE THEN $10 ELSE p.onboarding_url END,
+        onboarding_status = CASE WHEN $11::boolean THEN $12 ELSE p.onboarding_status END,
+        last_connection_ticks = CASE WHEN $13::boolean THEN $14 ELSE p.last_connection_ticks END,
+    last_connection_offset = CASE WHEN $13 THEN $15 ELSE p.last_connection_offset END,
+        request_expiry_ticks = CASE WHEN $16::boolean THEN $17 ELSE p.request_expiry_ticks END,
+    request_expiry_offset = CASE WHEN $16 THEN $18 ELSE p.request_expiry_offset END
     FROM before
     WHERE p.tenant_id = $1 AND p.id = $2 AND p.tenant_id = before.tenant_id AND p.id = before.id
         AND before.onboarding_status = ANY (string_to_array($8, ',')::onboarding_status[])
@@ -48,6 +49,8 @@ type ActOnRemoteAssistancePartnerParams struct {
 	ChangedWith          uuid.UUID
 	ChangedRequest       uuid.UUID
 	FromStates           string
+	SetOnboardingUrl     bool
+	OnboardingUrl        *string
 	SetOnboardingStatus  bool
 	OnboardingStatus     OnboardingStatus
 	SetLastConnection    bool
@@ -70,6 +73,8 @@ func (q *Queries) ActOnRemoteAssistancePartner(ctx context.Context, arg ActOnRem
 		arg.ChangedWith,
 		arg.ChangedRequest,
 		arg.FromStates,
+		arg.SetOnboardingUrl,
+		arg.OnboardingUrl,
 		arg.SetOnboardingStatus,
 		arg.OnboardingStatus,
 		arg.SetLastConnection,
@@ -94,21 +99,25 @@ WITH wanted AS (
         unnest($2::uuid[]) AS id,
         unnest($3::text[]) AS change,
         string_to_array(unnest($4::text[]), ',')::onboarding_status[] AS from_states,
-        unnest($5::boolean[]) AS set_onboarding_status,
-        nullif(unnest($6::text[]), '')::onboarding_status AS onboarding_status,
-        unnest($7::boolean[]) AS set_last_connection,
-        unnest($8::bigint[]) AS last_connection_ticks,
-        unnest($9::smallint[]) AS last_connection_offset,
-        unnest($10::boolean[]) AS set_request_expiry,
-        unnest($11::bigint[]) AS request_expiry_ticks,
-        unnest($12::smallint[]) AS request_expiry_offset,
-        unnest($13::timestamptz[]) AS changed_at,
-        unnest($14::uuid[]) AS changed_by,
-        unnest($15::uuid[]) AS changed_with,
-        unnest($16::uuid[]) AS changed_request
+        unnest($5::boolean[]) AS set_onboarding_url,
+        unnest($6::boolean[]) AS has_onboarding_url,
+        unnest($7::text[]) AS onboarding_url,
+        unnest($8::boolean[]) AS set_onboarding_status,
+        nullif(unnest($9::text[]), '')::onboarding_status AS onboarding_status,
+        unnest($10::boolean[]) AS set_last_connection,
+        unnest($11::bigint[]) AS last_connection_ticks,
+        unnest($12::smallint[]) AS last_connection_offset,
+        unnest($13::boolean[]) AS set_request_expiry,
+        unnest($14::bigint[]) AS request_expiry_ticks,
+        unnest($15::smallint[]) AS request_expiry_offset,
+        unnest($16::timestamptz[]) AS changed_at,
+        unnest($17::uuid[]) AS changed_by,
+        unnest($18::uuid[]) AS changed_with,
+        unnest($19::uuid[]) AS changed_request
 ), before AS (
     SELECT
         p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request, w.change, w.changed_at, w.changed_by, w.changed_with, w.changed_request, CASE WHEN w.change = 'delete' THEN 'delete' ELSE 'act' END AS kind,
+        w.set_onboarding_url, w.has_onboarding_url, w.onboarding_url AS to_onboarding_url,
         w.set_onboarding_status, w.onboarding_status AS to_onboarding_status,
         w.set_last_connection, w.last_connection_ticks AS to_last_connection_ticks, w.last_connection_offset AS to_last_connection_offset,
         w.set_request_expiry, w.request_expiry_ticks AS to_request_expiry_ticks, w.request_expiry_offset AS to_request_expiry_offset,
@@ -128,6 +137,7 @@ WITH wanted AS (
 ), changed AS (
     UPDATE remote_assistance_partners AS p SET
         version = p.version + 1,
+        onboarding_url = CASE WHEN NOT b.set_onboarding_url OR (p.onboarding_url LIKE '%/mocktenant/partner/%') IS FALSE THEN p.onboarding_url WHEN NOT b.has_onboarding_url THEN NULL ELSE b.to_onboarding_url END,
         onboarding_status = CASE WHEN NOT b.set_onboarding_status THEN p.onboarding_status ELSE b.to_onboarding_status END,
         last_connection_ticks = CASE WHEN NOT b.set_last_connection THEN p.last_connection_ticks ELSE b.to_last_connection_ticks END,
         last_connection_offset = CASE WHEN NOT b.set_last_connection THEN p.last_connection_offset ELSE b.to_last_connection_offset END,
@@ -147,6 +157,9 @@ type ChangeRemoteAssistancePartnersParams struct {
 	Ids                  []uuid.UUID
 	Changes              []string
 	FromStates           []string
+	SetOnboardingUrl     []bool
+	HasOnboardingUrl     []bool
+	OnboardingUrl        []string
 	SetOnboardingStatus  []bool
 	OnboardingStatus     []string
 	SetLastConnection    []bool
@@ -177,6 +190,9 @@ func (q *Queries) ChangeRemoteAssistancePartners(ctx context.Context, arg Change
 		arg.Ids,
 		arg.Changes,
 		arg.FromStates,
+		arg.SetOnboardingUrl,
+		arg.HasOnboardingUrl,
+		arg.OnboardingUrl,
 		arg.SetOnboardingStatus,
 		arg.OnboardingStatus,
 		arg.SetLastConnection,
@@ -214,21 +230,25 @@ WITH wanted AS (
         unnest($1::uuid[]) AS id,
         unnest($2::text[]) AS change,
         string_to_array(unnest($3::text[]), ',')::onboarding_status[] AS from_states,
-        unnest($4::boolean[]) AS set_onboarding_status,
-        nullif(unnest($5::text[]), '')::onboarding_status AS onboarding_status,
-        unnest($6::boolean[]) AS set_last_connection,
-        unnest($7::bigint[]) AS last_connection_ticks,
-        unnest($8::smallint[]) AS last_connection_offset,
-        unnest($9::boolean[]) AS set_request_expiry,
-        unnest($10::bigint[]) AS request_expiry_ticks,
-        unnest($11::smallint[]) AS request_expiry_offset,
-        unnest($12::timestamptz[]) AS changed_at,
-        unnest($13::uuid[]) AS changed_by,
-        unnest($14::uuid[]) AS changed_with,
-        unnest($15::uuid[]) AS changed_request
+        unnest($4::boolean[]) AS set_onboarding_url,
+        unnest($5::boolean[]) AS has_onboarding_url,
+        unnest($6::text[]) AS onboarding_url,
+        unnest($7::boolean[]) AS set_onboarding_status,
+        nullif(unnest($8::text[]), '')::onboarding_status AS onboarding_status,
+        unnest($9::boolean[]) AS set_last_connection,
+        unnest($10::bigint[]) AS last_connection_ticks,
+        unnest($11::smallint[]) AS last_connection_offset,
+        unnest($12::boolean[]) AS set_request_expiry,
+        unnest($13::bigint[]) AS request_expiry_ticks,
+        unnest($14::smallint[]) AS request_expiry_offset,
+        unnest($15::timestamptz[]) AS changed_at,
+        unnest($16::uuid[]) AS changed_by,
+        unnest($17::uuid[]) AS changed_with,
+        unnest($18::uuid[]) AS changed_request
 ), before AS (
     SELECT
         p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request, w.change, w.changed_at, w.changed_by, w.changed_with, w.changed_request, CASE WHEN w.change = 'delete' THEN 'delete' ELSE 'act' END AS kind,
+        w.set_onboarding_url, w.has_onboarding_url, w.onboarding_url AS to_onboarding_url,
         w.set_onboarding_status, w.onboarding_status AS to_onboarding_status,
         w.set_last_connection, w.last_connection_ticks AS to_last_connection_ticks, w.last_connection_offset AS to_last_connection_offset,
         w.set_request_expiry, w.request_expiry_ticks AS to_request_expiry_ticks, w.request_expiry_offset AS to_request_expiry_offset,
@@ -236,7 +256,7 @@ WITH wanted AS (
     FROM wanted AS w
     CROSS JOIN LATERAL (
         SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by, r.created_with, r.created_request FROM remote_assistance_partners AS r
-        WHERE r.tenant_id = $16 AND r.id = w.id
+        WHERE r.tenant_id = $19 AND r.id = w.id
         FOR UPDATE SKIP LOCKED
     ) AS p
 ), kept AS (
@@ -248,16 +268,17 @@ WITH wanted AS (
 ), changed AS (
     UPDATE remote_assistance_partners AS p SET
         version = p.version + 1,
+        onboarding_url = CASE WHEN NOT b.set_onboarding_url OR (p.onboarding_url LIKE '%/mocktenant/partner/%') IS FALSE THEN p.onboarding_url WHEN NOT b.has_onboarding_url THEN NULL ELSE b.to_onboarding_url END,
         onboarding_status = CASE WHEN NOT b.set_onboarding_status THEN p.onboarding_status ELSE b.to_onboarding_status END,
         last_connection_ticks = CASE WHEN NOT b.set_last_connection THEN p.last_connection_ticks ELSE b.to_last_connection_ticks END,
         last_connection_offset = CASE WHEN NOT b.set_last_connection THEN p.last_connection_offset ELSE b.to_last_connection_offset END,
         request_expiry_ticks = CASE WHEN NOT b.set_request_expiry THEN p.request_expiry_ticks ELSE b.to_request_expiry_ticks END,
         request_expiry_offset = CASE WHEN NOT b.set_request_expiry THEN p.request_expiry_offset ELSE b.to_request_expiry_offset END
     FROM before AS b
-    WHERE p.tenant_id = $16 AND p.id = b.id AND b.applies AND b.kind = 'act'
+    WHERE p.tenant_id = $19 AND p.id = b.id AND b.applies AND b.kind = 'act'
 ), deleted AS (
     DELETE FROM remote_assistance_partners AS p USING before AS b
-    WHERE p.tenant_id = $16 AND p.id = b.id AND b.kind = 'delete'
+    WHERE p.tenant_id = $19 AND p.id = b.id AND b.kind = 'delete'
 )
 SELECT tenant_id, id, onboarding_status FROM before
 `
@@ -266,6 +287,9 @@ type ChangeRemoteAssistancePartnersOfTenantParams struct {
 	Ids                  []uuid.UUID
 	Changes              []string
 	FromStates           []string
+	SetOnboardingUrl     []bool
+	HasOnboardingUrl     []bool
+	OnboardingUrl        []string
 	SetOnboardingStatus  []bool
 	OnboardingStatus     []string
 	SetLastConnection    []bool
@@ -296,6 +320,9 @@ func (q *Queries) ChangeRemoteAssistancePartnersOfTenant(ctx context.Context, ar
 		arg.Ids,
 		arg.Changes,
 		arg.FromStates,
+		arg.SetOnboardingUrl,
+		arg.HasOnboardingUrl,
+		arg.OnboardingUrl,
 		arg.SetOnboardingStatus,
 		arg.OnboardingStatus,
 		arg.SetLastConnection,

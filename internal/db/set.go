@@ -49,6 +49,9 @@ type Change struct {
 	ChangedBy    uuid.UUID
 
 	ChangedWith, ChangedRequest uuid.UUID // as in Create
+
+	// Portal is the scheme and host of links to the partner's page; "" makes none.
+	Portal string
 }
 
 // Delete is the value of Change.Change that deletes the entity.

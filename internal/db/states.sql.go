@@ -227,7 +227,7 @@ func (q *Queries) CountState(ctx context.Context, tenantID uuid.UUID) (CountStat
 }
 
 const getState = `-- name: GetState :one
-SELECT id, display_name, kind, permission_rule, status_codes, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants WHERE id = $1
+SELECT id, display_name, kind, permission_rule, status_codes, user_picker, partner_portal, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants WHERE id = $1
 `
 
 // Gets the row of a tenant or a state.
@@ -241,6 +241,7 @@ func (q *Queries) GetState(ctx context.Context, tenantID uuid.UUID) (Tenant, err
 		&i.PermissionRule,
 		&i.StatusCodes,
 		&i.UserPicker,
+		&i.PartnerPortal,
 		&i.PageSize,
 		&i.RepeatabilitySeconds,
 		&i.ExpiresAt,
@@ -392,11 +393,11 @@ func (q *Queries) RemoveVersions(ctx context.Context, tenantID uuid.UUID) error 
 const replaceSettings = `-- name: ReplaceSettings :exec
 
 WITH s AS MATERIALIZED (
-    SELECT o.permission_rule, o.status_codes, o.user_picker, o.page_size, o.repeatability_seconds, o.ids_made, o.clock_from, o.clock_at, o.clock_rate, o.faults_version, o.throttling
+    SELECT o.permission_rule, o.status_codes, o.user_picker, o.partner_portal, o.page_size, o.repeatability_seconds, o.ids_made, o.clock_from, o.clock_at, o.clock_rate, o.faults_version, o.throttling
     FROM tenants AS o WHERE o.id = $3
 )
 UPDATE tenants AS t SET
-    permission_rule = s.permission_rule, status_codes = s.status_codes, user_picker = s.user_picker, page_size = s.page_size, repeatability_seconds = s.repeatability_seconds,
+    permission_rule = s.permission_rule, status_codes = s.status_codes, user_picker = s.user_picker, partner_portal = s.partner_portal, page_size = s.page_size, repeatability_seconds = s.repeatability_seconds,
     ids_made = s.ids_made, clock_from = CASE WHEN s.clock_at IS NOT NULL THEN COALESCE(s.clock_from, $1) END, clock_at = s.clock_at, clock_rate = s.clock_rate, throttling = s.throttling,
     faults_version = t.faults_version + (t.faults_version > 0 OR s.faults_version > 0)::integer
 FROM s

@@ -15,14 +15,14 @@ import (
 
 const createTenant = `-- name: CreateTenant :execrows
 INSERT INTO tenants (
-    id, display_name, kind, permission_rule, status_codes, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id,
+    id, display_name, kind, permission_rule, status_codes, user_picker, partner_portal, page_size, repeatability_seconds, expires_at, manager, origin_id,
     entity_quota, user_quota, request_rate, id_seed, throttling, journal_limit, journal_seconds, created_at
 ) VALUES (
     $1, $2, COALESCE($3::tenant_kind, 'tenant'),
-    COALESCE($4::permission_rule, 'seed'), COALESCE($5::status_codes, 'documented'), $6,
-    COALESCE($7::integer, 1000), $8, $9, $10, $11,
-    $12, $13, $14, $15, $16,
-    COALESCE($17::integer, 10000), COALESCE($18::integer, 86400), $19
+    COALESCE($4::permission_rule, 'seed'), COALESCE($5::status_codes, 'documented'), $6, $7,
+    COALESCE($8::integer, 1000), $9, $10, $11, $12,
+    $13, $14, $15, $16, $17,
+    COALESCE($18::integer, 10000), COALESCE($19::integer, 86400), $20
 )
 ON CONFLICT DO NOTHING
 `
@@ -34,6 +34,7 @@ type CreateTenantParams struct {
 	PermissionRule       *PermissionRule
 	StatusCodes          *StatusCodes
 	UserPicker           bool
+	PartnerPortal        bool
 	PageSize             *int32
 	RepeatabilitySeconds int32
 	ExpiresAt            *time.Time
@@ -58,6 +59,7 @@ func (q *Queries) CreateTenant(ctx context.Context, arg CreateTenantParams) (int
 		arg.PermissionRule,
 		arg.StatusCodes,
 		arg.UserPicker,
+		arg.PartnerPortal,
 		arg.PageSize,
 		arg.RepeatabilitySeconds,
 		arg.ExpiresAt,
@@ -163,7 +165,7 @@ func (q *Queries) ExpireTenant(ctx context.Context, arg ExpireTenantParams) erro
 
 const getCaller = `-- name: GetCaller :one
 SELECT
-    t.id, t.display_name, t.kind, t.permission_rule, t.status_codes, t.user_picker, t.page_size, t.repeatability_seconds, t.expires_at, t.manager, t.origin_id, t.entity_quota, t.user_quota, t.request_rate, t.id_seed, t.ids_made, t.created_at, t.clock_from, t.clock_at, t.clock_rate, t.faults_version, t.throttling, t.journal_limit, t.journal_seconds,
+    t.id, t.display_name, t.kind, t.permission_rule, t.status_codes, t.user_picker, t.partner_portal, t.page_size, t.repeatability_seconds, t.expires_at, t.manager, t.origin_id, t.entity_quota, t.user_quota, t.request_rate, t.id_seed, t.ids_made, t.created_at, t.clock_from, t.clock_at, t.clock_rate, t.faults_version, t.throttling, t.journal_limit, t.journal_seconds,
     a.tokens_valid_from AS application_valid_from,
     u.enabled AS user_enabled,
     u.tokens_valid_from AS user_valid_from,
@@ -203,6 +205,7 @@ func (q *Queries) GetCaller(ctx context.Context, arg GetCallerParams) (GetCaller
 		&i.Tenant.PermissionRule,
 		&i.Tenant.StatusCodes,
 		&i.Tenant.UserPicker,
+		&i.Tenant.PartnerPortal,
 		&i.Tenant.PageSize,
 		&i.Tenant.RepeatabilitySeconds,
 		&i.Tenant.ExpiresAt,
@@ -233,7 +236,7 @@ func (q *Queries) GetCaller(ctx context.Context, arg GetCallerParams) (GetCaller
 }
 
 const getTenant = `-- name: GetTenant :one
-SELECT id, display_name, kind, permission_rule, status_codes, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants WHERE id = $1 AND kind = 'tenant'
+SELECT id, display_name, kind, permission_rule, status_codes, user_picker, partner_portal, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants WHERE id = $1 AND kind = 'tenant'
 `
 
 func (q *Queries) GetTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, error) {
@@ -246,6 +249,7 @@ func (q *Queries) GetTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, er
 		&i.PermissionRule,
 		&i.StatusCodes,
 		&i.UserPicker,
+		&i.PartnerPortal,
 		&i.PageSize,
 		&i.RepeatabilitySeconds,
 		&i.ExpiresAt,
@@ -299,7 +303,7 @@ func (q *Queries) ListStatesOf(ctx context.Context, tenantID uuid.UUID) ([]uuid.
 }
 
 const lockTenant = `-- name: LockTenant :one
-SELECT id, display_name, kind, permission_rule, status_codes, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants WHERE id = $1 AND kind = 'tenant' FOR NO KEY UPDATE
+SELECT id, display_name, kind, permission_rule, status_codes, user_picker, partner_portal, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds FROM tenants WHERE id = $1 AND kind = 'tenant' FOR NO KEY UPDATE
 `
 
 // Makes other administrators' changes of the tenant wait, but not the tenant's clients.
@@ -313,6 +317,7 @@ func (q *Queries) LockTenant(ctx context.Context, tenantID uuid.UUID) (Tenant, e
 		&i.PermissionRule,
 		&i.StatusCodes,
 		&i.UserPicker,
+		&i.PartnerPortal,
 		&i.PageSize,
 		&i.RepeatabilitySeconds,
 		&i.ExpiresAt,
@@ -411,13 +416,13 @@ func (q *Queries) TenantExists(ctx context.Context, tenantID uuid.UUID) (bool, e
 
 const updateTenant = `-- name: UpdateTenant :one
 UPDATE tenants SET
-    display_name = $1, permission_rule = $2, status_codes = $3, user_picker = $4, page_size = $5,
-    repeatability_seconds = $6, throttling = $7,
-    journal_limit = $8, journal_seconds = $9,
-    expires_at = $10, manager = $11,
-    entity_quota = $12, user_quota = $13, request_rate = $14
-WHERE id = $15
-RETURNING id, display_name, kind, permission_rule, status_codes, user_picker, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds
+    display_name = $1, permission_rule = $2, status_codes = $3, user_picker = $4, partner_portal = $5, page_size = $6,
+    repeatability_seconds = $7, throttling = $8,
+    journal_limit = $9, journal_seconds = $10,
+    expires_at = $11, manager = $12,
+    entity_quota = $13, user_quota = $14, request_rate = $15
+WHERE id = $16
+RETURNING id, display_name, kind, permission_rule, status_codes, user_picker, partner_portal, page_size, repeatability_seconds, expires_at, manager, origin_id, entity_quota, user_quota, request_rate, id_seed, ids_made, created_at, clock_from, clock_at, clock_rate, faults_version, throttling, journal_limit, journal_seconds
 `
 
 type UpdateTenantParams struct {
@@ -425,6 +430,7 @@ type UpdateTenantParams struct {
 	PermissionRule       PermissionRule
 	StatusCodes          StatusCodes
 	UserPicker           bool
+	PartnerPortal        bool
 	PageSize             int32
 	RepeatabilitySeconds int32
 	Throttling           []byte
@@ -444,6 +450,7 @@ func (q *Queries) UpdateTenant(ctx context.Context, arg UpdateTenantParams) (Ten
 		arg.PermissionRule,
 		arg.StatusCodes,
 		arg.UserPicker,
+		arg.PartnerPortal,
 		arg.PageSize,
 		arg.RepeatabilitySeconds,
 		arg.Throttling,
@@ -464,6 +471,7 @@ func (q *Queries) UpdateTenant(ctx context.Context, arg UpdateTenantParams) (Ten
 		&i.PermissionRule,
 		&i.StatusCodes,
 		&i.UserPicker,
+		&i.PartnerPortal,
 		&i.PageSize,
 		&i.RepeatabilitySeconds,
 		&i.ExpiresAt,

@@ -110,6 +110,10 @@ type Action struct {
 	Refused []string
 	Refusal string
 
+	// Link is the property that gets the link to the partner's page, if the tenant has such pages
+	// and the entity has no link or one to such a page. It may be "".
+	Link string
+
 	// ByPartner marks an action of the partner, which only the administration offers.
 	ByPartner bool
 }
@@ -212,7 +216,7 @@ func (t *Type) FindAction(name string) (*Action, bool) {
 // Moved lists the properties that actions set, in the order of Properties.
 func (t *Type) Moved() (moved []int) {
 	for i, p := range t.Properties {
-		if slices.ContainsFunc(t.Actions, func(a Action) bool { _, sets := a.To[p.Name]; return sets }) {
+		if slices.ContainsFunc(t.Actions, func(a Action) bool { _, sets := a.To[p.Name]; return sets || a.Link == p.Name }) {
 			moved = append(moved, i)
 		}
 	}

@@ -1,6 +1,16 @@
 package entity
 
-import "time"
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// PortalPath is in every link to a page of the partner's side.
+const PortalPath = "/mocktenant/partner/"
+
+// PartnerID is who made a change at such a link, as the history has it. In ASCII, it says partner.
+var PartnerID = uuid.MustParse("70617274-6e65-7200-0000-000000000000")
 
 // RemoteAssistancePartner is a service that helps users of devices remotely.
 // https://learn.microsoft.com/graph/api/resources/intune-remoteassistance-remoteassistancepartner
@@ -32,6 +42,7 @@ var RemoteAssistancePartner = Type{
 			Name: "beginOnboarding", Change: "beginOnboarding", From: []string{"notOnboarded"},
 			// The period is ours: no source names one.
 			To:      map[string]Setting{"onboardingStatus": member("onboarding"), "onboardingRequestExpiryDateTime": in(7 * 24 * time.Hour)},
+			Link:    "onboardingUrl",
 			Refused: []string{"onboarded"},
 			Refusal: "The remote assistance partner is onboarded already. Disconnect it before it begins onboarding again",
 		},

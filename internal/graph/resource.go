@@ -276,7 +276,11 @@ func (r *resource) act(x *exchange, a *entity.Action) error {
 	if err := readNoParameters(x.Request); err != nil {
 		return err
 	}
-	before, err := x.queries.Entity(r.Type).Act(x.Request.Context(), a, r.change(x, key))
+	change := r.change(x, key)
+	if x.Tenant.PartnerPortal {
+		change.Portal = x.Base
+	}
+	before, err := x.queries.Entity(r.Type).Act(x.Request.Context(), a, change)
 	if err != nil {
 		return err
 	}

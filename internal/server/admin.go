@@ -44,7 +44,7 @@ func (s *Server) administer(ctx context.Context) error {
 		DB: s.pool, Identity: s.identity, Now: s.config.Now, Log: s.log, Open: open, Reports: s.reports, Spool: int64(s.config.SpoolMegabytes) << 20,
 		Journal: s.journalOrNone(), Replicas: s.replicas,
 		Routes:  sync.OnceValue(func() []string { return append(identity.Routes(), graph.Routes()...) }),
-		Metrics: s.telemetry.Handler(), Hooks: s.hooks(), Patience: s.config.Timeouts.WithDefaults().Read,
+		Metrics: s.telemetry.Handler(), Hooks: s.hooks(), Portal: func() string { return s.addresses().HTTP }, Patience: s.config.Timeouts.WithDefaults().Read,
 	})
 	administration := s.admin.Handler()
 	pages, err := s.console(ctx, administration)

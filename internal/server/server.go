@@ -29,6 +29,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/identity"
 	"github.com/mocktenant/mocktenant/internal/journal"
 	"github.com/mocktenant/mocktenant/internal/odata"
+	"github.com/mocktenant/mocktenant/internal/portal"
 	"github.com/mocktenant/mocktenant/internal/proxy"
 	"github.com/mocktenant/mocktenant/internal/replicas"
 	"github.com/mocktenant/mocktenant/internal/reporting"
@@ -322,6 +323,7 @@ func (s *Server) handler() http.Handler {
 
 		RequestTimeout: s.config.RequestTimeout,
 	})
+	partner := portal.New(portal.Config{DB: s.pool, Now: s.config.Now, Log: s.log, Hooks: s.hooks()})
 	// Exact paths, because http.ServeMux redirects paths that it considers unclean.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.stopping.Load() {
@@ -332,6 +334,8 @@ func (s *Server) handler() http.Handler {
 			serveOwn(own, w, r)
 		case wantsPage(r):
 			s.welcome(w, r)
+		case portal.Serves(r.URL.Path):
+			partner.ServeHTTP(w, r)
 		case identity.Serves(r.URL.Path):
 			authority.ServeHTTP(w, r)
 		default:

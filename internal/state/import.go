@@ -237,6 +237,7 @@ const minJournalSeconds = 60
 func (i *importing) settings(ctx context.Context, s Settings) error {
 	p := db.UpdateTenantParams{TenantID: i.id, DisplayName: "state", PermissionRule: db.PermissionRuleSeed, StatusCodes: db.StatusCodesDocumented, PageSize: maxPageSize, JournalSeconds: minJournalSeconds}
 	given(&p.PageSize, s.PageSize)
+	given(&p.PartnerPortal, s.PartnerPortal)
 	given(&p.PermissionRule, s.PermissionRule)
 	given(&p.RepeatabilitySeconds, s.RepeatabilitySeconds)
 	given(&p.StatusCodes, s.StatusCodes)

@@ -31,6 +31,7 @@ var schema string
 // Settings are a tenant's settings; what is nil stays as it is.
 type Settings struct {
 	PageSize             *int32             `json:"pageSize,omitzero"`
+	PartnerPortal        *bool              `json:"partnerPortal,omitzero"`
 	PermissionRule       *db.PermissionRule `json:"permissionRule,omitzero"`
 	RepeatabilitySeconds *int32             `json:"repeatabilitySeconds,omitzero"`
 	StatusCodes          *db.StatusCodes    `json:"statusCodes,omitzero"`

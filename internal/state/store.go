@@ -174,7 +174,7 @@ func Count(ctx context.Context, q *db.Queries, tenant uuid.UUID) (Counts, error)
 func loadSettings(ctx context.Context, q *db.Queries, tenant uuid.UUID) (Settings, error) {
 	row, err := q.GetState(ctx, tenant)
 	return Settings{
-		PageSize: &row.PageSize, PermissionRule: &row.PermissionRule, RepeatabilitySeconds: &row.RepeatabilitySeconds, StatusCodes: &row.StatusCodes,
+		PageSize: &row.PageSize, PartnerPortal: &row.PartnerPortal, PermissionRule: &row.PermissionRule, RepeatabilitySeconds: &row.RepeatabilitySeconds, StatusCodes: &row.StatusCodes,
 		UserPicker: &row.UserPicker, Throttling: throttling(row.Throttling),
 	}, err
 }

@@ -23,6 +23,9 @@ type Settings struct {
 	// the documented ones.
 	ObservedStatuses bool
 
+	// PartnerPortal gives onboardings that begin a link to the page of the partner's side.
+	PartnerPortal bool
+
 	PageSize int64 // the maximum number of items on a page of a list
 
 	// Repeatability is how long a change that is repeated with its client-request-id gets
@@ -54,6 +57,7 @@ func SettingsOf(row *db.Tenant) *Settings {
 		ID:    row.ID, CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt,
 		ApplicationPermissions: row.PermissionRule == db.PermissionRuleCurrent,
 		ObservedStatuses:       row.StatusCodes == db.StatusCodesObserved,
+		PartnerPortal:          row.PartnerPortal,
 		PageSize:               int64(row.PageSize),
 		Repeatability:          time.Duration(row.RepeatabilitySeconds) * time.Second,
 		EntityQuota:            row.EntityQuota,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mocktenant/mocktenant/internal/entity"
@@ -35,6 +36,7 @@ type property struct {
 	Index     int
 	TextIndex int  // its index among the nullable texts
 	Moved     bool // whether an action sets it
+	Linked    bool // whether an action fills in a link to the partner's page
 }
 
 func newSource(t *entity.Type) source {
@@ -44,6 +46,7 @@ func newSource(t *entity.Type) source {
 	}
 	for _, i := range t.Moved() {
 		s.Properties[i].Moved = true
+		s.Properties[i].Linked = slices.ContainsFunc(t.Actions, func(a entity.Action) bool { return a.Link == t.Properties[i].Name })
 	}
 	return s
 }
@@ -244,6 +247,21 @@ func camel(name string) string {
 func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
+// SetActed returns the assignments in an action on one entity.
+func (p property) SetActed() string {
+	set := "@set_" + p.Column + "::boolean"
+	return strings.Replace(p.SetOne(), set, set+p.unlessForeign(" AND %s IS NOT FALSE"), 1)
+}
+
+// unlessForeign returns a condition on the present link: that it isn't one of the user's. Without
+// a link, the condition is null. It returns "" for other properties.
+func (p property) unlessForeign(format string) string {
+	if !p.Linked {
+		return ""
+	}
+	return fmt.Sprintf(format, fmt.Sprintf("(p.%s LIKE '%%%s%%')", p.Column, entity.PortalPath))
+}
+
 // SetMoved returns the assignments in an action on many entities, from the rows of "moved".
 func (p property) SetMoved() string {
 	var parts []string
@@ -252,7 +270,8 @@ func (p property) SetMoved() string {
 		if p.Has() {
 			when = fmt.Sprintf(" WHEN NOT b.has_%s THEN NULL", p.Column)
 		}
-		parts = append(parts, fmt.Sprintf("%s = CASE WHEN NOT b.set_%s THEN p.%[1]s%[3]s ELSE b.to_%[1]s END", c, p.Column, when))
+		unless := p.unlessForeign(" OR %s IS FALSE")
+		parts = append(parts, fmt.Sprintf("%s = CASE WHEN NOT b.set_%s%s THEN p.%[1]s%[4]s ELSE b.to_%[1]s END", c, p.Column, unless, when))
 	}
 	return strings.Join(parts, ",\n        ")
 }
