@@ -301,6 +301,27 @@ func TestReportedSignIns(t *testing.T) {
 	}
 }
 
+// On a cluster, reports and report logins are refused by name.
+func TestReportsOnACluster(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	tenant := c.newTenant(api.TenantCreate{DisplayName: "x"}).Tenant.Id
+	if !dbtest.OnCluster() { // Citus's catalog, as it would be there
+		_, err := c.server.Pool().Exec(t.Context(), `SET LOCAL allow_system_table_mods = on; CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass);
+			INSERT INTO pg_catalog.pg_dist_partition SELECT 'tenants'::regclass UNION SELECT conrelid FROM pg_constraint WHERE contype = 'f'`)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	const refusal = "The tables are distributed over a Citus cluster, where reports and report logins don't work."
+	if got := c.refused(409, "", c.do("GET", "/v1/reports/onboarding-funnel?tenantId="+tenant.String(), nil)); got != refusal {
+		t.Errorf("a report: %q", got)
+	}
+	if got := c.refused(409, "", c.do("POST", "/v1/report-logins", api.ReportLoginCreate{TenantIds: []uuid.UUID{tenant}})); got != refusal {
+		t.Errorf("a login: %q", got)
+	}
+}
+
 // The service's own role reads all tenants but no snapshots, or the tenant that it names. So
 // does a role that may bypass row-level security on the tables, and no other role.
 func TestServiceRoleReports(t *testing.T) {

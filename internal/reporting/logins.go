@@ -140,8 +140,12 @@ func NewName(part string) string {
 }
 
 // Create makes a Postgres role and sets what it may read. The statement that makes it
-// contains nothing from the client. Call Wake after the transaction.
+// contains nothing from the client. Create returns an Error on a cluster. Call Wake after
+// the transaction.
 func (l *Logins) Create(ctx context.Context, tx pgx.Tx, p db.CreateReportLoginsParams) (api.ReportLoginCreated, error) {
+	if err := refuseCluster(ctx, tx); err != nil {
+		return api.ReportLoginCreated{}, err
+	}
 	p.TenantIds = distinct(p.TenantIds)
 	password := newPassword()
 	if err := createRole(ctx, tx, p.LoginName, password); err != nil {

@@ -3,6 +3,7 @@ package reporting
 import (
 	"context"
 	"embed"
+	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
@@ -87,10 +88,24 @@ func typeOf(oid uint32) api.ReportResultTypes {
 	return api.ReportResultTypesText
 }
 
+// refuseCluster returns an Error if the tables are distributed, because a cluster can't
+// execute the views of schema reporting, and reads tables with the login's rights instead
+// of the views' owner's.
+func refuseCluster(ctx context.Context, q db.DBTX) error {
+	distributed, err := db.Distributed(ctx, q)
+	if err == nil && distributed {
+		err = &Error{Status: http.StatusConflict, Text: "The tables are distributed over a Citus cluster, where reports and report logins don't work."}
+	}
+	return err
+}
+
 // Run returns the rows of a report as a login of the tenant would read them. The values
 // replace the defaults of the report's parameters.
 func Run(ctx context.Context, pool *db.Pool, tenant uuid.UUID, report api.Report, values map[string]any) (api.ReportResult, error) {
 	result := api.ReportResult{Columns: []string{}, Types: []api.ReportResultTypes{}, Rows: [][]nullable.Nullable[string]{}}
+	if err := refuseCluster(ctx, pool); err != nil {
+		return result, err
+	}
 	err := pgx.BeginTxFunc(ctx, pool, moment, func(tx pgx.Tx) error {
 		const settings = "SELECT set_config('mocktenant.report_tenant', $1, true), set_config('statement_timeout', $2, true)"
 		if _, err := tx.Exec(ctx, settings, tenant.String(), reportTimeout); err != nil {
