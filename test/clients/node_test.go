@@ -40,7 +40,8 @@ func TestNode(t *testing.T) {
 	run := exec.CommandContext(t.Context(), node, "--test", "--test-concurrency=8") // they wait for devices and browsers
 	run.Dir = "../node"
 	run.Env = append(os.Environ(), tenant.env...)
-	run.Env = append(run.Env, "MOCKTENANT_TEST_PUBLIC_CLIENT_ID="+demoPublicClient, "MOCKTENANT_TEST_CHROMIUM="+chromium)
+	run.Env = append(run.Env, "MOCKTENANT_TEST_PUBLIC_CLIENT_ID="+demoPublicClient, "MOCKTENANT_TEST_CHROMIUM="+chromium,
+		"MOCKTENANT_TEST_BINARY="+tenant.binary, "MOCKTENANT_TEST_SETS="+describeSets(t))
 	out, err := run.CombinedOutput()
 	if err != nil {
 		t.Fatalf("node --test: %v\n%s", err, out)
