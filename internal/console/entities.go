@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -170,9 +171,21 @@ func (v *visit) value(p *entity.Property, value any) g.Node {
 		if t, err := time.Parse(time.RFC3339Nano, value); p.Kind == entity.DateKind && err == nil {
 			return v.when(&t)
 		}
+		if p.Kind == entity.URLKind {
+			return webLink(value)
+		}
 		return text(value)
 	}
 	return html.Pre(html.Code(g.Text(indented(value))))
+}
+
+// webLink links to a page outside, which learns nothing about this one.
+func webLink(address string) g.Node {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return text(address)
+	}
+	return html.A(html.Href(address), html.Rel("noreferrer"), html.Dir("auto"), g.Text(address))
 }
 
 func indented(value any) string {
@@ -231,7 +244,7 @@ func (v *visit) entityFacts(t *entity.Type, e api.Entity) g.Node {
 			pairs = append(pairs, g.Group{g.Text(words(p.Name)), g.If(p.BetaOnly, html.Span(html.Class("note"), g.Text(" beta")))}, v.value(p, e.Properties[p.Name]))
 		}
 	}
-	pairs = append(pairs, g.Text("Version"), g.Text(strconv.FormatInt(e.Version, 10)), g.Text("Created"), v.when(&e.CreatedDateTime), g.Text("Created by"), code(e.CreatedBy.String()))
+	pairs = append(pairs, g.Text("Version"), g.Text(strconv.FormatInt(e.Version, 10)), g.Text("Created"), v.when(&e.CreatedDateTime), g.Text("Created by"), author(e.CreatedBy))
 	if e.CreatedWith != nil {
 		pairs = append(pairs, g.Text("Created with"), code(e.CreatedWith.String()))
 	}

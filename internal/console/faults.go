@@ -18,7 +18,7 @@ func showFaults(v *visit) (screen, error) {
 	rows := make([]g.Group, len(list.Value))
 	for i, f := range list.Value {
 		rows[i] = g.Group{
-			html.Pre(html.Code(g.Text(indented(f.Match)))), html.Pre(html.Code(g.Text(indented(f.Effect)))), html.Pre(html.Code(g.Text(indented(f.Schedule)))),
+			part(f.Match, "every request"), part(&f.Effect, ""), part(f.Schedule, "every time"),
 			g.Text(fmt.Sprint(f.Matched)), g.Text(fmt.Sprint(f.Fired)), v.when(&f.CreatedDateTime),
 			html.Div(html.Class("buttons"), v.stopScenario(f), v.formLink("updateFault", "Edit", "button", v.ofTenant("faultId", f.Id.String())), v.button("deleteFault", "Delete", v.ofTenant("faultId", f.Id.String()))),
 		}
@@ -37,6 +37,14 @@ func showFaults(v *visit) (screen, error) {
 		quick = append(quick, v.formLink("createFault", s.label, "button", p))
 	}
 	return screen{title: "Faults", body: g.Group{heading("Faults", v.formLink("startScenario", "Start scenario", "button", v.ofTenant()), create), found, g.If(v.may("createFault"), html.Section(html.H2(g.Text("Common faults")), html.Div(html.Class("buttons"), quick)))}}, nil
+}
+
+// part shows a part of a rule, or what it means that the rule has none.
+func part[T any](of *T, without string) g.Node {
+	if of == nil {
+		return html.Span(html.Class("note"), g.Text(without))
+	}
+	return html.Pre(html.Code(g.Text(indented(of))))
 }
 
 // stopScenario is a button that removes all rules of the scenario to which a rule belongs.

@@ -86,13 +86,24 @@ func (v *visit) requestsScreen(j journal) (screen, error) {
 	}}, nil
 }
 
+// usualFilters are those that people use most. A page shows the others on request.
+var usualFilters = []string{"method", "path", "status", "text"}
+
 // filterForm has a field for each filter. It puts the filters into the page's address.
 func (v *visit) filterForm(j journal) g.Node {
-	return html.Form(html.Class("search filters"), html.Role("search"), html.Method("get"),
-		g.Map(j.filters(), func(p parameter) g.Node {
-			return html.Label(g.Text(words(p.Name)), html.Input(html.Name(p.Name), html.Value(v.Query(p.Name)), html.Title(p.Description), testID("filter-"+p.Name)))
-		}),
-		html.Button(g.Text("Show")))
+	var usual, others g.Group
+	used := false
+	for _, p := range j.filters() {
+		value := v.Query(p.Name)
+		field := html.Label(g.Text(words(p.Name)), html.Input(html.Name(p.Name), html.Value(value), html.Title(p.Description), testID("filter-"+p.Name)))
+		if slices.Contains(usualFilters, p.Name) {
+			usual = append(usual, field)
+		} else {
+			others, used = append(others, field), used || value != ""
+		}
+	}
+	return html.Form(html.Class("search filters"), html.Role("search"), html.Method("get"), usual, html.Button(g.Text("Show")),
+		html.Details(g.If(used, g.Attr("open")), html.Summary(g.Text("More filters")), html.Div(html.Class("search filters"), others)))
 }
 
 // gaps says what the journal lacks.
@@ -140,7 +151,7 @@ func optionalID(id *uuid.UUID) *string {
 	return ptr(id.String())
 }
 
-func milliseconds(took float64) string { return fmt.Sprintf("%.1f ms", took) }
+func milliseconds(took float64) string { return fmt.Sprintf("%.1f\u00a0ms", took) }
 
 // statusBadge shows an answer's status, or that the connection was cut without an answer.
 func statusBadge(status int32) g.Node {

@@ -57,9 +57,9 @@ func showDifferences(v *visit) (screen, error) {
 	rows := make([]g.Group, len(list.Value))
 	for i, d := range list.Value {
 		before, after := pretty(d.Before), pretty(d.After)
-		rows[i] = g.Group{g.Text(d.Entity), code(d.Id), html.Span(html.Class("badge"), html.Data("value", string(d.Change)), g.Text(string(d.Change))), diffSide(before, after, "del"), diffSide(after, before, "ins")}
+		rows[i] = g.Group{g.Group{g.Text(d.Entity), html.Span(html.Class("id"), g.Text(d.Id))}, html.Span(html.Class("badge"), html.Data("value", string(d.Change)), g.Text(string(d.Change))), diffSide(before, after, "del"), diffSide(after, before, "ins")}
 	}
-	found := table("differences", []string{"What", "Id", "Change", "In " + from, "In " + cmp.Or(to, "the tenant now")}, rows)
+	found := table("differences", []string{"What", "Change", "In " + from, "In " + cmp.Or(to, "the tenant now")}, rows)
 	if len(rows) == 0 {
 		found = empty("There are no differences.", html.A(html.Class("button"), html.Href(v.at("snapshots")), g.Text("Snapshots")))
 	}
