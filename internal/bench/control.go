@@ -21,8 +21,8 @@ import (
 )
 
 // control measures how test control slows down creates. Each case has its own tenant, and each
-// rate of the journal its own process on the same Postgres. A round runs all cases in turn and
-// compares them with the first, which it runs at the beginning and at the end.
+// rate of the journal its own process on the same Postgres. A round runs all cases in turn, each
+// between two runs of the first.
 func (s *subject) control(ctx context.Context, w io.Writer, rounds int, d time.Duration) error {
 	if err := s.startOnPostgres(ctx, "control"); err != nil {
 		return err
@@ -34,14 +34,14 @@ func (s *subject) control(ctx context.Context, w io.Writer, rounds int, d time.D
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(w, "| case | clients | create/s | of the first | p99 ms | service µs | Postgres µs | recorded/s | dropped/s |\n|---|---|---|---|---|---|---|---|---|\n")
+	_, _ = fmt.Fprintf(w, "| case | clients | create/s | of the first | p99 ms | service µs | Postgres µs | of the first | recorded/s | dropped/s |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, clients := range []int{1, 32} {
 		if err := c.measure(ctx, cases, clients, rounds, d); err != nil {
 			return err
 		}
 		for _, x := range cases {
 			f := median(x.runs)
-			_, _ = fmt.Fprintf(w, "| %s | %d | %.0f | %.3f | %.2f | %.0f | %.0f | %.0f | %.0f |\n", x.name, clients, f.perSecond, middle(x.ratios), ms(f.p99), f.service, f.postgres, middle(x.recorded), middle(x.dropped))
+			_, _ = fmt.Fprintf(w, "| %s | %d | %.0f | %.3f | %.2f | %.0f | %.0f | %.3f | %.0f | %.0f |\n", x.name, clients, f.perSecond, middle(x.ratios), ms(f.p99), f.service, f.postgres, middle(x.costs), middle(x.recorded), middle(x.dropped))
 		}
 	}
 	_, err = fmt.Fprintf(w, "\nPeak of the service's memory: %s.\n", c.peaks())
@@ -68,7 +68,8 @@ type controlCase struct {
 	token  string
 
 	runs              []figures
-	ratios            []float64
+	ratios            []float64 // of creates per second
+	costs             []float64 // ratios of the processor time of a create
 	recorded, dropped []float64 // per second
 }
 
@@ -88,11 +89,13 @@ func (c *control) cases(ctx context.Context) (all []*controlCase, err error) {
 		prepare    []prepare
 	}{
 		{"no journal, no rules", "0", nil},
+		{"the same in another tenant", "0", nil},
 		{"one rule", "0", []prepare{otherRules(1)}},
 		{"1,000 rules", "0", []prepare{otherRules(1000)}},
 		{"throttling", "0", []prepare{highLimits}},
 		{"clock an hour ahead", "0", []prepare{anHourAhead}},
-		{"all of that, and a journal that keeps nothing", unlimited, []prepare{otherRules(1000), highLimits, anHourAhead, noJournal}},
+		{"all of that", "0", []prepare{otherRules(1000), highLimits, anHourAhead}},
+		{"all of that, and a journal that keeps nothing", "", []prepare{otherRules(1000), highLimits, anHourAhead, noJournal}},
 		{"journal, default rate", "", nil},
 		{"journal, any rate", unlimited, nil},
 	} {
@@ -192,27 +195,30 @@ func (c *control) stop() {
 	c.service = nil
 }
 
-// measure runs all cases in turn, once per round.
+// measure runs each case between two runs of the first, and compares it with those.
 func (c *control) measure(ctx context.Context, cases []*controlCase, clients, rounds int, d time.Duration) error {
 	for _, x := range cases {
 		*x = controlCase{name: x.name, rate: x.rate, tenant: x.tenant, token: x.token}
 	}
+	first := cases[0]
+	before, err := c.run(ctx, first, clients, d)
+	if err != nil {
+		return err
+	}
 	for range rounds {
-		before, err := c.run(ctx, cases[0], clients, d)
-		if err != nil {
-			return err
-		}
 		for _, x := range cases[1:] {
-			if _, err := c.run(ctx, x, clients, d); err != nil {
+			f, err := c.run(ctx, x, clients, d)
+			if err != nil {
 				return fmt.Errorf("%s: %w", x.name, err)
 			}
-		}
-		after, err := c.run(ctx, cases[0], clients, d)
-		if err != nil {
-			return err
-		}
-		for _, x := range cases {
-			x.ratios = append(x.ratios, 2*x.runs[len(x.runs)-1].perSecond/(before.perSecond+after.perSecond))
+			after, err := c.run(ctx, first, clients, d)
+			if err != nil {
+				return err
+			}
+			x.ratios = append(x.ratios, 2*f.perSecond/(before.perSecond+after.perSecond))
+			x.costs = append(x.costs, 2*f.processor()/(before.processor()+after.processor()))
+			first.ratios, first.costs = append(first.ratios, after.perSecond/before.perSecond), append(first.costs, after.processor()/before.processor())
+			before = after
 		}
 	}
 	return nil

@@ -115,6 +115,8 @@ type figures struct {
 	service, postgres float64
 }
 
+func (f figures) processor() float64 { return f.service + f.postgres }
+
 // summarize returns the figures for the latencies of all requests of a run.
 func summarize(latencies []time.Duration, took time.Duration) figures {
 	if len(latencies) == 0 {

@@ -82,7 +82,9 @@ func (x *Exchange) Enter(t *tenant.Settings) error {
 		return nil
 	}
 	x.Tenant = t
-	x.follow(t)
+	if x.Named != t {
+		x.follow(t)
+	}
 	for _, h := range x.hooks {
 		if h.Before == nil {
 			continue
