@@ -122,17 +122,19 @@ func modified(t *entity.Type, before, after []entity.Value) []auditProperty {
 
 // paired lists the parts of a value that differ, those after the change first.
 func paired(before, after []entity.AuditText) (all []auditProperty) {
+	old := make(map[string]*string, len(before))
+	for _, o := range before {
+		old[o.Name] = o.Text
+	}
 	for _, n := range after {
-		i := slices.IndexFunc(before, func(o entity.AuditText) bool { return o.Name == n.Name })
-		switch {
-		case i < 0:
-			all = append(all, auditProperty{n.Name, nil, n.Text})
-		case !equalText(before[i].Text, n.Text) || len(after) == 1:
-			all = append(all, auditProperty{n.Name, before[i].Text, n.Text})
+		text, was := old[n.Name]
+		delete(old, n.Name)
+		if !was || !equalText(text, n.Text) || len(after) == 1 {
+			all = append(all, auditProperty{n.Name, text, n.Text})
 		}
 	}
 	for _, o := range before {
-		if !slices.ContainsFunc(after, func(n entity.AuditText) bool { return n.Name == o.Name }) {
+		if _, gone := old[o.Name]; gone {
 			all = append(all, auditProperty{o.Name, o.Text, nil})
 		}
 	}

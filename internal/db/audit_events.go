@@ -24,7 +24,7 @@ func (auditEvents) Type() *entity.Type { return &entity.AuditEvent }
 
 func (auditEvents) newRow() scannable { return &auditEvent{} }
 
-func (auditEvents) listQuery() string { return auditList }
+func (auditEvents) listQuery() string { return "SELECT " + auditColumns + " FROM " }
 
 // Get is part of Set.
 func (s auditEvents) Get(ctx context.Context, q *Queries, k Key) (Row, error) {
@@ -40,48 +40,50 @@ func (s auditEvents) Get(ctx context.Context, q *Queries, k Key) (Row, error) {
 	return row, (&reader{rows: rows}).read(row)
 }
 
-// from is the SQL of a tenant's events; until is a time or null, for all.
-func (auditEvents) from(tenant, until string) string {
-	return strings.NewReplacer("{tenant}", tenant, "{until}", until).Replace(auditSQL) + " AS p"
+// from is the SQL of a tenant's events that a page needs.
+func (auditEvents) from(b *sqlBuilder, p ListParams) string {
+	span := auditSpan{since: "'-infinity'::timestamptz", until: "'infinity'::timestamptz"}
+	span.narrow(b, p)
+	return strings.NewReplacer("{tenant}", b.arg(p.TenantID, "uuid"), "{since}", span.since, "{until}", span.until).Replace(auditSQL) + " AS p"
 }
 
 // auditColumns are the columns of auditSQL.
 const auditColumns = "tenant_id, id, display_name, component_name, activity, activity_ticks, activity_offset, activity_type, activity_operation_type, activity_result, correlation_id, category, actor, resources"
 
-// auditList lists events as the generated queries list entities.
-var auditList = "-- name: ListAuditEvents :many\nSELECT " + auditColumns + " FROM " + auditEvents{}.from("$1::uuid", "NULL::timestamptz") +
-	"\nWHERE p.id > $2::uuid ORDER BY p.id LIMIT $4::bigint OFFSET $3::bigint"
-
-// auditSQL selects the events of {tenant}, up to {until}. An event's id begins with its time,
-// like a UUIDv7, so that ids ascend with time, and continues with a hash of what changed.
+// auditSQL selects the events of {tenant} from {since} to {until}. An event's id begins with its time,
+// like a UUIDv7, so that ids ascend with time, and continues with a hash of what changed. A page
+// finds its events in what changes they are. Only these events' actors and resources are read,
+// because the planner computes expressions with subqueries after it has sorted and limited the rest.
 var auditSQL = `(
-    SELECT e.tenant_id, (lpad(to_hex(e.ticks / 10000), 12, '0') || '7' || lpad(to_hex(e.ticks / 10 % 1000), 3, '0') || '8'
-            || left(md5(e.entity || e.id::text || e.version::text || e.change), 15))::uuid AS id,
-        e.display_name, e.component AS component_name, NULL::text COLLATE "C" AS activity, e.ticks AS activity_ticks, 0::smallint AS activity_offset,
-        e.display_name AS activity_type, e.operation COLLATE "C" AS activity_operation_type, 'Success'::text COLLATE "C" AS activity_result,
-        e.request AS correlation_id, e.category,
-        jsonb_build_object('auditActorType', s.kind, 'type', s.kind, 'userId', CASE s.kind WHEN 'ItPro' THEN e.made_by END, 'userPrincipalName', u.user_principal_name,
-            'applicationId', e.made_with, 'applicationDisplayName', a.display_name) AS actor,
-        jsonb_build_array(jsonb_build_object('displayName', coalesce(e.shown ->> 'display_name', '<null>'), 'auditResourceType', e.type, 'type', e.type, 'resourceId', e.key,
-            'entity', e.entity, 'operation', e.operation, 'before', e.before_row, 'after', e.after_row)) AS resources
-    FROM (
-        SELECT c.*, k.component, k.category, k.type, o.operation, o.shown, ` + auditKey() + ` AS key, (extract(epoch FROM c.at) * 10000000)::bigint AS ticks,
-            ((CASE o.operation WHEN 'Action' THEN c.change ELSE o.operation END || ' ' || k.type) COLLATE "C") AS display_name
-        FROM (` + auditChanges() + `
-        ) AS c
-        JOIN (VALUES ` + auditKinds() + `) AS k (entity, type, component, category, singleton) ON k.entity = c.entity
-        CROSS JOIN LATERAL (SELECT CASE
-            WHEN c.change = 'update' OR c.change = 'create' AND k.singleton THEN 'Patch'
-            WHEN c.change IN ('create', 'delete') THEN initcap(c.change) ELSE 'Action'
-        END AS operation, coalesce(c.after_row, c.before_row) AS shown) AS o
-        WHERE c.made_with <> '` + uuid.Nil.String() + `' AND ({until} IS NULL OR c.at <= {until})
-        OFFSET 0
-    ) AS e
-    LEFT JOIN users AS u ON u.tenant_id = e.tenant_id AND u.id = e.made_by
-    LEFT JOIN applications AS a ON a.tenant_id = e.tenant_id AND a.client_id = e.made_with
-    CROSS JOIN LATERAL (SELECT CASE WHEN EXISTS (
-        SELECT FROM applications AS p WHERE p.tenant_id = e.tenant_id AND p.service_principal_id = e.made_by
-    ) THEN 'Application' ELSE 'ItPro' END AS kind) AS s
+    SELECT c.tenant_id, (lpad(to_hex(o.ticks / 10000), 12, '0') || '7' || lpad(to_hex(o.ticks / 10 % 1000), 3, '0') || '8'
+            || left(md5(c.entity || c.id::text || c.version::text || c.change), 15))::uuid AS id,
+        o.display_name, k.component AS component_name, NULL::text COLLATE "C" AS activity, o.ticks AS activity_ticks, 0::smallint AS activity_offset,
+        o.display_name AS activity_type, o.operation AS activity_operation_type, 'Success'::text COLLATE "C" AS activity_result,
+        c.request AS correlation_id, k.category,
+        (SELECT jsonb_build_object('auditActorType', s.kind, 'type', s.kind, 'userId', CASE s.kind WHEN 'ItPro' THEN c.made_by END, 'userPrincipalName', u.user_principal_name,
+            'applicationId', c.made_with, 'applicationDisplayName', a.display_name)
+        FROM (SELECT CASE WHEN EXISTS (
+            SELECT FROM applications AS p WHERE p.tenant_id = c.tenant_id AND p.service_principal_id = c.made_by
+        ) THEN 'Application' ELSE 'ItPro' END AS kind) AS s
+        LEFT JOIN users AS u ON u.tenant_id = c.tenant_id AND u.id = c.made_by
+        LEFT JOIN applications AS a ON a.tenant_id = c.tenant_id AND a.client_id = c.made_with) AS actor,
+        (SELECT jsonb_build_array(jsonb_build_object('displayName', coalesce(s.shown ->> 'display_name', '<null>'), 'auditResourceType', k.type, 'type', k.type, 'resourceId', ` + auditKey() + `,
+            'entity', c.entity, 'operation', o.operation, 'before', r.before, 'after', r.after))
+        FROM (SELECT
+            CASE WHEN c.change <> 'create' THEN ` + auditRow("c.version") + ` END AS before,
+            CASE c.change WHEN 'create' THEN ` + auditRow("c.version") + ` WHEN 'delete' THEN NULL ELSE ` + auditRow("c.version + 1") + ` END AS after
+        OFFSET 0) AS r
+        CROSS JOIN LATERAL (SELECT coalesce(r.after, r.before) AS shown) AS s) AS resources
+    FROM (` + auditChanges() + `
+    ) AS c
+    JOIN (VALUES ` + auditKinds() + `) AS k (entity, type, component, category, singleton) ON k.entity = c.entity
+    CROSS JOIN LATERAL (SELECT (CASE
+        WHEN c.change = 'update' OR c.change = 'create' AND k.singleton THEN 'Patch'
+        WHEN c.change IN ('create', 'delete') THEN initcap(c.change) ELSE 'Action'
+    END COLLATE "C") AS operation) AS i
+    CROSS JOIN LATERAL (SELECT i.operation, (extract(epoch FROM c.at) * 10000000)::bigint AS ticks,
+        ((CASE i.operation WHEN 'Action' THEN c.change ELSE i.operation END || ' ' || k.type) COLLATE "C") AS display_name) AS o
+    WHERE c.made_with <> '` + uuid.Nil.String() + `' AND c.at >= {since} AND c.at <= {until}
 )`
 
 // auditKey is the SQL of a changed entity's key, as Graph shows it.
@@ -92,7 +94,7 @@ func auditKey() string {
 		case entity.CounterKeys:
 			keys[t.Name] = "('x' || right(c.id::text, 12))::bit(48)::bigint::text"
 		case entity.ComposedKeys:
-			keys[t.Name] = fmt.Sprintf("(o.shown ->> '%s') || '_' || (o.shown ->> '%s')", t.Properties[t.Index(t.ParentID)].Column, t.Properties[t.Index(t.KeyPart)].Column)
+			keys[t.Name] = fmt.Sprintf("(s.shown ->> '%s') || '_' || (s.shown ->> '%s')", t.Properties[t.Index(t.ParentID)].Column, t.Properties[t.Index(t.KeyPart)].Column)
 		}
 	}
 	text := "CASE c.entity"
@@ -102,36 +104,30 @@ func auditKey() string {
 	return text + " ELSE c.id::text END"
 }
 
-// auditChanges selects the changes of {tenant}, with the rows before and after. A create has the
-// version that it made, every other change the one that it replaced.
-func auditChanges() string {
-	var created, current []string
+// auditRow is the SQL of a changed entity's row in a version, which was replaced or is the current
+// one.
+func auditRow(version string) string {
+	text := "coalesce((SELECT n.row FROM entity_versions AS n WHERE n.tenant_id = c.tenant_id AND n.entity = c.entity AND n.id = c.id AND n.version = " + version + "), CASE c.entity"
 	for _, t := range entity.All {
-		row := fmt.Sprintf("SELECT t.tenant_id, '%s' AS entity, t.id, t.version, t.created_at, t.created_by, t.created_with, t.created_request, to_jsonb(t) AS row FROM %s AS t WHERE t.tenant_id = {tenant}", t.Name, t.Table)
-		created = append(created, row+" AND "+isFirst("t", "'"+t.Name+"'"))
-		current = append(current, row+" AND t.version > 1")
+		text += fmt.Sprintf("\n                WHEN '%s' THEN (SELECT to_jsonb(t) FROM %s AS t WHERE t.tenant_id = c.tenant_id AND t.id = c.id AND t.version = %s)", t.Name, t.Table, version)
 	}
-	const union = "\n            UNION ALL "
-	return `
-        SELECT f.tenant_id, f.entity, f.id, f.version, 'create' AS change, f.created_at AS at, f.created_by AS made_by,
-            f.created_with AS made_with, f.created_request AS request, NULL::jsonb AS before_row, f.row AS after_row
-        FROM (
-            ` + strings.Join(created, union) + `
-        ) AS f
-        UNION ALL
-        SELECT v.tenant_id, v.entity, v.id, v.version, 'create', r.created_at, r.created_by, r.created_with, r.created_request, NULL, v.row
-        FROM entity_versions AS v
-        CROSS JOIN LATERAL jsonb_to_record(v.row) AS r (created_at timestamptz, created_by uuid, created_with uuid, created_request uuid)
-        WHERE v.tenant_id = {tenant} AND ` + isFirst("v", "v.entity") + `
-        UNION ALL
-        SELECT v.tenant_id, v.entity, v.id, v.version, v.change, v.changed_at, v.changed_by, v.changed_with, v.changed_request, v.row, coalesce(n.row, p.row)
-        FROM entity_versions AS v
-        LEFT JOIN entity_versions AS n ON n.tenant_id = v.tenant_id AND n.entity = v.entity AND n.id = v.id AND n.version = v.version + 1
-            AND v.change <> 'delete'
-        LEFT JOIN (
-            ` + strings.Join(current, union) + `
-        ) AS p ON p.entity = v.entity AND p.id = v.id AND p.version = v.version + 1 AND v.change <> 'delete'
-        WHERE v.tenant_id = {tenant}`
+	return text + "\n            END)"
+}
+
+// auditChanges selects the changes of {tenant}. A create has the version that it made, every other
+// change the one that it replaced.
+func auditChanges() string {
+	var created []string
+	for _, t := range entity.All {
+		created = append(created, fmt.Sprintf(`
+        SELECT t.tenant_id, '%[1]s' AS entity, t.id, t.version, 'create' AS change, t.created_at AS at, t.created_by AS made_by, t.created_with AS made_with, t.created_request AS request
+        FROM %[2]s AS t WHERE t.tenant_id = {tenant} AND %[3]s`, t.Name, t.Table, isFirst("t", "'"+t.Name+"'")))
+	}
+	return strings.Join(append(created, `
+        SELECT v.tenant_id, v.entity, v.id, v.version, 'create', (v.row ->> 'created_at')::timestamptz, (v.row ->> 'created_by')::uuid, (v.row ->> 'created_with')::uuid, (v.row ->> 'created_request')::uuid
+        FROM entity_versions AS v WHERE v.tenant_id = {tenant} AND `+isFirst("v", "v.entity"), `
+        SELECT v.tenant_id, v.entity, v.id, v.version, v.change, v.changed_at, v.changed_by, v.changed_with, v.changed_request
+        FROM entity_versions AS v WHERE v.tenant_id = {tenant}`), "\n        UNION ALL")
 }
 
 // isFirst returns SQL that reports whether a version of an entity is the first one, perhaps of a

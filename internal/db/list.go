@@ -111,7 +111,7 @@ func (q *Queries) GetAsOf(ctx context.Context, set Set, k Key, at time.Time) (Ro
 // (see ListParams.AsOf), in the given parents, or anywhere without any.
 func (q *Queries) CountFiltered(ctx context.Context, set Set, tenant uuid.UUID, filter *odata.Expr, at time.Time, parents ...uuid.UUID) (n int64, err error) {
 	b := &sqlBuilder{ctx: ctx, set: set}
-	text := "-- name: Count" + many(set) + " :one\nSELECT count(*) FROM " + b.source(tenant, at) + " WHERE " + b.where(tenant, filter, parents)
+	text := "-- name: Count" + many(set) + " :one\nSELECT count(*) FROM " + b.source(ListParams{TenantID: tenant, Filter: filter, AsOf: at}) + " WHERE " + b.where(tenant, filter, parents)
 	if b.err != nil {
 		return 0, b.err
 	}
@@ -121,19 +121,15 @@ func (q *Queries) CountFiltered(ctx context.Context, set Set, tenant uuid.UUID, 
 
 // source returns the table or, as of a time, its rows at that time: rows that haven't
 // changed since and, of every other entity, the first version that was replaced later.
-func (b *sqlBuilder) source(tenant uuid.UUID, at time.Time) string {
+func (b *sqlBuilder) source(p ListParams) string {
 	if events, ok := b.set.(auditEvents); ok {
-		until := "NULL::timestamptz"
-		if !at.IsZero() {
-			until = b.arg(at, "timestamptz")
-		}
-		return events.from(b.arg(tenant, "uuid"), until)
+		return events.from(b, p)
 	}
 	table := b.set.Type().Table
-	if at.IsZero() {
+	if p.AsOf.IsZero() {
 		return table + " AS p"
 	}
-	tenantArg, atArg, entity := b.arg(tenant, "uuid"), b.arg(at, "timestamptz"), "'"+b.set.Type().Name+"'"
+	tenantArg, atArg, entity := b.arg(p.TenantID, "uuid"), b.arg(p.AsOf, "timestamptz"), "'"+b.set.Type().Name+"'"
 	return fmt.Sprintf(`(
     SELECT t.* FROM %[1]s AS t WHERE t.tenant_id = %[2]s AND t.created_at <= %[3]s
     AND NOT EXISTS (SELECT FROM entity_versions AS v WHERE v.tenant_id = %[2]s AND v.entity = %[4]s AND v.id = t.id AND v.changed_at > %[3]s)
@@ -231,7 +227,7 @@ func tie(keys []key) string {
 }
 
 func (b *sqlBuilder) list(p ListParams) (string, error) {
-	if p.Filter == nil && len(p.OrderBy) == 0 && p.AsOf.IsZero() && p.Parents == nil && p.ID == uuid.Nil { // the usual case
+	if p.Filter == nil && len(p.OrderBy) == 0 && p.AsOf.IsZero() && p.Parents == nil && p.ID == uuid.Nil && b.set.Type().Table != "" { // the usual case
 		var after uuid.UUID
 		if p.After != nil {
 			after = p.After.ID
@@ -246,7 +242,7 @@ func (b *sqlBuilder) list(p ListParams) (string, error) {
 	if p.ID != uuid.Nil {
 		where += " AND p.id = " + b.arg(p.ID, "uuid")
 	}
-	source, list := b.source(p.TenantID, p.AsOf), columnList(b.set)
+	source, list := b.source(p), columnList(b.set)
 	if len(where) > maxRepeated || slices.ContainsFunc(keys, func(k key) bool { return k.computed }) {
 		source, where = b.apart(keys, source, where), "TRUE"
 	}
