@@ -1162,7 +1162,7 @@ type TenantList struct {
 
 // TenantQuota Limits; null removes one. Once the tenant exists, only owners can raise or remove a limit.
 type TenantQuota struct {
-	// Entities How many entities each set may have.
+	// Entities How many entities of each type the tenant may have. Contained ones, such as localizedNotificationMessages, count together.
 	Entities          nullable.Nullable[int32] `json:"entities,omitempty"`
 	RequestsPerSecond nullable.Nullable[int32] `json:"requestsPerSecond,omitempty"`
 	Users             nullable.Nullable[int32] `json:"users,omitempty"`

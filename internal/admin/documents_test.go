@@ -412,3 +412,70 @@ func TestApplicationsBeforeUsers(t *testing.T) {
 		}
 	}
 }
+
+// A document may have messages before the templates that contain them. A message without its
+// template is refused, wherever it is.
+func TestContainedInDocuments(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	made := c.newTenant(api.TenantCreate{}).Tenant.Id
+	const (
+		template = `"notificationMessageTemplates":[{"id":"00000000-0000-4000-8000-000000000007","displayName":"x"}]`
+		german   = `{"id":"00000000-0000-4000-8000-000000000007_de"}`
+		orphan   = `{"id":"00000000-0000-4000-8000-000000000008_de"}`
+	)
+	messages := func(all ...string) string {
+		return `"localizedNotificationMessages":[` + strings.Join(all, ",\n") + `]`
+	}
+	for _, document := range []string{
+		`{"version":1,` + template + `,` + messages(german) + `}`,
+		`{` + messages(german) + `,"version":1,` + template + `}`,
+	} {
+		c.want(200, c.do("PUT", tenantPath(made, "/state"), document))
+		if exported := c.export(made); !strings.Contains(exported, `00000000-0000-4000-8000-000000000007_de`) {
+			t.Errorf("%s", exported)
+		}
+	}
+	before := c.export(made)
+	const missing = "no notification message template has the id 00000000-0000-4000-8000-000000000008"
+	for _, tt := range []struct{ document, pointer, want string }{
+		{`{"version":1,` + template + `,` + messages(german, orphan) + `}`, "/localizedNotificationMessages/1/id", missing},
+		{`{"version":1,` + messages(german, orphan) + `,` + template + `}`, "/localizedNotificationMessages/1/id", missing},
+		{"{\"version\":1,\n" + messages(orphan) + `}`, "/localizedNotificationMessages/0/id", missing},
+		{`{"version":1,` + template + `,` + messages(german, strings.Replace(german, "_de", "_DE", 1)) + `}`, "/localizedNotificationMessages/1", "two localized notification messages have the id 00000000-0000-4000-8000-000000000007_DE"},
+	} {
+		r := c.do("PUT", tenantPath(made, "/state"), tt.document)
+		c.refused(400, tt.pointer, r)
+		if p := decode[api.Problem](t, r); p.Line == nil || *p.Line != 2 || !strings.Contains(*p.Detail, tt.want) {
+			t.Errorf("%s, want line 2, %s", r.body, tt.want)
+		}
+	}
+	if got := c.export(made); got != before {
+		t.Error("the tenant has changed")
+	}
+}
+
+// A quota counts the messages of all templates together.
+func TestQuotaOfContained(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	r := api.TenantCreate{Quota: &api.TenantQuota{}}
+	r.Quota.Entities.Set(2)
+	made := c.newTenant(r)
+	token, path := made.Credentials.AccessToken, tenantPath(made.Tenant.Id)
+	var sets []string
+	for range 2 {
+		const templates = "/v1.0/deviceManagement/notificationMessageTemplates"
+		sets = append(sets, templates+"/"+idOf(c, c.want(201, c.graph("POST", templates, `{}`, token)).body)+"/localizedNotificationMessages")
+		c.want(201, c.graph("POST", sets[len(sets)-1], `{"locale":"de"}`, token))
+	}
+	for _, set := range sets {
+		if body := c.want(507, c.graph("POST", set, `{"locale":"fr"}`, token)).body; !strings.Contains(body, "The tenant has as many localized notification messages as its quota allows") {
+			t.Error(body)
+		}
+	}
+	c.want(404, c.graph("POST", "/v1.0/deviceManagement/notificationMessageTemplates/00000000-0000-0000-0000-000000000001/localizedNotificationMessages", `{"locale":"fr"}`, token))
+	document := c.export(made.Tenant.Id)
+	c.want(200, c.do("PATCH", path, `{"quota":{"entities":1}}`))
+	c.refused(409, "", c.do("PUT", path+"/state", document))
+}
