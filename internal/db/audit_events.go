@@ -54,6 +54,7 @@ const auditColumns = "tenant_id, id, display_name, component_name, activity, act
 // like a UUIDv7, so that ids ascend with time, and continues with a hash of what changed. A page
 // finds its events in what changes they are. Only these events' actors and resources are read,
 // because the planner computes expressions with subqueries after it has sorted and limited the rest.
+// Each table names the tenant itself, because a cluster doesn't conclude it from another table.
 var auditSQL = `(
     SELECT c.tenant_id, (lpad(to_hex(o.ticks / 10000), 12, '0') || '7' || lpad(to_hex(o.ticks / 10 % 1000), 3, '0') || '8'
             || left(md5(c.entity || c.id::text || c.version::text || c.change), 15))::uuid AS id,
@@ -63,10 +64,10 @@ var auditSQL = `(
         (SELECT jsonb_build_object('auditActorType', s.kind, 'type', s.kind, 'userId', CASE s.kind WHEN 'ItPro' THEN c.made_by END, 'userPrincipalName', u.user_principal_name,
             'applicationId', c.made_with, 'applicationDisplayName', a.display_name)
         FROM (SELECT CASE WHEN EXISTS (
-            SELECT FROM applications AS p WHERE p.tenant_id = c.tenant_id AND p.service_principal_id = c.made_by
+            SELECT FROM applications AS p WHERE p.tenant_id = {tenant} AND p.service_principal_id = c.made_by
         ) THEN 'Application' ELSE 'ItPro' END AS kind) AS s
-        LEFT JOIN users AS u ON u.tenant_id = c.tenant_id AND u.id = c.made_by
-        LEFT JOIN applications AS a ON a.tenant_id = c.tenant_id AND a.client_id = c.made_with) AS actor,
+        LEFT JOIN users AS u ON u.tenant_id = {tenant} AND u.id = c.made_by
+        LEFT JOIN applications AS a ON a.tenant_id = {tenant} AND a.client_id = c.made_with) AS actor,
         (SELECT jsonb_build_array(jsonb_build_object('displayName', coalesce(s.shown ->> 'display_name', '<null>'), 'auditResourceType', k.type, 'type', k.type, 'resourceId', ` + auditKey() + `,
             'entity', c.entity, 'operation', o.operation, 'before', r.before, 'after', r.after))
         FROM (SELECT
@@ -107,9 +108,9 @@ func auditKey() string {
 // auditRow is the SQL of a changed entity's row in a version, which was replaced or is the current
 // one.
 func auditRow(version string) string {
-	text := "coalesce((SELECT n.row FROM entity_versions AS n WHERE n.tenant_id = c.tenant_id AND n.entity = c.entity AND n.id = c.id AND n.version = " + version + "), CASE c.entity"
+	text := "coalesce((SELECT n.row FROM entity_versions AS n WHERE n.tenant_id = {tenant} AND n.entity = c.entity AND n.id = c.id AND n.version = " + version + "), CASE c.entity"
 	for _, t := range entity.All {
-		text += fmt.Sprintf("\n                WHEN '%s' THEN (SELECT to_jsonb(t) FROM %s AS t WHERE t.tenant_id = c.tenant_id AND t.id = c.id AND t.version = %s)", t.Name, t.Table, version)
+		text += fmt.Sprintf("\n                WHEN '%s' THEN (SELECT to_jsonb(t) FROM %s AS t WHERE t.tenant_id = {tenant} AND t.id = c.id AND t.version = %s)", t.Name, t.Table, version)
 	}
 	return text + "\n            END)"
 }
@@ -133,7 +134,7 @@ func auditChanges() string {
 // isFirst returns SQL that reports whether a version of an entity is the first one, perhaps of a
 // second life after a deletion.
 func isFirst(row, name string) string {
-	return fmt.Sprintf("(%[1]s.version = 1 OR EXISTS (SELECT FROM entity_versions AS d WHERE d.tenant_id = %[1]s.tenant_id AND d.entity = %[2]s AND d.id = %[1]s.id AND d.version = %[1]s.version - 2 AND d.change = 'delete'))", row, name)
+	return fmt.Sprintf("(%[1]s.version = 1 OR EXISTS (SELECT FROM entity_versions AS d WHERE d.tenant_id = {tenant} AND d.entity = %[2]s AND d.id = %[1]s.id AND d.version = %[1]s.version - 2 AND d.change = 'delete'))", row, name)
 }
 
 // auditKinds lists what the descriptions say of the entities' events.

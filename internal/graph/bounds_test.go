@@ -84,7 +84,7 @@ func TestBatchesAreShared(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = tx.Rollback(t.Context()) }()
-	if _, err := tx.Exec(t.Context(), "SELECT FROM remote_assistance_partners WHERE id = $1 FOR UPDATE", id); err != nil { // changes of it wait
+	if _, err := tx.Exec(t.Context(), "SELECT FROM remote_assistance_partners WHERE tenant_id = $1 AND id = $2 FOR UPDATE", c.tenant.ID, id); err != nil { // changes of it wait
 		t.Fatal(err)
 	}
 	const sent, taken = 40, 2 + 32
