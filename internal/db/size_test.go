@@ -199,7 +199,7 @@ func plan(t *testing.T, filter string) (n int) {
 	}
 	b := db.NewBuilder(t.Context(), sized)
 	text := b.Condition(e)
-	rows, err := dbtest.Pool(t).Query(t.Context(), "EXPLAIN (VERBOSE, COSTS OFF) SELECT FROM "+sized.Table+" AS p WHERE "+text, b.Args()...)
+	rows, err := dbtest.Pool(t).Query(t.Context(), "EXPLAIN (VERBOSE, COSTS OFF) SELECT FROM "+sized.Table+" AS p WHERE p.tenant_id = '00000000-0000-0000-0000-000000000001' AND ("+text+")", b.Args()...)
 	if err != nil {
 		t.Fatal(err)
 	}

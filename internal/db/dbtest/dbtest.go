@@ -108,7 +108,7 @@ var template struct {
 func NewDatabase(tb testing.TB) string {
 	tb.Helper()
 	if OnCluster() {
-		return newClusterDatabase(tb)
+		return newDistributedDatabase(tb)
 	}
 	pool := Pool(tb)
 	template.once.Do(func() {
@@ -121,8 +121,8 @@ func NewDatabase(tb testing.TB) string {
 	return newDatabase(tb, " TEMPLATE "+pgx.Identifier{template.name}.Sanitize())
 }
 
-// NewEmptyDatabase is like NewDatabase, without the schema. On a cluster it has the schema
-// nevertheless.
+// NewEmptyDatabase is like NewDatabase, without the schema. On a cluster, the servers share
+// it, but nothing is distributed yet.
 func NewEmptyDatabase(tb testing.TB) string {
 	tb.Helper()
 	if OnCluster() {
@@ -199,11 +199,13 @@ func start(tb testing.TB) {
 			return
 		}
 		log := slog.New(slog.DiscardHandler)
-		if shared.pool, shared.err = db.Open(ctx, shared.url, time.Minute, log); shared.err == nil {
-			shared.err = db.MigrateUp(ctx, shared.pool, log)
+		if shared.pool, shared.err = db.Open(ctx, shared.url, time.Minute, log); shared.err != nil {
+			return
 		}
-		if shared.err == nil && OnCluster() {
-			shared.err = db.Distribute(ctx, shared.pool, log)
+		if OnCluster() {
+			shared.err = distribute(ctx, shared.pool)
+		} else {
+			shared.err = db.MigrateUp(ctx, shared.pool, log)
 		}
 	})
 	if shared.err != nil {
