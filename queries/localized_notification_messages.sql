@@ -73,6 +73,14 @@ SELECT tenant_id, 'localizedNotificationMessage', id, version, jsonb_build_objec
     'delete', @changed_at, @changed_by, @changed_with, @changed_request
 FROM replaced;
 
+-- name: ShowChosenLocalizedNotificationMessages :exec
+-- Lets what contains the entities of a tenant show the chosen ones, without a history.
+UPDATE notification_message_templates AS p SET default_locale = (
+    SELECT c.locale FROM localized_notification_messages AS c
+    WHERE c.tenant_id = @tenant_id AND c.template_id = p.id AND c.is_default
+)
+WHERE p.tenant_id = @tenant_id;
+
 -- name: LocalizedNotificationMessageIDWasUsed :one
 -- Reports whether an entity has the id, or had it before it was deleted.
 SELECT (EXISTS (

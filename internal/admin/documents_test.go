@@ -414,14 +414,15 @@ func TestApplicationsBeforeUsers(t *testing.T) {
 }
 
 // A document may have messages before the templates that contain them. A message without its
-// template is refused, wherever it is.
+// template is refused, wherever it is, as is a second default message. A template shows the default
+// one, whatever the document says.
 func TestContainedInDocuments(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	made := c.newTenant(api.TenantCreate{}).Tenant.Id
 	const (
-		template = `"notificationMessageTemplates":[{"id":"00000000-0000-4000-8000-000000000007","displayName":"x"}]`
-		german   = `{"id":"00000000-0000-4000-8000-000000000007_de"}`
+		template = `"notificationMessageTemplates":[{"id":"00000000-0000-4000-8000-000000000007","displayName":"x","defaultLocale":"it"}]`
+		german   = `{"id":"00000000-0000-4000-8000-000000000007_de","isDefault":true}`
 		orphan   = `{"id":"00000000-0000-4000-8000-000000000008_de"}`
 	)
 	messages := func(all ...string) string {
@@ -432,7 +433,7 @@ func TestContainedInDocuments(t *testing.T) {
 		`{` + messages(german) + `,"version":1,` + template + `}`,
 	} {
 		c.want(200, c.do("PUT", tenantPath(made, "/state"), document))
-		if exported := c.export(made); !strings.Contains(exported, `00000000-0000-4000-8000-000000000007_de`) {
+		if exported := c.export(made); !strings.Contains(exported, `00000000-0000-4000-8000-000000000007_de`) || !strings.Contains(exported, `"defaultLocale":"de"`) {
 			t.Errorf("%s", exported)
 		}
 	}
@@ -441,8 +442,9 @@ func TestContainedInDocuments(t *testing.T) {
 	for _, tt := range []struct{ document, pointer, want string }{
 		{`{"version":1,` + template + `,` + messages(german, orphan) + `}`, "/localizedNotificationMessages/1/id", missing},
 		{`{"version":1,` + messages(german, orphan) + `,` + template + `}`, "/localizedNotificationMessages/1/id", missing},
+		{`{"version":1,` + template + `,` + messages(german, strings.Replace(german, "_de", "_fr", 1)) + `}`, "/localizedNotificationMessages/1/isDefault", "true for two localized notification messages of the notification message template 00000000-0000-4000-8000-000000000007"},
 		{"{\"version\":1,\n" + messages(orphan) + `}`, "/localizedNotificationMessages/0/id", missing},
-		{`{"version":1,` + template + `,` + messages(german, strings.Replace(german, "_de", "_DE", 1)) + `}`, "/localizedNotificationMessages/1", "two localized notification messages have the id 00000000-0000-4000-8000-000000000007_DE"},
+		{`{"version":1,` + template + `,` + messages(german, `{"id":"00000000-0000-4000-8000-000000000007_DE"}`) + `}`, "/localizedNotificationMessages/1", "two localized notification messages have the id 00000000-0000-4000-8000-000000000007_DE"},
 	} {
 		r := c.do("PUT", tenantPath(made, "/state"), tt.document)
 		c.refused(400, tt.pointer, r)

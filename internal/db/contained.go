@@ -146,6 +146,19 @@ func choose(ctx context.Context, q *Queries, t *entity.Type, parent, row Row, s 
 	return show(ctx, q, t, parent, row.Value(t.Index(t.KeyPart)), s)
 }
 
+// ShowChosen lets the entities of a tenant show those that are chosen among what they contain,
+// after a document brought both.
+func ShowChosen(ctx context.Context, q *Queries, tenant uuid.UUID) error {
+	for _, s := range sets {
+		if s, ok := s.(chosenSet); ok {
+			if err := s.showChosen(ctx, q, tenant); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // show lets a locked parent show a value as that of its chosen entity.
 func show(ctx context.Context, q *Queries, t *entity.Type, parent Row, v entity.Value, s stamp) error {
 	shown := t.Parent.Index(t.Shown)

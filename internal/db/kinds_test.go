@@ -143,7 +143,8 @@ func (g generator) flags(p *entity.Property) int64 { return g.Int64N(1 << (len(p
 // members compares flags.
 func (g generator) members(p *entity.Property, _ int) string {
 	literal := func() string {
-		sum := g.flags(p) & g.flags(p)
+		sum := g.flags(p)
+		sum &= g.flags(p) // of fewer members
 		names := p.Enum.FlagNames(sum)
 		return g.pick("'"+names+"'", p.Enum.Name+"'"+strings.ReplaceAll(names, ",", ", ")+"'", "'"+strconv.FormatInt(sum, 10)+"'")
 	}

@@ -94,6 +94,10 @@ func (localizedNotificationMessages) deleteOf(ctx context.Context, q *Queries, c
 	return q.DeleteLocalizedNotificationMessagesOf(ctx, DeleteLocalizedNotificationMessagesOfParams{TenantID: c.TenantID, ParentID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 }
 
+func (localizedNotificationMessages) showChosen(ctx context.Context, q *Queries, tenant uuid.UUID) error {
+	return q.ShowChosenLocalizedNotificationMessages(ctx, tenant)
+}
+
 func (localizedNotificationMessages) Count(ctx context.Context, q *Queries, tenant uuid.UUID) (int64, error) {
 	return q.CountLocalizedNotificationMessages(ctx, tenant)
 }

@@ -481,6 +481,23 @@ func (q *Queries) ReplaceLocalizedNotificationMessages(ctx context.Context, arg 
 	return nil
 }
 
+const showChosenLocalizedNotificationMessages = `-- name: ShowChosenLocalizedNotificationMessages :exec
+UPDATE notification_message_templates AS p SET default_locale = (
+    SELECT c.locale FROM localized_notification_messages AS c
+    WHERE c.tenant_id = $1 AND c.template_id = p.id AND c.is_default
+)
+WHERE p.tenant_id = $1
+`
+
+// Lets what contains the entities of a tenant show the chosen ones, without a history.
+func (q *Queries) ShowChosenLocalizedNotificationMessages(ctx context.Context, tenantID uuid.UUID) error {
+	_, err := q.db.Exec(ctx, showChosenLocalizedNotificationMessages, tenantID)
+	if err != nil {
+		return fmt.Errorf("query ShowChosenLocalizedNotificationMessages: %w", err)
+	}
+	return nil
+}
+
 const updateLocalizedNotificationMessage = `-- name: UpdateLocalizedNotificationMessage :one
 WITH replaced AS (
     SELECT p.tenant_id, p.id, p.version, p.template_id, p.last_modified_ticks, p.last_modified_offset, p.locale, p.subject, p.message_template, p.is_default, p.created_at, p.created_by, p.created_with, p.created_request FROM localized_notification_messages AS p

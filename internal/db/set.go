@@ -126,6 +126,12 @@ type childSet interface {
 	deleteOf(ctx context.Context, q *Queries, c Change) error
 }
 
+// chosenSet is a Set of which an entity's parent shows the chosen one.
+type chosenSet interface {
+	// showChosen lets the parents of a tenant's entities show the chosen ones.
+	showChosen(ctx context.Context, q *Queries, tenant uuid.UUID) error
+}
+
 // countedSet is a Set whose keys are numbers.
 type countedSet interface {
 	// lastID returns the highest key ever used.

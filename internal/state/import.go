@@ -52,7 +52,10 @@ func (m Importer) Import(ctx context.Context, tx pgx.Tx, d Document) (uuid.UUID,
 	if clock != nil {
 		m.Now = clock.at(m.Now)
 	}
-	return id, d.read(ctx, &importing{Importer: m, tx: tx, q: db.New(tx), id: id, lines: d.lines, principals: map[uuid.UUID]bool{}})
+	if err := d.read(ctx, &importing{Importer: m, tx: tx, q: db.New(tx), id: id, lines: d.lines, principals: map[uuid.UUID]bool{}}); err != nil {
+		return uuid.Nil, err
+	}
+	return id, db.ShowChosen(ctx, db.New(tx), id)
 }
 
 // create makes an empty state.
@@ -110,7 +113,7 @@ type place struct {
 func (i *importing) items(ctx context.Context, r *reader, t *entity.Type, all iter.Seq2[Item, error]) error {
 	next, stop := iter.Pull2(all)
 	defer stop()
-	n, batch := 0, []place{}
+	n, batch, chosen := 0, []place{}, map[uuid.UUID]bool{}
 	for more := true; more; n += len(batch) {
 		batch = batch[:0]
 		var failure error
@@ -125,7 +128,8 @@ func (i *importing) items(ctx context.Context, r *reader, t *entity.Type, all it
 			}
 			p.ID = i.keyOf(p, n+len(batch)+1)
 			batch = append(batch, placeOf(p, r.start))
-			return i.stamped(p).values(i.id), nil
+			failure = i.choose(p, batch[len(batch)-1], n+len(batch)-1, chosen)
+			return i.stamped(p).values(i.id), failure
 		})
 		if failure != nil {
 			return failure
@@ -144,6 +148,20 @@ func (i *importing) items(ctx context.Context, r *reader, t *entity.Type, all it
 	// after another, and find each of them taken.
 	i.idsMade = max(i.idsMade, int64(n))
 	return i.q.SetIDsMade(ctx, db.SetIDsMadeParams{TenantID: i.id, IdsMade: i.idsMade})
+}
+
+// choose notes which parents have a chosen entity, and refuses a second one. The item is the nth.
+func (i *importing) choose(item Item, p place, n int, chosen map[uuid.UUID]bool) error {
+	t := item.Type
+	at := t.Index(t.Chosen)
+	if at < 0 || !item.Values[at].Bool {
+		return nil
+	}
+	if chosen[p.parent] {
+		return &Error{Pointer: fmt.Sprintf("/%s/%d/%s", t.SetName(), n, t.Chosen), Line: i.lines(p.start), Message: fmt.Sprintf("true for two %ss of the %s %s", t.Noun, t.Parent.Noun, p.parent)}
+	}
+	chosen[p.parent] = true
+	return nil
 }
 
 // keyOf returns the key of the nth item, which may bring its own.

@@ -101,6 +101,12 @@ func (s source) ParentColumn() string {
 	return s.Properties[s.Index(s.ParentID)].Column
 }
 
+// ChosenColumn, KeyPartColumn and ShownColumn return the columns of the properties that the
+// description names so.
+func (s source) ChosenColumn() string  { return s.Properties[s.Index(s.Chosen)].Column }
+func (s source) KeyPartColumn() string { return s.Properties[s.Index(s.KeyPart)].Column }
+func (s source) ShownColumn() string   { return s.Parent.Properties[s.Parent.Index(s.Shown)].Column }
+
 // StateProperty returns the property that actions move.
 func (s source) StateProperty() property { return s.Properties[s.Index(s.State)] }
 
