@@ -71,10 +71,10 @@ WITH wanted AS (
     SELECT unnest(@scopes::text[]) AS name, unnest(@most::bigint[]) AS most, unnest(@leases::bigint[]) AS lease,
         @now::timestamptz AS at, @window_seconds::double precision AS seconds
 ), locked AS MATERIALIZED (
-    SELECT o.scope, o.begun, o.used, o.blocked_until FROM throttles AS o
+    SELECT o.scope, o.begun, o.used, o.blocked_until, o.wait FROM throttles AS o
     WHERE o.tenant_id = @tenant_id AND o.scope = ANY(@scopes::text[]) ORDER BY o.scope FOR UPDATE
 ), found AS (
-    SELECT l.scope, w.most, least(w.lease, w.most) AS lease, w.at, l.begun + make_interval(secs => w.seconds) AS ends,
+    SELECT l.scope, w.most, least(w.lease, w.most) AS lease, w.at, l.begun + make_interval(secs => w.seconds) AS ends, w.at + l.wait * interval '1 microsecond' AS again,
         CASE
             WHEN w.at < l.begun THEN 'new'
             WHEN l.blocked_until > w.at THEN 'blocked'
@@ -90,7 +90,7 @@ UPDATE throttles AS t SET
     granted = CASE f.state WHEN 'new' THEN f.lease WHEN 'open' THEN least(f.lease, f.most - t.used) ELSE 0 END,
     blocked_until = CASE f.state
         WHEN 'full' THEN f.ends
-        WHEN 'blocked' THEN greatest(t.blocked_until, f.at + t.wait * interval '1 microsecond')
+        WHEN 'blocked' THEN greatest(t.blocked_until, f.again)
     END,
     wait = CASE f.state WHEN 'full' THEN (extract(epoch FROM f.ends - f.at) * 1000000)::bigint WHEN 'blocked' THEN t.wait ELSE 0 END
 FROM found AS f

@@ -97,9 +97,11 @@ WHERE tenant_id = @tenant_id AND until_id > @after
 ORDER BY since_at, id;
 
 -- name: DeleteOldJournalGaps :execrows
-DELETE FROM journal_gaps AS g USING tenants AS t
-WHERE g.tenant_id = t.id AND g.kind <> 'removed'
-    AND g.until_at < COALESCE(t.clock_at, @now::timestamptz) - make_interval(secs => t.journal_seconds);
+WITH kept AS MATERIALIZED (
+    SELECT t.id, COALESCE(t.clock_at, @now::timestamptz) - make_interval(secs => t.journal_seconds) AS since FROM tenants AS t
+)
+DELETE FROM journal_gaps AS g USING kept AS k
+WHERE g.tenant_id = k.id AND g.kind <> 'removed' AND g.until_at < k.since;
 
 -- name: ListOverdueJournals :many
 -- Lists tenants whose oldest entry is older than their journal keeps. For a tenant with its

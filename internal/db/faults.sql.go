@@ -294,10 +294,10 @@ WITH wanted AS (
     SELECT unnest($2::text[]) AS name, unnest($3::bigint[]) AS most, unnest($4::bigint[]) AS lease,
         $5::timestamptz AS at, $6::double precision AS seconds
 ), locked AS MATERIALIZED (
-    SELECT o.scope, o.begun, o.used, o.blocked_until FROM throttles AS o
+    SELECT o.scope, o.begun, o.used, o.blocked_until, o.wait FROM throttles AS o
     WHERE o.tenant_id = $1 AND o.scope = ANY($2::text[]) ORDER BY o.scope FOR UPDATE
 ), found AS (
-    SELECT l.scope, w.most, least(w.lease, w.most) AS lease, w.at, l.begun + make_interval(secs => w.seconds) AS ends,
+    SELECT l.scope, w.most, least(w.lease, w.most) AS lease, w.at, l.begun + make_interval(secs => w.seconds) AS ends, w.at + l.wait * interval '1 microsecond' AS again,
         CASE
             WHEN w.at < l.begun THEN 'new'
             WHEN l.blocked_until > w.at THEN 'blocked'
@@ -313,7 +313,7 @@ UPDATE throttles AS t SET
     granted = CASE f.state WHEN 'new' THEN f.lease WHEN 'open' THEN least(f.lease, f.most - t.used) ELSE 0 END,
     blocked_until = CASE f.state
         WHEN 'full' THEN f.ends
-        WHEN 'blocked' THEN greatest(t.blocked_until, f.at + t.wait * interval '1 microsecond')
+        WHEN 'blocked' THEN greatest(t.blocked_until, f.again)
     END,
     wait = CASE f.state WHEN 'full' THEN (extract(epoch FROM f.ends - f.at) * 1000000)::bigint WHEN 'blocked' THEN t.wait ELSE 0 END
 FROM found AS f

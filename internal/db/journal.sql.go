@@ -153,9 +153,11 @@ func (q *Queries) DeleteJournalEntries(ctx context.Context, arg DeleteJournalEnt
 }
 
 const deleteOldJournalGaps = `-- name: DeleteOldJournalGaps :execrows
-DELETE FROM journal_gaps AS g USING tenants AS t
-WHERE g.tenant_id = t.id AND g.kind <> 'removed'
-    AND g.until_at < COALESCE(t.clock_at, $1::timestamptz) - make_interval(secs => t.journal_seconds)
+WITH kept AS MATERIALIZED (
+    SELECT t.id, COALESCE(t.clock_at, $1::timestamptz) - make_interval(secs => t.journal_seconds) AS since FROM tenants AS t
+)
+DELETE FROM journal_gaps AS g USING kept AS k
+WHERE g.tenant_id = k.id AND g.kind <> 'removed' AND g.until_at < k.since
 `
 
 func (q *Queries) DeleteOldJournalGaps(ctx context.Context, now time.Time) (int64, error) {

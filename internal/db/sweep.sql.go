@@ -12,8 +12,11 @@ import (
 )
 
 const deleteExpiredAuthorizationCodes = `-- name: DeleteExpiredAuthorizationCodes :execrows
-DELETE FROM authorization_codes AS c USING tenants AS t
-WHERE c.tenant_id = t.id AND c.expires_at < COALESCE(t.clock_at, $1::timestamptz) - interval '1 day'
+WITH kept AS MATERIALIZED (
+    SELECT t.id, COALESCE(t.clock_at, $1::timestamptz) - interval '1 day' AS since FROM tenants AS t
+)
+DELETE FROM authorization_codes AS c USING kept AS k
+WHERE c.tenant_id = k.id AND c.expires_at < k.since
 `
 
 func (q *Queries) DeleteExpiredAuthorizationCodes(ctx context.Context, now time.Time) (int64, error) {
@@ -49,11 +52,11 @@ func (q *Queries) DeleteExpiredDeviceCodes(ctx context.Context, now time.Time) (
 }
 
 const deleteExpiredRefreshTokens = `-- name: DeleteExpiredRefreshTokens :execrows
-DELETE FROM refresh_tokens AS r USING tenants AS t
-WHERE r.tenant_id = t.id AND (
-    r.expires_at < COALESCE(t.clock_at, $1::timestamptz) - interval '1 day'
-    OR (r.redeemed_at IS NOT NULL AND r.expires_at <= COALESCE(t.clock_at, $1::timestamptz))
+WITH kept AS MATERIALIZED (
+    SELECT t.id, COALESCE(t.clock_at, $1::timestamptz) AS now, COALESCE(t.clock_at, $1) - interval '1 day' AS since FROM tenants AS t
 )
+DELETE FROM refresh_tokens AS r USING kept AS k
+WHERE r.tenant_id = k.id AND (r.expires_at < k.since OR (r.redeemed_at IS NOT NULL AND r.expires_at <= k.now))
 `
 
 // A redeemed token is kept until it expires, because redeeming it again ends its family.
@@ -68,14 +71,18 @@ func (q *Queries) DeleteExpiredRefreshTokens(ctx context.Context, now time.Time)
 
 const deleteExpiredSessions = `-- name: DeleteExpiredSessions :execrows
 
-DELETE FROM sessions AS s USING tenants AS t
-WHERE s.tenant_id = t.id AND s.expires_at < COALESCE(t.clock_at, $1::timestamptz) - interval '1 day'
+WITH kept AS MATERIALIZED (
+    SELECT t.id, COALESCE(t.clock_at, $1::timestamptz) - interval '1 day' AS since FROM tenants AS t
+)
+DELETE FROM sessions AS s USING kept AS k
+WHERE s.tenant_id = k.id AND s.expires_at < k.since
 `
 
 // Deletes expired codes, tokens and sessions of all tenants a day after they expired. Until
 // then the authority can report that they have expired, rather than that they don't exist.
 // For a tenant with its own clock it takes the time to which the clock was last set, which is
-// in the clock's past.
+// in the clock's past. It reads the clocks first, because a cluster subtracts no interval in a
+// DELETE.
 func (q *Queries) DeleteExpiredSessions(ctx context.Context, now time.Time) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteExpiredSessions, now)
 	if err != nil {
@@ -109,11 +116,11 @@ func (q *Queries) DeleteOldIdempotencyKeys(ctx context.Context, createdBefore ti
 }
 
 const deleteOldRepeatableRequests = `-- name: DeleteOldRepeatableRequests :execrows
-DELETE FROM repeatable_requests AS r USING tenants AS t
-WHERE r.tenant_id = t.id AND (
-    r.created_at < COALESCE(t.clock_at, $1::timestamptz) - make_interval(secs => $2::double precision)
-    OR (t.clock_at IS NULL AND r.created_at > $1)
+WITH kept AS MATERIALIZED (
+    SELECT t.id, t.clock_at, COALESCE(t.clock_at, $1::timestamptz) - make_interval(secs => $2::double precision) AS since FROM tenants AS t
 )
+DELETE FROM repeatable_requests AS r USING kept AS k
+WHERE r.tenant_id = k.id AND (r.created_at < k.since OR (k.clock_at IS NULL AND r.created_at > $1))
 `
 
 type DeleteOldRepeatableRequestsParams struct {

@@ -243,7 +243,7 @@ func TestAuditEventPages(t *testing.T) {
 		id := decode[struct{ ID string }](c, c.want(201, c.do("POST", set, `{}`))).ID
 		c.want(200, c.do("PATCH", set+"/"+id, `{"displayName":"x"}`))
 	}
-	const time = " = timestamptz '2026-01-01Z' + get_byte(decode(md5(id::text || version), 'hex'), 0) % 5 * interval '1 microsecond' WHERE tenant_id = $1"
+	const time = " = to_timestamp(1767225600 + get_byte(decode(md5(id::text || version), 'hex'), 0) % 5 * 0.000001) WHERE tenant_id = $1" // 2026
 	for _, update := range []string{"device_categories SET created_at", "entity_versions SET changed_at"} {
 		if _, err := dbtest.Pool(t).Exec(t.Context(), "UPDATE "+update+time, c.tenant.ID); err != nil {
 			t.Fatal(err)
