@@ -3,9 +3,11 @@
 // Command bench compares the service with pgbench, which sends the same statements to the
 // same Postgres with the same number of clients, but without HTTP, tokens and JSON. It
 // prints Markdown; -write puts that into docs/performance.md, with plots. -only measures a
-// single part: starts, loads, rows, replicas, tenants, teams, control or ceiling.
+// single part: starts, loads, rows, replicas, tenants, teams, control, ceiling or cluster.
+// The cluster's goes to docs/scaling.md, and needs a distributed database.
 //
 //	go run ./internal/bench -write
+//	go run ./internal/bench -only cluster -distributed URL -write
 //
 // It requires Linux and pgbench. Both sides take turns, and each figure is the median of
 // the rounds.
@@ -38,9 +40,10 @@ func run(ctx context.Context) error {
 	rounds := flag.Int("rounds", 5, "how many times each case runs")
 	seconds := flag.Int("seconds", 3, "how long each run takes")
 	write := flag.Bool("write", false, "put the result into docs/performance.md")
-	only := flag.String("only", "", "measure only this part: starts, loads, rows, replicas, tenants, teams, control or ceiling")
+	only := flag.String("only", "", "measure only this part: starts, loads, rows, replicas, tenants, teams, control, ceiling or cluster")
 	binary := flag.String("binary", "", "the program to measure; if empty, one is built from here")
 	profiles := flag.String("profile", "", "write profiles of the loads into this directory")
+	distributed := flag.String("distributed", "", "the URL of a distributed database, for the part cluster, which is left out without it")
 	requests := flag.String("requests", "", "for the ceiling, measure only requests whose names match this regular expression, without writing the result")
 	flag.Parse()
 
@@ -53,7 +56,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
-	s.profiles, s.requests = *profiles, names
+	s.profiles, s.requests, s.distributed = *profiles, names, *distributed
 	d := time.Duration(*seconds) * time.Second
 	parts := []struct {
 		name    string
@@ -67,9 +70,10 @@ func run(ctx context.Context) error {
 		{"teams", func(ctx context.Context, w io.Writer) error { return s.teams(ctx, w, *rounds, d) }},
 		{"control", func(ctx context.Context, w io.Writer) error { return s.control(ctx, w, *rounds, d) }},
 		{"ceiling", func(ctx context.Context, w io.Writer) error { return s.ceiling(ctx, w, d) }},
+		{"cluster", func(ctx context.Context, w io.Writer) error { return s.cluster(ctx, w, *rounds, d) }},
 	}
 	for _, part := range parts {
-		if *only != "" && *only != part.name {
+		if *only != "" && *only != part.name || part.name == "cluster" && s.distributed == "" {
 			continue
 		}
 		var b strings.Builder
@@ -77,7 +81,11 @@ func run(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
 		if *write && *requests == "" {
-			if err := replaceSection("docs/performance.md", part.name, b.String()); err != nil {
+			page := "docs/performance.md"
+			if part.name == "cluster" {
+				page = "docs/scaling.md"
+			}
+			if err := replaceSection(page, part.name, b.String()); err != nil {
 				return err
 			}
 			for _, p := range s.pictures {

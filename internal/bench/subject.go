@@ -44,15 +44,16 @@ type subject struct {
 	postgres *embeddedpg.Server
 	service  *exec.Cmd
 
-	postmaster int            // its process id
-	profiles   string         // the folder for profiles; "" makes none
-	requests   *regexp.Regexp // names of the requests that the ceiling measures
-	pictures   []plot         // of the part being measured
-	variables  []string       // of pgbench's scripts, sent as parameters
-	url        string
-	adminURL   string
-	token      string
-	sent       atomic.Int64 // number of the ceiling's requests so far
+	postmaster  int            // its process id
+	profiles    string         // the folder for profiles; "" makes none
+	requests    *regexp.Regexp // names of the requests that the ceiling measures
+	distributed string         // the URL of a distributed database; may be empty
+	pictures    []plot         // of the part being measured
+	variables   []string       // of pgbench's scripts, sent as parameters
+	url         string
+	adminURL    string
+	token       string
+	sent        atomic.Int64 // number of the ceiling's requests so far
 }
 
 // newSubject builds the service, unless binary is given.
