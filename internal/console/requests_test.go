@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -229,5 +231,59 @@ func TestTailsAreBounded(t *testing.T) {
 	for _, f := range all {
 		for range f.events {
 		}
+	}
+}
+
+// pipe is a listener with one connection, whose every write waits until the other end reads.
+type pipe struct {
+	connections chan net.Conn
+	close       func()
+}
+
+func (p pipe) Accept() (net.Conn, error) {
+	c, open := <-p.connections
+	if !open {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+
+func (p pipe) Addr() net.Addr { return &net.TCPAddr{} }
+func (p pipe) Close() error   { p.close(); return nil }
+
+// A tail whose browser stays but never reads ends.
+func TestTailWithoutReader(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made := must(client.Read[api.TenantCreated](b.api().CreateTenant(t.Context(), nil, api.TenantCreate{DisplayName: t.Name()})))(t)
+	mine, theirs := net.Pipe()
+	defer func() { _ = mine.Close() }()
+	ended := make(chan struct{})
+	connections := make(chan net.Conn, 1)
+	p := pipe{connections, sync.OnceFunc(func() { close(connections) })}
+	p.connections <- theirs
+	s := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(ended)
+		b.server.AdminHandler().ServeHTTP(w, r)
+	})}
+	go func() { _ = s.Serve(p) }()
+	defer func() { _ = s.Close() }()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", b.server.AdminURL()+"/console/tenants/"+made.Tenant.Id.String()+"/live", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.AddCookie(b.cookie)
+	if err := r.Write(mine); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReaderSize(mine, 16).ReadString('\n')
+	if err != nil || line != "HTTP/1.1 200 OK\r\n" {
+		t.Fatalf("%q %v", line, err)
+	}
+	b.createPartner(made.Credentials.AccessToken, "news")
+	select {
+	case <-ended:
+	case <-time.After(time.Minute):
+		t.Error("the tail still waits for its reader")
 	}
 }
