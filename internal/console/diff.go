@@ -27,7 +27,7 @@ func diffSide(text, other, element string) g.Node {
 		}
 		all = append(all, g.El(element, g.Text(line)))
 	}
-	return html.Pre(html.Code(all))
+	return html.Pre(html.TabIndex("0"), html.Code(all)) // it may scroll
 }
 
 func queryEscape(text string) string { return url.QueryEscape(text) }

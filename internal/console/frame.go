@@ -252,7 +252,15 @@ func relative(d time.Duration) string {
 // table shows rows below the names of their columns. Narrow screens show each row as a list,
 // with the names from data-label.
 func table(name string, columns []string, rows []g.Group) g.Node {
-	return tableBelow(name, g.Map(columns, func(c string) g.Node { return html.Th(html.Scope("col"), g.Text(c)) }), columns, rows)
+	return tableBelow(name, g.Map(columns, columnHead), columns, rows)
+}
+
+// columnHead is the head of a column. Buttons have a column without a name, which heads nothing.
+func columnHead(name string) g.Node {
+	if name == "" {
+		return html.Td()
+	}
+	return html.Th(html.Scope("col"), g.Text(name))
 }
 
 // column is a column by which a page can order its table, if key isn't "".
@@ -265,7 +273,7 @@ func (v *visit) sortedTable(name string, columns []column, rows []g.Group) g.Nod
 	heads := make(g.Group, len(columns))
 	for i, c := range columns {
 		labels[i] = c.label
-		if heads[i] = html.Th(html.Scope("col"), g.Text(c.label)); c.key == "" {
+		if heads[i] = columnHead(c.label); c.key == "" {
 			continue
 		}
 		next, sorted, arrow := c.key, "", ""

@@ -23,6 +23,7 @@ const pages = [
 let browser;
 
 before(async () => {
+  await findMore();
   for (const name of ["TeamViewer", "<script>alert(1)</script>", "\u202Eevil"]) await createPartner(own, name);
   browser = await chromium.launch({
     executablePath: MOCKTENANT_TEST_CHROMIUM,
@@ -32,6 +33,21 @@ before(async () => {
 
 after(async () => { await browser?.close(); });
 
+// Adds the pages of single items, of what changed, and of the partner's side.
+async function findMore() {
+  const { credentials: more } = await api("/v1/tenants", { displayName: "More", settings: { partnerPortal: true } });
+  const at = `/v1/tenants/${more.tenantId}`, shown = `/console/tenants/${more.tenantId}`;
+  const first = async (list) => (await api(at + list)).value[0];
+  await api(`${at}/snapshots`, { name: "before" });
+  await api(`${at}/faults`, { match: { path: "/nowhere" }, effect: { status: 503 } });
+  await createPartner(more, "Asks");
+  const partner = `/entities/remoteAssistancePartners/${(await first("/entities/remoteAssistancePartners")).id}`;
+  for (const action of ["disconnect", "beginOnboarding"]) await fetch(`${MOCKTENANT_ADMIN_URL}${at}${partner}/${action}`, { method: "POST" });
+  const { properties: { onboardingUrl } } = await api(at + partner);
+  pages.push(shown + partner, `${shown}/users/${(await first("/users")).id}`, `${shown}/applications/${(await first("/applications")).clientId}`, `${shown}/faults`,
+    `${shown}/snapshots`, `${shown}/differences?from=before`, `${shown}/requests`, `${shown}/requests/${(await first("/requests")).id}`, onboardingUrl, onboardingUrl.slice(0, -1));
+}
+
 // Opens a browser that fails the test for an error on the console or a request elsewhere.
 async function open(options) {
   const context = await browser.newContext({ baseURL: MOCKTENANT_ADMIN_URL, ...options });
@@ -39,7 +55,7 @@ async function open(options) {
   const faults = [];
   page.on("pageerror", (error) => faults.push(error.message));
   page.on("console", (message) => { if (message.type() === "error" && !/404|401/.test(message.text())) faults.push(message.text()); });
-  page.on("request", (request) => { if (!request.url().startsWith(MOCKTENANT_ADMIN_URL)) faults.push("request to " + request.url()); });
+  page.on("request", (request) => { if (new URL(request.url()).hostname !== "127.0.0.1") faults.push("request to " + request.url()); });
   return { page, async close() { await context.close(); assert.deepEqual(faults, []); } };
 }
 
