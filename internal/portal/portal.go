@@ -86,7 +86,7 @@ func (o *onboarding) accepted() bool {
 func (p *portal) show(x *exchange) error {
 	q := db.New(p.pool)
 	o, err := x.find(q, func(ctx context.Context, k db.Key) (db.RemoteAssistancePartner, error) {
-		return q.GetRemoteAssistancePartner(ctx, db.GetRemoteAssistancePartnerParams{TenantID: k.TenantID, ID: k.ID})
+		return q.GetRemoteAssistancePartner(ctx, db.GetRemoteAssistancePartnerParams(k))
 	})
 	if err != nil {
 		return err
