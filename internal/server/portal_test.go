@@ -284,7 +284,7 @@ func (p portal) atCopy(path, body string, into any) {
 func TestBadPartnerForms(t *testing.T) {
 	t.Parallel()
 	p := newPortal(t)
-	const name = `<b>x</b> " onload=y ‮`
+	const name = "<b>x</b> \" onload=y \u202e"
 	body, err := json.Marshal(map[string]string{"displayName": name + strings.Repeat("n", 1000)})
 	if err != nil {
 		t.Fatal(err)
