@@ -43,7 +43,7 @@ func TestRepeatability(t *testing.T) {
 	if again := c.createRepeatable(token); again != second {
 		t.Errorf("the sweep took what is young: partner %s, then %s", second, again)
 	}
-	if _, err := dbtest.Pool(t).Exec(t.Context(), "UPDATE repeatable_requests SET created_at = created_at - interval '61 minutes' WHERE tenant_id = $1", made.Tenant.Id); err != nil {
+	if _, err := dbtest.Pool(t).Exec(t.Context(), "UPDATE repeatable_requests SET created_at = now() - interval '61 minutes' WHERE tenant_id = $1", made.Tenant.Id); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.server.Admin().Sweep(t.Context()); err != nil {
