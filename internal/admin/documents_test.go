@@ -183,6 +183,7 @@ func TestStalledClients(t *testing.T) {
 // Callers that wait for a locked tenant delay nobody else, even if there are more of them than
 // database connections.
 func TestWaitingForATenant(t *testing.T) {
+	dbtest.SkipOnCluster(t, "the workers have the locks that it watches")
 	t.Parallel()
 	c := few(t, 4)
 	r := api.TenantCreate{Quota: &api.TenantQuota{}} // its creates wait for the tenant's lock

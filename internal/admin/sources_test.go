@@ -54,6 +54,7 @@ func (c *client) blocked(by uint32, ended <-chan reply) uint32 {
 // The source of a tenant stays until the tenant exists. A tenant never becomes empty because
 // its seed or snapshot was deleted meanwhile.
 func TestSourceRemovedMeanwhile(t *testing.T) {
+	dbtest.SkipOnCluster(t, "the workers have the locks that it watches")
 	t.Parallel()
 	c := setup(t)
 	seed := "seed-" + uuid.NewString()
@@ -105,6 +106,7 @@ func TestSourceRemovedMeanwhile(t *testing.T) {
 
 // A repeated create gets the first answer, even if its source no longer exists.
 func TestRetryWithoutSource(t *testing.T) {
+	dbtest.SkipOnCluster(t, "the workers have the locks that it watches")
 	t.Parallel()
 	c := setup(t)
 	seed := "seed-" + uuid.NewString()

@@ -219,9 +219,7 @@ func queries(t *testing.T) map[string]string {
 // reading all rows is cheaper.
 func planner(t *testing.T) *pgxpool.Conn {
 	t.Helper()
-	if dbtest.OnCluster() {
-		testenv.Skip(t, "a cluster's plans have other nodes")
-	}
+	dbtest.SkipOnCluster(t, "its plans have other nodes")
 	conn, err := dbtest.Pool(t).Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)

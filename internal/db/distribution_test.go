@@ -14,7 +14,6 @@ import (
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/entity"
-	"github.com/mocktenant/mocktenant/internal/testenv"
 	"github.com/mocktenant/mocktenant/migrations"
 )
 
@@ -396,9 +395,7 @@ func TestMigrationsKeepTheRules(t *testing.T) {
 // Distributed reads Citus's catalog, if there is one.
 func TestDistributed(t *testing.T) {
 	t.Parallel()
-	if dbtest.OnCluster() {
-		testenv.Skip(t, "it makes its own catalog; TestDistribute reads the cluster's")
-	}
+	dbtest.SkipOnCluster(t, "it makes its own catalog; TestDistribute reads the cluster's")
 	pool := open(t, dbtest.NewEmptyDatabase(t))
 	if err := db.MigrateUp(t.Context(), pool, discard); err != nil {
 		t.Fatal(err)

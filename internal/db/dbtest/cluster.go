@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 // clusterVariable names the URLs of a Citus cluster's servers, separated by spaces, the
@@ -21,6 +22,14 @@ const clusterVariable = "TEST_CITUS_DSN"
 
 // OnCluster reports whether the tests run on a Citus cluster.
 func OnCluster() bool { return os.Getenv(clusterVariable) != "" }
+
+// SkipOnCluster skips a test of something that a cluster doesn't have, with a reason.
+func SkipOnCluster(tb testing.TB, reason string) {
+	tb.Helper()
+	if OnCluster() {
+		testenv.Skip(tb, reason)
+	}
+}
 
 // startCluster makes a database on the cluster. It returns the database's URL and a
 // function that drops it.
