@@ -3,8 +3,8 @@
 // Command bench compares the service with pgbench, which sends the same statements to the
 // same Postgres with the same number of clients, but without HTTP, tokens and JSON. It
 // prints Markdown; -write puts that into docs/performance.md, with plots. -only measures a
-// single part: starts, loads, rows, replicas, tenants, teams, control, ceiling or cluster.
-// The cluster's goes to docs/scaling.md, and needs a distributed database.
+// single part: starts, loads, rows, replicas, tenants, teams, control, console, ceiling or
+// cluster. The cluster's goes to docs/scaling.md, and needs a distributed database.
 //
 //	go run ./internal/bench -write
 //	go run ./internal/bench -only cluster -distributed URL -write
@@ -40,7 +40,7 @@ func run(ctx context.Context) error {
 	rounds := flag.Int("rounds", 5, "how many times each case runs")
 	seconds := flag.Int("seconds", 3, "how long each run takes")
 	write := flag.Bool("write", false, "put the result into docs/performance.md")
-	only := flag.String("only", "", "measure only this part: starts, loads, rows, replicas, tenants, teams, control, ceiling or cluster")
+	only := flag.String("only", "", "measure only this part: starts, loads, rows, replicas, tenants, teams, control, console, ceiling or cluster")
 	binary := flag.String("binary", "", "the program to measure; if empty, one is built from here")
 	profiles := flag.String("profile", "", "write profiles of the loads into this directory")
 	distributed := flag.String("distributed", "", "the URL of a distributed database, for the part cluster, which is left out without it")
@@ -69,6 +69,7 @@ func run(ctx context.Context) error {
 		{"tenants", func(ctx context.Context, w io.Writer) error { return s.tenants(ctx, w, *rounds, d) }},
 		{"teams", func(ctx context.Context, w io.Writer) error { return s.teams(ctx, w, *rounds, d) }},
 		{"control", func(ctx context.Context, w io.Writer) error { return s.control(ctx, w, *rounds, d) }},
+		{"console", func(ctx context.Context, w io.Writer) error { return s.console(ctx, w, *rounds) }},
 		{"ceiling", func(ctx context.Context, w io.Writer) error { return s.ceiling(ctx, w, d) }},
 		{"cluster", func(ctx context.Context, w io.Writer) error { return s.cluster(ctx, w, *rounds, d) }},
 	}

@@ -118,6 +118,8 @@ var pages = map[string]func(*visit) (screen, error){
 	tenantPath + "/requests/:requestId":           showRequest,
 	tenantPath + "/reports":                       showReports,
 	tenantPath + "/reports/:report":               showReport,
+	tenantPath + "/reports/:report/answer":        showReportAnswer,
+	tenantPath + "/reports/:report/csv":           sendReport,
 }
 
 // tenantPath is the path of a tenant's home, below which its other pages are.

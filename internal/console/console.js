@@ -48,7 +48,7 @@ addEventListener("pageshow", () => {
 // A slow part of a page comes from another page, after the rest.
 for (const part of document.querySelectorAll("[data-later]")) {
   const link = part.firstElementChild, label = link.textContent;
-  link.textContent = "Loading what happened…";
+  link.textContent = "Loading…";
   fetch(part.dataset.later).then((answer) => answer.ok ? answer.text() : Promise.reject(answer)).then((text) => {
     const fresh = new DOMParser().parseFromString(text, "text/html").getElementById(part.id);
     if (fresh) part.replaceWith(fresh);

@@ -424,7 +424,7 @@ func TestButtons(t *testing.T) {
 	if p := b.submit(b.get("/console/form/importTenant?tenantId="+s.id), "importTenant", "document", `{"no": 1}`); p.status != 400 || !strings.Contains(p.text, "{&#34;no&#34;: 1}") {
 		t.Errorf("a bad document: %d %s", p.status, p.main())
 	}
-	csv := b.do("GET", at+"/reports/recent-changes?format=csv", nil)
+	csv := b.do("GET", at+"/reports/recent-changes/csv", nil)
 	if csv.status != 200 || !strings.HasPrefix(csv.text, "changed_at,change,who,") || strings.Contains(csv.text, "<html") {
 		t.Errorf("CSV: %d %s", csv.status, csv.text)
 	}
@@ -597,7 +597,8 @@ func TestCheckedToken(t *testing.T) {
 	}
 }
 
-// The home leads to what happened in the tenant, and takes it over from there by its id.
+// The home leads to what happened in the tenant, and a report to its answer; both take it over
+// from there by its id.
 func TestActivity(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -610,6 +611,14 @@ func TestActivity(t *testing.T) {
 	p := b.get(attr(link, "href"))
 	if attr(later(home), "data-later") != attr(link, "href") || link.Parent != later(home) {
 		t.Errorf("the home: %v", later(home).Attr)
+	}
+	report := b.get("/console/tenants/" + s.id + "/reports/recent-changes?days=1")
+	answer := report.withTestID("answer")[0]
+	if attr(later(report), "data-later") != attr(answer, "href") || !strings.HasSuffix(attr(answer, "href"), "/recent-changes/answer?days=1") {
+		t.Errorf("a report: %v", later(report).Attr)
+	}
+	if text := inner(later(b.get(attr(answer, "href")))); !strings.Contains(text, "changed at") || !strings.Contains(text, "activity") {
+		t.Errorf("a report's answer: %s", text)
 	}
 	if !strings.Contains(inner(later(p)), "Recent changes") || len(p.withTestID("funnel")) == 0 || !strings.Contains(p.byTestID("recent-changes"), "activity") {
 		t.Errorf("what happened: %s", p.main())

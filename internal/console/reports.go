@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -56,32 +57,58 @@ func (v *visit) report(name string) (*api.Report, error) {
 	return &all[i], nil
 }
 
+// showReport shows a report at once, and leads to its answer, which takes seconds for a hundred
+// thousand entities. The script adds the answer later.
 func showReport(v *visit) (screen, error) {
 	name := v.Param("report")
 	report, err := v.report(name)
 	if err != nil {
 		return screen{}, err
 	}
-	of := v.ofTenant("report", name)
-	for _, p := range report.Parameters {
-		of[p.Name] = v.Query(p.Name)
-	}
-	var result api.ReportResult
-	if err := v.call("runReport", of, &result); err != nil {
+	answer := v.at("reports", name, "answer") + "?" + v.Request.URL.RawQuery
+	return screen{title: report.Question, body: g.Group{
+		heading(report.Question, html.A(html.Class("button"), testID("csv"), html.Download(""), html.Href(v.at("reports", name, "csv")+"?"+v.Request.URL.RawQuery), g.Text("Download as CSV"))),
+		v.reportForm(report),
+		html.Div(html.ID("later"), html.Data("later", answer), html.A(html.Class("button"), testID("answer"), html.Href(answer), g.Text("Show the answer"))),
+		html.Details(html.Summary(g.Text("SQL")), html.Pre(html.Code(g.Text(report.Sql)))),
+	}}, nil
+}
+
+// maxReportRows bounds the rows of an answer on its page.
+const maxReportRows = 200
+
+func showReportAnswer(v *visit) (screen, error) {
+	report, result, err := v.answer()
+	if err != nil {
 		return screen{}, err
 	}
-	if v.Query("format") == "csv" {
-		return screen{}, v.sendCSV(name, result)
+	var more g.Node
+	if n := len(result.Rows); n > maxReportRows {
+		result.Rows = result.Rows[:maxReportRows]
+		more = html.P(html.Class("note"), testID("more"), g.Text(fmt.Sprintf("These are the first %d of %d rows. Download all as CSV.", maxReportRows, n)))
 	}
 	found := v.reportTable("report", result)
 	if len(result.Rows) == 0 {
 		found = empty("The answer has no rows.")
 	}
 	return screen{title: report.Question, body: g.Group{
-		heading(report.Question, html.A(html.Class("button"), testID("csv"), html.Download(""), html.Href(v.withQuery("format", "csv")), g.Text("Download as CSV"))),
-		v.reportForm(report), chart(result), found,
-		html.Details(html.Summary(g.Text("SQL")), html.Pre(html.Code(g.Text(report.Sql)))),
+		heading(report.Question, html.A(html.Class("button"), html.Href(v.at("reports", report.Name)+"?"+v.Request.URL.RawQuery), g.Text("The report"))),
+		html.Div(html.ID("later"), chart(result), more, found),
 	}}, nil
+}
+
+// answer runs the report that the path names.
+func (v *visit) answer() (*api.Report, api.ReportResult, error) {
+	var result api.ReportResult
+	report, err := v.report(v.Param("report"))
+	if err != nil {
+		return nil, result, err
+	}
+	of := v.ofTenant("report", report.Name)
+	for _, p := range report.Parameters {
+		of[p.Name] = v.Query(p.Name)
+	}
+	return report, result, v.call("runReport", of, &result)
 }
 
 func (v *visit) reportForm(r *api.Report) g.Node {
@@ -132,16 +159,21 @@ func (v *visit) cell(value string) g.Node {
 // errSent says that the answer has already been sent.
 var errSent = errors.New("the answer was sent")
 
-func (v *visit) sendCSV(name string, r api.ReportResult) error {
+// sendReport sends the answer as a file.
+func sendReport(v *visit) (screen, error) {
+	report, result, err := v.answer()
+	if err != nil {
+		return screen{}, err
+	}
 	v.Header("Content-Type", "text/csv; charset=utf-8")
-	v.Header("Content-Disposition", `attachment; filename="`+name+`.csv"`)
+	v.Header("Content-Disposition", `attachment; filename="`+report.Name+`.csv"`)
 	w := csv.NewWriter(v.Writer)
-	_ = w.Write(r.Columns) // fails only if the client is gone
-	for i := range r.Rows {
-		_ = w.Write(cells(r, i))
+	_ = w.Write(result.Columns) // fails only if the client is gone
+	for i := range result.Rows {
+		_ = w.Write(cells(result, i))
 	}
 	w.Flush()
-	return errSent
+	return screen{}, errSent
 }
 
 func showReportLogins(v *visit) (screen, error) {

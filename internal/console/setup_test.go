@@ -293,7 +293,7 @@ func (s sample) pages() []string {
 		"/console/requests", "/console/service", "/console/help",
 		at, at + "/activity", at + "/settings", at + "/connect", entities, entities + "/" + s.entity, at + "/entities/deviceManagementPartners",
 		at + "/users", at + "/users/" + s.user, at + "/applications", at + "/applications/" + s.app, at + "/snapshots", at + "/differences?from=s1",
-		at + "/faults", at + "/clock", at + "/requests", at + "/requests?method=POST&status=201", at + "/requests/" + s.request, at + "/reports", at + "/reports/recent-changes", at + "/reports/onboarding-funnel",
+		at + "/faults", at + "/clock", at + "/requests", at + "/requests?method=POST&status=201", at + "/requests/" + s.request, at + "/reports", at + "/reports/recent-changes", at + "/reports/recent-changes/answer", at + "/reports/onboarding-funnel/answer",
 		"/console/form/createEntity?entitySet=remoteAssistancePartners&tenantId=" + s.id,
 		fmt.Sprintf("/console/form/updateEntity?tenantId=%s&entitySet=remoteAssistancePartners&entityId=%s", s.id, s.entity),
 		"/console/form/updateTenant?tenantId=" + s.id, "/console/form/createUser?tenantId=" + s.id,

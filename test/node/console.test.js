@@ -16,7 +16,7 @@ const pages = [
   "/console/tenants", "/console/tenants?search=nobody", "/console/seeds", "/console/reports", "/console/report-logins", "/console/keys", "/console/audit",
   "/console/service", "/console/help", "/console/sign-in", "/console/nowhere", home, `${home}/settings`, `${home}/connect`, set,
   `${home}/entities/deviceManagementPartners`, `${home}/users`, `${home}/applications`, `${home}/snapshots`, `${home}/faults`, `${home}/clock`, `${home}/requests`, "/console/requests",
-  `${home}/reports`, `${home}/reports/onboarding-funnel`, `${home}/reports/recent-changes`, "/console/form/createTenant", `/console/form/createFault?${of}`,
+  `${home}/reports`, `${home}/reports/onboarding-funnel`, `${home}/reports/recent-changes/answer`, "/console/form/createTenant", `/console/form/createFault?${of}`,
   `/console/form/updateTenant?${of}`, `/console/form/importTenant?${of}`, `/console/form/createApplication?${of}`,
 ];
 
@@ -162,6 +162,7 @@ test("pages show what the API answers", async () => {
 
   const report = await api(`/v1/reports/onboarding-funnel?${of}`);
   await page.goto(`${home}/reports/onboarding-funnel`);
+  await page.locator("#later table").waitFor();
   const funnel = await page.locator("table tbody tr").evaluateAll((all) => all.map((row) => [...row.cells].map((cell) => cell.innerText)));
   assert.deepEqual(funnel, report.rows.map((row) => row.map((cell) => cell ?? "")));
 
