@@ -55,9 +55,9 @@ func Open(ctx context.Context, url string, wait time.Duration, log *slog.Logger,
 		registerUUID(conn.TypeMap())
 		// Where Postgres expects many rows it compiles a plan (JIT), which takes longer than any
 		// of our queries: seconds for a long filter, minutes for a report. Poolers refuse this
-		// setting in a connection's parameters.
-		_, err := conn.Exec(ctx, "SET jit = off")
-		return err
+		// setting in a connection's parameters. It passes the tracer by, because it belongs to
+		// no request.
+		return conn.PgConn().Exec(ctx, "SET jit = off").Close()
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
