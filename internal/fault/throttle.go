@@ -39,15 +39,18 @@ const (
 type Throttle struct {
 	queries *db.Queries
 	mu      sync.Mutex
-	granted *lru.Cache[scope, lease]
+	granted *lru.Cache[scope, *lease]
 }
 
-// scope names a limit of a tenant: for its requests or its changes, of all applications or
+// scope is what a limit of a tenant counts: the requests or the changes of all applications or
 // of one.
 type scope struct {
-	tenant uuid.UUID
-	name   string
+	tenant             uuid.UUID
+	limit, application string // the application is "" for all
 }
+
+// name is the scope's name within its tenant.
+func (s scope) name() string { return strings.TrimSuffix(s.limit+" "+s.application, " ") }
 
 // lease is how many more requests of a window this process may let through.
 type lease struct {
@@ -57,7 +60,7 @@ type lease struct {
 
 // NewThrottle returns a Throttle that counts with q.
 func NewThrottle(q *db.Queries) *Throttle {
-	granted, err := lru.New[scope, lease](maxLeases)
+	granted, err := lru.New[scope, *lease](maxLeases)
 	if err != nil {
 		panic(err) // the size is a constant
 	}
@@ -72,7 +75,7 @@ func (t *Throttle) before(x *front.Exchange) *front.Refusal {
 	if s == nil || x.Front != graph || strings.HasSuffix(x.Request.URL.Path, "/$batch") {
 		return nil
 	}
-	until, err := t.take(x.Request.Context(), x.Tenant.ID, s, t.missing(x, s), x.Now)
+	until, err := t.take(x.Request.Context(), s, t.missing(x, s), x.Now)
 	if err != nil {
 		_ = x.Error(err) // for the log
 		return &front.Refusal{Status: http.StatusServiceUnavailable, Code: "serviceNotAvailable", Message: "The service is temporarily unavailable", RetryAfter: 2 * time.Second}
@@ -90,8 +93,7 @@ func (t *Throttle) before(x *front.Exchange) *front.Refusal {
 
 // missing counts a request in each of its scopes, and returns those for which this process
 // has no lease left, with their limits.
-func (t *Throttle) missing(x *front.Exchange, s *tenant.Throttling) db.TakeThrottleParams {
-	p := db.TakeThrottleParams{}
+func (t *Throttle) missing(x *front.Exchange, s *tenant.Throttling) (m missing) {
 	reads := x.Request.Method == http.MethodGet || x.Request.Method == http.MethodHead
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -99,20 +101,30 @@ func (t *Throttle) missing(x *front.Exchange, s *tenant.Throttling) db.TakeThrot
 		if l.Most == 0 || l.Writes && reads {
 			continue
 		}
-		at := scope{x.Tenant.ID, l.Name}
+		at := scope{tenant: x.Tenant.ID, limit: l.Name}
 		if l.Application {
-			at.name += " " + x.Application
+			at.application = x.Application
 		}
 		have, ok := t.granted.Get(at)
 		if ok && have.left > 0 && !x.Now.Before(have.begun) && x.Now.Before(have.begun.Add(s.Window())) {
 			have.left--
-			t.granted.Add(at, have)
 			continue
 		}
-		p.Scopes, p.Most, p.Leases = append(p.Scopes, at.name), append(p.Most, l.Most), append(p.Leases, max(1, l.Most/leases))
+		m.scopes = append(m.scopes, at)
+		m.Scopes, m.Most, m.Leases = append(m.Scopes, at.name()), append(m.Most, l.Most), append(m.Leases, max(1, l.Most/leases))
 	}
-	return p
+	return m
 }
+
+// missing are the scopes of a request that need leases, and what to ask for.
+type missing struct {
+	db.TakeThrottleParams
+
+	scopes []scope // in the order of Scopes
+}
+
+// of returns the scope with a name.
+func (m *missing) of(name string) scope { return m.scopes[slices.Index(m.Scopes, name)] }
 
 // takeRest opens scopes that didn't exist when leases of the others were taken, and takes
 // leases of them.
@@ -132,14 +144,14 @@ func (t *Throttle) takeRest(ctx context.Context, p db.TakeThrottleParams, taken 
 
 // take takes the missing leases. It returns the end of the request's wait, or zero if it
 // needn't wait.
-func (t *Throttle) take(ctx context.Context, id uuid.UUID, s *tenant.Throttling, p db.TakeThrottleParams, now time.Time) (until time.Time, err error) {
-	if len(p.Scopes) == 0 {
+func (t *Throttle) take(ctx context.Context, s *tenant.Throttling, m missing, now time.Time) (until time.Time, err error) {
+	if len(m.scopes) == 0 {
 		return until, nil
 	}
-	p.TenantID, p.Now, p.WindowSeconds = id, now, s.Window().Seconds()
-	rows, err := t.queries.TakeThrottle(ctx, p)
-	if err == nil && len(rows) < len(p.Scopes) { // the first request of an application
-		rows, err = t.takeRest(ctx, p, rows)
+	m.TenantID, m.Now, m.WindowSeconds = m.scopes[0].tenant, now, s.Window().Seconds()
+	rows, err := t.queries.TakeThrottle(ctx, m.TakeThrottleParams)
+	if err == nil && len(rows) < len(m.scopes) { // the first request of an application
+		rows, err = t.takeRest(ctx, m.TakeThrottleParams, rows)
 	}
 	if err != nil {
 		return until, err
@@ -149,7 +161,7 @@ func (t *Throttle) take(ctx context.Context, id uuid.UUID, s *tenant.Throttling,
 	for _, row := range rows {
 		switch {
 		case row.Granted > 0:
-			t.keep(scope{id, row.Scope}, row)
+			t.keep(m.of(row.Scope), row)
 		case row.BlockedUntil != nil && row.BlockedUntil.After(until):
 			until = *row.BlockedUntil
 		}
@@ -160,10 +172,10 @@ func (t *Throttle) take(ctx context.Context, id uuid.UUID, s *tenant.Throttling,
 // keep adds a new lease to what is left of its window, without the request that took it. The
 // caller holds t.mu.
 func (t *Throttle) keep(at scope, taken db.TakeThrottleRow) {
-	have, _ := t.granted.Get(at)
-	if !have.begun.Equal(taken.Begun) {
-		have = lease{begun: taken.Begun}
+	have, ok := t.granted.Get(at)
+	if !ok || !have.begun.Equal(taken.Begun) {
+		have = &lease{begun: taken.Begun}
+		t.granted.Add(at, have)
 	}
 	have.left += taken.Granted - 1
-	t.granted.Add(at, have)
 }
