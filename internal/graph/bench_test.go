@@ -41,6 +41,39 @@ func BenchmarkExchange(b *testing.B) {
 	}
 }
 
+// BenchmarkEntities measures creates and gets of each entity, and lists of 100, through the whole
+// service without the network. Entities whose keys clients choose are not created again.
+func BenchmarkEntities(b *testing.B) {
+	everyEntityOnce(b, func(b *testing.B, c entityClient) {
+		body := c.body(1)
+		id := decode[struct{ ID string }](c.client, c.want(201, c.do("POST", c.path(), text(b, body)))).ID
+		n := 0
+		create := func() string {
+			if n++; body["displayName"] != nil {
+				body["displayName"] = fmt.Sprint("name ", n)
+			}
+			return text(b, body)
+		}
+		if c.entity.KeyPart == "" {
+			for range 100 {
+				c.want(201, c.do("POST", c.path(), create()))
+			}
+			b.Run("create", func(b *testing.B) { c.measure(b, 201, "POST", c.path(), create) })
+		}
+		none := func() string { return "" }
+		b.Run("get", func(b *testing.B) { c.measure(b, 200, "GET", c.path()+"/"+id, none) })
+		b.Run("list of 100", func(b *testing.B) { c.measure(b, 200, "GET", c.path()+"?$top=100", none) })
+	})
+}
+
+// measure sends a request again and again.
+func (c entityClient) measure(b *testing.B, status int, method, path string, body func() string) {
+	b.ReportAllocs()
+	for b.Loop() {
+		c.want(status, c.do(method, path, body()))
+	}
+}
+
 // discard is an http.ResponseWriter that discards the answer.
 type discard struct{ header http.Header }
 

@@ -35,12 +35,31 @@ func everyEntity(t *testing.T, test func(entityClient)) {
 			t.Run(fmt.Sprintf("%s beta=%t", e.Name, beta), func(t *testing.T) {
 				t.Parallel()
 				c := entityClient{client: setup(t), entity: e, beta: beta}
-				if e.Parent != nil {
-					c.within = e.Parent.Set + "/" + decode[partner](c.client, c.want(201, c.do("POST", "/beta/"+e.Parent.Set, `{}`))).ID + "/"
-				}
+				c.enterParent()
 				test(c)
 			})
 		}
+	}
+}
+
+// everyEntityOnce calls bench for each entity, in beta.
+func everyEntityOnce(b *testing.B, bench func(*testing.B, entityClient)) {
+	for _, e := range entity.All {
+		if e.Singleton {
+			continue
+		}
+		b.Run(e.Name, func(b *testing.B) {
+			c := entityClient{client: setup(b), entity: e, beta: true}
+			c.enterParent()
+			bench(b, c)
+		})
+	}
+}
+
+// enterParent makes the entity that contains these, if one does.
+func (c *entityClient) enterParent() {
+	if c.entity.Parent != nil {
+		c.within = c.entity.Parent.Set + "/" + decode[partner](c.client, c.want(201, c.do("POST", "/beta/"+c.entity.Parent.Set, `{}`))).ID + "/"
 	}
 }
 
