@@ -30,7 +30,7 @@ type capture struct {
 	response content
 	sending  bool // whether the answer has begun
 	period   int  // of answers, if the answer has begun
-	drop     bool // there was no room for the entry when the answer began
+	drop     bool // the journal was full when the answer began
 }
 
 // content is the beginning of a body, and the body's size.
@@ -96,8 +96,8 @@ func (c *capture) WriteHeaderNow() {
 	c.ResponseWriter.WriteHeaderNow()
 }
 
-// send records that the client may receive the answer from now on. An entry without room is
-// dropped now, so that its answer needn't be copied.
+// send records that the client may receive the answer from now on. If the journal is full, it
+// drops the entry now, so that the answer needn't be copied.
 func (c *capture) send() {
 	if !c.sending {
 		c.sending, c.period = true, c.journal.open.begin()

@@ -109,7 +109,7 @@ func New(c Config) *Journal {
 	return j
 }
 
-// full reports whether there is no room for an entry of this size now.
+// full reports whether an entry of this size would be dropped now.
 func (j *Journal) full(o owner, size int64) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()

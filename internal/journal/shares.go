@@ -37,7 +37,7 @@ func (s *shares) take(tenant uuid.UUID, size int64, now time.Time) bool {
 	return true
 }
 
-// full reports whether there is no room for an entry of a tenant.
+// full reports whether a tenant's share of the second, or the memory, is used up.
 func (s *shares) full(tenant uuid.UUID, size int64, now time.Time) bool {
 	if now.Sub(s.second) >= time.Second {
 		s.second, s.before = now, len(s.taken)
