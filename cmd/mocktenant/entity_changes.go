@@ -41,6 +41,7 @@ func newEntityUpdate(c *cli) *cobra.Command {
 	var r api.EntityUpdate
 	cmd := c.ofTenant("update <set> <id> <properties>", "Change properties of an entity. They are JSON, as in Graph beta.", setArg(&set), textArg(&id), propertiesArg(&r.Properties))
 	cmd.Flags().Func("of-version", "Change nothing if the entity doesn't have the version `N`.", optional(&r.Version, readCount))
+	must(cmd.Flags().SetAnnotation("of-version", memberOfFlag, []string{"/version"}))
 	return show(cmd, entityTable.one, func(ctx context.Context, s *session) (*http.Response, error) {
 		return s.UpdateEntity(ctx, s.tenant, set, id, r)
 	})

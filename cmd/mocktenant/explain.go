@@ -3,9 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode"
+
+	"github.com/spf13/pflag"
 
 	"github.com/mocktenant/mocktenant/api"
 )
@@ -21,6 +26,9 @@ func (a *adminCommand) explain(err error) error {
 	meant := a.at(pointer)
 	if meant == "" {
 		return err
+	}
+	if takesTime := a.Flags().Lookup(strings.TrimPrefix(meant, "--")); takesTime != nil && takesTime.Value.Type() == "duration" {
+		reason = inTime(reason)
 	}
 	plain := *refused
 	detail := meant + ": " + reason
@@ -57,17 +65,43 @@ func (a *adminCommand) at(pointer string) string {
 			return fmt.Sprintf("%s %q", strings.Trim(argument, "[]"), a.Flags().Arg(i))
 		}
 	}
-	for _, name := range names {
-		if flag := a.Flags().Lookup(name); flag != nil && flag.Changed {
-			return "--" + name
+	var meant string
+	a.Flags().Visit(func(flag *pflag.Flag) {
+		if slices.Contains(names, flag.Name) || slices.Equal(flag.Annotations[memberOfFlag], []string{pointer}) {
+			meant = "--" + flag.Name
+		}
+	})
+	return meant
+}
+
+// secondsInReason matches the number of a reason such as "want at most 86,400".
+var secondsInReason = regexp.MustCompile(`[0-9][0-9,]*$`)
+
+// inTime converts the number of seconds in a reason to a time such as 24h.
+func inTime(reason string) string {
+	return secondsInReason.ReplaceAllStringFunc(reason, func(number string) string {
+		n, err := strconv.ParseInt(strings.ReplaceAll(number, ",", ""), 10, 32)
+		if err != nil {
+			return number + " seconds"
+		}
+		return shortTime(time.Duration(n) * time.Second)
+	})
+}
+
+// shortTime returns a time without its units of zero: 24h, not 24h0m0s.
+func shortTime(d time.Duration) string {
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = strings.TrimSuffix(text, zero[1:])
 		}
 	}
-	return ""
+	return text
 }
 
 // namesOf returns the possible names of a flag for a member of a body: for
 // /quota/requestsPerSecond, quota-requests-per-second and requests-per-second; for
-// /tenantIds/0, tenant-ids, tenant-id and tenant.
+// /tenantIds/0, tenant-ids, tenant-id and tenant; for /effect/delayMilliseconds, delay.
 func namesOf(pointer string) []string {
 	var words []string
 	for segment := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
@@ -79,10 +113,13 @@ func namesOf(pointer string) []string {
 	for i := range words {
 		name := strings.Join(words[i:], "-")
 		one := strings.TrimSuffix(name, "s")
-		names = append(names, name, one, strings.TrimSuffix(name, "-seconds"), strings.TrimSuffix(one, "-id"))
+		names = append(names, name, one, unitOfName.ReplaceAllString(name, ""), strings.TrimSuffix(one, "-id"))
 	}
 	return names
 }
+
+// unitOfName matches the unit at the end of a member's name.
+var unitOfName = regexp.MustCompile(`-(milliseconds|seconds|bytes)$`)
 
 // kebab converts camelCase to lower case with hyphens.
 func kebab(name string) string {

@@ -27,6 +27,7 @@ type flagSet interface {
 const (
 	groupOfFlag    = "mocktenant_group"    // its heading in the help
 	variableOfFlag = "mocktenant_variable" // its environment variable
+	memberOfFlag   = "mocktenant_member"   // what it fills in a body, if its name doesn't say so
 )
 
 // settings puts flags under a heading in the help, or "", and gives them environment

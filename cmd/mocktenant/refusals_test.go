@@ -112,6 +112,9 @@ var (
 	anyID        = regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
 )
 
+// pathOfBody matches a refusal that names a place in a body that the user didn't write.
+var pathOfBody = regexp.MustCompile(`(?m)^mocktenant: (line [0-9]+: )?/`)
+
 // run returns a command's output on both streams and its exit code.
 func (t *transcript) run(script string) string {
 	t.Helper()
@@ -123,6 +126,9 @@ func (t *transcript) run(script string) string {
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
+	}
+	if pathOfBody.Match(out.Bytes()) {
+		t.Errorf("%s: want the flag, got %s", script, &out)
 	}
 	text := strings.NewReplacer(t.replaced...).Replace(out.String())
 	text = anyTime.ReplaceAllString(loopbackPort.ReplaceAllString(text, "127.0.0.1:PORT"), "TIME")

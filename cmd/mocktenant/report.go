@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -70,7 +71,7 @@ func newReport(c *cli) *cobra.Command {
 	})
 }
 
-// suggestReport adds the most similar report to an error.
+// suggestReport adds the most similar report to an error, or where to find them.
 func suggestReport(ctx context.Context, s *session, name string, err error) error {
 	var refused *api.Problem
 	if !errors.As(err, &refused) || refused.Status != http.StatusNotFound {
@@ -84,10 +85,8 @@ func suggestReport(ctx context.Context, s *session, name string, err error) erro
 	for _, r := range all.Value {
 		names = append(names, r.Name)
 	}
-	if meant := suggest(name, names, 3); meant != "" {
-		return notFound(fmt.Sprintf("There is no report %q%s", name, meant))
-	}
-	return err
+	meant := cmp.Or(suggest(name, names, 3), ": mocktenant report lists them")
+	return notFound(fmt.Sprintf("There is no report %q%s", name, meant))
 }
 
 // readResult returns the rows of a report as objects, and as texts under column heads.

@@ -176,6 +176,7 @@ func newWait(c *cli) *cobra.Command {
 	cmd := c.ofTenant("wait", "Wait until clients of a tenant have sent something. Exit 1 if they don't in time.")
 	v.register(cmd)
 	cmd.Flags().DurationVar(&limit, "timeout", limit, "The maximum time to wait, up to 5m.")
+	must(cmd.Flags().SetAnnotation("timeout", memberOfFlag, []string{"/waitSeconds"}))
 	return cmd.does(func(ctx context.Context, s *session, con console) error {
 		seconds := limit.Seconds()
 		return v.verify(ctx, s, con, &seconds)

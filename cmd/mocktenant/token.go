@@ -76,7 +76,7 @@ func (t *tokenCommand) Run(ctx context.Context, c *cli, con console) error {
 	}
 	token, err := issue(ctx, c, con)
 	if err != nil {
-		return err
+		return t.explain(err)
 	}
 	_, err = fmt.Fprintln(con.out, token)
 	return err

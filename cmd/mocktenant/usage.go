@@ -127,6 +127,9 @@ func wrap(text string, columns int) string {
 	return b.String()
 }
 
+// endOfLine matches the spaces that pflag leaves before a line break.
+var endOfLine = regexp.MustCompile(`(?m) +$`)
+
 // showFlags prints flags, group by group.
 func showFlags(out io.Writer, flags *pflag.FlagSet, columns int) {
 	headings := []string{headingOf(&pflag.Flag{})}
@@ -143,7 +146,7 @@ func showFlags(out io.Writer, flags *pflag.FlagSet, columns int) {
 				group.AddFlag(flag)
 			}
 		})
-		_, _ = fmt.Fprintf(out, "\n%s:\n%s", heading, group.FlagUsagesWrapped(columns))
+		_, _ = fmt.Fprintf(out, "\n%s:\n%s", heading, endOfLine.ReplaceAllString(group.FlagUsagesWrapped(columns), ""))
 	}
 }
 
