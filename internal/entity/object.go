@@ -70,7 +70,7 @@ func readObject(b []byte, c *Complex, raw jsontext.Value, beta bool) ([]byte, er
 	if actual != c {
 		b = append(b, `"@odata.type":"#`+Namespace+"."+actual.Name+`",`...)
 	}
-	known := slices.DeleteFunc(actual.Members(), func(m Member) bool { return m.BetaOnly && !beta })
+	known := slices.DeleteFunc(slices.Clone(actual.Members()), func(m Member) bool { return m.BetaOnly && !beta })
 	if name, ok := unknown(members, known); ok {
 		return nil, fault(name, "The property '%s' does not exist on type '%s.%s'. Make sure to only use property names that are defined by the type.", name, Namespace, actual.Name)
 	}

@@ -49,8 +49,8 @@ func convert(e, other *Expr) *Expr {
 	if e.Op == "literal" && e.Type == Date && other.Type == DateTimeOffset {
 		return literal(DateTimeOffset, time.Unix(e.Value.(int64)/TicksPerSecond, 0).UTC())
 	}
-	text, ok := e.Value.(string)
-	if e.Op != "literal" || e.Type != String || !ok {
+	text, ok := e.Value.(string) // only literals have values
+	if e.Type != String || !ok {
 		return e
 	}
 	switch other.Type {
@@ -256,7 +256,7 @@ func (p *parser) checkArguments(name string, args []*Expr, at int) error {
 				return p.failAt(at, "The function '%s' is answered in UTC, and its argument is in another zone", name)
 			}
 		}
-		if n, ok := a.Value.(int64); ok && name == "substring" && i == 2 && n < 0 {
+		if n, _ := a.Value.(int64); i == 2 && n < 0 { // no other function has three
 			return p.failAt(at, "The length argument of 'substring' is negative")
 		}
 	}

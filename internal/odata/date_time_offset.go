@@ -57,11 +57,7 @@ func Time(ticks int64, offset int16) time.Time {
 }
 
 func utc(ticks int64) time.Time {
-	seconds := ticks / TicksPerSecond
-	if ticks%TicksPerSecond < 0 {
-		seconds--
-	}
-	return time.Unix(seconds, (ticks-seconds*TicksPerSecond)*int64(tick)).UTC()
+	return time.Unix(ticks/TicksPerSecond, ticks%TicksPerSecond*int64(tick)).UTC()
 }
 
 // appendDateTimeOffset appends a time in its own zone and the zone's offset in minutes.

@@ -33,6 +33,7 @@ func TestParseDateTimeOffset(t *testing.T) {
 		{"2020-02-29T12:00:00+14:00", "2020-02-29T12:00:00+14:00"},
 		{"2020-02-29T12:00:00-14:00", "2020-02-29T12:00:00-14:00"},
 		{"2020-02-29T12:00:00+05:45", "2020-02-29T12:00:00+05:45"},
+		{"2020-02-29T12:00:00-00:59", "2020-02-29T12:00:00-00:59"},
 		// The ABNF makes seconds optional and ignores letter case.
 		{"2020-02-29T12:00Z", "2020-02-29T12:00:00Z"},
 		{"2020-02-29t12:00:01z", "2020-02-29T12:00:01Z"},
@@ -101,12 +102,20 @@ func FuzzParseDateTimeOffset(f *testing.F) {
 	})
 }
 
-// A literal is the same as package time would write it.
+// A literal is the same as package time would write it, from a time and from its ticks.
 func FuzzAppendDateTimeOffset(f *testing.F) {
 	f.Add(int64(0), int64(0), int16(0))
 	f.Add(int64(-62135596800), int64(100), int16(-840))
 	f.Add(int64(253402300799), int64(999999900), int16(840))
 	f.Add(int64(1483257516), int64(667003300), int16(-479))
+	f.Add(int64(1483257516), int64(667003399), int16(0))
+	f.Add(int64(-1), int64(999999900), int16(1))
+	// The first instant has a case of its own; these are it, its neighbours, and its opposite.
+	f.Add(int64(-62135596800), int64(0), int16(0))
+	f.Add(int64(-62135596800), int64(0), int16(1))
+	f.Add(int64(-62135596800), int64(100), int16(0))
+	f.Add(int64(62135596800), int64(0), int16(0))
+	f.Add(int64(-1), int64(999378700), int16(0)) // its seconds as ticks
 	f.Fuzz(func(t *testing.T, seconds, nanoseconds int64, offset int16) {
 		at := time.Unix(seconds, nanoseconds).In(time.FixedZone("", int(offset)*60))
 		if at.Year() < 1 || at.Year() > 9999 || offset < -840 || offset > 840 {
@@ -115,6 +124,13 @@ func FuzzAppendDateTimeOffset(f *testing.F) {
 		want := at.Format("2006-01-02T15:04:05.9999999Z07:00")
 		if got := string(odata.AppendDateTimeOffset([]byte("x"), at)); got != "x"+want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+		ticks := odata.Ticks(at)
+		if got := string(odata.AppendTicks([]byte("x"), ticks, offset)); got != "x"+want {
+			t.Errorf("from ticks: got %q, want %q", got, want)
+		}
+		if got := odata.Time(ticks, offset).Format(time.RFC3339Nano); got != at.Truncate(100*time.Nanosecond).Format(time.RFC3339Nano) {
+			t.Errorf("the ticks of %s are %s", want, got)
 		}
 	})
 }
