@@ -131,7 +131,7 @@ RETURN nullif(id, '00000000-0000-0000-0000-000000000000');
 -- Every version of every entity of the reader's tenants, and what ended it: nothing for the
 -- current one. Each entity's migration adds its own.
 CREATE VIEW report_states WITH (security_barrier) AS
-SELECT NULL::uuid AS tenant_id, NULL::text AS entity_set, NULL::uuid AS id, NULL::bigint AS version, NULL::jsonb AS row, NULL::text AS display_name, NULL::text AS status,
+SELECT NULL::uuid AS tenant_id, NULL::text AS entity_set, NULL::uuid AS id, NULL::bigint AS version, NULL::json AS row, NULL::text AS display_name, NULL::text AS status,
     NULL::timestamptz AS created_at, NULL::uuid AS created_by, NULL::uuid AS created_with,
     NULL::text COLLATE "C" AS ended_by_change, NULL::timestamptz AS ended_at, NULL::uuid AS ended_by, NULL::uuid AS ended_with
 FROM report_tenants WHERE false;

@@ -68,11 +68,11 @@ SELECT t.tenant_id, 'remoteAssistancePartners'::text AS entity_set, s.*
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT v.id, v.version, v.row, v.row ->> 'display_name' AS display_name, v.row ->> 'onboarding_status' AS status,
-        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by, (v.row ->> 'created_with')::uuid AS created_with,
+        v.created_at, v.created_by, v.created_with,
         v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by, v.changed_with AS ended_with
     FROM entity_versions AS v WHERE v.tenant_id = t.tenant_id AND v.entity = 'remoteAssistancePartner'
     UNION ALL
-    SELECT p.id, p.version, jsonb_build_object('display_name', p.display_name, 'onboarding_url', p.onboarding_url, 'onboarding_status', p.onboarding_status, 'last_connection_ticks', p.last_connection_ticks, 'last_connection_offset', p.last_connection_offset, 'request_expiry_ticks', p.request_expiry_ticks, 'request_expiry_offset', p.request_expiry_offset, 'created_at', p.created_at, 'created_by', p.created_by, 'created_with', p.created_with, 'created_request', p.created_request), p.display_name COLLATE "default", p.onboarding_status::text,
+    SELECT p.id, p.version, json_build_object('display_name', p.display_name, 'onboarding_url', p.onboarding_url, 'onboarding_status', p.onboarding_status, 'last_connection_ticks', p.last_connection_ticks, 'last_connection_offset', p.last_connection_offset, 'request_expiry_ticks', p.request_expiry_ticks, 'request_expiry_offset', p.request_expiry_offset), p.display_name COLLATE "default", p.onboarding_status::text,
         p.created_at, p.created_by, p.created_with, NULL::text, NULL::timestamptz, NULL::uuid, NULL::uuid
     FROM remote_assistance_partners AS p WHERE p.tenant_id = t.tenant_id
     OFFSET 0
@@ -94,8 +94,8 @@ SELECT c.tenant_id, c.entity_id, c.entity_created_at, c.version, c.change, c.cha
     instant_of((b.row).request_expiry_ticks) AS before_request_expiry_at, instant_of((a.row).request_expiry_ticks) AS after_request_expiry_at,
     (b.row).request_expiry_offset AS before_request_expiry_offset_minutes, (a.row).request_expiry_offset AS after_request_expiry_offset_minutes
 FROM report_changes AS c
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::remote_assistance_partners, c.before_row) AS row OFFSET 0) AS b
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::remote_assistance_partners, c.after_row) AS row OFFSET 0) AS a
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::remote_assistance_partners, c.before_row) AS row OFFSET 0) AS b
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::remote_assistance_partners, c.after_row) AS row OFFSET 0) AS a
 WHERE c.entity_set = 'remoteAssistancePartners';
 COMMENT ON VIEW reporting.remote_assistance_partner_changes IS 'Every change of remoteAssistancePartners, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).';
 COMMENT ON COLUMN reporting.remote_assistance_partner_changes.tenant_id IS 'The tenant.';
@@ -191,7 +191,7 @@ DROP VIEW reporting.remote_assistance_partner_funnel;
 DROP VIEW reporting.remote_assistance_partner_changes;
 
 CREATE OR REPLACE VIEW report_states WITH (security_barrier) AS
-SELECT NULL::uuid AS tenant_id, NULL::text AS entity_set, NULL::uuid AS id, NULL::bigint AS version, NULL::jsonb AS row, NULL::text AS display_name, NULL::text AS status,
+SELECT NULL::uuid AS tenant_id, NULL::text AS entity_set, NULL::uuid AS id, NULL::bigint AS version, NULL::json AS row, NULL::text AS display_name, NULL::text AS status,
     NULL::timestamptz AS created_at, NULL::uuid AS created_by, NULL::uuid AS created_with,
     NULL::text COLLATE "C" AS ended_by_change, NULL::timestamptz AS ended_at, NULL::uuid AS ended_by, NULL::uuid AS ended_with
 WHERE false;

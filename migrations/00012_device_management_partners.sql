@@ -74,11 +74,11 @@ SELECT t.tenant_id, 'deviceManagementPartners'::text AS entity_set, s.*
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT v.id, v.version, v.row, v.row ->> 'display_name' AS display_name, v.row ->> 'partner_state' AS status,
-        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by, (v.row ->> 'created_with')::uuid AS created_with,
+        v.created_at, v.created_by, v.created_with,
         v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by, v.changed_with AS ended_with
     FROM entity_versions AS v WHERE v.tenant_id = t.tenant_id AND v.entity = 'deviceManagementPartner'
     UNION ALL
-    SELECT p.id, p.version, jsonb_build_object('last_heartbeat_ticks', p.last_heartbeat_ticks, 'last_heartbeat_offset', p.last_heartbeat_offset, 'partner_state', p.partner_state, 'partner_app_type', p.partner_app_type, 'single_tenant_app_id', p.single_tenant_app_id, 'display_name', p.display_name, 'is_configured', p.is_configured, 'devices_removed_ticks', p.devices_removed_ticks, 'devices_removed_offset', p.devices_removed_offset, 'devices_non_compliant_ticks', p.devices_non_compliant_ticks, 'devices_non_compliant_offset', p.devices_non_compliant_offset, 'groups_requiring_enrollment', p.groups_requiring_enrollment, 'created_at', p.created_at, 'created_by', p.created_by, 'created_with', p.created_with, 'created_request', p.created_request), p.display_name COLLATE "default", p.partner_state::text,
+    SELECT p.id, p.version, json_build_object('last_heartbeat_ticks', p.last_heartbeat_ticks, 'last_heartbeat_offset', p.last_heartbeat_offset, 'partner_state', p.partner_state, 'partner_app_type', p.partner_app_type, 'single_tenant_app_id', p.single_tenant_app_id, 'display_name', p.display_name, 'is_configured', p.is_configured, 'devices_removed_ticks', p.devices_removed_ticks, 'devices_removed_offset', p.devices_removed_offset, 'devices_non_compliant_ticks', p.devices_non_compliant_ticks, 'devices_non_compliant_offset', p.devices_non_compliant_offset, 'groups_requiring_enrollment', p.groups_requiring_enrollment), p.display_name COLLATE "default", p.partner_state::text,
         p.created_at, p.created_by, p.created_with, NULL::text, NULL::timestamptz, NULL::uuid, NULL::uuid
     FROM device_management_partners AS p WHERE p.tenant_id = t.tenant_id
     OFFSET 0
@@ -107,8 +107,8 @@ SELECT c.tenant_id, c.entity_id, c.entity_created_at, c.version, c.change, c.cha
     (b.row).devices_non_compliant_offset AS before_devices_non_compliant_offset_minutes, (a.row).devices_non_compliant_offset AS after_devices_non_compliant_offset_minutes,
     (b.row).groups_requiring_enrollment AS before_groups_requiring_enrollment, (a.row).groups_requiring_enrollment AS after_groups_requiring_enrollment
 FROM report_changes AS c
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::device_management_partners, c.before_row) AS row OFFSET 0) AS b
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::device_management_partners, c.after_row) AS row OFFSET 0) AS a
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::device_management_partners, c.before_row) AS row OFFSET 0) AS b
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::device_management_partners, c.after_row) AS row OFFSET 0) AS a
 WHERE c.entity_set = 'deviceManagementPartners';
 COMMENT ON VIEW reporting.device_management_partner_changes IS 'Every change of deviceManagementPartners, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).';
 COMMENT ON COLUMN reporting.device_management_partner_changes.tenant_id IS 'The tenant.';

@@ -70,11 +70,11 @@ SELECT t.tenant_id, 'complianceManagementPartners'::text AS entity_set, s.*
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT v.id, v.version, v.row, v.row ->> 'display_name' AS display_name, v.row ->> 'partner_state' AS status,
-        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by, (v.row ->> 'created_with')::uuid AS created_with,
+        v.created_at, v.created_by, v.created_with,
         v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by, v.changed_with AS ended_with
     FROM entity_versions AS v WHERE v.tenant_id = t.tenant_id AND v.entity = 'complianceManagementPartner'
     UNION ALL
-    SELECT p.id, p.version, jsonb_build_object('last_heartbeat_ticks', p.last_heartbeat_ticks, 'last_heartbeat_offset', p.last_heartbeat_offset, 'partner_state', p.partner_state, 'display_name', p.display_name, 'mac_os_onboarded', p.mac_os_onboarded, 'linux_onboarded', p.linux_onboarded, 'android_onboarded', p.android_onboarded, 'ios_onboarded', p.ios_onboarded, 'mac_os_assignments', p.mac_os_assignments, 'linux_assignments', p.linux_assignments, 'android_assignments', p.android_assignments, 'ios_assignments', p.ios_assignments, 'created_at', p.created_at, 'created_by', p.created_by, 'created_with', p.created_with, 'created_request', p.created_request), p.display_name COLLATE "default", p.partner_state::text,
+    SELECT p.id, p.version, json_build_object('last_heartbeat_ticks', p.last_heartbeat_ticks, 'last_heartbeat_offset', p.last_heartbeat_offset, 'partner_state', p.partner_state, 'display_name', p.display_name, 'mac_os_onboarded', p.mac_os_onboarded, 'linux_onboarded', p.linux_onboarded, 'android_onboarded', p.android_onboarded, 'ios_onboarded', p.ios_onboarded, 'mac_os_assignments', p.mac_os_assignments, 'linux_assignments', p.linux_assignments, 'android_assignments', p.android_assignments, 'ios_assignments', p.ios_assignments), p.display_name COLLATE "default", p.partner_state::text,
         p.created_at, p.created_by, p.created_with, NULL::text, NULL::timestamptz, NULL::uuid, NULL::uuid
     FROM compliance_management_partners AS p WHERE p.tenant_id = t.tenant_id
     OFFSET 0
@@ -106,8 +106,8 @@ SELECT c.tenant_id, c.entity_id, c.entity_created_at, c.version, c.change, c.cha
     (b.row).android_assignments AS before_android_assignments, (a.row).android_assignments AS after_android_assignments,
     (b.row).ios_assignments AS before_ios_assignments, (a.row).ios_assignments AS after_ios_assignments
 FROM report_changes AS c
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::compliance_management_partners, c.before_row) AS row OFFSET 0) AS b
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::compliance_management_partners, c.after_row) AS row OFFSET 0) AS a
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::compliance_management_partners, c.before_row) AS row OFFSET 0) AS b
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::compliance_management_partners, c.after_row) AS row OFFSET 0) AS a
 WHERE c.entity_set = 'complianceManagementPartners';
 COMMENT ON VIEW reporting.compliance_management_partner_changes IS 'Every change of complianceManagementPartners, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).';
 COMMENT ON COLUMN reporting.compliance_management_partner_changes.tenant_id IS 'The tenant.';

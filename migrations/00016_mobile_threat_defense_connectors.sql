@@ -106,11 +106,11 @@ SELECT t.tenant_id, 'mobileThreatDefenseConnectors'::text AS entity_set, s.*
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT v.id, v.version, v.row, NULL::text AS display_name, v.row ->> 'partner_state' AS status,
-        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by, (v.row ->> 'created_with')::uuid AS created_with,
+        v.created_at, v.created_by, v.created_with,
         v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by, v.changed_with AS ended_with
     FROM entity_versions AS v WHERE v.tenant_id = t.tenant_id AND v.entity = 'mobileThreatDefenseConnector'
     UNION ALL
-    SELECT p.id, p.version, jsonb_build_object('last_heartbeat_ticks', p.last_heartbeat_ticks, 'last_heartbeat_offset', p.last_heartbeat_offset, 'partner_state', p.partner_state, 'android_mam_enabled', p.android_mam_enabled, 'ios_mam_enabled', p.ios_mam_enabled, 'windows_mam_enabled', p.windows_mam_enabled, 'android_enabled', p.android_enabled, 'ios_enabled', p.ios_enabled, 'windows_enabled', p.windows_enabled, 'mac_enabled', p.mac_enabled, 'android_blocked_on_missing_data', p.android_blocked_on_missing_data, 'ios_blocked_on_missing_data', p.ios_blocked_on_missing_data, 'windows_blocked_on_missing_data', p.windows_blocked_on_missing_data, 'mac_blocked_on_missing_data', p.mac_blocked_on_missing_data, 'unsupported_os_blocked', p.unsupported_os_blocked, 'unresponsiveness_threshold', p.unresponsiveness_threshold, 'collect_ios_apps', p.collect_ios_apps, 'collect_ios_personal_apps', p.collect_ios_personal_apps, 'collect_ios_certificates', p.collect_ios_certificates, 'collect_ios_personal_certificates', p.collect_ios_personal_certificates, 'defender_attach_enabled', p.defender_attach_enabled, 'grant_partner_role', p.grant_partner_role, 'launch_on_setup', p.launch_on_setup, 'created_at', p.created_at, 'created_by', p.created_by, 'created_with', p.created_with, 'created_request', p.created_request), NULL::text, p.partner_state::text,
+    SELECT p.id, p.version, json_build_object('last_heartbeat_ticks', p.last_heartbeat_ticks, 'last_heartbeat_offset', p.last_heartbeat_offset, 'partner_state', p.partner_state, 'android_mam_enabled', p.android_mam_enabled, 'ios_mam_enabled', p.ios_mam_enabled, 'windows_mam_enabled', p.windows_mam_enabled, 'android_enabled', p.android_enabled, 'ios_enabled', p.ios_enabled, 'windows_enabled', p.windows_enabled, 'mac_enabled', p.mac_enabled, 'android_blocked_on_missing_data', p.android_blocked_on_missing_data, 'ios_blocked_on_missing_data', p.ios_blocked_on_missing_data, 'windows_blocked_on_missing_data', p.windows_blocked_on_missing_data, 'mac_blocked_on_missing_data', p.mac_blocked_on_missing_data, 'unsupported_os_blocked', p.unsupported_os_blocked, 'unresponsiveness_threshold', p.unresponsiveness_threshold, 'collect_ios_apps', p.collect_ios_apps, 'collect_ios_personal_apps', p.collect_ios_personal_apps, 'collect_ios_certificates', p.collect_ios_certificates, 'collect_ios_personal_certificates', p.collect_ios_personal_certificates, 'defender_attach_enabled', p.defender_attach_enabled, 'grant_partner_role', p.grant_partner_role, 'launch_on_setup', p.launch_on_setup), NULL::text, p.partner_state::text,
         p.created_at, p.created_by, p.created_with, NULL::text, NULL::timestamptz, NULL::uuid, NULL::uuid
     FROM mobile_threat_defense_connectors AS p WHERE p.tenant_id = t.tenant_id
     OFFSET 0
@@ -155,8 +155,8 @@ SELECT c.tenant_id, c.entity_id, c.entity_created_at, c.version, c.change, c.cha
     (b.row).grant_partner_role AS before_grant_partner_role, (a.row).grant_partner_role AS after_grant_partner_role,
     (b.row).launch_on_setup AS before_launch_on_setup, (a.row).launch_on_setup AS after_launch_on_setup
 FROM report_changes AS c
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::mobile_threat_defense_connectors, c.before_row) AS row OFFSET 0) AS b
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::mobile_threat_defense_connectors, c.after_row) AS row OFFSET 0) AS a
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::mobile_threat_defense_connectors, c.before_row) AS row OFFSET 0) AS b
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::mobile_threat_defense_connectors, c.after_row) AS row OFFSET 0) AS a
 WHERE c.entity_set = 'mobileThreatDefenseConnectors';
 COMMENT ON VIEW reporting.mobile_threat_defense_connector_changes IS 'Every change of mobileThreatDefenseConnectors, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).';
 COMMENT ON COLUMN reporting.mobile_threat_defense_connector_changes.tenant_id IS 'The tenant.';

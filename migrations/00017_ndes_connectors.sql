@@ -64,11 +64,11 @@ SELECT t.tenant_id, 'ndesConnectors'::text AS entity_set, s.*
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT v.id, v.version, v.row, v.row ->> 'display_name' AS display_name, v.row ->> 'state' AS status,
-        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by, (v.row ->> 'created_with')::uuid AS created_with,
+        v.created_at, v.created_by, v.created_with,
         v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by, v.changed_with AS ended_with
     FROM entity_versions AS v WHERE v.tenant_id = t.tenant_id AND v.entity = 'ndesConnector'
     UNION ALL
-    SELECT p.id, p.version, jsonb_build_object('last_connection_ticks', p.last_connection_ticks, 'last_connection_offset', p.last_connection_offset, 'state', p.state, 'display_name', p.display_name, 'machine_name', p.machine_name, 'enrolled_ticks', p.enrolled_ticks, 'enrolled_offset', p.enrolled_offset, 'role_scope_tag_ids', p.role_scope_tag_ids, 'connector_version', p.connector_version, 'created_at', p.created_at, 'created_by', p.created_by, 'created_with', p.created_with, 'created_request', p.created_request), p.display_name COLLATE "default", p.state::text,
+    SELECT p.id, p.version, json_build_object('last_connection_ticks', p.last_connection_ticks, 'last_connection_offset', p.last_connection_offset, 'state', p.state, 'display_name', p.display_name, 'machine_name', p.machine_name, 'enrolled_ticks', p.enrolled_ticks, 'enrolled_offset', p.enrolled_offset, 'role_scope_tag_ids', p.role_scope_tag_ids, 'connector_version', p.connector_version), p.display_name COLLATE "default", p.state::text,
         p.created_at, p.created_by, p.created_with, NULL::text, NULL::timestamptz, NULL::uuid, NULL::uuid
     FROM ndes_connectors AS p WHERE p.tenant_id = t.tenant_id
     OFFSET 0
@@ -101,8 +101,8 @@ SELECT c.tenant_id, c.entity_id, c.entity_created_at, c.version, c.change, c.cha
     (b.row).role_scope_tag_ids AS before_role_scope_tag_ids, (a.row).role_scope_tag_ids AS after_role_scope_tag_ids,
     (b.row).connector_version AS before_connector_version, (a.row).connector_version AS after_connector_version
 FROM report_changes AS c
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::ndes_connectors, c.before_row) AS row OFFSET 0) AS b
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::ndes_connectors, c.after_row) AS row OFFSET 0) AS a
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::ndes_connectors, c.before_row) AS row OFFSET 0) AS b
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::ndes_connectors, c.after_row) AS row OFFSET 0) AS a
 WHERE c.entity_set = 'ndesConnectors';
 COMMENT ON VIEW reporting.ndes_connector_changes IS 'Every change of ndesConnectors, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).';
 COMMENT ON COLUMN reporting.ndes_connector_changes.tenant_id IS 'The tenant.';

@@ -73,11 +73,11 @@ SELECT t.tenant_id, 'termsAndConditions'::text AS entity_set, s.*
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT v.id, v.version, v.row, v.row ->> 'display_name' AS display_name, NULL::text AS status,
-        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by, (v.row ->> 'created_with')::uuid AS created_with,
+        v.created_at, v.created_by, v.created_with,
         v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by, v.changed_with AS ended_with
     FROM entity_versions AS v WHERE v.tenant_id = t.tenant_id AND v.entity = 'termsAndConditions'
     UNION ALL
-    SELECT p.id, p.version, jsonb_build_object('graph_created_ticks', p.graph_created_ticks, 'graph_created_offset', p.graph_created_offset, 'modified_ticks', p.modified_ticks, 'modified_offset', p.modified_offset, 'last_modified_ticks', p.last_modified_ticks, 'last_modified_offset', p.last_modified_offset, 'display_name', p.display_name, 'description', p.description, 'title', p.title, 'body_text', p.body_text, 'acceptance_statement', p.acceptance_statement, 'terms_version', p.terms_version, 'role_scope_tag_ids', p.role_scope_tag_ids, 'created_at', p.created_at, 'created_by', p.created_by, 'created_with', p.created_with, 'created_request', p.created_request), p.display_name COLLATE "default", NULL::text,
+    SELECT p.id, p.version, json_build_object('graph_created_ticks', p.graph_created_ticks, 'graph_created_offset', p.graph_created_offset, 'modified_ticks', p.modified_ticks, 'modified_offset', p.modified_offset, 'last_modified_ticks', p.last_modified_ticks, 'last_modified_offset', p.last_modified_offset, 'display_name', p.display_name, 'description', p.description, 'title', p.title, 'body_text', p.body_text, 'acceptance_statement', p.acceptance_statement, 'terms_version', p.terms_version, 'role_scope_tag_ids', p.role_scope_tag_ids), p.display_name COLLATE "default", NULL::text,
         p.created_at, p.created_by, p.created_with, NULL::text, NULL::timestamptz, NULL::uuid, NULL::uuid
     FROM terms_and_conditions AS p WHERE p.tenant_id = t.tenant_id
     OFFSET 0
@@ -115,8 +115,8 @@ SELECT c.tenant_id, c.entity_id, c.entity_created_at, c.version, c.change, c.cha
     (b.row).terms_version AS before_terms_version, (a.row).terms_version AS after_terms_version,
     (b.row).role_scope_tag_ids AS before_role_scope_tag_ids, (a.row).role_scope_tag_ids AS after_role_scope_tag_ids
 FROM report_changes AS c
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::terms_and_conditions, c.before_row) AS row OFFSET 0) AS b
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::terms_and_conditions, c.after_row) AS row OFFSET 0) AS a
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::terms_and_conditions, c.before_row) AS row OFFSET 0) AS b
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::terms_and_conditions, c.after_row) AS row OFFSET 0) AS a
 WHERE c.entity_set = 'termsAndConditions';
 COMMENT ON VIEW reporting.terms_and_conditions_changes IS 'Every change of termsAndConditions, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).';
 COMMENT ON COLUMN reporting.terms_and_conditions_changes.tenant_id IS 'The tenant.';

@@ -71,11 +71,11 @@ SELECT t.tenant_id, 'assignmentFilters'::text AS entity_set, s.*
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT v.id, v.version, v.row, v.row ->> 'display_name' AS display_name, NULL::text AS status,
-        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by, (v.row ->> 'created_with')::uuid AS created_with,
+        v.created_at, v.created_by, v.created_with,
         v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by, v.changed_with AS ended_with
     FROM entity_versions AS v WHERE v.tenant_id = t.tenant_id AND v.entity = 'deviceAndAppManagementAssignmentFilter'
     UNION ALL
-    SELECT p.id, p.version, jsonb_build_object('graph_created_ticks', p.graph_created_ticks, 'graph_created_offset', p.graph_created_offset, 'last_modified_ticks', p.last_modified_ticks, 'last_modified_offset', p.last_modified_offset, 'display_name', p.display_name, 'description', p.description, 'platform', p.platform, 'rule', p.rule, 'role_scope_tag_ids', p.role_scope_tag_ids, 'management_type', p.management_type, 'payloads', p.payloads, 'created_at', p.created_at, 'created_by', p.created_by, 'created_with', p.created_with, 'created_request', p.created_request), p.display_name COLLATE "default", NULL::text,
+    SELECT p.id, p.version, json_build_object('graph_created_ticks', p.graph_created_ticks, 'graph_created_offset', p.graph_created_offset, 'last_modified_ticks', p.last_modified_ticks, 'last_modified_offset', p.last_modified_offset, 'display_name', p.display_name, 'description', p.description, 'platform', p.platform, 'rule', p.rule, 'role_scope_tag_ids', p.role_scope_tag_ids, 'management_type', p.management_type, 'payloads', p.payloads), p.display_name COLLATE "default", NULL::text,
         p.created_at, p.created_by, p.created_with, NULL::text, NULL::timestamptz, NULL::uuid, NULL::uuid
     FROM assignment_filters AS p WHERE p.tenant_id = t.tenant_id
     OFFSET 0
@@ -112,8 +112,8 @@ SELECT c.tenant_id, c.entity_id, c.entity_created_at, c.version, c.change, c.cha
     (b.row).management_type::text AS before_management_type, (a.row).management_type::text AS after_management_type,
     (b.row).payloads AS before_payloads, (a.row).payloads AS after_payloads
 FROM report_changes AS c
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::assignment_filters, c.before_row) AS row OFFSET 0) AS b
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::assignment_filters, c.after_row) AS row OFFSET 0) AS a
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::assignment_filters, c.before_row) AS row OFFSET 0) AS b
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::assignment_filters, c.after_row) AS row OFFSET 0) AS a
 WHERE c.entity_set = 'assignmentFilters';
 COMMENT ON VIEW reporting.device_and_app_management_assignment_filter_changes IS 'Every change of assignmentFilters, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).';
 COMMENT ON COLUMN reporting.device_and_app_management_assignment_filter_changes.tenant_id IS 'The tenant.';

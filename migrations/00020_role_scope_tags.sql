@@ -43,11 +43,11 @@ SELECT t.tenant_id, 'roleScopeTags'::text AS entity_set, s.*
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT v.id, v.version, v.row, v.row ->> 'display_name' AS display_name, NULL::text AS status,
-        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by, (v.row ->> 'created_with')::uuid AS created_with,
+        v.created_at, v.created_by, v.created_with,
         v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by, v.changed_with AS ended_with
     FROM entity_versions AS v WHERE v.tenant_id = t.tenant_id AND v.entity = 'roleScopeTag'
     UNION ALL
-    SELECT p.id, p.version, jsonb_build_object('display_name', p.display_name, 'description', p.description, 'is_built_in', p.is_built_in, 'created_at', p.created_at, 'created_by', p.created_by, 'created_with', p.created_with, 'created_request', p.created_request), p.display_name COLLATE "default", NULL::text,
+    SELECT p.id, p.version, json_build_object('display_name', p.display_name, 'description', p.description, 'is_built_in', p.is_built_in), p.display_name COLLATE "default", NULL::text,
         p.created_at, p.created_by, p.created_with, NULL::text, NULL::timestamptz, NULL::uuid, NULL::uuid
     FROM role_scope_tags AS p WHERE p.tenant_id = t.tenant_id
     OFFSET 0
@@ -77,8 +77,8 @@ SELECT c.tenant_id, c.entity_id, c.entity_created_at, c.version, c.change, c.cha
     (b.row).description AS before_description, (a.row).description AS after_description,
     (b.row).is_built_in AS before_is_built_in, (a.row).is_built_in AS after_is_built_in
 FROM report_changes AS c
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::role_scope_tags, c.before_row) AS row OFFSET 0) AS b
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::role_scope_tags, c.after_row) AS row OFFSET 0) AS a
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::role_scope_tags, c.before_row) AS row OFFSET 0) AS b
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::role_scope_tags, c.after_row) AS row OFFSET 0) AS a
 WHERE c.entity_set = 'roleScopeTags';
 COMMENT ON VIEW reporting.role_scope_tag_changes IS 'Every change of roleScopeTags, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).';
 COMMENT ON COLUMN reporting.role_scope_tag_changes.tenant_id IS 'The tenant.';

@@ -46,11 +46,11 @@ SELECT t.tenant_id, 'remoteAssistanceSettings'::text AS entity_set, s.*
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT v.id, v.version, v.row, NULL::text AS display_name, NULL::text AS status,
-        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by, (v.row ->> 'created_with')::uuid AS created_with,
+        v.created_at, v.created_by, v.created_with,
         v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by, v.changed_with AS ended_with
     FROM entity_versions AS v WHERE v.tenant_id = t.tenant_id AND v.entity = 'remoteAssistanceSettings'
     UNION ALL
-    SELECT p.id, p.version, jsonb_build_object('remote_assistance_state', p.remote_assistance_state, 'allow_unenrolled', p.allow_unenrolled, 'block_chat', p.block_chat, 'created_at', p.created_at, 'created_by', p.created_by, 'created_with', p.created_with, 'created_request', p.created_request), NULL::text, NULL::text,
+    SELECT p.id, p.version, json_build_object('remote_assistance_state', p.remote_assistance_state, 'allow_unenrolled', p.allow_unenrolled, 'block_chat', p.block_chat), NULL::text, NULL::text,
         p.created_at, p.created_by, p.created_with, NULL::text, NULL::timestamptz, NULL::uuid, NULL::uuid
     FROM remote_assistance_settings AS p WHERE p.tenant_id = t.tenant_id
     OFFSET 0
@@ -81,8 +81,8 @@ SELECT c.tenant_id, c.entity_id, c.entity_created_at, c.version, c.change, c.cha
     (b.row).allow_unenrolled AS before_allow_unenrolled, (a.row).allow_unenrolled AS after_allow_unenrolled,
     (b.row).block_chat AS before_block_chat, (a.row).block_chat AS after_block_chat
 FROM report_changes AS c
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::remote_assistance_settings, c.before_row) AS row OFFSET 0) AS b
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::remote_assistance_settings, c.after_row) AS row OFFSET 0) AS a
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::remote_assistance_settings, c.before_row) AS row OFFSET 0) AS b
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::remote_assistance_settings, c.after_row) AS row OFFSET 0) AS a
 WHERE c.entity_set = 'remoteAssistanceSettings';
 COMMENT ON VIEW reporting.remote_assistance_settings_changes IS 'Every change of remoteAssistanceSettings, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).';
 COMMENT ON COLUMN reporting.remote_assistance_settings_changes.tenant_id IS 'The tenant.';

@@ -58,11 +58,11 @@ SELECT t.tenant_id, 'localizedNotificationMessages'::text AS entity_set, s.*
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT v.id, v.version, v.row, NULL::text AS display_name, NULL::text AS status,
-        (v.row ->> 'created_at')::timestamptz AS created_at, (v.row ->> 'created_by')::uuid AS created_by, (v.row ->> 'created_with')::uuid AS created_with,
+        v.created_at, v.created_by, v.created_with,
         v.change AS ended_by_change, v.changed_at AS ended_at, v.changed_by AS ended_by, v.changed_with AS ended_with
     FROM entity_versions AS v WHERE v.tenant_id = t.tenant_id AND v.entity = 'localizedNotificationMessage'
     UNION ALL
-    SELECT p.id, p.version, jsonb_build_object('template_id', p.template_id, 'last_modified_ticks', p.last_modified_ticks, 'last_modified_offset', p.last_modified_offset, 'locale', p.locale, 'subject', p.subject, 'message_template', p.message_template, 'is_default', p.is_default, 'created_at', p.created_at, 'created_by', p.created_by, 'created_with', p.created_with, 'created_request', p.created_request), NULL::text, NULL::text,
+    SELECT p.id, p.version, json_build_object('template_id', p.template_id, 'last_modified_ticks', p.last_modified_ticks, 'last_modified_offset', p.last_modified_offset, 'locale', p.locale, 'subject', p.subject, 'message_template', p.message_template, 'is_default', p.is_default), NULL::text, NULL::text,
         p.created_at, p.created_by, p.created_with, NULL::text, NULL::timestamptz, NULL::uuid, NULL::uuid
     FROM localized_notification_messages AS p WHERE p.tenant_id = t.tenant_id
     OFFSET 0
@@ -99,8 +99,8 @@ SELECT c.tenant_id, c.entity_id, c.entity_created_at, c.version, c.change, c.cha
     (b.row).message_template AS before_message_template, (a.row).message_template AS after_message_template,
     (b.row).is_default AS before_is_default, (a.row).is_default AS after_is_default
 FROM report_changes AS c
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::localized_notification_messages, c.before_row) AS row OFFSET 0) AS b
-CROSS JOIN LATERAL (SELECT jsonb_populate_record(NULL::localized_notification_messages, c.after_row) AS row OFFSET 0) AS a
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::localized_notification_messages, c.before_row) AS row OFFSET 0) AS b
+CROSS JOIN LATERAL (SELECT json_populate_record(NULL::localized_notification_messages, c.after_row) AS row OFFSET 0) AS a
 WHERE c.entity_set = 'localizedNotificationMessages';
 COMMENT ON VIEW reporting.localized_notification_message_changes IS 'Every change of localizedNotificationMessages, including deleted ones: the rows of changes, with the values before it (null in a create) and after it (null in a delete).';
 COMMENT ON COLUMN reporting.localized_notification_message_changes.tenant_id IS 'The tenant.';

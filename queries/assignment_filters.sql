@@ -27,10 +27,10 @@ WITH replaced AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'deviceAndAppManagementAssignmentFilter', id, version, jsonb_build_object('graph_created_ticks', graph_created_ticks, 'graph_created_offset', graph_created_offset, 'last_modified_ticks', last_modified_ticks, 'last_modified_offset', last_modified_offset, 'display_name', display_name, 'description', description, 'platform', platform, 'rule', rule, 'role_scope_tag_ids', role_scope_tag_ids, 'management_type', management_type, 'payloads', payloads, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'update', @changed_at, @changed_by, @changed_with, @changed_request
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'deviceAndAppManagementAssignmentFilter', r.id, r.version, json_build_object('graph_created_ticks', r.graph_created_ticks, 'graph_created_offset', r.graph_created_offset, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'display_name', r.display_name, 'description', r.description, 'platform', r.platform, 'rule', r.rule, 'role_scope_tag_ids', r.role_scope_tag_ids, 'management_type', r.management_type, 'payloads', r.payloads),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'update', @changed_at, @changed_by, @changed_with, @changed_request
+    FROM replaced AS r
 )
 UPDATE assignment_filters AS p SET
     version = p.version + 1,
@@ -56,10 +56,10 @@ WITH replaced AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     RETURNING p.*
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'deviceAndAppManagementAssignmentFilter', id, version, jsonb_build_object('graph_created_ticks', graph_created_ticks, 'graph_created_offset', graph_created_offset, 'last_modified_ticks', last_modified_ticks, 'last_modified_offset', last_modified_offset, 'display_name', display_name, 'description', description, 'platform', platform, 'rule', rule, 'role_scope_tag_ids', role_scope_tag_ids, 'management_type', management_type, 'payloads', payloads, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'delete', @changed_at, @changed_by, @changed_with, @changed_request
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'deviceAndAppManagementAssignmentFilter', r.id, r.version, json_build_object('graph_created_ticks', r.graph_created_ticks, 'graph_created_offset', r.graph_created_offset, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'display_name', r.display_name, 'description', r.description, 'platform', r.platform, 'rule', r.rule, 'role_scope_tag_ids', r.role_scope_tag_ids, 'management_type', r.management_type, 'payloads', r.payloads),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'delete', @changed_at, @changed_by, @changed_with, @changed_request
+    FROM replaced AS r
 )
 SELECT id FROM replaced;
 

@@ -27,10 +27,10 @@ WITH replaced AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'complianceManagementPartner', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'display_name', display_name, 'mac_os_onboarded', mac_os_onboarded, 'linux_onboarded', linux_onboarded, 'android_onboarded', android_onboarded, 'ios_onboarded', ios_onboarded, 'mac_os_assignments', mac_os_assignments, 'linux_assignments', linux_assignments, 'android_assignments', android_assignments, 'ios_assignments', ios_assignments, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'update', @changed_at, @changed_by, @changed_with, @changed_request
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'complianceManagementPartner', r.id, r.version, json_build_object('last_heartbeat_ticks', r.last_heartbeat_ticks, 'last_heartbeat_offset', r.last_heartbeat_offset, 'partner_state', r.partner_state, 'display_name', r.display_name, 'mac_os_onboarded', r.mac_os_onboarded, 'linux_onboarded', r.linux_onboarded, 'android_onboarded', r.android_onboarded, 'ios_onboarded', r.ios_onboarded, 'mac_os_assignments', r.mac_os_assignments, 'linux_assignments', r.linux_assignments, 'android_assignments', r.android_assignments, 'ios_assignments', r.ios_assignments),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'update', @changed_at, @changed_by, @changed_with, @changed_request
+    FROM replaced AS r
 )
 UPDATE compliance_management_partners AS p SET
     version = p.version + 1,
@@ -57,10 +57,10 @@ WITH replaced AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     RETURNING p.*
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'complianceManagementPartner', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'display_name', display_name, 'mac_os_onboarded', mac_os_onboarded, 'linux_onboarded', linux_onboarded, 'android_onboarded', android_onboarded, 'ios_onboarded', ios_onboarded, 'mac_os_assignments', mac_os_assignments, 'linux_assignments', linux_assignments, 'android_assignments', android_assignments, 'ios_assignments', ios_assignments, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'delete', @changed_at, @changed_by, @changed_with, @changed_request
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'complianceManagementPartner', r.id, r.version, json_build_object('last_heartbeat_ticks', r.last_heartbeat_ticks, 'last_heartbeat_offset', r.last_heartbeat_offset, 'partner_state', r.partner_state, 'display_name', r.display_name, 'mac_os_onboarded', r.mac_os_onboarded, 'linux_onboarded', r.linux_onboarded, 'android_onboarded', r.android_onboarded, 'ios_onboarded', r.ios_onboarded, 'mac_os_assignments', r.mac_os_assignments, 'linux_assignments', r.linux_assignments, 'android_assignments', r.android_assignments, 'ios_assignments', r.ios_assignments),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'delete', @changed_at, @changed_by, @changed_with, @changed_request
+    FROM replaced AS r
 )
 SELECT partner_state FROM replaced;
 
@@ -72,11 +72,11 @@ WITH before AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'complianceManagementPartner', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'display_name', display_name, 'mac_os_onboarded', mac_os_onboarded, 'linux_onboarded', linux_onboarded, 'android_onboarded', android_onboarded, 'ios_onboarded', ios_onboarded, 'mac_os_assignments', mac_os_assignments, 'linux_assignments', linux_assignments, 'android_assignments', android_assignments, 'ios_assignments', ios_assignments, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        @change, @changed_at, @changed_by, @changed_with, @changed_request
-    FROM before
-    WHERE before.partner_state = ANY (string_to_array(@from_states::text, ',')::partner_tenant_state[])
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'complianceManagementPartner', r.id, r.version, json_build_object('last_heartbeat_ticks', r.last_heartbeat_ticks, 'last_heartbeat_offset', r.last_heartbeat_offset, 'partner_state', r.partner_state, 'display_name', r.display_name, 'mac_os_onboarded', r.mac_os_onboarded, 'linux_onboarded', r.linux_onboarded, 'android_onboarded', r.android_onboarded, 'ios_onboarded', r.ios_onboarded, 'mac_os_assignments', r.mac_os_assignments, 'linux_assignments', r.linux_assignments, 'android_assignments', r.android_assignments, 'ios_assignments', r.ios_assignments),
+        r.created_at, r.created_by, r.created_with, r.created_request, @change, @changed_at, @changed_by, @changed_with, @changed_request
+    FROM before AS r
+    WHERE r.partner_state = ANY (string_to_array(@from_states::text, ',')::partner_tenant_state[])
 ), changed AS (
     UPDATE compliance_management_partners AS p SET
         version = p.version + 1,

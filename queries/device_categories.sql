@@ -27,10 +27,10 @@ WITH replaced AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'deviceCategory', id, version, jsonb_build_object('display_name', display_name, 'description', description, 'role_scope_tag_ids', role_scope_tag_ids, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'update', @changed_at, @changed_by, @changed_with, @changed_request
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'deviceCategory', r.id, r.version, json_build_object('display_name', r.display_name, 'description', r.description, 'role_scope_tag_ids', r.role_scope_tag_ids),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'update', @changed_at, @changed_by, @changed_with, @changed_request
+    FROM replaced AS r
 )
 UPDATE device_categories AS p SET
     version = p.version + 1,
@@ -48,10 +48,10 @@ WITH replaced AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     RETURNING p.*
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'deviceCategory', id, version, jsonb_build_object('display_name', display_name, 'description', description, 'role_scope_tag_ids', role_scope_tag_ids, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'delete', @changed_at, @changed_by, @changed_with, @changed_request
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'deviceCategory', r.id, r.version, json_build_object('display_name', r.display_name, 'description', r.description, 'role_scope_tag_ids', r.role_scope_tag_ids),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'delete', @changed_at, @changed_by, @changed_with, @changed_request
+    FROM replaced AS r
 )
 SELECT id FROM replaced;
 

@@ -27,10 +27,10 @@ WITH replaced AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'deviceManagementPartner', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'partner_app_type', partner_app_type, 'single_tenant_app_id', single_tenant_app_id, 'display_name', display_name, 'is_configured', is_configured, 'devices_removed_ticks', devices_removed_ticks, 'devices_removed_offset', devices_removed_offset, 'devices_non_compliant_ticks', devices_non_compliant_ticks, 'devices_non_compliant_offset', devices_non_compliant_offset, 'groups_requiring_enrollment', groups_requiring_enrollment, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'update', @changed_at, @changed_by, @changed_with, @changed_request
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'deviceManagementPartner', r.id, r.version, json_build_object('last_heartbeat_ticks', r.last_heartbeat_ticks, 'last_heartbeat_offset', r.last_heartbeat_offset, 'partner_state', r.partner_state, 'partner_app_type', r.partner_app_type, 'single_tenant_app_id', r.single_tenant_app_id, 'display_name', r.display_name, 'is_configured', r.is_configured, 'devices_removed_ticks', r.devices_removed_ticks, 'devices_removed_offset', r.devices_removed_offset, 'devices_non_compliant_ticks', r.devices_non_compliant_ticks, 'devices_non_compliant_offset', r.devices_non_compliant_offset, 'groups_requiring_enrollment', r.groups_requiring_enrollment),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'update', @changed_at, @changed_by, @changed_with, @changed_request
+    FROM replaced AS r
 )
 UPDATE device_management_partners AS p SET
     version = p.version + 1,
@@ -57,10 +57,10 @@ WITH replaced AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     RETURNING p.*
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'deviceManagementPartner', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'partner_app_type', partner_app_type, 'single_tenant_app_id', single_tenant_app_id, 'display_name', display_name, 'is_configured', is_configured, 'devices_removed_ticks', devices_removed_ticks, 'devices_removed_offset', devices_removed_offset, 'devices_non_compliant_ticks', devices_non_compliant_ticks, 'devices_non_compliant_offset', devices_non_compliant_offset, 'groups_requiring_enrollment', groups_requiring_enrollment, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'delete', @changed_at, @changed_by, @changed_with, @changed_request
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'deviceManagementPartner', r.id, r.version, json_build_object('last_heartbeat_ticks', r.last_heartbeat_ticks, 'last_heartbeat_offset', r.last_heartbeat_offset, 'partner_state', r.partner_state, 'partner_app_type', r.partner_app_type, 'single_tenant_app_id', r.single_tenant_app_id, 'display_name', r.display_name, 'is_configured', r.is_configured, 'devices_removed_ticks', r.devices_removed_ticks, 'devices_removed_offset', r.devices_removed_offset, 'devices_non_compliant_ticks', r.devices_non_compliant_ticks, 'devices_non_compliant_offset', r.devices_non_compliant_offset, 'groups_requiring_enrollment', r.groups_requiring_enrollment),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'delete', @changed_at, @changed_by, @changed_with, @changed_request
+    FROM replaced AS r
 )
 SELECT partner_state FROM replaced;
 
@@ -72,11 +72,11 @@ WITH before AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'deviceManagementPartner', id, version, jsonb_build_object('last_heartbeat_ticks', last_heartbeat_ticks, 'last_heartbeat_offset', last_heartbeat_offset, 'partner_state', partner_state, 'partner_app_type', partner_app_type, 'single_tenant_app_id', single_tenant_app_id, 'display_name', display_name, 'is_configured', is_configured, 'devices_removed_ticks', devices_removed_ticks, 'devices_removed_offset', devices_removed_offset, 'devices_non_compliant_ticks', devices_non_compliant_ticks, 'devices_non_compliant_offset', devices_non_compliant_offset, 'groups_requiring_enrollment', groups_requiring_enrollment, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        @change, @changed_at, @changed_by, @changed_with, @changed_request
-    FROM before
-    WHERE before.partner_state = ANY (string_to_array(@from_states::text, ',')::partner_tenant_state[])
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'deviceManagementPartner', r.id, r.version, json_build_object('last_heartbeat_ticks', r.last_heartbeat_ticks, 'last_heartbeat_offset', r.last_heartbeat_offset, 'partner_state', r.partner_state, 'partner_app_type', r.partner_app_type, 'single_tenant_app_id', r.single_tenant_app_id, 'display_name', r.display_name, 'is_configured', r.is_configured, 'devices_removed_ticks', r.devices_removed_ticks, 'devices_removed_offset', r.devices_removed_offset, 'devices_non_compliant_ticks', r.devices_non_compliant_ticks, 'devices_non_compliant_offset', r.devices_non_compliant_offset, 'groups_requiring_enrollment', r.groups_requiring_enrollment),
+        r.created_at, r.created_by, r.created_with, r.created_request, @change, @changed_at, @changed_by, @changed_with, @changed_request
+    FROM before AS r
+    WHERE r.partner_state = ANY (string_to_array(@from_states::text, ',')::partner_tenant_state[])
 ), changed AS (
     UPDATE device_management_partners AS p SET
         version = p.version + 1,

@@ -29,10 +29,10 @@ WITH replaced AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'localizedNotificationMessage', id, version, jsonb_build_object('template_id', template_id, 'last_modified_ticks', last_modified_ticks, 'last_modified_offset', last_modified_offset, 'locale', locale, 'subject', subject, 'message_template', message_template, 'is_default', is_default, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'update', @changed_at, @changed_by, @changed_with, @changed_request
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'localizedNotificationMessage', r.id, r.version, json_build_object('template_id', r.template_id, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'locale', r.locale, 'subject', r.subject, 'message_template', r.message_template, 'is_default', r.is_default),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'update', @changed_at, @changed_by, @changed_with, @changed_request
+    FROM replaced AS r
 )
 UPDATE localized_notification_messages AS p SET
     version = p.version + 1,
@@ -54,10 +54,10 @@ WITH replaced AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     RETURNING p.*
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'localizedNotificationMessage', id, version, jsonb_build_object('template_id', template_id, 'last_modified_ticks', last_modified_ticks, 'last_modified_offset', last_modified_offset, 'locale', locale, 'subject', subject, 'message_template', message_template, 'is_default', is_default, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'delete', @changed_at, @changed_by, @changed_with, @changed_request
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'localizedNotificationMessage', r.id, r.version, json_build_object('template_id', r.template_id, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'locale', r.locale, 'subject', r.subject, 'message_template', r.message_template, 'is_default', r.is_default),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'delete', @changed_at, @changed_by, @changed_with, @changed_request
+    FROM replaced AS r
 )
 SELECT id FROM replaced;
 
@@ -68,10 +68,10 @@ WITH replaced AS (
     WHERE p.tenant_id = @tenant_id AND p.template_id = @parent_id
     RETURNING p.*
 )
-INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-SELECT tenant_id, 'localizedNotificationMessage', id, version, jsonb_build_object('template_id', template_id, 'last_modified_ticks', last_modified_ticks, 'last_modified_offset', last_modified_offset, 'locale', locale, 'subject', subject, 'message_template', message_template, 'is_default', is_default, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-    'delete', @changed_at, @changed_by, @changed_with, @changed_request
-FROM replaced;
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'localizedNotificationMessage', r.id, r.version, json_build_object('template_id', r.template_id, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'locale', r.locale, 'subject', r.subject, 'message_template', r.message_template, 'is_default', r.is_default),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'delete', @changed_at, @changed_by, @changed_with, @changed_request
+    FROM replaced AS r;
 
 -- name: ShowChosenLocalizedNotificationMessages :exec
 -- Lets what contains the entities of a tenant show the chosen ones, without a history.

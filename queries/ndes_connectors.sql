@@ -27,10 +27,10 @@ WITH replaced AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'ndesConnector', id, version, jsonb_build_object('last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'state', state, 'display_name', display_name, 'machine_name', machine_name, 'enrolled_ticks', enrolled_ticks, 'enrolled_offset', enrolled_offset, 'role_scope_tag_ids', role_scope_tag_ids, 'connector_version', connector_version, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'update', @changed_at, @changed_by, @changed_with, @changed_request
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'ndesConnector', r.id, r.version, json_build_object('last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'state', r.state, 'display_name', r.display_name, 'machine_name', r.machine_name, 'enrolled_ticks', r.enrolled_ticks, 'enrolled_offset', r.enrolled_offset, 'role_scope_tag_ids', r.role_scope_tag_ids, 'connector_version', r.connector_version),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'update', @changed_at, @changed_by, @changed_with, @changed_request
+    FROM replaced AS r
 )
 UPDATE ndes_connectors AS p SET
     version = p.version + 1,
@@ -54,10 +54,10 @@ WITH replaced AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     RETURNING p.*
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'ndesConnector', id, version, jsonb_build_object('last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'state', state, 'display_name', display_name, 'machine_name', machine_name, 'enrolled_ticks', enrolled_ticks, 'enrolled_offset', enrolled_offset, 'role_scope_tag_ids', role_scope_tag_ids, 'connector_version', connector_version, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'delete', @changed_at, @changed_by, @changed_with, @changed_request
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'ndesConnector', r.id, r.version, json_build_object('last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'state', r.state, 'display_name', r.display_name, 'machine_name', r.machine_name, 'enrolled_ticks', r.enrolled_ticks, 'enrolled_offset', r.enrolled_offset, 'role_scope_tag_ids', r.role_scope_tag_ids, 'connector_version', r.connector_version),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'delete', @changed_at, @changed_by, @changed_with, @changed_request
+    FROM replaced AS r
 )
 SELECT state FROM replaced;
 
@@ -69,11 +69,11 @@ WITH before AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'ndesConnector', id, version, jsonb_build_object('last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'state', state, 'display_name', display_name, 'machine_name', machine_name, 'enrolled_ticks', enrolled_ticks, 'enrolled_offset', enrolled_offset, 'role_scope_tag_ids', role_scope_tag_ids, 'connector_version', connector_version, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        @change, @changed_at, @changed_by, @changed_with, @changed_request
-    FROM before
-    WHERE before.state = ANY (string_to_array(@from_states::text, ',')::ndes_connector_state[])
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'ndesConnector', r.id, r.version, json_build_object('last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'state', r.state, 'display_name', r.display_name, 'machine_name', r.machine_name, 'enrolled_ticks', r.enrolled_ticks, 'enrolled_offset', r.enrolled_offset, 'role_scope_tag_ids', r.role_scope_tag_ids, 'connector_version', r.connector_version),
+        r.created_at, r.created_by, r.created_with, r.created_request, @change, @changed_at, @changed_by, @changed_with, @changed_request
+    FROM before AS r
+    WHERE r.state = ANY (string_to_array(@from_states::text, ',')::ndes_connector_state[])
 ), changed AS (
     UPDATE ndes_connectors AS p SET
         version = p.version + 1,

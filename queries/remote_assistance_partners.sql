@@ -85,10 +85,10 @@ WITH replaced AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'update', @changed_at, @changed_by, @changed_with, @changed_request
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'remoteAssistancePartner', r.id, r.version, json_build_object('display_name', r.display_name, 'onboarding_url', r.onboarding_url, 'onboarding_status', r.onboarding_status, 'last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'request_expiry_ticks', r.request_expiry_ticks, 'request_expiry_offset', r.request_expiry_offset),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'update', @changed_at, @changed_by, @changed_with, @changed_request
+    FROM replaced AS r
 )
 UPDATE remote_assistance_partners AS p SET
     version = p.version + 1,
@@ -138,10 +138,10 @@ WITH wanted AS (
         FOR UPDATE SKIP LOCKED
     ) AS p
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'update', changed_at, changed_by, changed_with, changed_request
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'remoteAssistancePartner', r.id, r.version, json_build_object('display_name', r.display_name, 'onboarding_url', r.onboarding_url, 'onboarding_status', r.onboarding_status, 'last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'request_expiry_ticks', r.request_expiry_ticks, 'request_expiry_offset', r.request_expiry_offset),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'update', r.changed_at, r.changed_by, r.changed_with, r.changed_request
+    FROM replaced AS r
 )
 UPDATE remote_assistance_partners AS p SET
     version = p.version + 1,
@@ -191,10 +191,10 @@ WITH wanted AS (
         FOR UPDATE SKIP LOCKED
     ) AS p
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'update', changed_at, changed_by, changed_with, changed_request
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'remoteAssistancePartner', r.id, r.version, json_build_object('display_name', r.display_name, 'onboarding_url', r.onboarding_url, 'onboarding_status', r.onboarding_status, 'last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'request_expiry_ticks', r.request_expiry_ticks, 'request_expiry_offset', r.request_expiry_offset),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'update', r.changed_at, r.changed_by, r.changed_with, r.changed_request
+    FROM replaced AS r
 )
 UPDATE remote_assistance_partners AS p SET
     version = p.version + 1,
@@ -219,10 +219,10 @@ WITH replaced AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     RETURNING p.*
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'delete', @changed_at, @changed_by, @changed_with, @changed_request
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'remoteAssistancePartner', r.id, r.version, json_build_object('display_name', r.display_name, 'onboarding_url', r.onboarding_url, 'onboarding_status', r.onboarding_status, 'last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'request_expiry_ticks', r.request_expiry_ticks, 'request_expiry_offset', r.request_expiry_offset),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'delete', @changed_at, @changed_by, @changed_with, @changed_request
+    FROM replaced AS r
 )
 SELECT onboarding_status FROM replaced;
 
@@ -234,11 +234,11 @@ WITH before AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        @change, @changed_at, @changed_by, @changed_with, @changed_request
-    FROM before
-    WHERE before.onboarding_status = ANY (string_to_array(@from_states::text, ',')::onboarding_status[])
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'remoteAssistancePartner', r.id, r.version, json_build_object('display_name', r.display_name, 'onboarding_url', r.onboarding_url, 'onboarding_status', r.onboarding_status, 'last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'request_expiry_ticks', r.request_expiry_ticks, 'request_expiry_offset', r.request_expiry_offset),
+        r.created_at, r.created_by, r.created_with, r.created_request, @change, @changed_at, @changed_by, @changed_with, @changed_request
+    FROM before AS r
+    WHERE r.onboarding_status = ANY (string_to_array(@from_states::text, ',')::onboarding_status[])
 ), changed AS (
     UPDATE remote_assistance_partners AS p SET
         version = p.version + 1,
@@ -295,11 +295,11 @@ WITH wanted AS (
         FOR UPDATE SKIP LOCKED
     ) AS p
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        change, changed_at, changed_by, changed_with, changed_request
-    FROM before
-    WHERE applies
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'remoteAssistancePartner', r.id, r.version, json_build_object('display_name', r.display_name, 'onboarding_url', r.onboarding_url, 'onboarding_status', r.onboarding_status, 'last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'request_expiry_ticks', r.request_expiry_ticks, 'request_expiry_offset', r.request_expiry_offset),
+        r.created_at, r.created_by, r.created_with, r.created_request, r.change, r.changed_at, r.changed_by, r.changed_with, r.changed_request
+    FROM before AS r
+    WHERE r.applies
 ), changed AS (
     UPDATE remote_assistance_partners AS p SET
         version = p.version + 1,
@@ -357,11 +357,11 @@ WITH wanted AS (
         FOR UPDATE SKIP LOCKED
     ) AS p
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'remoteAssistancePartner', id, version, jsonb_build_object('display_name', display_name, 'onboarding_url', onboarding_url, 'onboarding_status', onboarding_status, 'last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'request_expiry_ticks', request_expiry_ticks, 'request_expiry_offset', request_expiry_offset, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        change, changed_at, changed_by, changed_with, changed_request
-    FROM before
-    WHERE applies
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'remoteAssistancePartner', r.id, r.version, json_build_object('display_name', r.display_name, 'onboarding_url', r.onboarding_url, 'onboarding_status', r.onboarding_status, 'last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'request_expiry_ticks', r.request_expiry_ticks, 'request_expiry_offset', r.request_expiry_offset),
+        r.created_at, r.created_by, r.created_with, r.created_request, r.change, r.changed_at, r.changed_by, r.changed_with, r.changed_request
+    FROM before AS r
+    WHERE r.applies
 ), changed AS (
     UPDATE remote_assistance_partners AS p SET
         version = p.version + 1,

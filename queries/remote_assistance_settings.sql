@@ -27,10 +27,10 @@ WITH replaced AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'remoteAssistanceSettings', id, version, jsonb_build_object('remote_assistance_state', remote_assistance_state, 'allow_unenrolled', allow_unenrolled, 'block_chat', block_chat, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'update', @changed_at, @changed_by, @changed_with, @changed_request
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'remoteAssistanceSettings', r.id, r.version, json_build_object('remote_assistance_state', r.remote_assistance_state, 'allow_unenrolled', r.allow_unenrolled, 'block_chat', r.block_chat),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'update', @changed_at, @changed_by, @changed_with, @changed_request
+    FROM replaced AS r
 )
 UPDATE remote_assistance_settings AS p SET
     version = p.version + 1,
@@ -48,10 +48,10 @@ WITH replaced AS (
     WHERE p.tenant_id = @tenant_id AND p.id = @id
     RETURNING p.*
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'remoteAssistanceSettings', id, version, jsonb_build_object('remote_assistance_state', remote_assistance_state, 'allow_unenrolled', allow_unenrolled, 'block_chat', block_chat, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'delete', @changed_at, @changed_by, @changed_with, @changed_request
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'remoteAssistanceSettings', r.id, r.version, json_build_object('remote_assistance_state', r.remote_assistance_state, 'allow_unenrolled', r.allow_unenrolled, 'block_chat', r.block_chat),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'delete', @changed_at, @changed_by, @changed_with, @changed_request
+    FROM replaced AS r
 )
 SELECT id FROM replaced;
 

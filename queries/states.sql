@@ -39,8 +39,8 @@ UPDATE tenants SET ids_made = @ids_made WHERE id = @tenant_id;
 DELETE FROM entity_versions AS v WHERE v.tenant_id = @tenant_id;
 
 -- name: CopyVersions :exec
-INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-SELECT @tenant_id::uuid, v.entity, v.id, v.version, v.row, v.change, v.changed_at, v.changed_by, v.changed_with, v.changed_request
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+SELECT @tenant_id::uuid, v.entity, v.id, v.version, v.row, v.created_at, v.created_by, v.created_with, v.created_request, v.change, v.changed_at, v.changed_by, v.changed_with, v.changed_request
 FROM entity_versions AS v
 WHERE v.tenant_id = @from_id;
 

@@ -64,15 +64,16 @@ INSERT INTO %[1]s (tenant_id, id, %[2]s, created_at, created_by, created_with, c
 func update() string {
 	columns, _ := rowOf(nil)
 	var members []string
-	for column := range strings.SplitSeq(columns+", created_at, created_by, created_with, created_request", ", ") {
-		members = append(members, "'"+column+"', "+column)
+	for column := range strings.SplitSeq(columns, ", ") {
+		members = append(members, "'"+column+"', r."+column)
 	}
 	return fmt.Sprintf(`WITH replaced AS (
     SELECT p.* FROM %[1]s AS p WHERE p.tenant_id = :tenant AND p.id = :id FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, '%[2]s', id, version, jsonb_build_object(%[3]s), 'update', '2026-01-01T00:00:00Z', :tenant, :tenant, :tenant
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, '%[2]s', r.id, r.version, json_build_object(%[3]s),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'update', '2026-01-01T00:00:00Z', :tenant, :tenant, :tenant
+    FROM replaced AS r
 )
 UPDATE %[1]s AS p SET version = p.version + 1, display_name = 'Another name'
 FROM replaced

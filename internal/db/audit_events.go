@@ -108,7 +108,7 @@ func auditKey() string {
 // auditRow is the SQL of a changed entity's row in a version, which was replaced or is the current
 // one.
 func auditRow(version string) string {
-	text := "coalesce((SELECT n.row FROM entity_versions AS n WHERE n.tenant_id = {tenant} AND n.entity = c.entity AND n.id = c.id AND n.version = " + version + "), CASE c.entity"
+	text := "coalesce((SELECT n.row::jsonb FROM entity_versions AS n WHERE n.tenant_id = {tenant} AND n.entity = c.entity AND n.id = c.id AND n.version = " + version + "), CASE c.entity"
 	for _, t := range entity.All {
 		text += fmt.Sprintf("\n                WHEN '%s' THEN (SELECT to_jsonb(t) FROM %s AS t WHERE t.tenant_id = {tenant} AND t.id = c.id AND t.version = %s)", t.Name, t.Table, version)
 	}
@@ -125,7 +125,7 @@ func auditChanges() string {
         FROM %[2]s AS t WHERE t.tenant_id = {tenant} AND %[3]s`, t.Name, t.Table, isFirst("t", "'"+t.Name+"'")))
 	}
 	return strings.Join(append(created, `
-        SELECT v.tenant_id, v.entity, v.id, v.version, 'create', (v.row ->> 'created_at')::timestamptz, (v.row ->> 'created_by')::uuid, (v.row ->> 'created_with')::uuid, (v.row ->> 'created_request')::uuid
+        SELECT v.tenant_id, v.entity, v.id, v.version, 'create', v.created_at, v.created_by, v.created_with, v.created_request
         FROM entity_versions AS v WHERE v.tenant_id = {tenant} AND `+isFirst("v", "v.entity"), `
         SELECT v.tenant_id, v.entity, v.id, v.version, v.change, v.changed_at, v.changed_by, v.changed_with, v.changed_request
         FROM entity_versions AS v WHERE v.tenant_id = {tenant}`), "\n        UNION ALL")

@@ -138,9 +138,9 @@ func (b *sqlBuilder) source(p ListParams) string {
         SELECT DISTINCT ON (v.id) v.* FROM entity_versions AS v
         WHERE v.tenant_id = %[2]s AND v.entity = %[4]s AND v.changed_at > %[3]s ORDER BY v.id, v.version
     ) AS v
-    CROSS JOIN LATERAL jsonb_populate_record(NULL::%[1]s, v.row || jsonb_build_object('tenant_id', v.tenant_id, 'id', v.id, 'version', v.version)) AS r
+    CROSS JOIN LATERAL %[5]s AS r
     WHERE r.created_at <= %[3]s
-) AS p`, table, tenantArg, atArg, entity)
+) AS p`, table, tenantArg, atArg, entity, versionAsRow(b.set))
 }
 
 // where returns the condition for a tenant, a filter and parents; the last two may be nil.

@@ -119,10 +119,10 @@ WITH replaced AS (
     WHERE p.tenant_id = $1 AND p.id = $2
     RETURNING p.tenant_id, p.id, p.version, p.template_id, p.last_modified_ticks, p.last_modified_offset, p.locale, p.subject, p.message_template, p.is_default, p.created_at, p.created_by, p.created_with, p.created_request
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'localizedNotificationMessage', id, version, jsonb_build_object('template_id', template_id, 'last_modified_ticks', last_modified_ticks, 'last_modified_offset', last_modified_offset, 'locale', locale, 'subject', subject, 'message_template', message_template, 'is_default', is_default, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'delete', $3, $4, $5, $6
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'localizedNotificationMessage', r.id, r.version, json_build_object('template_id', r.template_id, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'locale', r.locale, 'subject', r.subject, 'message_template', r.message_template, 'is_default', r.is_default),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'delete', $3, $4, $5, $6
+    FROM replaced AS r
 )
 SELECT id FROM replaced
 `
@@ -160,10 +160,10 @@ WITH replaced AS (
     WHERE p.tenant_id = $5 AND p.template_id = $6
     RETURNING p.tenant_id, p.id, p.version, p.template_id, p.last_modified_ticks, p.last_modified_offset, p.locale, p.subject, p.message_template, p.is_default, p.created_at, p.created_by, p.created_with, p.created_request
 )
-INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-SELECT tenant_id, 'localizedNotificationMessage', id, version, jsonb_build_object('template_id', template_id, 'last_modified_ticks', last_modified_ticks, 'last_modified_offset', last_modified_offset, 'locale', locale, 'subject', subject, 'message_template', message_template, 'is_default', is_default, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-    'delete', $1, $2, $3, $4
-FROM replaced
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'localizedNotificationMessage', r.id, r.version, json_build_object('template_id', r.template_id, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'locale', r.locale, 'subject', r.subject, 'message_template', r.message_template, 'is_default', r.is_default),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'delete', $1, $2, $3, $4
+    FROM replaced AS r
 `
 
 type DeleteLocalizedNotificationMessagesOfParams struct {
@@ -504,10 +504,10 @@ WITH replaced AS (
     WHERE p.tenant_id = $14 AND p.id = $15
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'localizedNotificationMessage', id, version, jsonb_build_object('template_id', template_id, 'last_modified_ticks', last_modified_ticks, 'last_modified_offset', last_modified_offset, 'locale', locale, 'subject', subject, 'message_template', message_template, 'is_default', is_default, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'update', $16, $17, $18, $19
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'localizedNotificationMessage', r.id, r.version, json_build_object('template_id', r.template_id, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'locale', r.locale, 'subject', r.subject, 'message_template', r.message_template, 'is_default', r.is_default),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'update', $16, $17, $18, $19
+    FROM replaced AS r
 )
 UPDATE localized_notification_messages AS p SET
     version = p.version + 1,

@@ -1249,6 +1249,10 @@ type EntityVersion struct {
 	ID             uuid.UUID
 	Version        int64
 	Row            []byte
+	CreatedAt      time.Time
+	CreatedBy      uuid.UUID
+	CreatedWith    uuid.UUID
+	CreatedRequest uuid.UUID
 	Change         string
 	ChangedAt      time.Time
 	ChangedBy      uuid.UUID

@@ -19,11 +19,11 @@ WITH before AS (
     WHERE p.tenant_id = $1 AND p.id = $2
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'ndesConnector', id, version, jsonb_build_object('last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'state', state, 'display_name', display_name, 'machine_name', machine_name, 'enrolled_ticks', enrolled_ticks, 'enrolled_offset', enrolled_offset, 'role_scope_tag_ids', role_scope_tag_ids, 'connector_version', connector_version, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        $3, $4, $5, $6, $7
-    FROM before
-    WHERE before.state = ANY (string_to_array($8::text, ',')::ndes_connector_state[])
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'ndesConnector', r.id, r.version, json_build_object('last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'state', r.state, 'display_name', r.display_name, 'machine_name', r.machine_name, 'enrolled_ticks', r.enrolled_ticks, 'enrolled_offset', r.enrolled_offset, 'role_scope_tag_ids', r.role_scope_tag_ids, 'connector_version', r.connector_version),
+        r.created_at, r.created_by, r.created_with, r.created_request, $3, $4, $5, $6, $7
+    FROM before AS r
+    WHERE r.state = ANY (string_to_array($8::text, ',')::ndes_connector_state[])
 ), changed AS (
     UPDATE ndes_connectors AS p SET
         version = p.version + 1,
@@ -189,10 +189,10 @@ WITH replaced AS (
     WHERE p.tenant_id = $1 AND p.id = $2
     RETURNING p.tenant_id, p.id, p.version, p.last_connection_ticks, p.last_connection_offset, p.state, p.display_name, p.machine_name, p.enrolled_ticks, p.enrolled_offset, p.role_scope_tag_ids, p.connector_version, p.created_at, p.created_by, p.created_with, p.created_request
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'ndesConnector', id, version, jsonb_build_object('last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'state', state, 'display_name', display_name, 'machine_name', machine_name, 'enrolled_ticks', enrolled_ticks, 'enrolled_offset', enrolled_offset, 'role_scope_tag_ids', role_scope_tag_ids, 'connector_version', connector_version, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'delete', $3, $4, $5, $6
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'ndesConnector', r.id, r.version, json_build_object('last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'state', r.state, 'display_name', r.display_name, 'machine_name', r.machine_name, 'enrolled_ticks', r.enrolled_ticks, 'enrolled_offset', r.enrolled_offset, 'role_scope_tag_ids', r.role_scope_tag_ids, 'connector_version', r.connector_version),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'delete', $3, $4, $5, $6
+    FROM replaced AS r
 )
 SELECT state FROM replaced
 `
@@ -528,10 +528,10 @@ WITH replaced AS (
     WHERE p.tenant_id = $17 AND p.id = $18
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'ndesConnector', id, version, jsonb_build_object('last_connection_ticks', last_connection_ticks, 'last_connection_offset', last_connection_offset, 'state', state, 'display_name', display_name, 'machine_name', machine_name, 'enrolled_ticks', enrolled_ticks, 'enrolled_offset', enrolled_offset, 'role_scope_tag_ids', role_scope_tag_ids, 'connector_version', connector_version, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'update', $19, $20, $21, $22
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'ndesConnector', r.id, r.version, json_build_object('last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'state', r.state, 'display_name', r.display_name, 'machine_name', r.machine_name, 'enrolled_ticks', r.enrolled_ticks, 'enrolled_offset', r.enrolled_offset, 'role_scope_tag_ids', r.role_scope_tag_ids, 'connector_version', r.connector_version),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'update', $19, $20, $21, $22
+    FROM replaced AS r
 )
 UPDATE ndes_connectors AS p SET
     version = p.version + 1,

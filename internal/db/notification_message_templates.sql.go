@@ -19,10 +19,10 @@ WITH before AS (
     WHERE p.tenant_id = $1 AND p.id = $2
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'notificationMessageTemplate', id, version, jsonb_build_object('last_modified_ticks', last_modified_ticks, 'last_modified_offset', last_modified_offset, 'display_name', display_name, 'description', description, 'default_locale', default_locale, 'branding_options', branding_options, 'role_scope_tag_ids', role_scope_tag_ids, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        $3, $4, $5, $6, $7
-    FROM before
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'notificationMessageTemplate', r.id, r.version, json_build_object('last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'display_name', r.display_name, 'description', r.description, 'default_locale', r.default_locale, 'branding_options', r.branding_options, 'role_scope_tag_ids', r.role_scope_tag_ids),
+        r.created_at, r.created_by, r.created_with, r.created_request, $3, $4, $5, $6, $7
+    FROM before AS r
 ), changed AS (
     UPDATE notification_message_templates AS p SET
         version = p.version + 1
@@ -165,10 +165,10 @@ WITH replaced AS (
     WHERE p.tenant_id = $1 AND p.id = $2
     RETURNING p.tenant_id, p.id, p.version, p.last_modified_ticks, p.last_modified_offset, p.display_name, p.description, p.default_locale, p.branding_options, p.role_scope_tag_ids, p.created_at, p.created_by, p.created_with, p.created_request
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'notificationMessageTemplate', id, version, jsonb_build_object('last_modified_ticks', last_modified_ticks, 'last_modified_offset', last_modified_offset, 'display_name', display_name, 'description', description, 'default_locale', default_locale, 'branding_options', branding_options, 'role_scope_tag_ids', role_scope_tag_ids, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'delete', $3, $4, $5, $6
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'notificationMessageTemplate', r.id, r.version, json_build_object('last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'display_name', r.display_name, 'description', r.description, 'default_locale', r.default_locale, 'branding_options', r.branding_options, 'role_scope_tag_ids', r.role_scope_tag_ids),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'delete', $3, $4, $5, $6
+    FROM replaced AS r
 )
 SELECT id FROM replaced
 `
@@ -533,10 +533,10 @@ WITH replaced AS (
     WHERE p.tenant_id = $14 AND p.id = $15
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'notificationMessageTemplate', id, version, jsonb_build_object('last_modified_ticks', last_modified_ticks, 'last_modified_offset', last_modified_offset, 'display_name', display_name, 'description', description, 'default_locale', default_locale, 'branding_options', branding_options, 'role_scope_tag_ids', role_scope_tag_ids, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'update', $16, $17, $18, $19
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'notificationMessageTemplate', r.id, r.version, json_build_object('last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'display_name', r.display_name, 'description', r.description, 'default_locale', r.default_locale, 'branding_options', r.branding_options, 'role_scope_tag_ids', r.role_scope_tag_ids),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'update', $16, $17, $18, $19
+    FROM replaced AS r
 )
 UPDATE notification_message_templates AS p SET
     version = p.version + 1,

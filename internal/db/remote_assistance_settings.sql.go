@@ -105,10 +105,10 @@ WITH replaced AS (
     WHERE p.tenant_id = $1 AND p.id = $2
     RETURNING p.tenant_id, p.id, p.version, p.remote_assistance_state, p.allow_unenrolled, p.block_chat, p.created_at, p.created_by, p.created_with, p.created_request
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'remoteAssistanceSettings', id, version, jsonb_build_object('remote_assistance_state', remote_assistance_state, 'allow_unenrolled', allow_unenrolled, 'block_chat', block_chat, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'delete', $3, $4, $5, $6
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'remoteAssistanceSettings', r.id, r.version, json_build_object('remote_assistance_state', r.remote_assistance_state, 'allow_unenrolled', r.allow_unenrolled, 'block_chat', r.block_chat),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'delete', $3, $4, $5, $6
+    FROM replaced AS r
 )
 SELECT id FROM replaced
 `
@@ -420,10 +420,10 @@ WITH replaced AS (
     WHERE p.tenant_id = $7 AND p.id = $8
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'remoteAssistanceSettings', id, version, jsonb_build_object('remote_assistance_state', remote_assistance_state, 'allow_unenrolled', allow_unenrolled, 'block_chat', block_chat, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'update', $9, $10, $11, $12
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'remoteAssistanceSettings', r.id, r.version, json_build_object('remote_assistance_state', r.remote_assistance_state, 'allow_unenrolled', r.allow_unenrolled, 'block_chat', r.block_chat),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'update', $9, $10, $11, $12
+    FROM replaced AS r
 )
 UPDATE remote_assistance_settings AS p SET
     version = p.version + 1,

@@ -105,10 +105,10 @@ WITH replaced AS (
     WHERE p.tenant_id = $1 AND p.id = $2
     RETURNING p.tenant_id, p.id, p.version, p.display_name, p.description, p.is_built_in, p.created_at, p.created_by, p.created_with, p.created_request
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'roleScopeTag', id, version, jsonb_build_object('display_name', display_name, 'description', description, 'is_built_in', is_built_in, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'delete', $3, $4, $5, $6
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'roleScopeTag', r.id, r.version, json_build_object('display_name', r.display_name, 'description', r.description, 'is_built_in', r.is_built_in),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'delete', $3, $4, $5, $6
+    FROM replaced AS r
 )
 SELECT id FROM replaced
 `
@@ -441,10 +441,10 @@ WITH replaced AS (
     WHERE p.tenant_id = $7 AND p.id = $8
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'roleScopeTag', id, version, jsonb_build_object('display_name', display_name, 'description', description, 'is_built_in', is_built_in, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'update', $9, $10, $11, $12
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'roleScopeTag', r.id, r.version, json_build_object('display_name', r.display_name, 'description', r.description, 'is_built_in', r.is_built_in),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'update', $9, $10, $11, $12
+    FROM replaced AS r
 )
 UPDATE role_scope_tags AS p SET
     version = p.version + 1,

@@ -135,10 +135,10 @@ WITH replaced AS (
     WHERE p.tenant_id = $1 AND p.id = $2
     RETURNING p.tenant_id, p.id, p.version, p.graph_created_ticks, p.graph_created_offset, p.modified_ticks, p.modified_offset, p.last_modified_ticks, p.last_modified_offset, p.display_name, p.description, p.title, p.body_text, p.acceptance_statement, p.terms_version, p.role_scope_tag_ids, p.created_at, p.created_by, p.created_with, p.created_request
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'termsAndConditions', id, version, jsonb_build_object('graph_created_ticks', graph_created_ticks, 'graph_created_offset', graph_created_offset, 'modified_ticks', modified_ticks, 'modified_offset', modified_offset, 'last_modified_ticks', last_modified_ticks, 'last_modified_offset', last_modified_offset, 'display_name', display_name, 'description', description, 'title', title, 'body_text', body_text, 'acceptance_statement', acceptance_statement, 'terms_version', terms_version, 'role_scope_tag_ids', role_scope_tag_ids, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'delete', $3, $4, $5, $6
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'termsAndConditions', r.id, r.version, json_build_object('graph_created_ticks', r.graph_created_ticks, 'graph_created_offset', r.graph_created_offset, 'modified_ticks', r.modified_ticks, 'modified_offset', r.modified_offset, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'display_name', r.display_name, 'description', r.description, 'title', r.title, 'body_text', r.body_text, 'acceptance_statement', r.acceptance_statement, 'terms_version', r.terms_version, 'role_scope_tag_ids', r.role_scope_tag_ids),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'delete', $3, $4, $5, $6
+    FROM replaced AS r
 )
 SELECT id FROM replaced
 `
@@ -490,10 +490,10 @@ WITH replaced AS (
     WHERE p.tenant_id = $24 AND p.id = $25
     FOR UPDATE
 ), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT tenant_id, 'termsAndConditions', id, version, jsonb_build_object('graph_created_ticks', graph_created_ticks, 'graph_created_offset', graph_created_offset, 'modified_ticks', modified_ticks, 'modified_offset', modified_offset, 'last_modified_ticks', last_modified_ticks, 'last_modified_offset', last_modified_offset, 'display_name', display_name, 'description', description, 'title', title, 'body_text', body_text, 'acceptance_statement', acceptance_statement, 'terms_version', terms_version, 'role_scope_tag_ids', role_scope_tag_ids, 'created_at', created_at, 'created_by', created_by, 'created_with', created_with, 'created_request', created_request),
-        'update', $26, $27, $28, $29
-    FROM replaced
+    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'termsAndConditions', r.id, r.version, json_build_object('graph_created_ticks', r.graph_created_ticks, 'graph_created_offset', r.graph_created_offset, 'modified_ticks', r.modified_ticks, 'modified_offset', r.modified_offset, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'display_name', r.display_name, 'description', r.description, 'title', r.title, 'body_text', r.body_text, 'acceptance_statement', r.acceptance_statement, 'terms_version', r.terms_version, 'role_scope_tag_ids', r.role_scope_tag_ids),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'update', $26, $27, $28, $29
+    FROM replaced AS r
 )
 UPDATE terms_and_conditions AS p SET
     version = p.version + 1,

@@ -24,9 +24,9 @@ func (q *Queries) ListReplaced(ctx context.Context, set Set, k Key, before, limi
 SELECT %s, replaced_change, replaced_at, replaced_by, replaced_with FROM (
     SELECT r.*, v.change AS replaced_change, v.changed_at AS replaced_at, v.changed_by AS replaced_by, v.changed_with AS replaced_with
     FROM entity_versions AS v
-    CROSS JOIN LATERAL jsonb_populate_record(NULL::%s, v.row || jsonb_build_object('tenant_id', v.tenant_id, 'id', v.id, 'version', v.version)) AS r
+    CROSS JOIN LATERAL %s AS r
     WHERE v.tenant_id = $1 AND v.entity = $2 AND v.id = $3 AND v.version < $4
-) AS p ORDER BY version DESC LIMIT $5`, many(set), columnList(set), set.Type().Table), k.TenantID, set.Type().Name, k.ID, before, limit)
+) AS p ORDER BY version DESC LIMIT $5`, many(set), columnList(set), versionAsRow(set)), k.TenantID, set.Type().Name, k.ID, before, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -44,4 +44,9 @@ SELECT %s, replaced_change, replaced_at, replaced_by, replaced_with FROM (
 		all = append(all, one)
 	}
 	return all, rows.Err()
+}
+
+// versionAsRow is SQL that makes a row of the set's table of a replaced version, v.
+func versionAsRow(set Set) string {
+	return "jsonb_populate_record(NULL::" + set.Type().Table + ", to_jsonb(v) || v.row::jsonb)"
 }

@@ -365,7 +365,7 @@ func (c *client) changeOne(id string, n int) (answers []string) {
 func (c *client) stored() []string {
 	c.Helper()
 	rows, err := dbtest.Pool(c).Query(c.Context(), `
-		SELECT v - ARRAY['tenant_id', 'row', 'changed_by', 'changed_with', 'changed_request'] || ((v -> 'row') - ARRAY['created_by', 'created_with', 'created_request']) || jsonb_build_object('by', ARRAY[v -> 'row' ->> 'created_by', v ->> 'changed_by', v -> 'row' ->> 'created_with', v ->> 'changed_with'] = ARRAY[$2, $2, $3, $3]) AS one
+		SELECT v - ARRAY['tenant_id', 'row', 'created_by', 'created_with', 'created_request', 'changed_by', 'changed_with', 'changed_request'] || (v -> 'row') || jsonb_build_object('by', ARRAY[v ->> 'created_by', v ->> 'changed_by', v ->> 'created_with', v ->> 'changed_with'] = ARRAY[$2, $2, $3, $3]) AS one
 		FROM (SELECT to_jsonb(v) AS v FROM entity_versions AS v WHERE tenant_id = $1) AS v
 		UNION ALL SELECT p - ARRAY['tenant_id', 'created_by', 'created_with', 'created_request'] || jsonb_build_object('with', p ->> 'created_with' = $3)
 		FROM (SELECT to_jsonb(p) AS p FROM remote_assistance_partners AS p WHERE tenant_id = $1) AS p

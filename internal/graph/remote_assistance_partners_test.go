@@ -512,7 +512,7 @@ func (c *client) history(id string) []string {
 	c.Helper()
 	rows, err := dbtest.Pool(c).Query(c.Context(), `
 		SELECT version || ' ' || coalesce(row ->> 'display_name', 'null') || ' ' || (row ->> 'onboarding_status') || ' ' || change ||
-			CASE WHEN changed_by = $3 AND changed_with = $4 AND changed_at > (row ->> 'created_at')::timestamptz THEN '' ELSE ' by somebody else' END
+			CASE WHEN changed_by = $3 AND changed_with = $4 AND changed_at > created_at THEN '' ELSE ' by somebody else' END
 		FROM entity_versions WHERE tenant_id = $1 AND id = $2 ORDER BY version`,
 		c.tenant.ID, id, c.tenant.UserID, c.tenant.ClientID)
 	if err != nil {

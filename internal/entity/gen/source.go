@@ -67,13 +67,29 @@ func (s source) Cols(prefix string) string {
 	return prefix + strings.Join(s.Columns(), ", "+prefix)
 }
 
+// Keep returns SQL that adds the rows of a query to the history. change, and before, the prefix
+// of the author's and the time's names, say where it finds the change.
+func (s source) Keep(rows, change, before string) string {
+	made, changed := "created_at, created_by, created_with, created_request", "changed_at, changed_by, changed_with, changed_request"
+	return fmt.Sprintf(`INSERT INTO entity_versions (tenant_id, entity, id, version, row, %[3]s, change, %[4]s)
+    SELECT r.tenant_id, '%[1]s', r.id, r.version, %[8]s,
+        %[5]s, %[6]s, %[7]s
+    FROM %[2]s AS r`,
+		s.Name, rows, made, changed, each("r.", made), change, each(before, changed), s.AsObject("r."))
+}
+
 // AsObject returns SQL that builds the JSON object in which the history keeps a row.
 func (s source) AsObject(prefix string) string {
 	var pairs []string
-	for _, c := range append(s.Columns(), "created_at", "created_by", "created_with", "created_request") {
+	for _, c := range s.Columns() {
 		pairs = append(pairs, fmt.Sprintf("'%s', %s%s", c, prefix, c))
 	}
-	return "jsonb_build_object(" + strings.Join(pairs, ", ") + ")"
+	return "json_build_object(" + strings.Join(pairs, ", ") + ")"
+}
+
+// each puts a prefix before each name of a list.
+func each(prefix, list string) string {
+	return prefix + strings.ReplaceAll(list, ", ", ", "+prefix)
 }
 
 // IsCounted reports whether keys are numbers.
