@@ -30,7 +30,7 @@ func ReadStrings(limit int, raw jsontext.Value) (string, error) {
 		switch {
 		case item.Kind() == 'n':
 			return "", fault("", "A null value was found in a collection of 'Edm.String[Nullable=False]', which does not allow null values.")
-		case item.Kind() != '"' || err != nil:
+		case err != nil: // not a text
 			return "", fault("", "Cannot convert the literal '%s' to the expected type 'Edm.String'.", item)
 		case bytes.IndexByte(text, 0) >= 0:
 			return "", fault("", "An item holds the character U+0000, which is not supported.")

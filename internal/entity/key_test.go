@@ -2,6 +2,7 @@ package entity_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -81,5 +82,39 @@ func TestCounterIDs(t *testing.T) {
 			t.Errorf("after %d: %s, want %s", n-1, got, id)
 		}
 		last = id
+	}
+}
+
+// Sets are found by the last segment of their path.
+func TestFind(t *testing.T) {
+	t.Parallel()
+	for _, e := range entity.All {
+		if found, ok := entity.Find(e.SetName()); !ok || found != e {
+			t.Errorf("%s: %v, %t", e.SetName(), found, ok)
+		}
+	}
+	found, ok := entity.FindServed("auditEvents")
+	if !ok || found != &entity.AuditEvent {
+		t.Errorf("auditEvents: %v, %t", found, ok)
+	}
+	for _, name := range []string{"auditEvents", "deviceManagement/remoteAssistancePartners", "/remoteAssistancePartners", ""} {
+		if found, ok := entity.Find(name); ok || found != nil {
+			t.Errorf("%q: %v", name, found)
+		}
+	}
+}
+
+func TestAuditFunctions(t *testing.T) {
+	t.Parallel()
+	types := entity.AuditEvent.Functions[1].Values
+	for category, want := range map[string]string{
+		"device": "Create RemoteAssistancePartner, Delete RemoteAssistancePartner, Patch RemoteAssistancePartner, Patch RemoteAssistanceSettings, " +
+			"beginOnboarding RemoteAssistancePartner, disconnect RemoteAssistancePartner",
+		"Role": "Create RoleScopeTag, Delete RoleScopeTag, Patch RoleScopeTag",
+		"None": "",
+	} {
+		if got := strings.Join(types(category), ", "); got != want {
+			t.Errorf("%s: %s", category, got)
+		}
 	}
 }

@@ -139,7 +139,7 @@ func readMember(b []byte, m Member, raw jsontext.Value, beta bool) ([]byte, erro
 	}
 	text, err := jsontext.AppendUnquote(nil, raw)
 	switch {
-	case err != nil || raw.Kind() != '"':
+	case err != nil: // not a text
 		return nil, fault(m.Name, "Cannot convert the literal '%s' to the expected type '%s'.", raw, m.TypeName())
 	case m.Enum != nil && !slices.Contains(m.Enum, string(text)):
 		return nil, fault(m.Name, "Requested value '%s' was not found.", text)

@@ -65,6 +65,18 @@ func TestObjects(t *testing.T) {
 	}
 }
 
+// Of several members that don't exist, the first in the alphabet is refused, whatever else there is.
+func TestUnknownMembers(t *testing.T) {
+	t.Parallel()
+	for range 64 { // members are looked at in random order
+		_, err := entity.ReadObjects(assignment, jsontext.Value(`[{"target":null,"b":1,"note":null,"a":1}]`), true)
+		var fault *entity.Fault
+		if !errors.As(err, &fault) || fault.Member != "a" {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Kept values are written in the order of the description, with the members of the version, and
 // with the names of types if the client asks for these.
 func TestKeptObjects(t *testing.T) {
@@ -171,13 +183,58 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// Every byte is written as package jsontext would.
+// A date has two columns, and collections and complex values aren't primitive.
+func TestColumns(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		p         entity.Property
+		primitive bool
+		columns   []string
+	}{
+		{entity.Text("t", "a", 9), true, []string{"a"}},
+		{entity.Date("d", "a"), true, []string{"a_ticks", "a_offset"}},
+		{entity.Strings("s", "a", 9), false, []string{"a"}},
+		{entity.Objects("o", "a", assignment), false, []string{"a"}},
+		{entity.Property{Kind: entity.ObjectKind, Column: "a"}, false, []string{"a"}},
+	} {
+		if got := tt.p.IsPrimitive(); got != tt.primitive {
+			t.Errorf("%s is primitive: %t", tt.p.Name, got)
+		}
+		if diff := cmp.Diff(tt.columns, tt.p.Columns()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.p.Name, diff)
+		}
+	}
+}
+
+// A property that a new entity's body leaves out is null if it may be, or else has its default.
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	for want, p := range map[string]entity.Property{
+		`null`:                   entity.Text("t", "t", 9),
+		`""`:                     entity.Text("t", "t", 9).NotNull(),
+		`"first"`:                entity.Enum("e", "e", "e", "e", "first", "second"),
+		`"second"`:               entity.Enum("e", "e", "e", "e", "first", "second").Starting("second"),
+		`"0001-01-01T00:00:00Z"`: entity.Date("d", "d"),
+		`5`:                      entity.Integer("i", "i", 5),
+		`false`:                  entity.Boolean("b", "b"),
+		`"none"`:                 entity.Flags("f", "f", "f", "none", "all"),
+		`["0"]`:                  entity.Strings("s", "s", 9, "0"),
+	} {
+		if got := string(p.AppendJSON(nil, p.Default(), entity.Form{})); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// A text is written as package jsontext would, even one that isn't valid UTF-8.
 func TestTextsAreQuoted(t *testing.T) {
 	t.Parallel()
-	for c := range rune(0x100) {
-		want, err := jsontext.AppendQuote(nil, string(c))
-		if got := string(entity.AppendString(nil, string(c))); got != string(want) || err != nil {
-			t.Errorf("%q: %s, want %s, %v", c, got, want, err)
+	for c := range 0x100 {
+		for _, text := range []string{string(rune(c)), string([]byte{byte(c)})} {
+			want, _ := jsontext.AppendQuote(nil, text) // says that it isn't valid, but writes it
+			if got := string(entity.AppendString(nil, text)); got != string(want) {
+				t.Errorf("%q: %s, want %s", text, got, want)
+			}
 		}
 	}
 }

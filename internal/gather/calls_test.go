@@ -71,17 +71,11 @@ func (d *fakeDoubler) carried() [][]int {
 // waiting waits until n calls wait behind the statement in flight.
 func (g *Calls[P, R, K]) awaitWaiting(t *testing.T, n int) {
 	t.Helper()
-	for start := time.Now(); ; time.Sleep(100 * time.Microsecond) {
+	await(t, func() bool {
 		g.mu.Lock()
-		got := len(g.waiting)
-		g.mu.Unlock()
-		if got == n {
-			return
-		}
-		if time.Since(start) > 10*time.Second {
-			t.Fatalf("%d wait, want %d", got, n)
-		}
-	}
+		defer g.mu.Unlock()
+		return len(g.waiting) == n
+	})
 }
 
 // What is called while a statement is in flight shares the next one; of many that wait
@@ -118,6 +112,62 @@ func TestGatherShares(t *testing.T) {
 	}
 	if want := []int{1, secondFrom, maxGathered, 10}; !slices.Equal(sizes, want) || d.most != 2 {
 		t.Errorf("statements carried %v, %d at once; want %v, 2 at once", sizes, d.most, want)
+	}
+}
+
+// A second statement carries as many calls as the first one, up to the most that any may, and no
+// fewer.
+func TestGatherSecondIsFull(t *testing.T) {
+	t.Parallel()
+	d := &fakeDoubler{hold: make(chan struct{})}
+	g := d.gather()
+	var wg sync.WaitGroup
+	// call makes calls, of which a number waits after each, and awaits the start of statements.
+	call := func(calls, statements int, waiting func(call int) int) {
+		t.Helper()
+		for i := range calls {
+			wg.Go(func() {
+				if got, err := g.Do(t.Context(), 1); got != 2 || err != nil {
+					t.Errorf("got %d, %v", got, err)
+				}
+			})
+			g.awaitWaiting(t, waiting(i+1))
+		}
+		await(t, func() bool { return len(d.carried()) == statements })
+	}
+	running := func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.flights == 1
+	}
+	defer wg.Wait()
+	defer close(d.hold)
+	call(1, 1, func(int) int { return 0 })
+	call(secondFrom, 2, func(call int) int { return call % secondFrom })
+	call(maxGathered, 2, func(call int) int { return call })
+	d.hold <- struct{}{}
+	d.hold <- struct{}{}
+	await(t, running)
+	call(maxGathered, 4, func(call int) int { return call % maxGathered })
+	call(100, 4, func(call int) int { return call })
+	d.hold <- struct{}{}
+	await(t, running)
+	call(maxGathered-100, 5, func(call int) int { return (100 + call) % maxGathered })
+	var sizes []int
+	for _, s := range d.carried() {
+		sizes = append(sizes, len(s))
+	}
+	if want := []int{1, secondFrom, maxGathered, maxGathered, maxGathered}; !slices.Equal(sizes, want) {
+		t.Errorf("statements carried %v, want %v", sizes, want)
+	}
+}
+
+func await(t *testing.T, reached func() bool) {
+	t.Helper()
+	for start := time.Now(); !reached(); time.Sleep(100 * time.Microsecond) {
+		if time.Since(start) > 10*time.Second {
+			t.Fatal("not reached")
+		}
 	}
 }
 
@@ -197,6 +247,40 @@ func TestGatherCancel(t *testing.T) {
 	}
 	if got := d.carried(); len(got) != 1 {
 		t.Errorf("statements %v", got)
+	}
+}
+
+// A caller that goes away cancels a statement of its call alone, but not one that carries other
+// calls, even if it runs it.
+func TestGatherCancelStatement(t *testing.T) {
+	t.Parallel()
+	d := &fakeDoubler{hold: make(chan struct{})}
+	g := d.gather()
+	do := func(ctx context.Context, n int) chan error {
+		result := make(chan error, 1)
+		go func() { _, err := g.Do(ctx, n); result <- err }()
+		return result
+	}
+	alone, cancel := context.WithCancel(t.Context())
+	first := do(alone, 0)
+	await(t, func() bool { return len(d.carried()) == 1 })
+	other := do(t.Context(), 1)
+	g.awaitWaiting(t, 1)
+	leading, cancelLead := context.WithCancel(t.Context())
+	lead := do(leading, 2)
+	g.awaitWaiting(t, 2)
+	cancel()
+	d.hold <- struct{}{}
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Errorf("the call alone: %v", err)
+	}
+	await(t, func() bool { return len(d.carried()) == 2 })
+	cancelLead()
+	d.hold <- struct{}{}
+	for _, result := range []chan error{lead, other} {
+		if err := <-result; err != nil {
+			t.Errorf("of two calls: %v", err)
+		}
 	}
 }
 

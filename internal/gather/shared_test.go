@@ -148,6 +148,36 @@ func TestSharedCancel(t *testing.T) {
 	}
 }
 
+// A reading that fails in time has failed for all who wait for it: nobody reads again.
+func TestSharedFails(t *testing.T) {
+	t.Parallel()
+	s := newShared()
+	hold := make(chan struct{})
+	go func() {
+		_, _ = s.Do(t.Context(), "a", func(context.Context, bool) (int64, error) { <-hold; return 1, nil })
+	}()
+	await(t, func() bool { return len(s.copied()) == 1 })
+	bad := errors.New("bad")
+	var reads atomic.Int32
+	ended := make(chan error, 3)
+	for range 3 {
+		go func() {
+			_, err := s.Do(t.Context(), "a", func(context.Context, bool) (int64, error) { reads.Add(1); return 0, bad })
+			ended <- err
+		}()
+	}
+	s.awaitWaiting(t, "a", 3)
+	close(hold)
+	for range 3 {
+		if err := <-ended; !errors.Is(err, bad) {
+			t.Error(err)
+		}
+	}
+	if got := reads.Load(); got != 1 {
+		t.Errorf("%d readings", got)
+	}
+}
+
 // A panic is its caller's; those who wait for the same reading are told that it failed.
 func TestSharedPanics(t *testing.T) {
 	t.Parallel()

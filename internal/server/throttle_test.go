@@ -85,6 +85,39 @@ func TestThrottleModel(t *testing.T) {
 	}
 }
 
+// A limit above 128 is granted in leases, a 64th of it at a time. A replica's leases don't cost the
+// other one its share, together they grant exactly the limit, and what is left of a lease ends with
+// its window.
+func TestThrottleLeases(t *testing.T) {
+	t.Parallel()
+	d := newDemo(t)
+	second := start(t, server.Config{DatabaseURL: d.Pool().Config().ConnString(), Now: d.clock.now})
+	d.setClock(`{"now":"2031-05-06T07:00:00Z","rate":0}`)
+	d.token = d.signIn()
+	d.setThrottling(`{"limits":"own","tenantRequests":192}`)
+	pass := func(at string, want int) {
+		t.Helper()
+		for i := range want {
+			if throttled, _ := d.throttled(at, false, false); throttled {
+				t.Fatalf("request %d at %s of %d was throttled", i, at, want)
+			}
+		}
+	}
+	for range 2 {
+		pass(d.URL(), 1) // leaves two of a lease
+		pass(second.URL(), 189)
+		pass(d.URL(), 2)
+		for _, at := range []string{d.URL(), second.URL()} {
+			if throttled, wait := d.throttled(at, false, false); !throttled || wait != "20" {
+				t.Errorf("after the limit: throttled %t for %q", throttled, wait)
+			}
+		}
+		d.setClock(`{"advanceSeconds":20}`)
+		pass(d.URL(), 1)
+		d.setClock(`{"advanceSeconds":20}`)
+	}
+}
+
 // throttled sends a request and returns whether it was throttled, with its Retry-After.
 func (d *demo) throttled(at string, write, batch bool) (bool, string) {
 	d.Helper()
