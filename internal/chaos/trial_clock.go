@@ -1,0 +1,189 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/mocktenant/mocktenant/api"
+	"github.com/mocktenant/mocktenant/client"
+)
+
+const termsPath = "/v1.0/deviceManagement/termsAndConditions"
+
+// clockChange is a change of a tenant's clock, and what the clock showed when it was made, at
+// some moment between begun and ended.
+type clockChange struct {
+	begun, ended, now time.Time
+	rate              float64
+}
+
+// bounds returns what the clock may show from a moment to another. Postgres stores microseconds,
+// and answers to the administration name milliseconds at least.
+func (c clockChange) bounds(from, to time.Time) (earliest, last time.Time) {
+	const rounding = time.Millisecond
+	move := func(d time.Duration) time.Time { return c.now.Add(time.Duration(float64(d) * c.rate)) }
+	return move(from.Sub(c.ended)).Add(-rounding), move(to.Sub(c.begun)).Add(rounding)
+}
+
+// jump is a change to make.
+type jump struct {
+	name string
+	set  *api.ClockSet // nil resets
+}
+
+func jumps() []jump {
+	number := func(n float64) *float64 { return &n }
+	return []jump{
+		{"an hour ahead", &api.ClockSet{AdvanceSeconds: number(3600)}},
+		{"400 days ahead", &api.ClockSet{AdvanceSeconds: number(400 * 86400)}},
+		{"stopped", &api.ClockSet{Rate: number(0)}},
+		{"100 times as fast", &api.ClockSet{Rate: number(100)}},
+		{"back to now", nil},
+	}
+}
+
+// timed is a tenant whose times are watched.
+type timed struct {
+	credentials api.Credentials
+	changes     []clockChange
+}
+
+// clockJumps moves one tenant's clock while clients create in it and in another tenant, on both
+// replicas.
+func clockJumps(ctx context.Context, r *run) error {
+	c, err := r.cluster(ctx, layout{replicas: 2})
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	r.on("2 replicas")
+	moved, err := c.newTimed(ctx)
+	if err != nil {
+		return err
+	}
+	other, err := c.newTimed(ctx)
+	if err != nil {
+		return err
+	}
+	for round := range r.size.rounds {
+		for i, j := range jumps() {
+			change, err := c.jump(ctx, c.replicas[(round+i)%2], moved.credentials.TenantId, j)
+			if err != nil {
+				return fmt.Errorf("%s: %w", j.name, err)
+			}
+			moved.changes = append(moved.changes, change)
+			stamps, err := c.stamps(ctx, moved, other)
+			if err == nil {
+				err = r.check(evidence{stamps: stamps})
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", j.name, err)
+			}
+			r.figures.acknowledged += len(stamps)
+		}
+	}
+	return nil
+}
+
+func (c *cluster) newTimed(ctx context.Context) (*timed, error) {
+	admin, err := c.replicas[0].admin()
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	made, err := client.Read[api.TenantCreated](admin.CreateTenant(ctx, nil, api.TenantCreate{DisplayName: "Clock"}))
+	if err != nil {
+		return nil, err
+	}
+	return &timed{*made.Credentials, []clockChange{{begun: began, ended: began, now: began, rate: 1}}}, nil
+}
+
+// jump changes a tenant's clock at one replica.
+func (c *cluster) jump(ctx context.Context, r *replica, tenant api.TenantId, j jump) (clockChange, error) {
+	admin, err := r.admin()
+	if err != nil {
+		return clockChange{}, err
+	}
+	change := clockChange{begun: time.Now()}
+	if j.set == nil {
+		var response *http.Response
+		if response, err = admin.ResetClock(ctx, tenant); err == nil {
+			_ = response.Body.Close()
+		}
+		change.ended = time.Now()
+		change.begun, change.now, change.rate = change.ended, change.ended, 1
+		return change, err
+	}
+	clock, err := client.Read[api.Clock](admin.SetClock(ctx, tenant, *j.set))
+	change.ended, change.now, change.rate = time.Now(), clock.Now, clock.Rate
+	return change, err
+}
+
+// stamps lets clients create terms in both tenants on every replica, and returns the times that
+// were stored.
+func (c *cluster) stamps(ctx context.Context, tenants ...*timed) (all []stamp, err error) {
+	var mu sync.Mutex
+	var everyone sync.WaitGroup
+	for _, t := range tenants {
+		for _, r := range c.replicas {
+			everyone.Go(func() {
+				stamps, failure := r.stamps(ctx, t)
+				mu.Lock()
+				defer mu.Unlock()
+				all = append(all, stamps...)
+				if failure != nil {
+					err = failure
+				}
+			})
+		}
+	}
+	everyone.Wait()
+	return all, err
+}
+
+func (r *replica) stamps(ctx context.Context, t *timed) (all []stamp, err error) {
+	admin, err := r.admin()
+	if err != nil {
+		return nil, err
+	}
+	// At 100 times the speed, an hour passes in 36 seconds, so each round has its own token.
+	token, err := client.Read[api.Token](admin.IssueToken(ctx, t.credentials.TenantId, api.TokenRequest{ClientId: t.credentials.ClientId, UserId: &t.credentials.UserId}))
+	if err != nil {
+		return nil, err
+	}
+	at := addresses{http: r.at.Load().http, token: token.AccessToken}
+	for range 20 {
+		s, err := at.stamp(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// stamp creates terms, and returns when that was, according to the answer.
+func (a *addresses) stamp(ctx context.Context, t *timed) (stamp, error) {
+	begun := time.Now()
+	got, err := a.send(ctx, http.MethodPost, termsPath, `{"displayName":"Clock","description":"","title":"","bodyText":"","acceptanceStatement":"","version":1}`)
+	ended := time.Now()
+	if err == nil && got.status != http.StatusCreated {
+		err = fmt.Errorf("create terms: %d %s", got.status, got.body)
+	}
+	if err != nil {
+		return stamp{}, err
+	}
+	var made struct{ CreatedDateTime time.Time }
+	if err := json.Unmarshal([]byte(got.body), &made); err != nil {
+		return stamp{}, err
+	}
+	s := stamp{tenant: t.credentials.TenantId.String(), at: made.CreatedDateTime}
+	s.earliest, s.last = t.changes[len(t.changes)-1].bounds(begun, ended)
+	return s, nil
+}
