@@ -176,7 +176,7 @@ func (v *visit) value(p *entity.Property, value any) g.Node {
 		}
 		return text(value)
 	}
-	return html.Pre(html.TabIndex("0"), html.Code(g.Text(indented(value))))
+	return block(indented(value))
 }
 
 // webLink links to a page outside, which learns nothing about this one.

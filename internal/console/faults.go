@@ -44,7 +44,7 @@ func part[T any](of *T, without string) g.Node {
 	if of == nil {
 		return html.Span(html.Class("note"), g.Text(without))
 	}
-	return html.Pre(html.TabIndex("0"), html.Code(g.Text(indented(of))))
+	return block(indented(of))
 }
 
 // stopScenario is a button that removes all rules of the scenario to which a rule belongs.

@@ -334,11 +334,16 @@ func optional(value *string) g.Node {
 
 func code(value string) g.Node { return html.Code(g.Text(value)) }
 
+// block shows a text of several lines. It can have the focus, so that keys scroll it.
+func block(value string, more ...g.Node) g.Node {
+	return html.Pre(html.TabIndex("0"), g.Group(more), html.Code(g.Text(value)))
+}
+
 // copyable is a text to copy, with a button that works where JavaScript runs.
 func copyable(label, name, value string) g.Node {
 	return html.Section(html.Class("copyable"),
 		html.Div(html.Class("heading"), html.H2(g.Text(label)), html.Button(html.Type("button"), html.Data("copy", "copy-"+name), html.Hidden(""), g.Text("Copy"))),
-		html.Pre(html.ID("copy-"+name), testID("copy-"+name), html.TabIndex("0"), html.Role("region"), html.Aria("label", label), html.Code(g.Text(value))))
+		block(value, html.ID("copy-"+name), testID("copy-"+name), html.Role("region"), html.Aria("label", label)))
 }
 
 // pager links to the next page of a list and to its first page.

@@ -29,7 +29,7 @@ func showReportList(v *visit) (screen, error) {
 		heading("Reports", html.A(html.Class("button"), html.Href(Root+"/report-logins"), g.Text("Report logins"))),
 		html.P(g.Text("Each answers a question about one tenant; choose the tenant first.")),
 		html.Div(g.Map(all, func(r api.Report) g.Node {
-			return html.Details(html.Summary(g.Text(r.Question)), html.Pre(html.Code(g.Text(r.Sql))))
+			return html.Details(html.Summary(g.Text(r.Question)), block(r.Sql))
 		})),
 	}}, err
 }
@@ -70,7 +70,7 @@ func showReport(v *visit) (screen, error) {
 		heading(report.Question, html.A(html.Class("button"), testID("csv"), html.Download(""), html.Href(v.at("reports", name, "csv")+"?"+v.Request.URL.RawQuery), g.Text("Download as CSV"))),
 		v.reportForm(report),
 		html.Div(html.ID("later"), html.Data("later", answer), html.A(html.Class("button"), testID("answer"), html.Href(answer), g.Text("Show the answer"))),
-		html.Details(html.Summary(g.Text("SQL")), html.Pre(html.Code(g.Text(report.Sql)))),
+		html.Details(html.Summary(g.Text("SQL")), block(report.Sql)),
 	}}, nil
 }
 

@@ -272,8 +272,8 @@ func message(title, name string, m api.RequestMessage) g.Node {
 	}
 	raw := json.RawMessage(m.Body)
 	return html.Section(html.H2(g.Text(fmt.Sprintf("%s, %d bytes", title, m.Size))),
-		g.If(headers != "", html.Pre(html.TabIndex("0"), testID(name+"-headers"), html.Code(g.Text(headers)))),
-		g.If(m.Body != "", html.Pre(html.TabIndex("0"), testID(name+"-body"), html.Code(g.Text(pretty(&raw))))))
+		g.If(headers != "", block(headers, testID(name+"-headers"))),
+		g.If(m.Body != "", block(pretty(&raw), testID(name+"-body"))))
 }
 
 // batchItems shows the items of a $batch, which the journal records as requests.

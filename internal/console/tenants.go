@@ -2,7 +2,9 @@ package console
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	g "maragu.dev/gomponents"
 	"maragu.dev/gomponents/html"
@@ -97,7 +99,17 @@ func (v *visit) countCard(t *entity.Type) (g.Node, error) {
 func (v *visit) faultCard() (g.Node, error) {
 	var list api.FaultList
 	err := v.call("listFaults", v.ofTenant(), &list)
-	return card("faults", v.at("faults"), "Faults active", html.Strong(g.Text(fmt.Sprint(len(list.Value))))), err
+	active := slices.DeleteFunc(list.Value, func(f api.Fault) bool { return usedUp(f, v.now) })
+	return card("faults", v.at("faults"), "Faults active", html.Strong(g.Text(fmt.Sprint(len(active))))), err
+}
+
+// usedUp reports whether a rule can't fire any more.
+func usedUp(f api.Fault, now time.Time) bool {
+	s := f.Schedule
+	if s == nil {
+		return false
+	}
+	return s.Times != nil && f.Fired >= *s.Times || s.Until != nil && !now.Before(*s.Until)
 }
 
 func (v *visit) clockCard() g.Node {
@@ -125,7 +137,7 @@ func showSettings(v *visit) (screen, error) {
 		facts(
 			g.Text("Id"), code(t.Id.String()), g.Text("Name"), text(t.DisplayName), g.Text("Domains"), lines(t.Domains),
 			g.Text("Created"), v.when(&t.CreatedDateTime), g.Text("Expires"), v.when(t.ExpiresDateTime), g.Text("Manager"), optional(t.Manager),
-			g.Text("Settings"), html.Pre(html.Code(g.Text(indented(t.Settings)))), g.Text("Quota"), html.Pre(html.Code(g.Text(indented(t.Quota)))),
+			g.Text("Settings"), block(indented(t.Settings)), g.Text("Quota"), block(indented(t.Quota)),
 		),
 		html.H2(g.Text("State")),
 		html.P(html.Class("buttons"),

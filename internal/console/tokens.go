@@ -62,5 +62,5 @@ func tokenPart(title, name string, part *map[string]any) g.Node {
 	if part == nil {
 		return nil
 	}
-	return html.Section(html.H2(g.Text(title)), html.Pre(testID("token-"+name), html.Code(g.Text(indented(*part)))))
+	return html.Section(html.H2(g.Text(title)), block(indented(*part), testID("token-"+name)))
 }
