@@ -302,13 +302,17 @@ type AuditEntry struct {
 	Address string `json:"address"`
 
 	// Count How many calls it counts. Refusals of one address (of IPv6, a /64) and key within a minute are one entry, the first one.
-	Count    int                 `json:"count"`
-	DateTime time.Time           `json:"dateTime"`
-	Id       openapi_types.UUID  `json:"id"`
-	KeyId    *openapi_types.UUID `json:"keyId,omitempty"`
-	KeyName  *string             `json:"keyName,omitempty"`
-	Outcome  AuditEntryOutcome   `json:"outcome"`
-	Status   int                 `json:"status"`
+	Count    int                `json:"count"`
+	DateTime time.Time          `json:"dateTime"`
+	Id       openapi_types.UUID `json:"id"`
+
+	// KeyId Of the caller’s key or, in the console, of the person who signed in by OpenID Connect.
+	KeyId *openapi_types.UUID `json:"keyId,omitempty"`
+
+	// KeyName The key’s or the person’s name.
+	KeyName *string           `json:"keyName,omitempty"`
+	Outcome AuditEntryOutcome `json:"outcome"`
+	Status  int               `json:"status"`
 
 	// Target What was changed; of a token, the user and the application that it was issued for.
 	Target   *string             `json:"target,omitempty"`
@@ -326,9 +330,15 @@ type AuditList struct {
 
 // Caller defines model for Caller.
 type Caller struct {
+	// KeyId Of the key or, in the console, of the person who signed in by OpenID Connect; absent if neither was needed.
 	KeyId *openapi_types.UUID `json:"keyId,omitempty"`
-	Name  *string             `json:"name,omitempty"`
-	Role  AdminRole           `json:"role"`
+
+	// Manager The name under which a manager acts; absent for other roles.
+	Manager *string `json:"manager,omitempty"`
+
+	// Name Of the key or the person.
+	Name *string   `json:"name,omitempty"`
+	Role AdminRole `json:"role"`
 }
 
 // Clock defines model for Clock.

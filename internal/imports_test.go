@@ -36,15 +36,16 @@ var mayImport = map[string][]string{
 	"internal/portal":        {"internal/db", "internal/entity", "internal/front", "internal/odata", "internal/tenant"},
 	"internal/admin":         {"api", "internal/bearer", "internal/db", "internal/entity", "internal/fault", "internal/front", "internal/gather", "internal/identity", "internal/journal", "internal/odata", "internal/replicas", "internal/reporting", "internal/spool", "internal/state", "internal/tenant"},
 	"internal/archive":       {"api"},
-	"internal/console":       {"api", "internal/archive", "internal/entity"},
+	"internal/console":       {"api", "internal/archive", "internal/entity", "internal/signin"},
+	"internal/signin":        {"api"},
 	"internal/embeddedpg":    {"internal/scram"},
 	"internal/exporters":     {"internal/telemetry"},
 	"internal/reporting":     {"api", "internal/db", "internal/scram"},
-	"internal/server":        {"internal/admin", "internal/certs", "internal/console", "internal/db", "internal/entity", "internal/fault", "internal/front", "internal/graph", "internal/identity", "internal/journal", "internal/listener", "internal/odata", "internal/portal", "internal/proxy", "internal/replicas", "internal/reporting", "internal/telemetry", "internal/tenant"},
+	"internal/server":        {"internal/admin", "internal/certs", "internal/console", "internal/db", "internal/entity", "internal/fault", "internal/front", "internal/graph", "internal/identity", "internal/journal", "internal/listener", "internal/odata", "internal/portal", "internal/proxy", "internal/replicas", "internal/reporting", "internal/signin", "internal/telemetry", "internal/tenant"},
 	"internal/bench":         {"api", "client", "internal/embeddedpg", "internal/entity", "internal/server"},
 	"internal/chaos":         {"api", "client", "internal/embeddedpg", "internal/server"},
 	"graphtest":              {"api", "client", "internal/admin", "internal/certs", "internal/db", "internal/embeddedpg", "internal/server", "internal/state", "session"},
-	"cmd/mocktenant":         {"api", "client", "internal/admin", "internal/archive", "internal/bearer", "internal/certs", "internal/db", "internal/embeddedpg", "internal/entity", "internal/exporters", "internal/identity", "internal/proxy", "internal/server", "internal/state"},
+	"cmd/mocktenant":         {"api", "client", "internal/admin", "internal/archive", "internal/bearer", "internal/certs", "internal/db", "internal/embeddedpg", "internal/entity", "internal/exporters", "internal/identity", "internal/proxy", "internal/server", "internal/signin", "internal/state"},
 }
 
 // notForTests are modules that a user of graphtest or client must not come to need:

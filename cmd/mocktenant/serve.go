@@ -86,7 +86,7 @@ func (s *serveCommand) Run(ctx context.Context, c *cli, con console) (err error)
 	if c.Database.embedded() {
 		s.ReportURL = cmp.Or(s.ReportURL, c.Database.tcpURL())
 	}
-	if dir != "" && s.AdminKey == "" && !s.AdminLoopback() {
+	if dir != "" && s.AdminKey == "" && s.NeedsKey() {
 		if s.AdminKey, err = ownAdminKey(dir); err != nil {
 			return fmt.Errorf("keep a key of an administrator: %w", err)
 		}

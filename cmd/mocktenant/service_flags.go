@@ -8,6 +8,7 @@ import (
 
 	"github.com/mocktenant/mocktenant/internal/proxy"
 	"github.com/mocktenant/mocktenant/internal/server"
+	"github.com/mocktenant/mocktenant/internal/signin"
 )
 
 // serviceFlags are the settings of the service. Each is a flag with an environment variable
@@ -39,6 +40,7 @@ func (f serviceFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.AdminKey, "admin-key", "", "A `KEY` for administering everything, at least 20 characters.")
 	flags.StringVar(&f.ReportURL, "report-url", "", "The database `URL` for report logins, if it differs from the service's: host, port, name, parameters.")
 	proxyFlags{&f.Proxy, "proxy-"}.register(flags)
+	f.registerOIDC(flags)
 	f.registerClients(flags)
 	flags.StringVar(&f.PublicURL, "public-url", "", "The `URL` that links in answers start with, as clients see the service. By default they follow each request's scheme and Host.")
 	flags.DurationVar(&f.RefreshTokenLeeway, "refresh-token-leeway", 0, "How long after its first redemption a refresh token can be redeemed again, for clients that refresh in parallel. By default a second redemption revokes all tokens of the sign-in.")
@@ -99,6 +101,25 @@ func (f serviceFlags) registerClients(flags *pflag.FlagSet) {
 		"accept-proxy-protocol":   "MOCKTENANT_ACCEPT_PROXY_PROTOCOL",
 		"trusted-hops":            "MOCKTENANT_TRUSTED_HOPS",
 		"connections-per-address": "MOCKTENANT_CONNECTIONS_PER_ADDRESS",
+	})
+}
+
+// registerOIDC registers the flags about people who sign in to the console.
+func (f serviceFlags) registerOIDC(flags *pflag.FlagSet) {
+	c, defaults := &f.OIDC, signin.Defaults()
+	flags.StringVar(&c.Issuer, "oidc-issuer", "", "The `URL` of the identity provider at which people sign in to the console, exactly as its discovery document says it. By default they need a key.")
+	flags.StringVar(&c.ClientID, "oidc-client-id", "", "The `ID` under which the identity provider knows the console.")
+	flags.StringVar(&c.ClientSecret, "oidc-client-secret", "", "The console's `SECRET` at the identity provider; empty for a public client.")
+	flags.StringVar(&c.RoleClaim, "oidc-role-claim", defaults.RoleClaim, "The `CLAIM` of the ID token that decides a person's role, a text or a list.")
+	flags.StringSliceVar(&c.Roles, "oidc-role", defaults.Roles, "A `ROLE=VALUE`: people with this value in the role claim are owner, manager or reader. The highest role wins; nobody else can sign in.")
+	flags.StringVar(&c.ManagerClaim, "oidc-manager-claim", defaults.ManagerClaim, "The `CLAIM` of the ID token that gives people with the role manager the name under which they act. They share the tenants of that name with each other and with keys of that name. Take one that people can't set themselves.")
+	settings(flags, "Signing in to the console", map[string]string{
+		"oidc-issuer":        "MOCKTENANT_OIDC_ISSUER",
+		"oidc-client-id":     "MOCKTENANT_OIDC_CLIENT_ID",
+		"oidc-client-secret": "MOCKTENANT_OIDC_CLIENT_SECRET",
+		"oidc-role-claim":    "MOCKTENANT_OIDC_ROLE_CLAIM",
+		"oidc-role":          "MOCKTENANT_OIDC_ROLES",
+		"oidc-manager-claim": "MOCKTENANT_OIDC_MANAGER_CLAIM",
 	})
 }
 

@@ -73,5 +73,5 @@ func shownDefault(flag *pflag.Flag) string {
 	if slices.Contains([]string{"", "[]", "<nil>"}, flag.DefValue) {
 		return ""
 	}
-	return "`" + flag.DefValue + "`"
+	return "`" + strings.Trim(flag.DefValue, "[]") + "`" // lists have brackets
 }

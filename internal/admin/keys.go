@@ -47,11 +47,12 @@ func revokeKey(ctx context.Context, c *change, r struct{ KeyID uuid.UUID }) (non
 	return none{}, err
 }
 
-// whoAmI shows the caller's key.
+// whoAmI shows the caller.
 func whoAmI(_ context.Context, x *call, _ none) (api.Caller, error) {
 	who := api.Caller{Role: api.AdminRole(x.caller.role)}
 	if x.caller.id != uuid.Nil {
 		who.KeyId, who.Name = &x.caller.id, &x.caller.name
 	}
+	who.Manager = x.caller.manager()
 	return who, nil
 }

@@ -148,8 +148,8 @@ type tenantCreate struct {
 
 // prepareTenant checks what the contract can't, and fills in defaults.
 func prepareTenant(_ context.Context, x *call, r *tenantCreate) error {
-	if r.Manager != nil && x.caller.role == db.AdminRoleManager && *r.Manager != x.caller.name {
-		return errForbidden("Only owners can name a manager other than %q.", x.caller.name)
+	if m := x.caller.manager(); r.Manager != nil && m != nil && *r.Manager != *m {
+		return errForbidden("Only owners can name a manager other than %q.", *m)
 	}
 	if err := x.checkTenant(r.TenantCreate); err != nil {
 		return err

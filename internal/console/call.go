@@ -40,7 +40,7 @@ func (v *visit) send(operation string, p params, b *body, out any) error {
 }
 
 // request returns the request for an operation. It has the browser's address and the
-// session's key, so that the audit log names both.
+// session's key or person, so that the audit log names them.
 func (v *visit) request(operation string, p params, b *body) (*http.Request, error) {
 	op, ok := contract().operations[operation]
 	if !ok {
@@ -54,7 +54,11 @@ func (v *visit) request(operation string, p params, b *body) (*http.Request, err
 	if b != nil {
 		content = bytes.NewReader(b.text)
 	}
-	r, err := http.NewRequestWithContext(v.Request.Context(), op.method, at, content)
+	ctx := v.Request.Context()
+	if person := v.session.Person; person != nil {
+		ctx = v.console.as(ctx, *person)
+	}
+	r, err := http.NewRequestWithContext(ctx, op.method, at, content)
 	if err != nil {
 		return nil, fmt.Errorf("call %s: %w", operation, err)
 	}

@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	g "maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
 
 	"github.com/mocktenant/mocktenant/api"
 )

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	g "maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
 
 	"github.com/mocktenant/mocktenant/api"
 )

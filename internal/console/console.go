@@ -2,13 +2,14 @@
 // button for each operation that changes something.
 //
 // It reaches data only through the administration's own handler, which it calls in process
-// with the session's key. So the administration enforces roles, validates and audits, and
+// with the session's key or person. So the administration enforces roles, validates and audits, and
 // everything that a page does is an operation of the contract.
 package console
 
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -23,6 +24,7 @@ import (
 	g "maragu.dev/gomponents"
 
 	"github.com/mocktenant/mocktenant/api"
+	"github.com/mocktenant/mocktenant/internal/signin"
 )
 
 // Root is the path of the console.
@@ -35,6 +37,11 @@ type Config struct {
 
 	// Secret seals sessions; replicas share it.
 	Secret []byte
+
+	// People signs people in without a key; nil signs nobody in. As returns a context in which
+	// the administration serves such a person.
+	People *signin.Provider
+	As     func(context.Context, signin.Person) context.Context
 
 	// Service returns the service's addresses, for the snippets that connect a client.
 	Service func() Addresses
@@ -54,6 +61,8 @@ type Addresses struct {
 type Console struct {
 	administration http.Handler
 	sessions       sessions
+	people         *signin.Provider // nil without OpenID Connect
+	as             func(context.Context, signin.Person) context.Context
 	service        func() Addresses
 	now            func() time.Time
 	log            *slog.Logger
@@ -72,7 +81,7 @@ func New(c Config) *Console {
 	}
 	return &Console{
 		administration: c.Administration, sessions: newSessions(c.Secret), service: c.Service, now: c.Now, log: c.Log,
-		sameOrigin: http.NewCrossOriginProtection(), version: c.Version, tails: newTails(),
+		people: c.People, as: c.As, sameOrigin: http.NewCrossOriginProtection(), version: c.Version, tails: newTails(),
 	}
 }
 
@@ -138,6 +147,8 @@ func (c *Console) engine() *gin.Engine {
 	root.GET("", func(x *gin.Context) { x.Redirect(http.StatusSeeOther, Root+"/tenants") })
 	root.GET("/sign-in", c.showSignIn)
 	root.POST("/sign-in", c.signIn)
+	root.GET("/sign-in/begin", c.beginSignIn)
+	root.GET("/sign-in/callback", c.finishSignIn)
 	root.POST("/sign-out", c.signedIn(c.signOut))
 	root.POST("/call/:operation", c.signedIn(c.submit))
 	root.GET("/download/:operation", c.signedIn(c.download))

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	g "maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
 )
 
 // diffSide shows one of two versions of a text. It marks the lines that the other version

@@ -12,7 +12,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 	g "maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
 
 	"github.com/mocktenant/mocktenant/api"
 )

@@ -13,7 +13,6 @@ import (
 	"unicode"
 
 	g "maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
 
 	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/entity"
@@ -139,10 +138,13 @@ func (v *visit) account() g.Node {
 	if v.caller.Name != nil {
 		who = *v.caller.Name + ", " + who
 	}
+	if m := v.caller.Manager; m != nil && *m != *v.caller.Name {
+		who += " of " + *m
+	}
 	return html.Div(html.Class("account"),
 		html.Span(testID("caller"), html.Dir("auto"), g.Text(who)),
 		html.A(html.Href(Root+"/help"), html.Aria("label", "Help"), testID("nav-help"), g.Text("?")),
-		g.If(v.session.Key != "", html.Form(html.Class("inline"), html.Method("post"), html.Action(Root+"/sign-out"),
+		g.If(v.session.known(), html.Form(html.Class("inline"), html.Method("post"), html.Action(Root+"/sign-out"),
 			html.Input(html.Type("hidden"), html.Name(tokenField), html.Value(v.console.sessions.token(v.session))),
 			html.Button(testID("sign-out"), g.Text("Sign out")))),
 	)

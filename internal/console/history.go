@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/uuid"
 	g "maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
 
 	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/entity"

@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/uuid"
 	g "maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
 
 	"github.com/mocktenant/mocktenant/api"
 )
@@ -85,7 +84,7 @@ func (c *Console) follow(v *visit, j journal) {
 		v.fail(refusal(http.StatusServiceUnavailable, fmt.Sprintf("%d pages follow a journal already; reload this one to see news.", maxTails)))
 		return
 	}
-	ctx, cancel := context.WithTimeout(v.Request.Context(), tailLife)
+	ctx, cancel := context.WithTimeout(v.Request.Context(), min(tailLife, v.session.Expires.Sub(v.console.now())))
 	defer cancel()
 	t := &tail{visit: v, journal: j, selected: j.selected(v), seen: map[uuid.UUID]bool{}}
 	if _, _, err := t.look(ctx, longLook); err != nil { // what the page shows already

@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/uuid"
 	g "maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
 
 	"github.com/mocktenant/mocktenant/api"
 )

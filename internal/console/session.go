@@ -10,28 +10,38 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	g "maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
 
 	"github.com/mocktenant/mocktenant/api"
+	"github.com/mocktenant/mocktenant/internal/signin"
 )
 
-// sessionLifetime is how long a browser stays signed in.
-const sessionLifetime = 12 * time.Hour
+const (
+	// sessionLifetime is how long a browser stays signed in with a key.
+	sessionLifetime = 12 * time.Hour
 
-// session has the key with which a browser signed in. The browser keeps it, sealed, and the
-// service keeps nothing. Every page shows the key to the administration again, so a session
-// ends with its key.
+	// personLifetime is how long a person stays signed in. Their identity provider tells the
+	// service only then if they have lost their role.
+	personLifetime = time.Hour
+)
+
+// session has the key or the person with which a browser signed in; it has neither if the
+// administration needs no key. The browser keeps it, sealed, and the service keeps nothing.
+// Every page shows it to the administration again, so a session ends with its key, and a
+// person's one with the settings by which they got their role.
 type session struct {
-	Key     string    `json:"k"` // "" if the administration needs no key
-	Expires time.Time `json:"e"`
-	sealed  string
+	Key      string         `json:"k,omitempty"`
+	Person   *signin.Person `json:"p,omitempty"`
+	Settings string         `json:"s,omitempty"` // of the person's identity provider
+	Expires  time.Time      `json:"e"`
+	sealed   string
 }
+
+// known reports whether the browser signed in.
+func (s session) known() bool { return s.Key != "" || s.Person != nil }
 
 // sessions seals and opens what browsers keep.
 type sessions struct {
@@ -55,24 +65,28 @@ func newSessions(secret []byte) sessions {
 	panic(err) // can't happen: a hash has the size of a key
 }
 
-func (s sessions) seal(of session) string {
-	text, err := json.Marshal(of)
+// The purposes of sealed texts. A text sealed for one can't be used for another.
+const (
+	forSessions = "session"
+	forAttempts = "sign-in"
+)
+
+// seal encrypts a value for a purpose.
+func (s sessions) seal(purpose string, value any) string {
+	text, err := json.Marshal(value)
 	if err != nil {
-		panic(err) // a string and a time can be encoded
+		panic(err) // texts and times can be encoded
 	}
-	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, text, nil))
+	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, text, []byte(purpose)))
 }
 
-func (s sessions) open(sealed string, now time.Time) (of session, ok bool) {
+// unseal decrypts a value, and reports whether it was sealed for the purpose.
+func (s sessions) unseal(purpose, sealed string, value any) bool {
 	raw, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err == nil {
-		raw, err = s.aead.Open(nil, nil, raw, nil)
+		raw, err = s.aead.Open(nil, nil, raw, []byte(purpose))
 	}
-	if err != nil || json.Unmarshal(raw, &of) != nil || !now.Before(of.Expires) {
-		return session{}, false
-	}
-	of.sealed = sealed
-	return of, true
+	return err == nil && json.Unmarshal(raw, value) == nil
 }
 
 // token returns the CSRF token of a session's forms, which pages of other origins can't know.
@@ -93,20 +107,33 @@ func cookieName(r *http.Request) string {
 	return "mocktenant_console_" + port
 }
 
-func (c *Console) keepSession(x *gin.Context, key string) session {
-	s := session{Key: key, Expires: c.now().Add(sessionLifetime)}
-	s.sealed = c.sessions.seal(s)
-	setCookie(x, s.sealed, int(sessionLifetime/time.Second))
+func (c *Console) keepSession(x *gin.Context, s session, lifetime time.Duration) session {
+	s.Expires = c.now().Add(lifetime)
+	s.sealed = c.sessions.seal(forSessions, s)
+	setCookie(x, &http.Cookie{Name: cookieName(x.Request), Value: s.sealed, Path: Root, MaxAge: int(lifetime / time.Second), SameSite: http.SameSiteStrictMode})
 	return s
 }
 
-func (c *Console) endSession(x *gin.Context) { setCookie(x, "", -1) }
+// sessionOf returns the session that a browser shows, if it is valid.
+func (c *Console) sessionOf(x *gin.Context) (s session, ok bool) {
+	cookie, err := x.Request.Cookie(cookieName(x.Request))
+	switch {
+	case err != nil, !c.sessions.unseal(forSessions, cookie.Value, &s), !c.now().Before(s.Expires),
+		s.Person != nil && (c.people == nil || c.people.Settings() != s.Settings):
+		return session{}, false
+	}
+	s.sealed = cookie.Value
+	return s, true
+}
 
-func setCookie(x *gin.Context, value string, maxAge int) {
-	http.SetCookie(x.Writer, &http.Cookie{
-		Name: cookieName(x.Request), Value: value, Path: Root, MaxAge: maxAge,
-		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: x.Request.TLS != nil || x.Request.URL.Scheme == "https",
-	})
+func (c *Console) endSession(x *gin.Context) {
+	setCookie(x, &http.Cookie{Name: cookieName(x.Request), Path: Root, MaxAge: -1, SameSite: http.SameSiteStrictMode})
+}
+
+// setCookie sets a cookie that scripts can't read and that doesn't leave HTTPS.
+func setCookie(x *gin.Context, cookie *http.Cookie) {
+	cookie.HttpOnly, cookie.Secure = true, x.Request.TLS != nil || x.Request.URL.Scheme == "https"
+	http.SetCookie(x.Writer, cookie)
 }
 
 // signedIn serves browsers that have a session, and all browsers while the administration
@@ -115,12 +142,10 @@ func (c *Console) signedIn(serve func(*visit)) gin.HandlerFunc {
 	return func(x *gin.Context) {
 		v := &visit{Context: x, console: c, now: c.now()}
 		known := false
-		if cookie, err := x.Request.Cookie(cookieName(x.Request)); err == nil {
-			v.session, known = c.sessions.open(cookie.Value, v.now)
-		}
+		v.session, known = c.sessionOf(x)
 		switch {
 		case !known && crossSite(x.Request):
-			c.comeAgain(x)
+			c.continueTo(x, x.Request.URL.RequestURI())
 			return
 		case x.Request.Method != http.MethodGet:
 			if err := v.checkWrite(known); err != nil {
@@ -133,7 +158,7 @@ func (c *Console) signedIn(serve func(*visit)) gin.HandlerFunc {
 			return
 		}
 		if !known {
-			v.session = c.keepSession(x, "")
+			v.session = c.keepSession(x, session{}, sessionLifetime)
 		}
 		serve(v)
 	}
@@ -174,71 +199,11 @@ func crossSite(r *http.Request) bool {
 	return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") == "navigate"
 }
 
-// comeAgain makes the browser repeat the request from the console's own site, with its
-// session, so that links in chats and issues work.
-func (c *Console) comeAgain(x *gin.Context) {
+// continueTo makes the browser request a page from the console's own site. It then sends the
+// session, which it doesn't do if a link or a redirect of another site led here, so that links
+// in chats and issues work.
+func (c *Console) continueTo(x *gin.Context, to string) {
 	c.write(x, http.StatusOK, document("mocktenant console", g.Group{
-		html.Meta(g.Attr("http-equiv", "refresh"), html.Content("0")),
-	}, html.Main(html.P(html.A(html.Href(x.Request.URL.RequestURI()), g.Text("Continue to the console"))))))
-}
-
-// askToSignIn shows the sign-in page instead of the requested one.
-func (c *Console) askToSignIn(x *gin.Context, reason string) {
-	to := Root
-	if x.Request.Method == http.MethodGet {
-		to = x.Request.URL.RequestURI()
-	}
-	c.write(x, http.StatusUnauthorized, signInPage(to, reason))
-}
-
-func (c *Console) showSignIn(x *gin.Context) {
-	c.write(x, http.StatusOK, signInPage(ownPath(x.Query("to")), ""))
-}
-
-// signIn starts a session with a key that the administration accepts.
-func (c *Console) signIn(x *gin.Context) {
-	to := ownPath(x.PostForm("to"))
-	if err := c.sameOrigin.Check(x.Request); err != nil {
-		c.write(x, http.StatusForbidden, signInPage(to, "A page of another origin may not sign in here."))
-		return
-	}
-	v := &visit{Context: x, console: c, session: session{Key: strings.TrimSpace(x.PostForm("key"))}}
-	if v.session.Key == "" {
-		c.write(x, http.StatusBadRequest, signInPage(to, "Type a key."))
-		return
-	}
-	if err := v.call("whoAmI", nil, &v.caller); err != nil {
-		c.write(x, http.StatusUnauthorized, signInPage(to, err.Error()))
-		return
-	}
-	c.keepSession(x, v.session.Key)
-	x.Redirect(http.StatusSeeOther, to)
-}
-
-func (c *Console) signOut(v *visit) {
-	c.endSession(v.Context)
-	v.Redirect(http.StatusSeeOther, Root+"/sign-in")
-}
-
-// ownPath returns text if it is a path of the console, and otherwise the console's start.
-func ownPath(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.IsAbs() || u.Host != "" || !Serves(u.Path) || strings.Contains(text, "\\") {
-		return Root
-	}
-	return u.RequestURI()
-}
-
-func signInPage(to, reason string) g.Node {
-	return document("Sign in", nil, html.Main(html.Class("narrow"),
-		html.H1(g.Text("mocktenant console")),
-		html.P(g.Text("Sign in with a key of the administration. An owner makes one: "), html.Code(g.Text("mocktenant admin-key create"))),
-		alert(reason),
-		html.Form(html.Method("post"), html.Action(Root+"/sign-in"), testID("sign-in"),
-			html.Input(html.Type("hidden"), html.Name("to"), html.Value(to)),
-			html.Label(html.For("key"), g.Text("Key")),
-			html.Input(html.ID("key"), html.Name("key"), html.Type("password"), html.AutoComplete("current-password"), html.Required(), html.AutoFocus()),
-			html.Button(html.Class("primary"), g.Text("Sign in")),
-		),
-	))
+		html.Meta(g.Attr("http-equiv", "refresh"), html.Content("0; url="+to)),
+	}, html.Main(html.P(html.A(html.Href(to), g.Text("Continue to the console"))))))
 }

@@ -47,7 +47,9 @@ type browser struct {
 	testing.TB
 	server *server.Server
 	key    string
-	cookie *http.Cookie
+	cookie *http.Cookie // of the session
+
+	attempt *http.Cookie // of a sign-in that has begun
 }
 
 // setup returns the browser of an owner who has signed in.
@@ -110,8 +112,10 @@ func (b *browser) do(method, path string, form url.Values, headers ...string) pa
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Origin", b.server.AdminURL())
 	}
-	if b.cookie != nil {
-		r.AddCookie(b.cookie)
+	for _, c := range []*http.Cookie{b.cookie, b.attempt} {
+		if c != nil && strings.HasPrefix(path, c.Path) {
+			r.AddCookie(c)
+		}
 	}
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
@@ -121,9 +125,12 @@ func (b *browser) do(method, path string, form url.Values, headers ...string) pa
 	response := w.Result()
 	defer func() { _ = response.Body.Close() }()
 	for _, c := range response.Cookies() {
-		b.cookie = c
-		if c.MaxAge < 0 {
-			b.cookie = nil
+		kept := &b.cookie
+		if strings.HasSuffix(c.Name, "_sign_in") {
+			kept = &b.attempt
+		}
+		if *kept = c; c.MaxAge < 0 {
+			*kept = nil
 		}
 	}
 	text := must(io.ReadAll(response.Body))(b)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	g "maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
 
 	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/entity"

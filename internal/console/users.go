@@ -2,7 +2,6 @@ package console
 
 import (
 	g "maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
 
 	"github.com/mocktenant/mocktenant/api"
 )

@@ -14,6 +14,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/identity"
 	"github.com/mocktenant/mocktenant/internal/journal"
 	"github.com/mocktenant/mocktenant/internal/reporting"
+	"github.com/mocktenant/mocktenant/internal/signin"
 )
 
 // administer prepares the administration. A request may take any time, because documents
@@ -25,14 +26,13 @@ func (s *Server) administer(ctx context.Context) error {
 			return fmt.Errorf("keep MOCKTENANT_ADMIN_KEY: %w", err)
 		}
 	}
-	open := loopback(s.config.AdminAddr)
-	if s.config.AdminAddr != "" && !open {
+	if s.config.AdminAddr != "" && !loopback(s.config.AdminAddr) && !s.config.OIDC.Enabled() {
 		good, err := q.GoodAdminKeyExists(ctx, &now)
 		if err != nil {
 			return fmt.Errorf("look for administration keys: %w", err)
 		}
 		if !good {
-			return fmt.Errorf("MOCKTENANT_ADMIN_ADDR %q: other machines can reach it, and no key exists: set MOCKTENANT_ADMIN_KEY, make one with mocktenant admin-key create --direct, listen on 127.0.0.1, or disable it with an empty address", s.config.AdminAddr)
+			return fmt.Errorf("MOCKTENANT_ADMIN_ADDR %q: other machines can reach it, and no key exists: set MOCKTENANT_ADMIN_KEY or MOCKTENANT_OIDC_ISSUER, make one with mocktenant admin-key create --direct, listen on 127.0.0.1, or disable it with an empty address", s.config.AdminAddr)
 		}
 	}
 	reportURL := s.config.ReportURL
@@ -41,7 +41,7 @@ func (s *Server) administer(ctx context.Context) error {
 	}
 	s.reports = reporting.New(reporting.Config{DB: s.pool, Now: s.config.Now, Log: s.log, URL: reportURL})
 	s.admin = admin.New(admin.Config{
-		DB: s.pool, Identity: s.identity, Now: s.config.Now, Log: s.log, Open: open, Reports: s.reports, Spool: int64(s.config.SpoolMegabytes) << 20,
+		DB: s.pool, Identity: s.identity, Now: s.config.Now, Log: s.log, Open: !s.config.NeedsKey(), Reports: s.reports, Spool: int64(s.config.SpoolMegabytes) << 20,
 		Journal: s.journalOrNone(), Replicas: s.replicas,
 		Routes:  sync.OnceValue(func() []string { return append(identity.Routes(), graph.Routes()...) }),
 		Metrics: s.telemetry.Handler(), Hooks: s.hooks(), Portal: func() string { return s.addresses().HTTP }, Patience: s.config.Timeouts.WithDefaults().Read,
@@ -67,8 +67,20 @@ func (s *Server) console(ctx context.Context, administration http.Handler) (*con
 	}
 	return console.New(console.Config{
 		Administration: administration, Secret: secret, Now: s.config.Now, Log: s.log,
-		Service: s.addresses, Version: s.config.Version,
+		People: s.people(), As: asPerson, Service: s.addresses, Version: s.config.Version,
 	}), nil
+}
+
+// people returns the identity provider of the console's users, or nil.
+func (s *Server) people() *signin.Provider {
+	if !s.config.OIDC.Enabled() {
+		return nil
+	}
+	return signin.New(s.config.OIDC, s.config.Now)
+}
+
+func asPerson(ctx context.Context, p signin.Person) context.Context {
+	return admin.As(ctx, admin.Person(p))
 }
 
 // addresses returns the service's addresses for clients: its public URL, if it has one.

@@ -15,6 +15,7 @@ import (
 	"github.com/mocktenant/mocktenant/internal/front"
 	"github.com/mocktenant/mocktenant/internal/listener"
 	"github.com/mocktenant/mocktenant/internal/proxy"
+	"github.com/mocktenant/mocktenant/internal/signin"
 	"github.com/mocktenant/mocktenant/internal/telemetry"
 )
 
@@ -49,6 +50,10 @@ type Config struct {
 
 	// AdminKey is a key for administering everything, at least 20 characters.
 	AdminKey string
+
+	// OIDC lets people sign in to the console at their company's identity provider. Without
+	// its Issuer they need a key. With it, everybody else needs one even on loopback.
+	OIDC signin.Config
 
 	// ReportURL is the database URL for report logins, if it differs from the service's
 	// own.
@@ -162,7 +167,7 @@ type Config struct {
 // Validate returns an error that names the invalid setting and how to correct it.
 func (c *Config) Validate() error {
 	return errors.Join(
-		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(), c.validateClients(), c.validateShutdownDelay(), c.validateTenantConnections(), c.validateRefreshTokenLeeway(), c.validateIssuerNetworks(), c.validateSpool(), c.validateJournal(), c.validateTelemetry(),
+		validateAddr("MOCKTENANT_HTTP_ADDR", c.HTTPAddr), c.validateHTTPSAddr(), c.validateAdmin(), c.validateOIDC(), c.validateTLSHosts(), c.validateTLSFiles(), c.validatePublicURL(), c.validateProxy(), c.validateClients(), c.validateShutdownDelay(), c.validateTenantConnections(), c.validateRefreshTokenLeeway(), c.validateIssuerNetworks(), c.validateSpool(), c.validateJournal(), c.validateTelemetry(),
 	)
 }
 
@@ -175,6 +180,9 @@ func (c *Config) Loopback() bool {
 func (c *Config) AdminLoopback() bool {
 	return c.AdminAddr == "" || loopback(c.AdminAddr)
 }
+
+// NeedsKey reports whether callers of the administration need a key even if none exists.
+func (c *Config) NeedsKey() bool { return !c.AdminLoopback() || c.OIDC.Enabled() }
 
 func loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
@@ -219,6 +227,13 @@ func (c *Config) validateAdmin() error {
 		return nil
 	}
 	return validateAddr("MOCKTENANT_ADMIN_ADDR", c.AdminAddr)
+}
+
+func (c *Config) validateOIDC() error {
+	if c.OIDC.Enabled() && c.AdminAddr == "" {
+		return fmt.Errorf("MOCKTENANT_OIDC_ISSUER %q: want MOCKTENANT_ADMIN_ADDR with it, because the console is there", c.OIDC.Issuer)
+	}
+	return c.OIDC.Validate()
 }
 
 func (c *Config) validateTLSHosts() error {

@@ -37,17 +37,18 @@ func (s *Server) front(next http.Handler) http.Handler {
 	})
 }
 
-// adminFront does the same for the administration, whose answers contain no links. It keeps
-// the request's Host, which decides access as long as no key exists.
+// adminFront does the same for the administration. It keeps the request's Host, which decides
+// access as long as no key exists. URL.Host is the one that the client used.
 func (s *Server) adminFront(next, pages http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
 		if s.config.TrustedHops > 0 {
 			believeHops(r, s.config.TrustedHops)
-			host := r.Host
-			believeLinks(r, s.config.TrustedHops) // the scheme alone: it marks cookies as Secure
-			r.Host = host
+			believeLinks(r, s.config.TrustedHops)
 		}
-		if !goodHost(r) {
+		known := goodHost(r)
+		r.URL.Host, r.Host = r.Host, host
+		if !known || !goodHost(r) {
 			http.Error(w, "400 Bad Request: malformed Host header", http.StatusBadRequest)
 			return
 		}
