@@ -375,6 +375,52 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
+// When a token was issued follows from its aio, or else from its iat, and a token without
+// either is older than its tenant. A token has at most 16 KiB. Graph is an audience by its URL and by its
+// application id.
+func TestTokensOfOthers(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	key, given := c.signingKey(), c.claims()
+	sealed := func(change map[string]any) string {
+		claims := maps.Clone(given)
+		maps.Copy(claims, change)
+		maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
+		return key.sign(t, claims)
+	}
+	padded := func(size int) string {
+		for pad := (size-len(sealed(map[string]any{"pad": ""})))*3/4 + 3; ; pad-- {
+			if token := sealed(map[string]any{"pad": strings.Repeat("x", pad)}); len(token) <= size {
+				return token
+			}
+		}
+	}
+	now, long := time.Now().Unix()+1, 16<<10
+	if got := len(padded(long)); got != long {
+		t.Fatalf("a token has %d bytes", got)
+	}
+	for name, tt := range map[string]struct {
+		token string
+		want  int
+	}{
+		"as issued":            {sealed(nil), 200},
+		"no aio":               {sealed(map[string]any{"aio": nil, "iat": now}), 200},
+		"no aio, issued early": {sealed(map[string]any{"aio": nil, "iat": 1}), 401},
+		"short aio":            {sealed(map[string]any{"aio": "AAAA", "iat": now}), 200},
+		"aio isn't base64":     {sealed(map[string]any{"aio": strings.Repeat("!", 32), "iat": now}), 200},
+		"neither aio nor iat":  {sealed(map[string]any{"aio": nil, "iat": nil}), 401},
+		"no nbf":               {sealed(map[string]any{"nbf": nil}), 200},
+		"application id":       {sealed(map[string]any{"aud": bearer.GraphAppID}), 200},
+		"URL with a slash":     {sealed(map[string]any{"aud": "https://graph.microsoft.com/"}), 200},
+		"longest":              {padded(long), 200},
+		"too long":             {padded(long) + "A", 401},
+	} {
+		if a := c.do("GET", "/v1.0"+partners, "", "Authorization", "Bearer "+tt.token); a.status != tt.want {
+			t.Errorf("%s, %d bytes: %d %s", name, len(tt.token), a.status, a.body)
+		}
+	}
+}
+
 // A tenant may allow application permissions, as Microsoft does today.
 func TestApplicationPermissions(t *testing.T) {
 	t.Parallel()
