@@ -49,11 +49,14 @@ func (l layout) String() string {
 
 // cluster starts a cluster. The caller must end it.
 func (l *lab) cluster(ctx context.Context, o layout) (*cluster, error) {
-	dir := o.dir
-	if dir == "" {
-		dir = l.newDir()
+	if o.dir == "" {
+		dir, err := l.newDir()
+		if err != nil {
+			return nil, err
+		}
+		o.dir = dir
 	}
-	c := &cluster{lab: l, dataDir: filepath.Join(dir, "data"), binDir: o.binDir}
+	c := &cluster{lab: l, dataDir: filepath.Join(o.dir, "data"), binDir: o.binDir}
 	for range max(o.replicas, 1) {
 		if _, err := c.add(o.binary); err != nil {
 			return nil, err

@@ -41,10 +41,7 @@ type lab struct {
 
 // newLab builds the program.
 func newLab(ctx context.Context, s size) (*lab, error) {
-	dir, err := os.MkdirTemp("", "mocktenant-chaos-")
-	if err == nil {
-		err = os.Chmod(dir, 0o711) // root's Postgres runs as another user
-	}
+	dir, err := newDir("", "mocktenant-chaos-")
 	if err != nil {
 		return nil, err
 	}
@@ -78,15 +75,14 @@ func output(ctx context.Context, dir, name string, args ...string) (string, erro
 }
 
 // newDir makes an empty folder that Postgres's user can pass.
-func (l *lab) newDir() string {
-	dir, err := os.MkdirTemp(l.dir, "cluster-")
+func (l *lab) newDir() (string, error) { return newDir(l.dir, "cluster-") }
+
+func newDir(parent, prefix string) (string, error) {
+	dir, err := os.MkdirTemp(parent, prefix)
 	if err == nil {
-		err = os.Chmod(dir, 0o711)
+		err = os.Chmod(dir, 0o711) // root's Postgres runs as another user
 	}
-	if err != nil {
-		panic(err) // the disk that has the program is full
-	}
-	return dir
+	return dir, err
 }
 
 // tag returns the beginning of a phase's names.
@@ -148,9 +144,9 @@ func makeLinks(native string) error {
 	if err := json.Unmarshal(text, &links); err != nil {
 		return err
 	}
-	package_ := filepath.Dir(native)
+	parent := filepath.Dir(native)
 	for _, link := range links {
-		err := os.Symlink(filepath.Join(package_, link.Source), filepath.Join(package_, link.Target))
+		err := os.Symlink(filepath.Join(parent, link.Source), filepath.Join(parent, link.Target))
 		if err != nil && !errors.Is(err, os.ErrExist) {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/client"
+	"github.com/mocktenant/mocktenant/internal/server"
 )
 
 const termsPath = "/v1.0/deviceManagement/termsAndConditions"
@@ -37,16 +38,20 @@ type jump struct {
 	set  *api.ClockSet // nil resets
 }
 
-func jumps() []jump {
-	number := func(n float64) *float64 { return &n }
-	return []jump{
-		{"an hour ahead", &api.ClockSet{AdvanceSeconds: number(3600)}},
-		{"400 days ahead", &api.ClockSet{AdvanceSeconds: number(400 * 86400)}},
-		{"stopped", &api.ClockSet{Rate: number(0)}},
-		{"100 times as fast", &api.ClockSet{Rate: number(100)}},
-		{"back to now", nil},
-	}
+var (
+	jumps = append([]jump{ahead("an hour ahead", time.Hour), ahead("400 days ahead", 400*24*time.Hour)}, shortJumps...)
+	// shortJumps end no token.
+	shortJumps = []jump{ahead("ten minutes ahead", 10*time.Minute), atRate("stopped", 0), atRate("100 times as fast", 100), back}
+
+	back = jump{name: "back to now"}
+)
+
+func ahead(name string, d time.Duration) jump {
+	seconds := d.Seconds()
+	return jump{name, &api.ClockSet{AdvanceSeconds: &seconds}}
 }
+
+func atRate(name string, rate float64) jump { return jump{name, &api.ClockSet{Rate: &rate}} }
 
 // timed is a tenant whose times are watched.
 type timed struct {
@@ -54,8 +59,8 @@ type timed struct {
 	changes     []clockChange
 }
 
-// clockJumps moves one tenant's clock while clients create in it and in another tenant, on both
-// replicas.
+// clockJumps moves one tenant's clock, and after each jump lets clients create in it and in another
+// tenant, on both replicas. Then it moves the clock of the load's tenant during the load.
 func clockJumps(ctx context.Context, r *run) error {
 	c, err := r.cluster(ctx, layout{replicas: 2})
 	if err != nil {
@@ -72,7 +77,7 @@ func clockJumps(ctx context.Context, r *run) error {
 		return err
 	}
 	for round := range r.size.rounds {
-		for i, j := range jumps() {
+		for i, j := range jumps {
 			change, err := c.jump(ctx, c.replicas[(round+i)%2], moved.credentials.TenantId, j)
 			if err != nil {
 				return fmt.Errorf("%s: %w", j.name, err)
@@ -87,6 +92,21 @@ func clockJumps(ctx context.Context, r *run) error {
 			}
 			r.figures.acknowledged += len(stamps)
 		}
+	}
+	e, err := c.phase(ctx, r.tag(), 0, jumpUnderLoad)
+	if err == nil {
+		err = r.check(e)
+	}
+	return err
+}
+
+// jumpUnderLoad moves the clock of the tenant in which the load's clients work.
+func jumpUnderLoad(ctx context.Context, c *cluster) error {
+	for i, j := range shortJumps {
+		if _, err := c.jump(ctx, c.replicas[i%2], server.DemoTenantID, j); err != nil {
+			return fmt.Errorf("%s: %w", j.name, err)
+		}
+		sleep(ctx, time.Second)
 	}
 	return nil
 }

@@ -68,8 +68,12 @@ func unknowns(h *history) int {
 
 // diskFull fills a small file system that only Postgres uses.
 func diskFull(ctx context.Context, r *run) error {
-	dir := r.newDir()
-	if err := mount(ctx, "-t", "tmpfs", "-o", "size=256m,mode=711", "mocktenant-chaos", dir); err != nil {
+	dir, err := r.newDir()
+	if err != nil {
+		return err
+	}
+	options := fmt.Sprintf("size=256m,mode=711,uid=%d", os.Geteuid())
+	if err := mount(ctx, "-t", "tmpfs", "-o", options, "mocktenant-chaos", dir); err != nil {
 		return fmt.Errorf("%w: a small file system can't be mounted here: %w", errNotHere, err)
 	}
 	defer func() { _ = umount(dir) }()

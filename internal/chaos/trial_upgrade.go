@@ -191,7 +191,11 @@ func dumpAndRestore(ctx context.Context, r *run) error {
 
 // copyTo dumps the database, and restores the dump into a new one.
 func (c *cluster) copyTo(ctx context.Context, name string) error {
-	dump := filepath.Join(c.lab.newDir(), "mocktenant.dump")
+	dir, err := c.lab.newDir()
+	if err != nil {
+		return err
+	}
+	dump := filepath.Join(dir, "mocktenant.dump")
 	if _, err := output(ctx, "", "pg_dump", "-Fc", "--dbname="+c.postgres.DatabaseURL(), "--file="+dump); err != nil {
 		return err
 	}
