@@ -33,26 +33,26 @@ func TestObjects(t *testing.T) {
 		beta bool
 		kept string // or the refusal
 	}{
-		{`[]`, true, `[]`},
-		{`[{}]`, true, `[{"target":null,"note":null,"mode":"none"}]`},
-		{`[{"note":"äöü","@odata.type":"#microsoft.graph.assignment","a@b":1},{"target":null}]`, false, `[{"target":null,"note":"äöü","mode":"none"},{"target":null,"note":null,"mode":"none"}]`},
-		{`[{"mode":"some"}]`, true, `[{"target":null,"note":null,"mode":"some"}]`},
-		{`[{"target":{` + all + `}}]`, false, `[{"target":{` + all + `,` + unset + `},"note":null,"mode":"none"}]`},
-		{`[{"target":{"@odata.type":"microsoft.graph.groupAssignmentTarget","groupId":"g",` + include + `}}]`, true, `[{"target":{` + group + `,"deviceAndAppManagementAssignmentFilterId":null,` + include + `,"groupId":"g"},"note":null,"mode":"none"}]`},
-		{`[` + strings.Repeat(`{},`, 999) + `{}]`, true, `[` + strings.Repeat(`{"target":null,"note":null,"mode":"none"},`, 999) + `{"target":null,"note":null,"mode":"none"}]`},
-		{`[` + strings.Repeat(`{},`, 1000) + `{}]`, true, `: The collection has 1001 items; at most 1000 are allowed.`},
-		{`{}`, true, `: A value that is not a collection was found. A 'StartArray' node was expected.`},
-		{`[1]`, true, `: An unexpected value was found for a 'microsoft.graph.assignment'. A 'StartObject' node was expected.`},
-		{`[{"mode":"some"}]`, false, `mode: The property 'mode' does not exist on type 'microsoft.graph.assignment'. Make sure to only use property names that are defined by the type.`},
-		{`[{"z":1,"b":1,"y":1}]`, true, `b: The property 'b' does not exist on type 'microsoft.graph.assignment'. Make sure to only use property names that are defined by the type.`},
-		{`[{"mode":"other"}]`, true, `mode: Requested value 'other' was not found.`},
-		{`[{"mode":null}]`, true, `mode: Cannot convert the literal 'null' to the expected type 'graph.mode'.`},
-		{`[{"note":1}]`, true, `note: Cannot convert the literal '1' to the expected type 'Edm.String'.`},
-		{`[{"note":"äöüß"}]`, true, `note: The value of the property 'note' has 4 characters; at most 3 are allowed.`},
-		{`[{"note":"\u0000"}]`, true, `note: The value of the property 'note' holds the character U+0000, which is not supported.`},
-		{`[{"target":{}}]`, true, `@odata.type: A value of the abstract type 'microsoft.graph.deviceAndAppManagementAssignmentTarget' was found. Name the type derived from it in '@odata.type'.`},
-		{`[{"target":{"@odata.type":1}}]`, true, `@odata.type: The value 1 is not the name of a type.`},
-		{`[{"target":{"@odata.type":"#microsoft.graph.deviceAndAppManagementAssignmentTarget"}}]`, true, `@odata.type: A type named 'microsoft.graph.deviceAndAppManagementAssignmentTarget' could not be resolved by the model. When a model is available, each type name must resolve to a valid type.`},
+		{raw: `[]`, beta: true, kept: `[]`},
+		{raw: `[{}]`, beta: true, kept: `[{"target":null,"note":null,"mode":"none"}]`},
+		{raw: `[{"note":"äöü","@odata.type":"#microsoft.graph.assignment","a@b":1},{"target":null}]`, beta: false, kept: `[{"target":null,"note":"äöü","mode":"none"},{"target":null,"note":null,"mode":"none"}]`},
+		{raw: `[{"mode":"some"}]`, beta: true, kept: `[{"target":null,"note":null,"mode":"some"}]`},
+		{raw: `[{"target":{` + all + `}}]`, beta: false, kept: `[{"target":{` + all + `,` + unset + `},"note":null,"mode":"none"}]`},
+		{raw: `[{"target":{"@odata.type":"microsoft.graph.groupAssignmentTarget","groupId":"g",` + include + `}}]`, beta: true, kept: `[{"target":{` + group + `,"deviceAndAppManagementAssignmentFilterId":null,` + include + `,"groupId":"g"},"note":null,"mode":"none"}]`},
+		{raw: `[` + strings.Repeat(`{},`, 999) + `{}]`, beta: true, kept: `[` + strings.Repeat(`{"target":null,"note":null,"mode":"none"},`, 999) + `{"target":null,"note":null,"mode":"none"}]`},
+		{raw: `[` + strings.Repeat(`{},`, 1000) + `{}]`, beta: true, kept: `: The collection has 1001 items; at most 1000 are allowed.`},
+		{raw: `{}`, beta: true, kept: `: A value that is not a collection was found. A 'StartArray' node was expected.`},
+		{raw: `[1]`, beta: true, kept: `: An unexpected value was found for a 'microsoft.graph.assignment'. A 'StartObject' node was expected.`},
+		{raw: `[{"mode":"some"}]`, beta: false, kept: `mode: The property 'mode' does not exist on type 'microsoft.graph.assignment'. Make sure to only use property names that are defined by the type.`},
+		{raw: `[{"z":1,"b":1,"y":1}]`, beta: true, kept: `b: The property 'b' does not exist on type 'microsoft.graph.assignment'. Make sure to only use property names that are defined by the type.`},
+		{raw: `[{"mode":"other"}]`, beta: true, kept: `mode: Requested value 'other' was not found.`},
+		{raw: `[{"mode":null}]`, beta: true, kept: `mode: Cannot convert the literal 'null' to the expected type 'graph.mode'.`},
+		{raw: `[{"note":1}]`, beta: true, kept: `note: Cannot convert the literal '1' to the expected type 'Edm.String'.`},
+		{raw: `[{"note":"äöüß"}]`, beta: true, kept: `note: The value of the property 'note' has 4 characters; at most 3 are allowed.`},
+		{raw: `[{"note":"\u0000"}]`, beta: true, kept: `note: The value of the property 'note' holds the character U+0000, which is not supported.`},
+		{raw: `[{"target":{}}]`, beta: true, kept: `@odata.type: A value of the abstract type 'microsoft.graph.deviceAndAppManagementAssignmentTarget' was found. Name the type derived from it in '@odata.type'.`},
+		{raw: `[{"target":{"@odata.type":1}}]`, beta: true, kept: `@odata.type: The value 1 is not the name of a type.`},
+		{raw: `[{"target":{"@odata.type":"#microsoft.graph.deviceAndAppManagementAssignmentTarget"}}]`, beta: true, kept: `@odata.type: A type named 'microsoft.graph.deviceAndAppManagementAssignmentTarget' could not be resolved by the model. When a model is available, each type name must resolve to a valid type.`},
 	} {
 		got, err := entity.ReadObjects(assignment, jsontext.Value(tt.raw), tt.beta)
 		var fault *entity.Fault
@@ -142,24 +142,24 @@ func TestValues(t *testing.T) {
 		v                 entity.Value
 		json, beta, audit string
 	}{
-		{entity.Text("t", "t", 9), entity.Value{Text: "a\"\\\x1f \x7fé"}, `"a\"\\\u001f ` + "\x7f" + `é"`, "", `[T=a"\` + "\x1f \x7f" + `é]`},
-		{entity.Text("t", "t", 9), entity.Value{Null: true}, `null`, "", `[T]`},
-		{entity.Boolean("b", "b"), entity.Value{Bool: true}, `true`, "", `[B=True]`},
-		{entity.Integer("i", "i", 5), entity.Value{Number: -10}, `-10`, "", `[I=-10]`},
-		{entity.Date("d", "d"), entity.DateValue(at), `"2026-03-04T17:06:07.89-01:30"`, "", `[D=3/4/2026 6:36:07 PM]`},
-		{status, entity.Value{Text: "set"}, `"set"`, "", `[S=Set]`},
-		{status, entity.Value{Text: "new"}, `"unknownFutureValue"`, `"new"`, `[S=New]`},
-		{flags, entity.Value{Number: 5}, `"logo,link"`, "", `[F=Logo, Link]`},
-		{flags, entity.Value{}, `"none"`, "", `[F=None]`},
-		{entity.HiddenID("g", "g"), entity.Value{Text: guid}, `"` + guid + `"`, "", `[G=` + guid + `]`},
-		{entity.Strings("l", "l", 9), entity.Value{Text: `["a", "b"]`}, `["a","b"]`, "", `[$Collection.L[0]=a $Collection.L[1]=b]`},
-		{entity.Objects("o", "o", assignment), entity.Value{Null: true}, `null`, "", `[]`},
+		{p: entity.Text("t", "t", 9), v: entity.Value{Text: "a\"\\\x1f \x7fé"}, json: `"a\"\\\u001f ` + "\x7f" + `é"`, beta: "", audit: `[T=a"\` + "\x1f \x7f" + `é]`},
+		{p: entity.Text("t", "t", 9), v: entity.Value{Null: true}, json: `null`, beta: "", audit: `[T]`},
+		{p: entity.Boolean("b", "b"), v: entity.Value{Bool: true}, json: `true`, beta: "", audit: `[B=True]`},
+		{p: entity.Integer("i", "i", 5), v: entity.Value{Number: -10}, json: `-10`, beta: "", audit: `[I=-10]`},
+		{p: entity.Date("d", "d"), v: entity.DateValue(at), json: `"2026-03-04T17:06:07.89-01:30"`, beta: "", audit: `[D=3/4/2026 6:36:07 PM]`},
+		{p: status, v: entity.Value{Text: "set"}, json: `"set"`, beta: "", audit: `[S=Set]`},
+		{p: status, v: entity.Value{Text: "new"}, json: `"unknownFutureValue"`, beta: `"new"`, audit: `[S=New]`},
+		{p: flags, v: entity.Value{Number: 5}, json: `"logo,link"`, beta: "", audit: `[F=Logo, Link]`},
+		{p: flags, v: entity.Value{}, json: `"none"`, beta: "", audit: `[F=None]`},
+		{p: entity.HiddenID("g", "g"), v: entity.Value{Text: guid}, json: `"` + guid + `"`, beta: "", audit: `[G=` + guid + `]`},
+		{p: entity.Strings("l", "l", 9), v: entity.Value{Text: `["a", "b"]`}, json: `["a","b"]`, beta: "", audit: `[$Collection.L[0]=a $Collection.L[1]=b]`},
+		{p: entity.Objects("o", "o", assignment), v: entity.Value{Null: true}, json: `null`, beta: "", audit: `[]`},
 		{
-			entity.Objects("o", "o", assignment),
-			entity.Value{Text: `[{"target":{` + group + `,` + include + `,"groupId":"g"},"note":null,"mode":"some"}]`},
-			`[{"target":{"groupId":"g"},"note":null}]`,
-			`[{"target":{"deviceAndAppManagementAssignmentFilterId":,` + include + `,"groupId":"g"},"note":null,"mode":"some"}]`,
-			`[$Collection.O[0].Target.Type=GroupAssignmentTarget $Collection.O[0].Target.DeviceAndAppManagementAssignmentFilterId $Collection.O[0].Target.DeviceAndAppManagementAssignmentFilterType=Include $Collection.O[0].Target.GroupId=g $Collection.O[0].Note $Collection.O[0].Mode=Some]`,
+			p:     entity.Objects("o", "o", assignment),
+			v:     entity.Value{Text: `[{"target":{` + group + `,` + include + `,"groupId":"g"},"note":null,"mode":"some"}]`},
+			json:  `[{"target":{"groupId":"g"},"note":null}]`,
+			beta:  `[{"target":{"deviceAndAppManagementAssignmentFilterId":,` + include + `,"groupId":"g"},"note":null,"mode":"some"}]`,
+			audit: `[$Collection.O[0].Target.Type=GroupAssignmentTarget $Collection.O[0].Target.DeviceAndAppManagementAssignmentFilterId $Collection.O[0].Target.DeviceAndAppManagementAssignmentFilterType=Include $Collection.O[0].Target.GroupId=g $Collection.O[0].Note $Collection.O[0].Mode=Some]`,
 		},
 	} {
 		for beta, want := range map[bool]string{false: tt.json, true: tt.beta} {
@@ -191,11 +191,11 @@ func TestColumns(t *testing.T) {
 		primitive bool
 		columns   []string
 	}{
-		{entity.Text("t", "a", 9), true, []string{"a"}},
-		{entity.Date("d", "a"), true, []string{"a_ticks", "a_offset"}},
-		{entity.Strings("s", "a", 9), false, []string{"a"}},
-		{entity.Objects("o", "a", assignment), false, []string{"a"}},
-		{entity.Property{Kind: entity.ObjectKind, Column: "a"}, false, []string{"a"}},
+		{p: entity.Text("t", "a", 9), primitive: true, columns: []string{"a"}},
+		{p: entity.Date("d", "a"), primitive: true, columns: []string{"a_ticks", "a_offset"}},
+		{p: entity.Strings("s", "a", 9), primitive: false, columns: []string{"a"}},
+		{p: entity.Objects("o", "a", assignment), primitive: false, columns: []string{"a"}},
+		{p: entity.Property{Kind: entity.ObjectKind, Column: "a"}, primitive: false, columns: []string{"a"}},
 	} {
 		if got := tt.p.IsPrimitive(); got != tt.primitive {
 			t.Errorf("%s is primitive: %t", tt.p.Name, got)

@@ -28,19 +28,19 @@ func TestCompare(t *testing.T) {
 	}
 	write("p/a.go", source)
 	for name, tt := range map[string]struct{ mutations, list, summary, problems string }{
-		"all killed": {`{"type":"INVERT_LOGICAL","status":"KILLED","line":4,"column":16}`, "", "p: 1 mutants, 1 killed (100.0 %), 0 survive; 0 more don't compile; 2 min", ""},
+		"all killed": {mutations: `{"type":"INVERT_LOGICAL","status":"KILLED","line":4,"column":16}`, list: "", summary: "p: 1 mutants, 1 killed (100.0 %), 0 survive; 0 more don't compile; 2 min", problems: ""},
 		"a new survivor": {
-			`{"type":"INVERT_LOGICAL","status":"LIVED","line":4,"column":16},{"type":"A","status":"NOT VIABLE","line":4,"column":11}`, "p/q/a.go A near: b < 3\n",
-			"p: 1 mutants, 0 killed (0.0 %), 1 survive; 1 more don't compile; 2 min", "survives, and isn't listed: p/a.go INVERT_LOGICAL near: a >= b && b < 3",
+			mutations: `{"type":"INVERT_LOGICAL","status":"LIVED","line":4,"column":16},{"type":"A","status":"NOT VIABLE","line":4,"column":11}`, list: "p/q/a.go A near: b < 3\n",
+			summary: "p: 1 mutants, 0 killed (0.0 %), 1 survive; 1 more don't compile; 2 min", problems: "survives, and isn't listed: p/a.go INVERT_LOGICAL near: a >= b && b < 3",
 		},
-		"not reached": {`{"type":"CONDITIONALS_BOUNDARY","status":"NOT COVERED","line":5,"column":5}`, known, "p: 1 mutants, 0 killed (0.0 %), 1 survive; 0 more don't compile; 2 min", ""},
+		"not reached": {mutations: `{"type":"CONDITIONALS_BOUNDARY","status":"NOT COVERED","line":5,"column":5}`, list: known, summary: "p: 1 mutants, 0 killed (0.0 %), 1 survive; 0 more don't compile; 2 min", problems: ""},
 		"listed but killed": {
-			`{"type":"CONDITIONALS_BOUNDARY","status":"TIMED OUT","line":5,"column":5}`, known,
-			"p: 1 mutants, 1 killed (100.0 %), 0 survive; 0 more don't compile; 2 min", "listed, but killed or gone: p/a.go CONDITIONALS_BOUNDARY near: b < 3",
+			mutations: `{"type":"CONDITIONALS_BOUNDARY","status":"TIMED OUT","line":5,"column":5}`, list: known,
+			summary: "p: 1 mutants, 1 killed (100.0 %), 0 survive; 0 more don't compile; 2 min", problems: "listed, but killed or gone: p/a.go CONDITIONALS_BOUNDARY near: b < 3",
 		},
 		"the same twice, listed once": {
-			strings.TrimPrefix(strings.Repeat(`,{"type":"CONDITIONALS_BOUNDARY","status":"LIVED","line":5,"column":5}`, 2), ","), known,
-			"p: 2 mutants, 0 killed (0.0 %), 2 survive; 0 more don't compile; 2 min", "survives, and isn't listed: p/a.go CONDITIONALS_BOUNDARY near: b < 3",
+			mutations: strings.TrimPrefix(strings.Repeat(`,{"type":"CONDITIONALS_BOUNDARY","status":"LIVED","line":5,"column":5}`, 2), ","), list: known,
+			summary: "p: 2 mutants, 0 killed (0.0 %), 2 survive; 0 more don't compile; 2 min", problems: "survives, and isn't listed: p/a.go CONDITIONALS_BOUNDARY near: b < 3",
 		},
 	} {
 		write("list", "# A comment.\n"+tt.list)
