@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -44,6 +45,14 @@ func TestFirstVisit(t *testing.T) {
 // prints.
 func freshService(t *testing.T) string {
 	t.Helper()
+	_, console := freshServiceWith(t)
+	return console
+}
+
+// freshServiceWith starts such a service with more variables, and returns the addresses of Graph
+// and of the console.
+func freshServiceWith(t *testing.T, env ...string) (graph, console string) {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "mocktenant-visit-")
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +62,7 @@ func freshService(t *testing.T) string {
 		t.Fatal(err)
 	}
 	service := exec.CommandContext(t.Context(), tenant.binary)
-	service.Env = append(os.Environ(), "MOCKTENANT_DATA_DIR="+filepath.Join(dir, "data"), "MOCKTENANT_DEMO=false", "MOCKTENANT_HTTPS_ADDR=", "MOCKTENANT_PROXY_ADDR=")
+	service.Env = append(append(os.Environ(), "MOCKTENANT_DATA_DIR="+filepath.Join(dir, "data"), "MOCKTENANT_DEMO=false", "MOCKTENANT_HTTPS_ADDR=", "MOCKTENANT_PROXY_ADDR="), env...)
 	service.Stderr = os.Stderr
 	service.Cancel = func() error { return service.Process.Signal(syscall.SIGTERM) }
 	out, err := service.StdoutPipe()
@@ -64,14 +73,18 @@ func freshService(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = service.Wait() })
-	address := regexp.MustCompile(`http://\S+/console`)
+	address := regexp.MustCompile(`http://[^/\s]+(/console)?`)
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if found := address.FindString(lines.Text()); found != "" {
-			return found
+		found := address.FindString(lines.Text())
+		switch {
+		case strings.HasSuffix(found, "/console"):
+			return graph, found
+		case graph == "":
+			graph = found
 		}
 	}
 	t.Fatal("the service printed no address of the console")
-	return ""
+	return "", ""
 }
 
 // shrinkPictures gives each picture a palette of its most frequent colors, for less than half the size.

@@ -1,0 +1,49 @@
+// A person signs in to the console at an identity provider on another site, in headless Chromium.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import axe from "axe-core";
+import { chromium } from "playwright-core";
+
+const { MOCKTENANT_CONSOLE_URL, MOCKTENANT_TEST_CHROMIUM, MOCKTENANT_TEST_USER, MOCKTENANT_TEST_PASSWORD } = process.env;
+
+test("a person signs in at their company, and out", async (t) => {
+  const browser = await chromium.launch({
+    executablePath: MOCKTENANT_TEST_CHROMIUM,
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+  t.after(() => browser.close());
+  const context = await browser.newContext({ bypassCSP: true }); // axe is a script that isn't ours
+  const page = await context.newPage();
+  const keys = `${MOCKTENANT_CONSOLE_URL}/keys?top=7`;
+  await page.goto(keys);
+  await page.addScriptTag({ content: axe.source });
+  assert.deepEqual((await page.evaluate(() => axe.run())).violations.map((v) => v.id), []);
+
+  await page.getByTestId("sign-in-person").click();
+  await page.waitForURL(/^http:\/\/localhost:/);
+  const provider = page.url();
+  await page.fill("[name=user]", MOCKTENANT_TEST_USER);
+  await page.fill("[name=password]", MOCKTENANT_TEST_PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(keys);
+  assert.equal(await page.getByTestId("caller").textContent(), `${MOCKTENANT_TEST_USER}, owner`);
+  const cookies = (await context.cookies(MOCKTENANT_CONSOLE_URL)).map(({ name, httpOnly, sameSite, path }) => [name.replace(/\d+/, "PORT"), httpOnly, sameSite, path]);
+  assert.deepEqual(cookies, [["mocktenant_console_PORT", true, "Strict", "/console"]]);
+
+  // A link on another site still works, and back leads to the pages before.
+  await page.goto(provider.replace(/^(http:\/\/[^/]+).*/, "$1/"));
+  await page.evaluate((href) => { const a = document.createElement("a"); a.href = href; a.id = "back"; a.textContent = "console"; document.body.append(a); }, keys);
+  await page.click("#back");
+  await page.getByTestId("caller").waitFor();
+  assert.equal(page.url(), keys);
+
+  // Somebody else's sign-in can't be finished here.
+  await page.goto(`${MOCKTENANT_CONSOLE_URL}/sign-in/callback?code=theirs&state=theirs`);
+  assert.match(await page.getByTestId("alert").textContent(), /hasn't begun to sign in/);
+
+  await page.goto(keys);
+  await page.getByTestId("sign-out").click();
+  await page.waitForURL(/\/sign-in$/);
+  await page.goto(keys);
+  await page.getByTestId("sign-in").waitFor();
+});
