@@ -38,6 +38,9 @@ func TestUserTokens(t *testing.T) {
 	diff(t, fmt.Sprintf(`{"uid":"%s","utid":"%s"}`, c.user.ID, c.id), string(info))
 
 	access := c.claims(got.AccessToken)
+	if issued, expires := access["iat"].(float64), access["exp"].(float64); expires-issued != float64(got.ExpiresIn+300) { // five minutes back
+		t.Errorf("valid for %v s, of which %d are left", expires-issued, got.ExpiresIn)
+	}
 	for name, low := range map[string]float64{"iat": -305, "nbf": -305, "exp": 3590} {
 		at := access[name].(float64) - float64(time.Now().Unix())
 		if at < low || at > low+1820 {

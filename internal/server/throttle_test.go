@@ -118,6 +118,25 @@ func TestThrottleLeases(t *testing.T) {
 	}
 }
 
+// If the database can't count a request, the client should come back soon.
+func TestThrottleFailure(t *testing.T) {
+	t.Parallel()
+	d := newDemo(t)
+	d.token = d.signIn()
+	d.setThrottling(`{"limits":"own","tenantRequests":9}`)
+	if r, body := d.send("GET", partners, ""); r.StatusCode != 200 {
+		t.Fatalf("%d %s", r.StatusCode, body)
+	}
+	// So long a wait ends after the last date that Postgres knows.
+	if _, err := d.Pool().Exec(t.Context(), "UPDATE throttles SET blocked_until = now() + interval '1 hour', wait = 9223372036854775807 WHERE tenant_id = $1", server.DemoTenantID); err != nil {
+		t.Fatal(err)
+	}
+	r, body := d.send("GET", partners, "")
+	if r.StatusCode != 503 || r.Header.Get("Retry-After") != "2" || !strings.Contains(body, `"code":"serviceNotAvailable"`) {
+		t.Errorf("%d, Retry-After %q: %s", r.StatusCode, r.Header.Get("Retry-After"), body)
+	}
+}
+
 // throttled sends a request and returns whether it was throttled, with its Retry-After.
 func (d *demo) throttled(at string, write, batch bool) (bool, string) {
 	d.Helper()
