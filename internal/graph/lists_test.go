@@ -346,6 +346,11 @@ func TestSkipToken(t *testing.T) {
 			t.Errorf("%s: %s", path, got.Error.Message)
 		}
 	}
+	for length, quoted := range map[int]string{40: "'" + strings.Repeat("A", 40) + "'", 41: "'" + strings.Repeat("A", 40) + "…'"} {
+		if got := decode[errorDocument](c, c.want(400, c.do("GET", query("$skiptoken", strings.Repeat("A", length)), ""))); !strings.Contains(got.Error.Message, quoted) {
+			t.Errorf("%d characters: %s", length, got.Error.Message)
+		}
+	}
 }
 
 func TestPreferences(t *testing.T) {
