@@ -497,7 +497,7 @@ func promised(text, name string) bool {
 		return true
 	}
 	for pattern, is := range map[string]*regexp.Regexp{
-		"nav-PAGE": regexp.MustCompile(`^nav-`), "card-PAGE": regexp.MustCompile(`^card-`), "report-NAME": regexp.MustCompile(`^report-`),
+		"nav-PAGE": regexp.MustCompile(`^nav-`), "preset-NAME": regexp.MustCompile(`^preset-`), "card-PAGE": regexp.MustCompile(`^card-`), "report-NAME": regexp.MustCompile(`^report-`),
 		"form-OPERATION": regexp.MustCompile(`^form-`), "field-POINTER": regexp.MustCompile(`^field-`), "TABLE-row": regexp.MustCompile(`-row$`),
 		"OPERATION-sure": regexp.MustCompile(`-sure$`), "copy-NAME": regexp.MustCompile(`^copy-`), "filter-PARAMETER": regexp.MustCompile(`^filter-`), "sort-PROPERTY": regexp.MustCompile(`^sort-`),
 		"OPERATION": regexp.MustCompile(`^[a-z]+[A-Z]\w+$`),

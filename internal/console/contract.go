@@ -123,6 +123,12 @@ func (s *schema) hint() string {
 	return strings.TrimSpace(hint)
 }
 
+// property returns the schema of a property that exists.
+func (s *schema) property(name string) *schema {
+	i := slices.IndexFunc(s.Properties, func(p property) bool { return p.name == name })
+	return contract().resolve(s.Properties[i].schema)
+}
+
 // requiredFirst returns the properties, required ones before optional ones.
 func (s *schema) requiredFirst() properties {
 	all := slices.Clone(s.Properties)

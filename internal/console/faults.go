@@ -2,7 +2,6 @@ package console
 
 import (
 	"fmt"
-	"time"
 
 	g "maragu.dev/gomponents"
 
@@ -35,7 +34,7 @@ func showFaults(v *visit) (screen, error) {
 		}
 		quick = append(quick, v.formLink("createFault", s.label, "button", p))
 	}
-	return screen{title: "Faults", body: g.Group{heading("Faults", v.formLink("startScenario", "Start scenario", "button", v.ofTenant()), create), found, g.If(v.may("createFault"), html.Section(html.H2(g.Text("Common faults")), html.Div(html.Class("buttons"), quick)))}}, nil
+	return screen{title: "Faults", body: g.Group{heading("Faults", v.formLink("startScenario", "Start scenario", "button", v.ofTenant()), create), found, g.If(v.may("createFault"), html.Section(html.H2(g.Text("Common faults")), html.Div(html.Class("buttons"), quick))), v.scenarios()}}, nil
 }
 
 // part shows a part of a rule, or what it means that the rule has none.
@@ -44,6 +43,18 @@ func part[T any](of *T, without string) g.Node {
 		return html.Span(html.Class("note"), g.Text(without))
 	}
 	return block(indented(of))
+}
+
+// scenarios has a button for each scenario, which starts it.
+func (v *visit) scenarios() g.Node {
+	if !v.may("startScenario") {
+		return nil
+	}
+	name := contract().schemas["ScenarioStart"].property("name")
+	return html.Section(html.H2(g.Text("Scenarios")), html.P(html.Class("note"), g.Text("Each adds its rules at once; adversarial is for whole test runs.")),
+		html.Div(html.Class("buttons"), g.Map(name.Enum, func(scenario string) g.Node {
+			return v.switchButton("startScenario", scenario, "/name", scenario, v.ofTenant())
+		})))
 }
 
 // stopScenario is a button that removes all rules of the scenario to which a rule belongs.
@@ -64,27 +75,4 @@ var shortcuts = []struct {
 	{"Fail the next request with 503", map[string]string{"/effect/status": "503", "/schedule/times": "1"}},
 	{"Make every answer slow", map[string]string{"/effect/delayMilliseconds": "2000"}},
 	{"Cut the next connection", map[string]string{"/effect/reset": "before", "/schedule/times": "1"}},
-}
-
-func showClock(v *visit) (screen, error) {
-	var c api.Clock
-	if err := v.call("getClock", v.ofTenant(), &c); err != nil {
-		return screen{}, err
-	}
-	moved := "It follows the service's clock."
-	if c.Moved {
-		moved = "It differs from the service's clock."
-	}
-	return screen{title: "Clock", body: g.Group{
-		heading("Clock", v.formLink("setClock", "Set clock", "button primary", v.ofTenant()), v.button("resetClock", "Back to the service's", v.ofTenant())),
-		facts(
-			g.Text("Now"), html.Time(testID("clock-now"), html.DateTime(c.Now.Format(time.RFC3339Nano)), g.Text(c.Now.Format(time.RFC3339Nano))),
-			g.Text("Rate"), g.Text(fmt.Sprintf("%g", c.Rate)), g.Text("Moved"), g.Text(moved),
-		),
-		html.Div(html.Class("buttons"),
-			v.formLink("setClock", "Freeze", "button", v.ofTenant("/rate", "0")),
-			v.formLink("setClock", "Advance by an hour", "button", v.ofTenant("/advanceSeconds", "3600")),
-			v.formLink("setClock", "Advance by eight days", "button", v.ofTenant("/advanceSeconds", "691200"))),
-		html.P(html.Class("note"), g.Text("Everything in the tenant follows its clock: tokens, onboarding requests, heartbeats. It never runs backwards, except to return to the service's clock.")),
-	}}, nil
 }

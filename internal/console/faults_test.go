@@ -1,8 +1,12 @@
 package console_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,11 +31,13 @@ func TestActiveFaults(t *testing.T) {
 		rule.Effect.Status = ptr(int32(503))
 		must(client.Read[api.Fault](b.api().CreateFault(t.Context(), id, rule)))(t)
 	}
-	active := func(want string) {
+	active := func(want string) page {
 		t.Helper()
-		if got := b.get("/console/tenants/" + id.String()).byTestID("card-faults"); got != "Faults active"+want {
+		home := b.get("/console/tenants/" + id.String())
+		if got := home.byTestID("card-faults"); got != "Faults active"+want {
 			t.Errorf("%q, want %s", got, want)
 		}
+		return home
 	}
 	active("3")
 	for _, want := range []string{"3", "2"} { // one firing of two, the second one
@@ -44,8 +50,88 @@ func TestActiveFaults(t *testing.T) {
 		}
 		active(want)
 	}
+	if got := active("2").byTestID("card-requests"); got != "Requests in the last minute2" {
+		t.Errorf("two requests: %q", got)
+	}
 	must(client.Read[api.Clock](b.api().SetClock(t.Context(), id, api.ClockSet{AdvanceSeconds: ptr(float64(7200))})))(t)
-	active("1")
+	if got := active("1").byTestID("card-requests"); got != "Requests in the last minute0" {
+		t.Errorf("two hours later: %q", got)
+	}
+}
+
+// Each scenario starts by one click.
+func TestScenarioButtons(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made := must(client.Read[api.TenantCreated](b.api().CreateTenant(t.Context(), nil, api.TenantCreate{DisplayName: "scenarios"})))(t)
+	at := "/console/tenants/" + made.Tenant.Id.String() + "/faults"
+	forms := b.get(at).find(func(n *html.Node) bool { return attr(n, "action") == "/console/call/startScenario" })
+	if len(forms) < 9 {
+		t.Fatalf("%d scenarios", len(forms))
+	}
+	for _, form := range forms {
+		values := url.Values{}
+		for _, n := range descend(form) {
+			if name := attr(n, "name"); name != "" {
+				values.Set(name, attr(n, "value"))
+			}
+		}
+		if p := b.do("POST", attr(form, "action"), values); p.status != 303 || p.header.Get("Location") != at {
+			t.Fatalf("%v: %d %s", values, p.status, p.main())
+		}
+		rules := must(client.Read[api.FaultList](b.api().ListFaults(t.Context(), made.Tenant.Id)))(t)
+		if !slices.ContainsFunc(rules.Value, func(f api.Fault) bool { return f.Scenario != nil && *f.Scenario == values.Get("/name") }) {
+			t.Errorf("%s has no rules", values.Get("/name"))
+		}
+	}
+}
+
+// The page of the clock says what expires next, by that clock.
+func TestExpiring(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made := must(client.Read[api.TenantCreated](b.api().CreateTenant(t.Context(), nil, api.TenantCreate{DisplayName: "expiring"})))(t)
+	id, at := made.Tenant.Id, "/console/tenants/"+made.Tenant.Id.String()+"/clock"
+	rows := func() (all []string) {
+		for _, n := range b.get(at).find(func(n *html.Node) bool { return attr(n, "data-testid") == "expiring-row" }) {
+			all = append(all, inner(n))
+		}
+		return all
+	}
+	before := rows()
+	properties := json.RawMessage(`{"displayName": "<b>Asks</b>", "onboardingStatus": "onboarding", "onboardingRequestExpiryDateTime": "` + time.Now().Add(72*time.Hour).UTC().Format(time.RFC3339) + `"}`)
+	entity := must(client.Read[api.Entity](b.api().CreateEntity(t.Context(), id, "remoteAssistancePartners", nil, api.EntityCreate{Properties: &properties})))(t)
+	if all := rows(); len(all) != len(before)+1 || !strings.HasPrefix(all[0], "<b>Asks</b>"+entity.Id+"onboarding requestin 2 days") || len(before) == 0 || !strings.Contains(strings.Join(all, "\n"), "secret "+made.Credentials.ClientSecret[:3]) {
+		t.Errorf("%q, before %q", all, before)
+	}
+	must(client.Read[api.Clock](b.api().SetClock(t.Context(), id, api.ClockSet{AdvanceSeconds: ptr(float64(73 * 3600))})))(t)
+	if all := rows(); len(all) != len(before) {
+		t.Errorf("three days later: %q", all)
+	}
+}
+
+// The form for a tenant starts with a preset's document, which it sends.
+func TestPresets(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, name := range api.PresetNames() {
+		form := b.get("/console/form/createTenant?back=/console/tenants")
+		link := form.find(func(n *html.Node) bool { return attr(n, "data-testid") == "preset-"+name })
+		if len(link) != 1 {
+			t.Fatalf("no link to the preset %s", name)
+		}
+		p := b.submit(b.get(attr(link[0], "href")), "createTenant", "/displayName", "from "+name)
+		if p.status != 200 {
+			t.Fatalf("%s: %d %s", name, p.status, p.main())
+		}
+		home := attr(p.find(func(n *html.Node) bool { return attr(n, "data-testid") == "tenant-link" })[0], "href")
+		if got := b.get(home).byTestID("card-remoteAssistancePartners"); got == "Remote assistance partners0" {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if p := b.get("/console/form/createTenant?preset=../openapi"); p.byTestID("field-source-document") != "\n" && p.byTestID("field-source-document") != "" {
+		t.Errorf("another preset: %q", p.byTestID("field-source-document"))
+	}
 }
 
 // Every block of text can have the focus, so that keys scroll it.

@@ -25,6 +25,7 @@ const (
 	wasField       = "was:"
 	documentField  = "document"
 	idempotencyKey = "Idempotency-Key"
+	presetField    = "preset"
 )
 
 // maxForm is the maximum size of a form in bytes. Gin would write parts of larger forms to
@@ -65,6 +66,8 @@ func showForm(v *visit) (screen, error) {
 	}
 	f := &form{op: op, params: v.queryParams(), back: ownPath(v.Query(backField)), values: map[string]string{}, was: map[string]string{}, again: rand.Text()}
 	delete(f.params, backField)
+	f.startFrom(v.Query(presetField))
+	delete(f.params, presetField)
 	for name, value := range f.params {
 		if strings.HasPrefix(name, "/") { // a field that the link to the form fills in
 			f.values[name] = value
@@ -79,6 +82,24 @@ func showForm(v *visit) (screen, error) {
 		f.prefill(f.schema(), now)
 	}
 	return v.formScreen(f), nil
+}
+
+// startFrom fills in a preset's document. Other names fill in nothing.
+func (f *form) startFrom(preset string) {
+	if text, ok := api.Preset(preset); ok && preset != "" {
+		f.values["/source/document"] = string(text)
+	}
+}
+
+// presets links from the form for a tenant to the same form with a preset's document.
+func (v *visit) presets(f *form) g.Node {
+	if f.op.name != "createTenant" || v.Request.Method != http.MethodGet {
+		return nil
+	}
+	return html.P(html.Class("buttons"), g.Text("Start with: "), html.A(html.Class("button"), testID("preset-empty"), html.Href(v.withQuery(presetField, "")), g.Text("nothing")),
+		g.Map(api.PresetNames(), func(name string) g.Node {
+			return html.A(html.Class("button"), testID("preset-"+name), html.Href(v.withQuery(presetField, name)), g.Text("the preset "+name))
+		}))
 }
 
 // prefill sets the fields of a schema to the present values.
@@ -288,6 +309,7 @@ func (v *visit) formScreen(f *form) screen {
 	return screen{title: title, body: g.Group{
 		html.H1(g.Text(title)),
 		html.P(html.Class("note"), g.Text(f.op.Summary+" "+f.op.body().describe()), f.of()),
+		v.presets(f),
 		v.form(f),
 	}}
 }

@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -58,10 +59,14 @@ func showTenant(v *visit) (screen, error) {
 	if err != nil {
 		return screen{}, err
 	}
+	requests, err := v.requestCard()
+	if err != nil {
+		return screen{}, err
+	}
 	return screen{title: v.tenant.DisplayName, body: g.Group{
 		heading(v.tenant.DisplayName, html.A(html.Class("button primary"), html.Href(v.at("connect")), g.Text("Connect a client"))),
 		html.P(html.Class("note"), code(v.tenant.Id.String()), g.Text(" "+strings.Join(v.tenant.Domains, ", "))),
-		html.Div(html.Class("cards"), counts, faults, v.clockCard()),
+		html.Div(html.Class("cards"), counts, requests, faults, v.clockCard()),
 		html.Div(html.ID("later"), html.Data("later", v.at("activity")), html.A(html.Class("button"), testID("activity"), html.Href(v.at("activity")), g.Text("Show what happened"))),
 	}}, nil
 }
@@ -100,6 +105,22 @@ func (v *visit) faultCard() (g.Node, error) {
 	err := v.call("listFaults", v.ofTenant(), &list)
 	active := slices.DeleteFunc(list.Value, func(f api.Fault) bool { return usedUp(f, v.now) })
 	return card("faults", v.at("faults"), "Faults active", html.Strong(g.Text(fmt.Sprint(len(active))))), err
+}
+
+// requestCard shows how many requests came within a minute, "100+" if they don't fit on a page,
+// unless the service records none.
+func (v *visit) requestCard() (g.Node, error) {
+	var list api.RequestList
+	since := v.now.Add(-time.Minute).UTC().Format(time.RFC3339Nano)
+	err := v.call("listRequests", v.ofTenant("since", since, "top", "100"), &list)
+	count := fmt.Sprint(len(list.Value))
+	if list.NextLink != nil {
+		count += "+"
+	}
+	if p := (*api.Problem)(nil); asProblem(err, &p) && p.Status == http.StatusServiceUnavailable {
+		count, err = "not recorded", nil
+	}
+	return card("requests", v.at("requests"), "Requests in the last minute", html.Strong(g.Text(count))), err
 }
 
 // usedUp reports whether a rule can't fire any more.
