@@ -105,7 +105,7 @@ func (c *cluster) startPostgres(ctx context.Context) (err error) {
 	return err
 }
 
-// stop stops everything as a supervisor does.
+// stop stops everything as a supervisor does, and removes the data.
 func (c *cluster) stop() error {
 	var errs []error
 	for _, r := range c.replicas {
@@ -114,7 +114,7 @@ func (c *cluster) stop() error {
 	if c.postgres != nil {
 		errs = append(errs, c.postgres.Stop())
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, os.RemoveAll(c.dataDir))...)
 }
 
 // end ends whatever still runs.

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -39,8 +41,24 @@ type lab struct {
 	say    func(format string, values ...any)
 }
 
+// keptVariables are those that may change what a run tests.
+var keptVariables = []string{"MOCKTENANT_NO_GATHERING", "MOCKTENANT_PG_BINDIR", "PGOPTIONS"}
+
+// cleanEnvironment unsets the variables that could lead the service, or Postgres's programs, to
+// another database than the run's own.
+func cleanEnvironment() {
+	foreign := regexp.MustCompile(`^(MOCKTENANT_|DATABASE_URL|PG|OTEL_)`)
+	for _, variable := range os.Environ() {
+		name, _, _ := strings.Cut(variable, "=")
+		if foreign.MatchString(name) && !slices.Contains(keptVariables, name) {
+			_ = os.Unsetenv(name) // it is set, so its name is valid
+		}
+	}
+}
+
 // newLab builds the program.
 func newLab(ctx context.Context, s size) (*lab, error) {
+	cleanEnvironment()
 	dir, err := newDir("", "mocktenant-chaos-")
 	if err != nil {
 		return nil, err

@@ -90,15 +90,16 @@ func writePage(ctx context.Context, part string, runs []*run) error {
 	return replaceSection("invariants", rules())
 }
 
-// machine describes this machine.
+// machine describes this machine, and how busy it is.
 func machine() string {
 	memory, _ := os.ReadFile("/proc/meminfo")
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	load, _ := os.ReadFile("/proc/loadavg") // of 1, 5 and 15 minutes
 	var kilobytes int
 	if m := regexp.MustCompile(`MemTotal:\s+\d+`).Find(memory); m != nil {
 		_, _ = fmt.Sscanf(string(m), "MemTotal: %d", &kilobytes)
 	}
-	return fmt.Sprintf("%d cores, %d GB of memory, %s, Linux %s, %s", runtime.NumCPU(), kilobytes>>20, runtime.GOARCH, strings.TrimSpace(string(kernel)), runtime.Version())
+	return fmt.Sprintf("%d cores, %d GB of memory, %s, Linux %s, %s, load average %.14s", runtime.NumCPU(), kilobytes>>20, runtime.GOARCH, strings.TrimSpace(string(kernel)), runtime.Version(), load)
 }
 
 // replaceSection replaces what is between a part's markers in the page.

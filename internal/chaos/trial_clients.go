@@ -118,29 +118,28 @@ func (h habit) connect(ctx context.Context, listener, url string) (slowClient, e
 	if _, err := io.WriteString(conn, h.first); err != nil {
 		return s, err
 	}
+	_ = conn.SetDeadline(began.Add(h.limit + time.Second))
 	closed := make(chan struct{})
-	go func() {
-		_ = conn.SetReadDeadline(began.Add(h.limit + time.Second))
-		if _, err := io.Copy(io.Discard, conn); !errors.Is(err, context.DeadlineExceeded) && !isTimeout(err) {
-			s.lasted = time.Since(began)
-		}
-		close(closed)
-	}()
+	go h.send(conn, closed)
+	_, err = io.Copy(io.Discard, conn)
+	close(closed)
+	var timeout net.Error
+	if !errors.As(err, &timeout) || !timeout.Timeout() {
+		s.lasted = time.Since(began)
+	}
+	return s, nil
+}
+
+// send sends a byte a second until the connection is closed.
+func (h habit) send(conn net.Conn, closed <-chan struct{}) {
 	for _, b := range []byte(h.drip) {
 		select {
 		case <-closed:
-			return s, nil
+			return
 		case <-time.After(time.Second):
 			_, _ = conn.Write([]byte{b}) // an error ends the reading too
 		}
 	}
-	<-closed
-	return s, nil
-}
-
-func isTimeout(err error) bool {
-	var timeout net.Error
-	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // idleConnections opens many connections that do nothing, while others work.
@@ -158,9 +157,19 @@ func idleConnections(ctx context.Context, r *run) error {
 	if _, err := c.phase(ctx, r.tag(), time.Millisecond, nothing); err != nil { // pools and caches fill
 		return err
 	}
-	before, err := c.replicas[0].resident()
+	i, err := c.serveNextTo(ctx, r.tag(), n)
 	if err != nil {
 		return err
+	}
+	r.note("%d bytes each", i.bytes/n)
+	return r.check(evidence{idle: &i})
+}
+
+// serveNextTo measures a phase next to idle connections.
+func (c *cluster) serveNextTo(ctx context.Context, tag string, n int) (idle, error) {
+	before, err := c.replicas[0].resident()
+	if err != nil {
+		return idle{}, err
 	}
 	conns, err := openIdle(ctx, c.replicas[0].at.Load().http, n)
 	defer func() {
@@ -169,19 +178,15 @@ func idleConnections(ctx context.Context, r *run) error {
 		}
 	}()
 	if err != nil {
-		return err
+		return idle{}, err
 	}
-	e, err := c.phase(ctx, r.tag(), time.Millisecond, nothing)
+	e, err := c.phase(ctx, tag, time.Millisecond, nothing)
 	if err != nil {
-		return err
-	}
-	after, err := c.replicas[0].resident()
-	if err != nil {
-		return err
+		return idle{}, err
 	}
 	served, _ := e.history.count()
-	r.note("%d bytes each", (after-before)/n)
-	return r.check(evidence{idle: &idle{connections: n, bytes: after - before, served: served}})
+	after, err := c.replicas[0].resident()
+	return idle{connections: n, bytes: after - before, served: served}, err
 }
 
 // roomFor returns how many connections this process may open, at most n.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -134,7 +135,7 @@ func majors(ctx context.Context, r *run) error {
 		if err != nil {
 			return err
 		}
-		r.on(version)
+		r.on(strings.TrimPrefix(version, "postgres (PostgreSQL) "))
 		for _, o := range everyLayout[:2] {
 			o.binDir = found[major]
 			if err := r.phasesOn(ctx, o, (r.size.rounds+3)/4, killPostmaster, killService); err != nil {

@@ -157,10 +157,31 @@ func dumpAndRestore(ctx context.Context, r *run) error {
 	}
 	defer c.end()
 	r.on("1 replica")
-	during, rest := kept{}, kept{}
+	during, rest, err := r.dumpBoth(ctx, c)
+	if err != nil {
+		return err
+	}
+	original, err := c.replicas[0].export(ctx, server.DemoTenantID)
+	if err != nil {
+		return err
+	}
+	if _, err := r.serveCopy(ctx, c, "during", during); err != nil {
+		return err
+	}
+	restored, err := r.serveCopy(ctx, c, "rest", rest)
+	if err != nil {
+		return err
+	}
+	return r.check(evidence{states: &states{original, restored}})
+}
+
+// dumpBoth makes two copies of the database. It returns what was stored before each of them, of
+// the first only what no client changes.
+func (r *run) dumpBoth(ctx context.Context, c *cluster) (during, rest *kept, err error) {
 	tag := r.tag()
+	during = &kept{}
 	e, err := c.phase(ctx, tag, time.Millisecond, func(ctx context.Context, c *cluster) (err error) {
-		if during.before, err = c.replicas[0].all(ctx, tag+"-r-"); err != nil { // which no client changes
+		if during.before, err = c.replicas[0].all(ctx, tag+"-r-"); err != nil {
 			return err
 		}
 		return c.copyTo(ctx, "during")
@@ -168,25 +189,10 @@ func dumpAndRestore(ctx context.Context, r *run) error {
 	if err == nil {
 		err = r.check(e)
 	}
-	if err == nil {
-		err = c.copyTo(ctx, "rest")
-	}
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	rest.before = e.history.final[0]
-	original, err := c.replicas[0].export(ctx, server.DemoTenantID)
-	if err != nil {
-		return err
-	}
-	if _, err := r.serveCopy(ctx, c, "during", &during); err != nil {
-		return err
-	}
-	restored, err := r.serveCopy(ctx, c, "rest", &rest)
-	if err != nil {
-		return err
-	}
-	return r.check(evidence{states: &states{original, restored}})
+	return during, &kept{before: e.history.final[0]}, c.copyTo(ctx, "rest")
 }
 
 // copyTo dumps the database, and restores the dump into a new one.

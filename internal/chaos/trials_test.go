@@ -3,6 +3,7 @@
 package main
 
 import (
+	"os"
 	"regexp"
 	"testing"
 
@@ -27,6 +28,19 @@ func TestCrash(t *testing.T) {
 	for _, r := range runs {
 		if r.figures.result != nil {
 			t.Errorf("%s: %v", r.trial.name, r.figures.result)
+		}
+	}
+}
+
+// A run uses no database that the user's environment names.
+func TestCleanEnvironment(t *testing.T) {
+	for name, kept := range map[string]bool{
+		"DATABASE_URL": false, "MOCKTENANT_DATA_DIR": false, "PGHOST": false, "OTEL_TRACES_EXPORTER": false, "PGOPTIONS": true, "PATH": true,
+	} {
+		t.Setenv(name, os.Getenv("PATH"))
+		cleanEnvironment()
+		if _, there := os.LookupEnv(name); there != kept {
+			t.Errorf("%s: kept %t, want %t", name, there, kept)
 		}
 	}
 }
