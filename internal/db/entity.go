@@ -72,6 +72,7 @@ func gathers[P, R any](s *Store, key func(P) Key, newCalls func() *gather.Calls[
 	tenant := func(p P) uuid.UUID { return key(p).TenantID }
 	return &gather.Groups[uuid.UUID, P, R, Key]{Of: tenant, New: func() *gather.Calls[P, R, Key] {
 		c := observed()
+		c.Hopeless = func(err error) bool { return hopeless(err) || errors.Is(Classify(err), ErrNoTenant) } // all calls are of one
 		one, many := c.One, c.Many
 		c.One = func(ctx context.Context, p P) (R, error) { return within(ctx, s.shares, tenant(p), one, p) }
 		c.Many = func(ctx context.Context, all []P) ([]gather.Outcome[R], error) {
