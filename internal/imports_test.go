@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"internal/portal":        {"internal/db", "internal/entity", "internal/front", "internal/odata", "internal/tenant"},
 	"internal/admin":         {"api", "internal/bearer", "internal/db", "internal/entity", "internal/fault", "internal/front", "internal/gather", "internal/identity", "internal/journal", "internal/odata", "internal/replicas", "internal/reporting", "internal/spool", "internal/state", "internal/tenant"},
 	"internal/archive":       {"api"},
-	"internal/console":       {"api", "internal/archive", "internal/entity", "internal/signin"},
+	"internal/console":       {"api", "docs", "internal/archive", "internal/entity", "internal/signin"},
 	"internal/signin":        {"api"},
 	"internal/embeddedpg":    {"internal/scram"},
 	"internal/exporters":     {"internal/telemetry"},

@@ -1,11 +1,13 @@
 package console
 
 import (
+	"fmt"
 	"strings"
 
 	g "maragu.dev/gomponents"
 
 	"github.com/mocktenant/mocktenant/api"
+	"github.com/mocktenant/mocktenant/docs"
 )
 
 // variable is an environment variable that Microsoft's SDKs read.
@@ -78,19 +80,42 @@ func showConnect(v *visit) (screen, error) {
 		html.P(g.Text("Microsoft's SDKs read these variables. Passwords and secrets are kept as hashes, so they can't be shown: set or make new ones, and fill them in.")),
 		copyable("For a shell", "shell", shellText(variables)),
 		copyable("As .env", "env", envText(variables)),
-		copyable("curl: sign in and create a partner", "curl", curlSnippet),
-		html.P(g.Text("Programs in Go, Node, Python, .NET, Java, PowerShell and Terraform: "), html.A(html.Href(documentation+"clients.md"), html.Rel("noreferrer"), g.Text("docs/clients.md")), g.Text(". "),
-			g.Text("Trust the certificate of the service: "), code(v.console.service().HTTP+"/.well-known/mocktenant/ca.pem")),
+		html.P(g.Text("Trust the certificate of the service: "), code(v.console.service().HTTP+"/.well-known/mocktenant/ca.pem")),
+		html.H2(g.Text("Sign in and create a partner")),
+		html.P(html.Class("note"), g.Text("Each program reads the variables above. More about it: "), html.A(html.Href(documentation+"clients.md"), html.Rel("noreferrer"), g.Text("docs/clients.md"))),
+		snippets(),
 	}}, nil
 }
 
 // documentation is the address of the documentation.
 const documentation = "https://github.com/mocktenant/mocktenant/tree/main/docs/"
 
-// curlSnippet is the snippet in docs/clients.md; a test compares them.
-const curlSnippet = `token=$(curl -s --cacert "$SSL_CERT_FILE" "$AZURE_AUTHORITY_HOST$AZURE_TENANT_ID/oauth2/v2.0/token" \
-  -d grant_type=password -d client_id="$AZURE_CLIENT_ID" -d username="$AZURE_USERNAME" -d password="$AZURE_PASSWORD" \
-  -d scope=https://graph.microsoft.com/.default | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
-curl -s --cacert "$SSL_CERT_FILE" "$GRAPH_BASE_URL/v1.0/deviceManagement/remoteAssistancePartners" \
-  -H "Authorization: Bearer $token" -H 'Content-Type: application/json' -d '{"displayName": "TeamViewer"}'
-`
+// languages are the headings of docs/clients.md whose programs the page shows.
+var languages = []string{"curl", "Go", "Node", "Python", ".NET", "Java", "PowerShell", "Terraform"}
+
+// snippets shows the programs of docs/clients.md, which read the variables. The first one is open.
+func snippets() (all g.Group) {
+	for i, language := range languages {
+		blocks := g.Group{}
+		for n, program := range programs(docs.Clients, language) {
+			label := language
+			if n > 0 {
+				label += fmt.Sprintf(" (%d)", n+1)
+			}
+			blocks = append(blocks, copyable(label, fmt.Sprintf("%s-%d", strings.ToLower(strings.TrimPrefix(language, ".")), n+1), program))
+		}
+		all = append(all, html.Details(testID("snippet"), g.If(i == 0, g.Attr("open")), html.Summary(g.Text(language)), blocks))
+	}
+	return all
+}
+
+// programs returns the fenced blocks below a heading of a page in Markdown.
+func programs(page, heading string) (all []string) {
+	_, section, _ := strings.Cut(page, "\n## "+heading+"\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for parts := strings.Split("\n"+section, "\n```"); len(parts) > 2; parts = parts[2:] {
+		_, program, _ := strings.Cut(parts[1], "\n") // after the name of its language
+		all = append(all, program+"\n")
+	}
+	return all
+}

@@ -509,14 +509,22 @@ func promised(text, name string) bool {
 	return false
 }
 
-// The snippet for curl is the one in docs/clients.md, which other tests run.
-func TestSnippet(t *testing.T) {
+// The page has the programs of docs/clients.md, which other tests run, and the variables that
+// they read.
+func TestSnippets(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	s := b.sample("snippet")
 	p := b.get("/console/tenants/" + s.id + "/connect")
-	if text := must(os.ReadFile("../../docs/clients.md"))(t); !strings.Contains(string(text), "```sh\n"+p.byTestID("copy-curl")+"```\n") {
-		t.Errorf("docs/clients.md has another snippet than\n%s", p.byTestID("copy-curl"))
+	text := string(must(os.ReadFile("../../docs/clients.md"))(t))
+	for name, begins := range map[string]string{
+		"curl-1": "token=$(curl ", "go-1": "package main\n", "node-1": "import { UsernamePasswordCredential }", "node-2": "// partners.test.mjs\n", "python-1": "import ",
+		"net-1": "using ", "java-1": "", "java-2": "import ", "powershell-1": "", "terraform-1": "terraform {",
+	} {
+		got := p.byTestID("copy-" + name)
+		if got == "" || !strings.HasPrefix(got, begins) || !strings.Contains(text, "\n"+got+"```\n") {
+			t.Errorf("%s: docs/clients.md has no program\n%s", name, got)
+		}
 	}
 	if !strings.Contains(p.byTestID("copy-shell"), "GRAPH_BASE_URL='"+b.server.URL()+"'") || !strings.Contains(p.byTestID("copy-shell"), "AZURE_TENANT_ID='"+s.id+"'") {
 		t.Errorf("%s", p.main())

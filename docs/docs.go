@@ -1,0 +1,9 @@
+// Package docs has the pages of the documentation that the program shows.
+package docs
+
+import _ "embed" // for the pages
+
+// Clients says how to point clients at the service, in Markdown.
+//
+//go:embed clients.md
+var Clients string
