@@ -312,6 +312,7 @@ func TestTooManyDocuments(t *testing.T) {
 // limit.
 func TestTooManyCopies(t *testing.T) {
 	t.Parallel()
+	dbtest.SkipOnCluster(t, "the workers have the locks that it watches")
 	c := few(t, 3) // one of them for copies
 	base := c.impatient()
 	locked, free := c.newTenant(api.TenantCreate{}).Tenant.Id, c.newTenant(api.TenantCreate{}).Tenant.Id

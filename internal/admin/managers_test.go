@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/api"
+	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 )
 
 // A manager may lower a quota, or set one if the tenant has none. Only an owner may raise or
@@ -147,6 +148,7 @@ func TestHandOver(t *testing.T) {
 // nothing.
 func TestChangeAfterHandOver(t *testing.T) {
 	t.Parallel()
+	dbtest.SkipOnCluster(t, "the workers have the locks that it watches")
 	owner := few(t, 8)
 	owner.key = decode[api.KeyCreated](t, owner.want(201, owner.do("POST", "/v1/keys", api.KeyCreate{Name: "owner", Role: api.AdminRoleOwner}))).Key
 	manager := owner.as(api.AdminRoleManager, "former")

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/entity"
 	"github.com/mocktenant/mocktenant/internal/server"
 )
@@ -349,6 +350,7 @@ func TestPartnerDecidesOnce(t *testing.T) {
 // A person who decides while the onboarding begins again decides nothing: the link has ended.
 func TestPartnerDecidesTooLate(t *testing.T) {
 	t.Parallel()
+	dbtest.SkipOnCluster(t, "the workers have the locks that it watches")
 	p := newPortal(t)
 	got := p.begin(`{}`)
 	again, err := p.Pool().Begin(t.Context())
