@@ -7,3 +7,8 @@ import _ "embed" // for the pages
 //
 //go:embed clients.md
 var Clients string
+
+// Divergences says how the service differs from Microsoft Graph, in Markdown.
+//
+//go:embed divergences.md
+var Divergences string

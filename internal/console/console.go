@@ -105,6 +105,7 @@ var pages = map[string]func(*visit) (screen, error){
 	"/service":         showService,
 	"/requests":        showServiceRequests,
 	"/help":            showHelp,
+	"/divergences":     showDivergences,
 	"/form/:operation": showForm,
 
 	"/requests/:requestId": showServiceRequest,

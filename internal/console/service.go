@@ -81,7 +81,7 @@ func showService(v *visit) (screen, error) {
 		html.Ul(html.Class("links"),
 			html.Li(html.A(html.Href("/openapi.yaml"), g.Text("The contract of the administration")), g.Text(": every button here is one of its operations")),
 			html.Li(html.A(html.Href("/metrics"), g.Text("Metrics")), g.Text(", for Prometheus")),
-			html.Li(html.A(html.Href(documentation+"divergences.md"), html.Rel("noreferrer"), g.Text("The differences from Microsoft Graph"))),
+			html.Li(html.A(html.Href(Root+"/divergences"), g.Text("The differences from Microsoft Graph"))),
 			html.Li(html.A(html.Href(documentation+"console.md"), html.Rel("noreferrer"), g.Text("About this console")))),
 	}}, nil
 }

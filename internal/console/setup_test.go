@@ -297,7 +297,7 @@ func (s sample) pages() []string {
 	entities := at + "/entities/remoteAssistancePartners"
 	return []string{
 		"/console/tenants?search=" + s.id, "/console/seeds", "/console/reports", "/console/report-logins", "/console/keys", "/console/audit?tenantId=" + s.id,
-		"/console/requests", "/console/service", "/console/help",
+		"/console/requests", "/console/service", "/console/help", "/console/divergences",
 		at, at + "/activity", at + "/settings", at + "/connect", entities, entities + "/" + s.entity, at + "/entities/deviceManagementPartners",
 		at + "/users", at + "/users/" + s.user, at + "/applications", at + "/applications/" + s.app, at + "/snapshots", at + "/differences?from=s1",
 		at + "/faults", at + "/clock", at + "/requests", at + "/requests?method=POST&status=201", at + "/requests/" + s.request, at + "/reports", at + "/reports/recent-changes", at + "/reports/recent-changes/answer", at + "/reports/onboarding-funnel/answer",

@@ -14,7 +14,7 @@ const set = `${home}/entities/remoteAssistancePartners`;
 const of = `tenantId=${own.tenantId}`;
 const pages = [
   "/console/tenants", "/console/tenants?search=nobody", "/console/seeds", "/console/reports", "/console/report-logins", "/console/keys", "/console/audit",
-  "/console/service", "/console/help", "/console/sign-in", "/console/nowhere", home, `${home}/settings`, `${home}/connect`, set,
+  "/console/service", "/console/divergences", "/console/help", "/console/sign-in", "/console/nowhere", home, `${home}/settings`, `${home}/connect`, set,
   `${home}/entities/deviceManagementPartners`, `${home}/users`, `${home}/applications`, `${home}/snapshots`, `${home}/faults`, `${home}/clock`, `${home}/requests`, "/console/requests",
   `${home}/reports`, `${home}/reports/onboarding-funnel`, `${home}/reports/recent-changes/answer`, "/console/form/createTenant", `/console/form/createFault?${of}`,
   `/console/form/updateTenant?${of}`, `/console/form/importTenant?${of}`, `/console/form/createApplication?${of}`,
