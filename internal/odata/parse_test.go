@@ -63,6 +63,7 @@ func TestPrecedence(t *testing.T) {
 		"lastconnectiondatetime gt 2013-05-24":                               "(lastConnectionDateTime gt 2013-05-24T00:00:00Z)",
 		"2013-05-24 eq date(lastConnectionDateTime)":                         "(2013-05-24 eq date(lastConnectionDateTime))",
 		"displayName eq 'O''Neil'":                                           "(displayName eq 'O''Neil')",
+		"duration'-P0D' eq null":                                             "(duration'PT0S' eq null)",
 		"duration'P1DT2H3M4.5S' eq duration'-PT0.1S'":                        "(duration'PT93784.5S' eq duration'-PT0.1S')",
 		"RoleScopeTagIds/ANY( T : t eq '0' or true)":                         "roleScopeTagIds/any(T:((T eq '0') or true))",
 		"roleScopeTagIds/all(t:t in ('0')) eq roleScopeTagIds/any()":         "(roleScopeTagIds/all(t:(t in ('0'))) eq roleScopeTagIds/any())",
