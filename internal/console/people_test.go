@@ -182,6 +182,12 @@ func TestPeople(t *testing.T) {
 	if len(audit.Value) != 1 || audit.Value[0].Action != "createTenant" || *audit.Value[0].KeyName != c.upn("manager") || audit.Value[0].KeyId == nil {
 		t.Fatalf("audit log: %+v", audit.Value)
 	}
+	for search, want := range map[string]bool{c.upn("manager"): true, c.upn("reader"): false} {
+		p := c.owner.get("/console/audit?tenantId=" + audit.Value[0].TenantId.String() + "&search=" + url.QueryEscape(search))
+		if strings.Contains(p.byTestID("audit"), "createTenant") != want {
+			t.Errorf("the audit log by %s: %s", search, p.main())
+		}
+	}
 	key := c.owner.as(api.AdminRoleManager, c.manager("manager"))
 	other := c.owner.as(api.AdminRoleManager, "another "+c.manager("manager"))
 	if tenants := key.get("/console/tenants").byTestID("tenants"); !strings.Contains(tenants, "made by a person") {

@@ -31,25 +31,30 @@ func showKeys(v *visit) (screen, error) {
 
 func showAudit(v *visit) (screen, error) {
 	var list api.AuditList
-	if err := v.call("listAudit", v.pageParams(params{"tenantId": v.Query("tenantId")}), &list); err != nil {
+	tenant, who := v.Query("tenantId"), v.Query("search")
+	if err := v.call("listAudit", v.pageParams(params{"tenantId": tenant, "who": who}), &list); err != nil {
 		return screen{}, err
 	}
 	rows := make([]g.Group, len(list.Value))
 	for i, e := range list.Value {
-		tenant := html.Span(html.Class("note"), g.Text("none"))
+		of := html.Span(html.Class("note"), g.Text("none"))
 		if e.TenantId != nil {
-			tenant = html.A(html.Class("id"), html.Href(tenantAt(e.TenantId.String())), g.Text(e.TenantId.String()))
+			of = html.A(html.Class("id"), html.Href(tenantAt(e.TenantId.String())), g.Text(e.TenantId.String()))
 		}
 		rows[i] = g.Group{
-			v.when(&e.DateTime), optional(e.KeyName), g.Text(e.Action), tenant, optional(e.Target),
+			v.when(&e.DateTime), optional(e.KeyName), g.Text(e.Action), of, optional(e.Target),
 			html.Span(html.Class("badge"), html.Data("value", string(e.Outcome)), g.Text(fmt.Sprintf("%s %d", e.Outcome, e.Status))), g.Text(fmt.Sprint(e.Count)), g.Text(e.Address),
 		}
 	}
-	found := table("audit", []string{"When", "Key", "Operation", "Tenant", "Target", "Outcome", "Calls", "Address"}, rows)
-	if len(rows) == 0 {
+	found := table("audit", []string{"When", "Who", "Operation", "Tenant", "Target", "Outcome", "Calls", "Address"}, rows)
+	switch {
+	case len(rows) == 0 && who != "":
+		found = empty("No entry is by or about “"+who+"”. Names must be complete.", html.A(html.Class("button"), html.Href(v.withQueries("search", "", "after", "")), g.Text("Show all")))
+	case len(rows) == 0:
 		found = empty("Nothing has been changed or refused yet.")
 	}
-	return screen{title: "Audit", body: g.Group{heading("Audit"), found, v.pager(list.NextLink)}}, nil
+	keep := g.If(tenant != "", html.Input(html.Type("hidden"), html.Name("tenantId"), html.Value(tenant)))
+	return screen{title: "Audit", body: g.Group{heading("Audit"), searchBox("Search by the name of a key, a person or a target", who, keep), found, v.pager(list.NextLink)}}, nil
 }
 
 func showSeeds(v *visit) (screen, error) {

@@ -38,10 +38,10 @@ func showTenants(v *visit) (screen, error) {
 	}}, nil
 }
 
-// searchBox is a search field. It puts its text into the page's address.
-func searchBox(label, value string) g.Node {
+// searchBox is a search field. It puts its text into the page's address, with more fields.
+func searchBox(label, value string, more ...g.Node) g.Node {
 	return html.Form(html.Class("search"), html.Role("search"), html.Method("get"),
-		html.Input(html.Type("search"), html.Name("search"), html.Value(value), html.Aria("label", label), html.Placeholder(label), testID("search")),
+		html.Input(html.Type("search"), html.Name("search"), html.Value(value), html.Aria("label", label), html.Placeholder(label), testID("search")), g.Group(more),
 		html.Button(g.Text("Search")))
 }
 
