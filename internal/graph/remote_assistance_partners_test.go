@@ -755,6 +755,19 @@ func TestQueriesKeepTenantsApart(t *testing.T) {
 	b.want(400, b.do("GET", strings.TrimPrefix(link, b.server.URL()), ""))
 }
 
+// The tokens of a tenant that has expired are refused as if it were deleted.
+func TestExpiredTenant(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	if _, err := dbtest.Pool(t).Exec(t.Context(), "UPDATE tenants SET expires_at = now() WHERE id = $1", c.tenant.ID); err != nil {
+		t.Fatal(err)
+	}
+	got := decode[errorDocument](c, c.want(401, c.do("GET", "/v1.0"+partners, "")))
+	if !strings.HasPrefix(got.Error.Message, "Access token validation failure. The tenant does not exist.") {
+		t.Error(got.Error.Message)
+	}
+}
+
 // Deleting a tenant deletes its partners and invalidates its tokens.
 func TestDeletedTenant(t *testing.T) {
 	t.Parallel()

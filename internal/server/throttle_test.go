@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,6 +117,30 @@ func TestThrottleLeases(t *testing.T) {
 		d.setClock(`{"advanceSeconds":20}`)
 		pass(d.URL(), 1)
 		d.setClock(`{"advanceSeconds":20}`)
+	}
+}
+
+// Of concurrent requests, each of which may take a lease, exactly the limit passes.
+func TestThrottleLeasesAtOnce(t *testing.T) {
+	t.Parallel()
+	d := newDemo(t)
+	d.setClock(`{"now":"2031-05-06T07:00:00Z","rate":0}`)
+	d.token = d.signIn()
+	d.setThrottling(`{"limits":"own","tenantRequests":192}`)
+	var passed atomic.Int32
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for range 13 {
+				if throttled, _ := d.throttled(d.URL(), false, false); !throttled {
+					passed.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := passed.Load(); got != 192 {
+		t.Errorf("%d requests passed, want 192", got)
 	}
 }
 
