@@ -1448,6 +1448,9 @@ type RequestText = string
 // RequestUser defines model for RequestUser.
 type RequestUser = openapi_types.UUID
 
+// Search defines model for Search.
+type Search = string
+
 // SecretId defines model for SecretId.
 type SecretId = openapi_types.UUID
 
@@ -1530,6 +1533,9 @@ type ListKeysParams struct {
 
 	// After The start of the page, from the nextLink of the previous page.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Search Only those whose name contains this text, or whose id begins with it, in any letter case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 }
 
 // CreateKeyParams defines parameters for CreateKey.
@@ -1638,6 +1644,9 @@ type ListSeedsParams struct {
 
 	// After The start of the page, from the nextLink of the previous page.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Search Only those whose name contains this text, or whose id begins with it, in any letter case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 }
 
 // CreateSeedParams defines parameters for CreateSeed.
@@ -1665,8 +1674,8 @@ type ListTenantsParams struct {
 	// Name Only tenants with this domain or display name, in any letter case.
 	Name *string `form:"name,omitempty" json:"name,omitempty"`
 
-	// Search Only tenants whose name contains this text, or whose id begins with it, in any letter case.
-	Search *string `form:"search,omitempty" json:"search,omitempty"`
+	// Search Only those whose name contains this text, or whose id begins with it, in any letter case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 }
 
 // CreateTenantParams defines parameters for CreateTenant.
@@ -1681,6 +1690,9 @@ type ListApplicationsParams struct {
 
 	// After The start of the page, from the nextLink of the previous page.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Search Only those whose name contains this text, or whose id begins with it, in any letter case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// DisplayName Only applications with this name, in any letter case.
 	DisplayName *string `form:"displayName,omitempty" json:"displayName,omitempty"`
@@ -1845,6 +1857,9 @@ type ListUsersParams struct {
 
 	// After The start of the page, from the nextLink of the previous page.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Search Only those whose name contains this text, or whose id begins with it, in any letter case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// UserPrincipalName Only the user with this name, in any letter case.
 	UserPrincipalName *string `form:"userPrincipalName,omitempty" json:"userPrincipalName,omitempty"`

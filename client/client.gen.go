@@ -67,6 +67,7 @@ func (c *Client) ListKeys(ctx context.Context, params *api.ListKeysParams) (*htt
 	if params != nil {
 		set(r.query.Set, "top", params.Top)
 		set(r.query.Set, "after", params.After)
+		set(r.query.Set, "search", params.Search)
 	}
 	return c.send(ctx, r)
 }
@@ -187,6 +188,7 @@ func (c *Client) ListSeeds(ctx context.Context, params *api.ListSeedsParams) (*h
 	if params != nil {
 		set(r.query.Set, "top", params.Top)
 		set(r.query.Set, "after", params.After)
+		set(r.query.Set, "search", params.Search)
 	}
 	return c.send(ctx, r)
 }
@@ -267,6 +269,7 @@ func (c *Client) ListApplications(ctx context.Context, tenantId api.TenantId, pa
 	if params != nil {
 		set(r.query.Set, "top", params.Top)
 		set(r.query.Set, "after", params.After)
+		set(r.query.Set, "search", params.Search)
 		set(r.query.Set, "displayName", params.DisplayName)
 	}
 	return c.send(ctx, r)
@@ -609,6 +612,7 @@ func (c *Client) ListUsers(ctx context.Context, tenantId api.TenantId, params *a
 	if params != nil {
 		set(r.query.Set, "top", params.Top)
 		set(r.query.Set, "after", params.After)
+		set(r.query.Set, "search", params.Search)
 		set(r.query.Set, "userPrincipalName", params.UserPrincipalName)
 	}
 	return c.send(ctx, r)

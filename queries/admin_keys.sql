@@ -9,7 +9,7 @@ SELECT * FROM admin_keys WHERE hash = @hash;
 
 -- name: ListAdminKeys :many
 SELECT * FROM admin_keys
-WHERE id > @after
+WHERE id > @after AND (strpos(lower(name), lower(@search::text)) > 0 OR starts_with(id::text, lower(@search::text)))
 ORDER BY id
 LIMIT @row_limit::bigint;
 

@@ -52,10 +52,12 @@ FROM applications
 WHERE tenant_id = @tenant_id;
 
 -- name: ListApplications :many
--- Lists all applications, or those with a name.
+-- Lists all applications, those with a name, or those whose name contains a text or whose client
+-- id begins with it. Null and '' don't filter.
 SELECT * FROM applications
 WHERE tenant_id = @tenant_id AND client_id > @after
     AND (sqlc.narg('display_name')::text IS NULL OR lower(display_name) = lower(sqlc.narg('display_name')))
+    AND (strpos(lower(display_name), lower(@search::text)) > 0 OR starts_with(client_id::text, lower(@search::text)))
 ORDER BY client_id
 LIMIT @row_limit::bigint;
 

@@ -25,6 +25,7 @@ FOR SHARE;
 -- name: ListSeeds :many
 SELECT * FROM seeds
 WHERE name > @after AND (sqlc.narg('manager')::text IS NULL OR manager IS NULL OR manager = sqlc.narg('manager'))
+    AND strpos(lower(name), lower(@search::text)) > 0
 ORDER BY name
 LIMIT @row_limit::bigint;
 

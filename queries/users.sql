@@ -19,8 +19,10 @@ SELECT * FROM users
 WHERE tenant_id = @tenant_id AND lower(user_principal_name) = lower(@user_principal_name);
 
 -- name: ListUsers :many
+-- Lists users whose names contain a text, or whose ids begin with it. '' doesn't filter.
 SELECT * FROM users
 WHERE tenant_id = @tenant_id AND id > @after
+    AND (strpos(lower(user_principal_name), lower(@search::text)) > 0 OR strpos(lower(display_name), lower(@search::text)) > 0 OR starts_with(id::text, lower(@search::text)))
 ORDER BY id
 LIMIT @row_limit::bigint;
 

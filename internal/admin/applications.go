@@ -43,7 +43,7 @@ func listApplications(ctx context.Context, x *call, p api.ListApplicationsParams
 	if err != nil {
 		return list, err
 	}
-	rows, more, err := x.admin.pageOfApplications(ctx, db.ListApplicationsParams{TenantID: x.tenant.ID, After: after, DisplayName: p.DisplayName}, limit(p.Top))
+	rows, more, err := x.admin.pageOfApplications(ctx, db.ListApplicationsParams{TenantID: x.tenant.ID, After: after, DisplayName: p.DisplayName, Search: afterText(p.Search)}, limit(p.Top))
 	if err != nil {
 		return list, err
 	}

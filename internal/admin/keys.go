@@ -23,7 +23,7 @@ func listKeys(ctx context.Context, x *call, p api.ListKeysParams) (list api.KeyL
 	if err != nil {
 		return list, err
 	}
-	rows, err := x.admin.queries.ListAdminKeys(ctx, db.ListAdminKeysParams{After: after, RowLimit: limit(p.Top) + 1})
+	rows, err := x.admin.queries.ListAdminKeys(ctx, db.ListAdminKeysParams{After: after, Search: afterText(p.Search), RowLimit: limit(p.Top) + 1})
 	rows, list.NextLink = page(x, rows, p.Top, func(k db.AdminKey) string { return k.ID.String() })
 	list.Value = each(rows, newKey)
 	return list, err

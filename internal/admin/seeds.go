@@ -34,7 +34,7 @@ func showSeed(ctx context.Context, q *db.Queries, row db.Seed) (api.Seed, error)
 
 // listSeeds lists the seeds.
 func listSeeds(ctx context.Context, x *call, p api.ListSeedsParams) (list api.SeedList, err error) {
-	rows, err := x.admin.queries.ListSeeds(ctx, db.ListSeedsParams{After: afterText(p.After), Manager: x.caller.manager(), RowLimit: limit(p.Top) + 1})
+	rows, err := x.admin.queries.ListSeeds(ctx, db.ListSeedsParams{After: afterText(p.After), Manager: x.caller.manager(), Search: afterText(p.Search), RowLimit: limit(p.Top) + 1})
 	if err != nil {
 		return list, err
 	}

@@ -35,7 +35,7 @@ func listUsers(ctx context.Context, x *call, p api.ListUsersParams) (list api.Us
 	if p.UserPrincipalName != nil {
 		return findUsers(ctx, x, *p.UserPrincipalName)
 	}
-	rows, err := x.admin.queries.ListUsers(ctx, db.ListUsersParams{TenantID: x.tenant.ID, After: after, RowLimit: limit(p.Top) + 1})
+	rows, err := x.admin.queries.ListUsers(ctx, db.ListUsersParams{TenantID: x.tenant.ID, After: after, Search: afterText(p.Search), RowLimit: limit(p.Top) + 1})
 	rows, list.NextLink = page(x, rows, p.Top, func(u db.User) string { return u.ID.String() })
 	list.Value = each(rows, newUser)
 	return list, err

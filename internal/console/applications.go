@@ -7,8 +7,9 @@ import (
 )
 
 func showApplications(v *visit) (screen, error) {
+	search := v.Query("search")
 	var list api.ApplicationList
-	if err := v.call("listApplications", v.pageParams(v.ofTenant()), &list); err != nil {
+	if err := v.call("listApplications", v.pageParams(v.ofTenant("search", search)), &list); err != nil {
 		return screen{}, err
 	}
 	rows := make([]g.Group, len(list.Value))
@@ -21,9 +22,9 @@ func showApplications(v *visit) (screen, error) {
 	found := table("applications", []string{"Name", "Client id", "Public", "Scopes", "Created"}, rows)
 	create := v.formLink("createApplication", "Create application", "button primary", v.ofTenant())
 	if len(rows) == 0 {
-		found = empty("No program can sign in yet. Create an application; it comes with a secret unless it is public.", create)
+		found = v.noneFound(search, empty("No program can sign in yet. Create an application; it comes with a secret unless it is public.", create))
 	}
-	return screen{title: "Applications", body: g.Group{heading("Applications", v.formLink("checkToken", "Check a token", "button", v.ofTenant()), create), found, v.pager(list.NextLink)}}, nil
+	return screen{title: "Applications", body: g.Group{heading("Applications", v.formLink("checkToken", "Check a token", "button", v.ofTenant()), create), searchBox("Search applications", search), found, v.pager(list.NextLink)}}, nil
 }
 
 func showApplication(v *visit) (screen, error) {

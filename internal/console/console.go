@@ -46,6 +46,9 @@ type Config struct {
 	// Service returns the service's addresses, for the snippets that connect a client.
 	Service func() Addresses
 
+	// Health returns the state of each part that the service needs, "ok" or what is wrong.
+	Health func(context.Context) map[string]string
+
 	Version string // of the program
 
 	Now func() time.Time
@@ -64,6 +67,7 @@ type Console struct {
 	people         *signin.Provider // nil without OpenID Connect
 	as             func(context.Context, signin.Person) context.Context
 	service        func() Addresses
+	health         func(context.Context) map[string]string
 	now            func() time.Time
 	log            *slog.Logger
 	sameOrigin     *http.CrossOriginProtection
@@ -80,7 +84,7 @@ func New(c Config) *Console {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Console{
-		administration: c.Administration, sessions: newSessions(c.Secret), service: c.Service, now: c.Now, log: c.Log,
+		administration: c.Administration, sessions: newSessions(c.Secret), service: c.Service, health: c.Health, now: c.Now, log: c.Log,
 		people: c.People, as: c.As, sameOrigin: http.NewCrossOriginProtection(), version: c.Version, tails: newTails(),
 	}
 }

@@ -2,6 +2,8 @@ package console
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	g "maragu.dev/gomponents"
 
@@ -9,8 +11,9 @@ import (
 )
 
 func showKeys(v *visit) (screen, error) {
+	search := v.Query("search")
 	var list api.KeyList
-	if err := v.call("listKeys", v.pageParams(params{}), &list); err != nil {
+	if err := v.call("listKeys", v.pageParams(params{"search": search}), &list); err != nil {
 		return screen{}, err
 	}
 	rows := make([]g.Group, len(list.Value))
@@ -24,9 +27,9 @@ func showKeys(v *visit) (screen, error) {
 	found := table("keys", []string{"Name", "Role", "Created", "Expires", "Revoked", ""}, rows)
 	create := v.formLink("createKey", "Create key", "button primary", nil)
 	if len(rows) == 0 {
-		found = empty("There are no keys, so everybody on this machine is an owner. Creating a key ends that.", create)
+		found = v.noneFound(search, empty("There are no keys, so everybody on this machine is an owner. Creating a key ends that.", create))
 	}
-	return screen{title: "Keys", body: g.Group{heading("Keys", create), found, v.pager(list.NextLink)}}, nil
+	return screen{title: "Keys", body: g.Group{heading("Keys", create), searchBox("Search keys", search), found, v.pager(list.NextLink)}}, nil
 }
 
 func showAudit(v *visit) (screen, error) {
@@ -58,8 +61,9 @@ func showAudit(v *visit) (screen, error) {
 }
 
 func showSeeds(v *visit) (screen, error) {
+	search := v.Query("search")
 	var list api.SeedList
-	if err := v.call("listSeeds", v.pageParams(params{}), &list); err != nil {
+	if err := v.call("listSeeds", v.pageParams(params{"search": search}), &list); err != nil {
 		return screen{}, err
 	}
 	rows := make([]g.Group, len(list.Value))
@@ -72,17 +76,22 @@ func showSeeds(v *visit) (screen, error) {
 	found := table("seeds", []string{"Name", "Contains", "Manager", "Created", ""}, rows)
 	create := v.formLink("createSeed", "Create seed", "button primary", nil)
 	if len(rows) == 0 {
-		found = empty("There are no seeds. A seed is a document from which tenants are made.", create)
+		found = v.noneFound(search, empty("There are no seeds. A seed is a document from which tenants are made.", create))
 	}
-	return screen{title: "Seeds", body: g.Group{heading("Seeds", create), found, v.pager(list.NextLink)}}, nil
+	return screen{title: "Seeds", body: g.Group{heading("Seeds", create), searchBox("Search seeds", search), found, v.pager(list.NextLink)}}, nil
 }
 
-// showService shows the service's addresses, and links to its documentation.
+// showService shows the service's addresses and health, and links to its documentation.
 func showService(v *visit) (screen, error) {
-	at := v.console.service()
+	at, health := v.console.service(), v.console.health(v.Request.Context())
+	var rows []g.Group
+	for _, part := range slices.Sorted(maps.Keys(health)) {
+		rows = append(rows, g.Group{g.Text(part), g.Text(health[part])})
+	}
 	return screen{title: "Service", body: g.Group{
 		heading("Service"),
 		facts(g.Text("Microsoft Graph and authority"), code(at.HTTP), g.Text("With HTTPS"), code(at.HTTPS), g.Text("Ready"), html.A(html.Href(at.HTTP+"/readyz"), code(at.HTTP+"/readyz"))),
+		table("health", []string{"Part", "State"}, rows),
 		html.Ul(html.Class("links"),
 			html.Li(html.A(html.Href("/openapi.yaml"), g.Text("The contract of the administration")), g.Text(": every button here is one of its operations")),
 			html.Li(html.A(html.Href("/metrics"), g.Text("Metrics")), g.Text(", for Prometheus")),

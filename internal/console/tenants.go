@@ -26,16 +26,21 @@ func showTenants(v *visit) (screen, error) {
 		}
 	}
 	found := table("tenants", []string{"Name", "Domains", "Created", "Expires", "Manager"}, rows)
-	switch {
-	case len(rows) == 0 && search != "":
-		found = empty("No tenant's name, id or domain contains “"+search+"”.", html.A(html.Class("button"), html.Href(Root+"/tenants"), g.Text("Show all")))
-	case len(rows) == 0:
-		found = empty("There are no tenants yet. Make one: it comes with a user, an application and a token.", v.formLink("createTenant", "Create tenant", "button primary", nil))
+	if len(rows) == 0 {
+		found = v.noneFound(search, empty("There are no tenants yet. Make one: it comes with a user, an application and a token.", v.formLink("createTenant", "Create tenant", "button primary", nil)))
 	}
 	return screen{title: "Tenants", body: g.Group{
 		heading("Tenants", v.formLink("createTenant", "Create tenant", "button primary", nil)),
 		searchBox("Search tenants", search), found, v.pager(list.NextLink),
 	}}, nil
+}
+
+// noneFound is what a list shows that has no rows.
+func (v *visit) noneFound(search string, withoutSearch g.Node) g.Node {
+	if search == "" {
+		return withoutSearch
+	}
+	return empty("No name contains “"+search+"”, and no id begins with it.", html.A(html.Class("button"), html.Href(v.withQueries("search", "", "after", "")), g.Text("Show all")))
 }
 
 // searchBox is a search field. It puts its text into the page's address, with more fields.

@@ -7,8 +7,9 @@ import (
 )
 
 func showUsers(v *visit) (screen, error) {
+	search := v.Query("search")
 	var list api.UserList
-	if err := v.call("listUsers", v.pageParams(v.ofTenant()), &list); err != nil {
+	if err := v.call("listUsers", v.pageParams(v.ofTenant("search", search)), &list); err != nil {
 		return screen{}, err
 	}
 	rows := make([]g.Group, len(list.Value))
@@ -21,9 +22,9 @@ func showUsers(v *visit) (screen, error) {
 	found := table("users", []string{"User name", "Name", "Enabled", "Must change password", "Created"}, rows)
 	create := v.formLink("createUser", "Create user", "button primary", v.ofTenant())
 	if len(rows) == 0 {
-		found = empty("Nobody can sign in yet. Create a user. If you leave out the password, the service chooses one.", create)
+		found = v.noneFound(search, empty("Nobody can sign in yet. Create a user. If you leave out the password, the service chooses one.", create))
 	}
-	return screen{title: "Users", body: g.Group{heading("Users", create), found, v.pager(list.NextLink)}}, nil
+	return screen{title: "Users", body: g.Group{heading("Users", create), searchBox("Search users", search), found, v.pager(list.NextLink)}}, nil
 }
 
 func showUser(v *visit) (screen, error) {

@@ -100,18 +100,19 @@ func (q *Queries) GoodAdminKeyExists(ctx context.Context, now *time.Time) (bool,
 
 const listAdminKeys = `-- name: ListAdminKeys :many
 SELECT id, name, role, hash, created_at, expires_at, revoked_at FROM admin_keys
-WHERE id > $1
+WHERE id > $1 AND (strpos(lower(name), lower($2::text)) > 0 OR starts_with(id::text, lower($2::text)))
 ORDER BY id
-LIMIT $2::bigint
+LIMIT $3::bigint
 `
 
 type ListAdminKeysParams struct {
 	After    uuid.UUID
+	Search   string
 	RowLimit int64
 }
 
 func (q *Queries) ListAdminKeys(ctx context.Context, arg ListAdminKeysParams) ([]AdminKey, error) {
-	rows, err := q.db.Query(ctx, listAdminKeys, arg.After, arg.RowLimit)
+	rows, err := q.db.Query(ctx, listAdminKeys, arg.After, arg.Search, arg.RowLimit)
 	if err != nil {
 		return nil, fmt.Errorf("query ListAdminKeys: %w", err)
 	}

@@ -303,23 +303,27 @@ const listApplications = `-- name: ListApplications :many
 SELECT tenant_id, client_id, service_principal_id, display_name, public_client, public_client_flows, redirect_uris, spa_redirect_uris, public_client_redirect_uris, exposed_scopes, required_scopes, required_roles, tokens_valid_from, created_at FROM applications
 WHERE tenant_id = $1 AND client_id > $2
     AND ($3::text IS NULL OR lower(display_name) = lower($3))
+    AND (strpos(lower(display_name), lower($4::text)) > 0 OR starts_with(client_id::text, lower($4::text)))
 ORDER BY client_id
-LIMIT $4::bigint
+LIMIT $5::bigint
 `
 
 type ListApplicationsParams struct {
 	TenantID    uuid.UUID
 	After       uuid.UUID
 	DisplayName *string
+	Search      string
 	RowLimit    int64
 }
 
-// Lists all applications, or those with a name.
+// Lists all applications, those with a name, or those whose name contains a text or whose client
+// id begins with it. Null and ” don't filter.
 func (q *Queries) ListApplications(ctx context.Context, arg ListApplicationsParams) ([]Application, error) {
 	rows, err := q.db.Query(ctx, listApplications,
 		arg.TenantID,
 		arg.After,
 		arg.DisplayName,
+		arg.Search,
 		arg.RowLimit,
 	)
 	if err != nil {

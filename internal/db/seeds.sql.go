@@ -85,18 +85,25 @@ func (q *Queries) GetSeed(ctx context.Context, arg GetSeedParams) (Seed, error) 
 const listSeeds = `-- name: ListSeeds :many
 SELECT name, state_id, manager, digest, created_at FROM seeds
 WHERE name > $1 AND ($2::text IS NULL OR manager IS NULL OR manager = $2)
+    AND strpos(lower(name), lower($3::text)) > 0
 ORDER BY name
-LIMIT $3::bigint
+LIMIT $4::bigint
 `
 
 type ListSeedsParams struct {
 	After    string
 	Manager  *string
+	Search   string
 	RowLimit int64
 }
 
 func (q *Queries) ListSeeds(ctx context.Context, arg ListSeedsParams) ([]Seed, error) {
-	rows, err := q.db.Query(ctx, listSeeds, arg.After, arg.Manager, arg.RowLimit)
+	rows, err := q.db.Query(ctx, listSeeds,
+		arg.After,
+		arg.Manager,
+		arg.Search,
+		arg.RowLimit,
+	)
 	if err != nil {
 		return nil, fmt.Errorf("query ListSeeds: %w", err)
 	}

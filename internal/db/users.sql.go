@@ -269,18 +269,26 @@ func (q *Queries) GetUserByName(ctx context.Context, arg GetUserByNameParams) (U
 const listUsers = `-- name: ListUsers :many
 SELECT tenant_id, id, user_principal_name, display_name, given_name, surname, password_hash, must_change_password, enabled, directory_roles, failed_sign_ins, locked_until, tokens_valid_from, created_at FROM users
 WHERE tenant_id = $1 AND id > $2
+    AND (strpos(lower(user_principal_name), lower($3::text)) > 0 OR strpos(lower(display_name), lower($3::text)) > 0 OR starts_with(id::text, lower($3::text)))
 ORDER BY id
-LIMIT $3::bigint
+LIMIT $4::bigint
 `
 
 type ListUsersParams struct {
 	TenantID uuid.UUID
 	After    uuid.UUID
+	Search   string
 	RowLimit int64
 }
 
+// Lists users whose names contain a text, or whose ids begin with it. ” doesn't filter.
 func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, error) {
-	rows, err := q.db.Query(ctx, listUsers, arg.TenantID, arg.After, arg.RowLimit)
+	rows, err := q.db.Query(ctx, listUsers,
+		arg.TenantID,
+		arg.After,
+		arg.Search,
+		arg.RowLimit,
+	)
 	if err != nil {
 		return nil, fmt.Errorf("query ListUsers: %w", err)
 	}

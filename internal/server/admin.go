@@ -67,7 +67,7 @@ func (s *Server) console(ctx context.Context, administration http.Handler) (*con
 	}
 	return console.New(console.Config{
 		Administration: administration, Secret: secret, Now: s.config.Now, Log: s.log,
-		People: s.people(), As: asPerson, Service: s.addresses, Version: s.config.Version,
+		People: s.people(), As: asPerson, Service: s.addresses, Health: s.health, Version: s.config.Version,
 	}), nil
 }
 
@@ -82,6 +82,9 @@ func (s *Server) people() *signin.Provider {
 func asPerson(ctx context.Context, p signin.Person) context.Context {
 	return admin.As(ctx, admin.Person(p))
 }
+
+// health returns the state of the service's parts, as /readyz does.
+func (s *Server) health(ctx context.Context) map[string]string { return s.readiness(ctx).Checks }
 
 // addresses returns the service's addresses for clients: its public URL, if it has one.
 func (s *Server) addresses() console.Addresses {
