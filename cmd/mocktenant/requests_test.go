@@ -143,7 +143,7 @@ func (j *journaling) commands() {
 		{exitFailure, "the JSON", []string{"verify", "--body", "{"}},
 		{exitFailure, "no-such-file.json", []string{"verify", "--file", "no-such-file.json"}},
 		{exitFailure, "want exactly 9", []string{"wait", "--method", "POST", "--exactly", "9", "--timeout", "100ms"}},
-		{exitFailure, "waitSeconds", []string{"wait", "--method", "POST", "--timeout", "1h"}},
+		{exitFailure, "--timeout: want at most 5m", []string{"wait", "--method", "POST", "--timeout", "1h"}},
 		{exitFailure, "want a status such as 429", []string{"requests", "list", "--status", "teapot"}},
 		{exitUsage, "since", []string{"requests", "list", "--since", "yesterday"}},
 		{exitUsage, `"xml"`, []string{"requests", "list", "-o", "xml"}},
