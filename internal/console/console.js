@@ -1,4 +1,5 @@
-// What pages do beyond links and forms: keys, copying, and sending a form only once.
+// What pages do beyond links and forms: keys, copying, sending a form only once, and saying how far
+// a transfer is.
 "use strict";
 
 // Keys: / searches, ? shows help, g and a letter open a page. They don't work while somebody
@@ -29,21 +30,111 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   });
 }
 
-// A form is sent once, however often its button is clicked. Sending a file may take long, so
-// the button says so.
+// A form is sent once, however often its button is clicked. A form with a file says how far it is.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post") return;
   if (form.dataset.sent) { event.preventDefault(); return; }
   form.dataset.sent = "yes";
-  const button = form.querySelector("button");
-  if (form.enctype === "multipart/form-data" && button) button.textContent = "Sending…";
+  if (form.enctype !== "multipart/form-data") return;
+  event.preventDefault();
+  send(form);
 });
 
 // After going back, forms can be sent again.
 addEventListener("pageshow", () => {
-  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  for (const form of document.querySelectorAll("form[data-sent]")) unsend(form);
 });
+
+function unsend(form) {
+  delete form.dataset.sent;
+  const progress = form.querySelector(".sending");
+  if (progress) progress.hidden = true;
+}
+
+const megabytes = (bytes) => (bytes / 1e6).toFixed(1) + " MB";
+
+function send(form) {
+  const progress = form.querySelector(".sending"), [bar, sent, state] = progress.children;
+  if (form.querySelector("[type=file]").files[0]?.size > form.dataset.most) { refuse(form, form.dataset.tooLarge); return; }
+  const request = new XMLHttpRequest();
+  request.upload.addEventListener("progress", ({ loaded, total }) => {
+    bar.max = total;
+    bar.value = loaded;
+    sent.textContent = `${megabytes(loaded)} of ${megabytes(total)} sent`;
+  });
+  request.upload.addEventListener("load", () => { bar.removeAttribute("value"); state.textContent = "Reading the document…"; });
+  request.addEventListener("load", () => showAnswer(form, request));
+  request.addEventListener("error", () => refuse(form, "The connection broke before the answer came. Try again."));
+  request.open("POST", form.action);
+  sent.textContent = "";
+  state.textContent = "Sending…";
+  progress.hidden = false;
+  request.send(new FormData(form));
+}
+
+// Shows the answer to a form as the browser would, except that a refused form keeps its file.
+function showAnswer(form, { responseURL, responseText }) {
+  if (responseURL !== form.action) { location.assign(responseURL); return; }
+  const page = new DOMParser().parseFromString(responseText, "text/html");
+  const why = page.querySelector(`form[action="${form.getAttribute("action")}"] .alert`);
+  if (why) { refuse(form, why.textContent); return; }
+  document.title = page.title;
+  document.body.replaceWith(page.body);
+}
+
+// Says in a form why it was refused, as the service does.
+function refuse(form, text) {
+  unsend(form);
+  form.querySelector(".alert")?.remove();
+  const why = document.createElement("p");
+  Object.assign(why, { className: "alert", role: "alert", textContent: text });
+  why.dataset.testid = "alert";
+  form.prepend(why);
+  why.scrollIntoView({ block: "nearest" });
+}
+
+// A download says how much of it has come, or why it is refused, next to its link.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[download]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  if (link.dataset.busy) return;
+  link.dataset.busy = "yes";
+  let state = link.nextElementSibling;
+  if (state?.className !== "note received") {
+    state = document.createElement("span");
+    Object.assign(state, { className: "note received", role: "status" });
+    state.dataset.testid = "received";
+    link.after(state);
+  }
+  state.textContent = "Preparing…";
+  save(link.href, state).catch((error) => { state.textContent = error.message; }).finally(() => delete link.dataset.busy);
+});
+
+async function save(address, state) {
+  const answer = await fetch(address), type = answer.headers.get("Content-Type") ?? "";
+  if (!answer.ok) throw new Error(whyRefused(answer.status, type, await answer.text()));
+  const parts = [], reader = answer.body.getReader();
+  let size = 0;
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    parts.push(next.value);
+    size += next.value.length;
+    state.textContent = megabytes(size) + " received…";
+  }
+  const file = document.createElement("a");
+  file.href = URL.createObjectURL(new Blob(parts, { type }));
+  file.download = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition"))?.[1] ?? "";
+  file.click();
+  setTimeout(() => URL.revokeObjectURL(file.href), 60000);
+  state.textContent = `Saved, ${megabytes(size)}`;
+}
+
+// The reason is in a page of the console or a problem document of the API.
+function whyRefused(status, type, text) {
+  const says = type.includes("json") ? JSON.parse(text).detail : new DOMParser().parseFromString(text, "text/html").querySelector(".alert")?.textContent;
+  return says || `Refused: ${status}`;
+}
 
 // A slow part of a page comes from another page, after the rest.
 for (const part of document.querySelectorAll("[data-later]")) {

@@ -569,7 +569,7 @@ func TestKeys(t *testing.T) {
 	script := string(must(os.ReadFile("console.js"))(t))
 	page := string(must(os.ReadFile("../../docs/console.md"))(t))
 	help := setup(t).get("/console/help").main()
-	keys := regexp.MustCompile(`([a-z]): "([a-z]+)"`).FindAllStringSubmatch(script, -1)
+	keys := regexp.MustCompile(`\b([a-z]): "([a-z]+)"`).FindAllStringSubmatch(script, -1)
 	if len(keys) < 5 {
 		t.Errorf("the script has %d keys", len(keys))
 	}

@@ -32,6 +32,8 @@ const (
 // files.
 const maxForm = 16 << 20
 
+const tooLarge = "A form may have at most 16 MB. Send larger documents with mocktenant import."
+
 // boundForm refuses larger forms, and stops reading those that don't announce their size.
 func (c *Console) boundForm(x *gin.Context) {
 	if x.Request.ContentLength > maxForm {
@@ -342,7 +344,7 @@ func (v *visit) form(f *form) g.Node {
 		fields = append(fields, f.fields(f.schema(), "", f.op.reads == "")...)
 	}
 	return html.Form(
-		html.Method("post"), html.Action(Root+"/call/"+f.op.name), testID("form-"+f.op.name), g.If(f.op.document, html.EncType("multipart/form-data")),
+		html.Method("post"), html.Action(Root+"/call/"+f.op.name), testID("form-"+f.op.name), g.If(f.op.document, withFile()),
 		fields,
 		html.Div(html.Class("buttons"), html.Button(html.Class("primary"), testID("submit"), g.Text(f.op.title())), html.A(html.Class("button"), html.Href(f.back), g.Text("Cancel"))),
 	)
@@ -455,11 +457,19 @@ func choices(common g.Group, values []string, chosen string) g.Node {
 	}))
 }
 
+// withFile makes a form send a file, and tells the script what it refuses without sending it.
+func withFile() g.Node {
+	const others = 16 << 10 // the form's other fields, in bytes
+	return g.Group{html.EncType("multipart/form-data"), html.Data("most", strconv.Itoa(maxForm-others)), html.Data("too-large", tooLarge)}
+}
+
+// documentFields are a file or its text. The script says below them how far the file is.
 func (f *form) documentFields() g.Group {
 	return g.Group{
 		html.Div(html.Class("field"), html.Label(html.For("file"), g.Text("File, JSON or YAML")), html.Input(html.ID("file"), html.Name("file"), html.Type("file"), html.Accept(".json,.yaml,.yml"))),
 		html.Div(html.Class("field"), html.Label(html.For(documentField), g.Text("Or its text")),
 			html.Textarea(html.ID(documentField), html.Name(documentField), html.Rows("12"), g.Attr("spellcheck", "false"), g.Text("\n"+f.values[documentField]))),
+		html.Div(html.Class("sending"), testID("sending"), html.Hidden(""), g.El("progress", html.Aria("label", "Sent")), html.Span(testID("sent")), html.Span(html.Role("status"))),
 	}
 }
 

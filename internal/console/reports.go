@@ -81,6 +81,7 @@ func showReportAnswer(v *visit) (screen, error) {
 	if err != nil {
 		return screen{}, err
 	}
+	drawn := chart(report.Name, result) // of all rows
 	var more g.Node
 	if n := len(result.Rows); n > maxReportRows {
 		result.Rows = result.Rows[:maxReportRows]
@@ -92,7 +93,7 @@ func showReportAnswer(v *visit) (screen, error) {
 	}
 	return screen{title: report.Question, body: g.Group{
 		heading(report.Question, html.A(html.Class("button"), html.Href(v.at("reports", report.Name)+"?"+v.Request.URL.RawQuery), g.Text("The report"))),
-		html.Div(html.ID("later"), chart(result), more, found),
+		html.Div(html.ID("later"), drawn, more, found),
 	}}, nil
 }
 
@@ -133,7 +134,7 @@ func cells(r api.ReportResult, row int) []string {
 func (v *visit) reportTable(name string, r api.ReportResult) g.Node {
 	columns := make([]string, len(r.Columns))
 	for i, c := range r.Columns {
-		columns[i] = strings.ReplaceAll(c, "_", " ")
+		columns[i] = spaced(c)
 	}
 	rows := make([]g.Group, len(r.Rows))
 	for i := range r.Rows {

@@ -1,5 +1,8 @@
 // The console in a real browser, headless Chromium, on the running binary.
 import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import axe from "axe-core";
 import { chromium } from "playwright-core";
@@ -48,13 +51,14 @@ async function findMore() {
     `${shown}/snapshots`, `${shown}/differences?from=before`, `${shown}/requests`, `${shown}/requests/${(await first("/requests")).id}`, onboardingUrl, onboardingUrl.slice(0, -1));
 }
 
-// Opens a browser that fails the test for an error on the console or a request elsewhere.
-async function open(options) {
+// Opens a browser that fails the test for an error on the console or a request elsewhere. Browsers
+// report refused requests as errors too; some of those are expected.
+async function open(options, expected = /404|401/) {
   const context = await browser.newContext({ baseURL: MOCKTENANT_ADMIN_URL, ...options });
   const page = await context.newPage();
   const faults = [];
   page.on("pageerror", (error) => faults.push(error.message));
-  page.on("console", (message) => { if (message.type() === "error" && !/404|401/.test(message.text())) faults.push(message.text()); });
+  page.on("console", (message) => { if (message.type() === "error" && !expected.test(message.text())) faults.push(message.text()); });
   page.on("request", (request) => { if (new URL(request.url()).hostname !== "127.0.0.1") faults.push("request to " + request.url()); });
   return { page, async close() { await context.close(); assert.deepEqual(faults, []); } };
 }
@@ -198,5 +202,76 @@ test("a text is copied", async () => {
   await page.goto(`${home}/connect`);
   await page.getByRole("button", { name: "Copy" }).first().click();
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await page.getByTestId("copy-shell").evaluate((node) => node.textContent));
+  await close();
+});
+
+// A file with a document of about n MB.
+async function documentFile(n) {
+  const dir = await mkdtemp(join(tmpdir(), "mocktenant-import-"));
+  after(() => rm(dir, { recursive: true }));
+  const path = join(dir, "state.json"), partner = { displayName: "p".repeat(250), onboardingUrl: "https://example.com/" + "p".repeat(250) };
+  const remoteAssistancePartners = Array(Math.ceil(n * 1e6 / (JSON.stringify(partner).length + 1))).fill(partner);
+  await writeFile(path, JSON.stringify({ version: 1, remoteAssistancePartners }));
+  return { path, count: remoteAssistancePartners.length };
+}
+
+for (const javaScriptEnabled of [true, false]) {
+  test(`a document of 4 MB is imported and exported, ${javaScriptEnabled ? "and both say how far they are" : "without JavaScript"}`, async () => {
+    const { page, close } = await open({ javaScriptEnabled });
+    const { credentials: { tenantId } } = await api("/v1/tenants", { displayName: "Import" });
+    const { path, count } = await documentFile(4), settings = `/console/tenants/${tenantId}/settings`;
+    const said = [];
+    await page.goto(settings);
+    await page.getByTestId("importTenant").click();
+    await page.getByLabel("File, JSON or YAML").setInputFiles(path);
+    if (javaScriptEnabled) {
+      await page.exposeFunction("saw", (text) => said.push(text));
+      await page.evaluate(() => new MutationObserver(() => window.saw(document.querySelector(".sending").innerText)).observe(document.querySelector(".sending"), { subtree: true, childList: true, attributes: true }));
+      const network = await page.context().newCDPSession(page); // as slow as an office's connection
+      await network.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 4e6 });
+    }
+    await page.getByTestId("submit").click();
+    await page.waitForURL(`**${settings}`);
+    const { remoteAssistancePartners } = await api(`/v1/tenants/${tenantId}/state`);
+    assert.equal(remoteAssistancePartners.length, count);
+    const exported = page.waitForEvent("download");
+    await page.getByTestId("exportTenant").first().click();
+    const file = await exported;
+    assert.equal(file.suggestedFilename(), "tenant.json");
+    const text = await readFile(await file.path(), "utf8");
+    assert.equal(JSON.parse(text).remoteAssistancePartners.length, count);
+    if (javaScriptEnabled) {
+      const sent = said.map((text) => /([\d.]+) MB of ([\d.]+) MB sent/.exec(text)).filter(Boolean).map(([, part, all]) => [Number(part), Number(all)]);
+      assert.ok(sent.length > 1 && sent[0][0] < sent[0][1] && sent.at(-1)[0] === 4 && sent.at(-1)[1] === 4, JSON.stringify(said));
+      assert.match(said.at(-1), /Reading the document…/);
+      assert.equal(await page.getByTestId("received").textContent(), `Saved, ${(Buffer.byteLength(text) / 1e6).toFixed(1)} MB`);
+    }
+    await close();
+  });
+}
+
+test("a refused document stays chosen, and its form says why", async () => {
+  const { page, close } = await open({}, /status of 4\d\d/);
+  const { credentials: { tenantId } } = await api("/v1/tenants", { displayName: "Refused" });
+  await page.goto(`/console/form/importTenant?tenantId=${tenantId}`);
+  const file = page.getByLabel("File, JSON or YAML"), alert = page.getByTestId("alert");
+  for (const [name, text, why] of [["a.json", '{"version":1,"nonsense":[]}', /nonsense/], ["b.json", "{", /unexpected EOF/], ["large.json", Buffer.alloc(17e6, " "), /at most 16 MB/]]) {
+    await file.setInputFiles({ name, mimeType: "application/json", buffer: Buffer.from(text) });
+    await page.getByTestId("submit").click();
+    await alert.filter({ hasText: why }).waitFor();
+    assert.equal(await alert.count(), 1);
+    assert.equal(await file.evaluate((input) => input.files[0].name), name);
+    assert.ok(!await page.getByTestId("sending").isVisible());
+  }
+  await api(`/v1/tenants/${tenantId}`); // it still exists
+  const deleted = await fetch(`${MOCKTENANT_ADMIN_URL}/v1/tenants/${tenantId}`, { method: "DELETE" });
+  assert.equal(deleted.status, 204);
+  await file.setInputFiles({ name: "late.json", mimeType: "application/json", buffer: Buffer.from('{"version":1}') });
+  await page.getByTestId("submit").click();
+  await alert.filter({ hasText: "There is no tenant" }).waitFor();
+  await page.goto(home + "/settings");
+  await page.evaluate((gone) => { for (const link of document.querySelectorAll("a[download]")) link.href = link.href.replace(/tenantId=[^&]+/, `tenantId=${gone}`); }, tenantId);
+  await page.getByTestId("exportTenant").first().click();
+  await page.getByTestId("received").filter({ hasText: "There is no tenant" }).waitFor();
   await close();
 });
