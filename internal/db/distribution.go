@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -51,13 +52,21 @@ func readDistribution(ctx context.Context, q DBTX) (d distribution, err error) {
 	var citus bool
 	err = q.QueryRow(ctx, "-- name: HasCitus :one\nSELECT to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL").Scan(&citus)
 	if err == nil && citus {
-		rows, _ := q.Query(ctx, "-- name: TenantTables :many\n"+tenantTables) // CollectRows returns the error
-		d, err = pgx.CollectRows(rows, pgx.RowToStructByPos[tenantTable])
+		d, err = collect[tenantTable](ctx, q, "-- name: TenantTables :many\n"+tenantTables)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read how the tables are distributed: %w", err)
 	}
 	return d, nil
+}
+
+// collect returns a query's rows as structs.
+func collect[T any](ctx context.Context, q DBTX, query string) ([]T, error) {
+	rows, err := q.Query(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[T])
 }
 
 // Distributed reports whether the tables are distributed over the servers of a Citus
@@ -76,6 +85,36 @@ func Undistributed(ctx context.Context, q DBTX) ([]string, error) {
 		return nil, err
 	}
 	return d.local(), nil
+}
+
+// Worker is a server of a cluster that has rows of tenants, other than the coordinator.
+type Worker struct {
+	Address string // host:port, as the coordinator knows it
+	Answers bool   // whether the coordinator can use it
+}
+
+// workers asks every worker for an answer, through connections that the coordinator's session
+// keeps. A worker that can't be reached takes a second, and not the 30 of Citus's default.
+const workers = `-- name: Workers :many
+WITH patience AS MATERIALIZED (SELECT set_config('citus.node_connection_timeout', '1000', true))
+SELECT n.nodename || ':' || n.nodeport, n.isactive AND citus_check_connection_to_node(n.nodename, n.nodeport)
+FROM patience CROSS JOIN pg_catalog.pg_dist_node AS n
+WHERE n.groupid <> 0 AND n.noderole::text = 'primary' AND EXISTS (SELECT FROM pg_catalog.pg_dist_placement AS p WHERE p.groupid = n.groupid)
+ORDER BY 1`
+
+// Workers returns the workers of a cluster, by address. It must be called only where tables are
+// distributed.
+func Workers(ctx context.Context, q DBTX) (all []Worker, err error) {
+	// The first answer may come from a connection to a worker that has restarted since.
+	for range 2 {
+		if all, err = collect[Worker](ctx, q, workers); err != nil {
+			return nil, fmt.Errorf("ask the workers: %w", err)
+		}
+		if !slices.ContainsFunc(all, func(w Worker) bool { return !w.Answers }) {
+			break
+		}
+	}
+	return all, nil
 }
 
 // Distribute distributes the tables of tenants over the workers of a Citus cluster, and

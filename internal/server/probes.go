@@ -96,6 +96,9 @@ func (s *Server) ask(ctx context.Context) readiness {
 		check("migrations", migrations, err)
 	}
 	check("keys", "not loaded", s.identity.Ready())
+	if s.distributed && err == nil {
+		answer.Checks["workers"] = s.workers.ask(ctx, s)
+	}
 	s.prober.log(s, why)
 	return answer
 }

@@ -58,6 +58,7 @@ type Server struct {
 	admin     *admin.API
 	reports   *reporting.Logins
 	gathering db.Gathering
+	workers   watch
 	own       map[string]http.HandlerFunc // by its path: what is neither Graph's nor the authority's
 	hosts     []string                    // names that clients use
 	http      *http.Server
@@ -65,6 +66,8 @@ type Server struct {
 	proxy     *proxy.Proxy // nil if the service has none
 	failed    chan error
 	stopping  atomic.Bool
+
+	distributed bool // the tables, over a cluster
 
 	url       string
 	adminURL  string
@@ -295,8 +298,9 @@ func (s *Server) clientHooks() []front.Hook {
 // distributed, because a cluster refuses changes of several tenants.
 func (s *Server) lookForCluster(ctx context.Context) error {
 	s.gathering = db.AcrossTenants
-	distributed, err := db.Distributed(ctx, s.pool)
-	if err == nil && distributed {
+	var err error
+	s.distributed, err = db.Distributed(ctx, s.pool)
+	if s.distributed {
 		s.gathering = db.PerTenant
 		s.log.Warn("the tables are distributed over a cluster: only calls of one tenant share statements, and reports and schema reporting don't work (docs/scaling.md)")
 	}

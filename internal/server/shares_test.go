@@ -209,10 +209,10 @@ func TestReadyWantsAWritableServer(t *testing.T) {
 	}
 	for _, step := range []struct{ readOnly, want string }{
 		{"on", `{"ready":false,"checks":{"database":"the server is read-only","keys":"ok","migrations":"not known"}}`},
-		{"off", `{"ready":true,"checks":{"database":"ok","keys":"ok","migrations":"ok"}}`},
+		{"off", `{"ready":true,"checks":{"database":"ok","keys":"ok","migrations":"ok"`}, // a cluster's has more
 	} {
 		set(step.readOnly)
-		if _, body := call(t, "GET", s.URL()+"/readyz", "", ""); body != step.want+"\n" {
+		if _, body := call(t, "GET", s.URL()+"/readyz", "", ""); !strings.HasPrefix(body, step.want) {
 			t.Errorf("read-only %s: %s", step.readOnly, body)
 		}
 	}
