@@ -37,6 +37,32 @@ FROM (
 ) AS u
 RETURNING *;
 
+-- name: CreateRemoteAssistancePartnersOfTenant :many
+-- Creates many entities, of one tenant, and returns the rows in any order, or no rows if the
+-- tenant doesn't exist. A cluster sends it to the tenant's server, because it reads the tenant.
+-- Arrays are as above.
+INSERT INTO remote_assistance_partners AS p (tenant_id, id, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by, created_with, created_request)
+SELECT
+    t.id, u.id,
+    CASE WHEN u.has_display_name THEN u.display_name END,
+    CASE WHEN u.has_onboarding_url THEN u.onboarding_url END,
+    nullif(u.onboarding_status, '')::onboarding_status,
+    u.last_connection_ticks, u.last_connection_offset,
+    u.request_expiry_ticks, u.request_expiry_offset,
+    u.created_at, u.created_by, u.created_with, u.created_request
+FROM tenants AS t
+CROSS JOIN ROWS FROM (
+    unnest(@ids::uuid[]),
+    unnest(@has_display_name::boolean[]), unnest(@display_name::text[]),
+    unnest(@has_onboarding_url::boolean[]), unnest(@onboarding_url::text[]),
+    unnest(@onboarding_status::text[]),
+    unnest(@last_connection_ticks::bigint[]), unnest(@last_connection_offset::smallint[]),
+    unnest(@request_expiry_ticks::bigint[]), unnest(@request_expiry_offset::smallint[]),
+    unnest(@created_at::timestamptz[]), unnest(@created_by::uuid[]), unnest(@created_with::uuid[]), unnest(@created_request::uuid[])
+) AS u (id, has_display_name, display_name, has_onboarding_url, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by, created_with, created_request)
+WHERE t.id = @tenant_id
+RETURNING p.*;
+
 -- name: GetRemoteAssistancePartner :one
 SELECT * FROM remote_assistance_partners
 WHERE tenant_id = @tenant_id AND id = @id;
@@ -157,58 +183,36 @@ JOIN replaced AS r ON r.tenant_id = w.tenant_id AND r.id = w.id
 WHERE p.tenant_id = r.tenant_id AND p.id = r.id
 RETURNING p.*;
 
--- name: UpdateRemoteAssistancePartnersOfTenant :many
--- Updates many entities, of one tenant, none of them twice, and returns the rows in any order.
--- It skips entities that don't exist or are locked, so it never waits. Element i of each array
--- belongs to entity i; a value is null unless its has_ is true.
-WITH wanted AS (
-    SELECT
-        unnest(@ids::uuid[]) AS id,
-        unnest(@set_display_name::boolean[]) AS set_display_name,
-        unnest(@has_display_name::boolean[]) AS has_display_name,
-        unnest(@display_name::text[]) AS display_name,
-        unnest(@set_onboarding_url::boolean[]) AS set_onboarding_url,
-        unnest(@has_onboarding_url::boolean[]) AS has_onboarding_url,
-        unnest(@onboarding_url::text[]) AS onboarding_url,
-        unnest(@set_onboarding_status::boolean[]) AS set_onboarding_status,
-        nullif(unnest(@onboarding_status::text[]), '')::onboarding_status AS onboarding_status,
-        unnest(@set_last_connection::boolean[]) AS set_last_connection,
-        unnest(@last_connection_ticks::bigint[]) AS last_connection_ticks,
-        unnest(@last_connection_offset::smallint[]) AS last_connection_offset,
-        unnest(@set_request_expiry::boolean[]) AS set_request_expiry,
-        unnest(@request_expiry_ticks::bigint[]) AS request_expiry_ticks,
-        unnest(@request_expiry_offset::smallint[]) AS request_expiry_offset,
-        unnest(@changed_at::timestamptz[]) AS changed_at,
-        unnest(@changed_by::uuid[]) AS changed_by,
-        unnest(@changed_with::uuid[]) AS changed_with,
-        unnest(@changed_request::uuid[]) AS changed_request
-), replaced AS (
-    SELECT p.*, w.changed_at, w.changed_by, w.changed_with, w.changed_request
-    FROM wanted AS w
-    CROSS JOIN LATERAL (
-        SELECT r.* FROM remote_assistance_partners AS r
-        WHERE r.tenant_id = @tenant_id AND r.id = w.id
-        FOR UPDATE SKIP LOCKED
-    ) AS p
-), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+-- name: KeepRemoteAssistancePartner :exec
+-- Locks an entity that is about to change, and keeps its version. With SetRemoteAssistancePartner or
+-- RemoveRemoteAssistancePartner in the same transaction it does what UpdateRemoteAssistancePartner and
+-- DeleteRemoteAssistancePartner do in one statement, of which a cluster makes several.
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
     SELECT r.tenant_id, 'remoteAssistancePartner', r.id, r.version, json_build_object('display_name', r.display_name, 'onboarding_url', r.onboarding_url, 'onboarding_status', r.onboarding_status, 'last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'request_expiry_ticks', r.request_expiry_ticks, 'request_expiry_offset', r.request_expiry_offset),
-        r.created_at, r.created_by, r.created_with, r.created_request, 'update', r.changed_at, r.changed_by, r.changed_with, r.changed_request
-    FROM replaced AS r
-)
+        r.created_at, r.created_by, r.created_with, r.created_request, @change, @changed_at, @changed_by, @changed_with, @changed_request
+    FROM remote_assistance_partners AS r
+WHERE r.tenant_id = @tenant_id AND r.id = @id
+FOR UPDATE;
+
+-- name: SetRemoteAssistancePartner :one
+-- Sets each property whose set_ is true.
 UPDATE remote_assistance_partners AS p SET
     version = p.version + 1,
-    display_name = CASE WHEN NOT w.set_display_name THEN p.display_name WHEN NOT w.has_display_name THEN NULL ELSE w.display_name END,
-    onboarding_url = CASE WHEN NOT w.set_onboarding_url THEN p.onboarding_url WHEN NOT w.has_onboarding_url THEN NULL ELSE w.onboarding_url END,
-    onboarding_status = CASE WHEN NOT w.set_onboarding_status THEN p.onboarding_status ELSE w.onboarding_status END,
-    last_connection_ticks = CASE WHEN NOT w.set_last_connection THEN p.last_connection_ticks ELSE w.last_connection_ticks END,
-    last_connection_offset = CASE WHEN NOT w.set_last_connection THEN p.last_connection_offset ELSE w.last_connection_offset END,
-    request_expiry_ticks = CASE WHEN NOT w.set_request_expiry THEN p.request_expiry_ticks ELSE w.request_expiry_ticks END,
-    request_expiry_offset = CASE WHEN NOT w.set_request_expiry THEN p.request_expiry_offset ELSE w.request_expiry_offset END
-FROM wanted AS w
-JOIN replaced AS r ON r.id = w.id
-WHERE p.tenant_id = @tenant_id AND p.id = r.id
+    display_name = CASE WHEN @set_display_name::boolean THEN sqlc.narg('display_name') ELSE p.display_name END,
+    onboarding_url = CASE WHEN @set_onboarding_url::boolean THEN sqlc.narg('onboarding_url') ELSE p.onboarding_url END,
+    onboarding_status = CASE WHEN @set_onboarding_status::boolean THEN @onboarding_status ELSE p.onboarding_status END,
+    last_connection_ticks = CASE WHEN @set_last_connection::boolean THEN @last_connection_ticks ELSE p.last_connection_ticks END,
+    last_connection_offset = CASE WHEN @set_last_connection THEN @last_connection_offset ELSE p.last_connection_offset END,
+    request_expiry_ticks = CASE WHEN @set_request_expiry::boolean THEN @request_expiry_ticks ELSE p.request_expiry_ticks END,
+    request_expiry_offset = CASE WHEN @set_request_expiry THEN @request_expiry_offset ELSE p.request_expiry_offset END
+WHERE p.tenant_id = @tenant_id AND p.id = @id
 RETURNING p.*;
+
+-- name: RemoveRemoteAssistancePartner :one
+-- Returns the previous state.
+DELETE FROM remote_assistance_partners AS p
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.onboarding_status;
 
 
 
@@ -314,68 +318,6 @@ WITH wanted AS (
 ), deleted AS (
     DELETE FROM remote_assistance_partners AS p USING before AS b
     WHERE p.tenant_id = b.tenant_id AND p.id = b.id AND b.kind = 'delete'
-)
-SELECT tenant_id, id, onboarding_status FROM before;
-
--- name: ChangeRemoteAssistancePartnersOfTenant :many
--- Deletes or acts on (like ActOnRemoteAssistancePartner) many entities, of one tenant, none of them twice, and
--- returns the rows in any order. It skips entities that don't exist or are locked, so it never
--- waits. Element i of each array belongs to entity i. The planner expects few rows of each
--- kind, so it looks each up by its key.
-WITH wanted AS (
-    SELECT
-        unnest(@ids::uuid[]) AS id,
-        unnest(@changes::text[]) AS change,
-        string_to_array(unnest(@from_states::text[]), ',')::onboarding_status[] AS from_states,
-        unnest(@set_onboarding_url::boolean[]) AS set_onboarding_url,
-        unnest(@has_onboarding_url::boolean[]) AS has_onboarding_url,
-        unnest(@onboarding_url::text[]) AS onboarding_url,
-        unnest(@set_onboarding_status::boolean[]) AS set_onboarding_status,
-        nullif(unnest(@onboarding_status::text[]), '')::onboarding_status AS onboarding_status,
-        unnest(@set_last_connection::boolean[]) AS set_last_connection,
-        unnest(@last_connection_ticks::bigint[]) AS last_connection_ticks,
-        unnest(@last_connection_offset::smallint[]) AS last_connection_offset,
-        unnest(@set_request_expiry::boolean[]) AS set_request_expiry,
-        unnest(@request_expiry_ticks::bigint[]) AS request_expiry_ticks,
-        unnest(@request_expiry_offset::smallint[]) AS request_expiry_offset,
-        unnest(@changed_at::timestamptz[]) AS changed_at,
-        unnest(@changed_by::uuid[]) AS changed_by,
-        unnest(@changed_with::uuid[]) AS changed_with,
-        unnest(@changed_request::uuid[]) AS changed_request
-), before AS (
-    SELECT
-        p.*, w.change, w.changed_at, w.changed_by, w.changed_with, w.changed_request, CASE WHEN w.change = 'delete' THEN 'delete' ELSE 'act' END AS kind,
-        w.set_onboarding_url, w.has_onboarding_url, w.onboarding_url AS to_onboarding_url,
-        w.set_onboarding_status, w.onboarding_status AS to_onboarding_status,
-        w.set_last_connection, w.last_connection_ticks AS to_last_connection_ticks, w.last_connection_offset AS to_last_connection_offset,
-        w.set_request_expiry, w.request_expiry_ticks AS to_request_expiry_ticks, w.request_expiry_offset AS to_request_expiry_offset,
-        w.change = 'delete' OR p.onboarding_status = ANY (w.from_states) AS applies
-    FROM wanted AS w
-    CROSS JOIN LATERAL (
-        SELECT r.* FROM remote_assistance_partners AS r
-        WHERE r.tenant_id = @tenant_id AND r.id = w.id
-        FOR UPDATE SKIP LOCKED
-    ) AS p
-), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT r.tenant_id, 'remoteAssistancePartner', r.id, r.version, json_build_object('display_name', r.display_name, 'onboarding_url', r.onboarding_url, 'onboarding_status', r.onboarding_status, 'last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'request_expiry_ticks', r.request_expiry_ticks, 'request_expiry_offset', r.request_expiry_offset),
-        r.created_at, r.created_by, r.created_with, r.created_request, r.change, r.changed_at, r.changed_by, r.changed_with, r.changed_request
-    FROM before AS r
-    WHERE r.applies
-), changed AS (
-    UPDATE remote_assistance_partners AS p SET
-        version = p.version + 1,
-        onboarding_url = CASE WHEN NOT b.set_onboarding_url OR (p.onboarding_url LIKE '%/mocktenant/partner/%') IS FALSE THEN p.onboarding_url WHEN NOT b.has_onboarding_url THEN NULL ELSE b.to_onboarding_url END,
-        onboarding_status = CASE WHEN NOT b.set_onboarding_status THEN p.onboarding_status ELSE b.to_onboarding_status END,
-        last_connection_ticks = CASE WHEN NOT b.set_last_connection THEN p.last_connection_ticks ELSE b.to_last_connection_ticks END,
-        last_connection_offset = CASE WHEN NOT b.set_last_connection THEN p.last_connection_offset ELSE b.to_last_connection_offset END,
-        request_expiry_ticks = CASE WHEN NOT b.set_request_expiry THEN p.request_expiry_ticks ELSE b.to_request_expiry_ticks END,
-        request_expiry_offset = CASE WHEN NOT b.set_request_expiry THEN p.request_expiry_offset ELSE b.to_request_expiry_offset END
-    FROM before AS b
-    WHERE p.tenant_id = @tenant_id AND p.id = b.id AND b.applies AND b.kind = 'act'
-), deleted AS (
-    DELETE FROM remote_assistance_partners AS p USING before AS b
-    WHERE p.tenant_id = @tenant_id AND p.id = b.id AND b.kind = 'delete'
 )
 SELECT tenant_id, id, onboarding_status FROM before;
 

@@ -272,7 +272,7 @@ func TestSharedStatementsLookUpByKey(t *testing.T) {
 			}
 		}
 	}
-	if shared != 7*gathered {
+	if shared != 6*gathered {
 		t.Errorf("%d statements found", shared)
 	}
 	if all := planOf(t, conn, "found", "SELECT p.id FROM remote_assistance_partners AS p").readInFull(); len(all) != 1 {

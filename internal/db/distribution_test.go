@@ -136,7 +136,7 @@ var ofSeveralTenants = func() map[string]string {
 			continue
 		}
 		for _, verb := range []string{"Get", "Update", "Change"} {
-			all[verb+strings.ToUpper(e.SetName()[:1])+e.SetName()[1:]] = "calls of several tenants share it on one server; on a cluster, those of one tenant share …OfTenant"
+			all[verb+strings.ToUpper(e.SetName()[:1])+e.SetName()[1:]] = "calls of several tenants share it on one server; on a cluster, gets of one tenant share …OfTenant, and changes run alone"
 		}
 	}
 	return all

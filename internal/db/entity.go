@@ -49,6 +49,9 @@ func newEntity(set Set, s *Store) *Entity {
 	e.gets = gathers(s, Key.key, func() *gather.Calls[Key, Row, Key] {
 		return &gather.Calls[Key, Row, Key]{Name: "Get" + one, One: e.getOne, Many: e.getMany}
 	})
+	if s.gathering == PerTenant { // changes of one tenant cost a cluster more together than alone
+		return e
+	}
 	e.updates = gathers(s, Update.key, func() *gather.Calls[Update, Row, Key] { // each may wait for another change of the same entity
 		return &gather.Calls[Update, Row, Key]{Name: "Update" + one, One: e.updateOne, Many: e.updateMany, Alone: e.updateAlone, Apart: Update.key, Waits: true}
 	})
@@ -265,10 +268,16 @@ func (e *Entity) getOne(ctx context.Context, k Key) (Row, error) {
 }
 
 func (e *Entity) updateOne(ctx context.Context, u Update) (Row, error) {
+	if e.store.cluster != nil && e.many != nil {
+		return e.many.updateInSteps(ctx, New(newSteps(e.store.cluster)), u)
+	}
 	return e.set.Update(ctx, e.store.Queries, u)
 }
 
 func (e *Entity) changeOne(ctx context.Context, c Change) (string, error) {
+	if e.store.cluster != nil && e.many != nil && c.Change == Delete {
+		return e.many.deleteInSteps(ctx, New(newSteps(e.store.cluster)), c)
+	}
 	return e.set.Change(ctx, e.store.Queries, c)
 }
 
@@ -299,9 +308,16 @@ func (e *Entity) createMany(ctx context.Context, calls []Create) ([]gather.Outco
 	for i := range calls {
 		place[calls[i].key()] = i
 	}
-	rows, err := e.many.createMany(ctx, e.store.Queries, calls)
+	create := e.many.createMany
+	if e.store.gathering == PerTenant {
+		create = e.many.createManyOfTenant
+	}
+	rows, err := create(ctx, e.store.Queries, calls)
 	if err != nil {
 		return nil, err
+	}
+	if len(rows) == 0 {
+		return nil, ErrNoTenant
 	}
 	if len(rows) != len(calls) {
 		return nil, fmt.Errorf("created %d of %d entities", len(rows), len(calls))
@@ -360,11 +376,7 @@ func (e *Entity) updateMany(ctx context.Context, calls []Update) ([]gather.Outco
 		place[calls[i].key()] = i
 		outcomes[i].Err = gather.ErrApart // stays if no row comes: the entity doesn't exist or is locked
 	}
-	update := e.many.updateMany
-	if e.store.gathering == PerTenant {
-		update = e.many.updateManyOfTenant
-	}
-	rows, err := update(ctx, e.store.Queries, calls)
+	rows, err := e.many.updateMany(ctx, e.store.Queries, calls)
 	for _, row := range rows {
 		h := row.Head()
 		outcomes[place[Key{h.TenantID, h.ID}]] = gather.Outcome[Row]{Result: row}
@@ -378,11 +390,7 @@ func (e *Entity) changeMany(ctx context.Context, calls []Change) ([]gather.Outco
 		place[calls[i].key()] = i
 		outcomes[i].Err = gather.ErrApart // the row is as of another call's update
 	}
-	change := e.many.changeMany
-	if e.store.gathering == PerTenant {
-		change = e.many.changeManyOfTenant
-	}
-	rows, err := change(ctx, e.store.Queries, calls)
+	rows, err := e.many.changeMany(ctx, e.store.Queries, calls)
 	for _, c := range rows {
 		outcomes[place[c.key]] = gather.Outcome[string]{Result: c.before}
 	}

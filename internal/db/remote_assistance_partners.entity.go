@@ -64,7 +64,8 @@ func (remoteAssistancePartners) createMany(ctx context.Context, q *Queries, call
 	}
 	for i := range calls {
 		c := &calls[i]
-		p.TenantIds[i], p.Ids[i], p.CreatedAt[i], p.CreatedBy[i] = c.TenantID, c.ID, c.CreatedAt, c.CreatedBy
+		p.TenantIds[i] = c.TenantID
+		p.Ids[i], p.CreatedAt[i], p.CreatedBy[i] = c.ID, c.CreatedAt, c.CreatedBy
 		p.CreatedWith[i], p.CreatedRequest[i] = c.CreatedWith, c.CreatedRequest
 		p.HasDisplayName[i] = !c.Values[0].Null
 		p.DisplayName[i] = c.Values[0].Text
@@ -75,6 +76,32 @@ func (remoteAssistancePartners) createMany(ctx context.Context, q *Queries, call
 		p.RequestExpiryTicks[i], p.RequestExpiryOffset[i] = c.Values[4].Ticks, c.Values[4].Offset
 	}
 	rows, err := q.CreateRemoteAssistancePartners(ctx, p)
+	return pointers(rows), err
+}
+
+func (remoteAssistancePartners) createManyOfTenant(ctx context.Context, q *Queries, calls []Create) ([]Row, error) {
+	n := len(calls)
+	p := CreateRemoteAssistancePartnersOfTenantParams{
+		TenantID: calls[0].TenantID, Ids: make([]uuid.UUID, n), CreatedAt: make([]time.Time, n), CreatedBy: make([]uuid.UUID, n), CreatedWith: make([]uuid.UUID, n), CreatedRequest: make([]uuid.UUID, n),
+		HasDisplayName: make([]bool, n), DisplayName: make([]string, n),
+		HasOnboardingUrl: make([]bool, n), OnboardingUrl: make([]string, n),
+		OnboardingStatus:    make([]string, n),
+		LastConnectionTicks: make([]int64, n), LastConnectionOffset: make([]int16, n),
+		RequestExpiryTicks: make([]int64, n), RequestExpiryOffset: make([]int16, n),
+	}
+	for i := range calls {
+		c := &calls[i]
+		p.Ids[i], p.CreatedAt[i], p.CreatedBy[i] = c.ID, c.CreatedAt, c.CreatedBy
+		p.CreatedWith[i], p.CreatedRequest[i] = c.CreatedWith, c.CreatedRequest
+		p.HasDisplayName[i] = !c.Values[0].Null
+		p.DisplayName[i] = c.Values[0].Text
+		p.HasOnboardingUrl[i] = !c.Values[1].Null
+		p.OnboardingUrl[i] = c.Values[1].Text
+		p.OnboardingStatus[i] = c.Values[2].Text
+		p.LastConnectionTicks[i], p.LastConnectionOffset[i] = c.Values[3].Ticks, c.Values[3].Offset
+		p.RequestExpiryTicks[i], p.RequestExpiryOffset[i] = c.Values[4].Ticks, c.Values[4].Offset
+	}
+	rows, err := q.CreateRemoteAssistancePartnersOfTenant(ctx, p)
 	return pointers(rows), err
 }
 
@@ -143,40 +170,34 @@ func (remoteAssistancePartners) updateMany(ctx context.Context, q *Queries, call
 	return pointers(rows), err
 }
 
-func (remoteAssistancePartners) updateManyOfTenant(ctx context.Context, q *Queries, calls []Update) ([]Row, error) {
-	n := len(calls)
-	p := UpdateRemoteAssistancePartnersOfTenantParams{
-		TenantID: calls[0].TenantID, Ids: make([]uuid.UUID, n), ChangedAt: make([]time.Time, n), ChangedBy: make([]uuid.UUID, n), ChangedWith: make([]uuid.UUID, n), ChangedRequest: make([]uuid.UUID, n),
-		SetDisplayName: make([]bool, n),
-		HasDisplayName: make([]bool, n), DisplayName: make([]string, n),
-		SetOnboardingUrl: make([]bool, n),
-		HasOnboardingUrl: make([]bool, n), OnboardingUrl: make([]string, n),
-		SetOnboardingStatus: make([]bool, n),
-		OnboardingStatus:    make([]string, n),
-		SetLastConnection:   make([]bool, n),
-		LastConnectionTicks: make([]int64, n), LastConnectionOffset: make([]int16, n),
-		SetRequestExpiry:   make([]bool, n),
-		RequestExpiryTicks: make([]int64, n), RequestExpiryOffset: make([]int16, n),
+func (remoteAssistancePartners) updateInSteps(ctx context.Context, q *Queries, c Update) (Row, error) {
+	err := q.KeepRemoteAssistancePartner(ctx, KeepRemoteAssistancePartnerParams{TenantID: c.TenantID, ID: c.ID, Change: "update", ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
+	if err != nil {
+		return nil, err
 	}
-	for i := range calls {
-		c := &calls[i]
-		p.Ids[i], p.ChangedAt[i], p.ChangedBy[i] = c.ID, c.ChangedAt, c.ChangedBy
-		p.ChangedWith[i], p.ChangedRequest[i] = c.ChangedWith, c.ChangedRequest
-		p.SetDisplayName[i] = c.Named[0]
-		p.HasDisplayName[i] = !c.Values[0].Null
-		p.DisplayName[i] = c.Values[0].Text
-		p.SetOnboardingUrl[i] = c.Named[1]
-		p.HasOnboardingUrl[i] = !c.Values[1].Null
-		p.OnboardingUrl[i] = c.Values[1].Text
-		p.SetOnboardingStatus[i] = c.Named[2]
-		p.OnboardingStatus[i] = c.Values[2].Text
-		p.SetLastConnection[i] = c.Named[3]
-		p.LastConnectionTicks[i], p.LastConnectionOffset[i] = c.Values[3].Ticks, c.Values[3].Offset
-		p.SetRequestExpiry[i] = c.Named[4]
-		p.RequestExpiryTicks[i], p.RequestExpiryOffset[i] = c.Values[4].Ticks, c.Values[4].Offset
+	row, err := q.SetRemoteAssistancePartner(ctx, SetRemoteAssistancePartnerParams{
+		TenantID: c.TenantID, ID: c.ID,
+		SetDisplayName:      c.Named[0],
+		DisplayName:         textOf(c.Values[0]),
+		SetOnboardingUrl:    c.Named[1],
+		OnboardingUrl:       textOf(c.Values[1]),
+		SetOnboardingStatus: c.Named[2],
+		OnboardingStatus:    OnboardingStatus(c.Values[2].Text),
+		SetLastConnection:   c.Named[3],
+		LastConnectionTicks: c.Values[3].Ticks, LastConnectionOffset: c.Values[3].Offset,
+		SetRequestExpiry:   c.Named[4],
+		RequestExpiryTicks: c.Values[4].Ticks, RequestExpiryOffset: c.Values[4].Offset,
+	})
+	return &row, err
+}
+
+func (remoteAssistancePartners) deleteInSteps(ctx context.Context, q *Queries, c Change) (string, error) {
+	err := q.KeepRemoteAssistancePartner(ctx, KeepRemoteAssistancePartnerParams{TenantID: c.TenantID, ID: c.ID, Change: c.Change, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
+	if err != nil {
+		return "", err
 	}
-	rows, err := q.UpdateRemoteAssistancePartnersOfTenant(ctx, p)
-	return pointers(rows), err
+	before, err := q.RemoveRemoteAssistancePartner(ctx, RemoveRemoteAssistancePartnerParams{TenantID: c.TenantID, ID: c.ID})
+	return string(before), err
 }
 
 func (remoteAssistancePartners) Change(ctx context.Context, q *Queries, c Change) (string, error) {
@@ -233,47 +254,6 @@ func (remoteAssistancePartners) changeMany(ctx context.Context, q *Queries, call
 		p.RequestExpiryTicks[i], p.RequestExpiryOffset[i] = c.Values[4].Ticks, c.Values[4].Offset
 	}
 	rows, err := q.ChangeRemoteAssistancePartners(ctx, p)
-	all := make([]changed, len(rows))
-	for i, r := range rows {
-		all[i] = changed{key: Key{r.TenantID, r.ID}, before: string(r.OnboardingStatus)}
-	}
-	return all, err
-}
-
-func (remoteAssistancePartners) changeManyOfTenant(ctx context.Context, q *Queries, calls []Change) ([]changed, error) {
-	n := len(calls)
-	p := ChangeRemoteAssistancePartnersOfTenantParams{
-		TenantID: calls[0].TenantID, Ids: make([]uuid.UUID, n), ChangedAt: make([]time.Time, n), ChangedBy: make([]uuid.UUID, n), ChangedWith: make([]uuid.UUID, n), ChangedRequest: make([]uuid.UUID, n),
-		Changes:          make([]string, n),
-		FromStates:       make([]string, n),
-		SetOnboardingUrl: make([]bool, n),
-		HasOnboardingUrl: make([]bool, n), OnboardingUrl: make([]string, n),
-		SetOnboardingStatus: make([]bool, n),
-		OnboardingStatus:    make([]string, n),
-		SetLastConnection:   make([]bool, n),
-		LastConnectionTicks: make([]int64, n), LastConnectionOffset: make([]int16, n),
-		SetRequestExpiry:   make([]bool, n),
-		RequestExpiryTicks: make([]int64, n), RequestExpiryOffset: make([]int16, n),
-	}
-	for i := range calls {
-		c := &calls[i]
-		p.Ids[i], p.ChangedAt[i], p.ChangedBy[i], p.Changes[i] = c.ID, c.ChangedAt, c.ChangedBy, c.Change
-		p.ChangedWith[i], p.ChangedRequest[i] = c.ChangedWith, c.ChangedRequest
-		if c.Change == Delete {
-			continue
-		}
-		p.FromStates[i] = c.From
-		p.SetOnboardingUrl[i] = c.Named[1]
-		p.HasOnboardingUrl[i] = !c.Values[1].Null
-		p.OnboardingUrl[i] = c.Values[1].Text
-		p.SetOnboardingStatus[i] = c.Named[2]
-		p.OnboardingStatus[i] = c.Values[2].Text
-		p.SetLastConnection[i] = c.Named[3]
-		p.LastConnectionTicks[i], p.LastConnectionOffset[i] = c.Values[3].Ticks, c.Values[3].Offset
-		p.SetRequestExpiry[i] = c.Named[4]
-		p.RequestExpiryTicks[i], p.RequestExpiryOffset[i] = c.Values[4].Ticks, c.Values[4].Offset
-	}
-	rows, err := q.ChangeRemoteAssistancePartnersOfTenant(ctx, p)
 	all := make([]changed, len(rows))
 	for i, r := range rows {
 		all[i] = changed{key: Key{r.TenantID, r.ID}, before: string(r.OnboardingStatus)}

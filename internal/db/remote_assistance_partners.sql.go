@@ -224,137 +224,6 @@ func (q *Queries) ChangeRemoteAssistancePartners(ctx context.Context, arg Change
 	return items, nil
 }
 
-const changeRemoteAssistancePartnersOfTenant = `-- name: ChangeRemoteAssistancePartnersOfTenant :many
-WITH wanted AS (
-    SELECT
-        unnest($1::uuid[]) AS id,
-        unnest($2::text[]) AS change,
-        string_to_array(unnest($3::text[]), ',')::onboarding_status[] AS from_states,
-        unnest($4::boolean[]) AS set_onboarding_url,
-        unnest($5::boolean[]) AS has_onboarding_url,
-        unnest($6::text[]) AS onboarding_url,
-        unnest($7::boolean[]) AS set_onboarding_status,
-        nullif(unnest($8::text[]), '')::onboarding_status AS onboarding_status,
-        unnest($9::boolean[]) AS set_last_connection,
-        unnest($10::bigint[]) AS last_connection_ticks,
-        unnest($11::smallint[]) AS last_connection_offset,
-        unnest($12::boolean[]) AS set_request_expiry,
-        unnest($13::bigint[]) AS request_expiry_ticks,
-        unnest($14::smallint[]) AS request_expiry_offset,
-        unnest($15::timestamptz[]) AS changed_at,
-        unnest($16::uuid[]) AS changed_by,
-        unnest($17::uuid[]) AS changed_with,
-        unnest($18::uuid[]) AS changed_request
-), before AS (
-    SELECT
-        p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request, w.change, w.changed_at, w.changed_by, w.changed_with, w.changed_request, CASE WHEN w.change = 'delete' THEN 'delete' ELSE 'act' END AS kind,
-        w.set_onboarding_url, w.has_onboarding_url, w.onboarding_url AS to_onboarding_url,
-        w.set_onboarding_status, w.onboarding_status AS to_onboarding_status,
-        w.set_last_connection, w.last_connection_ticks AS to_last_connection_ticks, w.last_connection_offset AS to_last_connection_offset,
-        w.set_request_expiry, w.request_expiry_ticks AS to_request_expiry_ticks, w.request_expiry_offset AS to_request_expiry_offset,
-        w.change = 'delete' OR p.onboarding_status = ANY (w.from_states) AS applies
-    FROM wanted AS w
-    CROSS JOIN LATERAL (
-        SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by, r.created_with, r.created_request FROM remote_assistance_partners AS r
-        WHERE r.tenant_id = $19 AND r.id = w.id
-        FOR UPDATE SKIP LOCKED
-    ) AS p
-), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT r.tenant_id, 'remoteAssistancePartner', r.id, r.version, json_build_object('display_name', r.display_name, 'onboarding_url', r.onboarding_url, 'onboarding_status', r.onboarding_status, 'last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'request_expiry_ticks', r.request_expiry_ticks, 'request_expiry_offset', r.request_expiry_offset),
-        r.created_at, r.created_by, r.created_with, r.created_request, r.change, r.changed_at, r.changed_by, r.changed_with, r.changed_request
-    FROM before AS r
-    WHERE r.applies
-), changed AS (
-    UPDATE remote_assistance_partners AS p SET
-        version = p.version + 1,
-        onboarding_url = CASE WHEN NOT b.set_onboarding_url OR (p.onboarding_url LIKE '%/mocktenant/partner/%') IS FALSE THEN p.onboarding_url WHEN NOT b.has_onboarding_url THEN NULL ELSE b.to_onboarding_url END,
-        onboarding_status = CASE WHEN NOT b.set_onboarding_status THEN p.onboarding_status ELSE b.to_onboarding_status END,
-        last_connection_ticks = CASE WHEN NOT b.set_last_connection THEN p.last_connection_ticks ELSE b.to_last_connection_ticks END,
-        last_connection_offset = CASE WHEN NOT b.set_last_connection THEN p.last_connection_offset ELSE b.to_last_connection_offset END,
-        request_expiry_ticks = CASE WHEN NOT b.set_request_expiry THEN p.request_expiry_ticks ELSE b.to_request_expiry_ticks END,
-        request_expiry_offset = CASE WHEN NOT b.set_request_expiry THEN p.request_expiry_offset ELSE b.to_request_expiry_offset END
-    FROM before AS b
-    WHERE p.tenant_id = $19 AND p.id = b.id AND b.applies AND b.kind = 'act'
-), deleted AS (
-    DELETE FROM remote_assistance_partners AS p USING before AS b
-    WHERE p.tenant_id = $19 AND p.id = b.id AND b.kind = 'delete'
-)
-SELECT tenant_id, id, onboarding_status FROM before
-`
-
-type ChangeRemoteAssistancePartnersOfTenantParams struct {
-	Ids                  []uuid.UUID
-	Changes              []string
-	FromStates           []string
-	SetOnboardingUrl     []bool
-	HasOnboardingUrl     []bool
-	OnboardingUrl        []string
-	SetOnboardingStatus  []bool
-	OnboardingStatus     []string
-	SetLastConnection    []bool
-	LastConnectionTicks  []int64
-	LastConnectionOffset []int16
-	SetRequestExpiry     []bool
-	RequestExpiryTicks   []int64
-	RequestExpiryOffset  []int16
-	ChangedAt            []time.Time
-	ChangedBy            []uuid.UUID
-	ChangedWith          []uuid.UUID
-	ChangedRequest       []uuid.UUID
-	TenantID             uuid.UUID
-}
-
-type ChangeRemoteAssistancePartnersOfTenantRow struct {
-	TenantID         uuid.UUID
-	ID               uuid.UUID
-	OnboardingStatus OnboardingStatus
-}
-
-// Deletes or acts on (like ActOnRemoteAssistancePartner) many entities, of one tenant, none of them twice, and
-// returns the rows in any order. It skips entities that don't exist or are locked, so it never
-// waits. Element i of each array belongs to entity i. The planner expects few rows of each
-// kind, so it looks each up by its key.
-func (q *Queries) ChangeRemoteAssistancePartnersOfTenant(ctx context.Context, arg ChangeRemoteAssistancePartnersOfTenantParams) ([]ChangeRemoteAssistancePartnersOfTenantRow, error) {
-	rows, err := q.db.Query(ctx, changeRemoteAssistancePartnersOfTenant,
-		arg.Ids,
-		arg.Changes,
-		arg.FromStates,
-		arg.SetOnboardingUrl,
-		arg.HasOnboardingUrl,
-		arg.OnboardingUrl,
-		arg.SetOnboardingStatus,
-		arg.OnboardingStatus,
-		arg.SetLastConnection,
-		arg.LastConnectionTicks,
-		arg.LastConnectionOffset,
-		arg.SetRequestExpiry,
-		arg.RequestExpiryTicks,
-		arg.RequestExpiryOffset,
-		arg.ChangedAt,
-		arg.ChangedBy,
-		arg.ChangedWith,
-		arg.ChangedRequest,
-		arg.TenantID,
-	)
-	if err != nil {
-		return nil, fmt.Errorf("query ChangeRemoteAssistancePartnersOfTenant: %w", err)
-	}
-	defer rows.Close()
-	var items []ChangeRemoteAssistancePartnersOfTenantRow
-	for rows.Next() {
-		var i ChangeRemoteAssistancePartnersOfTenantRow
-		if err := rows.Scan(&i.TenantID, &i.ID, &i.OnboardingStatus); err != nil {
-			return nil, fmt.Errorf("query ChangeRemoteAssistancePartnersOfTenant: %w", err)
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("query ChangeRemoteAssistancePartnersOfTenant: %w", err)
-	}
-	return items, nil
-}
-
 const countRemoteAssistancePartners = `-- name: CountRemoteAssistancePartners :one
 SELECT count(*) FROM remote_assistance_partners AS p WHERE p.tenant_id = $1
 `
@@ -551,6 +420,102 @@ func (q *Queries) CreateRemoteAssistancePartners(ctx context.Context, arg Create
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("query CreateRemoteAssistancePartners: %w", err)
+	}
+	return items, nil
+}
+
+const createRemoteAssistancePartnersOfTenant = `-- name: CreateRemoteAssistancePartnersOfTenant :many
+INSERT INTO remote_assistance_partners AS p (tenant_id, id, display_name, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by, created_with, created_request)
+SELECT
+    t.id, u.id,
+    CASE WHEN u.has_display_name THEN u.display_name END,
+    CASE WHEN u.has_onboarding_url THEN u.onboarding_url END,
+    nullif(u.onboarding_status, '')::onboarding_status,
+    u.last_connection_ticks, u.last_connection_offset,
+    u.request_expiry_ticks, u.request_expiry_offset,
+    u.created_at, u.created_by, u.created_with, u.created_request
+FROM tenants AS t
+CROSS JOIN ROWS FROM (
+    unnest($1::uuid[]),
+    unnest($2::boolean[]), unnest($3::text[]),
+    unnest($4::boolean[]), unnest($5::text[]),
+    unnest($6::text[]),
+    unnest($7::bigint[]), unnest($8::smallint[]),
+    unnest($9::bigint[]), unnest($10::smallint[]),
+    unnest($11::timestamptz[]), unnest($12::uuid[]), unnest($13::uuid[]), unnest($14::uuid[])
+) AS u (id, has_display_name, display_name, has_onboarding_url, onboarding_url, onboarding_status, last_connection_ticks, last_connection_offset, request_expiry_ticks, request_expiry_offset, created_at, created_by, created_with, created_request)
+WHERE t.id = $15
+RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request
+`
+
+type CreateRemoteAssistancePartnersOfTenantParams struct {
+	Ids                  []uuid.UUID
+	HasDisplayName       []bool
+	DisplayName          []string
+	HasOnboardingUrl     []bool
+	OnboardingUrl        []string
+	OnboardingStatus     []string
+	LastConnectionTicks  []int64
+	LastConnectionOffset []int16
+	RequestExpiryTicks   []int64
+	RequestExpiryOffset  []int16
+	CreatedAt            []time.Time
+	CreatedBy            []uuid.UUID
+	CreatedWith          []uuid.UUID
+	CreatedRequest       []uuid.UUID
+	TenantID             uuid.UUID
+}
+
+// Creates many entities, of one tenant, and returns the rows in any order, or no rows if the
+// tenant doesn't exist. A cluster sends it to the tenant's server, because it reads the tenant.
+// Arrays are as above.
+func (q *Queries) CreateRemoteAssistancePartnersOfTenant(ctx context.Context, arg CreateRemoteAssistancePartnersOfTenantParams) ([]RemoteAssistancePartner, error) {
+	rows, err := q.db.Query(ctx, createRemoteAssistancePartnersOfTenant,
+		arg.Ids,
+		arg.HasDisplayName,
+		arg.DisplayName,
+		arg.HasOnboardingUrl,
+		arg.OnboardingUrl,
+		arg.OnboardingStatus,
+		arg.LastConnectionTicks,
+		arg.LastConnectionOffset,
+		arg.RequestExpiryTicks,
+		arg.RequestExpiryOffset,
+		arg.CreatedAt,
+		arg.CreatedBy,
+		arg.CreatedWith,
+		arg.CreatedRequest,
+		arg.TenantID,
+	)
+	if err != nil {
+		return nil, fmt.Errorf("query CreateRemoteAssistancePartnersOfTenant: %w", err)
+	}
+	defer rows.Close()
+	var items []RemoteAssistancePartner
+	for rows.Next() {
+		var i RemoteAssistancePartner
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.Version,
+			&i.DisplayName,
+			&i.OnboardingUrl,
+			&i.OnboardingStatus,
+			&i.LastConnectionTicks,
+			&i.LastConnectionOffset,
+			&i.RequestExpiryTicks,
+			&i.RequestExpiryOffset,
+			&i.CreatedAt,
+			&i.CreatedBy,
+			&i.CreatedWith,
+			&i.CreatedRequest,
+		); err != nil {
+			return nil, fmt.Errorf("query CreateRemoteAssistancePartnersOfTenant: %w", err)
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("query CreateRemoteAssistancePartnersOfTenant: %w", err)
 	}
 	return items, nil
 }
@@ -780,6 +745,44 @@ func (q *Queries) GetRemoteAssistancePartnersOfTenant(ctx context.Context, arg G
 	return items, nil
 }
 
+const keepRemoteAssistancePartner = `-- name: KeepRemoteAssistancePartner :exec
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'remoteAssistancePartner', r.id, r.version, json_build_object('display_name', r.display_name, 'onboarding_url', r.onboarding_url, 'onboarding_status', r.onboarding_status, 'last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'request_expiry_ticks', r.request_expiry_ticks, 'request_expiry_offset', r.request_expiry_offset),
+        r.created_at, r.created_by, r.created_with, r.created_request, $1, $2, $3, $4, $5
+    FROM remote_assistance_partners AS r
+WHERE r.tenant_id = $6 AND r.id = $7
+FOR UPDATE
+`
+
+type KeepRemoteAssistancePartnerParams struct {
+	Change         string
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+}
+
+// Locks an entity that is about to change, and keeps its version. With SetRemoteAssistancePartner or
+// RemoveRemoteAssistancePartner in the same transaction it does what UpdateRemoteAssistancePartner and
+// DeleteRemoteAssistancePartner do in one statement, of which a cluster makes several.
+func (q *Queries) KeepRemoteAssistancePartner(ctx context.Context, arg KeepRemoteAssistancePartnerParams) error {
+	_, err := q.db.Exec(ctx, keepRemoteAssistancePartner,
+		arg.Change,
+		arg.ChangedAt,
+		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
+		arg.TenantID,
+		arg.ID,
+	)
+	if err != nil {
+		return fmt.Errorf("query KeepRemoteAssistancePartner: %w", err)
+	}
+	return nil
+}
+
 const listRemoteAssistancePartnerIDs = `-- name: ListRemoteAssistancePartnerIDs :many
 SELECT p.id FROM remote_assistance_partners AS p
 WHERE p.tenant_id = $1 AND p.id = ANY ($2::uuid[])
@@ -936,6 +939,28 @@ func (q *Queries) RemoteAssistancePartnerIDWasUsed(ctx context.Context, arg Remo
 	return was_used, err
 }
 
+const removeRemoteAssistancePartner = `-- name: RemoveRemoteAssistancePartner :one
+DELETE FROM remote_assistance_partners AS p
+WHERE p.tenant_id = $1 AND p.id = $2
+RETURNING p.onboarding_status
+`
+
+type RemoveRemoteAssistancePartnerParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Returns the previous state.
+func (q *Queries) RemoveRemoteAssistancePartner(ctx context.Context, arg RemoveRemoteAssistancePartnerParams) (OnboardingStatus, error) {
+	row := q.db.QueryRow(ctx, removeRemoteAssistancePartner, arg.TenantID, arg.ID)
+	var onboarding_status OnboardingStatus
+	err := row.Scan(&onboarding_status)
+	if err != nil {
+		err = fmt.Errorf("query RemoveRemoteAssistancePartner: %w", err)
+	}
+	return onboarding_status, err
+}
+
 const removeRemoteAssistancePartnersNotIn = `-- name: RemoveRemoteAssistancePartnersNotIn :exec
 WITH kept AS MATERIALIZED (
     SELECT s.id FROM remote_assistance_partners AS s WHERE s.tenant_id = $2
@@ -990,6 +1015,78 @@ func (q *Queries) ReplaceRemoteAssistancePartners(ctx context.Context, arg Repla
 		return fmt.Errorf("query ReplaceRemoteAssistancePartners: %w", err)
 	}
 	return nil
+}
+
+const setRemoteAssistancePartner = `-- name: SetRemoteAssistancePartner :one
+UPDATE remote_assistance_partners AS p SET
+    version = p.version + 1,
+    display_name = CASE WHEN $1::boolean THEN $2 ELSE p.display_name END,
+    onboarding_url = CASE WHEN $3::boolean THEN $4 ELSE p.onboarding_url END,
+    onboarding_status = CASE WHEN $5::boolean THEN $6 ELSE p.onboarding_status END,
+    last_connection_ticks = CASE WHEN $7::boolean THEN $8 ELSE p.last_connection_ticks END,
+    last_connection_offset = CASE WHEN $7 THEN $9 ELSE p.last_connection_offset END,
+    request_expiry_ticks = CASE WHEN $10::boolean THEN $11 ELSE p.request_expiry_ticks END,
+    request_expiry_offset = CASE WHEN $10 THEN $12 ELSE p.request_expiry_offset END
+WHERE p.tenant_id = $13 AND p.id = $14
+RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request
+`
+
+type SetRemoteAssistancePartnerParams struct {
+	SetDisplayName       bool
+	DisplayName          *string
+	SetOnboardingUrl     bool
+	OnboardingUrl        *string
+	SetOnboardingStatus  bool
+	OnboardingStatus     OnboardingStatus
+	SetLastConnection    bool
+	LastConnectionTicks  int64
+	LastConnectionOffset int16
+	SetRequestExpiry     bool
+	RequestExpiryTicks   int64
+	RequestExpiryOffset  int16
+	TenantID             uuid.UUID
+	ID                   uuid.UUID
+}
+
+// Sets each property whose set_ is true.
+func (q *Queries) SetRemoteAssistancePartner(ctx context.Context, arg SetRemoteAssistancePartnerParams) (RemoteAssistancePartner, error) {
+	row := q.db.QueryRow(ctx, setRemoteAssistancePartner,
+		arg.SetDisplayName,
+		arg.DisplayName,
+		arg.SetOnboardingUrl,
+		arg.OnboardingUrl,
+		arg.SetOnboardingStatus,
+		arg.OnboardingStatus,
+		arg.SetLastConnection,
+		arg.LastConnectionTicks,
+		arg.LastConnectionOffset,
+		arg.SetRequestExpiry,
+		arg.RequestExpiryTicks,
+		arg.RequestExpiryOffset,
+		arg.TenantID,
+		arg.ID,
+	)
+	var i RemoteAssistancePartner
+	err := row.Scan(
+		&i.TenantID,
+		&i.ID,
+		&i.Version,
+		&i.DisplayName,
+		&i.OnboardingUrl,
+		&i.OnboardingStatus,
+		&i.LastConnectionTicks,
+		&i.LastConnectionOffset,
+		&i.RequestExpiryTicks,
+		&i.RequestExpiryOffset,
+		&i.CreatedAt,
+		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
+	)
+	if err != nil {
+		err = fmt.Errorf("query SetRemoteAssistancePartner: %w", err)
+	}
+	return i, err
 }
 
 const updateRemoteAssistancePartner = `-- name: UpdateRemoteAssistancePartner :one
@@ -1213,139 +1310,6 @@ func (q *Queries) UpdateRemoteAssistancePartners(ctx context.Context, arg Update
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("query UpdateRemoteAssistancePartners: %w", err)
-	}
-	return items, nil
-}
-
-const updateRemoteAssistancePartnersOfTenant = `-- name: UpdateRemoteAssistancePartnersOfTenant :many
-WITH wanted AS (
-    SELECT
-        unnest($2::uuid[]) AS id,
-        unnest($3::boolean[]) AS set_display_name,
-        unnest($4::boolean[]) AS has_display_name,
-        unnest($5::text[]) AS display_name,
-        unnest($6::boolean[]) AS set_onboarding_url,
-        unnest($7::boolean[]) AS has_onboarding_url,
-        unnest($8::text[]) AS onboarding_url,
-        unnest($9::boolean[]) AS set_onboarding_status,
-        nullif(unnest($10::text[]), '')::onboarding_status AS onboarding_status,
-        unnest($11::boolean[]) AS set_last_connection,
-        unnest($12::bigint[]) AS last_connection_ticks,
-        unnest($13::smallint[]) AS last_connection_offset,
-        unnest($14::boolean[]) AS set_request_expiry,
-        unnest($15::bigint[]) AS request_expiry_ticks,
-        unnest($16::smallint[]) AS request_expiry_offset,
-        unnest($17::timestamptz[]) AS changed_at,
-        unnest($18::uuid[]) AS changed_by,
-        unnest($19::uuid[]) AS changed_with,
-        unnest($20::uuid[]) AS changed_request
-), replaced AS (
-    SELECT p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request, w.changed_at, w.changed_by, w.changed_with, w.changed_request
-    FROM wanted AS w
-    CROSS JOIN LATERAL (
-        SELECT r.tenant_id, r.id, r.version, r.display_name, r.onboarding_url, r.onboarding_status, r.last_connection_ticks, r.last_connection_offset, r.request_expiry_ticks, r.request_expiry_offset, r.created_at, r.created_by, r.created_with, r.created_request FROM remote_assistance_partners AS r
-        WHERE r.tenant_id = $1 AND r.id = w.id
-        FOR UPDATE SKIP LOCKED
-    ) AS p
-), kept AS (
-    INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
-    SELECT r.tenant_id, 'remoteAssistancePartner', r.id, r.version, json_build_object('display_name', r.display_name, 'onboarding_url', r.onboarding_url, 'onboarding_status', r.onboarding_status, 'last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'request_expiry_ticks', r.request_expiry_ticks, 'request_expiry_offset', r.request_expiry_offset),
-        r.created_at, r.created_by, r.created_with, r.created_request, 'update', r.changed_at, r.changed_by, r.changed_with, r.changed_request
-    FROM replaced AS r
-)
-UPDATE remote_assistance_partners AS p SET
-    version = p.version + 1,
-    display_name = CASE WHEN NOT w.set_display_name THEN p.display_name WHEN NOT w.has_display_name THEN NULL ELSE w.display_name END,
-    onboarding_url = CASE WHEN NOT w.set_onboarding_url THEN p.onboarding_url WHEN NOT w.has_onboarding_url THEN NULL ELSE w.onboarding_url END,
-    onboarding_status = CASE WHEN NOT w.set_onboarding_status THEN p.onboarding_status ELSE w.onboarding_status END,
-    last_connection_ticks = CASE WHEN NOT w.set_last_connection THEN p.last_connection_ticks ELSE w.last_connection_ticks END,
-    last_connection_offset = CASE WHEN NOT w.set_last_connection THEN p.last_connection_offset ELSE w.last_connection_offset END,
-    request_expiry_ticks = CASE WHEN NOT w.set_request_expiry THEN p.request_expiry_ticks ELSE w.request_expiry_ticks END,
-    request_expiry_offset = CASE WHEN NOT w.set_request_expiry THEN p.request_expiry_offset ELSE w.request_expiry_offset END
-FROM wanted AS w
-JOIN replaced AS r ON r.id = w.id
-WHERE p.tenant_id = $1 AND p.id = r.id
-RETURNING p.tenant_id, p.id, p.version, p.display_name, p.onboarding_url, p.onboarding_status, p.last_connection_ticks, p.last_connection_offset, p.request_expiry_ticks, p.request_expiry_offset, p.created_at, p.created_by, p.created_with, p.created_request
-`
-
-type UpdateRemoteAssistancePartnersOfTenantParams struct {
-	TenantID             uuid.UUID
-	Ids                  []uuid.UUID
-	SetDisplayName       []bool
-	HasDisplayName       []bool
-	DisplayName          []string
-	SetOnboardingUrl     []bool
-	HasOnboardingUrl     []bool
-	OnboardingUrl        []string
-	SetOnboardingStatus  []bool
-	OnboardingStatus     []string
-	SetLastConnection    []bool
-	LastConnectionTicks  []int64
-	LastConnectionOffset []int16
-	SetRequestExpiry     []bool
-	RequestExpiryTicks   []int64
-	RequestExpiryOffset  []int16
-	ChangedAt            []time.Time
-	ChangedBy            []uuid.UUID
-	ChangedWith          []uuid.UUID
-	ChangedRequest       []uuid.UUID
-}
-
-// Updates many entities, of one tenant, none of them twice, and returns the rows in any order.
-// It skips entities that don't exist or are locked, so it never waits. Element i of each array
-// belongs to entity i; a value is null unless its has_ is true.
-func (q *Queries) UpdateRemoteAssistancePartnersOfTenant(ctx context.Context, arg UpdateRemoteAssistancePartnersOfTenantParams) ([]RemoteAssistancePartner, error) {
-	rows, err := q.db.Query(ctx, updateRemoteAssistancePartnersOfTenant,
-		arg.TenantID,
-		arg.Ids,
-		arg.SetDisplayName,
-		arg.HasDisplayName,
-		arg.DisplayName,
-		arg.SetOnboardingUrl,
-		arg.HasOnboardingUrl,
-		arg.OnboardingUrl,
-		arg.SetOnboardingStatus,
-		arg.OnboardingStatus,
-		arg.SetLastConnection,
-		arg.LastConnectionTicks,
-		arg.LastConnectionOffset,
-		arg.SetRequestExpiry,
-		arg.RequestExpiryTicks,
-		arg.RequestExpiryOffset,
-		arg.ChangedAt,
-		arg.ChangedBy,
-		arg.ChangedWith,
-		arg.ChangedRequest,
-	)
-	if err != nil {
-		return nil, fmt.Errorf("query UpdateRemoteAssistancePartnersOfTenant: %w", err)
-	}
-	defer rows.Close()
-	var items []RemoteAssistancePartner
-	for rows.Next() {
-		var i RemoteAssistancePartner
-		if err := rows.Scan(
-			&i.TenantID,
-			&i.ID,
-			&i.Version,
-			&i.DisplayName,
-			&i.OnboardingUrl,
-			&i.OnboardingStatus,
-			&i.LastConnectionTicks,
-			&i.LastConnectionOffset,
-			&i.RequestExpiryTicks,
-			&i.RequestExpiryOffset,
-			&i.CreatedAt,
-			&i.CreatedBy,
-			&i.CreatedWith,
-			&i.CreatedRequest,
-		); err != nil {
-			return nil, fmt.Errorf("query UpdateRemoteAssistancePartnersOfTenant: %w", err)
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("query UpdateRemoteAssistancePartnersOfTenant: %w", err)
 	}
 	return items, nil
 }

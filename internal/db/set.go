@@ -146,10 +146,15 @@ type manySet interface {
 	updateMany(ctx context.Context, q *Queries, calls []Update) ([]Row, error)
 	changeMany(ctx context.Context, q *Queries, calls []Change) ([]changed, error)
 
-	// These serve calls of one tenant, so that a cluster accepts them.
-	updateManyOfTenant(ctx context.Context, q *Queries, calls []Update) ([]Row, error)
-	changeManyOfTenant(ctx context.Context, q *Queries, calls []Change) ([]changed, error)
+	// These serve calls of one tenant, so that a cluster sends them to one server. Without the
+	// tenant, createManyOfTenant creates nothing.
+	createManyOfTenant(ctx context.Context, q *Queries, calls []Create) ([]Row, error)
 	getManyOfTenantQuery() string
+
+	// These work like Update and Change with the change Delete. Their last statement returns
+	// a row, and the others none.
+	updateInSteps(ctx context.Context, q *Queries, u Update) (Row, error)
+	deleteInSteps(ctx context.Context, q *Queries, c Change) (before string, err error)
 
 	getManyQuery() string
 }

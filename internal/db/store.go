@@ -22,6 +22,8 @@ type Store struct {
 	gathering Gathering
 	turns     gather.Turns[uuid.UUID] // queues creates within a quota, and repeated requests
 	shares    *shares                 // nil inside a transaction, which has a connection
+
+	cluster *Pool // the pool, if tables are distributed
 }
 
 // Gathering says which concurrent calls may share a statement and its commit.
@@ -30,7 +32,7 @@ type Gathering int
 // The modes of gathering.
 const (
 	NoGathering   Gathering = iota // each call runs alone
-	PerTenant                      // calls of one tenant; a cluster allows no others
+	PerTenant                      // creates and gets of one tenant; a cluster allows no others
 	AcrossTenants                  // calls of all tenants
 )
 
@@ -69,6 +71,10 @@ func Inside(tx pgx.Tx) *Store {
 	s := &Store{Queries: New(tx), pool: tx, inside: true}
 	return s.withEntities()
 }
+
+// OnCluster says that tables are distributed over a cluster. There, an update or delete takes
+// two statements, of which each goes to one server. Call it before the Store is used.
+func (s *Store) OnCluster(pool *Pool) { s.cluster = pool }
 
 // LimitTenants sets how many connections each tenant may use at once; 0 means a quarter of
 // the pool. Call it before the Store is used.

@@ -20,8 +20,8 @@ import (
 	"github.com/mocktenant/mocktenant/internal/entity"
 )
 
-// eachGathering tests stores that gather calls of all tenants and of one tenant, and on a
-// cluster, which refuses the former, only the latter.
+// eachGathering tests stores that gather calls of all tenants, and stores as on a cluster, which
+// refuses that.
 func eachGathering(t *testing.T, test func(*testing.T, *db.Entity)) {
 	t.Parallel()
 	modes := map[string]db.Gathering{"across tenants": db.AcrossTenants, "per tenant": db.PerTenant}
@@ -31,7 +31,11 @@ func eachGathering(t *testing.T, test func(*testing.T, *db.Entity)) {
 	for name, gathering := range modes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, db.NewStore(dbtest.Pool(t), gathering, nil).Entity(partner))
+			store := db.NewStore(dbtest.Pool(t), gathering, nil)
+			if gathering == db.PerTenant {
+				store.OnCluster(dbtest.Pool(t))
+			}
+			test(t, store.Entity(partner))
 		})
 	}
 }

@@ -421,8 +421,8 @@ func TestOnboardingExpires(t *testing.T) {
 		t.Errorf("%s are onboarding", got)
 	}
 	var ended int
-	if err := d.Pool().QueryRow(t.Context(), `SELECT count(*) FROM reporting.remote_assistance_partner_changes
-		WHERE change = 'expireOnboarding' AND changed_at = '2031-05-13T07:00:00Z' AND entity_id = ANY ($1::uuid[])`, []string{id, filtered}).Scan(&ended); err != nil || ended != 2 {
+	if err := d.Pool().QueryRow(t.Context(), `SELECT count(*) FROM entity_versions
+		WHERE change = 'expireOnboarding' AND changed_at = '2031-05-13T07:00:00Z' AND id = ANY ($1::uuid[])`, []string{id, filtered}).Scan(&ended); err != nil || ended != 2 {
 		t.Errorf("the history has %d: %v", ended, err)
 	}
 	if r, body := d.send("POST", partners+"/"+id+"/beginOnboarding", ""); r.StatusCode != 204 || status(id) != "onboarding 2031-05-27T00:00:00Z" {

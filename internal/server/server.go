@@ -316,6 +316,9 @@ func (s *Server) handler() http.Handler {
 	authority := s.identity.Handler()
 	store := db.NewStore(s.pool, s.gathering, s.telemetry.Gathered)
 	store.LimitTenants(s.config.TenantConnections)
+	if s.distributed {
+		store.OnCluster(s.pool)
+	}
 	graph := graph.New(graph.Config{
 		Store:     store,
 		Tokens:    s.identity,

@@ -41,6 +41,7 @@ func newTenant(t *testing.T, s *server.Server) dbtest.Tenant {
 // the number of waiting reads, and the function that releases the lock.
 func slow(t *testing.T, s *server.Server, tenant dbtest.Tenant) (waiting func() int, release func()) {
 	t.Helper()
+	dbtest.SkipOnCluster(t, "the workers have the reads and locks that it watches")
 	for _, sql := range []string{
 		"ALTER TABLE remote_assistance_partners RENAME TO held_partners",
 		`CREATE FUNCTION held(tenant uuid) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -186,6 +187,38 @@ func (p property) Unnest(set bool) string {
 		parts = append(parts, fmt.Sprintf("unnest(@%s::text[]) AS %[1]s", p.Column))
 	}
 	return strings.Join(parts, ",\n        ")
+}
+
+// Arrays returns SQL that reads the arrays of a property as a table, with enums and JSON as text.
+// ArrayNames names its columns, and ReadText works like Read.
+func (p property) Arrays() string {
+	var calls []string
+	for _, array := range p.arrays() {
+		calls = append(calls, "unnest(@"+array[1]+")")
+	}
+	return strings.Join(calls, ", ")
+}
+
+func (p property) ArrayNames() string {
+	var names []string
+	for _, array := range p.arrays() {
+		names = append(names, array[2])
+	}
+	return strings.Join(names, ", ")
+}
+
+var unnested = regexp.MustCompile(`unnest\(@((\w+)::\w+\[\])\)`)
+
+func (p property) arrays() [][]string { return unnested.FindAllStringSubmatch(p.Unnest(false), -1) }
+
+func (p property) ReadText(from string) string {
+	switch {
+	case p.IsEnum():
+		return fmt.Sprintf("nullif(%s%s, '')::%s", from, p.Column, p.EnumSQL)
+	case p.IsJSON():
+		return fmt.Sprintf("nullif(%s%s, '')::jsonb", from, p.Column)
+	}
+	return p.Read(from)
 }
 
 // Read returns the values of the property's columns, in SQL, in a row of the arrays.
