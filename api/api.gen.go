@@ -374,6 +374,29 @@ type Consent struct {
 	UserId *openapi_types.UUID `json:"userId,omitempty"`
 }
 
+// ConsoleSession defines model for ConsoleSession.
+type ConsoleSession struct {
+	// Address From which the person signed in.
+	Address         string             `json:"address"`
+	CreatedDateTime time.Time          `json:"createdDateTime"`
+	ExpiresDateTime time.Time          `json:"expiresDateTime"`
+	Id              openapi_types.UUID `json:"id"`
+
+	// Managers The names under which a manager may act, one at a time; empty for other roles.
+	Managers []string `json:"managers"`
+	Name     string   `json:"name"`
+
+	// PersonId The same for each sign-in of one person; the audit log has it as keyId.
+	PersonId openapi_types.UUID `json:"personId"`
+	Role     AdminRole          `json:"role"`
+}
+
+// ConsoleSessionList defines model for ConsoleSessionList.
+type ConsoleSessionList struct {
+	NextLink *string          `json:"nextLink,omitempty"`
+	Value    []ConsoleSession `json:"value"`
+}
+
 // Credentials defines model for Credentials.
 type Credentials struct {
 	// AccessToken A token of the user for Graph with all permissions of this service.
@@ -1454,6 +1477,9 @@ type Search = string
 // SecretId defines model for SecretId.
 type SecretId = openapi_types.UUID
 
+// SessionId defines model for SessionId.
+type SessionId = openapi_types.UUID
+
 // Since defines model for Since.
 type Since = time.Time
 
@@ -1524,6 +1550,18 @@ type ListAuditParams struct {
 
 	// Until Only entries before this time.
 	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+}
+
+// ListConsoleSessionsParams defines parameters for ListConsoleSessions.
+type ListConsoleSessionsParams struct {
+	// Top The maximum number of items.
+	Top *Top `form:"top,omitempty" json:"top,omitempty"`
+
+	// After The start of the page, from the nextLink of the previous page.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Search Only those whose name contains this text, or whose id begins with it, in any letter case.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 }
 
 // ListKeysParams defines parameters for ListKeys.

@@ -61,6 +61,23 @@ func (c *Client) ListAudit(ctx context.Context, params *api.ListAuditParams) (*h
 	return c.send(ctx, r)
 }
 
+// ListConsoleSessions sends GET /v1/console-sessions. Lists who is signed in to the console by OpenID Connect. Sessions with a key end with the key.
+func (c *Client) ListConsoleSessions(ctx context.Context, params *api.ListConsoleSessionsParams) (*http.Response, error) {
+	r := newRequest(http.MethodGet, "/v1/console-sessions")
+	if params != nil {
+		set(r.query.Set, "top", params.Top)
+		set(r.query.Set, "after", params.After)
+		set(r.query.Set, "search", params.Search)
+	}
+	return c.send(ctx, r)
+}
+
+// EndConsoleSession sends DELETE /v1/console-sessions/{sessionId}. Ends a person’s session of the console at once. The person can sign in again unless the identity provider refuses it.
+func (c *Client) EndConsoleSession(ctx context.Context, sessionId api.SessionId) (*http.Response, error) {
+	r := newRequest(http.MethodDelete, "/v1/console-sessions/{sessionId}", sessionId)
+	return c.send(ctx, r)
+}
+
 // ListKeys sends GET /v1/keys. Lists administrators' keys, without the secrets.
 func (c *Client) ListKeys(ctx context.Context, params *api.ListKeysParams) (*http.Response, error) {
 	r := newRequest(http.MethodGet, "/v1/keys")

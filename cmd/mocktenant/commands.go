@@ -45,7 +45,7 @@ func newRoot(c *cli) *cobra.Command {
 	root.AddGroup(&cobra.Group{ID: administrationGroup, Title: administrationGroup})
 	for _, cmd := range []*cobra.Command{
 		newTenant(c), newUser(c), newApp(c), newEntity(c), newClock(c), newFault(c), newScenario(c), newRequests(c), newVerify(c), newWait(c), newSnapshot(c), newSeed(c), newExport(c), newImport(c),
-		newReport(c), newReportLogin(c), newAdminKey(c), newAudit(c),
+		newReport(c), newReportLogin(c), newAdminKey(c), newConsoleSession(c), newAudit(c),
 	} {
 		cmd.GroupID = administrationGroup
 		root.AddCommand(cmd)

@@ -105,5 +105,8 @@ var examples = map[string]string{
 	"mocktenant admin-key list":   "mocktenant admin-key list",
 	"mocktenant admin-key show":   "mocktenant admin-key show",
 	"mocktenant admin-key revoke": "mocktenant admin-key revoke 00000000-0000-0000-0000-000000000001",
-	"mocktenant audit":            "mocktenant audit --top 20 --tenant contoso.example",
+
+	"mocktenant console-session list": "mocktenant console-session list",
+	"mocktenant console-session end":  "mocktenant console-session end 00000000-0000-0000-0000-000000000001",
+	"mocktenant audit":                "mocktenant audit --top 20 --tenant contoso.example",
 }

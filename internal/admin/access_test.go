@@ -21,7 +21,7 @@ import (
 // exist.
 func routes(tenant uuid.UUID) map[string]string {
 	fill := strings.NewReplacer(":tenantId", tenant.String(), ":name", "none", ":entitySet", "remoteAssistancePartners", ":action", "confirm", ":report", "recent-changes", ":login", "none",
-		":userId", uuid.NewString(), ":clientId", uuid.NewString(), ":secretId", uuid.NewString(), ":credentialId", uuid.NewString(), ":entityId", uuid.NewString(), ":version", "1", ":keyId", uuid.NewString(), ":profile", "heap")
+		":userId", uuid.NewString(), ":clientId", uuid.NewString(), ":secretId", uuid.NewString(), ":credentialId", uuid.NewString(), ":entityId", uuid.NewString(), ":version", "1", ":keyId", uuid.NewString(), ":sessionId", uuid.NewString(), ":profile", "heap")
 	all := map[string]string{}
 	for template, item := range contract().Paths.Map() {
 		path := parameter.ReplaceAllString(template, ":$1")
@@ -130,29 +130,31 @@ func TestRoles(t *testing.T) {
 // ofNoTenant lists the routes without a tenant in the path, each with the reason why it shows a
 // manager nothing of others. The tests fail for a route that isn't listed and names no tenant.
 var ofNoTenant = map[string]string{
-	"GET /openapi.yaml":                    "everybody's",
-	"GET /schemas/state-v1.json":           "everybody's",
-	"GET /v1/tenants":                      "lists one's own: TestManagersAreApart, TestListTenants",
-	"GET /v1/seeds":                        "lists one's own and those for all: TestSeedsOfManagers",
-	"POST /v1/seeds":                       "TestSeedsOfManagers",
-	"GET /v1/seeds/:name":                  "TestSeedsOfManagers",
-	"GET /v1/seeds/:name/state":            "TestSeedsOfManagers",
-	"DELETE /v1/seeds/:name":               "owners alone",
-	"GET /v1/reports":                      "everybody's",
-	"GET /v1/report-logins":                "lists one's own: TestReportLogins",
-	"DELETE /v1/report-logins/:login":      "TestReportLogins, TestNotFoundTellsNothing",
-	"POST /v1/report-logins/:login/rotate": "TestReportLogins, TestNotFoundTellsNothing",
-	"GET /v1/keys":                         "owners alone",
-	"POST /v1/keys":                        "owners alone",
-	"DELETE /v1/keys/:keyId":               "owners alone",
-	"GET /v1/whoami":                       "one's own key",
-	"GET /v1/audit":                        "owners alone",
-	"GET /v1/scenarios":                    "everybody's",
-	"GET /v1/requests":                     "owners alone",
-	"DELETE /v1/requests":                  "owners alone",
-	"GET /metrics":                         "of the service as a whole; no tenant is named",
-	"GET /debug/pprof/":                    "owners alone",
-	"GET /debug/pprof/:profile":            "owners alone",
+	"GET /openapi.yaml":                      "everybody's",
+	"GET /schemas/state-v1.json":             "everybody's",
+	"GET /v1/tenants":                        "lists one's own: TestManagersAreApart, TestListTenants",
+	"GET /v1/seeds":                          "lists one's own and those for all: TestSeedsOfManagers",
+	"POST /v1/seeds":                         "TestSeedsOfManagers",
+	"GET /v1/seeds/:name":                    "TestSeedsOfManagers",
+	"GET /v1/seeds/:name/state":              "TestSeedsOfManagers",
+	"DELETE /v1/seeds/:name":                 "owners alone",
+	"GET /v1/reports":                        "everybody's",
+	"GET /v1/report-logins":                  "lists one's own: TestReportLogins",
+	"DELETE /v1/report-logins/:login":        "TestReportLogins, TestNotFoundTellsNothing",
+	"POST /v1/report-logins/:login/rotate":   "TestReportLogins, TestNotFoundTellsNothing",
+	"GET /v1/keys":                           "owners alone",
+	"POST /v1/keys":                          "owners alone",
+	"DELETE /v1/keys/:keyId":                 "owners alone",
+	"GET /v1/console-sessions":               "owners alone",
+	"DELETE /v1/console-sessions/:sessionId": "owners alone",
+	"GET /v1/whoami":                         "one's own key",
+	"GET /v1/audit":                          "owners alone",
+	"GET /v1/scenarios":                      "everybody's",
+	"GET /v1/requests":                       "owners alone",
+	"DELETE /v1/requests":                    "owners alone",
+	"GET /metrics":                           "of the service as a whole; no tenant is named",
+	"GET /debug/pprof/":                      "owners alone",
+	"GET /debug/pprof/:profile":              "owners alone",
 }
 
 // A manager finds no trace of another manager's tenant: every route answers as if the tenant

@@ -261,11 +261,12 @@ func (a *API) Sweep(ctx context.Context) error {
 	_, idempotency := a.queries.DeleteOldIdempotencyKeys(ctx, now.Add(-idempotencyLifetime))
 	_, repeatable := a.queries.DeleteOldRepeatableRequests(ctx, db.DeleteOldRepeatableRequestsParams{Now: now, Seconds: repeatabilityLifetime.Seconds()})
 	_, audit := a.queries.DeleteOldAuditEntries(ctx, now.Add(-auditLifetime))
+	_, sessions := a.queries.DeleteOldConsoleSessions(ctx, now)
 	denials := a.sweepDenials(ctx, now)
 	if a.journal != nil {
 		errs = append(errs, a.journal.Sweep(ctx))
 	}
-	return errors.Join(append(errs, err, reports, idempotency, repeatable, audit, denials)...)
+	return errors.Join(append(errs, err, reports, idempotency, repeatable, audit, sessions, denials)...)
 }
 
 const (

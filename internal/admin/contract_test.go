@@ -224,7 +224,7 @@ func (t *things) get() map[string]string {
 		"credentialId":  credential.Id.String(),
 		"tenantId":      made.Tenant.Id.String(), "userId": made.Credentials.UserId.String(), "clientId": made.Credentials.ClientId.String(),
 		"secretId": app.Secrets[0].Id.String(), "entitySet": "remoteAssistancePartners", "action": "confirm", "entityId": c.createPartner(made.Credentials.AccessToken, "x", "onboarding").ID,
-		"keyId": key.Id.String(), "name": "snapshot", "seed": seed, "report": "recent-changes", "login": c.newLogin(made.Tenant.Id).Login,
+		"keyId": key.Id.String(), "sessionId": c.newConsoleSession("x").String(), "name": "snapshot", "seed": seed, "report": "recent-changes", "login": c.newLogin(made.Tenant.Id).Login,
 	}
 	return t.made
 }

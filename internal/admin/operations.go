@@ -107,6 +107,9 @@ var operations = map[string]operation{
 	"revokeKey": write(revokeKey),
 	"whoAmI":    query(whoAmI),
 	"listAudit": query(listAudit),
+
+	"listConsoleSessions": query(listConsoleSessions),
+	"endConsoleSession":   write(endConsoleSession),
 }
 
 // operation is one operation of the contract.

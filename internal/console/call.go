@@ -56,7 +56,7 @@ func (v *visit) request(operation string, p params, b *body) (*http.Request, err
 	}
 	ctx := v.Request.Context()
 	if person := v.session.Person; person != nil {
-		ctx = v.console.as(ctx, *person)
+		ctx = v.console.record.As(ctx, *person, v.session.ID)
 	}
 	r, err := http.NewRequestWithContext(ctx, op.method, at, content)
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 	g "maragu.dev/gomponents"
 
 	"github.com/mocktenant/mocktenant/api"
@@ -38,10 +39,9 @@ type Config struct {
 	// Secret seals sessions; replicas share it.
 	Secret []byte
 
-	// People signs people in without a key; nil signs nobody in. As returns a context in which
-	// the administration serves such a person.
-	People *signin.Provider
-	As     func(context.Context, signin.Person) context.Context
+	// People signs people in without a key; nil signs nobody in. Sessions has their sessions.
+	People   *signin.Provider
+	Sessions Sessions
 
 	// Service returns the service's addresses, for the snippets that connect a client.
 	Service func() Addresses
@@ -55,6 +55,18 @@ type Config struct {
 	Log *slog.Logger
 }
 
+// Sessions is the administration's record of the people who are signed in.
+type Sessions interface {
+	// Begin records that a person signed in from an address, and returns the session's id.
+	Begin(ctx context.Context, p signin.Person, address string, until time.Time) (uuid.UUID, error)
+
+	// End ends a session, if it hasn't ended.
+	End(ctx context.Context, session uuid.UUID) error
+
+	// As returns a context in which the administration serves a person until their session ends.
+	As(ctx context.Context, p signin.Person, session uuid.UUID) context.Context
+}
+
 // Addresses are the service's addresses for clients.
 type Addresses struct {
 	HTTP, HTTPS string // without a trailing slash; HTTPS may be ""
@@ -65,7 +77,7 @@ type Console struct {
 	administration http.Handler
 	sessions       sessions
 	people         *signin.Provider // nil without OpenID Connect
-	as             func(context.Context, signin.Person) context.Context
+	record         Sessions
 	service        func() Addresses
 	health         func(context.Context) map[string]string
 	now            func() time.Time
@@ -85,7 +97,7 @@ func New(c Config) *Console {
 	}
 	return &Console{
 		administration: c.Administration, sessions: newSessions(c.Secret), service: c.Service, health: c.Health, now: c.Now, log: c.Log,
-		people: c.People, as: c.As, sameOrigin: http.NewCrossOriginProtection(), version: c.Version, tails: newTails(),
+		people: c.People, record: c.Sessions, sameOrigin: http.NewCrossOriginProtection(), version: c.Version, tails: newTails(),
 	}
 }
 
@@ -100,17 +112,18 @@ func (c *Console) Handler() http.Handler {
 
 // pages maps each path that a signed-in person can read to the function that shows it.
 var pages = map[string]func(*visit) (screen, error){
-	"/tenants":         showTenants,
-	"/seeds":           showSeeds,
-	"/reports":         showReportList,
-	"/report-logins":   showReportLogins,
-	"/keys":            showKeys,
-	"/audit":           showAudit,
-	"/service":         showService,
-	"/requests":        showServiceRequests,
-	"/help":            showHelp,
-	"/divergences":     showDivergences,
-	"/form/:operation": showForm,
+	"/tenants":          showTenants,
+	"/seeds":            showSeeds,
+	"/reports":          showReportList,
+	"/report-logins":    showReportLogins,
+	"/keys":             showKeys,
+	"/console-sessions": showConsoleSessions,
+	"/audit":            showAudit,
+	"/service":          showService,
+	"/requests":         showServiceRequests,
+	"/help":             showHelp,
+	"/divergences":      showDivergences,
+	"/form/:operation":  showForm,
 
 	"/requests/:requestId": showServiceRequest,
 
@@ -155,6 +168,7 @@ func (c *Console) engine() *gin.Engine {
 	root.GET("/sign-in/begin", c.beginSignIn)
 	root.GET("/sign-in/callback", c.finishSignIn)
 	root.POST("/sign-out", c.signedIn(c.signOut))
+	root.POST("/act-as", c.signedIn(c.actAs))
 	root.POST("/call/:operation", c.signedIn(c.submit))
 	root.GET("/download/:operation", c.signedIn(c.download))
 	root.GET("/live", c.signedIn(c.followService))

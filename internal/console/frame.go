@@ -143,11 +143,26 @@ func (v *visit) account() g.Node {
 	}
 	return html.Div(html.Class("account"),
 		html.Span(testID("caller"), html.Dir("auto"), g.Text(who)),
+		v.otherManagers(),
 		html.A(html.Href(Root+"/help"), html.Aria("label", "Help"), testID("nav-help"), g.Text("?")),
 		g.If(v.session.known(), html.Form(html.Class("inline"), html.Method("post"), html.Action(Root+"/sign-out"),
 			html.Input(html.Type("hidden"), html.Name(tokenField), html.Value(v.console.sessions.token(v.session))),
 			html.Button(testID("sign-out"), g.Text("Sign out")))),
 	)
+}
+
+// otherManagers lets a person choose the manager under whose name they act, if there are several.
+func (v *visit) otherManagers() g.Node {
+	p := v.session.Person
+	if p == nil || len(p.Managers) < 2 {
+		return nil
+	}
+	return html.Form(html.Class("inline"), html.Method("post"), html.Action(Root+"/act-as"), testID("act-as"),
+		html.Input(html.Type("hidden"), html.Name(tokenField), html.Value(v.console.sessions.token(v.session))),
+		html.Select(html.Name("manager"), html.Aria("label", "Manager"), g.Map(p.Managers, func(name string) g.Node {
+			return html.Option(html.Value(name), g.If(name == p.Manager, html.Selected()), g.Text(name))
+		})),
+		html.Button(g.Text("Act as")))
 }
 
 // document returns an HTML document.

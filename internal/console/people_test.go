@@ -415,7 +415,7 @@ func TestRefusedIDTokens(t *testing.T) {
 		`none of its values "admin", "Owner" is among MOCKTENANT_OIDC_ROLES.`:                                                      func(c map[string]any) { c["roles"] = []string{"admin", "Owner"} },
 		"of the ID token: want texts, 7 isn't one.":                                                                                func(c map[string]any) { c["roles"] = []any{"owner", 7} },
 		"of the ID token: want a text or a list of texts, it is map[owner:true].":                                                  func(c map[string]any) { c["roles"] = map[string]bool{"owner": true} },
-		`About the claim "sub" (MOCKTENANT_OIDC_MANAGER_CLAIM) of the ID token: want a name of 1 to 100 characters, it is "a\nb".`: func(c map[string]any) { c["roles"], c["sub"] = "manager", "a\nb" },
+		`About the claim "sub" (MOCKTENANT_OIDC_MANAGER_CLAIM) of the ID token: want names of 1 to 100 characters, one is "a\nb".`: func(c map[string]any) { c["roles"], c["sub"] = "manager", "a\nb" },
 	} {
 		p := i.answer(b, change)
 		if got := p.byTestID("alert"); p.status != 403 || !strings.Contains(got, want) || b.cookie != nil {
@@ -550,5 +550,98 @@ func TestPeoplesSessionsEnd(t *testing.T) {
 	c.addUser("newcomer")
 	if _, p := c.signIn("newcomer", "/console"); p.status != 403 || !strings.Contains(p.byTestID("alert"), c.upn("newcomer")+" has no role here.") {
 		t.Errorf("without a role: %d %q", p.status, p.byTestID("alert"))
+	}
+}
+
+// A person whose claim has several managers' names acts under one at a time, and chooses which. The
+// administration has the tenants of that name alone.
+func TestPeopleOfSeveralManagers(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	config := oidcOf(i.URL)
+	config.ManagerClaim = "teams"
+	b := &browser{TB: t, server: startConsole(t, server.Config{OIDC: config})}
+	teams := []string{"payments " + uuid.NewString(), "<b>search</b> " + uuid.NewString()}
+	if p := i.answer(b, func(c map[string]any) { c["roles"], c["teams"] = "manager", append(teams, teams[0]) }); p.continues() == "" {
+		t.Fatalf("%d %q", p.status, p.byTestID("alert"))
+	}
+	for want, names := range map[string][]string{
+		`About the claim "teams" (MOCKTENANT_OIDC_MANAGER_CLAIM) of the ID token: want at least one name, it has none.`: {},
+		"want at most 1400 bytes of names, because a cookie keeps them; its 3 names have 1810 as JSON.":                 {strings.Repeat("<", 100), strings.Repeat(">", 100), strings.Repeat("&", 100)},
+	} {
+		if p := i.answer(&browser{TB: t, server: b.server}, func(c map[string]any) { c["roles"], c["teams"] = "manager", names }); p.status != 403 || !strings.Contains(p.byTestID("alert"), want) {
+			t.Errorf("want %q:\n%d %q", want, p.status, p.byTestID("alert"))
+		}
+	}
+	until := b.cookie.MaxAge
+	for n, team := range []string{teams[0], teams[1], teams[0]} {
+		if n > 0 {
+			if p := b.actAs(b.formToken(), team); p.status != 303 || b.cookie.MaxAge > until || b.cookie.MaxAge < until-60 {
+				t.Fatalf("act as %s: %d %s, for %d s", team, p.status, p.main(), b.cookie.MaxAge)
+			}
+		}
+		home := b.get("/console/tenants")
+		if got := home.byTestID("caller"); got != "ada@example.com, manager of "+team {
+			t.Errorf("the caller is %q", got)
+		}
+		if shown := home.withTestID("tenants-row"); len(shown) != n/2 { // the first team's tenant, which the first turn makes
+			t.Errorf("as %s, in turn %d: %d tenants", team, n, len(shown))
+		}
+		if n == 0 {
+			b.submit(b.get("/console/form/createTenant"), "createTenant", "/displayName", "of the first team")
+		}
+	}
+	key := setup(t).as(api.AdminRoleManager, teams[0])
+	if list := must(client.Read[api.TenantList](key.api().ListTenants(t.Context(), nil)))(t); len(list.Value) != 1 || *list.Value[0].Manager != teams[0] {
+		t.Errorf("the first team has %+v", list.Value)
+	}
+	for token, manager := range map[string]string{b.formToken(): "somebody else's", "forged": teams[1]} {
+		if p := b.actAs(token, manager); p.status != 403 {
+			t.Errorf("act as %q: %d", manager, p.status)
+		}
+	}
+	if p := key.actAs(key.formToken(), teams[0]); p.status != 403 {
+		t.Errorf("with a key: %d", p.status)
+	}
+}
+
+func (b *browser) actAs(token, manager string) page {
+	b.Helper()
+	return b.do("POST", "/console/act-as", url.Values{"csrf": {token}, "manager": {manager}})
+}
+
+// An owner ends a single session of a person at once, on every replica. Signing out ends a session
+// too, even for somebody who kept its cookie.
+func TestPeoplesSessionsAreEnded(t *testing.T) {
+	t.Parallel()
+	c := newCompany(t)
+	first, _ := c.signIn("manager", "/console")
+	second, _ := c.signIn("manager", "/console")
+	list := "/console/console-sessions?search=" + url.QueryEscape(c.upn("manager"))
+	shown := c.owner.get(list)
+	rows := shown.withTestID("console-sessions-row")
+	if len(rows) != 2 || !strings.Contains(inner(rows[0]), c.upn("manager")) || !strings.Contains(inner(rows[0]), c.manager("manager")) || !strings.Contains(inner(rows[0]), "192.0.2.1") {
+		t.Fatalf("the list of people shows %q", shown.main())
+	}
+	if p := c.owner.submit(shown, "endConsoleSession"); p.status != 303 {
+		t.Fatalf("end a session: %d %s", p.status, p.main())
+	}
+	if p := first.do("GET", "/console/tenants", nil); p.status != 401 || !strings.Contains(p.byTestID("alert"), "The session has expired, or an owner ended it") {
+		t.Errorf("the ended session: %d %q", p.status, p.byTestID("alert"))
+	}
+	second.get("/console/tenants")
+	kept := *second.cookie
+	if p := second.do("POST", "/console/sign-out", url.Values{"csrf": {second.formToken()}}); p.status != 303 || second.cookie != nil {
+		t.Errorf("sign out: %d", p.status)
+	}
+	second.cookie = &kept
+	if p := second.do("GET", "/console/tenants", nil); p.status != 401 {
+		t.Errorf("with the cookie after signing out: %d", p.status)
+	}
+	if p := c.owner.get(list); p.byTestID("empty") == "" {
+		t.Errorf("the list still shows %s", p.byTestID("console-sessions"))
+	}
+	if p := c.owner.as(api.AdminRoleReader, "a reader of "+uuid.NewString()).do("GET", list, nil); p.status != 403 {
+		t.Errorf("a reader gets %d", p.status)
 	}
 }

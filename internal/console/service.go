@@ -26,10 +26,36 @@ func showKeys(v *visit) (screen, error) {
 	}
 	found := table("keys", []string{"Name", "Role", "Created", "Expires", "Revoked", ""}, rows)
 	create := v.formLink("createKey", "Create key", "button primary", nil)
+	people := html.A(html.Class("button"), testID("people"), html.Href(Root+"/console-sessions"), g.Text("People signed in"))
 	if len(rows) == 0 {
 		found = v.noneFound(search, empty("There are no keys, so everybody on this machine is an owner. Creating a key ends that.", create))
 	}
-	return screen{title: "Keys", body: g.Group{heading("Keys", create), searchBox("Search keys", search), found, v.pager(list.NextLink)}}, nil
+	return screen{title: "Keys", body: g.Group{heading("Keys", people, create), searchBox("Search keys", search), found, v.pager(list.NextLink)}}, nil
+}
+
+// showConsoleSessions shows who is signed in at the identity provider.
+func showConsoleSessions(v *visit) (screen, error) {
+	search := v.Query("search")
+	var list api.ConsoleSessionList
+	if err := v.call("listConsoleSessions", v.pageParams(params{"search": search}), &list); err != nil {
+		return screen{}, err
+	}
+	rows := make([]g.Group, len(list.Value))
+	for i, s := range list.Value {
+		rows[i] = g.Group{
+			text(s.Name), g.Text(string(s.Role)), lines(s.Managers), v.when(&s.CreatedDateTime), v.when(&s.ExpiresDateTime), g.Text(s.Address),
+			v.sure("endConsoleSession", "End session", v.Request.URL.RequestURI(), params{"sessionId": s.Id.String()}),
+		}
+	}
+	found := table("console-sessions", []string{"Name", "Role", "Acts for", "Since", "Until", "From", ""}, rows)
+	if len(rows) == 0 {
+		found = v.noneFound(search, empty("Nobody is signed in at an identity provider. Sessions with a key end when the key is revoked.", html.A(html.Class("button"), html.Href(Root+"/keys"), g.Text("Keys"))))
+	}
+	return screen{title: "People signed in", body: g.Group{
+		heading("People signed in", html.A(html.Class("button"), html.Href(Root+"/keys"), g.Text("Keys"))),
+		html.P(html.Class("note"), g.Text("Who has lost a role at the identity provider keeps it here until the session ends. A person whose session is ended can sign in again unless the provider refuses it.")),
+		searchBox("Search people", search), found, v.pager(list.NextLink),
+	}}, nil
 }
 
 func showAudit(v *visit) (screen, error) {

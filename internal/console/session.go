@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 	g "maragu.dev/gomponents"
 
 	"github.com/mocktenant/mocktenant/api"
@@ -29,12 +30,13 @@ const (
 )
 
 // session has the key or the person with which a browser signed in; it has neither if the
-// administration needs no key. The browser keeps it, sealed, and the service keeps nothing.
-// Every page shows it to the administration again, so a session ends with its key, and a
-// person's one with the settings by which they got their role.
+// administration needs no key. The browser keeps it, sealed; the service keeps only which people
+// are signed in. Every page shows it to the administration again, so a session ends with its key,
+// and a person's one when an owner ends it or the settings change by which they got their role.
 type session struct {
 	Key      string         `json:"k,omitempty"`
 	Person   *signin.Person `json:"p,omitempty"`
+	ID       uuid.UUID      `json:"i,omitzero"`  // of a person's session
 	Settings string         `json:"s,omitempty"` // of the person's identity provider
 	Expires  time.Time      `json:"e"`
 	sealed   string
@@ -109,8 +111,14 @@ func cookieName(r *http.Request) string {
 
 func (c *Console) keepSession(x *gin.Context, s session, lifetime time.Duration) session {
 	s.Expires = c.now().Add(lifetime)
+	return c.sealSession(x, s)
+}
+
+// sealSession sets the cookie of a session, which lasts as long as before.
+func (c *Console) sealSession(x *gin.Context, s session) session {
 	s.sealed = c.sessions.seal(forSessions, s)
-	setCookie(x, &http.Cookie{Name: cookieName(x.Request), Value: s.sealed, Path: Root, MaxAge: int(lifetime / time.Second), SameSite: http.SameSiteStrictMode})
+	left := s.Expires.Sub(c.now())
+	setCookie(x, &http.Cookie{Name: cookieName(x.Request), Value: s.sealed, Path: Root, MaxAge: int(left.Round(time.Second) / time.Second), SameSite: http.SameSiteStrictMode})
 	return s
 }
 

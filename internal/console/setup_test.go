@@ -296,7 +296,7 @@ func (s sample) pages() []string {
 	at := "/console/tenants/" + s.id
 	entities := at + "/entities/remoteAssistancePartners"
 	return []string{
-		"/console/tenants?search=" + s.id, "/console/seeds", "/console/reports", "/console/report-logins", "/console/keys", "/console/audit?tenantId=" + s.id,
+		"/console/tenants?search=" + s.id, "/console/seeds", "/console/reports", "/console/report-logins", "/console/keys", "/console/console-sessions", "/console/audit?tenantId=" + s.id,
 		"/console/requests", "/console/service", "/console/help", "/console/divergences",
 		at, at + "/activity", at + "/settings", at + "/connect", entities, entities + "/" + s.entity, at + "/entities/deviceManagementPartners",
 		at + "/users", at + "/users/" + s.user, at + "/applications", at + "/applications/" + s.app, at + "/snapshots", at + "/differences?from=s1",

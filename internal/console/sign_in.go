@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +62,12 @@ func (c *Console) signIn(x *gin.Context) {
 }
 
 func (c *Console) signOut(v *visit) {
+	if v.session.Person != nil {
+		if err := c.record.End(v.Request.Context(), v.session.ID); err != nil {
+			v.fail(err)
+			return
+		}
+	}
 	c.endSession(v.Context)
 	v.Redirect(http.StatusSeeOther, signInPath)
 }
@@ -105,8 +112,25 @@ func (c *Console) finishSignIn(x *gin.Context) {
 		c.refuseSignIn(x, a.To, err)
 		return
 	}
-	c.keepSession(x, session{Person: &person, Settings: c.people.Settings()}, personLifetime)
+	id, err := c.record.Begin(x.Request.Context(), person, x.ClientIP(), c.now().Add(personLifetime))
+	if err != nil {
+		c.refuseSignIn(x, a.To, err)
+		return
+	}
+	c.keepSession(x, session{Person: &person, ID: id, Settings: c.people.Settings()}, personLifetime)
 	c.continueTo(x, a.To)
+}
+
+// actAs lets a person who may act under several managers' names choose another of them.
+func (c *Console) actAs(v *visit) {
+	p, manager := v.session.Person, v.PostForm("manager")
+	if p == nil || !slices.Contains(p.Managers, manager) {
+		v.fail(refusal(http.StatusForbidden, "You may not act as the manager "+manager+"."))
+		return
+	}
+	p.Manager = manager
+	c.sealSession(v.Context, v.session)
+	v.Redirect(http.StatusSeeOther, Root+"/tenants") // the present page may be another manager's
 }
 
 // refuseSignIn says on the sign-in page, and in the log, why somebody can't sign in.

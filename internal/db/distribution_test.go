@@ -65,7 +65,7 @@ ORDER BY 1`
 
 // local lists the tables without a tenant, which stay on the coordinator of a cluster.
 var local = []string{
-	"admin_keys", "audit_entries", "certificate_authorities", "device_codes", "domains", "idempotency_keys", "replicas", "seeds", "service_secrets", "signing_keys",
+	"admin_keys", "audit_entries", "certificate_authorities", "console_sessions", "device_codes", "domains", "idempotency_keys", "replicas", "seeds", "service_secrets", "signing_keys",
 }
 
 // searched lists indexes for queries over all tenants. They aren't unique; only unique

@@ -1165,6 +1165,17 @@ type ComplianceManagementPartner struct {
 	CreatedRequest      uuid.UUID
 }
 
+type ConsoleSession struct {
+	ID        uuid.UUID
+	PersonID  uuid.UUID
+	Name      string
+	Role      AdminRole
+	Managers  []string
+	Address   string
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
 type DeviceAndAppManagementAssignmentFilter struct {
 	TenantID           uuid.UUID
 	ID                 uuid.UUID

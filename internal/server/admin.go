@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/internal/admin"
 	"github.com/mocktenant/mocktenant/internal/console"
@@ -67,7 +70,7 @@ func (s *Server) console(ctx context.Context, administration http.Handler) (*con
 	}
 	return console.New(console.Config{
 		Administration: administration, Secret: secret, Now: s.config.Now, Log: s.log,
-		People: s.people(), As: asPerson, Service: s.addresses, Health: s.health, Version: s.config.Version,
+		People: s.people(), Sessions: sessions{s.admin}, Service: s.addresses, Health: s.health, Version: s.config.Version,
 	}), nil
 }
 
@@ -79,8 +82,21 @@ func (s *Server) people() *signin.Provider {
 	return signin.New(s.config.OIDC, s.config.Now)
 }
 
-func asPerson(ctx context.Context, p signin.Person) context.Context {
-	return admin.As(ctx, admin.Person(p))
+// sessions are the console's sessions of people, which the administration keeps.
+type sessions struct{ *admin.API }
+
+func (s sessions) Begin(ctx context.Context, p signin.Person, address string, until time.Time) (uuid.UUID, error) {
+	return s.BeginSession(ctx, personOf(p, uuid.Nil), p.Managers, address, until)
+}
+
+func (s sessions) End(ctx context.Context, id uuid.UUID) error { return s.EndSession(ctx, id) }
+
+func (s sessions) As(ctx context.Context, p signin.Person, session uuid.UUID) context.Context {
+	return admin.As(ctx, personOf(p, session))
+}
+
+func personOf(p signin.Person, session uuid.UUID) admin.Person {
+	return admin.Person{ID: p.ID, Name: p.Name, Role: p.Role, Manager: p.Manager, Session: session}
 }
 
 // health returns the state of the service's parts, as /readyz does.

@@ -27,8 +27,8 @@ type Config struct {
 	// wins. Without any of them a person may not sign in.
 	Roles []string
 
-	// ManagerClaim is the claim whose value is the name under which a person with the role
-	// manager acts. People with the same value share their tenants.
+	// ManagerClaim is the claim whose values are the names under which a person with the role
+	// manager may act: a text or a list. People with the same value share its tenants.
 	ManagerClaim string
 }
 

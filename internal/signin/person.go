@@ -2,6 +2,7 @@ package signin
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,12 +18,20 @@ import (
 // maxName is the maximum length of a manager's name, as in the contract of the administration.
 const maxName = 100
 
+// maxManagers bounds the names under which a person may act, as JSON in bytes. The console keeps
+// them in a cookie, for which browsers allow 4096 bytes.
+const maxManagers = 1400
+
 // Person is somebody who has signed in.
 type Person struct {
 	ID      uuid.UUID // the same for each sign-in of one person
 	Name    string    // for people: it may change, and the identity provider may let people choose it
 	Role    api.AdminRole
 	Manager string // the name under which a manager acts; "" for other roles
+
+	// Managers are the names under which a manager may act, one at a time: tenants belong to one
+	// of them. At first the person acts under the first one.
+	Managers []string
 }
 
 // person returns the person that an ID token describes.
@@ -38,7 +47,9 @@ func (c *Config) person(subject string, claims map[string]any) (Person, error) {
 	if p.Role != api.AdminRoleManager {
 		return p, nil
 	}
-	p.Manager, err = managerOf(claims, c.ManagerClaim)
+	if p.Managers, err = managersOf(claims, c.ManagerClaim); err == nil {
+		p.Manager = p.Managers[0]
+	}
 	if err != nil {
 		return p, refuse(http.StatusForbidden, "%s is a manager, but of unknown tenants. About the claim %q (MOCKTENANT_OIDC_MANAGER_CLAIM) of the ID token: %v.", p.Name, c.ManagerClaim, err)
 	}
@@ -61,18 +72,30 @@ func (c *Config) role(values []string) api.AdminRole {
 	return ""
 }
 
-// managerOf returns the only value of a claim, which must be a manager's name.
-func managerOf(claims map[string]any, claim string) (string, error) {
+// managersOf returns the values of a claim, which must be managers' names, without repetitions.
+func managersOf(claims map[string]any, claim string) (names []string, err error) {
 	values, err := valuesOf(claims, claim)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range values {
+		if name == "" || len([]rune(name)) > maxName || strings.ContainsFunc(name, unicode.IsControl) {
+			return nil, fmt.Errorf("want names of 1 to %d characters, one is %s", maxName, quoted([]string{name}))
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	text, err := json.Marshal(names)
 	switch {
 	case err != nil:
-		return "", err
-	case len(values) != 1:
-		return "", fmt.Errorf("want one value, it has %d: %s", len(values), quoted(values))
-	case values[0] == "" || len([]rune(values[0])) > maxName || strings.ContainsFunc(values[0], unicode.IsControl):
-		return "", fmt.Errorf("want a name of 1 to %d characters, it is %s", maxName, quoted(values))
+		return nil, err
+	case len(names) == 0:
+		return nil, errors.New("want at least one name, it has none")
+	case len(text) > maxManagers:
+		return nil, fmt.Errorf("want at most %d bytes of names, because a cookie keeps them; its %d names have %d as JSON", maxManagers, len(names), len(text))
 	}
-	return values[0], nil
+	return names, nil
 }
 
 // valuesOf returns a claim that is a text or a list of texts.

@@ -16,7 +16,7 @@ const home = `/console/tenants/${own.tenantId}`;
 const set = `${home}/entities/remoteAssistancePartners`;
 const of = `tenantId=${own.tenantId}`;
 const pages = [
-  "/console/tenants", "/console/tenants?search=nobody", "/console/seeds", "/console/reports", "/console/report-logins", "/console/keys", "/console/audit",
+  "/console/tenants", "/console/tenants?search=nobody", "/console/seeds", "/console/reports", "/console/report-logins", "/console/keys", "/console/console-sessions", "/console/audit",
   "/console/service", "/console/divergences", "/console/help", "/console/sign-in", "/console/nowhere", home, `${home}/settings`, `${home}/connect`, set,
   `${home}/entities/deviceManagementPartners`, `${home}/users`, `${home}/applications`, `${home}/snapshots`, `${home}/faults`, `${home}/clock`, `${home}/requests`, "/console/requests",
   `${home}/reports`, `${home}/reports/onboarding-funnel`, `${home}/reports/recent-changes/answer`, "/console/form/createTenant", `/console/form/createFault?${of}`,

@@ -128,6 +128,11 @@ const checks = {
   },
   "/report-logins": () => lists("/console/report-logins", "report-logins", "/v1/report-logins", "login", "label", "tenantIds.0", "createdDateTime"),
   "/keys": () => lists("/console/keys", "keys", "/v1/keys", "name", "role", "createdDateTime"),
+  "/console-sessions": async () => { // person.mjs signs one in
+    await page.goto("/console/console-sessions");
+    assert.deepEqual((await api("/v1/console-sessions")).value, []);
+    assert.match(await page.getByTestId("empty").textContent(), /^Nobody is signed in/);
+  },
   "/audit": () => lists("/console/audit", "audit", "/v1/audit?top=50", "dateTime", "keyName", "action", "target", "tenantId", "outcome", "status", "count", "address"),
   "/service": async () => {
     await page.goto("/console/service");

@@ -30,6 +30,14 @@ test("a person signs in at their company, and out", async (t) => {
   const cookies = (await context.cookies(MOCKTENANT_CONSOLE_URL)).map(({ name, httpOnly, sameSite, path }) => [name.replace(/\d+/, "PORT"), httpOnly, sameSite, path]);
   assert.deepEqual(cookies, [["mocktenant_console_PORT", true, "Strict", "/console"]]);
 
+  // The list of people has this session, which lasts an hour.
+  await page.goto(`${MOCKTENANT_CONSOLE_URL}/console-sessions`);
+  const row = page.getByTestId("console-sessions-row");
+  assert.match(await row.innerText(), new RegExp(`^${MOCKTENANT_TEST_USER}\\s+owner\\s`));
+  const times = await row.locator("time").evaluateAll((all) => all.map((time) => Date.parse(time.dateTime)));
+  assert.equal(Math.round((times[1] - times[0]) / 60_000), 60);
+  await page.goto(keys);
+
   // A link on another site still works, and back leads to the pages before.
   await page.goto(provider.replace(/^(http:\/\/[^/]+).*/, "$1/"));
   await page.evaluate((href) => { const a = document.createElement("a"); a.href = href; a.id = "back"; a.textContent = "console"; document.body.append(a); }, keys);
@@ -41,7 +49,15 @@ test("a person signs in at their company, and out", async (t) => {
   await page.goto(`${MOCKTENANT_CONSOLE_URL}/sign-in/callback?code=theirs&state=theirs`);
   assert.match(await page.getByTestId("alert").textContent(), /hasn't begun to sign in/);
 
+  await page.goto(`${MOCKTENANT_CONSOLE_URL}/console-sessions`);
+  await page.getByTestId("endConsoleSession").click();
+  await page.getByTestId("endConsoleSession-sure").click(); // a person's own session
+  await page.getByTestId("sign-in").waitFor();
+  assert.match(await page.getByTestId("alert").textContent(), /The session has expired, or an owner ended it/);
+
   await page.goto(keys);
+  await page.getByTestId("sign-in-person").click();
+  await page.waitForURL(keys); // still known to the provider
   await page.getByTestId("sign-out").click();
   await page.waitForURL(/\/sign-in$/);
   await page.goto(keys);
