@@ -252,6 +252,7 @@ FROM days AS d
 JOIN report_statuses AS o ON o.entity_set = d.entity_set
 LEFT JOIN turns AS t ON t.tenant_id = d.tenant_id AND t.entity_set = d.entity_set AND t.day = d.day AND t.status = o.status;
 
+-- +goose StatementBegin
 COMMENT ON SCHEMA reporting IS 'Version 1. What a report login reads: the rows of its tenants, and of no others.';
 
 COMMENT ON VIEW reporting.tenants IS 'The tenants, one row each.';
@@ -329,6 +330,7 @@ COMMENT ON COLUMN reporting.applications.display_name IS 'The name that is shown
 COMMENT ON COLUMN reporting.applications.public_client IS 'Whether it is a public client, which has no secret.';
 COMMENT ON COLUMN reporting.applications.redirect_uris IS 'Where a sign-in may send its users back to.';
 COMMENT ON COLUMN reporting.applications.created_at IS 'When it was created.';
+-- +goose StatementEnd
 
 -- Everybody may query the views. They show rows only to a login in report_logins.
 GRANT USAGE ON SCHEMA reporting TO PUBLIC;

@@ -86,6 +86,7 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS g;
 
+-- +goose StatementBegin
 COMMENT ON VIEW reporting.requests IS 'The request journal: what clients sent and received, without secrets. Each request in a $batch has its own row.';
 COMMENT ON COLUMN reporting.requests.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN reporting.requests.id IS 'The entry''s id; ids are in the order of arrival.';
@@ -119,6 +120,7 @@ COMMENT ON COLUMN reporting.request_gaps.kind IS 'dropped: there were too many t
 COMMENT ON COLUMN reporting.request_gaps.count IS 'How many requests; 0 if that isn''t known.';
 COMMENT ON COLUMN reporting.request_gaps.since_at IS 'When the first of them arrived, by the tenant''s clock.';
 COMMENT ON COLUMN reporting.request_gaps.until_at IS 'When the last of them arrived, by the tenant''s clock.';
+-- +goose StatementEnd
 
 GRANT SELECT ON reporting.requests, reporting.request_gaps TO PUBLIC;
 

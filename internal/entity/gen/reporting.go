@@ -27,6 +27,13 @@ const (
 	down           = "-- +goose Down\n"
 )
 
+// Between these lines goose sends all statements at once. A generated part has dozens, and
+// the first start of the service waits for each that is sent alone.
+const (
+	beginTogether = "-- +goose StatementBegin\n"
+	endTogether   = "-- +goose StatementEnd\n"
+)
+
 // migration is an entity's migration, as the template sees it.
 type migration struct {
 	source
@@ -108,7 +115,7 @@ func (m migration) part(t *template.Template, name, begin, text string) (string,
 	if !found {
 		return "", fmt.Errorf("there is no line %q after %q", strings.TrimSpace(endGenerated), strings.TrimSpace(begin))
 	}
-	return before + begin + b.String() + endGenerated + after, nil
+	return before + begin + beginTogether + b.String() + endTogether + endGenerated + after, nil
 }
 
 // quote returns text as an SQL literal.
