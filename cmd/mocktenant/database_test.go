@@ -77,10 +77,10 @@ func TestSQLRole(t *testing.T) {
 			t.Errorf("%s: %v", statement, err)
 		}
 	}
-	config.Database = "postgres"
+	config.Database = "template1"
 	if other, err := pgx.ConnectConfig(t.Context(), config); err == nil {
 		_ = other.Close(t.Context())
-		t.Error("it connects to database postgres")
+		t.Error("it connects to database template1")
 	}
 	p.stop(t)
 	p = serve(t, append(settings, "DATABASE_URL="+url)) // as in a shell with the output of env

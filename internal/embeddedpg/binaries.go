@@ -37,7 +37,7 @@ type want struct {
 // findBinaries returns the first binaries that w allows and the account can reach. If the
 // machine has none, it downloads them.
 func (h host) findBinaries(ctx context.Context, w want, a account, log *slog.Logger) (binaries, error) {
-	if err := w.checkNamed(ctx); err != nil {
+	if err := w.checkNamed(); err != nil {
 		return binaries{}, err
 	}
 	var passed []error
@@ -74,11 +74,11 @@ func (h host) findBinaries(ctx context.Context, w want, a account, log *slog.Log
 }
 
 // checkNamed returns an error if a folder is named in which the binaries aren't.
-func (w want) checkNamed(ctx context.Context) error {
+func (w want) checkNamed() error {
 	if w.binDir == "" {
 		return nil
 	}
-	if _, err := inspect(ctx, w.binDir); errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(haveBinaries(w.binDir), fs.ErrNotExist) {
 		return w.unusable(nil)
 	}
 	return nil
@@ -122,15 +122,22 @@ func majorInPath(path string) int {
 	return largest
 }
 
-// inspect returns the binaries in dir, or fs.ErrNotExist if initdb or postgres is missing.
+// haveBinaries returns fs.ErrNotExist if dir lacks initdb or postgres.
+func haveBinaries(dir string) error {
+	for _, name := range []string{"initdb", "postgres"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inspect returns the binaries in dir, or fs.ErrNotExist if some are missing.
 func inspect(ctx context.Context, dir string) (binaries, error) {
-	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
+	if err := haveBinaries(dir); err != nil {
 		return binaries{}, err
 	}
 	path := filepath.Join(dir, "postgres")
-	if _, err := os.Stat(path); err != nil {
-		return binaries{}, err
-	}
 	out, err := exec.CommandContext(ctx, path, "--version").Output()
 	if err != nil {
 		return binaries{}, fmt.Errorf("ask %s for its version: %w", path, err)

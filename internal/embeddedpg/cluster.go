@@ -188,13 +188,21 @@ func (i *instance) createDatabase(ctx context.Context) error {
 		return err
 	}
 	if !exists {
-		if _, err := conn.Exec(ctx, "CREATE DATABASE "+databaseName+" OWNER "+superuser); err != nil {
+		create := "CREATE DATABASE " + databaseName + " OWNER " + superuser
+		if i.fresh {
+			create = renameDatabase
+		}
+		if _, err := conn.Exec(ctx, create); err != nil {
 			return err
 		}
 	}
 	_, err = conn.Exec(ctx, closeOthers)
 	return err
 }
+
+// renameDatabase makes our database of the empty one that initdb made for administrators,
+// which saves a tenth of a second.
+const renameDatabase = "ALTER DATABASE postgres RENAME TO " + databaseName + "; COMMENT ON DATABASE " + databaseName + " IS NULL"
 
 // closeOthers denies everybody but the superuser the databases that initdb made. A role
 // with few rights in our database could otherwise fill the disk there.

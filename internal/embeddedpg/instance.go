@@ -30,6 +30,7 @@ type instance struct {
 	port      string   // for TCP; "" is the default
 	password  string
 	template  Template
+	fresh     bool // the cluster was made at this start, so nobody has used it yet
 	hasDB     bool // the cluster is known to have our database with the template's content
 	log       *slog.Logger
 }
@@ -74,6 +75,7 @@ func (i *instance) prepare(ctx context.Context, binDir string) error {
 	if major != 0 {
 		return nil
 	}
+	i.fresh = true
 	if i.throwAway {
 		return i.fillThrowAway(ctx)
 	}

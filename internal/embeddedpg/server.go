@@ -79,7 +79,7 @@ func start(ctx context.Context, o Options, h host) (_ *Server, err error) {
 	if i.log == nil {
 		i.log = slog.New(slog.DiscardHandler)
 	}
-	if err := (want{binDir: o.BinDir}).checkNamed(ctx); err != nil { // before anything is made
+	if err := (want{binDir: o.BinDir}).checkNamed(); err != nil { // before anything is made
 		return nil, fmt.Errorf("find PostgreSQL: %w", err)
 	}
 	if err := i.open(ctx, o.DataDir); err != nil {
