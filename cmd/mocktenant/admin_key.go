@@ -37,7 +37,7 @@ var (
 
 // adminKeyCreate makes a key through the service or, with --direct, in the database.
 type adminKeyCreate struct {
-	*adminCommand
+	admin *adminCommand
 
 	key    api.KeyCreate
 	direct bool
@@ -45,17 +45,18 @@ type adminKeyCreate struct {
 }
 
 func newAdminKeyCreate(c *cli) *cobra.Command {
-	k := &adminKeyCreate{adminCommand: &adminCommand{validate: func() error { return nil }}}
-	k.Command = c.command("create <name>", "Make a key and print it. It is shown only once.", k, &k.service)
-	k.Long = k.Short + " The name says whose it is; keys of one name have the same tenants."
-	arguments(k.Command, readText(&k.key.Name))
-	flags := k.Flags()
+	k := &adminKeyCreate{admin: &adminCommand{}}
+	cmd := c.command("create <name>", "Make a key and print it. It is shown only once.", k, &k.admin.service)
+	k.admin.Command = cmd
+	cmd.Long = cmd.Short + " The name says whose it is; keys of one name have the same tenants."
+	arguments(cmd, readText(&k.key.Name))
+	flags := cmd.Flags()
 	choiceFlag(flags, &k.key.Role, "role", "", "", "What it may do: owner (all), manager (its tenants) or reader.", "owner", "manager", "reader")
 	flags.Var(seconds(set(&k.key.TtlSeconds)), "ttl", "How long it is valid, such as 90s, 75m, 12h, 30d (default: until it is revoked).")
 	truthFlag(flags, &k.direct, "direct", "Write it directly into the database. Use this for the first key of a service that requires one.")
-	must(k.MarkFlagRequired("role"))
+	must(cmd.MarkFlagRequired("role"))
 	k.output = newPrinter(flags)
-	return k.does(func(ctx context.Context, s *session, con console) error {
+	return k.admin.does(func(ctx context.Context, s *session, con console) error {
 		made, err := client.Read[api.KeyCreated](s.CreateKey(ctx, nil, k.key))
 		if err != nil {
 			return err
@@ -67,7 +68,7 @@ func newAdminKeyCreate(c *cli) *cobra.Command {
 // Run makes a key.
 func (k *adminKeyCreate) Run(ctx context.Context, c *cli, con console) error {
 	if !k.direct {
-		return k.adminCommand.Run(ctx, c, con)
+		return k.admin.Run(ctx, c, con)
 	}
 	made, err := createKey(ctx, c.Database, con, k.key)
 	if err != nil {

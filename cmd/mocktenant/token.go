@@ -31,7 +31,7 @@ var errNoDemo = errors.New("the demo tenant does not exist in this database: sta
 // tokenCommand prints a token. For the demo tenant it needs only the database, for another
 // one the administration.
 type tokenCommand struct {
-	*adminCommand
+	admin *adminCommand
 
 	scope    []string
 	lifetime time.Duration
@@ -41,9 +41,10 @@ type tokenCommand struct {
 }
 
 func newToken(c *cli) *cobra.Command {
-	t := &tokenCommand{adminCommand: &adminCommand{validate: func() error { return nil }}}
-	t.Command = c.command("token", "Print an access token, for the demo tenant or another one.", t, &t.service)
-	flags := t.Flags()
+	t := &tokenCommand{admin: &adminCommand{}}
+	cmd := c.command("token", "Print an access token, for the demo tenant or another one.", t, &t.admin.service)
+	t.admin.Command = cmd
+	flags := cmd.Flags()
 	flags.StringVar(&t.named.tenant, "tenant", "", "The `TENANT`, by its id, a domain or its name (default: the demo tenant).")
 	flags.StringVar(&t.named.client, "client", "", "The `APPLICATION`, by its client id or name (default: the tenant's first).")
 	flags.StringVar(&t.named.user, "user", "", "The `USER`, by id or user principal name (default: the tenant's first).")
@@ -52,9 +53,9 @@ func newToken(c *cli) *cobra.Command {
 	flags.DurationVar(&t.lifetime, "lifetime", tokenLifetime, "How long the token is valid.")
 	truthFlag(flags, &t.app, "app", "Print an app-only token, which Graph refuses for remoteAssistancePartners.")
 	truthFlag(flags, &t.personal, "personal", "Print a token of a personal Microsoft account, which Graph also refuses.")
-	t.MarkFlagsMutuallyExclusive("app", "personal")
-	fromVariables := t.PreRunE
-	t.PreRunE = func(cmd *cobra.Command, args []string) error {
+	cmd.MarkFlagsMutuallyExclusive("app", "personal")
+	fromVariables := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
 		if cmd.Flags().Changed("tenant") { // the variables may name another tenant's application and user
 			for _, name := range []string{"client", "user"} {
 				delete(cmd.Flags().Lookup(name).Annotations, variableOfFlag)
@@ -62,7 +63,7 @@ func newToken(c *cli) *cobra.Command {
 		}
 		return fromVariables(cmd, args)
 	}
-	return t.Command
+	return cmd
 }
 
 // Run prints a token.
@@ -76,7 +77,7 @@ func (t *tokenCommand) Run(ctx context.Context, c *cli, con console) error {
 	}
 	token, err := issue(ctx, c, con)
 	if err != nil {
-		return t.explain(err)
+		return t.admin.explain(err)
 	}
 	_, err = fmt.Fprintln(con.out, token)
 	return err
@@ -127,13 +128,13 @@ func (t *tokenCommand) issue(ctx context.Context, c *cli, _ console) (string, er
 	case t.lifetime < time.Second:
 		return "", fmt.Errorf("--lifetime %s: want 1s or more", t.lifetime)
 	}
-	connection, err := t.service.client(c)
+	connection, err := t.admin.service.client(c)
 	if err != nil {
 		return "", err
 	}
 	lifetime := int64(t.lifetime / time.Second)
 	r := api.TokenRequest{LifetimeSeconds: &lifetime}
-	if t.Flags().Changed("scope") {
+	if t.admin.Flags().Changed("scope") {
 		r.Permissions = &t.scope
 	}
 	who, err := findPrincipals(ctx, connection, t.named.tenant, t.named.client, t.named.user)

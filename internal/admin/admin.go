@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/internal/db"
@@ -133,16 +134,16 @@ func (a *API) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { engine().ServeHTTP(w, r) })
 }
 
-func (a *API) engine() *front.Engine[*call] {
-	engine := front.New(front.Config[*call]{Name: "administration", Now: a.now, Log: a.log, Hooks: a.hooks, Open: a.begin, Fail: a.fail})
+func (a *API) engine() *gin.Engine {
+	engine, adapt := front.New(front.Config[*call]{Name: "administration", Now: a.now, Log: a.log, Hooks: a.hooks, Open: a.begin, Fail: a.fail})
 	engine.UseRawPath = true
-	engine.Use(engine.Adapt(end), engine.Adapt(a.admit))
-	engine.NoRoute(engine.Adapt(func(*call) error { return errNotFound("There is no such path; see /openapi.yaml.") }))
-	engine.NoMethod(engine.Adapt(func(*call) error {
+	engine.Use(adapt(end), adapt(a.admit))
+	engine.NoRoute(adapt(func(*call) error { return errNotFound("There is no such path; see /openapi.yaml.") }))
+	engine.NoMethod(adapt(func(*call) error {
 		return &problem{status: http.StatusMethodNotAllowed, detail: "The path has no such method; see /openapi.yaml."}
 	}))
 	for _, e := range contract() {
-		engine.Handle(e.route.Method, e.path, engine.Adapt(answering(e.run)))
+		engine.Handle(e.route.Method, e.path, adapt(answering(e.run)))
 	}
 	return engine
 }

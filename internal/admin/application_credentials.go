@@ -149,7 +149,7 @@ func createApplicationCertificate(ctx context.Context, c *change, r certificateC
 	if err := c.findConfidential(ctx, r.ClientID); err != nil {
 		return made, err
 	}
-	all, err := c.ListApplicationCertificates(ctx, db.ListApplicationCertificatesParams{TenantID: c.tenant.ID, ClientID: r.ClientID})
+	all, err := c.queries.ListApplicationCertificates(ctx, db.ListApplicationCertificatesParams{TenantID: c.tenant.ID, ClientID: r.ClientID})
 	if err != nil {
 		return made, err
 	}
@@ -157,7 +157,7 @@ func createApplicationCertificate(ctx context.Context, c *change, r certificateC
 		return made, errConflict("The application has %d certificates, the maximum.", len(all))
 	}
 	p := db.CreateApplicationCertificateParams{TenantID: c.tenant.ID, ClientID: r.ClientID, ID: uuid.New(), Certificate: r.der, CreatedAt: c.Now}
-	if err := c.CreateApplicationCertificate(ctx, p); err != nil {
+	if err := c.queries.CreateApplicationCertificate(ctx, p); err != nil {
 		return made, err
 	}
 	return newApplicationCertificate(p.ID, r.der)
@@ -167,7 +167,7 @@ func createApplicationCertificate(ctx context.Context, c *change, r certificateC
 type credentialPath struct{ ClientID, CredentialID uuid.UUID }
 
 func deleteApplicationCertificate(ctx context.Context, c *change, r credentialPath) (none, error) {
-	n, err := c.DeleteApplicationCertificate(ctx, db.DeleteApplicationCertificateParams{TenantID: c.tenant.ID, ClientID: r.ClientID, ID: r.CredentialID})
+	n, err := c.queries.DeleteApplicationCertificate(ctx, db.DeleteApplicationCertificateParams{TenantID: c.tenant.ID, ClientID: r.ClientID, ID: r.CredentialID})
 	if err == nil && n == 0 {
 		err = errNotFound("The application has no certificate %s.", r.CredentialID)
 	}
@@ -214,14 +214,14 @@ func (c *change) createFederatedCredential(ctx context.Context, row db.Applicati
 	if err := c.findConfidential(ctx, row.ClientID); err != nil {
 		return err
 	}
-	all, err := c.ListFederatedCredentialsOf(ctx, db.ListFederatedCredentialsOfParams{TenantID: row.TenantID, ClientIds: []uuid.UUID{row.ClientID}})
+	all, err := c.queries.ListFederatedCredentialsOf(ctx, db.ListFederatedCredentialsOfParams{TenantID: row.TenantID, ClientIds: []uuid.UUID{row.ClientID}})
 	if err != nil {
 		return err
 	}
 	if len(all) >= identity.MaxFederatedCredentials {
 		return errConflict("The application has %d federated credentials, the maximum.", len(all))
 	}
-	n, err := c.CreateFederatedCredential(ctx, db.CreateFederatedCredentialParams(row))
+	n, err := c.queries.CreateFederatedCredential(ctx, db.CreateFederatedCredentialParams(row))
 	if err == nil && n == 0 {
 		err = errConflict("The application has a federated credential %q.", row.Name)
 	}
@@ -229,7 +229,7 @@ func (c *change) createFederatedCredential(ctx context.Context, row db.Applicati
 }
 
 func deleteFederatedCredential(ctx context.Context, c *change, r credentialPath) (none, error) {
-	n, err := c.DeleteFederatedCredential(ctx, db.DeleteFederatedCredentialParams{TenantID: c.tenant.ID, ClientID: r.ClientID, ID: r.CredentialID})
+	n, err := c.queries.DeleteFederatedCredential(ctx, db.DeleteFederatedCredentialParams{TenantID: c.tenant.ID, ClientID: r.ClientID, ID: r.CredentialID})
 	if err == nil && n == 0 {
 		err = errNotFound("The application has no federated credential %s.", r.CredentialID)
 	}

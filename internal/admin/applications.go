@@ -126,7 +126,7 @@ func showApplication(ctx context.Context, q *db.Queries, tenant, id uuid.UUID) (
 }
 
 func (c *change) findApplication(ctx context.Context, id uuid.UUID) (db.Application, error) {
-	app, err := c.GetApplication(ctx, db.GetApplicationParams{TenantID: c.tenant.ID, ClientID: id})
+	app, err := c.queries.GetApplication(ctx, db.GetApplicationParams{TenantID: c.tenant.ID, ClientID: id})
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = errNotFound("The tenant has no application %s.", id)
 	}
@@ -149,7 +149,7 @@ func newApplicationOf(t db.Tenant, name string, id *uuid.UUID, now time.Time) db
 }
 
 func (c *change) createApplication(ctx context.Context, p db.CreateApplicationParams) error {
-	_, err := c.later.CreateApplication(ctx, p)
+	_, err := c.later.Queries.CreateApplication(ctx, p)
 	c.later.OrElse(errConflict("The tenant has an application %s.", p.ClientID))
 	return err
 }
@@ -159,16 +159,16 @@ func (c *change) createSecret(ctx context.Context, client uuid.UUID, secret stri
 	p := db.CreateApplicationSecretParams{
 		TenantID: c.tenant.ID, ClientID: client, ID: uuid.New(), SecretHash: hash[:], Hint: secret[:3], CreatedAt: c.Now, ExpiresAt: c.Now.Add(ttl).UTC(),
 	}
-	return p, c.later.CreateApplicationSecret(ctx, p)
+	return p, c.later.Queries.CreateApplicationSecret(ctx, p)
 }
 
 // grant grants an application scopes, for one user or all, and roles.
 func (c *change) grant(ctx context.Context, client, principal uuid.UUID, scopes, roles []string) error {
-	err := c.later.GrantScopes(ctx, db.GrantScopesParams{TenantID: c.tenant.ID, ClientID: client, PrincipalID: principal, Scopes: scopes, CreatedAt: c.Now})
+	err := c.later.Queries.GrantScopes(ctx, db.GrantScopesParams{TenantID: c.tenant.ID, ClientID: client, PrincipalID: principal, Scopes: scopes, CreatedAt: c.Now})
 	if err != nil {
 		return err
 	}
-	return c.later.GrantRoles(ctx, db.GrantRolesParams{TenantID: c.tenant.ID, ClientID: client, Roles: roles, CreatedAt: c.Now})
+	return c.later.Queries.GrantRoles(ctx, db.GrantRolesParams{TenantID: c.tenant.ID, ClientID: client, Roles: roles, CreatedAt: c.Now})
 }
 
 func (x *call) checkRedirectURIs(web, spa, publicClient []string) error {
@@ -203,7 +203,7 @@ func createApplication(ctx context.Context, c *change, r api.ApplicationCreate) 
 	if err := c.send(ctx); err != nil {
 		return made, err
 	}
-	made.Application, err = showApplication(ctx, c.Queries, c.tenant.ID, p.ClientID)
+	made.Application, err = showApplication(ctx, c.queries, c.tenant.ID, p.ClientID)
 	return made, err
 }
 
@@ -243,7 +243,7 @@ func updateApplication(ctx context.Context, c *change, r updateApplicationReques
 	if err := c.checkRedirectURIs(app.RedirectUris, app.SpaRedirectUris, app.PublicClientRedirectUris); err != nil {
 		return api.Application{}, err
 	}
-	_, err = c.UpdateApplication(ctx, db.UpdateApplicationParams{
+	_, err = c.queries.UpdateApplication(ctx, db.UpdateApplicationParams{
 		TenantID: c.tenant.ID, ClientID: r.ClientID, DisplayName: app.DisplayName, PublicClientFlows: app.PublicClientFlows,
 		RedirectUris: app.RedirectUris, SpaRedirectUris: app.SpaRedirectUris, PublicClientRedirectUris: app.PublicClientRedirectUris,
 		ExposedScopes: app.ExposedScopes, RequiredScopes: app.RequiredScopes, RequiredRoles: app.RequiredRoles,
@@ -251,12 +251,12 @@ func updateApplication(ctx context.Context, c *change, r updateApplicationReques
 	if err != nil {
 		return api.Application{}, err
 	}
-	return showApplication(ctx, c.Queries, c.tenant.ID, r.ClientID)
+	return showApplication(ctx, c.queries, c.tenant.ID, r.ClientID)
 }
 
 // deleteApplication removes an application. Its tokens are refused from then on.
 func deleteApplication(ctx context.Context, c *change, r applicationPath) (none, error) {
-	n, err := c.DeleteApplication(ctx, db.DeleteApplicationParams{TenantID: c.tenant.ID, ClientID: r.ClientID})
+	n, err := c.queries.DeleteApplication(ctx, db.DeleteApplicationParams{TenantID: c.tenant.ID, ClientID: r.ClientID})
 	if err == nil && n == 0 {
 		err = errNotFound("The tenant has no application %s.", r.ClientID)
 	}
@@ -286,7 +286,7 @@ func createApplicationSecret(ctx context.Context, c *change, r createApplication
 }
 
 func deleteApplicationSecret(ctx context.Context, c *change, r struct{ ClientID, SecretID uuid.UUID }) (none, error) {
-	n, err := c.DeleteApplicationSecret(ctx, db.DeleteApplicationSecretParams{TenantID: c.tenant.ID, ClientID: r.ClientID, ID: r.SecretID})
+	n, err := c.queries.DeleteApplicationSecret(ctx, db.DeleteApplicationSecretParams{TenantID: c.tenant.ID, ClientID: r.ClientID, ID: r.SecretID})
 	if err == nil && n == 0 {
 		err = errNotFound("The application has no secret %s.", r.SecretID)
 	}

@@ -28,12 +28,12 @@ const tries = 5
 // change or with send, which must be called before reading what they change.
 type change struct {
 	*call
-	*db.Queries
-	tx     pgx.Tx
-	tenant db.Tenant
-	target string // the changed item, for the audit log
-	later  *db.Batch
-	then   func(context.Context, *API) error // called after the commit; may be nil
+	queries *db.Queries
+	tx      pgx.Tx
+	tenant  db.Tenant
+	target  string // the changed item, for the audit log
+	later   *db.Batch
+	then    func(context.Context, *API) error // called after the commit; may be nil
 }
 
 func (c *change) send(ctx context.Context) error { return c.later.Send(ctx, c.tx) }
@@ -69,7 +69,7 @@ func (x *call) change(ctx context.Context, f func(context.Context, *change) (ans
 func (x *call) try(ctx context.Context, f func(context.Context, *change) (answer, error)) (c *change, result answer, err error) {
 	for range tries {
 		err = pgx.BeginFunc(ctx, x.admin.pool, func(tx pgx.Tx) error {
-			c = &change{call: x, Queries: db.New(tx), tx: tx, target: x.target, later: db.NewBatch()}
+			c = &change{call: x, queries: db.New(tx), tx: tx, target: x.target, later: db.NewBatch()}
 			result, err = c.make(ctx, f)
 			return err
 		})
@@ -112,7 +112,7 @@ func rolledBack(err error) bool {
 
 // make makes the change, unless it was made before with the same Idempotency-Key.
 func (c *change) make(ctx context.Context, f func(context.Context, *change) (answer, error)) (answer, error) {
-	idempotent, err := newIdempotent(c.call, c.Queries)
+	idempotent, err := newIdempotent(c.call, c.queries)
 	if err != nil {
 		return answer{}, err
 	}
@@ -143,14 +143,14 @@ func (c *change) audit(ctx context.Context, status int) error {
 	if c.tenant.ID != uuid.Nil { // even if it was just made
 		entry.TenantID = &c.tenant.ID
 	}
-	return c.later.CreateAuditEntry(ctx, entry)
+	return c.later.Queries.CreateAuditEntry(ctx, entry)
 }
 
 // lock locks the path's tenant for the rest of the change. Its manager may have changed
 // since the call began.
 func (c *change) lock(ctx context.Context) (err error) {
 	id := c.call.tenant.ID
-	if c.tenant, err = c.LockTenant(ctx, id); err != nil {
+	if c.tenant, err = c.queries.LockTenant(ctx, id); err != nil {
 		return err
 	}
 	if m := c.caller.manager(); m != nil && (c.tenant.Manager == nil || *c.tenant.Manager != *m) {
@@ -232,7 +232,7 @@ func (i *idempotent) keep(ctx context.Context, later *db.Batch, result answer) e
 	if err != nil {
 		return err
 	}
-	return later.SetIdempotentAnswer(ctx, db.SetIdempotentAnswerParams{
+	return later.Queries.SetIdempotentAnswer(ctx, db.SetIdempotentAnswerParams{
 		Hash: hashOf("find " + i.key), RequestHash: i.begun.Sum(nil), Answer: i.seal().Seal(nil, nil, text, nil),
 	})
 }

@@ -49,11 +49,11 @@ func setClock(ctx context.Context, c *change, r api.ClockSet) (api.Clock, error)
 	case clock.At.After(tenant.MaxTime):
 		return before, c.errAt("/now", "%s is after %s, the maximum of a clock.", clock.At.Format(time.RFC3339Nano), tenant.MaxTime.Format(time.RFC3339))
 	}
-	err := c.SetTenantClock(ctx, db.SetTenantClockParams{TenantID: c.tenant.ID, ClockFrom: &clock.From, ClockAt: &clock.At, ClockRate: clock.Rate})
+	err := c.queries.SetTenantClock(ctx, db.SetTenantClockParams{TenantID: c.tenant.ID, ClockFrom: &clock.From, ClockAt: &clock.At, ClockRate: clock.Rate})
 	return newClock(clock, c.Arrived), err
 }
 
 // resetClock resets a tenant's clock to the service's.
 func resetClock(ctx context.Context, c *change, _ none) (none, error) {
-	return none{}, c.SetTenantClock(ctx, db.SetTenantClockParams{TenantID: c.tenant.ID, ClockRate: 1})
+	return none{}, c.queries.SetTenantClock(ctx, db.SetTenantClockParams{TenantID: c.tenant.ID, ClockRate: 1})
 }

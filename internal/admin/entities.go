@@ -177,7 +177,7 @@ func actOnEntity(ctx context.Context, c *change, r actOnEntityRequest) (api.Enti
 	if err != nil {
 		return api.Entity{}, err
 	}
-	if err := db.ExpireOnboardings(ctx, c.Queries, c.tenant.ID, c.Now); err != nil {
+	if err := db.ExpireOnboardings(ctx, c.queries, c.tenant.ID, c.Now); err != nil {
 		return api.Entity{}, err
 	}
 	k := db.Key{TenantID: c.tenant.ID, ID: id}
@@ -185,14 +185,14 @@ func actOnEntity(ctx context.Context, c *change, r actOnEntityRequest) (api.Enti
 	if c.tenant.PartnerPortal {
 		change.Portal = c.admin.portal()
 	}
-	before, err := db.Act(ctx, c.Queries, t, action, change)
+	before, err := db.Act(ctx, c.queries, t, action, change)
 	if err != nil {
 		return api.Entity{}, orNoEntity(err, t, r.EntityID)
 	}
 	if states := action.States(t); t.State != "" && !slices.Contains(states, before) {
 		return api.Entity{}, errConflict("The %s is %s; to %s, it must be %s.", t.Noun, before, r.Action, strings.Join(states, " or "))
 	}
-	return findEntity(ctx, c.Queries, t, k, r.EntityID)
+	return findEntity(ctx, c.queries, t, k, r.EntityID)
 }
 
 // findAction finds an action, or refuses it.

@@ -94,7 +94,7 @@ func updateEntity(ctx context.Context, c *change, r updateEntityRequest) (api.En
 	if err != nil {
 		return api.Entity{}, err
 	}
-	now, err := db.SetOf(t).Get(ctx, c.Queries, k)
+	now, err := db.SetOf(t).Get(ctx, c.queries, k)
 	if err != nil {
 		return api.Entity{}, orNoEntity(err, t, r.EntityID)
 	}
@@ -171,13 +171,13 @@ func (c *change) changeable(ctx context.Context, set, key string) (*entity.Type,
 		return nil, db.Key{}, err
 	}
 	k := db.Key{TenantID: c.tenant.ID, ID: id}
-	if err := db.ExpireOnboardings(ctx, c.Queries, k.TenantID, c.Now); err != nil {
+	if err := db.ExpireOnboardings(ctx, c.queries, k.TenantID, c.Now); err != nil {
 		return nil, k, err
 	}
 	if t.BuiltIn == "" {
 		return t, k, nil
 	}
-	row, err := db.SetOf(t).Get(ctx, c.Queries, k)
+	row, err := db.SetOf(t).Get(ctx, c.queries, k)
 	if err == nil && row.Value(t.Index(t.BuiltIn)).Bool {
 		return nil, k, errConflict("The %s %s is built in and can't be changed or deleted.", t.Noun, key)
 	}

@@ -92,7 +92,7 @@ func restoreEntityVersion(ctx context.Context, c *change, r restoreEntityVersion
 		return api.Entity{}, err
 	}
 	c.target = r.EntitySet + " " + r.EntityID + " " + strconv.FormatInt(r.Version, 10)
-	all, err := listVersions(ctx, c.Queries, t, k, r.Version+1, 1)
+	all, err := listVersions(ctx, c.queries, t, k, r.Version+1, 1)
 	if err != nil {
 		return api.Entity{}, err
 	}

@@ -99,7 +99,7 @@ func createFault(ctx context.Context, c *change, r api.FaultCreate) (api.Fault, 
 
 // addFaults adds rules after the existing ones, as parts of a scenario if one is given.
 func (c *change) addFaults(ctx context.Context, scenario *string, rules ...api.FaultCreate) ([]api.Fault, error) {
-	n, err := c.CountFaults(ctx, c.tenant.ID)
+	n, err := c.queries.CountFaults(ctx, c.tenant.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -112,13 +112,13 @@ func (c *change) addFaults(ctx context.Context, scenario *string, rules ...api.F
 		if err != nil {
 			return nil, err
 		}
-		if err := c.CreateFault(ctx, p); err != nil {
+		if err := c.queries.CreateFault(ctx, p); err != nil {
 			return nil, err
 		}
 		c.target = p.ID.String()
 		made[i] = api.Fault{Id: p.ID, Scenario: scenario, Match: r.Match, Schedule: r.Schedule, Effect: r.Effect, CreatedDateTime: p.CreatedAt.UTC()}
 	}
-	return made, c.ChangeFaults(ctx, c.tenant.ID)
+	return made, c.queries.ChangeFaults(ctx, c.tenant.ID)
 }
 
 // faultUpdate is a request to change a rule.
@@ -137,13 +137,13 @@ func updateFault(ctx context.Context, c *change, r faultUpdate) (api.Fault, erro
 	if err != nil {
 		return api.Fault{}, err
 	}
-	row, err := c.UpdateFault(ctx, db.UpdateFaultParams{
+	row, err := c.queries.UpdateFault(ctx, db.UpdateFaultParams{
 		TenantID: p.TenantID, ID: r.FaultID, Rule: p.Rule, Skip: p.Skip, Every: p.Every, Times: p.Times, Probability: p.Probability, Seed: p.Seed,
 	})
 	if err != nil {
 		return api.Fault{}, err
 	}
-	if err := c.ChangeFaults(ctx, c.tenant.ID); err != nil {
+	if err := c.queries.ChangeFaults(ctx, c.tenant.ID); err != nil {
 		return api.Fault{}, err
 	}
 	return newFault(row)
@@ -151,7 +151,7 @@ func updateFault(ctx context.Context, c *change, r faultUpdate) (api.Fault, erro
 
 // updatedRule returns a stored rule with the members that a request replaces.
 func (c *change) updatedRule(ctx context.Context, r faultUpdate) (rule api.FaultCreate, err error) {
-	row, err := c.GetFault(ctx, db.GetFaultParams{TenantID: c.tenant.ID, ID: r.FaultID})
+	row, err := c.queries.GetFault(ctx, db.GetFaultParams{TenantID: c.tenant.ID, ID: r.FaultID})
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = errNotFound("The tenant has no rule %s.", r.FaultID)
 	}
@@ -172,12 +172,12 @@ func (c *change) updatedRule(ctx context.Context, r faultUpdate) (rule api.Fault
 }
 
 func deleteFault(ctx context.Context, c *change, r struct{ FaultID uuid.UUID }) (none, error) {
-	n, err := c.DeleteFault(ctx, db.DeleteFaultParams{TenantID: c.tenant.ID, ID: r.FaultID})
+	n, err := c.queries.DeleteFault(ctx, db.DeleteFaultParams{TenantID: c.tenant.ID, ID: r.FaultID})
 	if err == nil && n == 0 {
 		err = errNotFound("The tenant has no rule %s.", r.FaultID)
 	}
 	if err != nil {
 		return none{}, err
 	}
-	return none{}, c.ChangeFaults(ctx, c.tenant.ID)
+	return none{}, c.queries.ChangeFaults(ctx, c.tenant.ID)
 }

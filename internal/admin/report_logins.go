@@ -81,5 +81,5 @@ func checkLoginOfRole(ctx context.Context, c *change, login string) error {
 	if err := reporting.BeginRoles(ctx, c.tx); err != nil {
 		return err
 	}
-	return checkLogin(ctx, c.Queries, c.call, login)
+	return checkLogin(ctx, c.queries, c.call, login)
 }

@@ -148,11 +148,11 @@ func (c *change) clearRequests(ctx context.Context, tenant uuid.UUID, p api.Clea
 		return done, err
 	}
 	if f.Everything() {
-		done.Removed, err = c.ClearJournal(ctx, db.ClearJournalParams{TenantID: tenant, Since: p.Since, Until: p.Until})
+		done.Removed, err = c.queries.ClearJournal(ctx, db.ClearJournalParams{TenantID: tenant, Since: p.Since, Until: p.Until})
 		return done, err
 	}
 	var ids []uuid.UUID
-	if err := journal.Each(ctx, c.Queries, f.Range, func(e *db.JournalEntry) bool {
+	if err := journal.Each(ctx, c.queries, f.Range, func(e *db.JournalEntry) bool {
 		if f.Matches(e) {
 			ids = append(ids, e.ID)
 		}
@@ -160,7 +160,7 @@ func (c *change) clearRequests(ctx context.Context, tenant uuid.UUID, p api.Clea
 	}); err != nil {
 		return done, err
 	}
-	done.Removed, err = c.DeleteJournalEntries(ctx, db.DeleteJournalEntriesParams{TenantID: tenant, Ids: ids})
+	done.Removed, err = c.queries.DeleteJournalEntries(ctx, db.DeleteJournalEntriesParams{TenantID: tenant, Ids: ids})
 	return done, err
 }
 

@@ -23,7 +23,7 @@ func startScenario(ctx context.Context, c *change, r api.ScenarioStart) (api.Fau
 	if !ok {
 		return api.FaultList{}, errNotFound("There is no scenario %q.", name)
 	}
-	if _, err := c.DeleteScenario(ctx, db.DeleteScenarioParams{TenantID: c.tenant.ID, Scenario: name}); err != nil {
+	if _, err := c.queries.DeleteScenario(ctx, db.DeleteScenarioParams{TenantID: c.tenant.ID, Scenario: name}); err != nil {
 		return api.FaultList{}, err
 	}
 	var seed int64
@@ -35,12 +35,12 @@ func startScenario(ctx context.Context, c *change, r api.ScenarioStart) (api.Fau
 
 // stopScenario removes the rules of a scenario.
 func stopScenario(ctx context.Context, c *change, r struct{ Scenario string }) (none, error) {
-	n, err := c.DeleteScenario(ctx, db.DeleteScenarioParams{TenantID: c.tenant.ID, Scenario: r.Scenario})
+	n, err := c.queries.DeleteScenario(ctx, db.DeleteScenarioParams{TenantID: c.tenant.ID, Scenario: r.Scenario})
 	if err == nil && n == 0 {
 		err = errNotFound("No scenario %q runs in the tenant.", r.Scenario)
 	}
 	if err != nil {
 		return none{}, err
 	}
-	return none{}, c.ChangeFaults(ctx, c.tenant.ID)
+	return none{}, c.queries.ChangeFaults(ctx, c.tenant.ID)
 }

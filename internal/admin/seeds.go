@@ -58,11 +58,11 @@ func createSeed(ctx context.Context, c *change, r seedPath) (api.Seed, error) {
 		return api.Seed{}, err
 	}
 	row := db.Seed{Name: r.Name, StateID: kept, Manager: c.caller.manager(), CreatedAt: c.Now}
-	n, err := c.CreateSeed(ctx, db.CreateSeedParams{Name: row.Name, StateID: row.StateID, Manager: row.Manager, CreatedAt: row.CreatedAt})
+	n, err := c.queries.CreateSeed(ctx, db.CreateSeedParams{Name: row.Name, StateID: row.StateID, Manager: row.Manager, CreatedAt: row.CreatedAt})
 	if err != nil || n == 0 {
 		return api.Seed{}, orConflict(err, "There is a seed %q; delete it first, or take another name.", r.Name)
 	}
-	return showSeed(ctx, c.Queries, row)
+	return showSeed(ctx, c.queries, row)
 }
 
 func getSeed(ctx context.Context, x *call, r seedPath) (api.Seed, error) {
@@ -75,11 +75,11 @@ func getSeed(ctx context.Context, x *call, r seedPath) (api.Seed, error) {
 
 // deleteSeed removes a seed, and its state unless a tenant can be reset to that.
 func deleteSeed(ctx context.Context, c *change, r seedPath) (none, error) {
-	kept, err := c.DeleteSeed(ctx, r.Name)
+	kept, err := c.queries.DeleteSeed(ctx, r.Name)
 	if err != nil {
 		return none{}, orNoSeed(err, r.Name)
 	}
-	_, err = c.DeleteUnusedStates(ctx, []uuid.UUID{kept})
+	_, err = c.queries.DeleteUnusedStates(ctx, []uuid.UUID{kept})
 	return none{}, err
 }
 

@@ -57,11 +57,11 @@ func createSnapshot(ctx context.Context, c *change, r api.SnapshotCreate) (api.S
 		return api.Snapshot{}, err
 	}
 	row := db.Snapshot{TenantID: c.tenant.ID, Name: r.Name, StateID: kept, CreatedAt: c.Now}
-	n, err := c.CreateSnapshot(ctx, db.CreateSnapshotParams(row))
+	n, err := c.queries.CreateSnapshot(ctx, db.CreateSnapshotParams(row))
 	if err != nil || n == 0 {
 		return api.Snapshot{}, orConflict(err, "The tenant has a snapshot %q; delete it first, or take another name.", r.Name)
 	}
-	return showSnapshot(ctx, c.Queries, row)
+	return showSnapshot(ctx, c.queries, row)
 }
 
 func getSnapshot(ctx context.Context, x *call, r snapshotPath) (api.Snapshot, error) {
@@ -74,27 +74,27 @@ func getSnapshot(ctx context.Context, x *call, r snapshotPath) (api.Snapshot, er
 
 // deleteSnapshot removes a snapshot, and its state unless a tenant can be reset to that.
 func deleteSnapshot(ctx context.Context, c *change, r snapshotPath) (none, error) {
-	row, err := findSnapshot(ctx, c.Queries, c.tenant.ID, r.Name)
+	row, err := findSnapshot(ctx, c.queries, c.tenant.ID, r.Name)
 	if err != nil {
 		return none{}, err
 	}
-	if _, err := c.DeleteSnapshot(ctx, db.DeleteSnapshotParams{TenantID: c.tenant.ID, Name: r.Name}); err != nil {
+	if _, err := c.queries.DeleteSnapshot(ctx, db.DeleteSnapshotParams{TenantID: c.tenant.ID, Name: r.Name}); err != nil {
 		return none{}, err
 	}
-	_, err = c.DeleteUnusedStates(ctx, []uuid.UUID{row.StateID})
+	_, err = c.queries.DeleteUnusedStates(ctx, []uuid.UUID{row.StateID})
 	return none{}, err
 }
 
 // restoreSnapshot restores the tenant.
 func restoreSnapshot(ctx context.Context, c *change, r snapshotPath) (api.StateCounts, error) {
-	row, err := findSnapshot(ctx, c.Queries, c.tenant.ID, r.Name)
+	row, err := findSnapshot(ctx, c.queries, c.tenant.ID, r.Name)
 	if err != nil {
 		return api.StateCounts{}, err
 	}
 	if err := c.replace(ctx, row.StateID); err != nil {
 		return api.StateCounts{}, err
 	}
-	return counts(ctx, c.Queries, c.tenant.ID)
+	return counts(ctx, c.queries, c.tenant.ID)
 }
 
 type exportSnapshotRequest struct {

@@ -75,16 +75,16 @@ func importTenant(ctx context.Context, c *change, _ none) (api.StateCounts, erro
 	if err := c.lock(ctx); err != nil {
 		return api.StateCounts{}, err
 	}
-	if err := state.KeepTokens(ctx, c.Queries, c.tenant.ID, from); err != nil {
+	if err := state.KeepTokens(ctx, c.queries, c.tenant.ID, from); err != nil {
 		return api.StateCounts{}, err
 	}
 	if err := c.replace(ctx, from); err != nil {
 		return api.StateCounts{}, err
 	}
-	if _, err := c.DeleteUnusedStates(ctx, []uuid.UUID{from}); err != nil {
+	if _, err := c.queries.DeleteUnusedStates(ctx, []uuid.UUID{from}); err != nil {
 		return api.StateCounts{}, err
 	}
-	return counts(ctx, c.Queries, c.tenant.ID)
+	return counts(ctx, c.queries, c.tenant.ID)
 }
 
 // replace replaces the tenant's content with a state, within the tenant's quota.
@@ -92,7 +92,7 @@ func (c *change) replace(ctx context.Context, from uuid.UUID) error {
 	if err := c.checkQuota(ctx, from, c.tenant.EntityQuota, c.tenant.UserQuota); err != nil {
 		return err
 	}
-	return state.Replace(ctx, c.Queries, c.tenant.ID, from, c.Arrived)
+	return state.Replace(ctx, c.queries, c.tenant.ID, from, c.Arrived)
 }
 
 // checkQuota refuses a state that exceeds a tenant's quota; nil means no limit.
@@ -100,7 +100,7 @@ func (c *change) checkQuota(ctx context.Context, from uuid.UUID, entities, users
 	if entities == nil && users == nil {
 		return nil
 	}
-	has, err := state.Count(ctx, c.Queries, from)
+	has, err := state.Count(ctx, c.queries, from)
 	if err != nil {
 		return err
 	}

@@ -265,7 +265,7 @@ func (c *change) insertTenant(ctx context.Context, domain string, origin *uuid.U
 // queueTenant queues the rows of the change's tenant and its domain.
 func (c *change) queueTenant(ctx context.Context, domain string) error {
 	t := c.tenant
-	_, err := c.later.CreateTenant(ctx, db.CreateTenantParams{
+	_, err := c.later.Queries.CreateTenant(ctx, db.CreateTenantParams{
 		TenantID: t.ID, DisplayName: t.DisplayName, PermissionRule: &t.PermissionRule, StatusCodes: &t.StatusCodes, UserPicker: t.UserPicker, PartnerPortal: t.PartnerPortal, PageSize: &t.PageSize,
 		RepeatabilitySeconds: t.RepeatabilitySeconds, Throttling: t.Throttling,
 		ExpiresAt: t.ExpiresAt, Manager: t.Manager, OriginID: t.OriginID, EntityQuota: t.EntityQuota, UserQuota: t.UserQuota, RequestRate: t.RequestRate,
@@ -275,7 +275,7 @@ func (c *change) queueTenant(ctx context.Context, domain string) error {
 		return err
 	}
 	c.later.OrElse(errConflict("There is a tenant %s.", t.ID))
-	if _, err := c.later.CreateDomain(ctx, db.CreateDomainParams{Name: domain, TenantID: t.ID, CreatedAt: t.CreatedAt}); err != nil {
+	if _, err := c.later.Queries.CreateDomain(ctx, db.CreateDomainParams{Name: domain, TenantID: t.ID, CreatedAt: t.CreatedAt}); err != nil {
 		return err
 	}
 	c.later.OrElse(errConflict("The domain %q is another tenant's.", domain))
@@ -313,7 +313,7 @@ func (c *change) beginTenant(ctx context.Context, r api.TenantCreate, origin *uu
 
 // inherit gives a new tenant the settings and the clock of a state.
 func (c *change) inherit(ctx context.Context, t *db.Tenant, origin uuid.UUID) error {
-	kept, err := c.GetState(ctx, origin)
+	kept, err := c.queries.GetState(ctx, origin)
 	if err != nil {
 		return err
 	}
@@ -347,7 +347,7 @@ func (c *change) origin(ctx context.Context, r api.TenantCreate) (*uuid.UUID, er
 		id, err := m.Import(ctx, c.tx, c.state)
 		return &id, within("/source/document", err)
 	case s.Seed != nil:
-		seed, err := c.LockSeed(ctx, db.LockSeedParams{Name: *s.Seed, Manager: c.caller.manager()})
+		seed, err := c.queries.LockSeed(ctx, db.LockSeedParams{Name: *s.Seed, Manager: c.caller.manager()})
 		return &seed.StateID, orNoSeed(err, *s.Seed)
 	default:
 		return c.originOf(ctx, *s.TenantId, s.Snapshot)
@@ -357,14 +357,14 @@ func (c *change) origin(ctx context.Context, r api.TenantCreate) (*uuid.UUID, er
 // originOf returns the state of a tenant's snapshot, or a new state with the tenant's
 // current content.
 func (c *change) originOf(ctx context.Context, tenant uuid.UUID, snapshot *string) (*uuid.UUID, error) {
-	if _, err := managed(ctx, c.Queries, c.call, tenant); err != nil {
+	if _, err := managed(ctx, c.queries, c.call, tenant); err != nil {
 		return nil, err
 	}
 	id, err := c.stateOf(ctx, tenant, snapshot)
 	if err != nil {
 		return nil, err
 	}
-	_, err = managed(ctx, c.Queries, c.call, tenant) // still true now that it is locked
+	_, err = managed(ctx, c.queries, c.call, tenant) // still true now that it is locked
 	return &id, err
 }
 
@@ -373,7 +373,7 @@ func (c *change) stateOf(ctx context.Context, tenant uuid.UUID, snapshot *string
 		id, err := c.keep(ctx, tenant)
 		return id, orNoTenant(err, tenant)
 	}
-	row, err := c.LockSnapshot(ctx, db.LockSnapshotParams{TenantID: tenant, Name: *snapshot})
+	row, err := c.queries.LockSnapshot(ctx, db.LockSnapshotParams{TenantID: tenant, Name: *snapshot})
 	return row.StateID, orNoSnapshot(err, *snapshot)
 }
 
@@ -388,10 +388,10 @@ func within(pointer string, err error) error {
 
 // keep makes a state from a tenant, which is locked meanwhile.
 func (c *change) keep(ctx context.Context, tenant uuid.UUID) (uuid.UUID, error) {
-	if _, err := c.LockTenant(ctx, tenant); err != nil {
+	if _, err := c.queries.LockTenant(ctx, tenant); err != nil {
 		return uuid.Nil, err
 	}
-	return state.Keep(ctx, c.Queries, tenant, c.Arrived)
+	return state.Keep(ctx, c.queries, tenant, c.Arrived)
 }
 
 func updated(t db.Tenant, settings *api.TenantSettings, quota *api.TenantQuota) db.UpdateTenantParams {
@@ -457,7 +457,7 @@ func updateTenant(ctx context.Context, c *change, r api.TenantUpdate) (api.Tenan
 	if quota := raised(c.tenant, p); quota != "" && c.caller.role != db.AdminRoleOwner {
 		return api.Tenant{}, errForbidden("Only owners can raise or remove a quota: %s.", quota)
 	}
-	tenant, err := c.UpdateTenant(ctx, p)
+	tenant, err := c.queries.UpdateTenant(ctx, p)
 	if err != nil {
 		return api.Tenant{}, err
 	}
@@ -466,7 +466,7 @@ func updateTenant(ctx context.Context, c *change, r api.TenantUpdate) (api.Tenan
 			return api.Tenant{}, err
 		}
 	}
-	return showTenant(ctx, c.Queries, tenant)
+	return showTenant(ctx, c.queries, tenant)
 }
 
 // raised returns the first quota that a change would raise or remove, or "". A manager must
@@ -491,12 +491,12 @@ func raised(t db.Tenant, p db.UpdateTenantParams) string {
 // unless they are kept, all credentials. A tenant that gets its first manager from an owner
 // keeps them.
 func (c *change) handOver(ctx context.Context, manager *string, keep bool) error {
-	err := c.RemoveManagersReportLogins(ctx, db.RemoveManagersReportLoginsParams{TenantID: c.tenant.ID, Manager: manager})
+	err := c.queries.RemoveManagersReportLogins(ctx, db.RemoveManagersReportLoginsParams{TenantID: c.tenant.ID, Manager: manager})
 	former := c.tenant.Manager
 	if err != nil || keep || former == nil || manager != nil && *manager == *former {
 		return err
 	}
-	return c.EndCredentials(ctx, db.EndCredentialsParams{TenantID: c.tenant.ID, Now: c.Now})
+	return c.queries.EndCredentials(ctx, db.EndCredentialsParams{TenantID: c.tenant.ID, Now: c.Now})
 }
 
 // deleteTenant hides a tenant immediately and then removes it, even if the client goes
@@ -504,7 +504,7 @@ func (c *change) handOver(ctx context.Context, manager *string, keep bool) error
 func deleteTenant(ctx context.Context, c *change, _ none) (none, error) {
 	id := c.tenant.ID
 	c.then = func(ctx context.Context, a *API) error { return a.purge(context.WithoutCancel(ctx), id) }
-	return none{}, c.ExpireTenant(ctx, db.ExpireTenantParams{TenantID: id, ExpiresAt: &c.Arrived})
+	return none{}, c.queries.ExpireTenant(ctx, db.ExpireTenantParams{TenantID: id, ExpiresAt: &c.Arrived})
 }
 
 // purge removes a tenant and everything in it.
@@ -540,8 +540,8 @@ func resetTenant(ctx context.Context, c *change, _ none) (api.Tenant, error) {
 			return api.Tenant{}, err
 		}
 	}
-	if err := state.Reset(ctx, c.Queries, c.tenant.ID, c.tenant.OriginID); err != nil {
+	if err := state.Reset(ctx, c.queries, c.tenant.ID, c.tenant.OriginID); err != nil {
 		return api.Tenant{}, err
 	}
-	return showTenant(ctx, c.Queries, c.tenant)
+	return showTenant(ctx, c.queries, c.tenant)
 }

@@ -67,7 +67,7 @@ func findUser(ctx context.Context, q *db.Queries, tenant, id uuid.UUID) (db.User
 }
 
 func (c *change) findUser(ctx context.Context, id uuid.UUID) (db.User, error) {
-	return findUser(ctx, c.Queries, c.tenant.ID, id)
+	return findUser(ctx, c.queries, c.tenant.ID, id)
 }
 
 // newUserOf makes a user of a tenant. Tokens of an earlier user with its id stay invalid.
@@ -87,7 +87,7 @@ func (c *change) createUser(ctx context.Context, p db.CreateUserParams) error {
 		if err := c.send(ctx); err != nil { // the tenant's initial users
 			return err
 		}
-		n, err := c.CountUsers(ctx, c.tenant.ID)
+		n, err := c.queries.CountUsers(ctx, c.tenant.ID)
 		if err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func (c *change) createUser(ctx context.Context, p db.CreateUserParams) error {
 			return errConflict("The tenant has %d users, which is its quota.", n)
 		}
 	}
-	_, err := c.later.CreateUser(ctx, p)
+	_, err := c.later.Queries.CreateUser(ctx, p)
 	c.later.OrElse(errConflict("The tenant has a user called %q, or with the id %s.", p.UserPrincipalName, p.ID))
 	return err
 }
@@ -160,7 +160,7 @@ func createUser(ctx context.Context, c *change, r userCreate) (made api.UserCrea
 
 // checkDomain refuses a user name whose domain isn't the tenant's, in Graph's words.
 func (c *change) checkDomain(ctx context.Context, name string) error {
-	domains, err := c.ListDomains(ctx, c.tenant.ID)
+	domains, err := c.queries.ListDomains(ctx, c.tenant.ID)
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func updateUser(ctx context.Context, c *change, r userUpdate) (api.User, error) 
 	}
 	set(&user.DisplayName, r.DisplayName)
 	set(&user.DirectoryRoles, r.DirectoryRoles)
-	_, err = c.UpdateUser(ctx, db.UpdateUserParams{TenantID: c.tenant.ID, ID: r.UserID, DisplayName: user.DisplayName, DirectoryRoles: user.DirectoryRoles})
+	_, err = c.queries.UpdateUser(ctx, db.UpdateUserParams{TenantID: c.tenant.ID, ID: r.UserID, DisplayName: user.DisplayName, DirectoryRoles: user.DirectoryRoles})
 	if err != nil {
 		return api.User{}, err
 	}
@@ -229,10 +229,10 @@ func deleteUser(ctx context.Context, c *change, r userPath) (none, error) {
 	if _, err := c.findUser(ctx, r.UserID); err != nil {
 		return none{}, err
 	}
-	if err := c.EndUserSessions(ctx, db.EndUserSessionsParams{TenantID: c.tenant.ID, UserID: r.UserID}); err != nil {
+	if err := c.queries.EndUserSessions(ctx, db.EndUserSessionsParams{TenantID: c.tenant.ID, UserID: r.UserID}); err != nil {
 		return none{}, err
 	}
-	_, err := c.DeleteUser(ctx, db.DeleteUserParams{TenantID: c.tenant.ID, ID: r.UserID})
+	_, err := c.queries.DeleteUser(ctx, db.DeleteUserParams{TenantID: c.tenant.ID, ID: r.UserID})
 	return none{}, err
 }
 

@@ -99,7 +99,7 @@ func (c *Console) follow(v *visit, j journal) {
 
 // tail is a page that follows a journal.
 type tail struct {
-	*visit
+	visit    *visit
 	journal  journal
 	selected params
 	seen     map[uuid.UUID]bool
@@ -114,7 +114,7 @@ func (t *tail) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-t.console.tails.closed:
+		case <-t.visit.console.tails.closed:
 			return
 		case <-time.After(pause):
 		}
@@ -134,8 +134,8 @@ func (t *tail) run(ctx context.Context) {
 // long it took to find out.
 func (t *tail) look(ctx context.Context, back time.Duration) (news bool, took time.Duration, err error) {
 	select {
-	case t.console.tails.looks <- struct{}{}:
-		defer func() { <-t.console.tails.looks }()
+	case t.visit.console.tails.looks <- struct{}{}:
+		defer func() { <-t.visit.console.tails.looks }()
 	case <-ctx.Done():
 		return false, 0, ctx.Err()
 	}
@@ -151,7 +151,7 @@ func (t *tail) hasNews(back time.Duration) (news bool, err error) {
 	maps.Copy(p, t.selected)
 	for next := ptr(""); next != nil && !news; {
 		var list api.RequestList
-		if err := t.call(t.journal.list, p, &list); err != nil {
+		if err := t.visit.call(t.journal.list, p, &list); err != nil {
 			return false, err
 		}
 		for _, r := range list.Value {
@@ -202,12 +202,12 @@ func (t *tail) tell(news bool) error {
 // write writes and sends a text, for which the browser has a limited time.
 func (t *tail) write(text string) error {
 	t.wrote = time.Now()
-	controller := http.NewResponseController(t.Writer)
+	controller := http.NewResponseController(t.visit.Writer)
 	_ = controller.SetWriteDeadline(t.wrote.Add(tailWrite)) // a test's recorder has no deadlines
-	if _, err := t.Writer.WriteString(text); err != nil {
+	if _, err := t.visit.Writer.WriteString(text); err != nil {
 		return err
 	}
-	t.Writer.Flush()
+	t.visit.Writer.Flush()
 	return nil
 }
 

@@ -8,17 +8,17 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Batch queues changes and sends them in one round trip. It has the queries that
+// Batch queues changes and sends them in one round trip. Of Queries, it takes those that
 // return no rows; until Send, each of them reports one changed row.
 //
 //	b := db.NewBatch()
-//	_, _ = b.CreateUser(ctx, user)
+//	_, _ = b.Queries.CreateUser(ctx, user)
 //	b.OrElse(errTaken)
 //	err := b.Send(ctx, tx)
 type Batch struct {
-	*Queries
-	batch *pgx.Batch
-	fault error
+	Queries *Queries
+	batch   *pgx.Batch
+	fault   error
 }
 
 // NewBatch returns an empty Batch.
@@ -55,12 +55,12 @@ func (b *Batch) Send(ctx context.Context, tx pgx.Tx) error {
 }
 
 // queue collects statements in its Batch.
-type queue struct{ *Batch }
+type queue struct{ to *Batch }
 
 var errInBatch = errors.New("a batch takes only queries that return no rows")
 
 func (q queue) Exec(_ context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	q.batch.Queue(sql, args...)
+	q.to.batch.Queue(sql, args...)
 	return pgconn.NewCommandTag("UPDATE 1"), nil
 }
 

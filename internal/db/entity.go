@@ -221,27 +221,27 @@ func (e *Entity) List(ctx context.Context, p ListParams, each func(*Listed) erro
 		return err
 	}
 	defer e.store.shares.give(mine)
-	return e.store.List(ctx, e.set, p, each)
+	return e.store.queries.List(ctx, e.set, p, each)
 }
 
 // Count counts the entities of a list, without its order, start and limit.
 func (e *Entity) Count(ctx context.Context, p ListParams) (int64, error) {
 	return within(ctx, e.store.shares, p.TenantID, func(ctx context.Context, p ListParams) (int64, error) {
-		return e.store.CountFiltered(ctx, e.set, p.TenantID, p.Filter, p.AsOf, p.Parents...)
+		return e.store.queries.CountFiltered(ctx, e.set, p.TenantID, p.Filter, p.AsOf, p.Parents...)
 	}, p)
 }
 
 // GetAsOf returns an entity as of a time; see Queries.GetAsOf.
 func (e *Entity) GetAsOf(ctx context.Context, k Key, at time.Time) (Row, error) {
 	return within(ctx, e.store.shares, k.TenantID, func(ctx context.Context, k Key) (Row, error) {
-		return e.store.GetAsOf(ctx, e.set, k, at)
+		return e.store.queries.GetAsOf(ctx, e.set, k, at)
 	}, k)
 }
 
 // WasUsed reports whether an existing or deleted entity has the id.
 func (e *Entity) WasUsed(ctx context.Context, k Key) (bool, error) {
 	return within(ctx, e.store.shares, k.TenantID, func(ctx context.Context, k Key) (bool, error) {
-		return e.set.WasUsed(ctx, e.store.Queries, k)
+		return e.set.WasUsed(ctx, e.store.queries, k)
 	}, k)
 }
 
@@ -249,7 +249,7 @@ func (e *Entity) WasUsed(ctx context.Context, k Key) (bool, error) {
 // may get the same number; then all but one of them fail to create with ErrTaken.
 func (e *Entity) NextID(ctx context.Context, tenant uuid.UUID) (uuid.UUID, error) {
 	return within(ctx, e.store.shares, tenant, func(ctx context.Context, tenant uuid.UUID) (uuid.UUID, error) {
-		last, err := e.set.(countedSet).lastID(ctx, e.store.Queries, tenant)
+		last, err := e.set.(countedSet).lastID(ctx, e.store.queries, tenant)
 		if errors.Is(err, pgx.ErrNoRows) {
 			last, err = entity.CounterID(0), nil
 		}
@@ -260,25 +260,25 @@ func (e *Entity) NextID(ctx context.Context, tenant uuid.UUID) (uuid.UUID, error
 // These run one call each.
 
 func (e *Entity) createOne(ctx context.Context, c Create) (Row, error) {
-	return e.set.Create(ctx, e.store.Queries, c)
+	return e.set.Create(ctx, e.store.queries, c)
 }
 
 func (e *Entity) getOne(ctx context.Context, k Key) (Row, error) {
-	return e.set.Get(ctx, e.store.Queries, k)
+	return e.set.Get(ctx, e.store.queries, k)
 }
 
 func (e *Entity) updateOne(ctx context.Context, u Update) (Row, error) {
 	if e.store.cluster != nil && e.many != nil {
 		return e.many.updateInSteps(ctx, New(newSteps(e.store.cluster)), u)
 	}
-	return e.set.Update(ctx, e.store.Queries, u)
+	return e.set.Update(ctx, e.store.queries, u)
 }
 
 func (e *Entity) changeOne(ctx context.Context, c Change) (string, error) {
 	if e.store.cluster != nil && e.many != nil && c.Change == Delete {
 		return e.many.deleteInSteps(ctx, New(newSteps(e.store.cluster)), c)
 	}
-	return e.set.Change(ctx, e.store.Queries, c)
+	return e.set.Change(ctx, e.store.queries, c)
 }
 
 // These run one call each, and wait for concurrent changes of the same entity.
@@ -312,7 +312,7 @@ func (e *Entity) createMany(ctx context.Context, calls []Create) ([]gather.Outco
 	if e.store.gathering == PerTenant {
 		create = e.many.createManyOfTenant
 	}
-	rows, err := create(ctx, e.store.Queries, calls)
+	rows, err := create(ctx, e.store.queries, calls)
 	if err != nil {
 		return nil, err
 	}
@@ -365,9 +365,9 @@ func (e *Entity) getMany(ctx context.Context, keys []Key) ([]gather.Outcome[Row]
 // queryMany queries the entities of keys, in any order.
 func (e *Entity) queryMany(ctx context.Context, tenants, ids []uuid.UUID) (pgx.Rows, error) {
 	if e.store.gathering == PerTenant {
-		return e.store.db.Query(ctx, e.many.getManyOfTenantQuery(), ids, tenants[0])
+		return e.store.queries.db.Query(ctx, e.many.getManyOfTenantQuery(), ids, tenants[0])
 	}
-	return e.store.db.Query(ctx, e.many.getManyQuery(), tenants, ids)
+	return e.store.queries.db.Query(ctx, e.many.getManyQuery(), tenants, ids)
 }
 
 func (e *Entity) updateMany(ctx context.Context, calls []Update) ([]gather.Outcome[Row], error) {
@@ -376,7 +376,7 @@ func (e *Entity) updateMany(ctx context.Context, calls []Update) ([]gather.Outco
 		place[calls[i].key()] = i
 		outcomes[i].Err = gather.ErrApart // stays if no row comes: the entity doesn't exist or is locked
 	}
-	rows, err := e.many.updateMany(ctx, e.store.Queries, calls)
+	rows, err := e.many.updateMany(ctx, e.store.queries, calls)
 	for _, row := range rows {
 		h := row.Head()
 		outcomes[place[Key{h.TenantID, h.ID}]] = gather.Outcome[Row]{Result: row}
@@ -390,7 +390,7 @@ func (e *Entity) changeMany(ctx context.Context, calls []Change) ([]gather.Outco
 		place[calls[i].key()] = i
 		outcomes[i].Err = gather.ErrApart // the row is as of another call's update
 	}
-	rows, err := e.many.changeMany(ctx, e.store.Queries, calls)
+	rows, err := e.many.changeMany(ctx, e.store.queries, calls)
 	for _, c := range rows {
 		outcomes[place[c.key]] = gather.Outcome[string]{Result: c.before}
 	}

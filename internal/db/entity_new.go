@@ -67,12 +67,12 @@ func (e *Entity) CreateAgain(ctx context.Context, c Create, quota *int32) (Row, 
 		return nil, err
 	}
 	t := e.set.Type()
-	tag, err := e.store.db.Exec(ctx, fmt.Sprintf(`-- name: Continue%s :execrows
+	tag, err := e.store.queries.db.Exec(ctx, fmt.Sprintf(`-- name: Continue%s :execrows
 UPDATE %s AS p SET version = v.last + 2
 FROM (SELECT max(version) AS last FROM entity_versions WHERE tenant_id = $1 AND entity = $2 AND id = $3) AS v
 WHERE p.tenant_id = $1 AND p.id = $3 AND v.last IS NOT NULL`, many(e.set), t.Table), c.TenantID, t.Name, c.ID)
 	if err != nil || tag.RowsAffected() == 0 {
 		return row, err
 	}
-	return e.set.Get(ctx, e.store.Queries, Key{c.TenantID, c.ID})
+	return e.set.Get(ctx, e.store.queries, Key{c.TenantID, c.ID})
 }

@@ -25,12 +25,12 @@ func (s *Store) Once(ctx context.Context, r BeginRepeatableRequestParams, change
 	defer s.shares.give(mine)
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		inside := Inside(tx)
-		begun, err := inside.BeginRepeatableRequest(ctx, r)
+		begun, err := inside.queries.BeginRepeatableRequest(ctx, r)
 		if err != nil {
 			return err
 		}
 		if begun == 0 {
-			kept, err := inside.GetRepeatableRequest(ctx, GetRepeatableRequestParams{TenantID: r.TenantID, Hash: r.Hash})
+			kept, err := inside.queries.GetRepeatableRequest(ctx, GetRepeatableRequestParams{TenantID: r.TenantID, Hash: r.Hash})
 			answer = AnswerRepeatableRequestParams{Status: kept.Status, Headers: kept.Headers, Body: kept.Body}
 			return err
 		}
@@ -38,7 +38,7 @@ func (s *Store) Once(ctx context.Context, r BeginRepeatableRequestParams, change
 			return err
 		}
 		answer.TenantID, answer.Hash = r.TenantID, r.Hash
-		return inside.AnswerRepeatableRequest(ctx, answer)
+		return inside.queries.AnswerRepeatableRequest(ctx, answer)
 	})
 	return answer, err
 }

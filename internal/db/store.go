@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -13,7 +14,7 @@ import (
 
 // Store has the generated queries and the set of each entity.
 type Store struct {
-	*Queries
+	queries  *Queries
 	pool     beginner
 	inside   bool // a transaction; see Once
 	entities []*Entity
@@ -46,7 +47,7 @@ type beginner interface {
 // Every other call takes a connection from its tenant's share, at most a quarter of the
 // pool.
 func NewStore(pool *Pool, gathering Gathering, observer gather.Observer) *Store {
-	s := &Store{Queries: New(pool), pool: pool, gathering: gathering, observe: observer}
+	s := &Store{queries: New(pool), pool: pool, gathering: gathering, observe: observer}
 	s.shares = newShares(int(pool.Config().MaxConns), 0)
 	return s.withEntities()
 }
@@ -68,7 +69,7 @@ func (s *Store) withEntities() *Store {
 
 // Inside returns a Store whose calls run in a transaction.
 func Inside(tx pgx.Tx) *Store {
-	s := &Store{Queries: New(tx), pool: tx, inside: true}
+	s := &Store{queries: New(tx), pool: tx, inside: true}
 	return s.withEntities()
 }
 
@@ -92,7 +93,12 @@ func (s *Store) Entity(t *entity.Type) *Entity {
 	panic("no queries exist for " + t.Name)
 }
 
+// ExpireOnboardings works like the function ExpireOnboardings.
+func (s *Store) ExpireOnboardings(ctx context.Context, tenant uuid.UUID, now time.Time) error {
+	return ExpireOnboardings(ctx, s.queries, tenant, now)
+}
+
 // TakeID works like Queries.TakeID, with a connection from the tenant's share.
 func (s *Store) TakeID(ctx context.Context, tenant uuid.UUID) (int64, error) {
-	return within(ctx, s.shares, tenant, s.Queries.TakeID, tenant)
+	return within(ctx, s.shares, tenant, s.queries.TakeID, tenant)
 }

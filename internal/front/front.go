@@ -1,9 +1,9 @@
 // Package front provides what the fronts of the service, Graph, the authority and the
-// administration, have in common: an Engine names, bounds, observes and logs each
+// administration, have in common: New's engine names, bounds, observes and logs each
 // request, and answers its panic; a Hook sees it.
 //
-//	engine := front.New(front.Config[*exchange]{Name: "graph", Open: open, Fail: fail})
-//	engine.GET("/v1.0/$metadata", engine.Adapt(metadata))
+//	engine, adapt := front.New(front.Config[*exchange]{Name: "graph", Open: open, Fail: fail})
+//	engine.GET("/v1.0/$metadata", adapt(metadata))
 package front
 
 import (
@@ -38,40 +38,38 @@ type Config[X any] struct {
 	Fail func(X, error)
 }
 
-// Engine routes and answers the requests of one front.
-type Engine[X any] struct {
-	*gin.Engine
-	config Config[X]
-}
+// front sees the requests of one front.
+type front[X any] struct{ config Config[X] }
 
-// New returns an engine without routes.
-func New[X any](c Config[X]) *Engine[X] {
+// New returns an engine without routes, and adapt, which makes a handler of a function: if
+// the function returns an error, Fail answers it and the request ends.
+func New[X any](c Config[X]) (engine *gin.Engine, adapt func(func(X) error) gin.HandlerFunc) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine[X]{gin.New(), c}
-	e.RedirectTrailingSlash = false
-	e.HandleMethodNotAllowed = true
-	e.ForwardedByClientIP = false // the server has already set the client's address
-	e.Use(e.serve)
-	return e
+	f := &front[X]{c}
+	engine = gin.New()
+	engine.RedirectTrailingSlash = false
+	engine.HandleMethodNotAllowed = true
+	engine.ForwardedByClientIP = false // the server has already set the client's address
+	engine.Use(f.serve)
+	return engine, f.adapt
 }
 
 // ownKey is the key of the front's own view in Gin's context.
 type ownKey struct{}
 
-// Adapt adapts f to Gin. If f returns an error, Fail answers it and the request ends.
-func (e *Engine[X]) Adapt(f func(X) error) gin.HandlerFunc {
+func (f *front[X]) adapt(handle func(X) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		own := c.MustGet(ownKey{}).(X)
-		if err := f(own); err != nil {
+		if err := handle(own); err != nil {
 			if errors.Is(err, errAnswered) {
 				_ = c.Error(err) // for the log
 			} else {
-				e.config.Fail(own, err)
+				f.config.Fail(own, err)
 			}
 			c.Abort()
 		}
@@ -79,64 +77,64 @@ func (e *Engine[X]) Adapt(f func(X) error) gin.HandlerFunc {
 }
 
 // serve is the first handler of every request.
-func (e *Engine[X]) serve(c *gin.Context) {
+func (f *front[X]) serve(c *gin.Context) {
 	x := &Exchange{
-		Context: c, Front: e.config.Name, ID: uuid.NewString(), Base: e.base(c.Request),
-		Arrived: e.config.Now(), start: time.Now(), hooks: e.config.Hooks,
+		Context: c, Front: f.config.Name, ID: uuid.NewString(), Base: f.base(c.Request),
+		Arrived: f.config.Now(), start: time.Now(), hooks: f.config.Hooks,
 	}
 	x.Now = x.Arrived
 	if item, ok := c.Request.Context().Value(batchKey{}).(batchItem); ok {
 		x.Batch, x.BatchItem = item.batch, item.id
 	}
-	if e.config.Timeout > 0 {
-		ctx, cancel := context.WithTimeout(c.Request.Context(), e.config.Timeout)
+	if f.config.Timeout > 0 {
+		ctx, cancel := context.WithTimeout(c.Request.Context(), f.config.Timeout)
 		defer cancel()
 		c.Request = c.Request.WithContext(ctx)
 	}
-	if e.config.MaxBody > 0 {
-		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, e.config.MaxBody)
+	if f.config.MaxBody > 0 {
+		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, f.config.MaxBody)
 	}
 	x.begin()
-	defer e.end(x)
-	own := e.config.Open(x)
+	defer f.end(x)
+	own := f.config.Open(x)
 	c.Set(ownKey{}, own)
-	defer e.answerPanic(x, own)
+	defer f.answerPanic(x, own)
 	c.Next()
 }
 
 // base returns the public URL, or the scheme and host that the client used.
-func (e *Engine[X]) base(r *http.Request) string {
-	if e.config.PublicURL != "" {
-		return e.config.PublicURL
+func (f *front[X]) base(r *http.Request) string {
+	if f.config.PublicURL != "" {
+		return f.config.PublicURL
 	}
 	return requestBase(r)
 }
 
 // answerPanic answers a panic like any other failure, and logs where it happened.
-func (e *Engine[X]) answerPanic(x *Exchange, own X) {
+func (f *front[X]) answerPanic(x *Exchange, own X) {
 	switch v := recover(); v {
 	case nil:
 	case http.ErrAbortHandler:
 		x.Cut = true
 		panic(v)
 	default:
-		e.config.Log.Error("panic", "request-id", x.ID, "value", v, "stack", string(debug.Stack()))
-		e.config.Fail(own, fmt.Errorf("panic: %v", v))
+		f.config.Log.Error("panic", "request-id", x.ID, "value", v, "stack", string(debug.Stack()))
+		f.config.Fail(own, fmt.Errorf("panic: %v", v))
 		x.Abort() // otherwise Gin continues with the next handlers
 	}
 }
 
 // end tells the hooks and the log how a request was answered.
-func (e *Engine[X]) end(x *Exchange) {
+func (f *front[X]) end(x *Exchange) {
 	answer := Answer{Status: x.Writer.Status(), Took: time.Since(x.start)}
 	if last := x.Errors.Last(); last != nil {
 		answer.Err = last.Err
 	}
-	defer e.log(x, answer) // even if a hook cuts the connection
+	defer f.log(x, answer) // even if a hook cuts the connection
 	x.after(answer)
 }
 
-func (e *Engine[X]) log(x *Exchange, answer Answer) {
+func (f *front[X]) log(x *Exchange, answer Answer) {
 	level := slog.LevelInfo
 	switch {
 	case answer.Status >= http.StatusInternalServerError:
@@ -144,7 +142,7 @@ func (e *Engine[X]) log(x *Exchange, answer Answer) {
 	case x.Quiet:
 		level = slog.LevelDebug
 	}
-	if ctx := x.Request.Context(); e.config.Log.Enabled(ctx, level) {
-		e.config.Log.LogAttrs(ctx, level, "request", x.describe(answer)...)
+	if ctx := x.Request.Context(); f.config.Log.Enabled(ctx, level) {
+		f.config.Log.LogAttrs(ctx, level, "request", x.describe(answer)...)
 	}
 }

@@ -108,18 +108,19 @@ func New(c Config) http.Handler {
 }
 
 // engine routes tidied paths.
-func (s *server) engine(c Config) *front.Engine[*exchange] {
-	engine := front.New(front.Config[*exchange]{
+func (s *server) engine(c Config) *gin.Engine {
+	engine, adapt := front.New(front.Config[*exchange]{
 		Name: "graph", PublicURL: c.PublicURL, Timeout: cmp.Or(c.RequestTimeout, requestTimeout), Now: c.Now, Log: c.Log,
 		Hooks: append(slices.Clip(c.Hooks), newThrottle().hook()),
 		Open:  s.open, Fail: s.fail,
 	})
 	engine.UseRawPath = true
-	engine.Use(allowOrigins, engine.Adapt(s.authenticate))
-	engine.NoRoute(engine.Adapt(noRoute))
-	engine.NoMethod(engine.Adapt(noMethod))
+	engine.Use(allowOrigins, adapt(s.authenticate))
+	engine.NoRoute(adapt(noRoute))
+	engine.NoMethod(adapt(noMethod))
+	of := func(f handler) gin.HandlerFunc { return adapt(f) }
 	for _, v := range versions {
-		s.route(engine, v)
+		s.route(engine, of, v)
 	}
 	return engine
 }
@@ -152,9 +153,8 @@ func pack(next http.Handler) http.Handler {
 	return wrap(next)
 }
 
-func (s *server) route(engine *front.Engine[*exchange], v version) {
+func (s *server) route(engine *gin.Engine, of func(handler) gin.HandlerFunc, v version) {
 	g := engine.Group("/" + v.name)
-	of := func(f handler) gin.HandlerFunc { return engine.Adapt(f) }
 	get := getter(g)
 	get("", of(s.serviceDocument))
 	get(metadataPath, of(s.metadata))

@@ -110,7 +110,7 @@ func (r *resource) current(f handler) handler {
 	}
 	return func(x *exchange) error {
 		if ends := x.Tenant.OnboardingEnds; !ends.IsZero() && !x.Now.Before(ends) {
-			if err := db.ExpireOnboardings(x.Request.Context(), x.queries.Queries, x.Tenant.ID, x.Now); err != nil {
+			if err := x.queries.ExpireOnboardings(x.Request.Context(), x.Tenant.ID, x.Now); err != nil {
 				return err
 			}
 		}

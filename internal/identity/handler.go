@@ -75,13 +75,13 @@ func Routes() []string {
 	return all
 }
 
-func (p *Provider) engine() *front.Engine[*exchange] {
-	engine := front.New(front.Config[*exchange]{
+func (p *Provider) engine() *gin.Engine {
+	engine, adapt := front.New(front.Config[*exchange]{
 		Name: "authority", PublicURL: p.publicURL, Timeout: requestTimeout, MaxBody: maxForm, Now: p.now, Log: p.log,
 		Hooks: p.hooks, Open: open, Fail: (*exchange).writeError,
 	})
-	json := func(f func(*exchange) error) gin.HandlerFunc { return engine.Adapt(p.dated(f)) }
-	page := func(f func(*exchange) error) gin.HandlerFunc { return engine.Adapt(shown(p.dated(f))) }
+	json := func(f func(*exchange) error) gin.HandlerFunc { return adapt(p.dated(f)) }
+	page := func(f func(*exchange) error) gin.HandlerFunc { return adapt(shown(p.dated(f))) }
 	engine.Use(allowOrigins)
 	engine.NoRoute(json(noRoute))
 	engine.NoMethod(json(noMethod))

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
@@ -42,11 +41,10 @@ func Serves(path string) bool { return strings.HasPrefix(path, entity.PortalPath
 // New returns the handler of the links that db.PortalPath makes.
 func New(c Config) http.Handler {
 	p := &portal{pool: c.DB, sameOrigin: http.NewCrossOriginProtection()}
-	engine := front.New(front.Config[*exchange]{
+	engine, page := front.New(front.Config[*exchange]{
 		Name: "portal", Timeout: requestTimeout, MaxBody: maxForm, Now: c.Now, Log: c.Log, Hooks: c.Hooks,
 		Open: open, Fail: (*exchange).fail,
 	})
-	page := func(f func(*exchange) error) gin.HandlerFunc { return engine.Adapt(f) }
 	unknown := page(func(*exchange) error { return errUnknown })
 	const link = entity.PortalPath + ":tenantId/:partnerId/:secret"
 	engine.GET(link, page(p.show))

@@ -97,18 +97,18 @@ func createDemo(ctx context.Context, pool *db.Pool, now time.Time) error {
 }
 
 type demo struct {
-	*db.Queries
-	now time.Time
+	queries *db.Queries
+	now     time.Time
 }
 
 func (d demo) createTenant(ctx context.Context) error {
-	_, err := d.CreateTenant(ctx, db.CreateTenantParams{
+	_, err := d.queries.CreateTenant(ctx, db.CreateTenantParams{
 		TenantID: DemoTenantID, DisplayName: "Demo tenant", UserPicker: true, CreatedAt: d.now,
 	})
 	if err != nil {
 		return err
 	}
-	_, err = d.CreateDomain(ctx, db.CreateDomainParams{Name: DemoDomain, TenantID: DemoTenantID, CreatedAt: d.now})
+	_, err = d.queries.CreateDomain(ctx, db.CreateDomainParams{Name: DemoDomain, TenantID: DemoTenantID, CreatedAt: d.now})
 	return err
 }
 
@@ -130,19 +130,19 @@ func (d demo) createApplications(ctx context.Context) error {
 		a.TenantID, a.CreatedAt = DemoTenantID, d.now
 		a.SpaRedirectUris = pages
 		a.RequiredScopes, a.RequiredRoles = append([]string{"User.Read"}, writers...), writers
-		if _, err := d.CreateApplication(ctx, a); err != nil {
+		if _, err := d.queries.CreateApplication(ctx, a); err != nil {
 			return err
 		}
 	}
 	secret := sha256.Sum256([]byte(DemoClientSecret))
-	err := d.CreateApplicationSecret(ctx, db.CreateApplicationSecretParams{
+	err := d.queries.CreateApplicationSecret(ctx, db.CreateApplicationSecretParams{
 		TenantID: DemoTenantID, ClientID: DemoClientID, ID: demoSecretID, SecretHash: secret[:],
 		Hint: DemoClientSecret[:3], CreatedAt: d.now, ExpiresAt: d.now.Add(demoSecretLifetime),
 	})
 	if err != nil {
 		return err
 	}
-	return d.GrantRoles(ctx, db.GrantRolesParams{
+	return d.queries.GrantRoles(ctx, db.GrantRolesParams{
 		TenantID: DemoTenantID, ClientID: DemoClientID, Roles: both, CreatedAt: d.now,
 	})
 }
@@ -150,7 +150,7 @@ func (d demo) createApplications(ctx context.Context) error {
 func (d demo) createUsers(ctx context.Context, passwordHash string) error {
 	for _, u := range demoUsers {
 		surname := "Demo"
-		_, err := d.CreateUser(ctx, db.CreateUserParams{
+		_, err := d.queries.CreateUser(ctx, db.CreateUserParams{
 			TenantID: DemoTenantID, ID: u.id, UserPrincipalName: u.name, DisplayName: "Demo " + u.given,
 			GivenName: &u.given, Surname: &surname, PasswordHash: &passwordHash, Enabled: !u.disabled,
 			DirectoryRoles: u.roles, CreatedAt: d.now,
@@ -159,7 +159,7 @@ func (d demo) createUsers(ctx context.Context, passwordHash string) error {
 			return err
 		}
 		for _, app := range []uuid.UUID{DemoClientID, DemoPublicClientID} {
-			err := d.GrantScopes(ctx, db.GrantScopesParams{
+			err := d.queries.GrantScopes(ctx, db.GrantScopesParams{
 				TenantID: DemoTenantID, ClientID: app, PrincipalID: u.id, Scopes: u.scopes, CreatedAt: d.now,
 			})
 			if err != nil {

@@ -32,7 +32,7 @@ func BenchmarkRequest(b *testing.B) {
 		}},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
-			engine := front.New(front.Config[*front.Exchange]{Hooks: bm.hooks, Open: func(x *front.Exchange) *front.Exchange { return x }})
+			engine, _ := front.New(front.Config[*front.Exchange]{Hooks: bm.hooks, Open: func(x *front.Exchange) *front.Exchange { return x }})
 			engine.GET("/a/:id", bm.handler)
 			r, w := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/a/b", nil), httptest.NewRecorder()
 			b.ReportAllocs()

@@ -74,7 +74,7 @@ type Telemetry struct {
 	propagator propagation.TextMapPropagator
 	shutdown   []func(context.Context) error
 
-	provider   *sdkmetric.MeterProvider
+	provider   metric.MeterProvider
 	requests   metric.Float64Histogram
 	operations metric.Float64Histogram
 	gathered   metric.Int64Histogram
@@ -108,8 +108,8 @@ func New(ctx context.Context, c Config) (*Telemetry, error) {
 		}
 		options = append(options, pushed...)
 	}
-	t.provider = sdkmetric.NewMeterProvider(options...)
-	t.shutdown = append(t.shutdown, t.provider.Shutdown)
+	provider := sdkmetric.NewMeterProvider(options...)
+	t.provider, t.shutdown = provider, append(t.shutdown, provider.Shutdown)
 	return t, t.instruments()
 }
 
