@@ -58,7 +58,7 @@ func newConsoleSession(s db.ConsoleSession) api.ConsoleSession {
 }
 
 func endConsoleSession(ctx context.Context, c *change, r struct{ SessionID uuid.UUID }) (none, error) {
-	n, err := c.DeleteConsoleSession(ctx, r.SessionID)
+	n, err := c.queries.DeleteConsoleSession(ctx, r.SessionID)
 	if err == nil && n == 0 {
 		err = errNotFound("There is no session %s of the console.", r.SessionID)
 	}
