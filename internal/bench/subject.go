@@ -3,10 +3,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,6 +23,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mocktenant/mocktenant/internal/embeddedpg"
+	"github.com/mocktenant/mocktenant/internal/process"
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
@@ -382,34 +381,13 @@ func (s *subject) processorTime() (service, postgres time.Duration) {
 // ticks is the number of ticks per second in /proc, which is constant on Linux.
 const ticks = 100
 
-var printed = regexp.MustCompile(`(?s)serves Microsoft Graph at (http://\S+).*  admin  (http://\S+).*Authorization: Bearer ([^']+)'`)
-
-// startService starts the service and waits until it has printed its curl line.
+// startService starts the service and waits until it serves.
 func (s *subject) startService(ctx context.Context, settings ...string) error {
-	s.service = exec.CommandContext(ctx, s.binary)
-	s.service.Env = append(os.Environ(), "MOCKTENANT_HTTP_ADDR=127.0.0.1:0", "MOCKTENANT_HTTPS_ADDR=127.0.0.1:0", "MOCKTENANT_ADMIN_ADDR=127.0.0.1:0",
-		"MOCKTENANT_DEMO=true", "MOCKTENANT_LOG_LEVEL=warn")
-	s.service.Env = append(s.service.Env, settings...)
-	s.service.Stderr = os.Stderr
-	out, err := s.service.StdoutPipe()
+	service, at, err := process.Start(ctx, s.binary, os.Stderr, settings...)
 	if err != nil {
 		return err
 	}
-	if err := s.service.Start(); err != nil {
-		return err
-	}
-	text := ""
-	for lines := bufio.NewScanner(out); lines.Scan() && !strings.Contains(text, "Bearer"); {
-		text += lines.Text() + "\n"
-		if strings.Contains(text, "Bearer") {
-			break
-		}
-	}
-	m := printed.FindStringSubmatch(text)
-	if m == nil {
-		return errors.New("the service did not start: " + text)
-	}
-	s.url, s.adminURL, s.token = m[1], m[2], m[3]
+	s.service, s.url, s.adminURL, s.token = service, at.HTTP, at.Admin, at.Token
 	return nil
 }
 

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -20,6 +18,7 @@ import (
 	"time"
 
 	"github.com/mocktenant/mocktenant/client"
+	"github.com/mocktenant/mocktenant/internal/process"
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
@@ -27,8 +26,8 @@ const partnersPath = "/v1.0/deviceManagement/remoteAssistancePartners"
 
 // addresses are where a process of the service listens, and a token of the demo tenant.
 type addresses struct {
-	http, https, admin, proxy, token string
-	replica                          int
+	process.Addresses
+	replica int
 }
 
 // replica is a process of the service. It has other addresses after each start.
@@ -42,44 +41,16 @@ type replica struct {
 	at  atomic.Pointer[addresses] // nil while clients shouldn't use it
 }
 
-var addressLines = regexp.MustCompile(`(?s)serves Microsoft Graph at (http://\S+).*?  HTTPS  (https://\S+).*?  admin  (http://\S+).*?(?:  proxy  (http://\S+).*?)?Authorization: Bearer ([^']+)'`)
-
-// start starts the process and waits until it has printed its addresses. The context limits the
-// process's life too.
+// start starts the process and waits until it serves. The context limits the process's life
+// too.
 func (r *replica) start(ctx context.Context) error {
-	r.cmd = exec.CommandContext(ctx, r.binary)
-	r.cmd.Env = append(os.Environ(), "MOCKTENANT_HTTP_ADDR=127.0.0.1:0", "MOCKTENANT_HTTPS_ADDR=127.0.0.1:0", "MOCKTENANT_ADMIN_ADDR=127.0.0.1:0",
-		"MOCKTENANT_PROXY_ADDR=127.0.0.1:0", "MOCKTENANT_DEMO=true", "MOCKTENANT_LOG_LEVEL=warn")
-	r.cmd.Env = append(r.cmd.Env, r.settings...)
-	r.cmd.Stderr = r.log
-	stdout, err := r.cmd.StdoutPipe()
+	cmd, at, err := process.Start(ctx, r.binary, r.log, append([]string{"MOCKTENANT_PROXY_ADDR=127.0.0.1:0"}, r.settings...)...)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; its log is %s", err, r.log.Name())
 	}
-	if err := r.cmd.Start(); err != nil {
-		return err
-	}
-	limit := time.AfterFunc(2*time.Minute, func() { _ = r.cmd.Process.Kill() })
-	defer limit.Stop()
-	text := readUntil(stdout, "Authorization: Bearer")
-	m := addressLines.FindStringSubmatch(text)
-	if m == nil {
-		return fmt.Errorf("the service did not start (%w): %s; its log is %s", r.cmd.Wait(), text, r.log.Name())
-	}
-	r.at.Store(&addresses{http: m[1], https: m[2], admin: m[3], proxy: m[4], token: m[5], replica: r.number})
+	r.cmd = cmd
+	r.at.Store(&addresses{Addresses: at, replica: r.number})
 	return nil
-}
-
-// readUntil reads lines up to the first that contains the word.
-func readUntil(from io.Reader, word string) string {
-	text := ""
-	for lines := bufio.NewScanner(from); lines.Scan(); {
-		text += lines.Text() + "\n"
-		if strings.Contains(lines.Text(), word) {
-			break
-		}
-	}
-	return text
 }
 
 // kill ends the process at once.
@@ -111,13 +82,13 @@ type answer struct {
 
 // send sends a request to Graph.
 func (a *addresses) send(ctx context.Context, method, path, body string) (answer, error) {
-	r, err := http.NewRequestWithContext(ctx, method, a.http+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, a.HTTP+path, strings.NewReader(body))
 	if err != nil {
 		return answer{}, err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	if a.token != "" { // the administration on loopback wants none
-		r.Header.Set("Authorization", "Bearer "+a.token)
+	if a.Token != "" { // the administration on loopback wants none
+		r.Header.Set("Authorization", "Bearer "+a.Token)
 	}
 	response, err := clients.Do(r)
 	if err != nil {
@@ -164,13 +135,13 @@ func (r *replica) all(ctx context.Context, prefix string) ([]item, error) {
 		if err != nil {
 			return nil, err
 		}
-		all, next = append(all, items...), strings.TrimPrefix(link, at.http)
+		all, next = append(all, items...), strings.TrimPrefix(link, at.HTTP)
 	}
 	return all, nil
 }
 
 // admin returns a client of the replica's administration.
-func (r *replica) admin() (*client.Client, error) { return client.New(r.at.Load().admin, "") }
+func (r *replica) admin() (*client.Client, error) { return client.New(r.at.Load().Admin, "") }
 
 // versions reads the versions of a partner, the newest first.
 func (r *replica) versions(ctx context.Context, id string) ([]version, error) {
@@ -191,14 +162,14 @@ func (r *replica) versions(ctx context.Context, id string) ([]version, error) {
 			v.Properties.ID = id
 			all = append(all, version{v.Version, v.Properties})
 		}
-		next = strings.TrimPrefix(page.NextLink, r.at.Load().admin)
+		next = strings.TrimPrefix(page.NextLink, r.at.Load().Admin)
 	}
 	return all, nil
 }
 
 // administer reads an answer of the administration.
 func (r *replica) administer(ctx context.Context, path string, into any) error {
-	a := addresses{http: r.at.Load().admin}
+	a := addresses{Addresses: process.Addresses{HTTP: r.at.Load().Admin}}
 	got, err := a.send(ctx, "GET", path, "")
 	if err == nil && got.status != http.StatusOK {
 		err = fmt.Errorf("%s: %d %s", path, got.status, got.body)

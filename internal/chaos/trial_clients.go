@@ -39,7 +39,7 @@ func habits(listener string, at *addresses) []habit {
 		{name: "sends nothing", limit: headerLimit},
 		{name: "sends a header a byte a second", limit: headerLimit, first: "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ", drip: strings.Repeat("x", 100)},
 	}
-	post := "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + at.token + "\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+	post := "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + at.Token + "\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
 	switch listener {
 	case "HTTP", "HTTPS":
 		post = fmt.Sprintf(post, partnersPath)
@@ -86,7 +86,7 @@ func lasted(all []slowClient) string {
 func beSlow(ctx context.Context, at *addresses, each int) (all []slowClient, err error) {
 	var mu sync.Mutex
 	var everyone sync.WaitGroup
-	for listener, url := range map[string]string{"HTTP": at.http, "HTTPS": at.https, "administration": at.admin, "proxy": at.proxy} {
+	for listener, url := range map[string]string{"HTTP": at.HTTP, "HTTPS": at.HTTPS, "administration": at.Admin, "proxy": at.Proxy} {
 		for _, h := range habits(listener, at) {
 			for range each {
 				everyone.Go(func() {
@@ -171,7 +171,7 @@ func (c *cluster) serveNextTo(ctx context.Context, tag string, n int) (idle, err
 	if err != nil {
 		return idle{}, err
 	}
-	conns, err := openIdle(ctx, c.replicas[0].at.Load().http, n)
+	conns, err := openIdle(ctx, c.replicas[0].at.Load().HTTP, n)
 	defer func() {
 		for _, conn := range conns {
 			_ = conn.Close()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/client"
+	"github.com/mocktenant/mocktenant/internal/process"
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
@@ -180,7 +181,7 @@ func (r *replica) stamps(ctx context.Context, t *timed) (all []stamp, err error)
 	if err != nil {
 		return nil, err
 	}
-	at := addresses{http: r.at.Load().http, token: token.AccessToken}
+	at := addresses{Addresses: process.Addresses{HTTP: r.at.Load().HTTP, Token: token.AccessToken}}
 	for range 20 {
 		s, err := at.stamp(ctx, t)
 		if err != nil {

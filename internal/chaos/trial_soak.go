@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+
+	"github.com/mocktenant/mocktenant/internal/process"
 )
 
 // soak lets clients work for a long time, and then compares what the process uses at rest with
@@ -72,7 +74,7 @@ func (r *replica) rest(ctx context.Context, like *use) (now resources, err error
 
 // resources reads what the process uses, after a garbage collection.
 func (r *replica) resources(ctx context.Context) (u resources, err error) {
-	at := addresses{http: r.at.Load().admin}
+	at := addresses{Addresses: process.Addresses{HTTP: r.at.Load().Admin}}
 	if got, err := at.send(ctx, http.MethodGet, "/debug/pprof/heap?gc=1", ""); err != nil || got.status != http.StatusOK {
 		return u, fmt.Errorf("collect garbage: %d %w", got.status, err)
 	}
