@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"maps"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/client"
+	"github.com/mocktenant/mocktenant/internal/console"
 )
 
 const (
@@ -95,10 +97,51 @@ func (s *subject) visited(ctx context.Context, n int) (uuid.UUID, error) {
 	if err := client.Done(admin.ListRequests(ctx, id, &api.ListRequestsParams{Top: &one})); err != nil { // when they are written
 		return uuid.Nil, err
 	}
-	if err := client.Done(admin.ImportTenant(ctx, id, "application/json", strings.NewReader(document(n)))); err != nil { // also ends the token
+	if err := s.askNobody(ctx); err != nil {
+		return uuid.Nil, err
+	}
+	if err := replaceState(ctx, admin, made.Tenant, n); err != nil {
 		return uuid.Nil, err
 	}
 	return id, s.fillJournal(ctx, id)
+}
+
+// replaceState replaces a tenant's state by one of n partners, a user and an application, and keeps
+// a snapshot of the state before.
+func replaceState(ctx context.Context, admin *client.Client, t api.Tenant, n int) error {
+	name := "Ada"
+	for _, change := range []func() (*http.Response, error){
+		func() (*http.Response, error) {
+			return admin.CreateSnapshot(ctx, t.Id, nil, api.SnapshotCreate{Name: "before"})
+		},
+		func() (*http.Response, error) { // also ends the token
+			return admin.ImportTenant(ctx, t.Id, "application/json", strings.NewReader(document(n)))
+		},
+		func() (*http.Response, error) {
+			return admin.CreateUser(ctx, t.Id, nil, api.UserCreate{UserPrincipalName: "ada@" + t.Domains[0], DisplayName: &name})
+		},
+		func() (*http.Response, error) {
+			return admin.CreateApplication(ctx, t.Id, nil, api.ApplicationCreate{DisplayName: "App"})
+		},
+	} {
+		if err := client.Done(change()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askNobody sends a request that names no tenant.
+func (s *subject) askNobody(ctx context.Context) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.address()+"/v1.0/me", nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
 }
 
 // fillJournal repeats a tenant's first request until its journal is full.
@@ -127,6 +170,11 @@ func (s *subject) fillJournal(ctx context.Context, tenant uuid.UUID) error {
 var (
 	consoleLink = regexp.MustCompile(`href="(/console/[^"#]*)"`)
 	anyID       = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`)
+
+	// withQuery are the pages that show nothing without the query of the links to them. Other
+	// forms are as small as this one, and downloads aren't pages.
+	withQuery = regexp.MustCompile(`/differences$|/form/updateEntity$`)
+	notPages  = regexp.MustCompile(`/form/|/download/|\.`)
 )
 
 // crawl follows the links of pages from a tenant's home. It returns a path for each page, by the
@@ -134,10 +182,14 @@ var (
 func (s *subject) crawl(ctx context.Context, tenant uuid.UUID) (map[string]string, error) {
 	found := map[string]string{}
 	for queue := []string{"/console/tenants/" + tenant.String()}; len(queue) > 0; queue = queue[1:] {
-		path, _, _ := strings.Cut(queue[0], "?")
+		path, query, _ := strings.Cut(html.UnescapeString(queue[0]), "?")
 		name := anyID.ReplaceAllString(strings.Replace(path, tenant.String(), "TENANT", 1), "ID")
-		if found[name] != "" || anyID.MatchString(path) && !strings.Contains(path, tenant.String()) || strings.Contains(path, "/form/") || strings.Contains(path, "/download/") || strings.Contains(path, ".") {
+		foreign := anyID.MatchString(path) && !strings.Contains(path, tenant.String()) && !strings.HasPrefix(path, "/console/requests/")
+		if found[name] != "" || foreign || notPages.MatchString(path) && !withQuery.MatchString(path) {
 			continue
+		}
+		if withQuery.MatchString(path) {
+			path += "?" + query
 		}
 		found[name] = path
 		body, err := s.page(ctx, path, false)
@@ -148,7 +200,21 @@ func (s *subject) crawl(ctx context.Context, tenant uuid.UUID) (map[string]strin
 			queue = append(queue, string(link[1]))
 		}
 	}
-	return found, nil
+	return found, allPages(found)
+}
+
+var pathParameter = regexp.MustCompile(`:\w+`)
+
+// allPages returns an error that names the pages of the console that no link led to.
+func allPages(found map[string]string) error {
+	var missing []error
+	for _, path := range console.Paths() {
+		like := regexp.MustCompile("^" + pathParameter.ReplaceAllString(path, "[^/]+") + "$")
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(found)), like.MatchString) {
+			missing = append(missing, fmt.Errorf("no link leads to a page %s", path))
+		}
+	}
+	return errors.Join(missing...)
 }
 
 // page returns the body of a page.

@@ -149,6 +149,14 @@ var pages = map[string]func(*visit) (screen, error){
 	tenantPath + "/reports/:report/csv":           sendReport,
 }
 
+// Paths returns the paths of the pages, with :NAME for what differs.
+func Paths() (all []string) {
+	for path := range pages {
+		all = append(all, Root+path)
+	}
+	return all
+}
+
 // tenantPath is the path of a tenant's home, below which its other pages are.
 const tenantPath = "/tenants/:tenantId"
 
