@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/front"
@@ -277,10 +276,7 @@ func (j *Journal) store(ctx context.Context, part []*entry) error {
 	return failed
 }
 
-func tenantGone(err error) bool {
-	var refusal *pgconn.PgError
-	return errors.As(err, &refusal) && refusal.Code == "23503" // foreign_key_violation
-}
+func tenantGone(err error) bool { return errors.Is(db.Classify(err), db.ErrNoTenant) }
 
 func byTenant(rows []db.CreateJournalEntriesParams) map[uuid.UUID][]db.CreateJournalEntriesParams {
 	all := map[uuid.UUID][]db.CreateJournalEntriesParams{}

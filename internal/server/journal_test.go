@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
@@ -258,6 +259,35 @@ func TestJournalKeeps(t *testing.T) {
 	}
 	if got := d.requests(""); len(got.Value) != 0 || got.Gaps[0].Count != 25 {
 		t.Errorf("after its time: %+v", got)
+	}
+}
+
+// Entries of a tenant that is deleted before they are written don't keep others from being
+// written.
+func TestJournalOfADeletedTenant(t *testing.T) {
+	t.Parallel()
+	d := journaled(t, server.Config{})
+	d.administer("DELETE", "/requests", "")
+	other := newTenant(t, d.Server)
+	tx, err := d.Pool().Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	// Nothing that refers to the tenant can be written until the transaction ends.
+	if _, err := tx.Exec(t.Context(), "SELECT FROM tenants WHERE id = $1 FOR UPDATE", other.ID); err != nil {
+		t.Fatal(err)
+	}
+	call(t, "GET", d.URL()+partners, token(t, d.Server, other), "")
+	call(t, "GET", d.URL()+partners, d.token, "")
+	if _, err := tx.Exec(t.Context(), "DELETE FROM tenants WHERE id = $1", other.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.requests(""); len(got.Value) != 1 {
+		t.Errorf("%d requests", len(got.Value))
 	}
 }
 
