@@ -272,7 +272,10 @@ func idleIsCheap(e evidence) error {
 }
 
 // resources are what a process of the service uses at rest.
-type resources struct{ goroutines, heap, files int }
+type resources struct {
+	goroutines, heap int
+	files            int // without the pooled connections to Postgres
+}
 
 // use is what a process used before and after a trial.
 type use struct{ before, after resources }

@@ -36,7 +36,7 @@ func main() {
 func start(ctx context.Context) error {
 	hour := flag.Bool("long", false, "repeat everything, for about an hour")
 	write := flag.Bool("write", false, "put the result into docs/reliability.md")
-	only := flag.String("only", "", "run only trials whose names match this regular expression, without writing the result")
+	only := flag.String("only", "", "run only trials whose names match this regular expression")
 	strict := flag.Bool("all", false, "a trial that can't run on this machine fails")
 	flag.Parse()
 
@@ -56,7 +56,7 @@ func start(ctx context.Context) error {
 	runs, err := l.all(ctx, names)
 	l.close(err != nil)
 	fmt.Println(table(runs))
-	if *write && *only == "" && ctx.Err() == nil {
+	if *write && ctx.Err() == nil {
 		err = errors.Join(err, writePage(ctx, part, runs))
 	}
 	return err

@@ -20,11 +20,15 @@ func table(runs []*run) string {
 	var b strings.Builder
 	b.WriteString("| trial | what happens | on | phases | calls acknowledged | of unknown result | longest recovery | took | result |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, r := range runs {
-		f := r.figures
-		_, _ = fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", r.trial.name, r.trial.does, strings.Join(r.cases, ", "),
-			unlessZero(f.phases), unlessZero(f.acknowledged), unlessZero(f.unknown), recovery(f), f.took.Round(time.Second), result(f))
+		b.WriteString(row(r))
 	}
 	return b.String()
+}
+
+func row(r *run) string {
+	f := r.figures
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", r.trial.name, r.trial.does, strings.Join(r.cases, ", "),
+		unlessZero(f.phases), unlessZero(f.acknowledged), unlessZero(f.unknown), recovery(f), f.took.Round(time.Second), result(f))
 }
 
 func unlessZero(n int) string {
@@ -77,41 +81,68 @@ func rules() string {
 	return b.String()
 }
 
-// writePage puts the result of a run into the page.
+// writePage puts the result of a run into the page: of all trials, or of some, whose rows it
+// replaces in those of an earlier run.
 func writePage(ctx context.Context, part string, runs []*run) error {
 	version, err := output(ctx, "", "git", "describe", "--always", "--dirty", "--tags")
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf("On %s, version %s, %s.\n\n%s\n", time.Now().UTC().Format("2006-01-02"), version, machine(), table(runs))
-	if err := replaceSection(part, text); err != nil {
+	when := fmt.Sprintf("on %s, version %s, %s", time.Now().UTC().Format("2006-01-02"), version, machine())
+	err = replaceSection(part, func(old string) (string, error) {
+		if len(runs) < len(trials) {
+			return replaceRows(old, runs, when)
+		}
+		return fmt.Sprintf("O%s.\n\n%s\n", when[1:], table(runs)), nil
+	})
+	if err != nil {
 		return err
 	}
-	return replaceSection("invariants", rules())
+	return replaceSection("invariants", func(string) (string, error) { return rules(), nil })
+}
+
+// replaceRows replaces the rows of some trials in a section, and says below them when these
+// trials ran.
+func replaceRows(section string, runs []*run, when string) (string, error) {
+	for _, r := range runs {
+		old := regexp.MustCompile(`(?m)^\| ` + regexp.QuoteMeta(r.trial.name) + ` \|.*\n`)
+		if !old.MatchString(section) {
+			return "", fmt.Errorf("%s has no row of the trial %q: run all trials once", page, r.trial.name)
+		}
+		section = old.ReplaceAllLiteralString(section, row(r))
+		begin := "The row *" + r.trial.name + "* is of a later run: "
+		section = regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(begin)+`.*\n\n`).ReplaceAllLiteralString(section, "") + begin + when + ".\n\n"
+	}
+	return section, nil
 }
 
 // machine describes this machine, and how busy it is.
 func machine() string {
 	memory, _ := os.ReadFile("/proc/meminfo")
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	load, _ := os.ReadFile("/proc/loadavg") // of 1, 5 and 15 minutes
+	load, _ := os.ReadFile("/proc/loadavg")
 	var kilobytes int
 	if m := regexp.MustCompile(`MemTotal:\s+\d+`).Find(memory); m != nil {
 		_, _ = fmt.Sscanf(string(m), "MemTotal: %d", &kilobytes)
 	}
-	return fmt.Sprintf("%d cores, %d GB of memory, %s, Linux %s, %s, load average %.14s", runtime.NumCPU(), kilobytes>>20, runtime.GOARCH, strings.TrimSpace(string(kernel)), runtime.Version(), load)
+	return fmt.Sprintf("%d cores, %d GB of memory, %s, Linux %s, %s, load average %s", runtime.NumCPU(), kilobytes>>20, runtime.GOARCH, strings.TrimSpace(string(kernel)), runtime.Version(), strings.Join(strings.Fields(string(load))[:3], ", ")) // of 1, 5 and 15 minutes
 }
 
 // replaceSection replaces what is between a part's markers in the page.
-func replaceSection(part, text string) error {
+func replaceSection(part string, with func(old string) (string, error)) error {
 	old, err := os.ReadFile(page)
 	if err != nil {
 		return err
 	}
 	begin, end := "<!-- chaos "+part+" -->\n", "<!-- /chaos "+part+" -->"
-	section := regexp.MustCompile(`(?s)` + begin + `.*` + end)
-	if !section.Match(old) {
+	before, rest, begins := strings.Cut(string(old), begin)
+	section, after, ends := strings.Cut(rest, end)
+	if !begins || !ends {
 		return fmt.Errorf("%s lacks the markers %s%s", page, begin, end)
 	}
-	return os.WriteFile(page, section.ReplaceAllLiteral(old, []byte(begin+text+end)), 0o644)
+	text, err := with(section)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(page, []byte(before+begin+text+end+after), 0o644)
 }

@@ -46,7 +46,7 @@ func soak(ctx context.Context, r *run) error {
 	if u.after, err = c.replicas[0].rest(ctx, &u); err != nil {
 		return err
 	}
-	r.note("before and after: %d and %d goroutines, %d and %d files, %.1f and %.1f MB of heap",
+	r.note("before and after: %d and %d goroutines, %d and %d files beside the pool's, %.1f and %.1f MB of heap",
 		u.before.goroutines, u.after.goroutines, u.before.files, u.after.files, float64(u.before.heap)/1e6, float64(u.after.heap)/1e6)
 	return r.check(evidence{use: &u})
 }
@@ -88,13 +88,17 @@ func (r *replica) resources(ctx context.Context) (u resources, err error) {
 	if err != nil {
 		return u, err
 	}
+	pooled, err := metric(metrics.body, "pgxpool_total_connections") // which the pool bounds, and keeps for half an hour
+	if err != nil {
+		return u, err
+	}
 	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", r.cmd.Process.Pid))
-	u.files = len(files)
+	u.files = len(files) - pooled
 	return u, err
 }
 
 func metric(text, name string) (int, error) {
-	m := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindStringSubmatch(text)
+	m := regexp.MustCompile(`(?m)^` + name + `(?:\{.*\})? (\S+)$`).FindStringSubmatch(text)
 	if m == nil {
 		return 0, fmt.Errorf("no metric %s", name)
 	}
