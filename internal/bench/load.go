@@ -34,7 +34,7 @@ func load(ctx context.Context, addresses []string, requests [][]byte, status, cl
 	defer func() { _ = unix.Close(l.epoll) }()
 	defer l.disconnect()
 	for i := range clients {
-		if err := l.connect(addresses[i%len(addresses)], i); err != nil {
+		if err := l.connect(addresses[i%len(addresses)], i*max(1, len(requests)/clients)); err != nil {
 			return f, err
 		}
 	}
@@ -176,6 +176,9 @@ func (l *loader) receive(c *connection) (answered bool, err error) {
 		return false, fmt.Errorf("got %q, want %q", came, l.want)
 	}
 	_, rest, ok := bytes.Cut(head, []byte("\r\nContent-Length: "))
+	if !ok { // a proxy writes names in lower case
+		_, rest, ok = bytes.Cut(head, []byte("\r\ncontent-length: "))
+	}
 	if !ok {
 		return false, fmt.Errorf("answer without Content-Length: %q", head)
 	}

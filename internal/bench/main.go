@@ -3,11 +3,15 @@
 // Command bench compares the service with pgbench, which sends the same statements to the
 // same Postgres with the same number of clients, but without HTTP, tokens and JSON. It
 // prints Markdown; -write puts that into docs/performance.md, with plots. -only measures a
-// single part: starts, loads, rows, replicas, tenants, teams, control, console, ceiling or
-// cluster. The cluster's goes to docs/scaling.md, and needs a distributed database.
+// single part: starts, loads, rows, replicas, tenants, teams, control, console, ceiling,
+// cluster or growth. The last two go to docs/scaling.md, and need a distributed database.
+// Growth also needs root, haproxy, and the hosts that -only hosts makes until it is
+// interrupted, with the cluster's servers on three of them.
 //
 //	go run ./internal/bench -write
 //	go run ./internal/bench -only cluster -distributed URL -write
+//	go run ./internal/bench -only hosts
+//	go run ./internal/bench -only growth -distributed URL -write
 //
 // It requires Linux and pgbench. Both sides take turns, and each figure is the median of
 // the rounds.
@@ -40,13 +44,17 @@ func run(ctx context.Context) error {
 	rounds := flag.Int("rounds", 5, "how many times each case runs")
 	seconds := flag.Int("seconds", 3, "how long each run takes")
 	write := flag.Bool("write", false, "put the result into docs/performance.md")
-	only := flag.String("only", "", "measure only this part: starts, loads, rows, replicas, tenants, teams, control, console, ceiling or cluster")
+	only := flag.String("only", "", "measure only this part: starts, loads, rows, replicas, tenants, teams, control, console, ceiling, cluster, hosts or growth")
 	binary := flag.String("binary", "", "the program to measure; if empty, one is built from here")
 	profiles := flag.String("profile", "", "write profiles of the loads into this directory")
-	distributed := flag.String("distributed", "", "the URL of a distributed database, for the part cluster, which is left out without it")
+	distributed := flag.String("distributed", "", "the URL of a distributed database, for the parts cluster and growth, which are left out without it")
+	delay := flag.Duration("delay", 250*time.Microsecond, "for the part hosts, how long a packet takes from one host to another")
 	requests := flag.String("requests", "", "for the ceiling, measure only requests whose names match this regular expression, without writing the result")
 	flag.Parse()
 
+	if *only == "hosts" {
+		return serveHosts(ctx, os.Stdout, *delay)
+	}
 	names, err := regexp.Compile(*requests)
 	if err != nil {
 		return fmt.Errorf("-requests: %w", err)
@@ -72,9 +80,11 @@ func run(ctx context.Context) error {
 		{"console", func(ctx context.Context, w io.Writer) error { return s.console(ctx, w, *rounds) }},
 		{"ceiling", func(ctx context.Context, w io.Writer) error { return s.ceiling(ctx, w, d) }},
 		{"cluster", func(ctx context.Context, w io.Writer) error { return s.cluster(ctx, w, *rounds, d) }},
+		{"growth", func(ctx context.Context, w io.Writer) error { return s.growth(ctx, w, d) }},
 	}
 	for _, part := range parts {
-		if *only != "" && *only != part.name || part.name == "cluster" && s.distributed == "" {
+		scaling := part.name == "cluster" || part.name == "growth"
+		if *only != "" && *only != part.name || scaling && s.distributed == "" || *only == "" && part.name == "growth" {
 			continue
 		}
 		var b strings.Builder
@@ -83,7 +93,7 @@ func run(ctx context.Context) error {
 		}
 		if *write && *requests == "" {
 			page := "docs/performance.md"
-			if part.name == "cluster" {
+			if scaling {
 				page = "docs/scaling.md"
 			}
 			if err := replaceSection(page, part.name, b.String()); err != nil {
