@@ -15,7 +15,7 @@ func showApplications(v *visit) (screen, error) {
 	rows := make([]g.Group, len(list.Value))
 	for i, a := range list.Value {
 		rows[i] = g.Group{
-			html.A(html.Href(v.at("applications", a.ClientId.String())), html.Dir("auto"), g.Text(a.DisplayName)),
+			html.A(html.Href(v.at("applications", a.ClientId.String())), html.Dir("auto"), html.Text(a.DisplayName)),
 			code(a.ClientId.String()), yesNo(a.PublicClient), lines(a.RequiredScopes), v.when(&a.CreatedDateTime),
 		}
 	}
@@ -40,9 +40,9 @@ func showApplication(v *visit) (screen, error) {
 			v.formLink("issueToken", "Issue token", "button", v.ofTenant("/clientId", id)),
 			v.formLink("grantConsent", "Grant consent", "button", of), v.formLink("removeConsent", "Remove consent", "button", of)),
 		facts(
-			g.Text("Client id"), code(id), g.Text("Service principal"), code(a.ServicePrincipalId.String()), g.Text("Public client"), yesNo(a.PublicClient), g.Text("Public client flows"), yesNo(a.PublicClientFlows),
-			g.Text("Redirect URIs, web"), lines(a.RedirectUris), g.Text("Redirect URIs, spa"), lines(a.SpaRedirectUris), g.Text("Redirect URIs, native"), lines(a.PublicClientRedirectUris),
-			g.Text("Exposed scopes"), lines(a.ExposedScopes), g.Text("Required scopes"), lines(a.RequiredScopes), g.Text("Required roles"), lines(a.RequiredRoles), g.Text("Created"), v.when(&a.CreatedDateTime),
+			html.Text("Client id"), code(id), html.Text("Service principal"), code(a.ServicePrincipalId.String()), html.Text("Public client"), yesNo(a.PublicClient), html.Text("Public client flows"), yesNo(a.PublicClientFlows),
+			html.Text("Redirect URIs, web"), lines(a.RedirectUris), html.Text("Redirect URIs, spa"), lines(a.SpaRedirectUris), html.Text("Redirect URIs, native"), lines(a.PublicClientRedirectUris),
+			html.Text("Exposed scopes"), lines(a.ExposedScopes), html.Text("Required scopes"), lines(a.RequiredScopes), html.Text("Required roles"), lines(a.RequiredRoles), html.Text("Created"), v.when(&a.CreatedDateTime),
 		),
 		v.credentials(a, of),
 		html.Div(html.Class("buttons"), v.sure("deleteApplication", "Delete application", v.at("applications"), of)),
@@ -55,13 +55,13 @@ func (v *visit) credentials(a api.Application, of params) g.Node {
 	back := v.Request.URL.RequestURI()
 	var rows []g.Group
 	for _, s := range a.Secrets {
-		rows = append(rows, g.Group{g.Text("secret"), code(s.Hint + "…"), v.when(&s.ExpiresDateTime), v.sure("deleteApplicationSecret", "Delete", back, with("secretId", s.Id.String()))})
+		rows = append(rows, g.Group{html.Text("secret"), code(s.Hint + "…"), v.when(&s.ExpiresDateTime), v.sure("deleteApplicationSecret", "Delete", back, with("secretId", s.Id.String()))})
 	}
 	for _, c := range a.Certificates {
-		rows = append(rows, g.Group{g.Text("certificate"), code(c.Thumbprint), v.when(&c.ExpiresDateTime), v.sure("deleteApplicationCertificate", "Delete", back, with("credentialId", c.Id.String()))})
+		rows = append(rows, g.Group{html.Text("certificate"), code(c.Thumbprint), v.when(&c.ExpiresDateTime), v.sure("deleteApplicationCertificate", "Delete", back, with("credentialId", c.Id.String()))})
 	}
 	for _, f := range a.FederatedCredentials {
-		rows = append(rows, g.Group{g.Text("federated"), text(f.Name + ": " + f.Issuer + ", " + f.Subject), v.when(nil), v.sure("deleteFederatedCredential", "Delete", back, with("credentialId", f.Id.String()))})
+		rows = append(rows, g.Group{html.Text("federated"), text(f.Name + ": " + f.Issuer + ", " + f.Subject), v.when(nil), v.sure("deleteFederatedCredential", "Delete", back, with("credentialId", f.Id.String()))})
 	}
 	found := table("credentials", []string{"Kind", "Which", "Expires", ""}, rows)
 	if len(rows) == 0 {
@@ -75,5 +75,5 @@ func (v *visit) credentials(a api.Application, of params) g.Node {
 
 // heading2 is the heading of a section, with buttons for its actions.
 func heading2(title string, actions ...g.Node) g.Node {
-	return html.Div(html.Class("heading"), html.H2(g.Text(title)), html.Div(html.Class("buttons"), g.Group(actions)))
+	return html.Div(html.Class("heading"), html.H2(html.Text(title)), html.Div(html.Class("buttons"), g.Group(actions)))
 }

@@ -45,7 +45,7 @@ func (m mark) attributes() g.Group {
 	return g.Group{html.Data("label", m.label), html.Data("value", m.exact)}
 }
 
-func (m mark) title() g.Node { return g.El("title", g.Text(m.label+": "+m.exact)) }
+func (m mark) title() g.Node { return html.El("title", html.Text(m.label+": "+m.exact)) }
 
 // columnOf returns the index of a report's column, or -1.
 func columnOf(r api.ReportResult, name string) int { return slices.Index(r.Columns, name) }
@@ -154,19 +154,19 @@ func bars(all []mark) g.Node {
 	}
 	rows := g.Map(drawn, func(m mark) g.Node { return m.bar(most) })
 	for i := range rows {
-		rows[i] = g.El("svg", g.Attr("y", strconv.Itoa(i*barRow)), g.Attr("height", strconv.Itoa(barRow)), rows[i])
+		rows[i] = html.El("svg", html.Attr("y", strconv.Itoa(i*barRow)), html.Attr("height", strconv.Itoa(barRow)), rows[i])
 	}
-	return g.El("figure", html.Class("chart"), testID("chart"), picture(len(drawn)*barRow, rows), g.If(len(all) > maxBars, caption(fmt.Sprintf("The first %d of %d.", maxBars, len(all)))))
+	return html.El("figure", html.Class("chart"), testID("chart"), picture(len(drawn)*barRow, rows), g.If(len(all) > maxBars, caption(fmt.Sprintf("The first %d of %d.", maxBars, len(all)))))
 }
 
 // bar draws a mark; the bar of most has the full length.
 func (m mark) bar(most float64) g.Node {
 	length := percent(barLength * max(m.value, 0) / most)
 	shown, _, _ := strings.Cut(m.exact, ".") // of a duration; counts have no fractions
-	return g.El("g", m.attributes(), m.title(),
-		g.El("text", g.Attr("x", "0"), g.Attr("y", "14"), g.Text(shorten(cmp.Or(m.label, "none"), maxLabel))),
-		g.El("rect", g.Attr("x", "0"), g.Attr("y", "20"), g.Attr("width", length), g.Attr("height", "13"), g.Attr("rx", "3")),
-		g.El("text", g.Attr("x", length), g.Attr("dx", "6"), g.Attr("y", "31"), g.Text(shown)))
+	return html.El("g", m.attributes(), m.title(),
+		html.El("text", html.Attr("x", "0"), html.Attr("y", "14"), html.Text(shorten(cmp.Or(m.label, "none"), maxLabel))),
+		html.El("rect", html.Attr("x", "0"), html.Attr("y", "20"), html.Attr("width", length), html.Attr("height", "13"), html.Attr("rx", "3")),
+		html.El("text", html.Attr("x", length), html.Attr("dx", "6"), html.Attr("y", "31"), html.Text(shown)))
 }
 
 func percent(value float64) string { return strconv.FormatFloat(value, 'f', 2, 64) + "%" }
@@ -177,7 +177,7 @@ func picture(height int, content g.Node) g.Node {
 	return html.SVG(html.Aria("hidden", "true"), html.Width("100%"), html.Height(strconv.Itoa(height)), content)
 }
 
-func caption(text string) g.Node { return g.El("figcaption", html.Class("note"), g.Text(text)) }
+func caption(text string) g.Node { return html.El("figcaption", html.Class("note"), html.Text(text)) }
 
 // shorten cuts a text to a maximum number of characters.
 func shorten(text string, most int) string {
@@ -198,6 +198,6 @@ func (v *visit) funnel() (g.Node, error) {
 	if drawn == nil {
 		return nil, nil
 	}
-	return html.Section(html.H2(g.Text("Onboarding")), html.Div(html.Class("panel"), drawn,
-		html.Details(html.Summary(g.Text("As a table")), v.reportTable("funnel", result)))), nil
+	return html.Section(html.H2(html.Text("Onboarding")), html.Div(html.Class("panel"), drawn,
+		html.Details(html.Summary(html.Text("As a table")), v.reportTable("funnel", result)))), nil
 }

@@ -99,12 +99,12 @@ func (h *history) draw() g.Node {
 	if len(drawn) > 1 {
 		columns = append(columns, axisText("100%", below, "end", drawn[len(drawn)-1].date))
 	}
-	return g.El("figure", html.Class("chart"), testID("chart"), caption(words(h.set)), picture(below+6, columns), h.legend(colors),
+	return html.El("figure", html.Class("chart"), testID("chart"), caption(words(h.set)), picture(below+6, columns), h.legend(colors),
 		g.If(len(drawn) < len(h.days), caption(fmt.Sprintf("The last %d of %d days.", len(drawn), len(h.days)))))
 }
 
 func axisText(x string, y int, anchor, text string) g.Node {
-	return g.El("text", g.Attr("x", x), g.Attr("y", strconv.Itoa(y)), g.Attr("text-anchor", anchor), g.Text(text))
+	return html.El("text", html.Attr("x", x), html.Attr("y", strconv.Itoa(y)), html.Attr("text-anchor", anchor), html.Text(text))
 }
 
 // column draws a day from x on, both in percent of the chart's width.
@@ -113,8 +113,8 @@ func (d day) column(x, width, most float64, colors []string) g.Node {
 	for i, m := range d.marks {
 		height := m.value / most * columnHeight
 		bottom -= height
-		parts = append(parts, g.El("rect", m.attributes(), html.Class(colors[i]), g.Attr("x", percent(x+width*.1)), g.Attr("width", percent(width*.8)),
-			g.Attr("y", pixels(bottom)), g.Attr("height", pixels(max(height-columnGap, min(height, 1)))), m.title()))
+		parts = append(parts, html.El("rect", m.attributes(), html.Class(colors[i]), html.Attr("x", percent(x+width*.1)), html.Attr("width", percent(width*.8)),
+			html.Attr("y", pixels(bottom)), html.Attr("height", pixels(max(height-columnGap, min(height, 1)))), m.title()))
 	}
 	return parts
 }
@@ -149,7 +149,7 @@ func colors(statuses []string) []string {
 func (h *history) legend(colors []string) g.Node {
 	items, last := g.Group{}, h.days[len(h.days)-1]
 	for i, status := range h.statuses {
-		items = append(items, html.Li(html.Span(html.Class("swatch "+colors[i])), g.Text(status+": "+last.marks[i].exact)))
+		items = append(items, html.Li(html.Span(html.Class("swatch "+colors[i])), html.Text(status+": "+last.marks[i].exact)))
 	}
 	return html.Ul(html.Class("legend"), items)
 }

@@ -27,15 +27,15 @@ func showClock(v *visit) (screen, error) {
 	return screen{title: "Clock", body: g.Group{
 		heading("Clock", v.formLink("setClock", "Set clock", "button primary", v.ofTenant()), v.button("resetClock", "Back to the service's", v.ofTenant())),
 		facts(
-			g.Text("Now"), html.Time(testID("clock-now"), html.DateTime(c.Now.Format(time.RFC3339Nano)), g.Text(c.Now.Format(time.RFC3339Nano))),
-			g.Text("Rate"), g.Text(fmt.Sprintf("%g", c.Rate)), g.Text("Moved"), g.Text(moved),
+			html.Text("Now"), html.Time(testID("clock-now"), html.DateTime(c.Now.Format(time.RFC3339Nano)), html.Text(c.Now.Format(time.RFC3339Nano))),
+			html.Text("Rate"), html.Text(fmt.Sprintf("%g", c.Rate)), html.Text("Moved"), html.Text(moved),
 		),
 		html.Div(html.Class("buttons"),
 			v.formLink("setClock", "Freeze", "button", v.ofTenant("/rate", "0")),
 			v.formLink("setClock", "Advance by an hour", "button", v.ofTenant("/advanceSeconds", "3600")),
 			v.formLink("setClock", "Advance by eight days", "button", v.ofTenant("/advanceSeconds", "691200"))),
 		soon,
-		html.P(html.Class("note"), g.Text("Everything in the tenant follows its clock: tokens, onboarding requests, heartbeats. It never runs backwards, except to return to the service's clock.")),
+		html.P(html.Class("note"), html.Text("Everything in the tenant follows its clock: tokens, onboarding requests, heartbeats. It never runs backwards, except to return to the service's clock.")),
 	}}, nil
 }
 
@@ -64,13 +64,13 @@ func (v *visit) expiring() (g.Node, error) {
 	slices.SortStableFunc(all, func(a, b expiry) int { return a.at.Compare(b.at) })
 	rows := make([]g.Group, min(len(all), maxExpiring))
 	for i := range rows {
-		rows[i] = g.Group{all[i].of, g.Text(all[i].what), v.when(&all[i].at)}
+		rows[i] = g.Group{all[i].of, html.Text(all[i].what), v.when(&all[i].at)}
 	}
 	found := table("expiring", []string{"Of", "What", "Expires"}, rows)
 	if len(rows) == 0 {
-		found = html.P(html.Class("note"), g.Text("No onboarding request and no application's credential is going to expire."))
+		found = html.P(html.Class("note"), html.Text("No onboarding request and no application's credential is going to expire."))
 	}
-	return html.Section(html.H2(g.Text("Expires next")), found), nil
+	return html.Section(html.H2(html.Text("Expires next")), found), nil
 }
 
 func (v *visit) onboardingExpiries() (all []expiry, err error) {

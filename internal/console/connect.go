@@ -77,12 +77,12 @@ func showConnect(v *visit) (screen, error) {
 	variables := v.variables(v.tenant.Id.String(), client, "SECRET", user, "PASSWORD")
 	return screen{title: "Connect a client", body: g.Group{
 		heading("Connect a client", password, secret),
-		html.P(g.Text("Microsoft's SDKs read these variables. Passwords and secrets are kept as hashes, so they can't be shown: set or make new ones, and fill them in.")),
+		html.P(html.Text("Microsoft's SDKs read these variables. Passwords and secrets are kept as hashes, so they can't be shown: set or make new ones, and fill them in.")),
 		copyable("For a shell", "shell", shellText(variables)),
 		copyable("As .env", "env", envText(variables)),
-		html.P(g.Text("Trust the certificate of the service: "), code(v.console.service().HTTP+"/.well-known/mocktenant/ca.pem")),
-		html.H2(g.Text("Sign in and create a partner")),
-		html.P(html.Class("note"), g.Text("Each program reads the variables above. More about it: "), html.A(html.Href(documentation+"clients.md"), html.Rel("noreferrer"), g.Text("docs/clients.md"))),
+		html.P(html.Text("Trust the certificate of the service: "), code(v.console.service().HTTP+"/.well-known/mocktenant/ca.pem")),
+		html.H2(html.Text("Sign in and create a partner")),
+		html.P(html.Class("note"), html.Text("Each program reads the variables above. More about it: "), html.A(html.Href(documentation+"clients.md"), html.Rel("noreferrer"), html.Text("docs/clients.md"))),
 		snippets(),
 	}}, nil
 }
@@ -104,7 +104,7 @@ func snippets() (all g.Group) {
 			}
 			blocks = append(blocks, copyable(label, fmt.Sprintf("%s-%d", strings.ToLower(strings.TrimPrefix(language, ".")), n+1), program))
 		}
-		all = append(all, html.Details(testID("snippet"), g.If(i == 0, g.Attr("open")), html.Summary(g.Text(language)), blocks))
+		all = append(all, html.Details(testID("snippet"), g.If(i == 0, html.Attr("open")), html.Summary(html.Text(language)), blocks))
 	}
 	return all
 }

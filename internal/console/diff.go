@@ -12,7 +12,7 @@ import (
 // lacks with an element, ins or del.
 func diffSide(text, other, element string) g.Node {
 	if text == "" {
-		return html.Span(html.Class("note"), g.Text("nothing"))
+		return html.Span(html.Class("note"), html.Text("nothing"))
 	}
 	others := strings.Split(other, "\n")
 	for i := range others {
@@ -21,10 +21,10 @@ func diffSide(text, other, element string) g.Node {
 	all := g.Group{}
 	for line := range strings.Lines(text) {
 		if slices.Contains(others, strings.TrimRight(line, ",\n")) {
-			all = append(all, g.Text(line))
+			all = append(all, html.Text(line))
 			continue
 		}
-		all = append(all, g.El(element, g.Text(line)))
+		all = append(all, html.El(element, html.Text(line)))
 	}
 	return html.Pre(html.TabIndex("0"), html.Code(all)) // it may scroll
 }

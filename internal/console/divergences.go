@@ -18,12 +18,12 @@ func showDivergences(v *visit) (screen, error) {
 	rows := []g.Group{}
 	for _, d := range divergences(docs.Divergences) {
 		if strings.Contains(strings.ToLower(d.of+"\n"+d.here+"\n"+d.there+"\n"+d.why), strings.ToLower(search)) {
-			rows = append(rows, g.Group{g.Text(d.of), markdown(d.here), markdown(d.there), markdown(d.why)})
+			rows = append(rows, g.Group{html.Text(d.of), markdown(d.here), markdown(d.there), markdown(d.why)})
 		}
 	}
 	found := table("divergences", []string{"Of", "Here", "Microsoft Graph", "Why"}, rows)
 	if len(rows) == 0 {
-		found = empty("No known difference is about “"+search+"”.", html.A(html.Class("button"), html.Href(v.withQuery("search", "")), g.Text("Show all")))
+		found = empty("No known difference is about “"+search+"”.", html.A(html.Class("button"), html.Href(v.withQuery("search", "")), html.Text("Show all")))
 	}
 	return screen{title: "Differences from Microsoft Graph", body: g.Group{
 		heading("Differences from Microsoft Graph"), searchBox("Search differences", search), found,
@@ -58,7 +58,7 @@ func markdown(line string) (all g.Group) {
 			all = append(all, code(part))
 			continue
 		}
-		all = append(all, g.Text(part))
+		all = append(all, html.Text(part))
 	}
 	return all
 }

@@ -46,7 +46,7 @@ func showEntities(v *visit) (screen, error) {
 	}
 	s := screen{title: words(t.SetName()), body: g.Group{
 		heading(words(t.SetName()), create),
-		html.P(html.Class("note"), g.Text(t.Description+" "), code(graphPath(t))),
+		html.P(html.Class("note"), html.Text(t.Description+" "), code(graphPath(t))),
 		undo, v.filterBox(t),
 	}}
 	if refused != nil {
@@ -89,7 +89,7 @@ func (v *visit) createLink(t *entity.Type) g.Node {
 // filterBox has the filter and the order of a set. It puts them into the page's address.
 func (v *visit) filterBox(t *entity.Type) g.Node {
 	field := func(name, label, example string) g.Node {
-		return html.Label(g.Text(label), html.Input(html.Name(name), html.Value(v.Query(name)), html.Placeholder(example), g.Attr("spellcheck", "false"), html.AutoComplete("off"), testID("filter-"+name)))
+		return html.Label(html.Text(label), html.Input(html.Name(name), html.Value(v.Query(name)), html.Placeholder(example), html.Attr("spellcheck", "false"), html.AutoComplete("off"), testID("filter-"+name)))
 	}
 	example := "id ne null"
 	for i := range t.Properties {
@@ -101,16 +101,16 @@ func (v *visit) filterBox(t *entity.Type) g.Node {
 		}
 	}
 	return html.Form(html.Class("search filters"), html.Role("search"), html.Method("get"),
-		field("filter", "$filter", example), field("orderBy", "$orderby", "id desc"), html.Button(g.Text("Show")))
+		field("filter", "$filter", example), field("orderBy", "$orderby", "id desc"), html.Button(html.Text("Show")))
 }
 
 // entityTable shows entities below the names of their properties, by which a click orders them.
 func (v *visit) entityTable(t *entity.Type, all []api.Entity) g.Node {
 	if len(all) == 0 && (v.Query("filter") != "" || v.Query("after") != "") {
-		return empty("No "+t.Noun+" matches.", html.A(html.Class("button"), html.Href(v.Request.URL.Path), g.Text("Show all")))
+		return empty("No "+t.Noun+" matches.", html.A(html.Class("button"), html.Href(v.Request.URL.Path), html.Text("Show all")))
 	}
 	if len(all) == 0 {
-		return empty("The tenant has no "+t.Noun+" yet. Create one here, or let a client do it.", v.createLink(t), html.A(html.Class("button"), html.Href(v.at("connect")), g.Text("Connect a client")))
+		return empty("The tenant has no "+t.Noun+" yet. Create one here, or let a client do it.", v.createLink(t), html.A(html.Class("button"), html.Href(v.at("connect")), html.Text("Connect a client")))
 	}
 	columns := []column{{label: "Name", key: orderedBy(t)}}
 	for i := range t.Properties {
@@ -153,19 +153,19 @@ func (v *visit) entityRow(t *entity.Type, e api.Entity) g.Group {
 			row = append(row, v.value(p, e.Properties[p.Name]))
 		}
 	}
-	return append(row, g.Text(strconv.FormatInt(e.Version, 10)))
+	return append(row, html.Text(strconv.FormatInt(e.Version, 10)))
 }
 
 // value shows a property's value in a form that suits its kind.
 func (v *visit) value(p *entity.Property, value any) g.Node {
 	switch value := value.(type) {
 	case nil:
-		return html.Span(html.Class("note"), g.Text("null"))
+		return html.Span(html.Class("note"), html.Text("null"))
 	case bool:
 		return yesNo(value)
 	case string:
 		if p.Kind == entity.EnumKind {
-			return html.Span(html.Class("badge"), html.Data("value", value), g.Text(value))
+			return html.Span(html.Class("badge"), html.Data("value", value), html.Text(value))
 		}
 		if t, err := time.Parse(time.RFC3339Nano, value); p.Kind == entity.DateKind && err == nil {
 			return v.when(&t)
@@ -184,7 +184,7 @@ func webLink(address string) g.Node {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
 		return text(address)
 	}
-	return html.A(html.Href(address), html.Rel("noreferrer"), html.Dir("auto"), g.Text(address))
+	return html.A(html.Href(address), html.Rel("noreferrer"), html.Dir("auto"), html.Text(address))
 }
 
 func indented(value any) string {
@@ -240,12 +240,12 @@ func (v *visit) entityFacts(t *entity.Type, e api.Entity) g.Node {
 	pairs := g.Group{}
 	for i := range t.Properties {
 		if p := &t.Properties[i]; !p.Hidden {
-			pairs = append(pairs, g.Group{g.Text(words(p.Name)), g.If(p.BetaOnly, html.Span(html.Class("note"), g.Text(" beta")))}, v.value(p, e.Properties[p.Name]))
+			pairs = append(pairs, g.Group{html.Text(words(p.Name)), g.If(p.BetaOnly, html.Span(html.Class("note"), html.Text(" beta")))}, v.value(p, e.Properties[p.Name]))
 		}
 	}
-	pairs = append(pairs, g.Text("Version"), g.Text(strconv.FormatInt(e.Version, 10)), g.Text("Created"), v.when(&e.CreatedDateTime), g.Text("Created by"), author(e.CreatedBy))
+	pairs = append(pairs, html.Text("Version"), html.Text(strconv.FormatInt(e.Version, 10)), html.Text("Created"), v.when(&e.CreatedDateTime), html.Text("Created by"), author(e.CreatedBy))
 	if e.CreatedWith != nil {
-		pairs = append(pairs, g.Text("Created with"), code(e.CreatedWith.String()))
+		pairs = append(pairs, html.Text("Created with"), code(e.CreatedWith.String()))
 	}
 	return facts(pairs...)
 }
@@ -266,8 +266,8 @@ func (v *visit) actions(t *entity.Type, e api.Entity) g.Node {
 		return nil
 	}
 	return html.Div(html.Class("actions"), testID("actions"),
-		g.If(len(partner) > 0, html.Section(html.H2(g.Text("As the partner")), html.P(html.Class("note"), g.Text("What the partner does on its side; Graph has no request for it.")), html.Div(html.Class("buttons"), partner))),
-		g.If(len(graph) > 0, html.Section(html.H2(g.Text("As a client of Graph")), html.P(html.Class("note"), g.Text("Actions that a client can run too.")), html.Div(html.Class("buttons"), graph))))
+		g.If(len(partner) > 0, html.Section(html.H2(html.Text("As the partner")), html.P(html.Class("note"), html.Text("What the partner does on its side; Graph has no request for it.")), html.Div(html.Class("buttons"), partner))),
+		g.If(len(graph) > 0, html.Section(html.H2(html.Text("As a client of Graph")), html.P(html.Class("note"), html.Text("Actions that a client can run too.")), html.Div(html.Class("buttons"), graph))))
 }
 
 func (v *visit) actionButtons(t *entity.Type, e api.Entity, byPartner bool) (buttons g.Group) {
@@ -285,8 +285,8 @@ func (v *visit) actionButtons(t *entity.Type, e api.Entity, byPartner bool) (but
 func (v *visit) contained(t *entity.Type, e api.Entity) g.Node {
 	return g.Map(t.Children(), func(child *entity.Type) g.Node {
 		filter := "startswith(id,'" + e.Id + "_')"
-		return html.Section(html.H2(g.Text(words(child.SetName()))), html.Div(html.Class("buttons"),
-			html.A(html.Class("button"), html.Href(v.at("entities", child.SetName())+"?filter="+queryEscape(filter)), g.Text("Show them")),
+		return html.Section(html.H2(html.Text(words(child.SetName()))), html.Div(html.Class("buttons"),
+			html.A(html.Class("button"), html.Href(v.at("entities", child.SetName())+"?filter="+queryEscape(filter)), html.Text("Show them")),
 			v.formLink("createEntity", "Create one", "button", v.ofTenant("entitySet", child.SetName(), "/id", e.Id+"_"))))
 	})
 }

@@ -106,16 +106,16 @@ func (v *visit) bothTable(f *form) g.Node {
 	}
 	rows := make([]g.Group, len(f.theirs))
 	for i, b := range f.theirs {
-		rows[i] = g.Group{g.Text(words(b.name[strings.LastIndexByte(b.name, '/')+1:])), shownText(b.before), shownText(b.theirs), shownText(b.mine)}
+		rows[i] = g.Group{html.Text(words(b.name[strings.LastIndexByte(b.name, '/')+1:])), shownText(b.before), shownText(b.theirs), shownText(b.mine)}
 	}
 	return html.Section(
-		html.P(g.Text("Compare both, correct the form, and send it again. It starts with their values where you changed nothing.")),
+		html.P(html.Text("Compare both, correct the form, and send it again. It starts with their values where you changed nothing.")),
 		table("conflict", []string{"Property", "When you began", "Theirs now", "In your form"}, rows))
 }
 
 func shownText(value string) g.Node {
 	if value == "" {
-		return html.Span(html.Class("note"), g.Text("nothing"))
+		return html.Span(html.Class("note"), html.Text("nothing"))
 	}
 	return text(value)
 }

@@ -17,7 +17,7 @@ func showFaults(v *visit) (screen, error) {
 	for i, f := range list.Value {
 		rows[i] = g.Group{
 			part(f.Match, "every request"), part(&f.Effect, ""), part(f.Schedule, "every time"),
-			g.Text(fmt.Sprint(f.Matched)), g.Text(fmt.Sprint(f.Fired)), v.when(&f.CreatedDateTime),
+			html.Text(fmt.Sprint(f.Matched)), html.Text(fmt.Sprint(f.Fired)), v.when(&f.CreatedDateTime),
 			html.Div(html.Class("buttons"), v.stopScenario(f), v.formLink("updateFault", "Edit", "button", v.ofTenant("faultId", f.Id.String())), v.button("deleteFault", "Delete", v.ofTenant("faultId", f.Id.String()))),
 		}
 	}
@@ -34,13 +34,13 @@ func showFaults(v *visit) (screen, error) {
 		}
 		quick = append(quick, v.formLink("createFault", s.label, "button", p))
 	}
-	return screen{title: "Faults", body: g.Group{heading("Faults", v.formLink("startScenario", "Start scenario", "button", v.ofTenant()), create), found, g.If(v.may("createFault"), html.Section(html.H2(g.Text("Common faults")), html.Div(html.Class("buttons"), quick))), v.scenarios()}}, nil
+	return screen{title: "Faults", body: g.Group{heading("Faults", v.formLink("startScenario", "Start scenario", "button", v.ofTenant()), create), found, g.If(v.may("createFault"), html.Section(html.H2(html.Text("Common faults")), html.Div(html.Class("buttons"), quick))), v.scenarios()}}, nil
 }
 
 // part shows a part of a rule, or what it means that the rule has none.
 func part[T any](of *T, without string) g.Node {
 	if of == nil {
-		return html.Span(html.Class("note"), g.Text(without))
+		return html.Span(html.Class("note"), html.Text(without))
 	}
 	return block(indented(of))
 }
@@ -51,7 +51,7 @@ func (v *visit) scenarios() g.Node {
 		return nil
 	}
 	name := contract().schemas["ScenarioStart"].property("name")
-	return html.Section(html.H2(g.Text("Scenarios")), html.P(html.Class("note"), g.Text("Each adds its rules at once; adversarial is for whole test runs.")),
+	return html.Section(html.H2(html.Text("Scenarios")), html.P(html.Class("note"), html.Text("Each adds its rules at once; adversarial is for whole test runs.")),
 		html.Div(html.Class("buttons"), g.Map(name.Enum, func(scenario string) g.Node {
 			return v.switchButton("startScenario", scenario, "/name", scenario, v.ofTenant())
 		})))

@@ -38,7 +38,7 @@ const tooLarge = "A form may have at most 16 MB. Send larger documents with mock
 func (c *Console) boundForm(x *gin.Context) {
 	if x.Request.ContentLength > maxForm {
 		c.write(x, http.StatusRequestEntityTooLarge, document("Too large", nil,
-			html.Main(html.P(g.Text("A form may have at most 16 MB. Send larger documents with mocktenant import.")))))
+			html.Main(html.P(html.Text("A form may have at most 16 MB. Send larger documents with mocktenant import.")))))
 		x.Abort()
 		return
 	}
@@ -98,9 +98,9 @@ func (v *visit) presets(f *form) g.Node {
 	if f.op.name != "createTenant" || v.Request.Method != http.MethodGet {
 		return nil
 	}
-	return html.P(html.Class("buttons"), g.Text("Start with: "), html.A(html.Class("button"), testID("preset-empty"), html.Href(v.withQuery(presetField, "")), g.Text("nothing")),
+	return html.P(html.Class("buttons"), html.Text("Start with: "), html.A(html.Class("button"), testID("preset-empty"), html.Href(v.withQuery(presetField, "")), html.Text("nothing")),
 		g.Map(api.PresetNames(), func(name string) g.Node {
-			return html.A(html.Class("button"), testID("preset-"+name), html.Href(v.withQuery(presetField, name)), g.Text("the preset "+name))
+			return html.A(html.Class("button"), testID("preset-"+name), html.Href(v.withQuery(presetField, name)), html.Text("the preset "+name))
 		}))
 }
 
@@ -309,8 +309,8 @@ func put(tree map[string]any, pointer string, value any) {
 func (v *visit) formScreen(f *form) screen {
 	title := f.op.title()
 	return screen{title: title, body: g.Group{
-		html.H1(g.Text(title)),
-		html.P(html.Class("note"), g.Text(f.op.Summary+" "+f.op.body().describe()), f.of()),
+		html.H1(html.Text(title)),
+		html.P(html.Class("note"), html.Text(f.op.Summary+" "+f.op.body().describe()), f.of()),
 		v.presets(f),
 		v.form(f),
 	}}
@@ -322,7 +322,7 @@ func (f *form) of() g.Node {
 	if set == "" {
 		return nil
 	}
-	return g.Group{g.Text(" "), code(set), g.If(id != "", g.Group{g.Text(" "), code(id)})}
+	return g.Group{html.Text(" "), code(set), g.If(id != "", g.Group{html.Text(" "), code(id)})}
 }
 
 // form returns a form with its fields, and why the last try was refused.
@@ -346,7 +346,7 @@ func (v *visit) form(f *form) g.Node {
 	return html.Form(
 		html.Method("post"), html.Action(Root+"/call/"+f.op.name), testID("form-"+f.op.name), g.If(f.op.document, withFile()),
 		fields,
-		html.Div(html.Class("buttons"), html.Button(html.Class("primary"), testID("submit"), g.Text(f.op.title())), html.A(html.Class("button"), html.Href(f.back), g.Text("Cancel"))),
+		html.Div(html.Class("buttons"), html.Button(html.Class("primary"), testID("submit"), html.Text(f.op.title())), html.A(html.Class("button"), html.Href(f.back), html.Text("Cancel"))),
 	)
 }
 
@@ -387,8 +387,8 @@ func (f *form) fields(s *schema, at string, mandatory bool) (all g.Group) {
 			continue
 		}
 		open := required || f.anyBelow(name)
-		all = append(all, html.Details(g.If(open, g.Attr("open")), html.Summary(g.Text(words(p.name))),
-			g.If(field.Description != "", html.P(html.Class("note"), g.Text(field.Description))), f.fields(field, name, required)))
+		all = append(all, html.Details(g.If(open, html.Attr("open")), html.Summary(html.Text(words(p.name))),
+			g.If(field.Description != "", html.P(html.Class("note"), html.Text(field.Description))), f.fields(field, name, required)))
 	}
 	return all
 }
@@ -417,9 +417,9 @@ func (f *form) field(name, label string, s *schema, required bool) g.Node {
 		common = append(common, html.Aria("invalid", "true"))
 	}
 	return html.Div(html.Class("field"),
-		html.Label(html.For(id), g.Text(words(label)), g.If(required, html.Span(html.Class("required"), g.Text(" (required)")))),
+		html.Label(html.For(id), html.Text(words(label)), g.If(required, html.Span(html.Class("required"), html.Text(" (required)")))),
 		f.input(name, s, common),
-		g.If(hint != "", html.P(html.Class("note"), html.ID(id+"-hint"), g.Text(hint))),
+		g.If(hint != "", html.P(html.Class("note"), html.ID(id+"-hint"), html.Text(hint))),
 	)
 }
 
@@ -431,11 +431,11 @@ func (f *form) input(name string, s *schema, common g.Group) g.Node {
 	case kind == "boolean":
 		return choices(common, []string{"true", "false"}, value)
 	case kind == "array" || kind == "object" || kind == "" || s.MaxLength >= 4096:
-		return html.Textarea(common, html.Rows("3"), g.Attr("spellcheck", "false"), g.Text("\n"+value)) // HTML drops the first line break
+		return html.Textarea(common, html.Rows("3"), html.Attr("spellcheck", "false"), html.Text("\n"+value)) // HTML drops the first line break
 	case s.Format == "date-time":
 		common = append(common, html.Placeholder("2026-12-31T23:59:59Z"))
 	case kind == "integer" || kind == "number":
-		common = append(common, g.Attr("inputmode", "decimal"))
+		common = append(common, html.Attr("inputmode", "decimal"))
 	}
 	if s.Default != nil {
 		common = append(common, html.Placeholder(fmt.Sprint(s.Default)))
@@ -447,13 +447,13 @@ func (f *form) input(name string, s *schema, common g.Group) g.Node {
 	} else {
 		common = append(common, html.AutoComplete("off"))
 	}
-	return html.Input(common, html.Type(kind), html.Value(value), g.Attr("spellcheck", "false"))
+	return html.Input(common, html.Type(kind), html.Value(value), html.Attr("spellcheck", "false"))
 }
 
 // choices returns a list of values to choose from. Its first entry leaves the value out.
 func choices(common g.Group, values []string, chosen string) g.Node {
-	return html.Select(common, html.Option(html.Value(""), g.Text("by default")), g.Map(values, func(value string) g.Node {
-		return html.Option(html.Value(value), g.If(value == chosen, html.Selected()), g.Text(value))
+	return html.Select(common, html.Option(html.Value(""), html.Text("by default")), g.Map(values, func(value string) g.Node {
+		return html.Option(html.Value(value), g.If(value == chosen, html.Selected()), html.Text(value))
 	}))
 }
 
@@ -466,10 +466,10 @@ func withFile() g.Node {
 // documentFields are a file or its text. The script says below them how far the file is.
 func (f *form) documentFields() g.Group {
 	return g.Group{
-		html.Div(html.Class("field"), html.Label(html.For("file"), g.Text("File, JSON or YAML")), html.Input(html.ID("file"), html.Name("file"), html.Type("file"), html.Accept(".json,.yaml,.yml"))),
-		html.Div(html.Class("field"), html.Label(html.For(documentField), g.Text("Or its text")),
-			html.Textarea(html.ID(documentField), html.Name(documentField), html.Rows("12"), g.Attr("spellcheck", "false"), g.Text("\n"+f.values[documentField]))),
-		html.Div(html.Class("sending"), testID("sending"), html.Hidden(""), g.El("progress", html.Aria("label", "Sent")), html.Span(testID("sent")), html.Span(html.Role("status"))),
+		html.Div(html.Class("field"), html.Label(html.For("file"), html.Text("File, JSON or YAML")), html.Input(html.ID("file"), html.Name("file"), html.Type("file"), html.Accept(".json,.yaml,.yml"))),
+		html.Div(html.Class("field"), html.Label(html.For(documentField), html.Text("Or its text")),
+			html.Textarea(html.ID(documentField), html.Name(documentField), html.Rows("12"), html.Attr("spellcheck", "false"), html.Text("\n"+f.values[documentField]))),
+		html.Div(html.Class("sending"), testID("sending"), html.Hidden(""), html.El("progress", html.Aria("label", "Sent")), html.Span(testID("sent")), html.Span(html.Role("status"))),
 	}
 }
 
@@ -487,7 +487,7 @@ func (v *visit) buttonTo(operation, label, back string, p params) g.Node {
 	}
 	f := &form{op: op, params: p, back: back, again: rand.Text()}
 	return html.Form(html.Class("inline"), html.Method("post"), html.Action(Root+"/call/"+operation), v.hidden(f),
-		html.Button(html.Class("button"), testID(operation), g.Text(label)))
+		html.Button(html.Class("button"), testID(operation), html.Text(label)))
 }
 
 // sure is a button that asks for confirmation, because its operation can't be undone.
@@ -496,9 +496,9 @@ func (v *visit) sure(operation, label, back string, p params) g.Node {
 		return nil
 	}
 	f := &form{op: contract().operations[operation], params: p, back: back, again: rand.Text()}
-	return html.Details(html.Class("sure"), html.Summary(html.Class("button"), testID(operation), g.Text(label)),
+	return html.Details(html.Class("sure"), html.Summary(html.Class("button"), testID(operation), html.Text(label)),
 		html.Form(html.Method("post"), html.Action(Root+"/call/"+operation), v.hidden(f),
-			html.Span(g.Text("This can't be undone. ")), html.Button(html.Class("danger"), testID(operation+"-sure"), g.Text(label))))
+			html.Span(html.Text("This can't be undone. ")), html.Button(html.Class("danger"), testID(operation+"-sure"), html.Text(label))))
 }
 
 // formLink links to the form of an operation, which returns to this page. It is nil if the
@@ -507,5 +507,5 @@ func (v *visit) formLink(operation, label, class string, p params) g.Node {
 	if !v.may(operation) {
 		return nil
 	}
-	return html.A(html.Class(class), testID(operation), html.Href(formPath(operation, v.Request.URL.RequestURI(), p)), g.Text(label))
+	return html.A(html.Class(class), testID(operation), html.Href(formPath(operation, v.Request.URL.RequestURI(), p)), html.Text(label))
 }

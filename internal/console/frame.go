@@ -88,9 +88,9 @@ func formPath(operation, back string, p params) string {
 // frame returns a whole page: a screen with the navigation around it.
 func (v *visit) frame(s screen) g.Node {
 	return document(s.title+" · mocktenant", nil, g.Group{
-		html.A(html.Class("skip"), html.Href("#main"), g.Text("Skip to the content")),
+		html.A(html.Class("skip"), html.Href("#main"), html.Text("Skip to the content")),
 		html.Header(
-			html.A(html.Class("brand"), html.Href(Root+"/tenants"), html.Img(html.Src(assetPath("icon.svg")), html.Alt(""), html.Width("24"), html.Height("24")), g.Text("mocktenant")),
+			html.A(html.Class("brand"), html.Href(Root+"/tenants"), html.Img(html.Src(assetPath("icon.svg")), html.Alt(""), html.Width("24"), html.Height("24")), html.Text("mocktenant")),
 			html.Nav(html.Aria("label", "Service"), v.links(top)),
 			v.account(),
 		),
@@ -106,7 +106,7 @@ func (v *visit) tenantNavigation() g.Node {
 		return nil
 	}
 	return html.Nav(html.Class("side"), html.Aria("label", "Tenant"),
-		html.P(html.Class("tenant-name"), testID("tenant-name"), html.Title(v.tenant.DisplayName), html.Dir("auto"), g.Text(v.tenant.DisplayName)),
+		html.P(html.Class("tenant-name"), testID("tenant-name"), html.Title(v.tenant.DisplayName), html.Dir("auto"), html.Text(v.tenant.DisplayName)),
 		v.links(tenantLinks(v.tenant.Id.String())))
 }
 
@@ -116,7 +116,7 @@ func (v *visit) links(all []link) g.Node {
 		if l.operation != "" && !v.may(l.operation) {
 			return nil
 		}
-		return html.Li(html.A(html.Href(l.href), testID("nav-"+l.name), g.If(v.isAt(l), html.Aria("current", "page")), g.Text(l.label)))
+		return html.Li(html.A(html.Href(l.href), testID("nav-"+l.name), g.If(v.isAt(l), html.Aria("current", "page")), html.Text(l.label)))
 	}))
 }
 
@@ -142,12 +142,12 @@ func (v *visit) account() g.Node {
 		who += " of " + *m
 	}
 	return html.Div(html.Class("account"),
-		html.Span(testID("caller"), html.Dir("auto"), g.Text(who)),
+		html.Span(testID("caller"), html.Dir("auto"), html.Text(who)),
 		v.otherManagers(),
-		html.A(html.Href(Root+"/help"), html.Aria("label", "Help"), testID("nav-help"), g.Text("?")),
+		html.A(html.Href(Root+"/help"), html.Aria("label", "Help"), testID("nav-help"), html.Text("?")),
 		g.If(v.session.known(), html.Form(html.Class("inline"), html.Method("post"), html.Action(Root+"/sign-out"),
 			html.Input(html.Type("hidden"), html.Name(tokenField), html.Value(v.console.sessions.token(v.session))),
-			html.Button(testID("sign-out"), g.Text("Sign out")))),
+			html.Button(testID("sign-out"), html.Text("Sign out")))),
 	)
 }
 
@@ -160,9 +160,9 @@ func (v *visit) otherManagers() g.Node {
 	return html.Form(html.Class("inline"), html.Method("post"), html.Action(Root+"/act-as"), testID("act-as"),
 		html.Input(html.Type("hidden"), html.Name(tokenField), html.Value(v.console.sessions.token(v.session))),
 		html.Select(html.Name("manager"), html.Aria("label", "Manager"), g.Map(p.Managers, func(name string) g.Node {
-			return html.Option(html.Value(name), g.If(name == p.Manager, html.Selected()), g.Text(name))
+			return html.Option(html.Value(name), g.If(name == p.Manager, html.Selected()), html.Text(name))
 		})),
-		html.Button(g.Text("Act as")))
+		html.Button(html.Text("Act as")))
 }
 
 // document returns an HTML document.
@@ -170,7 +170,7 @@ func document(title string, head g.Group, main ...g.Node) g.Node {
 	return html.Doctype(html.HTML(html.Lang("en"),
 		html.Head(html.Meta(html.Charset("utf-8")), html.Meta(html.Name("viewport"), html.Content("width=device-width, initial-scale=1")),
 			html.Meta(html.Name("color-scheme"), html.Content("light dark")),
-			html.TitleEl(g.Text(title)), html.Link(html.Rel("icon"), html.Href(assetPath("icon.svg"))),
+			html.TitleEl(html.Text(title)), html.Link(html.Rel("icon"), html.Href(assetPath("icon.svg"))),
 			html.Link(html.Rel("stylesheet"), html.Href(assetPath("console.css"))),
 			html.Script(html.Src(assetPath("console.js")), html.Defer()), head),
 		html.Body(main...)))
@@ -178,14 +178,14 @@ func document(title string, head g.Group, main ...g.Node) g.Node {
 
 // problemScreen says what was refused, and links to other pages.
 func (v *visit) problemScreen(p *api.Problem) screen {
-	way := html.A(html.Class("button"), html.Href(Root+"/tenants"), g.Text("All tenants"))
+	way := html.A(html.Class("button"), html.Href(Root+"/tenants"), html.Text("All tenants"))
 	if v.tenant != nil {
-		way = html.A(html.Class("button"), html.Href(v.at()), g.Text("The tenant's home"))
+		way = html.A(html.Class("button"), html.Href(v.at()), html.Text("The tenant's home"))
 	}
 	return screen{title: p.Title, status: p.Status, body: g.Group{
-		html.H1(g.Text(p.Title)), alert(p.Error()),
-		g.If(p.Status == http.StatusNotFound && v.tenant == nil, html.P(g.Text("If it existed before, it has expired or somebody deleted it."))),
-		html.P(html.Class("buttons"), way, g.If(v.Request.Method == http.MethodGet && p.Status != http.StatusForbidden, html.A(html.Class("button"), html.Href(v.Request.URL.RequestURI()), g.Text("Try again")))),
+		html.H1(html.Text(p.Title)), alert(p.Error()),
+		g.If(p.Status == http.StatusNotFound && v.tenant == nil, html.P(html.Text("If it existed before, it has expired or somebody deleted it."))),
+		html.P(html.Class("buttons"), way, g.If(v.Request.Method == http.MethodGet && p.Status != http.StatusForbidden, html.A(html.Class("button"), html.Href(v.Request.URL.RequestURI()), html.Text("Try again")))),
 	}}
 }
 
@@ -199,7 +199,7 @@ func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m))
 func testID(name string) g.Node { return html.Data("testid", name) }
 
 func alert(text string) g.Node {
-	return g.If(text != "", html.P(html.Class("alert"), html.Role("alert"), testID("alert"), g.Text(text)))
+	return g.If(text != "", html.P(html.Class("alert"), html.Role("alert"), testID("alert"), html.Text(text)))
 }
 
 // words returns a name of the contract in words: "Display name" for displayName, "Expires"
@@ -228,21 +228,21 @@ func (o *operation) title() string { return words(o.name) }
 
 // heading is a page's heading, with buttons for its actions.
 func heading(title string, actions ...g.Node) g.Node {
-	return html.Div(html.Class("heading"), html.H1(html.Dir("auto"), g.Text(title)), html.Div(html.Class("buttons"), g.Group(actions)))
+	return html.Div(html.Class("heading"), html.H1(html.Dir("auto"), html.Text(title)), html.Div(html.Class("buttons"), g.Group(actions)))
 }
 
 // empty says that a list is empty, and what to do next.
 func empty(text string, next ...g.Node) g.Node {
-	return html.Div(html.Class("empty"), testID("empty"), html.P(g.Text(text)), g.Group(next))
+	return html.Div(html.Class("empty"), testID("empty"), html.P(html.Text(text)), g.Group(next))
 }
 
 // when shows an instant relative to the present time of the visit. Its title is exact.
 func (v *visit) when(t *time.Time) g.Node {
 	if t == nil || t.Year() <= 1 {
-		return html.Span(html.Class("note"), g.Text("never"))
+		return html.Span(html.Class("note"), html.Text("never"))
 	}
 	exact := t.UTC().Format(time.RFC3339Nano)
-	return html.Time(html.DateTime(exact), html.Title(exact), g.Text(relative(t.Sub(v.now))))
+	return html.Time(html.DateTime(exact), html.Title(exact), html.Text(relative(t.Sub(v.now))))
 }
 
 // relative describes a duration from now in one unit, such as "3 hours ago" and "in 2 days".
@@ -277,7 +277,7 @@ func columnHead(name string) g.Node {
 	if name == "" {
 		return html.Td()
 	}
-	return html.Th(html.Scope("col"), g.Text(name))
+	return html.Th(html.Scope("col"), html.Text(name))
 }
 
 // column is a column by which a page can order its table, if key isn't "".
@@ -300,7 +300,7 @@ func (v *visit) sortedTable(name string, columns []column, rows []g.Group) g.Nod
 		case c.key + " desc":
 			sorted, arrow = "descending", " ↓"
 		}
-		heads[i] = html.Th(html.Scope("col"), g.If(sorted != "", html.Aria("sort", sorted)), html.A(html.Href(v.withQueries("orderBy", next, "after", "")), testID("sort-"+c.key), g.Text(c.label+arrow)))
+		heads[i] = html.Th(html.Scope("col"), g.If(sorted != "", html.Aria("sort", sorted)), html.A(html.Href(v.withQueries("orderBy", next, "after", "")), testID("sort-"+c.key), html.Text(c.label+arrow)))
 	}
 	return tableBelow(name, heads, labels, rows)
 }
@@ -332,34 +332,34 @@ func facts(pairs ...g.Node) g.Node {
 }
 
 // text shows a text that somebody wrote, in the direction of its script.
-func text(value string) g.Node { return html.Span(html.Dir("auto"), g.Text(value)) }
+func text(value string) g.Node { return html.Span(html.Dir("auto"), html.Text(value)) }
 
 // named is a link with a name, and an id below it.
 func named(href, name, id string) g.Node {
 	if strings.TrimSpace(name) == "" {
 		name = "(no name)"
 	}
-	return g.Group{html.A(html.Href(href), html.Dir("auto"), g.Text(name)), html.Span(html.Class("id"), g.Text(id))}
+	return g.Group{html.A(html.Href(href), html.Dir("auto"), html.Text(name)), html.Span(html.Class("id"), html.Text(id))}
 }
 
 func optional(value *string) g.Node {
 	if value == nil || *value == "" {
-		return html.Span(html.Class("note"), g.Text("none"))
+		return html.Span(html.Class("note"), html.Text("none"))
 	}
 	return text(*value)
 }
 
-func code(value string) g.Node { return html.Code(g.Text(value)) }
+func code(value string) g.Node { return html.Code(html.Text(value)) }
 
 // block shows a text of several lines. It can have the focus, so that keys scroll it.
 func block(value string, more ...g.Node) g.Node {
-	return html.Pre(html.TabIndex("0"), g.Group(more), html.Code(g.Text(value)))
+	return html.Pre(html.TabIndex("0"), g.Group(more), html.Code(html.Text(value)))
 }
 
 // copyable is a text to copy, with a button that works where JavaScript runs.
 func copyable(label, name, value string) g.Node {
 	return html.Section(html.Class("copyable"),
-		html.Div(html.Class("heading"), html.H2(g.Text(label)), html.Button(html.Type("button"), html.Data("copy", "copy-"+name), html.Hidden(""), g.Text("Copy"))),
+		html.Div(html.Class("heading"), html.H2(html.Text(label)), html.Button(html.Type("button"), html.Data("copy", "copy-"+name), html.Hidden(""), html.Text("Copy"))),
 		block(value, html.ID("copy-"+name), testID("copy-"+name), html.Role("region"), html.Aria("label", label)))
 }
 
@@ -371,10 +371,10 @@ func (v *visit) pager(next *string) g.Node {
 	}
 	links := g.Group{}
 	if !first {
-		links = append(links, html.A(html.Class("button"), testID("first-page"), html.Href(v.withQuery("after", "")), g.Text("First page")))
+		links = append(links, html.A(html.Class("button"), testID("first-page"), html.Href(v.withQuery("after", "")), html.Text("First page")))
 	}
 	if next != nil {
-		links = append(links, html.A(html.Class("button"), testID("next-page"), html.Rel("next"), html.Href(v.withQuery("after", afterOf(*next))), g.Text("Next page")))
+		links = append(links, html.A(html.Class("button"), testID("next-page"), html.Rel("next"), html.Href(v.withQuery("after", afterOf(*next))), html.Text("Next page")))
 	}
 	return html.Nav(html.Class("buttons"), html.Aria("label", "Pages"), links)
 }
@@ -413,14 +413,14 @@ func (v *visit) pageParams(p params) params {
 
 func yesNo(value bool) g.Node {
 	if value {
-		return g.Text("yes")
+		return html.Text("yes")
 	}
-	return g.Text("no")
+	return html.Text("no")
 }
 
 func lines(all []string) g.Node {
 	if len(all) == 0 {
-		return html.Span(html.Class("note"), g.Text("none"))
+		return html.Span(html.Class("note"), html.Text("none"))
 	}
 	return html.Ul(html.Class("plain"), g.Map(all, func(one string) g.Node { return html.Li(text(one)) }))
 }

@@ -43,7 +43,7 @@ func (v *visit) history(t *entity.Type, id string) (g.Node, error) {
 	if len(list.Value) > shownVersions {
 		next = ptr("?after=" + strconv.FormatInt(list.Value[shownVersions-1].Version, 10))
 	}
-	return html.Section(html.H2(g.Text("History")), table("versions", []string{"Version", "Made by", "When", "Who", "What changed", ""}, rows), v.pager(next)), nil
+	return html.Section(html.H2(html.Text("History")), table("versions", []string{"Version", "Made by", "When", "Who", "What changed", ""}, rows), v.pager(next)), nil
 }
 
 // versionRow shows one version, the change that made it, and the change that deleted it. before
@@ -55,26 +55,26 @@ func (v *visit) versionRow(t *entity.Type, id string, one api.EntityVersion, bef
 	}
 	made := g.Group{badge(change)}
 	if one.Replaced != nil && one.Replaced.Change == "delete" {
-		made = append(made, g.Text(", then "), badge("delete"), g.Text(" "), v.when(&one.Replaced.DateTime))
+		made = append(made, html.Text(", then "), badge("delete"), html.Text(" "), v.when(&one.Replaced.DateTime))
 	}
 	var restore g.Node
 	if one.Replaced != nil {
 		restore = v.buttonTo("restoreEntityVersion", "Restore", v.at("entities", t.SetName(), id), v.ofEntity(t, id, "version", strconv.FormatInt(one.Version, 10)))
 	}
-	return g.Group{g.Text(strconv.FormatInt(one.Version, 10)), made, v.when(&at), author(by), changes(t, one, before), restore}
+	return g.Group{html.Text(strconv.FormatInt(one.Version, 10)), made, v.when(&at), author(by), changes(t, one, before), restore}
 }
 
 func badge(text string) g.Node {
-	return html.Span(html.Class("badge"), html.Data("value", text), g.Text(text))
+	return html.Span(html.Class("badge"), html.Data("value", text), html.Text(text))
 }
 
 // author shows who made a change; nobody did if time did it.
 func author(id uuid.UUID) g.Node {
 	if id == entity.PartnerID {
-		return g.Text("the partner, at its link")
+		return html.Text("the partner, at its link")
 	}
 	if id == uuid.Nil {
-		return html.Span(html.Class("note"), g.Text("the service, or an administrator without a key"))
+		return html.Span(html.Class("note"), html.Text("the service, or an administrator without a key"))
 	}
 	return code(id.String())
 }
@@ -93,11 +93,11 @@ func changes(t *entity.Type, one api.EntityVersion, before *api.EntityVersion) g
 			was = shownJSON(before.Properties[p.Name])
 		}
 		if now != was {
-			all = append(all, html.Li(g.Text(words(p.Name)+" "), g.If(before != nil, g.Group{html.Del(html.Dir("auto"), g.Text(plain(was))), g.Text(" → ")}), html.Ins(html.Dir("auto"), g.Text(plain(now)))))
+			all = append(all, html.Li(html.Text(words(p.Name)+" "), g.If(before != nil, g.Group{html.Del(html.Dir("auto"), html.Text(plain(was))), html.Text(" → ")}), html.Ins(html.Dir("auto"), html.Text(plain(now)))))
 		}
 	}
 	if len(all) == 0 {
-		return html.Span(html.Class("note"), g.Text("nothing"))
+		return html.Span(html.Class("note"), html.Text("nothing"))
 	}
 	return html.Ul(html.Class("plain changes"), all)
 }
@@ -156,6 +156,6 @@ func (v *visit) undo(t *entity.Type) (g.Node, error) {
 	name := nameOf(api.Entity{Id: id, Properties: last.Properties})
 	at := v.at("entities", t.SetName(), id)
 	return html.Div(html.Class("notice"), html.Role("status"), testID("deleted"),
-		html.Span(g.Text("Deleted "), html.A(html.Href(at), html.Dir("auto"), g.Text(name)), g.Text(".")),
+		html.Span(html.Text("Deleted "), html.A(html.Href(at), html.Dir("auto"), html.Text(name)), html.Text(".")),
 		v.buttonTo("restoreEntityVersion", "Undo", at, v.ofEntity(t, id, "version", strconv.FormatInt(last.Version, 10)))), nil
 }

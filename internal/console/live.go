@@ -227,5 +227,5 @@ func (v *visit) liveSwitch(j journal, selected params) g.Node {
 	if v.tenant != nil {
 		at = v.at("live") + "?" + query.Encode()
 	}
-	return html.Button(html.Type("button"), html.Class("live"), testID("live"), html.Data("live", at), html.Aria("pressed", "true"), html.Hidden(""), g.Text("Live"))
+	return html.Button(html.Type("button"), html.Class("live"), testID("live"), html.Data("live", at), html.Aria("pressed", "true"), html.Hidden(""), html.Text("Live"))
 }

@@ -25,10 +25,10 @@ func (v *visit) reports() ([]api.Report, error) {
 func showReportList(v *visit) (screen, error) {
 	all, err := v.reports()
 	return screen{title: "Reports", body: g.Group{
-		heading("Reports", html.A(html.Class("button"), html.Href(Root+"/report-logins"), g.Text("Report logins"))),
-		html.P(g.Text("Each answers a question about one tenant; choose the tenant first.")),
+		heading("Reports", html.A(html.Class("button"), html.Href(Root+"/report-logins"), html.Text("Report logins"))),
+		html.P(html.Text("Each answers a question about one tenant; choose the tenant first.")),
 		html.Div(g.Map(all, func(r api.Report) g.Node {
-			return html.Details(html.Summary(g.Text(r.Question)), block(r.Sql))
+			return html.Details(html.Summary(html.Text(r.Question)), block(r.Sql))
 		})),
 	}}, err
 }
@@ -38,7 +38,7 @@ func showReports(v *visit) (screen, error) {
 	return screen{title: "Reports", body: g.Group{
 		heading("Reports"),
 		html.Ul(html.Class("links"), g.Map(all, func(r api.Report) g.Node {
-			return html.Li(html.A(html.Href(v.at("reports", r.Name)), testID("report-"+r.Name), g.Text(r.Question)))
+			return html.Li(html.A(html.Href(v.at("reports", r.Name)), testID("report-"+r.Name), html.Text(r.Question)))
 		})),
 	}}, err
 }
@@ -66,10 +66,10 @@ func showReport(v *visit) (screen, error) {
 	}
 	answer := v.at("reports", name, "answer") + "?" + v.Request.URL.RawQuery
 	return screen{title: report.Question, body: g.Group{
-		heading(report.Question, html.A(html.Class("button"), testID("csv"), html.Download(""), html.Href(v.at("reports", name, "csv")+"?"+v.Request.URL.RawQuery), g.Text("Download as CSV"))),
+		heading(report.Question, html.A(html.Class("button"), testID("csv"), html.Download(""), html.Href(v.at("reports", name, "csv")+"?"+v.Request.URL.RawQuery), html.Text("Download as CSV"))),
 		v.reportForm(report),
-		html.Div(html.ID("later"), html.Data("later", answer), html.A(html.Class("button"), testID("answer"), html.Href(answer), g.Text("Show the answer"))),
-		html.Details(html.Summary(g.Text("SQL")), block(report.Sql)),
+		html.Div(html.ID("later"), html.Data("later", answer), html.A(html.Class("button"), testID("answer"), html.Href(answer), html.Text("Show the answer"))),
+		html.Details(html.Summary(html.Text("SQL")), block(report.Sql)),
 	}}, nil
 }
 
@@ -85,14 +85,14 @@ func showReportAnswer(v *visit) (screen, error) {
 	var more g.Node
 	if n := len(result.Rows); n > maxReportRows {
 		result.Rows = result.Rows[:maxReportRows]
-		more = html.P(html.Class("note"), testID("more"), g.Text(fmt.Sprintf("These are the first %d of %d rows. Download all as CSV.", maxReportRows, n)))
+		more = html.P(html.Class("note"), testID("more"), html.Text(fmt.Sprintf("These are the first %d of %d rows. Download all as CSV.", maxReportRows, n)))
 	}
 	found := v.reportTable("report", result)
 	if len(result.Rows) == 0 {
 		found = empty("The answer has no rows.")
 	}
 	return screen{title: report.Question, body: g.Group{
-		heading(report.Question, html.A(html.Class("button"), html.Href(v.at("reports", report.Name)+"?"+v.Request.URL.RawQuery), g.Text("The report"))),
+		heading(report.Question, html.A(html.Class("button"), html.Href(v.at("reports", report.Name)+"?"+v.Request.URL.RawQuery), html.Text("The report"))),
 		html.Div(html.ID("later"), drawn, more, found),
 	}}, nil
 }
@@ -117,7 +117,7 @@ func (v *visit) reportForm(r *api.Report) g.Node {
 	}
 	return html.Form(html.Class("search"), html.Method("get"), g.Map(r.Parameters, func(p api.ReportParameter) g.Node {
 		return html.Input(html.Name(p.Name), html.Value(v.Query(p.Name)), html.Placeholder(p.Name+": "+strings.Trim(p.Default, "'")), html.Aria("label", words(p.Name)))
-	}), html.Button(g.Text("Run")))
+	}), html.Button(html.Text("Run")))
 }
 
 // cells returns a row's values, with "" for null.

@@ -71,7 +71,7 @@ func (v *visit) requestsScreen(j journal) (screen, error) {
 	}
 	found := v.requestTable(j, list.Value)
 	if len(list.Value) == 0 {
-		found = empty("The journal has no such request. What clients send appears here, with its answer and without secrets.", html.A(html.Class("button"), html.Href(j.at), g.Text("Show all")))
+		found = empty("The journal has no such request. What clients send appears here, with its answer and without secrets.", html.A(html.Class("button"), html.Href(j.at), html.Text("Show all")))
 	}
 	label := "Clear all"
 	if slices.ContainsFunc(j.filters(), func(p parameter) bool { return selected[p.Name] != "" }) {
@@ -79,8 +79,8 @@ func (v *visit) requestsScreen(j journal) (screen, error) {
 	}
 	clearing := v.sure(j.clear, label, j.at, selected)
 	return screen{title: "Requests", body: g.Group{
-		heading("Requests", v.liveSwitch(j, selected), html.A(html.Class("button"), testID("reload"), html.Href(v.Request.URL.RequestURI()), g.Text("Reload")),
-			html.A(html.Class("button"), testID("har"), html.Download(""), html.Href(v.withQueries("format", "har", "after", "")), g.Text("Export as HAR")), clearing),
+		heading("Requests", v.liveSwitch(j, selected), html.A(html.Class("button"), testID("reload"), html.Href(v.Request.URL.RequestURI()), html.Text("Reload")),
+			html.A(html.Class("button"), testID("har"), html.Download(""), html.Href(v.withQueries("format", "har", "after", "")), html.Text("Export as HAR")), clearing),
 		v.filterForm(j), html.Div(html.ID("live-part"), v.gaps(list.Gaps), found, v.pager(list.NextLink)),
 	}}, nil
 }
@@ -94,15 +94,15 @@ func (v *visit) filterForm(j journal) g.Node {
 	used := false
 	for _, p := range j.filters() {
 		value := v.Query(p.Name)
-		field := html.Label(g.Text(words(p.Name)), html.Input(html.Name(p.Name), html.Value(value), html.Title(p.Description), testID("filter-"+p.Name)))
+		field := html.Label(html.Text(words(p.Name)), html.Input(html.Name(p.Name), html.Value(value), html.Title(p.Description), testID("filter-"+p.Name)))
 		if slices.Contains(usualFilters, p.Name) {
 			usual = append(usual, field)
 		} else {
 			others, used = append(others, field), used || value != ""
 		}
 	}
-	return html.Form(html.Class("search filters"), html.Role("search"), html.Method("get"), usual, html.Button(g.Text("Show")),
-		html.Details(g.If(used, g.Attr("open")), html.Summary(g.Text("More filters")), html.Div(html.Class("search filters"), others)))
+	return html.Form(html.Class("search filters"), html.Role("search"), html.Method("get"), usual, html.Button(html.Text("Show")),
+		html.Details(g.If(used, html.Attr("open")), html.Summary(html.Text("More filters")), html.Div(html.Class("search filters"), others)))
 }
 
 // gaps says what the journal lacks.
@@ -118,7 +118,7 @@ func (v *visit) gaps(all []api.RequestGap) g.Node {
 		case api.RequestGapKindUnanswered:
 			what, why = "Requests may be missing, from ", "a replica of the service didn't answer in time"
 		}
-		return html.Li(g.Text(what), v.when(&gap.Since), g.Text(" to "), v.when(&gap.Until), g.Text(": "+why+"."))
+		return html.Li(html.Text(what), v.when(&gap.Since), html.Text(" to "), v.when(&gap.Until), html.Text(": "+why+"."))
 	}))
 }
 
@@ -126,7 +126,7 @@ func (v *visit) requestTable(j journal, all []api.Request) g.Node {
 	rows := make([]g.Group, len(all))
 	for i, r := range all {
 		rows[i] = g.Group{
-			v.when(&r.DateTime), requestLink(j, r), statusBadge(r.Status), g.Text(milliseconds(r.TookMilliseconds)),
+			v.when(&r.DateTime), requestLink(j, r), statusBadge(r.Status), html.Text(milliseconds(r.TookMilliseconds)),
 			optional(r.Application), optional(optionalID(r.User)), v.cause(j, r.Rule),
 		}
 	}
@@ -140,7 +140,7 @@ func requestLink(j journal, r api.Request) g.Node {
 	if u, err := url.Parse(r.Url); err == nil && u.Host != "" {
 		target = strings.TrimPrefix(r.Url, u.Scheme+"://"+u.Host)
 	}
-	return html.A(html.Href(j.at+"/"+r.Id.String()), html.Dir("auto"), g.Text(r.Method+" "+target))
+	return html.A(html.Href(j.at+"/"+r.Id.String()), html.Dir("auto"), html.Text(r.Method+" "+target))
 }
 
 func optionalID(id *uuid.UUID) *string {
@@ -161,7 +161,7 @@ func statusBadge(status int32) g.Node {
 	case status >= http.StatusBadRequest:
 		class = "rejected"
 	}
-	return html.Span(html.Class("badge"), html.Data("value", class), g.Text(text))
+	return html.Span(html.Class("badge"), html.Data("value", class), html.Text(text))
 }
 
 // cause shows which rule made a request fail, with a link to all requests that it failed.
@@ -169,7 +169,7 @@ func (v *visit) cause(j journal, rule *string) g.Node {
 	if rule == nil {
 		return optional(nil)
 	}
-	return html.A(html.Href(j.at+"?rule="+queryEscape(*rule)), g.Text(*rule))
+	return html.A(html.Href(j.at+"?rule="+queryEscape(*rule)), html.Text(*rule))
 }
 
 // requestScreen shows one request and its answer.
@@ -184,7 +184,7 @@ func (v *visit) requestScreen(j journal) (screen, error) {
 	}
 	title := r.Method + " " + r.Path
 	return screen{title: title, body: g.Group{
-		heading(title, html.A(html.Class("button"), html.Href(j.at), g.Text("All requests")), v.faultOf(r)),
+		heading(title, html.A(html.Class("button"), html.Href(j.at), html.Text("All requests")), v.faultOf(r)),
 		v.requestFacts(j, r), message("Request", "request", r.Request), message("Answer", "response", r.Response), items,
 		copyable("As curl", "curl", archive.Curl(r)),
 	}}, nil
@@ -253,12 +253,12 @@ func (v *visit) requestFacts(j journal, r api.Request) g.Node {
 		expires = v.when(r.TokenExpiresDateTime)
 	}
 	pairs := []g.Node{
-		g.Text("URL"), text(r.Url), g.Text("Status"), statusBadge(r.Status), g.Text("When"), html.Time(html.DateTime(r.DateTime.Format(time.RFC3339Nano)), g.Text(r.DateTime.Format(time.RFC3339Nano))),
-		g.Text("Took"), g.Text(milliseconds(r.TookMilliseconds)), g.Text("Route"), optional(r.Route), g.Text("Application"), optional(r.Application), g.Text("User"), optional(optionalID(r.User)),
-		g.Text("Token expires"), expires, g.Text("Failed by"), v.cause(j, r.Rule), g.Text("Request id"), text(r.RequestId), g.Text("Client request id"), optional(r.ClientRequestId), g.Text("From"), code(r.Address),
+		html.Text("URL"), text(r.Url), html.Text("Status"), statusBadge(r.Status), html.Text("When"), html.Time(html.DateTime(r.DateTime.Format(time.RFC3339Nano)), html.Text(r.DateTime.Format(time.RFC3339Nano))),
+		html.Text("Took"), html.Text(milliseconds(r.TookMilliseconds)), html.Text("Route"), optional(r.Route), html.Text("Application"), optional(r.Application), html.Text("User"), optional(optionalID(r.User)),
+		html.Text("Token expires"), expires, html.Text("Failed by"), v.cause(j, r.Rule), html.Text("Request id"), text(r.RequestId), html.Text("Client request id"), optional(r.ClientRequestId), html.Text("From"), code(r.Address),
 	}
 	if r.BatchId != nil {
-		pairs = append(pairs, g.Text("Part of"), html.A(html.Href(j.at+"/"+r.BatchId.String()), g.Text("a $batch, as item "+*r.BatchItem)))
+		pairs = append(pairs, html.Text("Part of"), html.A(html.Href(j.at+"/"+r.BatchId.String()), html.Text("a $batch, as item "+*r.BatchItem)))
 	}
 	return facts(pairs...)
 }
@@ -270,7 +270,7 @@ func message(title, name string, m api.RequestMessage) g.Node {
 		headers += header + ": " + m.Headers[header] + "\n"
 	}
 	raw := json.RawMessage(m.Body)
-	return html.Section(html.H2(g.Text(fmt.Sprintf("%s, %d bytes", title, m.Size))),
+	return html.Section(html.H2(html.Text(fmt.Sprintf("%s, %d bytes", title, m.Size))),
 		g.If(headers != "", block(headers, testID(name+"-headers"))),
 		g.If(m.Body != "", block(pretty(&raw), testID(name+"-body"))))
 }
@@ -288,7 +288,7 @@ func (v *visit) batchItems(j journal, r api.Request) (g.Node, error) {
 	if err := v.call(j.list, p, &list); err != nil {
 		return nil, err
 	}
-	return html.Section(html.H2(g.Text("Its items")), v.requestTable(j, list.Value)), nil
+	return html.Section(html.H2(html.Text("Its items")), v.requestTable(j, list.Value)), nil
 }
 
 // faultOf links to a form for a rule that makes the next request like r fail.
@@ -297,5 +297,5 @@ func (v *visit) faultOf(r api.Request) g.Node {
 		return nil
 	}
 	p := v.ofTenant("/match/front", string(r.Front), "/match/method", r.Method, "/match/path", r.Path, "/effect/status", "503", "/schedule/times", "1")
-	return html.A(html.Class("button"), testID("createFault"), html.Href(formPath("createFault", v.at("faults"), p)), g.Text("Create a fault from this"))
+	return html.A(html.Class("button"), testID("createFault"), html.Href(formPath("createFault", v.at("faults"), p)), html.Text("Create a fault from this"))
 }

@@ -50,8 +50,8 @@ func (v *visit) done(f *form, answer json.RawMessage) {
 		title = "The token"
 	}
 	v.write(screen{title: title + ": " + f.op.title(), body: g.Group{
-		html.H1(g.Text(title)), node,
-		html.P(html.Class("buttons"), html.A(html.Class("button"), testID("continue"), html.Href(f.back), g.Text("Continue"))),
+		html.H1(html.Text(title)), node,
+		html.P(html.Class("buttons"), html.A(html.Class("button"), testID("continue"), html.Href(f.back), html.Text("Continue"))),
 	}})
 }
 
@@ -64,10 +64,10 @@ func secretOf(member, label string) func(*visit, json.RawMessage) (g.Node, error
 		}
 		var secret string
 		if json.Unmarshal(members[member], &secret) != nil || secret == "" {
-			return html.P(g.Text("The answer has no secret.")), nil
+			return html.P(html.Text("The answer has no secret.")), nil
 		}
 		return g.Group{
-			html.P(g.Text(label + " is shown only now. Keep it.")),
+			html.P(html.Text(label + " is shown only now. Keep it.")),
 			copyable(label, member, secret),
 		}, nil
 	}
@@ -81,7 +81,7 @@ func showCreatedTenant(v *visit, answer json.RawMessage) (g.Node, error) {
 		return nil, err
 	}
 	id := made.Tenant.Id.String()
-	all := g.Group{html.P(g.Text("The tenant "), html.A(testID("tenant-link"), html.Href(tenantAt(id)), g.Text(made.Tenant.DisplayName)), g.Text(" has been created."))}
+	all := g.Group{html.P(html.Text("The tenant "), html.A(testID("tenant-link"), html.Href(tenantAt(id)), html.Text(made.Tenant.DisplayName)), html.Text(" has been created."))}
 	if made.Credentials == nil {
 		return all, nil
 	}
@@ -92,7 +92,7 @@ func showCreatedTenant(v *visit, answer json.RawMessage) (g.Node, error) {
 		return nil, err
 	}
 	return append(all,
-		html.P(g.Text("Its credentials are shown only now. Keep them, or paste the first form into a shell.")),
+		html.P(html.Text("Its credentials are shown only now. Keep them, or paste the first form into a shell.")),
 		copyable("For a shell", "shell", shellText(variables)),
 		copyable("As .env", "env", envText(variables)),
 		copyable("As JSON", "json", string(text)),

@@ -22,11 +22,11 @@ func showKeys(v *visit) (screen, error) {
 		if k.RevokedDateTime != nil {
 			end = nil
 		}
-		rows[i] = g.Group{text(k.Name), g.Text(string(k.Role)), v.when(&k.CreatedDateTime), v.when(k.ExpiresDateTime), v.when(k.RevokedDateTime), end}
+		rows[i] = g.Group{text(k.Name), html.Text(string(k.Role)), v.when(&k.CreatedDateTime), v.when(k.ExpiresDateTime), v.when(k.RevokedDateTime), end}
 	}
 	found := table("keys", []string{"Name", "Role", "Created", "Expires", "Revoked", ""}, rows)
 	create := v.formLink("createKey", "Create key", "button primary", nil)
-	people := html.A(html.Class("button"), testID("people"), html.Href(Root+"/console-sessions"), g.Text("People signed in"))
+	people := html.A(html.Class("button"), testID("people"), html.Href(Root+"/console-sessions"), html.Text("People signed in"))
 	if len(rows) == 0 {
 		found = v.noneFound(search, empty("There are no keys, so everybody on this machine is an owner. Creating a key ends that.", create))
 	}
@@ -43,17 +43,17 @@ func showConsoleSessions(v *visit) (screen, error) {
 	rows := make([]g.Group, len(list.Value))
 	for i, s := range list.Value {
 		rows[i] = g.Group{
-			text(s.Name), g.Text(string(s.Role)), lines(s.Managers), v.when(&s.CreatedDateTime), v.when(&s.ExpiresDateTime), g.Text(s.Address),
+			text(s.Name), html.Text(string(s.Role)), lines(s.Managers), v.when(&s.CreatedDateTime), v.when(&s.ExpiresDateTime), html.Text(s.Address),
 			v.sure("endConsoleSession", "End session", v.Request.URL.RequestURI(), params{"sessionId": s.Id.String()}),
 		}
 	}
 	found := table("console-sessions", []string{"Name", "Role", "Acts for", "Since", "Until", "From", ""}, rows)
 	if len(rows) == 0 {
-		found = v.noneFound(search, empty("Nobody is signed in at an identity provider. Sessions with a key end when the key is revoked.", html.A(html.Class("button"), html.Href(Root+"/keys"), g.Text("Keys"))))
+		found = v.noneFound(search, empty("Nobody is signed in at an identity provider. Sessions with a key end when the key is revoked.", html.A(html.Class("button"), html.Href(Root+"/keys"), html.Text("Keys"))))
 	}
 	return screen{title: "People signed in", body: g.Group{
-		heading("People signed in", html.A(html.Class("button"), html.Href(Root+"/keys"), g.Text("Keys"))),
-		html.P(html.Class("note"), g.Text("Who has lost a role at the identity provider keeps it here until the session ends. A person whose session is ended can sign in again unless the provider refuses it.")),
+		heading("People signed in", html.A(html.Class("button"), html.Href(Root+"/keys"), html.Text("Keys"))),
+		html.P(html.Class("note"), html.Text("Who has lost a role at the identity provider keeps it here until the session ends. A person whose session is ended can sign in again unless the provider refuses it.")),
 		searchBox("Search people", search), found, v.pager(list.NextLink),
 	}}, nil
 }
@@ -66,19 +66,19 @@ func showAudit(v *visit) (screen, error) {
 	}
 	rows := make([]g.Group, len(list.Value))
 	for i, e := range list.Value {
-		of := html.Span(html.Class("note"), g.Text("none"))
+		of := html.Span(html.Class("note"), html.Text("none"))
 		if e.TenantId != nil {
-			of = html.A(html.Class("id"), html.Href(tenantAt(e.TenantId.String())), g.Text(e.TenantId.String()))
+			of = html.A(html.Class("id"), html.Href(tenantAt(e.TenantId.String())), html.Text(e.TenantId.String()))
 		}
 		rows[i] = g.Group{
-			v.when(&e.DateTime), optional(e.KeyName), g.Text(e.Action), of, optional(e.Target),
-			html.Span(html.Class("badge"), html.Data("value", string(e.Outcome)), g.Text(fmt.Sprintf("%s %d", e.Outcome, e.Status))), g.Text(fmt.Sprint(e.Count)), g.Text(e.Address),
+			v.when(&e.DateTime), optional(e.KeyName), html.Text(e.Action), of, optional(e.Target),
+			html.Span(html.Class("badge"), html.Data("value", string(e.Outcome)), html.Text(fmt.Sprintf("%s %d", e.Outcome, e.Status))), html.Text(fmt.Sprint(e.Count)), html.Text(e.Address),
 		}
 	}
 	found := table("audit", []string{"When", "Who", "Operation", "Tenant", "Target", "Outcome", "Calls", "Address"}, rows)
 	switch {
 	case len(rows) == 0 && who != "":
-		found = empty("No entry is by or about “"+who+"”. Names must be complete.", html.A(html.Class("button"), html.Href(v.withQueries("search", "", "after", "")), g.Text("Show all")))
+		found = empty("No entry is by or about “"+who+"”. Names must be complete.", html.A(html.Class("button"), html.Href(v.withQueries("search", "", "after", "")), html.Text("Show all")))
 	case len(rows) == 0:
 		found = empty("Nothing has been changed or refused yet.")
 	}
@@ -95,7 +95,7 @@ func showSeeds(v *visit) (screen, error) {
 	rows := make([]g.Group, len(list.Value))
 	for i, s := range list.Value {
 		of := params{"name": s.Name}
-		rows[i] = g.Group{text(s.Name), g.Text(counted(s.Counts)), optional(s.Manager), v.when(&s.CreatedDateTime), html.Div(html.Class("buttons"),
+		rows[i] = g.Group{text(s.Name), html.Text(counted(s.Counts)), optional(s.Manager), v.when(&s.CreatedDateTime), html.Div(html.Class("buttons"),
 			v.formLink("createTenant", "Make a tenant from it", "button", params{"/source/seed": s.Name}),
 			v.downloadLink("exportSeed", "Download", of), v.sure("deleteSeed", "Delete", v.Request.URL.RequestURI(), of))}
 	}
@@ -112,17 +112,17 @@ func showService(v *visit) (screen, error) {
 	at, health := v.console.service(), v.console.health(v.Request.Context())
 	var rows []g.Group
 	for _, part := range slices.Sorted(maps.Keys(health)) {
-		rows = append(rows, g.Group{g.Text(part), g.Text(health[part])})
+		rows = append(rows, g.Group{html.Text(part), html.Text(health[part])})
 	}
 	return screen{title: "Service", body: g.Group{
 		heading("Service"),
-		facts(g.Text("Microsoft Graph and authority"), code(at.HTTP), g.Text("With HTTPS"), code(at.HTTPS), g.Text("Ready"), html.A(html.Href(at.HTTP+"/readyz"), code(at.HTTP+"/readyz"))),
+		facts(html.Text("Microsoft Graph and authority"), code(at.HTTP), html.Text("With HTTPS"), code(at.HTTPS), html.Text("Ready"), html.A(html.Href(at.HTTP+"/readyz"), code(at.HTTP+"/readyz"))),
 		table("health", []string{"Part", "State"}, rows),
 		html.Ul(html.Class("links"),
-			html.Li(html.A(html.Href("/openapi.yaml"), g.Text("The contract of the administration")), g.Text(": every button here is one of its operations")),
-			html.Li(html.A(html.Href("/metrics"), g.Text("Metrics")), g.Text(", for Prometheus")),
-			html.Li(html.A(html.Href(Root+"/divergences"), g.Text("The differences from Microsoft Graph"))),
-			html.Li(html.A(html.Href(documentation+"console.md"), html.Rel("noreferrer"), g.Text("About this console")))),
+			html.Li(html.A(html.Href("/openapi.yaml"), html.Text("The contract of the administration")), html.Text(": every button here is one of its operations")),
+			html.Li(html.A(html.Href("/metrics"), html.Text("Metrics")), html.Text(", for Prometheus")),
+			html.Li(html.A(html.Href(Root+"/divergences"), html.Text("The differences from Microsoft Graph"))),
+			html.Li(html.A(html.Href(documentation+"console.md"), html.Rel("noreferrer"), html.Text("About this console")))),
 	}}, nil
 }
 
@@ -132,12 +132,12 @@ func showHelp(*visit) (screen, error) {
 	}
 	rows := make([]g.Group, len(keys))
 	for i, k := range keys {
-		rows[i] = g.Group{html.Kbd(g.Text(k.key)), g.Text(k.does)}
+		rows[i] = g.Group{html.Kbd(html.Text(k.key)), html.Text(k.does)}
 	}
 	return screen{title: "Help", body: g.Group{
 		heading("Help"),
 		table("shortcuts", []string{"Key", "Leads to"}, rows),
-		html.P(g.Text("Every page has an address that can be shared. Times are relative; point at one for its exact value.")),
-		html.P(html.A(html.Href(documentation+"console.md"), html.Rel("noreferrer"), g.Text("docs/console.md"))),
+		html.P(html.Text("Every page has an address that can be shared. Times are relative; point at one for its exact value.")),
+		html.P(html.A(html.Href(documentation+"console.md"), html.Rel("noreferrer"), html.Text("docs/console.md"))),
 	}}, nil
 }

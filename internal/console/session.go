@@ -212,6 +212,6 @@ func crossSite(r *http.Request) bool {
 // in chats and issues work.
 func (c *Console) continueTo(x *gin.Context, to string) {
 	c.write(x, http.StatusOK, document("mocktenant console", g.Group{
-		html.Meta(g.Attr("http-equiv", "refresh"), html.Content("0; url="+to)),
-	}, html.Main(html.P(html.A(html.Href(to), g.Text("Continue to the console"))))))
+		html.Meta(html.Attr("http-equiv", "refresh"), html.Content("0; url="+to)),
+	}, html.Main(html.P(html.A(html.Href(to), html.Text("Continue to the console"))))))
 }

@@ -160,15 +160,15 @@ func ownPath(text string) string {
 
 func (c *Console) signInPage(x *gin.Context, to, reason string) g.Node {
 	return document("Sign in", nil, html.Main(html.Class("narrow"),
-		html.H1(g.Text("mocktenant console")),
+		html.H1(html.Text("mocktenant console")),
 		alert(reason),
 		c.personSignIn(x, to, reason),
-		html.P(g.Text("Sign in with a key of the administration. An owner makes one: "), html.Code(g.Text("mocktenant admin-key create"))),
+		html.P(html.Text("Sign in with a key of the administration. An owner makes one: "), html.Code(html.Text("mocktenant admin-key create"))),
 		html.Form(html.Method("post"), html.Action(signInPath), testID("sign-in"),
 			html.Input(html.Type("hidden"), html.Name("to"), html.Value(to)),
-			html.Label(html.For("key"), g.Text("Key")),
+			html.Label(html.For("key"), html.Text("Key")),
 			html.Input(html.ID("key"), html.Name("key"), html.Type("password"), html.AutoComplete("current-password"), html.Required(), html.AutoFocus()),
-			html.Button(html.Class("primary"), g.Text("Sign in")),
+			html.Button(html.Class("primary"), html.Text("Sign in")),
 		),
 	))
 }
@@ -187,5 +187,5 @@ func (c *Console) personSignIn(x *gin.Context, to, reason string) g.Node {
 	if err := c.people.Ready(x.Request.Context()); err != nil && err.Error() != reason {
 		down = alert(err.Error())
 	}
-	return g.Group{down, html.P(html.A(html.Class("button primary"), testID("sign-in-person"), html.Href(signInPath+"/begin?"+url.Values{"to": {to}}.Encode()), g.Text("Sign in at "+issuer)))}
+	return g.Group{down, html.P(html.A(html.Class("button primary"), testID("sign-in-person"), html.Href(signInPath+"/begin?"+url.Values{"to": {to}}.Encode()), html.Text("Sign in at "+issuer)))}
 }

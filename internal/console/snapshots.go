@@ -20,9 +20,9 @@ func showSnapshots(v *visit) (screen, error) {
 	for i, s := range list.Value {
 		of := v.ofTenant("name", s.Name)
 		rows[i] = g.Group{
-			text(s.Name), g.Text(counted(s.Counts)), v.when(&s.CreatedDateTime),
+			text(s.Name), html.Text(counted(s.Counts)), v.when(&s.CreatedDateTime),
 			html.Div(html.Class("buttons"),
-				html.A(html.Class("button"), testID("differences"), html.Href(v.at("differences")+"?from="+queryEscape(s.Name)), g.Text("What changed since")),
+				html.A(html.Class("button"), testID("differences"), html.Href(v.at("differences")+"?from="+queryEscape(s.Name)), html.Text("What changed since")),
 				v.sure("restoreSnapshot", "Restore", v.Request.URL.RequestURI(), of),
 				v.downloadLink("exportSnapshot", "Download", of),
 				v.sure("deleteSnapshot", "Delete", v.Request.URL.RequestURI(), of)),
@@ -56,14 +56,14 @@ func showDifferences(v *visit) (screen, error) {
 	rows := make([]g.Group, len(list.Value))
 	for i, d := range list.Value {
 		before, after := pretty(d.Before), pretty(d.After)
-		rows[i] = g.Group{g.Group{g.Text(d.Entity), html.Span(html.Class("id"), g.Text(d.Id))}, html.Span(html.Class("badge"), html.Data("value", string(d.Change)), g.Text(string(d.Change))), diffSide(before, after, "del"), diffSide(after, before, "ins")}
+		rows[i] = g.Group{g.Group{html.Text(d.Entity), html.Span(html.Class("id"), html.Text(d.Id))}, html.Span(html.Class("badge"), html.Data("value", string(d.Change)), html.Text(string(d.Change))), diffSide(before, after, "del"), diffSide(after, before, "ins")}
 	}
 	found := table("differences", []string{"What", "Change", "In " + from, "In " + cmp.Or(to, "the tenant now")}, rows)
 	if len(rows) == 0 {
-		found = empty("There are no differences.", html.A(html.Class("button"), html.Href(v.at("snapshots")), g.Text("Snapshots")))
+		found = empty("There are no differences.", html.A(html.Class("button"), html.Href(v.at("snapshots")), html.Text("Snapshots")))
 	}
 	return screen{title: "Differences", body: g.Group{
-		heading("Differences from "+from, html.A(html.Class("button"), html.Href(v.at("snapshots")), g.Text("Snapshots"))), found, v.pager(list.NextLink),
+		heading("Differences from "+from, html.A(html.Class("button"), html.Href(v.at("snapshots")), html.Text("Snapshots"))), found, v.pager(list.NextLink),
 	}}, nil
 }
 

@@ -40,14 +40,14 @@ func (v *visit) noneFound(search string, withoutSearch g.Node) g.Node {
 	if search == "" {
 		return withoutSearch
 	}
-	return empty("No name contains “"+search+"”, and no id begins with it.", html.A(html.Class("button"), html.Href(v.withQueries("search", "", "after", "")), g.Text("Show all")))
+	return empty("No name contains “"+search+"”, and no id begins with it.", html.A(html.Class("button"), html.Href(v.withQueries("search", "", "after", "")), html.Text("Show all")))
 }
 
 // searchBox is a search field. It puts its text into the page's address, with more fields.
 func searchBox(label, value string, more ...g.Node) g.Node {
 	return html.Form(html.Class("search"), html.Role("search"), html.Method("get"),
 		html.Input(html.Type("search"), html.Name("search"), html.Value(value), html.Aria("label", label), html.Placeholder(label), testID("search")), g.Group(more),
-		html.Button(g.Text("Search")))
+		html.Button(html.Text("Search")))
 }
 
 // showTenant shows a tenant's home.
@@ -69,10 +69,10 @@ func showTenant(v *visit) (screen, error) {
 		return screen{}, err
 	}
 	return screen{title: v.tenant.DisplayName, body: g.Group{
-		heading(v.tenant.DisplayName, html.A(html.Class("button primary"), html.Href(v.at("connect")), g.Text("Connect a client"))),
-		html.P(html.Class("note"), code(v.tenant.Id.String()), g.Text(" "+strings.Join(v.tenant.Domains, ", "))),
+		heading(v.tenant.DisplayName, html.A(html.Class("button primary"), html.Href(v.at("connect")), html.Text("Connect a client"))),
+		html.P(html.Class("note"), code(v.tenant.Id.String()), html.Text(" "+strings.Join(v.tenant.Domains, ", "))),
 		html.Div(html.Class("cards"), counts, requests, faults, v.clockCard()),
-		html.Div(html.ID("later"), html.Data("later", v.at("activity")), html.A(html.Class("button"), testID("activity"), html.Href(v.at("activity")), g.Text("Show what happened"))),
+		html.Div(html.ID("later"), html.Data("later", v.at("activity")), html.A(html.Class("button"), testID("activity"), html.Href(v.at("activity")), html.Text("Show what happened"))),
 	}}, nil
 }
 
@@ -85,13 +85,13 @@ func showActivity(v *visit) (screen, error) {
 	}
 	recent, err := v.recentChanges()
 	return screen{title: "Activity", body: g.Group{
-		heading("Activity", html.A(html.Class("button"), html.Href(v.at()), g.Text("The tenant's home"))), html.Div(html.ID("later"), funnel, recent),
+		heading("Activity", html.A(html.Class("button"), html.Href(v.at()), html.Text("The tenant's home"))), html.Div(html.ID("later"), funnel, recent),
 	}}, err
 }
 
 // card shows a figure on a tenant's home, with a link to the page behind it.
 func card(name, href, title string, content ...g.Node) g.Node {
-	return html.A(html.Class("card"), html.Href(href), testID("card-"+name), html.Span(html.Class("card-title"), g.Text(title)), g.Group(content))
+	return html.A(html.Class("card"), html.Href(href), testID("card-"+name), html.Span(html.Class("card-title"), html.Text(title)), g.Group(content))
 }
 
 // countCard shows how many entities a set has, "100+" if they don't fit on a page.
@@ -102,14 +102,14 @@ func (v *visit) countCard(t *entity.Type) (g.Node, error) {
 	if list.NextLink != nil {
 		count += "+"
 	}
-	return card(t.SetName(), v.at("entities", t.SetName()), words(t.SetName()), html.Strong(g.Text(count))), err
+	return card(t.SetName(), v.at("entities", t.SetName()), words(t.SetName()), html.Strong(html.Text(count))), err
 }
 
 func (v *visit) faultCard() (g.Node, error) {
 	var list api.FaultList
 	err := v.call("listFaults", v.ofTenant(), &list)
 	active := slices.DeleteFunc(list.Value, func(f api.Fault) bool { return usedUp(f, v.now) })
-	return card("faults", v.at("faults"), "Faults active", html.Strong(g.Text(fmt.Sprint(len(active))))), err
+	return card("faults", v.at("faults"), "Faults active", html.Strong(html.Text(fmt.Sprint(len(active))))), err
 }
 
 // requestCard shows how many requests came within a minute, "100+" if they don't fit on a page,
@@ -125,7 +125,7 @@ func (v *visit) requestCard() (g.Node, error) {
 	if p := (*api.Problem)(nil); asProblem(err, &p) && p.Status == http.StatusServiceUnavailable {
 		count, err = "not recorded", nil
 	}
-	return card("requests", v.at("requests"), "Requests in the last minute", html.Strong(g.Text(count))), err
+	return card("requests", v.at("requests"), "Requests in the last minute", html.Strong(html.Text(count))), err
 }
 
 // usedUp reports whether a rule can't fire any more.
@@ -138,7 +138,7 @@ func usedUp(f api.Fault, now time.Time) bool {
 }
 
 func (v *visit) clockCard() g.Node {
-	return card("clock", v.at("clock"), "Clock", html.Strong(html.Class("small"), g.Text(v.now.UTC().Format("2006-01-02 15:04:05"))))
+	return card("clock", v.at("clock"), "Clock", html.Strong(html.Class("small"), html.Text(v.now.UTC().Format("2006-01-02 15:04:05"))))
 }
 
 func (v *visit) recentChanges() (g.Node, error) {
@@ -148,10 +148,10 @@ func (v *visit) recentChanges() (g.Node, error) {
 	}
 	result.Rows = result.Rows[:min(len(result.Rows), 10)]
 	if len(result.Rows) == 0 {
-		return html.Section(html.H2(g.Text("Recent changes")), empty("Nothing has changed yet. Connect a client that creates entities.",
-			html.A(html.Class("button"), html.Href(v.at("connect")), g.Text("Connect a client")))), nil
+		return html.Section(html.H2(html.Text("Recent changes")), empty("Nothing has changed yet. Connect a client that creates entities.",
+			html.A(html.Class("button"), html.Href(v.at("connect")), html.Text("Connect a client")))), nil
 	}
-	return html.Section(html.H2(g.Text("Recent changes")), v.reportTable("recent-changes", result)), nil
+	return html.Section(html.H2(html.Text("Recent changes")), v.reportTable("recent-changes", result)), nil
 }
 
 func showSettings(v *visit) (screen, error) {
@@ -160,11 +160,11 @@ func showSettings(v *visit) (screen, error) {
 	return screen{title: "Settings", body: g.Group{
 		heading("Settings", v.formLink("updateTenant", "Edit", "button primary", of)),
 		facts(
-			g.Text("Id"), code(t.Id.String()), g.Text("Name"), text(t.DisplayName), g.Text("Domains"), lines(t.Domains),
-			g.Text("Created"), v.when(&t.CreatedDateTime), g.Text("Expires"), v.when(t.ExpiresDateTime), g.Text("Manager"), optional(t.Manager),
-			g.Text("Settings"), block(indented(t.Settings)), g.Text("Quota"), block(indented(t.Quota)),
+			html.Text("Id"), code(t.Id.String()), html.Text("Name"), text(t.DisplayName), html.Text("Domains"), lines(t.Domains),
+			html.Text("Created"), v.when(&t.CreatedDateTime), html.Text("Expires"), v.when(t.ExpiresDateTime), html.Text("Manager"), optional(t.Manager),
+			html.Text("Settings"), block(indented(t.Settings)), html.Text("Quota"), block(indented(t.Quota)),
 		),
-		html.H2(g.Text("State")),
+		html.H2(html.Text("State")),
 		html.P(html.Class("buttons"),
 			v.downloadLink("exportTenant", "Download as JSON", v.ofTenant("format", "json")),
 			v.downloadLink("exportTenant", "Download as YAML", v.ofTenant("format", "yaml")),
@@ -180,5 +180,5 @@ func (v *visit) downloadLink(operation, label string, p params) g.Node {
 		return nil
 	}
 	path := formPath(operation, "", p)
-	return html.A(html.Class("button"), testID(operation), html.Download(""), html.Href(strings.Replace(path, "/form/", "/download/", 1)), g.Text(label))
+	return html.A(html.Class("button"), testID(operation), html.Download(""), html.Href(strings.Replace(path, "/form/", "/download/", 1)), html.Text(label))
 }

@@ -15,17 +15,17 @@ func showCheckedToken(v *visit, answer json.RawMessage) (g.Node, error) {
 	if err := json.Unmarshal(answer, &check); err != nil {
 		return nil, err
 	}
-	verdict := html.P(testID("verdict"), html.Span(html.Class("badge"), html.Data("value", "done"), g.Text("accepted")), g.Text(" Graph accepts this token now."))
+	verdict := html.P(testID("verdict"), html.Span(html.Class("badge"), html.Data("value", "done"), html.Text("accepted")), html.Text(" Graph accepts this token now."))
 	if !check.Accepted {
 		reason := ""
 		if check.Reason != nil {
 			reason = *check.Reason
 		}
-		verdict = html.P(testID("verdict"), html.Span(html.Class("badge"), html.Data("value", "rejected"), g.Text("401")), g.Text(" Graph refuses this token: "+reason+"."))
+		verdict = html.P(testID("verdict"), html.Span(html.Class("badge"), html.Data("value", "rejected"), html.Text("401")), html.Text(" Graph refuses this token: "+reason+"."))
 	}
 	rows := make([]g.Group, len(check.Access))
 	for i, a := range check.Access {
-		rows[i] = g.Group{g.Text(words(a.EntitySet)), yesNo(a.Read), yesNo(a.Write), nil}
+		rows[i] = g.Group{html.Text(words(a.EntitySet)), yesNo(a.Read), yesNo(a.Write), nil}
 		if a.Reason != nil {
 			rows[i][3] = text(*a.Reason)
 		}
@@ -47,7 +47,7 @@ func (v *visit) tokenTimes(claims *map[string]any) g.Node {
 		}
 		if seconds, ok := (*claims)[name].(float64); ok {
 			at := time.Unix(int64(seconds), 0)
-			pairs = append(pairs, g.Text(map[string]string{"iat": "Issued", "nbf": "Valid from", "exp": "Expires"}[name]), v.when(&at))
+			pairs = append(pairs, html.Text(map[string]string{"iat": "Issued", "nbf": "Valid from", "exp": "Expires"}[name]), v.when(&at))
 		}
 	}
 	if len(pairs) == 0 {
@@ -61,5 +61,5 @@ func tokenPart(title, name string, part *map[string]any) g.Node {
 	if part == nil {
 		return nil
 	}
-	return html.Section(html.H2(g.Text(title)), block(indented(*part), testID("token-"+name)))
+	return html.Section(html.H2(html.Text(title)), block(indented(*part), testID("token-"+name)))
 }

@@ -15,7 +15,7 @@ func showUsers(v *visit) (screen, error) {
 	rows := make([]g.Group, len(list.Value))
 	for i, u := range list.Value {
 		rows[i] = g.Group{
-			html.A(html.Href(v.at("users", u.Id.String())), html.Dir("auto"), g.Text(u.UserPrincipalName)),
+			html.A(html.Href(v.at("users", u.Id.String())), html.Dir("auto"), html.Text(u.UserPrincipalName)),
 			text(u.DisplayName), yesNo(u.Enabled), yesNo(u.MustChangePassword), v.when(&u.CreatedDateTime),
 		}
 	}
@@ -44,8 +44,8 @@ func showUser(v *visit) (screen, error) {
 	return screen{title: u.UserPrincipalName, body: g.Group{
 		heading(u.DisplayName, v.formLink("updateUser", "Edit, or set password", "button primary", of)),
 		facts(
-			g.Text("User name"), text(u.UserPrincipalName), g.Text("Id"), code(u.Id.String()), g.Text("Given name"), optional(u.GivenName), g.Text("Surname"), optional(u.Surname),
-			g.Text("Enabled"), yesNo(u.Enabled), g.Text("Must change password"), yesNo(u.MustChangePassword), g.Text("Directory roles"), lines(roles), g.Text("Created"), v.when(&u.CreatedDateTime),
+			html.Text("User name"), text(u.UserPrincipalName), html.Text("Id"), code(u.Id.String()), html.Text("Given name"), optional(u.GivenName), html.Text("Surname"), optional(u.Surname),
+			html.Text("Enabled"), yesNo(u.Enabled), html.Text("Must change password"), yesNo(u.MustChangePassword), html.Text("Directory roles"), lines(roles), html.Text("Created"), v.when(&u.CreatedDateTime),
 		),
 		html.Div(html.Class("buttons"), toggle, v.button("revokeSignIns", "Sign out everywhere", of), v.sure("deleteUser", "Delete user", v.at("users"), of)),
 	}}, nil
@@ -59,5 +59,5 @@ func (v *visit) switchButton(operation, label, field, value string, p params) g.
 	f := &form{op: contract().operations[operation], params: p, back: v.Request.URL.RequestURI()}
 	return html.Form(html.Class("inline"), html.Method("post"), html.Action(Root+"/call/"+operation), v.hidden(f),
 		html.Input(html.Type("hidden"), html.Name(field), html.Value(value)),
-		html.Button(testID(operation+"-switch"), g.Text(label)))
+		html.Button(testID(operation+"-switch"), html.Text(label)))
 }
