@@ -27,7 +27,10 @@ generate: ## write queries/ and internal/db from internal/entity, queries/ and m
 	go tool -modfile=tools/oapi-codegen.mod oapi-codegen -config client/oapi-codegen.yaml api/openapi.yaml
 
 migration: ## make an empty migration: make migration NAME=add_something
-	go tool -modfile=tools/goose.mod goose -dir migrations -s create $(NAME) sql
+	@test -n '$(NAME)' || { echo 'name it: make migration NAME=add_something'; exit 2; }
+	@all=$$(printf -- '-- +goose StatementBegin\n\n-- +goose StatementEnd'); \
+	file=$$(printf 'migrations/%05d_%s.sql' $$(($$(ls migrations/*.sql | wc -l) + 1)) '$(NAME)'); \
+	printf -- '-- +goose Up\n%s\n\n-- +goose Down\n%s\n' "$$all" "$$all" >$$file; echo "made $$file"
 
 golden: ## rewrite the golden exchanges, the help, docs/settings.md and docs/reporting.md from the current behaviour
 	go test ./internal/graph -run TestExchanges -update

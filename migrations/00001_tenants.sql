@@ -11,7 +11,7 @@
 --   * Down drops views before it changes the row-level security of tables.
 
 -- +goose Up
-
+-- +goose StatementBegin
 -- Which permissions create and change partners: those on the remoteAssistancePartner page of
 -- Microsoft Graph (delegated, work accounts only), or those that Microsoft grants today (also
 -- to applications).
@@ -108,8 +108,10 @@ CREATE TABLE throttles (
     PRIMARY KEY (tenant_id, scope)
 );
 ALTER TABLE throttles ENABLE ROW LEVEL SECURITY;
+-- +goose StatementEnd
 
 -- +goose Down
+-- +goose StatementBegin
 DROP TABLE throttles;
 DROP TABLE faults;
 DROP TABLE domains;
@@ -117,3 +119,4 @@ DROP TABLE tenants;
 DROP TYPE tenant_kind;
 DROP TYPE permission_rule;
 DROP TYPE status_codes;
+-- +goose StatementEnd

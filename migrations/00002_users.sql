@@ -1,5 +1,5 @@
 -- +goose Up
-
+-- +goose StatementBegin
 CREATE TABLE users (
     tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
     id uuid NOT NULL,
@@ -34,7 +34,10 @@ CREATE TABLE sessions (
     PRIMARY KEY (tenant_id, hash)
 );
 ALTER TABLE sessions ENABLE ROW LEVEL SECURITY;
+-- +goose StatementEnd
 
 -- +goose Down
+-- +goose StatementBegin
 DROP TABLE sessions;
 DROP TABLE users;
+-- +goose StatementEnd

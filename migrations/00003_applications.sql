@@ -1,5 +1,5 @@
 -- +goose Up
-
+-- +goose StatementBegin
 CREATE TABLE applications (
     tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
     client_id uuid NOT NULL,
@@ -99,8 +99,10 @@ CREATE TABLE app_role_assignments (
     FOREIGN KEY (tenant_id, client_id) REFERENCES applications (tenant_id, client_id) ON DELETE CASCADE
 );
 ALTER TABLE app_role_assignments ENABLE ROW LEVEL SECURITY;
+-- +goose StatementEnd
 
 -- +goose Down
+-- +goose StatementBegin
 DROP TABLE app_role_assignments;
 DROP TABLE permission_grants;
 DROP TABLE client_assertions;
@@ -108,3 +110,4 @@ DROP TABLE application_federated_credentials;
 DROP TABLE application_certificates;
 DROP TABLE application_secrets;
 DROP TABLE applications;
+-- +goose StatementEnd

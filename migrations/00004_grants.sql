@@ -2,7 +2,7 @@
 -- begins with the tenant so that every authority finds the row.
 
 -- +goose Up
-
+-- +goose StatementBegin
 -- How an application redeems the code that is sent to a redirect URI: with its credentials, by
 -- a cross-origin request of a page, or without either.
 -- https://learn.microsoft.com/entra/identity-platform/reply-url
@@ -69,10 +69,13 @@ ALTER TABLE device_codes ENABLE ROW LEVEL SECURITY;
 
 CREATE INDEX device_codes_pending_client ON device_codes (authority, client_id) WHERE status = 'pending';
 CREATE INDEX device_codes_pending_address ON device_codes (address) WHERE status = 'pending';
+-- +goose StatementEnd
 
 -- +goose Down
+-- +goose StatementBegin
 DROP TABLE device_codes;
 DROP TYPE device_code_status;
 DROP TABLE refresh_tokens;
 DROP TABLE authorization_codes;
 DROP TYPE redirect_uri_type;
+-- +goose StatementEnd

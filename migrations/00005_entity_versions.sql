@@ -1,5 +1,5 @@
 -- +goose Up
-
+-- +goose StatementBegin
 -- Every replaced version of an entity, with who replaced it, when and how. The statement that
 -- changes the entity writes it. row has the columns of the entity's table that this table
 -- lacks. It is json because Postgres builds that four times faster than jsonb, and changes wait
@@ -22,6 +22,9 @@ CREATE TABLE entity_versions (
     PRIMARY KEY (tenant_id, entity, id, version)
 );
 ALTER TABLE entity_versions ENABLE ROW LEVEL SECURITY;
+-- +goose StatementEnd
 
 -- +goose Down
+-- +goose StatementBegin
 DROP TABLE entity_versions;
+-- +goose StatementEnd

@@ -1,5 +1,5 @@
 -- +goose Up
-
+-- +goose StatementBegin
 -- Answers to changes, each written in the change's transaction. The hash covers the caller, the
 -- client-request-id and the whole request.
 CREATE TABLE repeatable_requests (
@@ -12,6 +12,9 @@ CREATE TABLE repeatable_requests (
     PRIMARY KEY (tenant_id, hash)
 );
 ALTER TABLE repeatable_requests ENABLE ROW LEVEL SECURITY;
+-- +goose StatementEnd
 
 -- +goose Down
+-- +goose StatementBegin
 DROP TABLE repeatable_requests;
+-- +goose StatementEnd

@@ -1,5 +1,5 @@
 -- +goose Up
-
+-- +goose StatementBegin
 -- The named states of a tenant.
 CREATE TABLE snapshots (
     tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
@@ -21,7 +21,10 @@ CREATE TABLE seeds (
     created_at timestamptz NOT NULL
 );
 ALTER TABLE seeds ENABLE ROW LEVEL SECURITY;
+-- +goose StatementEnd
 
 -- +goose Down
+-- +goose StatementBegin
 DROP TABLE seeds;
 DROP TABLE snapshots;
+-- +goose StatementEnd

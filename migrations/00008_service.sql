@@ -1,7 +1,7 @@
 -- What the replicas of a service share. All tables are of no tenant.
 
 -- +goose Up
-
+-- +goose StatementBegin
 -- The keys with which every authority signs tokens.
 CREATE TABLE signing_keys (
     kid text COLLATE "C" PRIMARY KEY,
@@ -28,8 +28,11 @@ CREATE TABLE service_secrets (
     created_at timestamptz NOT NULL
 );
 ALTER TABLE service_secrets ENABLE ROW LEVEL SECURITY;
+-- +goose StatementEnd
 
 -- +goose Down
+-- +goose StatementBegin
 DROP TABLE service_secrets;
 DROP TABLE certificate_authorities;
 DROP TABLE signing_keys;
+-- +goose StatementEnd

@@ -1,7 +1,7 @@
 -- All tables are of no tenant.
 
 -- +goose Up
-
+-- +goose StatementBegin
 CREATE TYPE admin_role AS ENUM ('reader', 'manager', 'owner');
 
 -- The administrators' bearer keys, by their SHA-256.
@@ -46,10 +46,13 @@ CREATE TABLE idempotency_keys (
     created_at timestamptz NOT NULL
 );
 ALTER TABLE idempotency_keys ENABLE ROW LEVEL SECURITY;
+-- +goose StatementEnd
 
 -- +goose Down
+-- +goose StatementBegin
 DROP TABLE idempotency_keys;
 DROP TABLE audit_entries;
 DROP TYPE audit_outcome;
 DROP TABLE admin_keys;
 DROP TYPE admin_role;
+-- +goose StatementEnd

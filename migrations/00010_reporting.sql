@@ -11,7 +11,7 @@
 -- to superusers and the tables' owner; the service is one of these.
 
 -- +goose Up
-
+-- +goose StatementBegin
 -- Which tenants a Postgres login may read in schema reporting. The service makes the logins'
 -- roles; their names are random.
 CREATE TABLE report_logins (
@@ -252,7 +252,6 @@ FROM days AS d
 JOIN report_statuses AS o ON o.entity_set = d.entity_set
 LEFT JOIN turns AS t ON t.tenant_id = d.tenant_id AND t.entity_set = d.entity_set AND t.day = d.day AND t.status = o.status;
 
--- +goose StatementBegin
 COMMENT ON SCHEMA reporting IS 'Version 1. What a report login reads: the rows of its tenants, and of no others.';
 
 COMMENT ON VIEW reporting.tenants IS 'The tenants, one row each.';
@@ -330,14 +329,12 @@ COMMENT ON COLUMN reporting.applications.display_name IS 'The name that is shown
 COMMENT ON COLUMN reporting.applications.public_client IS 'Whether it is a public client, which has no secret.';
 COMMENT ON COLUMN reporting.applications.redirect_uris IS 'Where a sign-in may send its users back to.';
 COMMENT ON COLUMN reporting.applications.created_at IS 'When it was created.';
--- +goose StatementEnd
 
 -- Everybody may query the views. They show rows only to a login in report_logins.
 GRANT USAGE ON SCHEMA reporting TO PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO PUBLIC;
 
 -- Also closes goose's own tables, which internal/db/migrate.go names.
--- +goose StatementBegin
 DO $$
 DECLARE
     name text;
@@ -350,11 +347,9 @@ BEGIN
     END LOOP;
 END
 $$;
--- +goose StatementEnd
 
 -- Removes rights that Postgres gives everybody and that a report login must not have. Some can
 -- be removed only by a superuser; docs/reporting.md says what remains without one.
--- +goose StatementBegin
 DO $$
 DECLARE
     taken record;
@@ -388,6 +383,7 @@ $$;
 -- +goose StatementEnd
 
 -- +goose Down
+-- +goose StatementBegin
 DROP VIEW reporting.status_by_day;
 DROP VIEW reporting.time_in_status;
 DROP VIEW reporting.changes;
@@ -405,7 +401,6 @@ DROP INDEX audit_entries_replaced;
 DROP SCHEMA reporting;
 DROP VIEW report_tenants;
 DROP TABLE report_logins;
--- +goose StatementBegin
 DO $$
 DECLARE
     taken record;

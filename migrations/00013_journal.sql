@@ -1,7 +1,7 @@
 -- The request journal: what clients sent, and the answers.
 
 -- +goose Up
-
+-- +goose StatementBegin
 -- The tenant that stores requests without a tenant.
 INSERT INTO tenants (id, display_name, kind, created_at)
 VALUES ('00000000-0000-0000-0000-000000000000', 'The service', 'service', '2000-01-01 00:00:00+00');
@@ -86,7 +86,6 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS g;
 
--- +goose StatementBegin
 COMMENT ON VIEW reporting.requests IS 'The request journal: what clients sent and received, without secrets. Each request in a $batch has its own row.';
 COMMENT ON COLUMN reporting.requests.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN reporting.requests.id IS 'The entry''s id; ids are in the order of arrival.';
@@ -120,11 +119,12 @@ COMMENT ON COLUMN reporting.request_gaps.kind IS 'dropped: there were too many t
 COMMENT ON COLUMN reporting.request_gaps.count IS 'How many requests; 0 if that isn''t known.';
 COMMENT ON COLUMN reporting.request_gaps.since_at IS 'When the first of them arrived, by the tenant''s clock.';
 COMMENT ON COLUMN reporting.request_gaps.until_at IS 'When the last of them arrived, by the tenant''s clock.';
--- +goose StatementEnd
 
 GRANT SELECT ON reporting.requests, reporting.request_gaps TO PUBLIC;
+-- +goose StatementEnd
 
 -- +goose Down
+-- +goose StatementBegin
 DROP VIEW reporting.request_gaps;
 DROP VIEW reporting.requests;
 DROP TABLE replicas;
@@ -132,3 +132,4 @@ DROP TABLE journal_gaps;
 DROP TYPE journal_gap_kind;
 DROP TABLE journal_entries;
 DELETE FROM tenants WHERE kind = 'service';
+-- +goose StatementEnd

@@ -1,5 +1,5 @@
 -- +goose Up
-
+-- +goose StatementBegin
 -- People who are signed in to the console by OpenID Connect, of all tenants.
 CREATE TABLE console_sessions (
     id uuid PRIMARY KEY, -- version 7, in the order of time
@@ -12,6 +12,9 @@ CREATE TABLE console_sessions (
     expires_at timestamptz NOT NULL
 );
 ALTER TABLE console_sessions ENABLE ROW LEVEL SECURITY;
+-- +goose StatementEnd
 
 -- +goose Down
+-- +goose StatementBegin
 DROP TABLE console_sessions;
+-- +goose StatementEnd

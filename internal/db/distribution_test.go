@@ -373,7 +373,10 @@ func TestMigrationsKeepTheRules(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		up, down, _ := strings.Cut(string(text), "-- +goose Down")
+		up, down, found := strings.Cut(string(text), "-- +goose StatementEnd\n\n-- +goose Down\n-- +goose StatementBegin\n")
+		if !found || !strings.Contains(up, "-- +goose Up\n-- +goose StatementBegin\n") || !strings.HasSuffix(down, "-- +goose StatementEnd\n") || strings.Count(string(text), "+goose Statement") != 4 {
+			t.Errorf("%s doesn't send up and down whole, from StatementBegin to StatementEnd", file)
+		}
 		for _, found := range append(rulesBroken(up), rulesBroken(down)...) {
 			t.Errorf("%s %s", file, found)
 		}
