@@ -49,6 +49,40 @@ FROM replaced
 WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
 RETURNING p.*;
 
+-- name: KeepDeviceAndAppManagementAssignmentFilter :exec
+-- Locks an entity, and keeps its version. On a cluster, it begins a change, because that makes several statements of
+-- UpdateDeviceAndAppManagementAssignmentFilter.
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'deviceAndAppManagementAssignmentFilter', r.id, r.version, json_build_object('graph_created_ticks', r.graph_created_ticks, 'graph_created_offset', r.graph_created_offset, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'display_name', r.display_name, 'description', r.description, 'platform', r.platform, 'rule', r.rule, 'role_scope_tag_ids', r.role_scope_tag_ids, 'management_type', r.management_type, 'payloads', r.payloads),
+        r.created_at, r.created_by, r.created_with, r.created_request, @change, @changed_at, @changed_by, @changed_with, @changed_request
+    FROM assignment_filters AS r
+WHERE r.tenant_id = @tenant_id AND r.id = @id
+FOR UPDATE;
+
+-- name: SetDeviceAndAppManagementAssignmentFilter :one
+-- Sets each property whose set_ is true.
+UPDATE assignment_filters AS p SET
+    version = p.version + 1,
+    graph_created_ticks = CASE WHEN @set_graph_created::boolean THEN @graph_created_ticks ELSE p.graph_created_ticks END,
+    graph_created_offset = CASE WHEN @set_graph_created THEN @graph_created_offset ELSE p.graph_created_offset END,
+    last_modified_ticks = CASE WHEN @set_last_modified::boolean THEN @last_modified_ticks ELSE p.last_modified_ticks END,
+    last_modified_offset = CASE WHEN @set_last_modified THEN @last_modified_offset ELSE p.last_modified_offset END,
+    display_name = CASE WHEN @set_display_name::boolean THEN @display_name ELSE p.display_name END,
+    description = CASE WHEN @set_description::boolean THEN sqlc.narg('description') ELSE p.description END,
+    platform = CASE WHEN @set_platform::boolean THEN @platform ELSE p.platform END,
+    rule = CASE WHEN @set_rule::boolean THEN @rule ELSE p.rule END,
+    role_scope_tag_ids = CASE WHEN @set_role_scope_tag_ids::boolean THEN sqlc.arg('role_scope_tag_ids')::text::jsonb ELSE p.role_scope_tag_ids END,
+    management_type = CASE WHEN @set_management_type::boolean THEN @management_type ELSE p.management_type END,
+    payloads = CASE WHEN @set_payloads::boolean THEN sqlc.narg('payloads')::text::jsonb ELSE p.payloads END
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.*;
+
+-- name: RemoveDeviceAndAppManagementAssignmentFilter :one
+-- Returns the id.
+DELETE FROM assignment_filters AS p
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.id;
+
 -- name: DeleteDeviceAndAppManagementAssignmentFilter :one
 -- Returns the id.
 WITH replaced AS (

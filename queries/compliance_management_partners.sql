@@ -50,6 +50,59 @@ FROM replaced
 WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
 RETURNING p.*;
 
+-- name: KeepComplianceManagementPartner :exec
+-- Locks an entity, and keeps its version if it is in one of the states, which are separated by commas,
+-- or if none is given. On a cluster, it begins a change, because that makes several statements of
+-- UpdateComplianceManagementPartner.
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'complianceManagementPartner', r.id, r.version, json_build_object('last_heartbeat_ticks', r.last_heartbeat_ticks, 'last_heartbeat_offset', r.last_heartbeat_offset, 'partner_state', r.partner_state, 'display_name', r.display_name, 'mac_os_onboarded', r.mac_os_onboarded, 'linux_onboarded', r.linux_onboarded, 'android_onboarded', r.android_onboarded, 'ios_onboarded', r.ios_onboarded, 'mac_os_assignments', r.mac_os_assignments, 'linux_assignments', r.linux_assignments, 'android_assignments', r.android_assignments, 'ios_assignments', r.ios_assignments),
+        r.created_at, r.created_by, r.created_with, r.created_request, @change, @changed_at, @changed_by, @changed_with, @changed_request
+    FROM compliance_management_partners AS r
+WHERE r.tenant_id = @tenant_id AND r.id = @id
+    AND (@from_states::text = '' OR r.partner_state = ANY (string_to_array(@from_states, ',')::partner_tenant_state[]))
+FOR UPDATE;
+
+-- name: SetComplianceManagementPartner :one
+-- Sets each property whose set_ is true.
+UPDATE compliance_management_partners AS p SET
+    version = p.version + 1,
+    last_heartbeat_ticks = CASE WHEN @set_last_heartbeat::boolean THEN @last_heartbeat_ticks ELSE p.last_heartbeat_ticks END,
+    last_heartbeat_offset = CASE WHEN @set_last_heartbeat THEN @last_heartbeat_offset ELSE p.last_heartbeat_offset END,
+    partner_state = CASE WHEN @set_partner_state::boolean THEN @partner_state ELSE p.partner_state END,
+    display_name = CASE WHEN @set_display_name::boolean THEN sqlc.narg('display_name') ELSE p.display_name END,
+    mac_os_onboarded = CASE WHEN @set_mac_os_onboarded::boolean THEN @mac_os_onboarded ELSE p.mac_os_onboarded END,
+    linux_onboarded = CASE WHEN @set_linux_onboarded::boolean THEN @linux_onboarded ELSE p.linux_onboarded END,
+    android_onboarded = CASE WHEN @set_android_onboarded::boolean THEN @android_onboarded ELSE p.android_onboarded END,
+    ios_onboarded = CASE WHEN @set_ios_onboarded::boolean THEN @ios_onboarded ELSE p.ios_onboarded END,
+    mac_os_assignments = CASE WHEN @set_mac_os_assignments::boolean THEN sqlc.narg('mac_os_assignments')::text::jsonb ELSE p.mac_os_assignments END,
+    linux_assignments = CASE WHEN @set_linux_assignments::boolean THEN sqlc.narg('linux_assignments')::text::jsonb ELSE p.linux_assignments END,
+    android_assignments = CASE WHEN @set_android_assignments::boolean THEN sqlc.narg('android_assignments')::text::jsonb ELSE p.android_assignments END,
+    ios_assignments = CASE WHEN @set_ios_assignments::boolean THEN sqlc.narg('ios_assignments')::text::jsonb ELSE p.ios_assignments END
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.*;
+
+-- name: RemoveComplianceManagementPartner :one
+-- Returns the previous state.
+DELETE FROM compliance_management_partners AS p
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.partner_state;
+
+-- name: HoldComplianceManagementPartner :one
+-- Locks an entity before an action, and returns its state.
+SELECT p.partner_state FROM compliance_management_partners AS p
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+FOR UPDATE;
+
+-- name: MoveComplianceManagementPartner :exec
+-- Sets each property whose set_ is true, if the entity is in one of the states.
+UPDATE compliance_management_partners AS p SET
+    version = p.version + 1,
+    last_heartbeat_ticks = CASE WHEN @set_last_heartbeat::boolean THEN @last_heartbeat_ticks ELSE p.last_heartbeat_ticks END,
+    last_heartbeat_offset = CASE WHEN @set_last_heartbeat THEN @last_heartbeat_offset ELSE p.last_heartbeat_offset END,
+    partner_state = CASE WHEN @set_partner_state::boolean THEN @partner_state ELSE p.partner_state END
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+    AND p.partner_state = ANY (string_to_array(@from_states::text, ',')::partner_tenant_state[]);
+
 -- name: DeleteComplianceManagementPartner :one
 -- Returns the previous state.
 WITH replaced AS (

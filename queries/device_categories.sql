@@ -41,6 +41,32 @@ FROM replaced
 WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
 RETURNING p.*;
 
+-- name: KeepDeviceCategory :exec
+-- Locks an entity, and keeps its version. On a cluster, it begins a change, because that makes several statements of
+-- UpdateDeviceCategory.
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'deviceCategory', r.id, r.version, json_build_object('display_name', r.display_name, 'description', r.description, 'role_scope_tag_ids', r.role_scope_tag_ids),
+        r.created_at, r.created_by, r.created_with, r.created_request, @change, @changed_at, @changed_by, @changed_with, @changed_request
+    FROM device_categories AS r
+WHERE r.tenant_id = @tenant_id AND r.id = @id
+FOR UPDATE;
+
+-- name: SetDeviceCategory :one
+-- Sets each property whose set_ is true.
+UPDATE device_categories AS p SET
+    version = p.version + 1,
+    display_name = CASE WHEN @set_display_name::boolean THEN sqlc.narg('display_name') ELSE p.display_name END,
+    description = CASE WHEN @set_description::boolean THEN sqlc.narg('description') ELSE p.description END,
+    role_scope_tag_ids = CASE WHEN @set_role_scope_tag_ids::boolean THEN sqlc.arg('role_scope_tag_ids')::text::jsonb ELSE p.role_scope_tag_ids END
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.*;
+
+-- name: RemoveDeviceCategory :one
+-- Returns the id.
+DELETE FROM device_categories AS p
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.id;
+
 -- name: DeleteDeviceCategory :one
 -- Returns the id.
 WITH replaced AS (

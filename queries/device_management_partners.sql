@@ -50,6 +50,60 @@ FROM replaced
 WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
 RETURNING p.*;
 
+-- name: KeepDeviceManagementPartner :exec
+-- Locks an entity, and keeps its version if it is in one of the states, which are separated by commas,
+-- or if none is given. On a cluster, it begins a change, because that makes several statements of
+-- UpdateDeviceManagementPartner.
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'deviceManagementPartner', r.id, r.version, json_build_object('last_heartbeat_ticks', r.last_heartbeat_ticks, 'last_heartbeat_offset', r.last_heartbeat_offset, 'partner_state', r.partner_state, 'partner_app_type', r.partner_app_type, 'single_tenant_app_id', r.single_tenant_app_id, 'display_name', r.display_name, 'is_configured', r.is_configured, 'devices_removed_ticks', r.devices_removed_ticks, 'devices_removed_offset', r.devices_removed_offset, 'devices_non_compliant_ticks', r.devices_non_compliant_ticks, 'devices_non_compliant_offset', r.devices_non_compliant_offset, 'groups_requiring_enrollment', r.groups_requiring_enrollment),
+        r.created_at, r.created_by, r.created_with, r.created_request, @change, @changed_at, @changed_by, @changed_with, @changed_request
+    FROM device_management_partners AS r
+WHERE r.tenant_id = @tenant_id AND r.id = @id
+    AND (@from_states::text = '' OR r.partner_state = ANY (string_to_array(@from_states, ',')::partner_tenant_state[]))
+FOR UPDATE;
+
+-- name: SetDeviceManagementPartner :one
+-- Sets each property whose set_ is true.
+UPDATE device_management_partners AS p SET
+    version = p.version + 1,
+    last_heartbeat_ticks = CASE WHEN @set_last_heartbeat::boolean THEN @last_heartbeat_ticks ELSE p.last_heartbeat_ticks END,
+    last_heartbeat_offset = CASE WHEN @set_last_heartbeat THEN @last_heartbeat_offset ELSE p.last_heartbeat_offset END,
+    partner_state = CASE WHEN @set_partner_state::boolean THEN @partner_state ELSE p.partner_state END,
+    partner_app_type = CASE WHEN @set_partner_app_type::boolean THEN @partner_app_type ELSE p.partner_app_type END,
+    single_tenant_app_id = CASE WHEN @set_single_tenant_app_id::boolean THEN sqlc.narg('single_tenant_app_id') ELSE p.single_tenant_app_id END,
+    display_name = CASE WHEN @set_display_name::boolean THEN sqlc.narg('display_name') ELSE p.display_name END,
+    is_configured = CASE WHEN @set_is_configured::boolean THEN @is_configured ELSE p.is_configured END,
+    devices_removed_ticks = CASE WHEN @set_devices_removed::boolean THEN sqlc.narg('devices_removed_ticks') ELSE p.devices_removed_ticks END,
+    devices_removed_offset = CASE WHEN @set_devices_removed THEN sqlc.narg('devices_removed_offset') ELSE p.devices_removed_offset END,
+    devices_non_compliant_ticks = CASE WHEN @set_devices_non_compliant::boolean THEN sqlc.narg('devices_non_compliant_ticks') ELSE p.devices_non_compliant_ticks END,
+    devices_non_compliant_offset = CASE WHEN @set_devices_non_compliant THEN sqlc.narg('devices_non_compliant_offset') ELSE p.devices_non_compliant_offset END,
+    groups_requiring_enrollment = CASE WHEN @set_groups_requiring_enrollment::boolean THEN sqlc.narg('groups_requiring_enrollment')::text::jsonb ELSE p.groups_requiring_enrollment END
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.*;
+
+-- name: RemoveDeviceManagementPartner :one
+-- Returns the previous state.
+DELETE FROM device_management_partners AS p
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.partner_state;
+
+-- name: HoldDeviceManagementPartner :one
+-- Locks an entity before an action, and returns its state.
+SELECT p.partner_state FROM device_management_partners AS p
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+FOR UPDATE;
+
+-- name: MoveDeviceManagementPartner :exec
+-- Sets each property whose set_ is true, if the entity is in one of the states.
+UPDATE device_management_partners AS p SET
+    version = p.version + 1,
+    last_heartbeat_ticks = CASE WHEN @set_last_heartbeat::boolean THEN @last_heartbeat_ticks ELSE p.last_heartbeat_ticks END,
+    last_heartbeat_offset = CASE WHEN @set_last_heartbeat THEN @last_heartbeat_offset ELSE p.last_heartbeat_offset END,
+    partner_state = CASE WHEN @set_partner_state::boolean THEN @partner_state ELSE p.partner_state END,
+    is_configured = CASE WHEN @set_is_configured::boolean THEN @is_configured ELSE p.is_configured END
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+    AND p.partner_state = ANY (string_to_array(@from_states::text, ',')::partner_tenant_state[]);
+
 -- name: DeleteDeviceManagementPartner :one
 -- Returns the previous state.
 WITH replaced AS (

@@ -47,6 +47,36 @@ FROM replaced
 WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
 RETURNING p.*;
 
+-- name: KeepLocalizedNotificationMessage :exec
+-- Locks an entity, and keeps its version. On a cluster, it begins a change, because that makes several statements of
+-- UpdateLocalizedNotificationMessage.
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'localizedNotificationMessage', r.id, r.version, json_build_object('template_id', r.template_id, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'locale', r.locale, 'subject', r.subject, 'message_template', r.message_template, 'is_default', r.is_default),
+        r.created_at, r.created_by, r.created_with, r.created_request, @change, @changed_at, @changed_by, @changed_with, @changed_request
+    FROM localized_notification_messages AS r
+WHERE r.tenant_id = @tenant_id AND r.id = @id
+FOR UPDATE;
+
+-- name: SetLocalizedNotificationMessage :one
+-- Sets each property whose set_ is true.
+UPDATE localized_notification_messages AS p SET
+    version = p.version + 1,
+    template_id = CASE WHEN @set_template_id::boolean THEN @template_id ELSE p.template_id END,
+    last_modified_ticks = CASE WHEN @set_last_modified::boolean THEN @last_modified_ticks ELSE p.last_modified_ticks END,
+    last_modified_offset = CASE WHEN @set_last_modified THEN @last_modified_offset ELSE p.last_modified_offset END,
+    locale = CASE WHEN @set_locale::boolean THEN @locale ELSE p.locale END,
+    subject = CASE WHEN @set_subject::boolean THEN @subject ELSE p.subject END,
+    message_template = CASE WHEN @set_message_template::boolean THEN @message_template ELSE p.message_template END,
+    is_default = CASE WHEN @set_is_default::boolean THEN @is_default ELSE p.is_default END
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.*;
+
+-- name: RemoveLocalizedNotificationMessage :one
+-- Returns the id.
+DELETE FROM localized_notification_messages AS p
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.id;
+
 -- name: DeleteLocalizedNotificationMessage :one
 -- Returns the id.
 WITH replaced AS (
@@ -72,6 +102,19 @@ INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, cr
     SELECT r.tenant_id, 'localizedNotificationMessage', r.id, r.version, json_build_object('template_id', r.template_id, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'locale', r.locale, 'subject', r.subject, 'message_template', r.message_template, 'is_default', r.is_default),
         r.created_at, r.created_by, r.created_with, r.created_request, 'delete', @changed_at, @changed_by, @changed_with, @changed_request
     FROM replaced AS r;
+
+-- name: KeepLocalizedNotificationMessagesOf :exec
+-- Locks what an entity contains, and keeps its versions.
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'localizedNotificationMessage', r.id, r.version, json_build_object('template_id', r.template_id, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'locale', r.locale, 'subject', r.subject, 'message_template', r.message_template, 'is_default', r.is_default),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'delete', @changed_at, @changed_by, @changed_with, @changed_request
+    FROM localized_notification_messages AS r
+WHERE r.tenant_id = @tenant_id AND r.template_id = @parent_id
+FOR UPDATE;
+
+-- name: RemoveLocalizedNotificationMessagesOf :exec
+DELETE FROM localized_notification_messages AS p
+WHERE p.tenant_id = @tenant_id AND p.template_id = @parent_id;
 
 -- name: ShowChosenLocalizedNotificationMessages :exec
 -- Lets what contains the entities of a tenant show the chosen ones, without a history.

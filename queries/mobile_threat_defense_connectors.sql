@@ -63,6 +63,70 @@ FROM replaced
 WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
 RETURNING p.*;
 
+-- name: KeepMobileThreatDefenseConnector :exec
+-- Locks an entity, and keeps its version if it is in one of the states, which are separated by commas,
+-- or if none is given. On a cluster, it begins a change, because that makes several statements of
+-- UpdateMobileThreatDefenseConnector.
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'mobileThreatDefenseConnector', r.id, r.version, json_build_object('last_heartbeat_ticks', r.last_heartbeat_ticks, 'last_heartbeat_offset', r.last_heartbeat_offset, 'partner_state', r.partner_state, 'android_mam_enabled', r.android_mam_enabled, 'ios_mam_enabled', r.ios_mam_enabled, 'windows_mam_enabled', r.windows_mam_enabled, 'android_enabled', r.android_enabled, 'ios_enabled', r.ios_enabled, 'windows_enabled', r.windows_enabled, 'mac_enabled', r.mac_enabled, 'android_blocked_on_missing_data', r.android_blocked_on_missing_data, 'ios_blocked_on_missing_data', r.ios_blocked_on_missing_data, 'windows_blocked_on_missing_data', r.windows_blocked_on_missing_data, 'mac_blocked_on_missing_data', r.mac_blocked_on_missing_data, 'unsupported_os_blocked', r.unsupported_os_blocked, 'unresponsiveness_threshold', r.unresponsiveness_threshold, 'collect_ios_apps', r.collect_ios_apps, 'collect_ios_personal_apps', r.collect_ios_personal_apps, 'collect_ios_certificates', r.collect_ios_certificates, 'collect_ios_personal_certificates', r.collect_ios_personal_certificates, 'defender_attach_enabled', r.defender_attach_enabled, 'grant_partner_role', r.grant_partner_role, 'launch_on_setup', r.launch_on_setup),
+        r.created_at, r.created_by, r.created_with, r.created_request, @change, @changed_at, @changed_by, @changed_with, @changed_request
+    FROM mobile_threat_defense_connectors AS r
+WHERE r.tenant_id = @tenant_id AND r.id = @id
+    AND (@from_states::text = '' OR r.partner_state = ANY (string_to_array(@from_states, ',')::threat_partner_state[]))
+FOR UPDATE;
+
+-- name: SetMobileThreatDefenseConnector :one
+-- Sets each property whose set_ is true.
+UPDATE mobile_threat_defense_connectors AS p SET
+    version = p.version + 1,
+    last_heartbeat_ticks = CASE WHEN @set_last_heartbeat::boolean THEN @last_heartbeat_ticks ELSE p.last_heartbeat_ticks END,
+    last_heartbeat_offset = CASE WHEN @set_last_heartbeat THEN @last_heartbeat_offset ELSE p.last_heartbeat_offset END,
+    partner_state = CASE WHEN @set_partner_state::boolean THEN @partner_state ELSE p.partner_state END,
+    android_mam_enabled = CASE WHEN @set_android_mam_enabled::boolean THEN @android_mam_enabled ELSE p.android_mam_enabled END,
+    ios_mam_enabled = CASE WHEN @set_ios_mam_enabled::boolean THEN @ios_mam_enabled ELSE p.ios_mam_enabled END,
+    windows_mam_enabled = CASE WHEN @set_windows_mam_enabled::boolean THEN @windows_mam_enabled ELSE p.windows_mam_enabled END,
+    android_enabled = CASE WHEN @set_android_enabled::boolean THEN @android_enabled ELSE p.android_enabled END,
+    ios_enabled = CASE WHEN @set_ios_enabled::boolean THEN @ios_enabled ELSE p.ios_enabled END,
+    windows_enabled = CASE WHEN @set_windows_enabled::boolean THEN @windows_enabled ELSE p.windows_enabled END,
+    mac_enabled = CASE WHEN @set_mac_enabled::boolean THEN @mac_enabled ELSE p.mac_enabled END,
+    android_blocked_on_missing_data = CASE WHEN @set_android_blocked_on_missing_data::boolean THEN @android_blocked_on_missing_data ELSE p.android_blocked_on_missing_data END,
+    ios_blocked_on_missing_data = CASE WHEN @set_ios_blocked_on_missing_data::boolean THEN @ios_blocked_on_missing_data ELSE p.ios_blocked_on_missing_data END,
+    windows_blocked_on_missing_data = CASE WHEN @set_windows_blocked_on_missing_data::boolean THEN @windows_blocked_on_missing_data ELSE p.windows_blocked_on_missing_data END,
+    mac_blocked_on_missing_data = CASE WHEN @set_mac_blocked_on_missing_data::boolean THEN @mac_blocked_on_missing_data ELSE p.mac_blocked_on_missing_data END,
+    unsupported_os_blocked = CASE WHEN @set_unsupported_os_blocked::boolean THEN @unsupported_os_blocked ELSE p.unsupported_os_blocked END,
+    unresponsiveness_threshold = CASE WHEN @set_unresponsiveness_threshold::boolean THEN @unresponsiveness_threshold ELSE p.unresponsiveness_threshold END,
+    collect_ios_apps = CASE WHEN @set_collect_ios_apps::boolean THEN @collect_ios_apps ELSE p.collect_ios_apps END,
+    collect_ios_personal_apps = CASE WHEN @set_collect_ios_personal_apps::boolean THEN @collect_ios_personal_apps ELSE p.collect_ios_personal_apps END,
+    collect_ios_certificates = CASE WHEN @set_collect_ios_certificates::boolean THEN @collect_ios_certificates ELSE p.collect_ios_certificates END,
+    collect_ios_personal_certificates = CASE WHEN @set_collect_ios_personal_certificates::boolean THEN @collect_ios_personal_certificates ELSE p.collect_ios_personal_certificates END,
+    defender_attach_enabled = CASE WHEN @set_defender_attach_enabled::boolean THEN @defender_attach_enabled ELSE p.defender_attach_enabled END,
+    grant_partner_role = CASE WHEN @set_grant_partner_role::boolean THEN @grant_partner_role ELSE p.grant_partner_role END,
+    launch_on_setup = CASE WHEN @set_launch_on_setup::boolean THEN @launch_on_setup ELSE p.launch_on_setup END
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.*;
+
+-- name: RemoveMobileThreatDefenseConnector :one
+-- Returns the previous state.
+DELETE FROM mobile_threat_defense_connectors AS p
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.partner_state;
+
+-- name: HoldMobileThreatDefenseConnector :one
+-- Locks an entity before an action, and returns its state.
+SELECT p.partner_state FROM mobile_threat_defense_connectors AS p
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+FOR UPDATE;
+
+-- name: MoveMobileThreatDefenseConnector :exec
+-- Sets each property whose set_ is true, if the entity is in one of the states.
+UPDATE mobile_threat_defense_connectors AS p SET
+    version = p.version + 1,
+    last_heartbeat_ticks = CASE WHEN @set_last_heartbeat::boolean THEN @last_heartbeat_ticks ELSE p.last_heartbeat_ticks END,
+    last_heartbeat_offset = CASE WHEN @set_last_heartbeat THEN @last_heartbeat_offset ELSE p.last_heartbeat_offset END,
+    partner_state = CASE WHEN @set_partner_state::boolean THEN @partner_state ELSE p.partner_state END
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+    AND p.partner_state = ANY (string_to_array(@from_states::text, ',')::threat_partner_state[]);
+
 -- name: DeleteMobileThreatDefenseConnector :one
 -- Returns the previous state.
 WITH replaced AS (

@@ -47,6 +47,56 @@ FROM replaced
 WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
 RETURNING p.*;
 
+-- name: KeepNdesConnector :exec
+-- Locks an entity, and keeps its version if it is in one of the states, which are separated by commas,
+-- or if none is given. On a cluster, it begins a change, because that makes several statements of
+-- UpdateNdesConnector.
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'ndesConnector', r.id, r.version, json_build_object('last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'state', r.state, 'display_name', r.display_name, 'machine_name', r.machine_name, 'enrolled_ticks', r.enrolled_ticks, 'enrolled_offset', r.enrolled_offset, 'role_scope_tag_ids', r.role_scope_tag_ids, 'connector_version', r.connector_version),
+        r.created_at, r.created_by, r.created_with, r.created_request, @change, @changed_at, @changed_by, @changed_with, @changed_request
+    FROM ndes_connectors AS r
+WHERE r.tenant_id = @tenant_id AND r.id = @id
+    AND (@from_states::text = '' OR r.state = ANY (string_to_array(@from_states, ',')::ndes_connector_state[]))
+FOR UPDATE;
+
+-- name: SetNdesConnector :one
+-- Sets each property whose set_ is true.
+UPDATE ndes_connectors AS p SET
+    version = p.version + 1,
+    last_connection_ticks = CASE WHEN @set_last_connection::boolean THEN @last_connection_ticks ELSE p.last_connection_ticks END,
+    last_connection_offset = CASE WHEN @set_last_connection THEN @last_connection_offset ELSE p.last_connection_offset END,
+    state = CASE WHEN @set_state::boolean THEN @state ELSE p.state END,
+    display_name = CASE WHEN @set_display_name::boolean THEN sqlc.narg('display_name') ELSE p.display_name END,
+    machine_name = CASE WHEN @set_machine_name::boolean THEN sqlc.narg('machine_name') ELSE p.machine_name END,
+    enrolled_ticks = CASE WHEN @set_enrolled::boolean THEN @enrolled_ticks ELSE p.enrolled_ticks END,
+    enrolled_offset = CASE WHEN @set_enrolled THEN @enrolled_offset ELSE p.enrolled_offset END,
+    role_scope_tag_ids = CASE WHEN @set_role_scope_tag_ids::boolean THEN sqlc.arg('role_scope_tag_ids')::text::jsonb ELSE p.role_scope_tag_ids END,
+    connector_version = CASE WHEN @set_connector_version::boolean THEN sqlc.narg('connector_version') ELSE p.connector_version END
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.*;
+
+-- name: RemoveNdesConnector :one
+-- Returns the previous state.
+DELETE FROM ndes_connectors AS p
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.state;
+
+-- name: HoldNdesConnector :one
+-- Locks an entity before an action, and returns its state.
+SELECT p.state FROM ndes_connectors AS p
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+FOR UPDATE;
+
+-- name: MoveNdesConnector :exec
+-- Sets each property whose set_ is true, if the entity is in one of the states.
+UPDATE ndes_connectors AS p SET
+    version = p.version + 1,
+    last_connection_ticks = CASE WHEN @set_last_connection::boolean THEN @last_connection_ticks ELSE p.last_connection_ticks END,
+    last_connection_offset = CASE WHEN @set_last_connection THEN @last_connection_offset ELSE p.last_connection_offset END,
+    state = CASE WHEN @set_state::boolean THEN @state ELSE p.state END
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+    AND p.state = ANY (string_to_array(@from_states::text, ',')::ndes_connector_state[]);
+
 -- name: DeleteNdesConnector :one
 -- Returns the previous state.
 WITH replaced AS (

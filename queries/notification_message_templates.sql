@@ -45,6 +45,43 @@ FROM replaced
 WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
 RETURNING p.*;
 
+-- name: KeepNotificationMessageTemplate :exec
+-- Locks an entity, and keeps its version. On a cluster, it begins a change, because that makes several statements of
+-- UpdateNotificationMessageTemplate.
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'notificationMessageTemplate', r.id, r.version, json_build_object('last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'display_name', r.display_name, 'description', r.description, 'default_locale', r.default_locale, 'branding_options', r.branding_options, 'role_scope_tag_ids', r.role_scope_tag_ids),
+        r.created_at, r.created_by, r.created_with, r.created_request, @change, @changed_at, @changed_by, @changed_with, @changed_request
+    FROM notification_message_templates AS r
+WHERE r.tenant_id = @tenant_id AND r.id = @id
+FOR UPDATE;
+
+-- name: SetNotificationMessageTemplate :one
+-- Sets each property whose set_ is true.
+UPDATE notification_message_templates AS p SET
+    version = p.version + 1,
+    last_modified_ticks = CASE WHEN @set_last_modified::boolean THEN @last_modified_ticks ELSE p.last_modified_ticks END,
+    last_modified_offset = CASE WHEN @set_last_modified THEN @last_modified_offset ELSE p.last_modified_offset END,
+    display_name = CASE WHEN @set_display_name::boolean THEN @display_name ELSE p.display_name END,
+    description = CASE WHEN @set_description::boolean THEN sqlc.narg('description') ELSE p.description END,
+    default_locale = CASE WHEN @set_default_locale::boolean THEN sqlc.narg('default_locale') ELSE p.default_locale END,
+    branding_options = CASE WHEN @set_branding_options::boolean THEN @branding_options ELSE p.branding_options END,
+    role_scope_tag_ids = CASE WHEN @set_role_scope_tag_ids::boolean THEN sqlc.arg('role_scope_tag_ids')::text::jsonb ELSE p.role_scope_tag_ids END
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.*;
+
+-- name: RemoveNotificationMessageTemplate :one
+-- Returns the id.
+DELETE FROM notification_message_templates AS p
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.id;
+
+-- name: MoveNotificationMessageTemplate :one
+-- Sets each property whose set_ is true. Returns the id.
+UPDATE notification_message_templates AS p SET
+    version = p.version + 1
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.id;
+
 -- name: DeleteNotificationMessageTemplate :one
 -- Returns the id.
 WITH replaced AS (

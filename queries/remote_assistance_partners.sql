@@ -184,14 +184,15 @@ WHERE p.tenant_id = r.tenant_id AND p.id = r.id
 RETURNING p.*;
 
 -- name: KeepRemoteAssistancePartner :exec
--- Locks an entity that is about to change, and keeps its version. With SetRemoteAssistancePartner or
--- RemoveRemoteAssistancePartner in the same transaction it does what UpdateRemoteAssistancePartner and
--- DeleteRemoteAssistancePartner do in one statement, of which a cluster makes several.
+-- Locks an entity, and keeps its version if it is in one of the states, which are separated by commas,
+-- or if none is given. On a cluster, it begins a change, because that makes several statements of
+-- UpdateRemoteAssistancePartner.
 INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
     SELECT r.tenant_id, 'remoteAssistancePartner', r.id, r.version, json_build_object('display_name', r.display_name, 'onboarding_url', r.onboarding_url, 'onboarding_status', r.onboarding_status, 'last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'request_expiry_ticks', r.request_expiry_ticks, 'request_expiry_offset', r.request_expiry_offset),
         r.created_at, r.created_by, r.created_with, r.created_request, @change, @changed_at, @changed_by, @changed_with, @changed_request
     FROM remote_assistance_partners AS r
 WHERE r.tenant_id = @tenant_id AND r.id = @id
+    AND (@from_states::text = '' OR r.onboarding_status = ANY (string_to_array(@from_states, ',')::onboarding_status[]))
 FOR UPDATE;
 
 -- name: SetRemoteAssistancePartner :one
@@ -214,7 +215,24 @@ DELETE FROM remote_assistance_partners AS p
 WHERE p.tenant_id = @tenant_id AND p.id = @id
 RETURNING p.onboarding_status;
 
+-- name: HoldRemoteAssistancePartner :one
+-- Locks an entity before an action, and returns its state.
+SELECT p.onboarding_status FROM remote_assistance_partners AS p
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+FOR UPDATE;
 
+-- name: MoveRemoteAssistancePartner :exec
+-- Sets each property whose set_ is true, if the entity is in one of the states.
+UPDATE remote_assistance_partners AS p SET
+    version = p.version + 1,
+    onboarding_url = CASE WHEN @set_onboarding_url::boolean AND (p.onboarding_url LIKE '%/mocktenant/partner/%') IS NOT FALSE THEN sqlc.narg('onboarding_url') ELSE p.onboarding_url END,
+    onboarding_status = CASE WHEN @set_onboarding_status::boolean THEN @onboarding_status ELSE p.onboarding_status END,
+    last_connection_ticks = CASE WHEN @set_last_connection::boolean THEN @last_connection_ticks ELSE p.last_connection_ticks END,
+    last_connection_offset = CASE WHEN @set_last_connection THEN @last_connection_offset ELSE p.last_connection_offset END,
+    request_expiry_ticks = CASE WHEN @set_request_expiry::boolean THEN @request_expiry_ticks ELSE p.request_expiry_ticks END,
+    request_expiry_offset = CASE WHEN @set_request_expiry THEN @request_expiry_offset ELSE p.request_expiry_offset END
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+    AND p.onboarding_status = ANY (string_to_array(@from_states::text, ',')::onboarding_status[]);
 
 -- name: DeleteRemoteAssistancePartner :one
 -- Returns the previous state.

@@ -41,6 +41,32 @@ FROM replaced
 WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
 RETURNING p.*;
 
+-- name: KeepRemoteAssistanceSettings :exec
+-- Locks an entity, and keeps its version. On a cluster, it begins a change, because that makes several statements of
+-- UpdateRemoteAssistanceSettings.
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'remoteAssistanceSettings', r.id, r.version, json_build_object('remote_assistance_state', r.remote_assistance_state, 'allow_unenrolled', r.allow_unenrolled, 'block_chat', r.block_chat),
+        r.created_at, r.created_by, r.created_with, r.created_request, @change, @changed_at, @changed_by, @changed_with, @changed_request
+    FROM remote_assistance_settings AS r
+WHERE r.tenant_id = @tenant_id AND r.id = @id
+FOR UPDATE;
+
+-- name: SetRemoteAssistanceSettings :one
+-- Sets each property whose set_ is true.
+UPDATE remote_assistance_settings AS p SET
+    version = p.version + 1,
+    remote_assistance_state = CASE WHEN @set_remote_assistance_state::boolean THEN @remote_assistance_state ELSE p.remote_assistance_state END,
+    allow_unenrolled = CASE WHEN @set_allow_unenrolled::boolean THEN @allow_unenrolled ELSE p.allow_unenrolled END,
+    block_chat = CASE WHEN @set_block_chat::boolean THEN @block_chat ELSE p.block_chat END
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.*;
+
+-- name: RemoveRemoteAssistanceSettings :one
+-- Returns the id.
+DELETE FROM remote_assistance_settings AS p
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.id;
+
 -- name: DeleteRemoteAssistanceSettings :one
 -- Returns the id.
 WITH replaced AS (

@@ -41,6 +41,32 @@ FROM replaced
 WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
 RETURNING p.*;
 
+-- name: KeepRoleScopeTag :exec
+-- Locks an entity, and keeps its version. On a cluster, it begins a change, because that makes several statements of
+-- UpdateRoleScopeTag.
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'roleScopeTag', r.id, r.version, json_build_object('display_name', r.display_name, 'description', r.description, 'is_built_in', r.is_built_in),
+        r.created_at, r.created_by, r.created_with, r.created_request, @change, @changed_at, @changed_by, @changed_with, @changed_request
+    FROM role_scope_tags AS r
+WHERE r.tenant_id = @tenant_id AND r.id = @id
+FOR UPDATE;
+
+-- name: SetRoleScopeTag :one
+-- Sets each property whose set_ is true.
+UPDATE role_scope_tags AS p SET
+    version = p.version + 1,
+    display_name = CASE WHEN @set_display_name::boolean THEN sqlc.narg('display_name') ELSE p.display_name END,
+    description = CASE WHEN @set_description::boolean THEN sqlc.narg('description') ELSE p.description END,
+    is_built_in = CASE WHEN @set_is_built_in::boolean THEN @is_built_in ELSE p.is_built_in END
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.*;
+
+-- name: RemoveRoleScopeTag :one
+-- Returns the id.
+DELETE FROM role_scope_tags AS p
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.id;
+
 -- name: DeleteRoleScopeTag :one
 -- Returns the id.
 WITH replaced AS (

@@ -51,6 +51,42 @@ FROM replaced
 WHERE p.tenant_id = @tenant_id AND p.id = @id AND p.tenant_id = replaced.tenant_id AND p.id = replaced.id
 RETURNING p.*;
 
+-- name: KeepTermsAndConditions :exec
+-- Locks an entity, and keeps its version. On a cluster, it begins a change, because that makes several statements of
+-- UpdateTermsAndConditions.
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'termsAndConditions', r.id, r.version, json_build_object('graph_created_ticks', r.graph_created_ticks, 'graph_created_offset', r.graph_created_offset, 'modified_ticks', r.modified_ticks, 'modified_offset', r.modified_offset, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'display_name', r.display_name, 'description', r.description, 'title', r.title, 'body_text', r.body_text, 'acceptance_statement', r.acceptance_statement, 'terms_version', r.terms_version, 'role_scope_tag_ids', r.role_scope_tag_ids),
+        r.created_at, r.created_by, r.created_with, r.created_request, @change, @changed_at, @changed_by, @changed_with, @changed_request
+    FROM terms_and_conditions AS r
+WHERE r.tenant_id = @tenant_id AND r.id = @id
+FOR UPDATE;
+
+-- name: SetTermsAndConditions :one
+-- Sets each property whose set_ is true.
+UPDATE terms_and_conditions AS p SET
+    version = p.version + 1,
+    graph_created_ticks = CASE WHEN @set_graph_created::boolean THEN @graph_created_ticks ELSE p.graph_created_ticks END,
+    graph_created_offset = CASE WHEN @set_graph_created THEN @graph_created_offset ELSE p.graph_created_offset END,
+    modified_ticks = CASE WHEN @set_modified::boolean THEN @modified_ticks ELSE p.modified_ticks END,
+    modified_offset = CASE WHEN @set_modified THEN @modified_offset ELSE p.modified_offset END,
+    last_modified_ticks = CASE WHEN @set_last_modified::boolean THEN @last_modified_ticks ELSE p.last_modified_ticks END,
+    last_modified_offset = CASE WHEN @set_last_modified THEN @last_modified_offset ELSE p.last_modified_offset END,
+    display_name = CASE WHEN @set_display_name::boolean THEN @display_name ELSE p.display_name END,
+    description = CASE WHEN @set_description::boolean THEN sqlc.narg('description') ELSE p.description END,
+    title = CASE WHEN @set_title::boolean THEN sqlc.narg('title') ELSE p.title END,
+    body_text = CASE WHEN @set_body_text::boolean THEN sqlc.narg('body_text') ELSE p.body_text END,
+    acceptance_statement = CASE WHEN @set_acceptance_statement::boolean THEN sqlc.narg('acceptance_statement') ELSE p.acceptance_statement END,
+    terms_version = CASE WHEN @set_terms_version::boolean THEN @terms_version ELSE p.terms_version END,
+    role_scope_tag_ids = CASE WHEN @set_role_scope_tag_ids::boolean THEN sqlc.arg('role_scope_tag_ids')::text::jsonb ELSE p.role_scope_tag_ids END
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.*;
+
+-- name: RemoveTermsAndConditions :one
+-- Returns the id.
+DELETE FROM terms_and_conditions AS p
+WHERE p.tenant_id = @tenant_id AND p.id = @id
+RETURNING p.id;
+
 -- name: DeleteTermsAndConditions :one
 -- Returns the id.
 WITH replaced AS (

@@ -68,7 +68,10 @@ func (assignmentFilters) Get(ctx context.Context, q *Queries, k Key) (Row, error
 	return &row, err
 }
 
-func (assignmentFilters) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+func (x assignmentFilters) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+	if s := stepsOn(q); s != nil {
+		return x.updateInSteps(ctx, s, c)
+	}
 	row, err := q.UpdateDeviceAndAppManagementAssignmentFilter(ctx, UpdateDeviceAndAppManagementAssignmentFilterParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetGraphCreated:   c.Named[0],
@@ -93,7 +96,50 @@ func (assignmentFilters) Update(ctx context.Context, q *Queries, c Update) (Row,
 	return &row, err
 }
 
-func (assignmentFilters) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+func (assignmentFilters) updateInSteps(ctx context.Context, s *steps, c Update) (Row, error) {
+	q := New(s)
+	err := q.KeepDeviceAndAppManagementAssignmentFilter(ctx, KeepDeviceAndAppManagementAssignmentFilterParams{TenantID: c.TenantID, ID: c.ID, Change: "update", ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
+	if err != nil {
+		return nil, err
+	}
+	row, err := q.SetDeviceAndAppManagementAssignmentFilter(ctx, SetDeviceAndAppManagementAssignmentFilterParams{
+		TenantID: c.TenantID, ID: c.ID,
+		SetGraphCreated:   c.Named[0],
+		GraphCreatedTicks: c.Values[0].Ticks, GraphCreatedOffset: c.Values[0].Offset,
+		SetLastModified:   c.Named[1],
+		LastModifiedTicks: c.Values[1].Ticks, LastModifiedOffset: c.Values[1].Offset,
+		SetDisplayName:     c.Named[2],
+		DisplayName:        c.Values[2].Text,
+		SetDescription:     c.Named[3],
+		Description:        textOf(c.Values[3]),
+		SetPlatform:        c.Named[4],
+		Platform:           DevicePlatformType(c.Values[4].Text),
+		SetRule:            c.Named[5],
+		Rule:               c.Values[5].Text,
+		SetRoleScopeTagIds: c.Named[6],
+		RoleScopeTagIds:    c.Values[6].Text,
+		SetManagementType:  c.Named[7],
+		ManagementType:     FilterManagementType(c.Values[7].Text),
+		SetPayloads:        c.Named[8],
+		Payloads:           textOf(c.Values[8]),
+	})
+	return &row, err
+}
+
+func (assignmentFilters) changeInSteps(ctx context.Context, s *steps, c Change) (string, error) {
+	q := New(s)
+	kept := KeepDeviceAndAppManagementAssignmentFilterParams{TenantID: c.TenantID, ID: c.ID, Change: c.Change, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest}
+	if err := q.KeepDeviceAndAppManagementAssignmentFilter(ctx, kept); err != nil {
+		return "", err
+	}
+	_, err := q.RemoveDeviceAndAppManagementAssignmentFilter(ctx, RemoveDeviceAndAppManagementAssignmentFilterParams{TenantID: c.TenantID, ID: c.ID})
+	return "", err
+}
+
+func (x assignmentFilters) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+	if s := stepsOn(q); s != nil {
+		return x.changeInSteps(ctx, s, c)
+	}
 	before, err := q.DeleteDeviceAndAppManagementAssignmentFilter(ctx, DeleteDeviceAndAppManagementAssignmentFilterParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	_ = before
 	return "", err

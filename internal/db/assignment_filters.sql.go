@@ -270,6 +270,43 @@ func (q *Queries) GetDeviceAndAppManagementAssignmentFilter(ctx context.Context,
 	return i, err
 }
 
+const keepDeviceAndAppManagementAssignmentFilter = `-- name: KeepDeviceAndAppManagementAssignmentFilter :exec
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'deviceAndAppManagementAssignmentFilter', r.id, r.version, json_build_object('graph_created_ticks', r.graph_created_ticks, 'graph_created_offset', r.graph_created_offset, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'display_name', r.display_name, 'description', r.description, 'platform', r.platform, 'rule', r.rule, 'role_scope_tag_ids', r.role_scope_tag_ids, 'management_type', r.management_type, 'payloads', r.payloads),
+        r.created_at, r.created_by, r.created_with, r.created_request, $1, $2, $3, $4, $5
+    FROM assignment_filters AS r
+WHERE r.tenant_id = $6 AND r.id = $7
+FOR UPDATE
+`
+
+type KeepDeviceAndAppManagementAssignmentFilterParams struct {
+	Change         string
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+}
+
+// Locks an entity, and keeps its version. On a cluster, it begins a change, because that makes several statements of
+// UpdateDeviceAndAppManagementAssignmentFilter.
+func (q *Queries) KeepDeviceAndAppManagementAssignmentFilter(ctx context.Context, arg KeepDeviceAndAppManagementAssignmentFilterParams) error {
+	_, err := q.db.Exec(ctx, keepDeviceAndAppManagementAssignmentFilter,
+		arg.Change,
+		arg.ChangedAt,
+		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
+		arg.TenantID,
+		arg.ID,
+	)
+	if err != nil {
+		return fmt.Errorf("query KeepDeviceAndAppManagementAssignmentFilter: %w", err)
+	}
+	return nil
+}
+
 const listAssignmentFilters = `-- name: ListAssignmentFilters :many
 SELECT tenant_id, id, version, graph_created_ticks, graph_created_offset, last_modified_ticks, last_modified_offset, display_name, description, platform, rule, role_scope_tag_ids, management_type, payloads, created_at, created_by, created_with, created_request FROM assignment_filters
 WHERE tenant_id = $1 AND id > $2
@@ -431,6 +468,28 @@ func (q *Queries) RemoveAssignmentFiltersNotIn(ctx context.Context, arg RemoveAs
 	return nil
 }
 
+const removeDeviceAndAppManagementAssignmentFilter = `-- name: RemoveDeviceAndAppManagementAssignmentFilter :one
+DELETE FROM assignment_filters AS p
+WHERE p.tenant_id = $1 AND p.id = $2
+RETURNING p.id
+`
+
+type RemoveDeviceAndAppManagementAssignmentFilterParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Returns the id.
+func (q *Queries) RemoveDeviceAndAppManagementAssignmentFilter(ctx context.Context, arg RemoveDeviceAndAppManagementAssignmentFilterParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, removeDeviceAndAppManagementAssignmentFilter, arg.TenantID, arg.ID)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	if err != nil {
+		err = fmt.Errorf("query RemoveDeviceAndAppManagementAssignmentFilter: %w", err)
+	}
+	return id, err
+}
+
 const replaceAssignmentFilters = `-- name: ReplaceAssignmentFilters :exec
 INSERT INTO assignment_filters AS p (tenant_id, id, version, graph_created_ticks, graph_created_offset, last_modified_ticks, last_modified_offset, display_name, description, platform, rule, role_scope_tag_ids, management_type, payloads, created_at, created_by, created_with, created_request)
 SELECT $1::uuid, s.id, s.version, s.graph_created_ticks, s.graph_created_offset, s.last_modified_ticks, s.last_modified_offset, s.display_name, s.description, s.platform, s.rule, s.role_scope_tag_ids, s.management_type, s.payloads, s.created_at, s.created_by, s.created_with, s.created_request
@@ -468,6 +527,102 @@ func (q *Queries) ReplaceAssignmentFilters(ctx context.Context, arg ReplaceAssig
 		return fmt.Errorf("query ReplaceAssignmentFilters: %w", err)
 	}
 	return nil
+}
+
+const setDeviceAndAppManagementAssignmentFilter = `-- name: SetDeviceAndAppManagementAssignmentFilter :one
+UPDATE assignment_filters AS p SET
+    version = p.version + 1,
+    graph_created_ticks = CASE WHEN $1::boolean THEN $2 ELSE p.graph_created_ticks END,
+    graph_created_offset = CASE WHEN $1 THEN $3 ELSE p.graph_created_offset END,
+    last_modified_ticks = CASE WHEN $4::boolean THEN $5 ELSE p.last_modified_ticks END,
+    last_modified_offset = CASE WHEN $4 THEN $6 ELSE p.last_modified_offset END,
+    display_name = CASE WHEN $7::boolean THEN $8 ELSE p.display_name END,
+    description = CASE WHEN $9::boolean THEN $10 ELSE p.description END,
+    platform = CASE WHEN $11::boolean THEN $12 ELSE p.platform END,
+    rule = CASE WHEN $13::boolean THEN $14 ELSE p.rule END,
+    role_scope_tag_ids = CASE WHEN $15::boolean THEN $16::text::jsonb ELSE p.role_scope_tag_ids END,
+    management_type = CASE WHEN $17::boolean THEN $18 ELSE p.management_type END,
+    payloads = CASE WHEN $19::boolean THEN $20::text::jsonb ELSE p.payloads END
+WHERE p.tenant_id = $21 AND p.id = $22
+RETURNING p.tenant_id, p.id, p.version, p.graph_created_ticks, p.graph_created_offset, p.last_modified_ticks, p.last_modified_offset, p.display_name, p.description, p.platform, p.rule, p.role_scope_tag_ids, p.management_type, p.payloads, p.created_at, p.created_by, p.created_with, p.created_request
+`
+
+type SetDeviceAndAppManagementAssignmentFilterParams struct {
+	SetGraphCreated    bool
+	GraphCreatedTicks  int64
+	GraphCreatedOffset int16
+	SetLastModified    bool
+	LastModifiedTicks  int64
+	LastModifiedOffset int16
+	SetDisplayName     bool
+	DisplayName        string
+	SetDescription     bool
+	Description        *string
+	SetPlatform        bool
+	Platform           DevicePlatformType
+	SetRule            bool
+	Rule               string
+	SetRoleScopeTagIds bool
+	RoleScopeTagIds    string
+	SetManagementType  bool
+	ManagementType     FilterManagementType
+	SetPayloads        bool
+	Payloads           *string
+	TenantID           uuid.UUID
+	ID                 uuid.UUID
+}
+
+// Sets each property whose set_ is true.
+func (q *Queries) SetDeviceAndAppManagementAssignmentFilter(ctx context.Context, arg SetDeviceAndAppManagementAssignmentFilterParams) (DeviceAndAppManagementAssignmentFilter, error) {
+	row := q.db.QueryRow(ctx, setDeviceAndAppManagementAssignmentFilter,
+		arg.SetGraphCreated,
+		arg.GraphCreatedTicks,
+		arg.GraphCreatedOffset,
+		arg.SetLastModified,
+		arg.LastModifiedTicks,
+		arg.LastModifiedOffset,
+		arg.SetDisplayName,
+		arg.DisplayName,
+		arg.SetDescription,
+		arg.Description,
+		arg.SetPlatform,
+		arg.Platform,
+		arg.SetRule,
+		arg.Rule,
+		arg.SetRoleScopeTagIds,
+		arg.RoleScopeTagIds,
+		arg.SetManagementType,
+		arg.ManagementType,
+		arg.SetPayloads,
+		arg.Payloads,
+		arg.TenantID,
+		arg.ID,
+	)
+	var i DeviceAndAppManagementAssignmentFilter
+	err := row.Scan(
+		&i.TenantID,
+		&i.ID,
+		&i.Version,
+		&i.GraphCreatedTicks,
+		&i.GraphCreatedOffset,
+		&i.LastModifiedTicks,
+		&i.LastModifiedOffset,
+		&i.DisplayName,
+		&i.Description,
+		&i.Platform,
+		&i.Rule,
+		&i.RoleScopeTagIds,
+		&i.ManagementType,
+		&i.Payloads,
+		&i.CreatedAt,
+		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
+	)
+	if err != nil {
+		err = fmt.Errorf("query SetDeviceAndAppManagementAssignmentFilter: %w", err)
+	}
+	return i, err
 }
 
 const updateDeviceAndAppManagementAssignmentFilter = `-- name: UpdateDeviceAndAppManagementAssignmentFilter :one

@@ -74,7 +74,10 @@ func (complianceManagementPartners) Get(ctx context.Context, q *Queries, k Key) 
 	return &row, err
 }
 
-func (complianceManagementPartners) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+func (x complianceManagementPartners) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+	if s := stepsOn(q); s != nil {
+		return x.updateInSteps(ctx, s, c)
+	}
 	row, err := q.UpdateComplianceManagementPartner(ctx, UpdateComplianceManagementPartnerParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetLastHeartbeat:   c.Named[0],
@@ -103,7 +106,72 @@ func (complianceManagementPartners) Update(ctx context.Context, q *Queries, c Up
 	return &row, err
 }
 
-func (complianceManagementPartners) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+func (complianceManagementPartners) updateInSteps(ctx context.Context, s *steps, c Update) (Row, error) {
+	q := New(s)
+	err := q.KeepComplianceManagementPartner(ctx, KeepComplianceManagementPartnerParams{TenantID: c.TenantID, ID: c.ID, Change: "update", ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
+	if err != nil {
+		return nil, err
+	}
+	row, err := q.SetComplianceManagementPartner(ctx, SetComplianceManagementPartnerParams{
+		TenantID: c.TenantID, ID: c.ID,
+		SetLastHeartbeat:   c.Named[0],
+		LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+		SetPartnerState:       c.Named[1],
+		PartnerState:          PartnerTenantState(c.Values[1].Text),
+		SetDisplayName:        c.Named[2],
+		DisplayName:           textOf(c.Values[2]),
+		SetMacOsOnboarded:     c.Named[3],
+		MacOsOnboarded:        c.Values[3].Bool,
+		SetLinuxOnboarded:     c.Named[4],
+		LinuxOnboarded:        c.Values[4].Bool,
+		SetAndroidOnboarded:   c.Named[5],
+		AndroidOnboarded:      c.Values[5].Bool,
+		SetIosOnboarded:       c.Named[6],
+		IosOnboarded:          c.Values[6].Bool,
+		SetMacOsAssignments:   c.Named[7],
+		MacOsAssignments:      textOf(c.Values[7]),
+		SetLinuxAssignments:   c.Named[8],
+		LinuxAssignments:      textOf(c.Values[8]),
+		SetAndroidAssignments: c.Named[9],
+		AndroidAssignments:    textOf(c.Values[9]),
+		SetIosAssignments:     c.Named[10],
+		IosAssignments:        textOf(c.Values[10]),
+	})
+	return &row, err
+}
+
+func (complianceManagementPartners) changeInSteps(ctx context.Context, s *steps, c Change) (string, error) {
+	q := New(s)
+	kept := KeepComplianceManagementPartnerParams{TenantID: c.TenantID, ID: c.ID, Change: c.Change, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest}
+	if c.Change != Delete {
+		kept.FromStates = c.From
+		if err := q.KeepComplianceManagementPartner(ctx, kept); err != nil {
+			return "", err
+		}
+		err := q.MoveComplianceManagementPartner(ctx, MoveComplianceManagementPartnerParams{
+			TenantID: c.TenantID, ID: c.ID, FromStates: c.From,
+			SetLastHeartbeat:   c.Named[0],
+			LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+			SetPartnerState: c.Named[1],
+			PartnerState:    PartnerTenantState(c.Values[1].Text),
+		})
+		if err != nil {
+			return "", err
+		}
+		before, err := New(firstStep{s}).HoldComplianceManagementPartner(ctx, HoldComplianceManagementPartnerParams{TenantID: c.TenantID, ID: c.ID})
+		return string(before), err
+	}
+	if err := q.KeepComplianceManagementPartner(ctx, kept); err != nil {
+		return "", err
+	}
+	before, err := q.RemoveComplianceManagementPartner(ctx, RemoveComplianceManagementPartnerParams{TenantID: c.TenantID, ID: c.ID})
+	return string(before), err
+}
+
+func (x complianceManagementPartners) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+	if s := stepsOn(q); s != nil {
+		return x.changeInSteps(ctx, s, c)
+	}
 	if c.Change != Delete {
 		before, err := q.ActOnComplianceManagementPartner(ctx, ActOnComplianceManagementPartnerParams{
 			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest, Change: c.Change, FromStates: c.From,

@@ -340,6 +340,69 @@ func (q *Queries) GetComplianceManagementPartner(ctx context.Context, arg GetCom
 	return i, err
 }
 
+const holdComplianceManagementPartner = `-- name: HoldComplianceManagementPartner :one
+SELECT p.partner_state FROM compliance_management_partners AS p
+WHERE p.tenant_id = $1 AND p.id = $2
+FOR UPDATE
+`
+
+type HoldComplianceManagementPartnerParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Locks an entity before an action, and returns its state.
+func (q *Queries) HoldComplianceManagementPartner(ctx context.Context, arg HoldComplianceManagementPartnerParams) (PartnerTenantState, error) {
+	row := q.db.QueryRow(ctx, holdComplianceManagementPartner, arg.TenantID, arg.ID)
+	var partner_state PartnerTenantState
+	err := row.Scan(&partner_state)
+	if err != nil {
+		err = fmt.Errorf("query HoldComplianceManagementPartner: %w", err)
+	}
+	return partner_state, err
+}
+
+const keepComplianceManagementPartner = `-- name: KeepComplianceManagementPartner :exec
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'complianceManagementPartner', r.id, r.version, json_build_object('last_heartbeat_ticks', r.last_heartbeat_ticks, 'last_heartbeat_offset', r.last_heartbeat_offset, 'partner_state', r.partner_state, 'display_name', r.display_name, 'mac_os_onboarded', r.mac_os_onboarded, 'linux_onboarded', r.linux_onboarded, 'android_onboarded', r.android_onboarded, 'ios_onboarded', r.ios_onboarded, 'mac_os_assignments', r.mac_os_assignments, 'linux_assignments', r.linux_assignments, 'android_assignments', r.android_assignments, 'ios_assignments', r.ios_assignments),
+        r.created_at, r.created_by, r.created_with, r.created_request, $1, $2, $3, $4, $5
+    FROM compliance_management_partners AS r
+WHERE r.tenant_id = $6 AND r.id = $7
+    AND ($8::text = '' OR r.partner_state = ANY (string_to_array($8, ',')::partner_tenant_state[]))
+FOR UPDATE
+`
+
+type KeepComplianceManagementPartnerParams struct {
+	Change         string
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+	FromStates     string
+}
+
+// Locks an entity, and keeps its version if it is in one of the states, which are separated by commas,
+// or if none is given. On a cluster, it begins a change, because that makes several statements of
+// UpdateComplianceManagementPartner.
+func (q *Queries) KeepComplianceManagementPartner(ctx context.Context, arg KeepComplianceManagementPartnerParams) error {
+	_, err := q.db.Exec(ctx, keepComplianceManagementPartner,
+		arg.Change,
+		arg.ChangedAt,
+		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
+		arg.TenantID,
+		arg.ID,
+		arg.FromStates,
+	)
+	if err != nil {
+		return fmt.Errorf("query KeepComplianceManagementPartner: %w", err)
+	}
+	return nil
+}
+
 const listComplianceManagementPartnerIDs = `-- name: ListComplianceManagementPartnerIDs :many
 SELECT p.id FROM compliance_management_partners AS p
 WHERE p.tenant_id = $1 AND p.id = ANY ($2::uuid[])
@@ -482,6 +545,67 @@ func (q *Queries) ListComplianceManagementPartnersByID(ctx context.Context, arg 
 	return items, nil
 }
 
+const moveComplianceManagementPartner = `-- name: MoveComplianceManagementPartner :exec
+UPDATE compliance_management_partners AS p SET
+    version = p.version + 1,
+    last_heartbeat_ticks = CASE WHEN $1::boolean THEN $2 ELSE p.last_heartbeat_ticks END,
+    last_heartbeat_offset = CASE WHEN $1 THEN $3 ELSE p.last_heartbeat_offset END,
+    partner_state = CASE WHEN $4::boolean THEN $5 ELSE p.partner_state END
+WHERE p.tenant_id = $6 AND p.id = $7
+    AND p.partner_state = ANY (string_to_array($8::text, ',')::partner_tenant_state[])
+`
+
+type MoveComplianceManagementPartnerParams struct {
+	SetLastHeartbeat    bool
+	LastHeartbeatTicks  int64
+	LastHeartbeatOffset int16
+	SetPartnerState     bool
+	PartnerState        PartnerTenantState
+	TenantID            uuid.UUID
+	ID                  uuid.UUID
+	FromStates          string
+}
+
+// Sets each property whose set_ is true, if the entity is in one of the states.
+func (q *Queries) MoveComplianceManagementPartner(ctx context.Context, arg MoveComplianceManagementPartnerParams) error {
+	_, err := q.db.Exec(ctx, moveComplianceManagementPartner,
+		arg.SetLastHeartbeat,
+		arg.LastHeartbeatTicks,
+		arg.LastHeartbeatOffset,
+		arg.SetPartnerState,
+		arg.PartnerState,
+		arg.TenantID,
+		arg.ID,
+		arg.FromStates,
+	)
+	if err != nil {
+		return fmt.Errorf("query MoveComplianceManagementPartner: %w", err)
+	}
+	return nil
+}
+
+const removeComplianceManagementPartner = `-- name: RemoveComplianceManagementPartner :one
+DELETE FROM compliance_management_partners AS p
+WHERE p.tenant_id = $1 AND p.id = $2
+RETURNING p.partner_state
+`
+
+type RemoveComplianceManagementPartnerParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Returns the previous state.
+func (q *Queries) RemoveComplianceManagementPartner(ctx context.Context, arg RemoveComplianceManagementPartnerParams) (PartnerTenantState, error) {
+	row := q.db.QueryRow(ctx, removeComplianceManagementPartner, arg.TenantID, arg.ID)
+	var partner_state PartnerTenantState
+	err := row.Scan(&partner_state)
+	if err != nil {
+		err = fmt.Errorf("query RemoveComplianceManagementPartner: %w", err)
+	}
+	return partner_state, err
+}
+
 const removeComplianceManagementPartnersNotIn = `-- name: RemoveComplianceManagementPartnersNotIn :exec
 WITH kept AS MATERIALIZED (
     SELECT s.id FROM compliance_management_partners AS s WHERE s.tenant_id = $2
@@ -541,6 +665,110 @@ func (q *Queries) ReplaceComplianceManagementPartners(ctx context.Context, arg R
 		return fmt.Errorf("query ReplaceComplianceManagementPartners: %w", err)
 	}
 	return nil
+}
+
+const setComplianceManagementPartner = `-- name: SetComplianceManagementPartner :one
+UPDATE compliance_management_partners AS p SET
+    version = p.version + 1,
+    last_heartbeat_ticks = CASE WHEN $1::boolean THEN $2 ELSE p.last_heartbeat_ticks END,
+    last_heartbeat_offset = CASE WHEN $1 THEN $3 ELSE p.last_heartbeat_offset END,
+    partner_state = CASE WHEN $4::boolean THEN $5 ELSE p.partner_state END,
+    display_name = CASE WHEN $6::boolean THEN $7 ELSE p.display_name END,
+    mac_os_onboarded = CASE WHEN $8::boolean THEN $9 ELSE p.mac_os_onboarded END,
+    linux_onboarded = CASE WHEN $10::boolean THEN $11 ELSE p.linux_onboarded END,
+    android_onboarded = CASE WHEN $12::boolean THEN $13 ELSE p.android_onboarded END,
+    ios_onboarded = CASE WHEN $14::boolean THEN $15 ELSE p.ios_onboarded END,
+    mac_os_assignments = CASE WHEN $16::boolean THEN $17::text::jsonb ELSE p.mac_os_assignments END,
+    linux_assignments = CASE WHEN $18::boolean THEN $19::text::jsonb ELSE p.linux_assignments END,
+    android_assignments = CASE WHEN $20::boolean THEN $21::text::jsonb ELSE p.android_assignments END,
+    ios_assignments = CASE WHEN $22::boolean THEN $23::text::jsonb ELSE p.ios_assignments END
+WHERE p.tenant_id = $24 AND p.id = $25
+RETURNING p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.display_name, p.mac_os_onboarded, p.linux_onboarded, p.android_onboarded, p.ios_onboarded, p.mac_os_assignments, p.linux_assignments, p.android_assignments, p.ios_assignments, p.created_at, p.created_by, p.created_with, p.created_request
+`
+
+type SetComplianceManagementPartnerParams struct {
+	SetLastHeartbeat      bool
+	LastHeartbeatTicks    int64
+	LastHeartbeatOffset   int16
+	SetPartnerState       bool
+	PartnerState          PartnerTenantState
+	SetDisplayName        bool
+	DisplayName           *string
+	SetMacOsOnboarded     bool
+	MacOsOnboarded        bool
+	SetLinuxOnboarded     bool
+	LinuxOnboarded        bool
+	SetAndroidOnboarded   bool
+	AndroidOnboarded      bool
+	SetIosOnboarded       bool
+	IosOnboarded          bool
+	SetMacOsAssignments   bool
+	MacOsAssignments      *string
+	SetLinuxAssignments   bool
+	LinuxAssignments      *string
+	SetAndroidAssignments bool
+	AndroidAssignments    *string
+	SetIosAssignments     bool
+	IosAssignments        *string
+	TenantID              uuid.UUID
+	ID                    uuid.UUID
+}
+
+// Sets each property whose set_ is true.
+func (q *Queries) SetComplianceManagementPartner(ctx context.Context, arg SetComplianceManagementPartnerParams) (ComplianceManagementPartner, error) {
+	row := q.db.QueryRow(ctx, setComplianceManagementPartner,
+		arg.SetLastHeartbeat,
+		arg.LastHeartbeatTicks,
+		arg.LastHeartbeatOffset,
+		arg.SetPartnerState,
+		arg.PartnerState,
+		arg.SetDisplayName,
+		arg.DisplayName,
+		arg.SetMacOsOnboarded,
+		arg.MacOsOnboarded,
+		arg.SetLinuxOnboarded,
+		arg.LinuxOnboarded,
+		arg.SetAndroidOnboarded,
+		arg.AndroidOnboarded,
+		arg.SetIosOnboarded,
+		arg.IosOnboarded,
+		arg.SetMacOsAssignments,
+		arg.MacOsAssignments,
+		arg.SetLinuxAssignments,
+		arg.LinuxAssignments,
+		arg.SetAndroidAssignments,
+		arg.AndroidAssignments,
+		arg.SetIosAssignments,
+		arg.IosAssignments,
+		arg.TenantID,
+		arg.ID,
+	)
+	var i ComplianceManagementPartner
+	err := row.Scan(
+		&i.TenantID,
+		&i.ID,
+		&i.Version,
+		&i.LastHeartbeatTicks,
+		&i.LastHeartbeatOffset,
+		&i.PartnerState,
+		&i.DisplayName,
+		&i.MacOsOnboarded,
+		&i.LinuxOnboarded,
+		&i.AndroidOnboarded,
+		&i.IosOnboarded,
+		&i.MacOsAssignments,
+		&i.LinuxAssignments,
+		&i.AndroidAssignments,
+		&i.IosAssignments,
+		&i.CreatedAt,
+		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
+	)
+	if err != nil {
+		err = fmt.Errorf("query SetComplianceManagementPartner: %w", err)
+	}
+	return i, err
 }
 
 const updateComplianceManagementPartner = `-- name: UpdateComplianceManagementPartner :one

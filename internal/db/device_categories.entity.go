@@ -50,7 +50,10 @@ func (deviceCategories) Get(ctx context.Context, q *Queries, k Key) (Row, error)
 	return &row, err
 }
 
-func (deviceCategories) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+func (x deviceCategories) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+	if s := stepsOn(q); s != nil {
+		return x.updateInSteps(ctx, s, c)
+	}
 	row, err := q.UpdateDeviceCategory(ctx, UpdateDeviceCategoryParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetDisplayName:     c.Named[0],
@@ -63,7 +66,38 @@ func (deviceCategories) Update(ctx context.Context, q *Queries, c Update) (Row, 
 	return &row, err
 }
 
-func (deviceCategories) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+func (deviceCategories) updateInSteps(ctx context.Context, s *steps, c Update) (Row, error) {
+	q := New(s)
+	err := q.KeepDeviceCategory(ctx, KeepDeviceCategoryParams{TenantID: c.TenantID, ID: c.ID, Change: "update", ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
+	if err != nil {
+		return nil, err
+	}
+	row, err := q.SetDeviceCategory(ctx, SetDeviceCategoryParams{
+		TenantID: c.TenantID, ID: c.ID,
+		SetDisplayName:     c.Named[0],
+		DisplayName:        textOf(c.Values[0]),
+		SetDescription:     c.Named[1],
+		Description:        textOf(c.Values[1]),
+		SetRoleScopeTagIds: c.Named[2],
+		RoleScopeTagIds:    c.Values[2].Text,
+	})
+	return &row, err
+}
+
+func (deviceCategories) changeInSteps(ctx context.Context, s *steps, c Change) (string, error) {
+	q := New(s)
+	kept := KeepDeviceCategoryParams{TenantID: c.TenantID, ID: c.ID, Change: c.Change, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest}
+	if err := q.KeepDeviceCategory(ctx, kept); err != nil {
+		return "", err
+	}
+	_, err := q.RemoveDeviceCategory(ctx, RemoveDeviceCategoryParams{TenantID: c.TenantID, ID: c.ID})
+	return "", err
+}
+
+func (x deviceCategories) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+	if s := stepsOn(q); s != nil {
+		return x.changeInSteps(ctx, s, c)
+	}
 	before, err := q.DeleteDeviceCategory(ctx, DeleteDeviceCategoryParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	_ = before
 	return "", err

@@ -238,6 +238,43 @@ func (q *Queries) GetDeviceCategory(ctx context.Context, arg GetDeviceCategoryPa
 	return i, err
 }
 
+const keepDeviceCategory = `-- name: KeepDeviceCategory :exec
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'deviceCategory', r.id, r.version, json_build_object('display_name', r.display_name, 'description', r.description, 'role_scope_tag_ids', r.role_scope_tag_ids),
+        r.created_at, r.created_by, r.created_with, r.created_request, $1, $2, $3, $4, $5
+    FROM device_categories AS r
+WHERE r.tenant_id = $6 AND r.id = $7
+FOR UPDATE
+`
+
+type KeepDeviceCategoryParams struct {
+	Change         string
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+}
+
+// Locks an entity, and keeps its version. On a cluster, it begins a change, because that makes several statements of
+// UpdateDeviceCategory.
+func (q *Queries) KeepDeviceCategory(ctx context.Context, arg KeepDeviceCategoryParams) error {
+	_, err := q.db.Exec(ctx, keepDeviceCategory,
+		arg.Change,
+		arg.ChangedAt,
+		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
+		arg.TenantID,
+		arg.ID,
+	)
+	if err != nil {
+		return fmt.Errorf("query KeepDeviceCategory: %w", err)
+	}
+	return nil
+}
+
 const listDeviceCategories = `-- name: ListDeviceCategories :many
 SELECT tenant_id, id, version, display_name, description, role_scope_tag_ids, created_at, created_by, created_with, created_request FROM device_categories
 WHERE tenant_id = $1 AND id > $2
@@ -383,6 +420,28 @@ func (q *Queries) RemoveDeviceCategoriesNotIn(ctx context.Context, arg RemoveDev
 	return nil
 }
 
+const removeDeviceCategory = `-- name: RemoveDeviceCategory :one
+DELETE FROM device_categories AS p
+WHERE p.tenant_id = $1 AND p.id = $2
+RETURNING p.id
+`
+
+type RemoveDeviceCategoryParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Returns the id.
+func (q *Queries) RemoveDeviceCategory(ctx context.Context, arg RemoveDeviceCategoryParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, removeDeviceCategory, arg.TenantID, arg.ID)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	if err != nil {
+		err = fmt.Errorf("query RemoveDeviceCategory: %w", err)
+	}
+	return id, err
+}
+
 const replaceDeviceCategories = `-- name: ReplaceDeviceCategories :exec
 INSERT INTO device_categories AS p (tenant_id, id, version, display_name, description, role_scope_tag_ids, created_at, created_by, created_with, created_request)
 SELECT $1::uuid, s.id, s.version, s.display_name, s.description, s.role_scope_tag_ids, s.created_at, s.created_by, s.created_with, s.created_request
@@ -412,6 +471,58 @@ func (q *Queries) ReplaceDeviceCategories(ctx context.Context, arg ReplaceDevice
 		return fmt.Errorf("query ReplaceDeviceCategories: %w", err)
 	}
 	return nil
+}
+
+const setDeviceCategory = `-- name: SetDeviceCategory :one
+UPDATE device_categories AS p SET
+    version = p.version + 1,
+    display_name = CASE WHEN $1::boolean THEN $2 ELSE p.display_name END,
+    description = CASE WHEN $3::boolean THEN $4 ELSE p.description END,
+    role_scope_tag_ids = CASE WHEN $5::boolean THEN $6::text::jsonb ELSE p.role_scope_tag_ids END
+WHERE p.tenant_id = $7 AND p.id = $8
+RETURNING p.tenant_id, p.id, p.version, p.display_name, p.description, p.role_scope_tag_ids, p.created_at, p.created_by, p.created_with, p.created_request
+`
+
+type SetDeviceCategoryParams struct {
+	SetDisplayName     bool
+	DisplayName        *string
+	SetDescription     bool
+	Description        *string
+	SetRoleScopeTagIds bool
+	RoleScopeTagIds    string
+	TenantID           uuid.UUID
+	ID                 uuid.UUID
+}
+
+// Sets each property whose set_ is true.
+func (q *Queries) SetDeviceCategory(ctx context.Context, arg SetDeviceCategoryParams) (DeviceCategory, error) {
+	row := q.db.QueryRow(ctx, setDeviceCategory,
+		arg.SetDisplayName,
+		arg.DisplayName,
+		arg.SetDescription,
+		arg.Description,
+		arg.SetRoleScopeTagIds,
+		arg.RoleScopeTagIds,
+		arg.TenantID,
+		arg.ID,
+	)
+	var i DeviceCategory
+	err := row.Scan(
+		&i.TenantID,
+		&i.ID,
+		&i.Version,
+		&i.DisplayName,
+		&i.Description,
+		&i.RoleScopeTagIds,
+		&i.CreatedAt,
+		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
+	)
+	if err != nil {
+		err = fmt.Errorf("query SetDeviceCategory: %w", err)
+	}
+	return i, err
 }
 
 const updateDeviceCategory = `-- name: UpdateDeviceCategory :one

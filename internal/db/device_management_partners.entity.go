@@ -68,7 +68,10 @@ func (deviceManagementPartners) Get(ctx context.Context, q *Queries, k Key) (Row
 	return &row, err
 }
 
-func (deviceManagementPartners) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+func (x deviceManagementPartners) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+	if s := stepsOn(q); s != nil {
+		return x.updateInSteps(ctx, s, c)
+	}
 	row, err := q.UpdateDeviceManagementPartner(ctx, UpdateDeviceManagementPartnerParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetLastHeartbeat:   c.Named[0],
@@ -93,7 +96,70 @@ func (deviceManagementPartners) Update(ctx context.Context, q *Queries, c Update
 	return &row, err
 }
 
-func (deviceManagementPartners) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+func (deviceManagementPartners) updateInSteps(ctx context.Context, s *steps, c Update) (Row, error) {
+	q := New(s)
+	err := q.KeepDeviceManagementPartner(ctx, KeepDeviceManagementPartnerParams{TenantID: c.TenantID, ID: c.ID, Change: "update", ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
+	if err != nil {
+		return nil, err
+	}
+	row, err := q.SetDeviceManagementPartner(ctx, SetDeviceManagementPartnerParams{
+		TenantID: c.TenantID, ID: c.ID,
+		SetLastHeartbeat:   c.Named[0],
+		LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+		SetPartnerState:      c.Named[1],
+		PartnerState:         PartnerTenantState(c.Values[1].Text),
+		SetPartnerAppType:    c.Named[2],
+		PartnerAppType:       PartnerAppType(c.Values[2].Text),
+		SetSingleTenantAppID: c.Named[3],
+		SingleTenantAppID:    textOf(c.Values[3]),
+		SetDisplayName:       c.Named[4],
+		DisplayName:          textOf(c.Values[4]),
+		SetIsConfigured:      c.Named[5],
+		IsConfigured:         c.Values[5].Bool,
+		SetDevicesRemoved:    c.Named[6],
+		DevicesRemovedTicks:  ticksOf(c.Values[6]), DevicesRemovedOffset: offsetOf(c.Values[6]),
+		SetDevicesNonCompliant:   c.Named[7],
+		DevicesNonCompliantTicks: ticksOf(c.Values[7]), DevicesNonCompliantOffset: offsetOf(c.Values[7]),
+		SetGroupsRequiringEnrollment: c.Named[8],
+		GroupsRequiringEnrollment:    textOf(c.Values[8]),
+	})
+	return &row, err
+}
+
+func (deviceManagementPartners) changeInSteps(ctx context.Context, s *steps, c Change) (string, error) {
+	q := New(s)
+	kept := KeepDeviceManagementPartnerParams{TenantID: c.TenantID, ID: c.ID, Change: c.Change, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest}
+	if c.Change != Delete {
+		kept.FromStates = c.From
+		if err := q.KeepDeviceManagementPartner(ctx, kept); err != nil {
+			return "", err
+		}
+		err := q.MoveDeviceManagementPartner(ctx, MoveDeviceManagementPartnerParams{
+			TenantID: c.TenantID, ID: c.ID, FromStates: c.From,
+			SetLastHeartbeat:   c.Named[0],
+			LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+			SetPartnerState: c.Named[1],
+			PartnerState:    PartnerTenantState(c.Values[1].Text),
+			SetIsConfigured: c.Named[5],
+			IsConfigured:    c.Values[5].Bool,
+		})
+		if err != nil {
+			return "", err
+		}
+		before, err := New(firstStep{s}).HoldDeviceManagementPartner(ctx, HoldDeviceManagementPartnerParams{TenantID: c.TenantID, ID: c.ID})
+		return string(before), err
+	}
+	if err := q.KeepDeviceManagementPartner(ctx, kept); err != nil {
+		return "", err
+	}
+	before, err := q.RemoveDeviceManagementPartner(ctx, RemoveDeviceManagementPartnerParams{TenantID: c.TenantID, ID: c.ID})
+	return string(before), err
+}
+
+func (x deviceManagementPartners) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+	if s := stepsOn(q); s != nil {
+		return x.changeInSteps(ctx, s, c)
+	}
 	if c.Change != Delete {
 		before, err := q.ActOnDeviceManagementPartner(ctx, ActOnDeviceManagementPartnerParams{
 			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest, Change: c.Change, FromStates: c.From,

@@ -345,6 +345,69 @@ func (q *Queries) GetDeviceManagementPartner(ctx context.Context, arg GetDeviceM
 	return i, err
 }
 
+const holdDeviceManagementPartner = `-- name: HoldDeviceManagementPartner :one
+SELECT p.partner_state FROM device_management_partners AS p
+WHERE p.tenant_id = $1 AND p.id = $2
+FOR UPDATE
+`
+
+type HoldDeviceManagementPartnerParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Locks an entity before an action, and returns its state.
+func (q *Queries) HoldDeviceManagementPartner(ctx context.Context, arg HoldDeviceManagementPartnerParams) (PartnerTenantState, error) {
+	row := q.db.QueryRow(ctx, holdDeviceManagementPartner, arg.TenantID, arg.ID)
+	var partner_state PartnerTenantState
+	err := row.Scan(&partner_state)
+	if err != nil {
+		err = fmt.Errorf("query HoldDeviceManagementPartner: %w", err)
+	}
+	return partner_state, err
+}
+
+const keepDeviceManagementPartner = `-- name: KeepDeviceManagementPartner :exec
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'deviceManagementPartner', r.id, r.version, json_build_object('last_heartbeat_ticks', r.last_heartbeat_ticks, 'last_heartbeat_offset', r.last_heartbeat_offset, 'partner_state', r.partner_state, 'partner_app_type', r.partner_app_type, 'single_tenant_app_id', r.single_tenant_app_id, 'display_name', r.display_name, 'is_configured', r.is_configured, 'devices_removed_ticks', r.devices_removed_ticks, 'devices_removed_offset', r.devices_removed_offset, 'devices_non_compliant_ticks', r.devices_non_compliant_ticks, 'devices_non_compliant_offset', r.devices_non_compliant_offset, 'groups_requiring_enrollment', r.groups_requiring_enrollment),
+        r.created_at, r.created_by, r.created_with, r.created_request, $1, $2, $3, $4, $5
+    FROM device_management_partners AS r
+WHERE r.tenant_id = $6 AND r.id = $7
+    AND ($8::text = '' OR r.partner_state = ANY (string_to_array($8, ',')::partner_tenant_state[]))
+FOR UPDATE
+`
+
+type KeepDeviceManagementPartnerParams struct {
+	Change         string
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+	FromStates     string
+}
+
+// Locks an entity, and keeps its version if it is in one of the states, which are separated by commas,
+// or if none is given. On a cluster, it begins a change, because that makes several statements of
+// UpdateDeviceManagementPartner.
+func (q *Queries) KeepDeviceManagementPartner(ctx context.Context, arg KeepDeviceManagementPartnerParams) error {
+	_, err := q.db.Exec(ctx, keepDeviceManagementPartner,
+		arg.Change,
+		arg.ChangedAt,
+		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
+		arg.TenantID,
+		arg.ID,
+		arg.FromStates,
+	)
+	if err != nil {
+		return fmt.Errorf("query KeepDeviceManagementPartner: %w", err)
+	}
+	return nil
+}
+
 const listDeviceManagementPartnerIDs = `-- name: ListDeviceManagementPartnerIDs :many
 SELECT p.id FROM device_management_partners AS p
 WHERE p.tenant_id = $1 AND p.id = ANY ($2::uuid[])
@@ -487,6 +550,72 @@ func (q *Queries) ListDeviceManagementPartnersByID(ctx context.Context, arg List
 	return items, nil
 }
 
+const moveDeviceManagementPartner = `-- name: MoveDeviceManagementPartner :exec
+UPDATE device_management_partners AS p SET
+    version = p.version + 1,
+    last_heartbeat_ticks = CASE WHEN $1::boolean THEN $2 ELSE p.last_heartbeat_ticks END,
+    last_heartbeat_offset = CASE WHEN $1 THEN $3 ELSE p.last_heartbeat_offset END,
+    partner_state = CASE WHEN $4::boolean THEN $5 ELSE p.partner_state END,
+    is_configured = CASE WHEN $6::boolean THEN $7 ELSE p.is_configured END
+WHERE p.tenant_id = $8 AND p.id = $9
+    AND p.partner_state = ANY (string_to_array($10::text, ',')::partner_tenant_state[])
+`
+
+type MoveDeviceManagementPartnerParams struct {
+	SetLastHeartbeat    bool
+	LastHeartbeatTicks  int64
+	LastHeartbeatOffset int16
+	SetPartnerState     bool
+	PartnerState        PartnerTenantState
+	SetIsConfigured     bool
+	IsConfigured        bool
+	TenantID            uuid.UUID
+	ID                  uuid.UUID
+	FromStates          string
+}
+
+// Sets each property whose set_ is true, if the entity is in one of the states.
+func (q *Queries) MoveDeviceManagementPartner(ctx context.Context, arg MoveDeviceManagementPartnerParams) error {
+	_, err := q.db.Exec(ctx, moveDeviceManagementPartner,
+		arg.SetLastHeartbeat,
+		arg.LastHeartbeatTicks,
+		arg.LastHeartbeatOffset,
+		arg.SetPartnerState,
+		arg.PartnerState,
+		arg.SetIsConfigured,
+		arg.IsConfigured,
+		arg.TenantID,
+		arg.ID,
+		arg.FromStates,
+	)
+	if err != nil {
+		return fmt.Errorf("query MoveDeviceManagementPartner: %w", err)
+	}
+	return nil
+}
+
+const removeDeviceManagementPartner = `-- name: RemoveDeviceManagementPartner :one
+DELETE FROM device_management_partners AS p
+WHERE p.tenant_id = $1 AND p.id = $2
+RETURNING p.partner_state
+`
+
+type RemoveDeviceManagementPartnerParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Returns the previous state.
+func (q *Queries) RemoveDeviceManagementPartner(ctx context.Context, arg RemoveDeviceManagementPartnerParams) (PartnerTenantState, error) {
+	row := q.db.QueryRow(ctx, removeDeviceManagementPartner, arg.TenantID, arg.ID)
+	var partner_state PartnerTenantState
+	err := row.Scan(&partner_state)
+	if err != nil {
+		err = fmt.Errorf("query RemoveDeviceManagementPartner: %w", err)
+	}
+	return partner_state, err
+}
+
 const removeDeviceManagementPartnersNotIn = `-- name: RemoveDeviceManagementPartnersNotIn :exec
 WITH kept AS MATERIALIZED (
     SELECT s.id FROM device_management_partners AS s WHERE s.tenant_id = $2
@@ -546,6 +675,106 @@ func (q *Queries) ReplaceDeviceManagementPartners(ctx context.Context, arg Repla
 		return fmt.Errorf("query ReplaceDeviceManagementPartners: %w", err)
 	}
 	return nil
+}
+
+const setDeviceManagementPartner = `-- name: SetDeviceManagementPartner :one
+UPDATE device_management_partners AS p SET
+    version = p.version + 1,
+    last_heartbeat_ticks = CASE WHEN $1::boolean THEN $2 ELSE p.last_heartbeat_ticks END,
+    last_heartbeat_offset = CASE WHEN $1 THEN $3 ELSE p.last_heartbeat_offset END,
+    partner_state = CASE WHEN $4::boolean THEN $5 ELSE p.partner_state END,
+    partner_app_type = CASE WHEN $6::boolean THEN $7 ELSE p.partner_app_type END,
+    single_tenant_app_id = CASE WHEN $8::boolean THEN $9 ELSE p.single_tenant_app_id END,
+    display_name = CASE WHEN $10::boolean THEN $11 ELSE p.display_name END,
+    is_configured = CASE WHEN $12::boolean THEN $13 ELSE p.is_configured END,
+    devices_removed_ticks = CASE WHEN $14::boolean THEN $15 ELSE p.devices_removed_ticks END,
+    devices_removed_offset = CASE WHEN $14 THEN $16 ELSE p.devices_removed_offset END,
+    devices_non_compliant_ticks = CASE WHEN $17::boolean THEN $18 ELSE p.devices_non_compliant_ticks END,
+    devices_non_compliant_offset = CASE WHEN $17 THEN $19 ELSE p.devices_non_compliant_offset END,
+    groups_requiring_enrollment = CASE WHEN $20::boolean THEN $21::text::jsonb ELSE p.groups_requiring_enrollment END
+WHERE p.tenant_id = $22 AND p.id = $23
+RETURNING p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.partner_app_type, p.single_tenant_app_id, p.display_name, p.is_configured, p.devices_removed_ticks, p.devices_removed_offset, p.devices_non_compliant_ticks, p.devices_non_compliant_offset, p.groups_requiring_enrollment, p.created_at, p.created_by, p.created_with, p.created_request
+`
+
+type SetDeviceManagementPartnerParams struct {
+	SetLastHeartbeat             bool
+	LastHeartbeatTicks           int64
+	LastHeartbeatOffset          int16
+	SetPartnerState              bool
+	PartnerState                 PartnerTenantState
+	SetPartnerAppType            bool
+	PartnerAppType               PartnerAppType
+	SetSingleTenantAppID         bool
+	SingleTenantAppID            *string
+	SetDisplayName               bool
+	DisplayName                  *string
+	SetIsConfigured              bool
+	IsConfigured                 bool
+	SetDevicesRemoved            bool
+	DevicesRemovedTicks          *int64
+	DevicesRemovedOffset         *int16
+	SetDevicesNonCompliant       bool
+	DevicesNonCompliantTicks     *int64
+	DevicesNonCompliantOffset    *int16
+	SetGroupsRequiringEnrollment bool
+	GroupsRequiringEnrollment    *string
+	TenantID                     uuid.UUID
+	ID                           uuid.UUID
+}
+
+// Sets each property whose set_ is true.
+func (q *Queries) SetDeviceManagementPartner(ctx context.Context, arg SetDeviceManagementPartnerParams) (DeviceManagementPartner, error) {
+	row := q.db.QueryRow(ctx, setDeviceManagementPartner,
+		arg.SetLastHeartbeat,
+		arg.LastHeartbeatTicks,
+		arg.LastHeartbeatOffset,
+		arg.SetPartnerState,
+		arg.PartnerState,
+		arg.SetPartnerAppType,
+		arg.PartnerAppType,
+		arg.SetSingleTenantAppID,
+		arg.SingleTenantAppID,
+		arg.SetDisplayName,
+		arg.DisplayName,
+		arg.SetIsConfigured,
+		arg.IsConfigured,
+		arg.SetDevicesRemoved,
+		arg.DevicesRemovedTicks,
+		arg.DevicesRemovedOffset,
+		arg.SetDevicesNonCompliant,
+		arg.DevicesNonCompliantTicks,
+		arg.DevicesNonCompliantOffset,
+		arg.SetGroupsRequiringEnrollment,
+		arg.GroupsRequiringEnrollment,
+		arg.TenantID,
+		arg.ID,
+	)
+	var i DeviceManagementPartner
+	err := row.Scan(
+		&i.TenantID,
+		&i.ID,
+		&i.Version,
+		&i.LastHeartbeatTicks,
+		&i.LastHeartbeatOffset,
+		&i.PartnerState,
+		&i.PartnerAppType,
+		&i.SingleTenantAppID,
+		&i.DisplayName,
+		&i.IsConfigured,
+		&i.DevicesRemovedTicks,
+		&i.DevicesRemovedOffset,
+		&i.DevicesNonCompliantTicks,
+		&i.DevicesNonCompliantOffset,
+		&i.GroupsRequiringEnrollment,
+		&i.CreatedAt,
+		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
+	)
+	if err != nil {
+		err = fmt.Errorf("query SetDeviceManagementPartner: %w", err)
+	}
+	return i, err
 }
 
 const updateDeviceManagementPartner = `-- name: UpdateDeviceManagementPartner :one

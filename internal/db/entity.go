@@ -268,16 +268,10 @@ func (e *Entity) getOne(ctx context.Context, k Key) (Row, error) {
 }
 
 func (e *Entity) updateOne(ctx context.Context, u Update) (Row, error) {
-	if e.store.cluster != nil && e.many != nil {
-		return e.many.updateInSteps(ctx, New(newSteps(e.store.cluster)), u)
-	}
 	return e.set.Update(ctx, e.store.queries, u)
 }
 
 func (e *Entity) changeOne(ctx context.Context, c Change) (string, error) {
-	if e.store.cluster != nil && e.many != nil && c.Change == Delete {
-		return e.many.deleteInSteps(ctx, New(newSteps(e.store.cluster)), c)
-	}
 	return e.set.Change(ctx, e.store.queries, c)
 }
 

@@ -4,6 +4,7 @@ package db
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 
@@ -59,7 +60,10 @@ func (localizedNotificationMessages) Get(ctx context.Context, q *Queries, k Key)
 	return &row, err
 }
 
-func (localizedNotificationMessages) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+func (x localizedNotificationMessages) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+	if s := stepsOn(q); s != nil {
+		return x.updateInSteps(ctx, s, c)
+	}
 	row, err := q.UpdateLocalizedNotificationMessage(ctx, UpdateLocalizedNotificationMessageParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetTemplateID:     c.Named[0],
@@ -78,7 +82,44 @@ func (localizedNotificationMessages) Update(ctx context.Context, q *Queries, c U
 	return &row, err
 }
 
-func (localizedNotificationMessages) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+func (localizedNotificationMessages) updateInSteps(ctx context.Context, s *steps, c Update) (Row, error) {
+	q := New(s)
+	err := q.KeepLocalizedNotificationMessage(ctx, KeepLocalizedNotificationMessageParams{TenantID: c.TenantID, ID: c.ID, Change: "update", ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
+	if err != nil {
+		return nil, err
+	}
+	row, err := q.SetLocalizedNotificationMessage(ctx, SetLocalizedNotificationMessageParams{
+		TenantID: c.TenantID, ID: c.ID,
+		SetTemplateID:     c.Named[0],
+		TemplateID:        uuid.MustParse(c.Values[0].Text),
+		SetLastModified:   c.Named[1],
+		LastModifiedTicks: c.Values[1].Ticks, LastModifiedOffset: c.Values[1].Offset,
+		SetLocale:          c.Named[2],
+		Locale:             c.Values[2].Text,
+		SetSubject:         c.Named[3],
+		Subject:            c.Values[3].Text,
+		SetMessageTemplate: c.Named[4],
+		MessageTemplate:    c.Values[4].Text,
+		SetIsDefault:       c.Named[5],
+		IsDefault:          c.Values[5].Bool,
+	})
+	return &row, err
+}
+
+func (localizedNotificationMessages) changeInSteps(ctx context.Context, s *steps, c Change) (string, error) {
+	q := New(s)
+	kept := KeepLocalizedNotificationMessageParams{TenantID: c.TenantID, ID: c.ID, Change: c.Change, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest}
+	if err := q.KeepLocalizedNotificationMessage(ctx, kept); err != nil {
+		return "", err
+	}
+	_, err := q.RemoveLocalizedNotificationMessage(ctx, RemoveLocalizedNotificationMessageParams{TenantID: c.TenantID, ID: c.ID})
+	return "", err
+}
+
+func (x localizedNotificationMessages) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+	if s := stepsOn(q); s != nil {
+		return x.changeInSteps(ctx, s, c)
+	}
 	before, err := q.DeleteLocalizedNotificationMessage(ctx, DeleteLocalizedNotificationMessageParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	_ = before
 	return "", err
@@ -91,6 +132,14 @@ func (localizedNotificationMessages) WasUsed(ctx context.Context, q *Queries, k 
 func (localizedNotificationMessages) parentColumn() string { return "template_id" }
 
 func (localizedNotificationMessages) deleteOf(ctx context.Context, q *Queries, c Change) error {
+	if s := stepsOn(q); s != nil {
+		q := New(s)
+		return errors.Join(
+			q.KeepLocalizedNotificationMessagesOf(ctx, KeepLocalizedNotificationMessagesOfParams{TenantID: c.TenantID, ParentID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest}),
+			q.RemoveLocalizedNotificationMessagesOf(ctx, RemoveLocalizedNotificationMessagesOfParams{TenantID: c.TenantID, ParentID: c.ID}),
+			s.send(ctx),
+		)
+	}
 	return q.DeleteLocalizedNotificationMessagesOf(ctx, DeleteLocalizedNotificationMessagesOfParams{TenantID: c.TenantID, ParentID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 }
 

@@ -269,6 +269,77 @@ func (q *Queries) GetLocalizedNotificationMessage(ctx context.Context, arg GetLo
 	return i, err
 }
 
+const keepLocalizedNotificationMessage = `-- name: KeepLocalizedNotificationMessage :exec
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'localizedNotificationMessage', r.id, r.version, json_build_object('template_id', r.template_id, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'locale', r.locale, 'subject', r.subject, 'message_template', r.message_template, 'is_default', r.is_default),
+        r.created_at, r.created_by, r.created_with, r.created_request, $1, $2, $3, $4, $5
+    FROM localized_notification_messages AS r
+WHERE r.tenant_id = $6 AND r.id = $7
+FOR UPDATE
+`
+
+type KeepLocalizedNotificationMessageParams struct {
+	Change         string
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+}
+
+// Locks an entity, and keeps its version. On a cluster, it begins a change, because that makes several statements of
+// UpdateLocalizedNotificationMessage.
+func (q *Queries) KeepLocalizedNotificationMessage(ctx context.Context, arg KeepLocalizedNotificationMessageParams) error {
+	_, err := q.db.Exec(ctx, keepLocalizedNotificationMessage,
+		arg.Change,
+		arg.ChangedAt,
+		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
+		arg.TenantID,
+		arg.ID,
+	)
+	if err != nil {
+		return fmt.Errorf("query KeepLocalizedNotificationMessage: %w", err)
+	}
+	return nil
+}
+
+const keepLocalizedNotificationMessagesOf = `-- name: KeepLocalizedNotificationMessagesOf :exec
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'localizedNotificationMessage', r.id, r.version, json_build_object('template_id', r.template_id, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'locale', r.locale, 'subject', r.subject, 'message_template', r.message_template, 'is_default', r.is_default),
+        r.created_at, r.created_by, r.created_with, r.created_request, 'delete', $1, $2, $3, $4
+    FROM localized_notification_messages AS r
+WHERE r.tenant_id = $5 AND r.template_id = $6
+FOR UPDATE
+`
+
+type KeepLocalizedNotificationMessagesOfParams struct {
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
+	TenantID       uuid.UUID
+	ParentID       uuid.UUID
+}
+
+// Locks what an entity contains, and keeps its versions.
+func (q *Queries) KeepLocalizedNotificationMessagesOf(ctx context.Context, arg KeepLocalizedNotificationMessagesOfParams) error {
+	_, err := q.db.Exec(ctx, keepLocalizedNotificationMessagesOf,
+		arg.ChangedAt,
+		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
+		arg.TenantID,
+		arg.ParentID,
+	)
+	if err != nil {
+		return fmt.Errorf("query KeepLocalizedNotificationMessagesOf: %w", err)
+	}
+	return nil
+}
+
 const listLocalizedNotificationMessageIDs = `-- name: ListLocalizedNotificationMessageIDs :many
 SELECT p.id FROM localized_notification_messages AS p
 WHERE p.tenant_id = $1 AND p.id = ANY ($2::uuid[])
@@ -425,6 +496,28 @@ func (q *Queries) LocalizedNotificationMessageIDWasUsed(ctx context.Context, arg
 	return was_used, err
 }
 
+const removeLocalizedNotificationMessage = `-- name: RemoveLocalizedNotificationMessage :one
+DELETE FROM localized_notification_messages AS p
+WHERE p.tenant_id = $1 AND p.id = $2
+RETURNING p.id
+`
+
+type RemoveLocalizedNotificationMessageParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Returns the id.
+func (q *Queries) RemoveLocalizedNotificationMessage(ctx context.Context, arg RemoveLocalizedNotificationMessageParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, removeLocalizedNotificationMessage, arg.TenantID, arg.ID)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	if err != nil {
+		err = fmt.Errorf("query RemoveLocalizedNotificationMessage: %w", err)
+	}
+	return id, err
+}
+
 const removeLocalizedNotificationMessagesNotIn = `-- name: RemoveLocalizedNotificationMessagesNotIn :exec
 WITH kept AS MATERIALIZED (
     SELECT s.id FROM localized_notification_messages AS s WHERE s.tenant_id = $2
@@ -442,6 +535,24 @@ func (q *Queries) RemoveLocalizedNotificationMessagesNotIn(ctx context.Context, 
 	_, err := q.db.Exec(ctx, removeLocalizedNotificationMessagesNotIn, arg.TenantID, arg.FromID)
 	if err != nil {
 		return fmt.Errorf("query RemoveLocalizedNotificationMessagesNotIn: %w", err)
+	}
+	return nil
+}
+
+const removeLocalizedNotificationMessagesOf = `-- name: RemoveLocalizedNotificationMessagesOf :exec
+DELETE FROM localized_notification_messages AS p
+WHERE p.tenant_id = $1 AND p.template_id = $2
+`
+
+type RemoveLocalizedNotificationMessagesOfParams struct {
+	TenantID uuid.UUID
+	ParentID uuid.UUID
+}
+
+func (q *Queries) RemoveLocalizedNotificationMessagesOf(ctx context.Context, arg RemoveLocalizedNotificationMessagesOfParams) error {
+	_, err := q.db.Exec(ctx, removeLocalizedNotificationMessagesOf, arg.TenantID, arg.ParentID)
+	if err != nil {
+		return fmt.Errorf("query RemoveLocalizedNotificationMessagesOf: %w", err)
 	}
 	return nil
 }
@@ -479,6 +590,80 @@ func (q *Queries) ReplaceLocalizedNotificationMessages(ctx context.Context, arg 
 		return fmt.Errorf("query ReplaceLocalizedNotificationMessages: %w", err)
 	}
 	return nil
+}
+
+const setLocalizedNotificationMessage = `-- name: SetLocalizedNotificationMessage :one
+UPDATE localized_notification_messages AS p SET
+    version = p.version + 1,
+    template_id = CASE WHEN $1::boolean THEN $2 ELSE p.template_id END,
+    last_modified_ticks = CASE WHEN $3::boolean THEN $4 ELSE p.last_modified_ticks END,
+    last_modified_offset = CASE WHEN $3 THEN $5 ELSE p.last_modified_offset END,
+    locale = CASE WHEN $6::boolean THEN $7 ELSE p.locale END,
+    subject = CASE WHEN $8::boolean THEN $9 ELSE p.subject END,
+    message_template = CASE WHEN $10::boolean THEN $11 ELSE p.message_template END,
+    is_default = CASE WHEN $12::boolean THEN $13 ELSE p.is_default END
+WHERE p.tenant_id = $14 AND p.id = $15
+RETURNING p.tenant_id, p.id, p.version, p.template_id, p.last_modified_ticks, p.last_modified_offset, p.locale, p.subject, p.message_template, p.is_default, p.created_at, p.created_by, p.created_with, p.created_request
+`
+
+type SetLocalizedNotificationMessageParams struct {
+	SetTemplateID      bool
+	TemplateID         uuid.UUID
+	SetLastModified    bool
+	LastModifiedTicks  int64
+	LastModifiedOffset int16
+	SetLocale          bool
+	Locale             string
+	SetSubject         bool
+	Subject            string
+	SetMessageTemplate bool
+	MessageTemplate    string
+	SetIsDefault       bool
+	IsDefault          bool
+	TenantID           uuid.UUID
+	ID                 uuid.UUID
+}
+
+// Sets each property whose set_ is true.
+func (q *Queries) SetLocalizedNotificationMessage(ctx context.Context, arg SetLocalizedNotificationMessageParams) (LocalizedNotificationMessage, error) {
+	row := q.db.QueryRow(ctx, setLocalizedNotificationMessage,
+		arg.SetTemplateID,
+		arg.TemplateID,
+		arg.SetLastModified,
+		arg.LastModifiedTicks,
+		arg.LastModifiedOffset,
+		arg.SetLocale,
+		arg.Locale,
+		arg.SetSubject,
+		arg.Subject,
+		arg.SetMessageTemplate,
+		arg.MessageTemplate,
+		arg.SetIsDefault,
+		arg.IsDefault,
+		arg.TenantID,
+		arg.ID,
+	)
+	var i LocalizedNotificationMessage
+	err := row.Scan(
+		&i.TenantID,
+		&i.ID,
+		&i.Version,
+		&i.TemplateID,
+		&i.LastModifiedTicks,
+		&i.LastModifiedOffset,
+		&i.Locale,
+		&i.Subject,
+		&i.MessageTemplate,
+		&i.IsDefault,
+		&i.CreatedAt,
+		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
+	)
+	if err != nil {
+		err = fmt.Errorf("query SetLocalizedNotificationMessage: %w", err)
+	}
+	return i, err
 }
 
 const showChosenLocalizedNotificationMessages = `-- name: ShowChosenLocalizedNotificationMessages :exec

@@ -107,7 +107,10 @@ func (mobileThreatDefenseConnectors) Get(ctx context.Context, q *Queries, k Key)
 	return &row, err
 }
 
-func (mobileThreatDefenseConnectors) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+func (x mobileThreatDefenseConnectors) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+	if s := stepsOn(q); s != nil {
+		return x.updateInSteps(ctx, s, c)
+	}
 	row, err := q.UpdateMobileThreatDefenseConnector(ctx, UpdateMobileThreatDefenseConnectorParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetLastHeartbeat:   c.Named[0],
@@ -158,7 +161,94 @@ func (mobileThreatDefenseConnectors) Update(ctx context.Context, q *Queries, c U
 	return &row, err
 }
 
-func (mobileThreatDefenseConnectors) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+func (mobileThreatDefenseConnectors) updateInSteps(ctx context.Context, s *steps, c Update) (Row, error) {
+	q := New(s)
+	err := q.KeepMobileThreatDefenseConnector(ctx, KeepMobileThreatDefenseConnectorParams{TenantID: c.TenantID, ID: c.ID, Change: "update", ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
+	if err != nil {
+		return nil, err
+	}
+	row, err := q.SetMobileThreatDefenseConnector(ctx, SetMobileThreatDefenseConnectorParams{
+		TenantID: c.TenantID, ID: c.ID,
+		SetLastHeartbeat:   c.Named[0],
+		LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+		SetPartnerState:                   c.Named[1],
+		PartnerState:                      ThreatPartnerState(c.Values[1].Text),
+		SetAndroidMamEnabled:              c.Named[2],
+		AndroidMamEnabled:                 c.Values[2].Bool,
+		SetIosMamEnabled:                  c.Named[3],
+		IosMamEnabled:                     c.Values[3].Bool,
+		SetWindowsMamEnabled:              c.Named[4],
+		WindowsMamEnabled:                 c.Values[4].Bool,
+		SetAndroidEnabled:                 c.Named[5],
+		AndroidEnabled:                    c.Values[5].Bool,
+		SetIosEnabled:                     c.Named[6],
+		IosEnabled:                        c.Values[6].Bool,
+		SetWindowsEnabled:                 c.Named[7],
+		WindowsEnabled:                    c.Values[7].Bool,
+		SetMacEnabled:                     c.Named[8],
+		MacEnabled:                        c.Values[8].Bool,
+		SetAndroidBlockedOnMissingData:    c.Named[9],
+		AndroidBlockedOnMissingData:       c.Values[9].Bool,
+		SetIosBlockedOnMissingData:        c.Named[10],
+		IosBlockedOnMissingData:           c.Values[10].Bool,
+		SetWindowsBlockedOnMissingData:    c.Named[11],
+		WindowsBlockedOnMissingData:       c.Values[11].Bool,
+		SetMacBlockedOnMissingData:        c.Named[12],
+		MacBlockedOnMissingData:           c.Values[12].Bool,
+		SetUnsupportedOsBlocked:           c.Named[13],
+		UnsupportedOsBlocked:              c.Values[13].Bool,
+		SetUnresponsivenessThreshold:      c.Named[14],
+		UnresponsivenessThreshold:         c.Values[14].Number,
+		SetCollectIosApps:                 c.Named[15],
+		CollectIosApps:                    c.Values[15].Bool,
+		SetCollectIosPersonalApps:         c.Named[16],
+		CollectIosPersonalApps:            c.Values[16].Bool,
+		SetCollectIosCertificates:         c.Named[17],
+		CollectIosCertificates:            c.Values[17].Bool,
+		SetCollectIosPersonalCertificates: c.Named[18],
+		CollectIosPersonalCertificates:    c.Values[18].Bool,
+		SetDefenderAttachEnabled:          c.Named[19],
+		DefenderAttachEnabled:             c.Values[19].Bool,
+		SetGrantPartnerRole:               c.Named[20],
+		GrantPartnerRole:                  c.Values[20].Bool,
+		SetLaunchOnSetup:                  c.Named[21],
+		LaunchOnSetup:                     c.Values[21].Bool,
+	})
+	return &row, err
+}
+
+func (mobileThreatDefenseConnectors) changeInSteps(ctx context.Context, s *steps, c Change) (string, error) {
+	q := New(s)
+	kept := KeepMobileThreatDefenseConnectorParams{TenantID: c.TenantID, ID: c.ID, Change: c.Change, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest}
+	if c.Change != Delete {
+		kept.FromStates = c.From
+		if err := q.KeepMobileThreatDefenseConnector(ctx, kept); err != nil {
+			return "", err
+		}
+		err := q.MoveMobileThreatDefenseConnector(ctx, MoveMobileThreatDefenseConnectorParams{
+			TenantID: c.TenantID, ID: c.ID, FromStates: c.From,
+			SetLastHeartbeat:   c.Named[0],
+			LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+			SetPartnerState: c.Named[1],
+			PartnerState:    ThreatPartnerState(c.Values[1].Text),
+		})
+		if err != nil {
+			return "", err
+		}
+		before, err := New(firstStep{s}).HoldMobileThreatDefenseConnector(ctx, HoldMobileThreatDefenseConnectorParams{TenantID: c.TenantID, ID: c.ID})
+		return string(before), err
+	}
+	if err := q.KeepMobileThreatDefenseConnector(ctx, kept); err != nil {
+		return "", err
+	}
+	before, err := q.RemoveMobileThreatDefenseConnector(ctx, RemoveMobileThreatDefenseConnectorParams{TenantID: c.TenantID, ID: c.ID})
+	return string(before), err
+}
+
+func (x mobileThreatDefenseConnectors) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+	if s := stepsOn(q); s != nil {
+		return x.changeInSteps(ctx, s, c)
+	}
 	if c.Change != Delete {
 		before, err := q.ActOnMobileThreatDefenseConnector(ctx, ActOnMobileThreatDefenseConnectorParams{
 			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest, Change: c.Change, FromStates: c.From,

@@ -362,6 +362,69 @@ func (q *Queries) GetMobileThreatDefenseConnector(ctx context.Context, arg GetMo
 	return i, err
 }
 
+const holdMobileThreatDefenseConnector = `-- name: HoldMobileThreatDefenseConnector :one
+SELECT p.partner_state FROM mobile_threat_defense_connectors AS p
+WHERE p.tenant_id = $1 AND p.id = $2
+FOR UPDATE
+`
+
+type HoldMobileThreatDefenseConnectorParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Locks an entity before an action, and returns its state.
+func (q *Queries) HoldMobileThreatDefenseConnector(ctx context.Context, arg HoldMobileThreatDefenseConnectorParams) (ThreatPartnerState, error) {
+	row := q.db.QueryRow(ctx, holdMobileThreatDefenseConnector, arg.TenantID, arg.ID)
+	var partner_state ThreatPartnerState
+	err := row.Scan(&partner_state)
+	if err != nil {
+		err = fmt.Errorf("query HoldMobileThreatDefenseConnector: %w", err)
+	}
+	return partner_state, err
+}
+
+const keepMobileThreatDefenseConnector = `-- name: KeepMobileThreatDefenseConnector :exec
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'mobileThreatDefenseConnector', r.id, r.version, json_build_object('last_heartbeat_ticks', r.last_heartbeat_ticks, 'last_heartbeat_offset', r.last_heartbeat_offset, 'partner_state', r.partner_state, 'android_mam_enabled', r.android_mam_enabled, 'ios_mam_enabled', r.ios_mam_enabled, 'windows_mam_enabled', r.windows_mam_enabled, 'android_enabled', r.android_enabled, 'ios_enabled', r.ios_enabled, 'windows_enabled', r.windows_enabled, 'mac_enabled', r.mac_enabled, 'android_blocked_on_missing_data', r.android_blocked_on_missing_data, 'ios_blocked_on_missing_data', r.ios_blocked_on_missing_data, 'windows_blocked_on_missing_data', r.windows_blocked_on_missing_data, 'mac_blocked_on_missing_data', r.mac_blocked_on_missing_data, 'unsupported_os_blocked', r.unsupported_os_blocked, 'unresponsiveness_threshold', r.unresponsiveness_threshold, 'collect_ios_apps', r.collect_ios_apps, 'collect_ios_personal_apps', r.collect_ios_personal_apps, 'collect_ios_certificates', r.collect_ios_certificates, 'collect_ios_personal_certificates', r.collect_ios_personal_certificates, 'defender_attach_enabled', r.defender_attach_enabled, 'grant_partner_role', r.grant_partner_role, 'launch_on_setup', r.launch_on_setup),
+        r.created_at, r.created_by, r.created_with, r.created_request, $1, $2, $3, $4, $5
+    FROM mobile_threat_defense_connectors AS r
+WHERE r.tenant_id = $6 AND r.id = $7
+    AND ($8::text = '' OR r.partner_state = ANY (string_to_array($8, ',')::threat_partner_state[]))
+FOR UPDATE
+`
+
+type KeepMobileThreatDefenseConnectorParams struct {
+	Change         string
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+	FromStates     string
+}
+
+// Locks an entity, and keeps its version if it is in one of the states, which are separated by commas,
+// or if none is given. On a cluster, it begins a change, because that makes several statements of
+// UpdateMobileThreatDefenseConnector.
+func (q *Queries) KeepMobileThreatDefenseConnector(ctx context.Context, arg KeepMobileThreatDefenseConnectorParams) error {
+	_, err := q.db.Exec(ctx, keepMobileThreatDefenseConnector,
+		arg.Change,
+		arg.ChangedAt,
+		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
+		arg.TenantID,
+		arg.ID,
+		arg.FromStates,
+	)
+	if err != nil {
+		return fmt.Errorf("query KeepMobileThreatDefenseConnector: %w", err)
+	}
+	return nil
+}
+
 const listMobileThreatDefenseConnectorIDs = `-- name: ListMobileThreatDefenseConnectorIDs :many
 SELECT p.id FROM mobile_threat_defense_connectors AS p
 WHERE p.tenant_id = $1 AND p.id = ANY ($2::uuid[])
@@ -550,6 +613,67 @@ func (q *Queries) MobileThreatDefenseConnectorIDWasUsed(ctx context.Context, arg
 	return was_used, err
 }
 
+const moveMobileThreatDefenseConnector = `-- name: MoveMobileThreatDefenseConnector :exec
+UPDATE mobile_threat_defense_connectors AS p SET
+    version = p.version + 1,
+    last_heartbeat_ticks = CASE WHEN $1::boolean THEN $2 ELSE p.last_heartbeat_ticks END,
+    last_heartbeat_offset = CASE WHEN $1 THEN $3 ELSE p.last_heartbeat_offset END,
+    partner_state = CASE WHEN $4::boolean THEN $5 ELSE p.partner_state END
+WHERE p.tenant_id = $6 AND p.id = $7
+    AND p.partner_state = ANY (string_to_array($8::text, ',')::threat_partner_state[])
+`
+
+type MoveMobileThreatDefenseConnectorParams struct {
+	SetLastHeartbeat    bool
+	LastHeartbeatTicks  int64
+	LastHeartbeatOffset int16
+	SetPartnerState     bool
+	PartnerState        ThreatPartnerState
+	TenantID            uuid.UUID
+	ID                  uuid.UUID
+	FromStates          string
+}
+
+// Sets each property whose set_ is true, if the entity is in one of the states.
+func (q *Queries) MoveMobileThreatDefenseConnector(ctx context.Context, arg MoveMobileThreatDefenseConnectorParams) error {
+	_, err := q.db.Exec(ctx, moveMobileThreatDefenseConnector,
+		arg.SetLastHeartbeat,
+		arg.LastHeartbeatTicks,
+		arg.LastHeartbeatOffset,
+		arg.SetPartnerState,
+		arg.PartnerState,
+		arg.TenantID,
+		arg.ID,
+		arg.FromStates,
+	)
+	if err != nil {
+		return fmt.Errorf("query MoveMobileThreatDefenseConnector: %w", err)
+	}
+	return nil
+}
+
+const removeMobileThreatDefenseConnector = `-- name: RemoveMobileThreatDefenseConnector :one
+DELETE FROM mobile_threat_defense_connectors AS p
+WHERE p.tenant_id = $1 AND p.id = $2
+RETURNING p.partner_state
+`
+
+type RemoveMobileThreatDefenseConnectorParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Returns the previous state.
+func (q *Queries) RemoveMobileThreatDefenseConnector(ctx context.Context, arg RemoveMobileThreatDefenseConnectorParams) (ThreatPartnerState, error) {
+	row := q.db.QueryRow(ctx, removeMobileThreatDefenseConnector, arg.TenantID, arg.ID)
+	var partner_state ThreatPartnerState
+	err := row.Scan(&partner_state)
+	if err != nil {
+		err = fmt.Errorf("query RemoveMobileThreatDefenseConnector: %w", err)
+	}
+	return partner_state, err
+}
+
 const removeMobileThreatDefenseConnectorsNotIn = `-- name: RemoveMobileThreatDefenseConnectorsNotIn :exec
 WITH kept AS MATERIALIZED (
     SELECT s.id FROM mobile_threat_defense_connectors AS s WHERE s.tenant_id = $2
@@ -620,6 +744,176 @@ func (q *Queries) ReplaceMobileThreatDefenseConnectors(ctx context.Context, arg 
 		return fmt.Errorf("query ReplaceMobileThreatDefenseConnectors: %w", err)
 	}
 	return nil
+}
+
+const setMobileThreatDefenseConnector = `-- name: SetMobileThreatDefenseConnector :one
+UPDATE mobile_threat_defense_connectors AS p SET
+    version = p.version + 1,
+    last_heartbeat_ticks = CASE WHEN $1::boolean THEN $2 ELSE p.last_heartbeat_ticks END,
+    last_heartbeat_offset = CASE WHEN $1 THEN $3 ELSE p.last_heartbeat_offset END,
+    partner_state = CASE WHEN $4::boolean THEN $5 ELSE p.partner_state END,
+    android_mam_enabled = CASE WHEN $6::boolean THEN $7 ELSE p.android_mam_enabled END,
+    ios_mam_enabled = CASE WHEN $8::boolean THEN $9 ELSE p.ios_mam_enabled END,
+    windows_mam_enabled = CASE WHEN $10::boolean THEN $11 ELSE p.windows_mam_enabled END,
+    android_enabled = CASE WHEN $12::boolean THEN $13 ELSE p.android_enabled END,
+    ios_enabled = CASE WHEN $14::boolean THEN $15 ELSE p.ios_enabled END,
+    windows_enabled = CASE WHEN $16::boolean THEN $17 ELSE p.windows_enabled END,
+    mac_enabled = CASE WHEN $18::boolean THEN $19 ELSE p.mac_enabled END,
+    android_blocked_on_missing_data = CASE WHEN $20::boolean THEN $21 ELSE p.android_blocked_on_missing_data END,
+    ios_blocked_on_missing_data = CASE WHEN $22::boolean THEN $23 ELSE p.ios_blocked_on_missing_data END,
+    windows_blocked_on_missing_data = CASE WHEN $24::boolean THEN $25 ELSE p.windows_blocked_on_missing_data END,
+    mac_blocked_on_missing_data = CASE WHEN $26::boolean THEN $27 ELSE p.mac_blocked_on_missing_data END,
+    unsupported_os_blocked = CASE WHEN $28::boolean THEN $29 ELSE p.unsupported_os_blocked END,
+    unresponsiveness_threshold = CASE WHEN $30::boolean THEN $31 ELSE p.unresponsiveness_threshold END,
+    collect_ios_apps = CASE WHEN $32::boolean THEN $33 ELSE p.collect_ios_apps END,
+    collect_ios_personal_apps = CASE WHEN $34::boolean THEN $35 ELSE p.collect_ios_personal_apps END,
+    collect_ios_certificates = CASE WHEN $36::boolean THEN $37 ELSE p.collect_ios_certificates END,
+    collect_ios_personal_certificates = CASE WHEN $38::boolean THEN $39 ELSE p.collect_ios_personal_certificates END,
+    defender_attach_enabled = CASE WHEN $40::boolean THEN $41 ELSE p.defender_attach_enabled END,
+    grant_partner_role = CASE WHEN $42::boolean THEN $43 ELSE p.grant_partner_role END,
+    launch_on_setup = CASE WHEN $44::boolean THEN $45 ELSE p.launch_on_setup END
+WHERE p.tenant_id = $46 AND p.id = $47
+RETURNING p.tenant_id, p.id, p.version, p.last_heartbeat_ticks, p.last_heartbeat_offset, p.partner_state, p.android_mam_enabled, p.ios_mam_enabled, p.windows_mam_enabled, p.android_enabled, p.ios_enabled, p.windows_enabled, p.mac_enabled, p.android_blocked_on_missing_data, p.ios_blocked_on_missing_data, p.windows_blocked_on_missing_data, p.mac_blocked_on_missing_data, p.unsupported_os_blocked, p.unresponsiveness_threshold, p.collect_ios_apps, p.collect_ios_personal_apps, p.collect_ios_certificates, p.collect_ios_personal_certificates, p.defender_attach_enabled, p.grant_partner_role, p.launch_on_setup, p.created_at, p.created_by, p.created_with, p.created_request
+`
+
+type SetMobileThreatDefenseConnectorParams struct {
+	SetLastHeartbeat                  bool
+	LastHeartbeatTicks                int64
+	LastHeartbeatOffset               int16
+	SetPartnerState                   bool
+	PartnerState                      ThreatPartnerState
+	SetAndroidMamEnabled              bool
+	AndroidMamEnabled                 bool
+	SetIosMamEnabled                  bool
+	IosMamEnabled                     bool
+	SetWindowsMamEnabled              bool
+	WindowsMamEnabled                 bool
+	SetAndroidEnabled                 bool
+	AndroidEnabled                    bool
+	SetIosEnabled                     bool
+	IosEnabled                        bool
+	SetWindowsEnabled                 bool
+	WindowsEnabled                    bool
+	SetMacEnabled                     bool
+	MacEnabled                        bool
+	SetAndroidBlockedOnMissingData    bool
+	AndroidBlockedOnMissingData       bool
+	SetIosBlockedOnMissingData        bool
+	IosBlockedOnMissingData           bool
+	SetWindowsBlockedOnMissingData    bool
+	WindowsBlockedOnMissingData       bool
+	SetMacBlockedOnMissingData        bool
+	MacBlockedOnMissingData           bool
+	SetUnsupportedOsBlocked           bool
+	UnsupportedOsBlocked              bool
+	SetUnresponsivenessThreshold      bool
+	UnresponsivenessThreshold         int64
+	SetCollectIosApps                 bool
+	CollectIosApps                    bool
+	SetCollectIosPersonalApps         bool
+	CollectIosPersonalApps            bool
+	SetCollectIosCertificates         bool
+	CollectIosCertificates            bool
+	SetCollectIosPersonalCertificates bool
+	CollectIosPersonalCertificates    bool
+	SetDefenderAttachEnabled          bool
+	DefenderAttachEnabled             bool
+	SetGrantPartnerRole               bool
+	GrantPartnerRole                  bool
+	SetLaunchOnSetup                  bool
+	LaunchOnSetup                     bool
+	TenantID                          uuid.UUID
+	ID                                uuid.UUID
+}
+
+// Sets each property whose set_ is true.
+func (q *Queries) SetMobileThreatDefenseConnector(ctx context.Context, arg SetMobileThreatDefenseConnectorParams) (MobileThreatDefenseConnector, error) {
+	row := q.db.QueryRow(ctx, setMobileThreatDefenseConnector,
+		arg.SetLastHeartbeat,
+		arg.LastHeartbeatTicks,
+		arg.LastHeartbeatOffset,
+		arg.SetPartnerState,
+		arg.PartnerState,
+		arg.SetAndroidMamEnabled,
+		arg.AndroidMamEnabled,
+		arg.SetIosMamEnabled,
+		arg.IosMamEnabled,
+		arg.SetWindowsMamEnabled,
+		arg.WindowsMamEnabled,
+		arg.SetAndroidEnabled,
+		arg.AndroidEnabled,
+		arg.SetIosEnabled,
+		arg.IosEnabled,
+		arg.SetWindowsEnabled,
+		arg.WindowsEnabled,
+		arg.SetMacEnabled,
+		arg.MacEnabled,
+		arg.SetAndroidBlockedOnMissingData,
+		arg.AndroidBlockedOnMissingData,
+		arg.SetIosBlockedOnMissingData,
+		arg.IosBlockedOnMissingData,
+		arg.SetWindowsBlockedOnMissingData,
+		arg.WindowsBlockedOnMissingData,
+		arg.SetMacBlockedOnMissingData,
+		arg.MacBlockedOnMissingData,
+		arg.SetUnsupportedOsBlocked,
+		arg.UnsupportedOsBlocked,
+		arg.SetUnresponsivenessThreshold,
+		arg.UnresponsivenessThreshold,
+		arg.SetCollectIosApps,
+		arg.CollectIosApps,
+		arg.SetCollectIosPersonalApps,
+		arg.CollectIosPersonalApps,
+		arg.SetCollectIosCertificates,
+		arg.CollectIosCertificates,
+		arg.SetCollectIosPersonalCertificates,
+		arg.CollectIosPersonalCertificates,
+		arg.SetDefenderAttachEnabled,
+		arg.DefenderAttachEnabled,
+		arg.SetGrantPartnerRole,
+		arg.GrantPartnerRole,
+		arg.SetLaunchOnSetup,
+		arg.LaunchOnSetup,
+		arg.TenantID,
+		arg.ID,
+	)
+	var i MobileThreatDefenseConnector
+	err := row.Scan(
+		&i.TenantID,
+		&i.ID,
+		&i.Version,
+		&i.LastHeartbeatTicks,
+		&i.LastHeartbeatOffset,
+		&i.PartnerState,
+		&i.AndroidMamEnabled,
+		&i.IosMamEnabled,
+		&i.WindowsMamEnabled,
+		&i.AndroidEnabled,
+		&i.IosEnabled,
+		&i.WindowsEnabled,
+		&i.MacEnabled,
+		&i.AndroidBlockedOnMissingData,
+		&i.IosBlockedOnMissingData,
+		&i.WindowsBlockedOnMissingData,
+		&i.MacBlockedOnMissingData,
+		&i.UnsupportedOsBlocked,
+		&i.UnresponsivenessThreshold,
+		&i.CollectIosApps,
+		&i.CollectIosPersonalApps,
+		&i.CollectIosCertificates,
+		&i.CollectIosPersonalCertificates,
+		&i.DefenderAttachEnabled,
+		&i.GrantPartnerRole,
+		&i.LaunchOnSetup,
+		&i.CreatedAt,
+		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
+	)
+	if err != nil {
+		err = fmt.Errorf("query SetMobileThreatDefenseConnector: %w", err)
+	}
+	return i, err
 }
 
 const updateMobileThreatDefenseConnector = `-- name: UpdateMobileThreatDefenseConnector :one

@@ -62,7 +62,10 @@ func (ndesConnectors) Get(ctx context.Context, q *Queries, k Key) (Row, error) {
 	return &row, err
 }
 
-func (ndesConnectors) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+func (x ndesConnectors) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+	if s := stepsOn(q); s != nil {
+		return x.updateInSteps(ctx, s, c)
+	}
 	row, err := q.UpdateNdesConnector(ctx, UpdateNdesConnectorParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetLastConnection:   c.Named[0],
@@ -83,7 +86,64 @@ func (ndesConnectors) Update(ctx context.Context, q *Queries, c Update) (Row, er
 	return &row, err
 }
 
-func (ndesConnectors) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+func (ndesConnectors) updateInSteps(ctx context.Context, s *steps, c Update) (Row, error) {
+	q := New(s)
+	err := q.KeepNdesConnector(ctx, KeepNdesConnectorParams{TenantID: c.TenantID, ID: c.ID, Change: "update", ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
+	if err != nil {
+		return nil, err
+	}
+	row, err := q.SetNdesConnector(ctx, SetNdesConnectorParams{
+		TenantID: c.TenantID, ID: c.ID,
+		SetLastConnection:   c.Named[0],
+		LastConnectionTicks: c.Values[0].Ticks, LastConnectionOffset: c.Values[0].Offset,
+		SetState:       c.Named[1],
+		State:          NdesConnectorState(c.Values[1].Text),
+		SetDisplayName: c.Named[2],
+		DisplayName:    textOf(c.Values[2]),
+		SetMachineName: c.Named[3],
+		MachineName:    textOf(c.Values[3]),
+		SetEnrolled:    c.Named[4],
+		EnrolledTicks:  c.Values[4].Ticks, EnrolledOffset: c.Values[4].Offset,
+		SetRoleScopeTagIds:  c.Named[5],
+		RoleScopeTagIds:     c.Values[5].Text,
+		SetConnectorVersion: c.Named[6],
+		ConnectorVersion:    textOf(c.Values[6]),
+	})
+	return &row, err
+}
+
+func (ndesConnectors) changeInSteps(ctx context.Context, s *steps, c Change) (string, error) {
+	q := New(s)
+	kept := KeepNdesConnectorParams{TenantID: c.TenantID, ID: c.ID, Change: c.Change, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest}
+	if c.Change != Delete {
+		kept.FromStates = c.From
+		if err := q.KeepNdesConnector(ctx, kept); err != nil {
+			return "", err
+		}
+		err := q.MoveNdesConnector(ctx, MoveNdesConnectorParams{
+			TenantID: c.TenantID, ID: c.ID, FromStates: c.From,
+			SetLastConnection:   c.Named[0],
+			LastConnectionTicks: c.Values[0].Ticks, LastConnectionOffset: c.Values[0].Offset,
+			SetState: c.Named[1],
+			State:    NdesConnectorState(c.Values[1].Text),
+		})
+		if err != nil {
+			return "", err
+		}
+		before, err := New(firstStep{s}).HoldNdesConnector(ctx, HoldNdesConnectorParams{TenantID: c.TenantID, ID: c.ID})
+		return string(before), err
+	}
+	if err := q.KeepNdesConnector(ctx, kept); err != nil {
+		return "", err
+	}
+	before, err := q.RemoveNdesConnector(ctx, RemoveNdesConnectorParams{TenantID: c.TenantID, ID: c.ID})
+	return string(before), err
+}
+
+func (x ndesConnectors) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+	if s := stepsOn(q); s != nil {
+		return x.changeInSteps(ctx, s, c)
+	}
 	if c.Change != Delete {
 		before, err := q.ActOnNdesConnector(ctx, ActOnNdesConnectorParams{
 			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest, Change: c.Change, FromStates: c.From,

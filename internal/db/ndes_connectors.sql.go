@@ -304,6 +304,69 @@ func (q *Queries) GetNdesConnector(ctx context.Context, arg GetNdesConnectorPara
 	return i, err
 }
 
+const holdNdesConnector = `-- name: HoldNdesConnector :one
+SELECT p.state FROM ndes_connectors AS p
+WHERE p.tenant_id = $1 AND p.id = $2
+FOR UPDATE
+`
+
+type HoldNdesConnectorParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Locks an entity before an action, and returns its state.
+func (q *Queries) HoldNdesConnector(ctx context.Context, arg HoldNdesConnectorParams) (NdesConnectorState, error) {
+	row := q.db.QueryRow(ctx, holdNdesConnector, arg.TenantID, arg.ID)
+	var state NdesConnectorState
+	err := row.Scan(&state)
+	if err != nil {
+		err = fmt.Errorf("query HoldNdesConnector: %w", err)
+	}
+	return state, err
+}
+
+const keepNdesConnector = `-- name: KeepNdesConnector :exec
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'ndesConnector', r.id, r.version, json_build_object('last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'state', r.state, 'display_name', r.display_name, 'machine_name', r.machine_name, 'enrolled_ticks', r.enrolled_ticks, 'enrolled_offset', r.enrolled_offset, 'role_scope_tag_ids', r.role_scope_tag_ids, 'connector_version', r.connector_version),
+        r.created_at, r.created_by, r.created_with, r.created_request, $1, $2, $3, $4, $5
+    FROM ndes_connectors AS r
+WHERE r.tenant_id = $6 AND r.id = $7
+    AND ($8::text = '' OR r.state = ANY (string_to_array($8, ',')::ndes_connector_state[]))
+FOR UPDATE
+`
+
+type KeepNdesConnectorParams struct {
+	Change         string
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+	FromStates     string
+}
+
+// Locks an entity, and keeps its version if it is in one of the states, which are separated by commas,
+// or if none is given. On a cluster, it begins a change, because that makes several statements of
+// UpdateNdesConnector.
+func (q *Queries) KeepNdesConnector(ctx context.Context, arg KeepNdesConnectorParams) error {
+	_, err := q.db.Exec(ctx, keepNdesConnector,
+		arg.Change,
+		arg.ChangedAt,
+		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
+		arg.TenantID,
+		arg.ID,
+		arg.FromStates,
+	)
+	if err != nil {
+		return fmt.Errorf("query KeepNdesConnector: %w", err)
+	}
+	return nil
+}
+
 const listNdesConnectorIDs = `-- name: ListNdesConnectorIDs :many
 SELECT p.id FROM ndes_connectors AS p
 WHERE p.tenant_id = $1 AND p.id = ANY ($2::uuid[])
@@ -440,6 +503,45 @@ func (q *Queries) ListNdesConnectorsByID(ctx context.Context, arg ListNdesConnec
 	return items, nil
 }
 
+const moveNdesConnector = `-- name: MoveNdesConnector :exec
+UPDATE ndes_connectors AS p SET
+    version = p.version + 1,
+    last_connection_ticks = CASE WHEN $1::boolean THEN $2 ELSE p.last_connection_ticks END,
+    last_connection_offset = CASE WHEN $1 THEN $3 ELSE p.last_connection_offset END,
+    state = CASE WHEN $4::boolean THEN $5 ELSE p.state END
+WHERE p.tenant_id = $6 AND p.id = $7
+    AND p.state = ANY (string_to_array($8::text, ',')::ndes_connector_state[])
+`
+
+type MoveNdesConnectorParams struct {
+	SetLastConnection    bool
+	LastConnectionTicks  int64
+	LastConnectionOffset int16
+	SetState             bool
+	State                NdesConnectorState
+	TenantID             uuid.UUID
+	ID                   uuid.UUID
+	FromStates           string
+}
+
+// Sets each property whose set_ is true, if the entity is in one of the states.
+func (q *Queries) MoveNdesConnector(ctx context.Context, arg MoveNdesConnectorParams) error {
+	_, err := q.db.Exec(ctx, moveNdesConnector,
+		arg.SetLastConnection,
+		arg.LastConnectionTicks,
+		arg.LastConnectionOffset,
+		arg.SetState,
+		arg.State,
+		arg.TenantID,
+		arg.ID,
+		arg.FromStates,
+	)
+	if err != nil {
+		return fmt.Errorf("query MoveNdesConnector: %w", err)
+	}
+	return nil
+}
+
 const ndesConnectorIDWasUsed = `-- name: NdesConnectorIDWasUsed :one
 SELECT (EXISTS (
     SELECT FROM ndes_connectors AS p WHERE p.tenant_id = $1 AND p.id = $2
@@ -462,6 +564,28 @@ func (q *Queries) NdesConnectorIDWasUsed(ctx context.Context, arg NdesConnectorI
 		err = fmt.Errorf("query NdesConnectorIDWasUsed: %w", err)
 	}
 	return was_used, err
+}
+
+const removeNdesConnector = `-- name: RemoveNdesConnector :one
+DELETE FROM ndes_connectors AS p
+WHERE p.tenant_id = $1 AND p.id = $2
+RETURNING p.state
+`
+
+type RemoveNdesConnectorParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Returns the previous state.
+func (q *Queries) RemoveNdesConnector(ctx context.Context, arg RemoveNdesConnectorParams) (NdesConnectorState, error) {
+	row := q.db.QueryRow(ctx, removeNdesConnector, arg.TenantID, arg.ID)
+	var state NdesConnectorState
+	err := row.Scan(&state)
+	if err != nil {
+		err = fmt.Errorf("query RemoveNdesConnector: %w", err)
+	}
+	return state, err
 }
 
 const removeNdesConnectorsNotIn = `-- name: RemoveNdesConnectorsNotIn :exec
@@ -520,6 +644,90 @@ func (q *Queries) ReplaceNdesConnectors(ctx context.Context, arg ReplaceNdesConn
 		return fmt.Errorf("query ReplaceNdesConnectors: %w", err)
 	}
 	return nil
+}
+
+const setNdesConnector = `-- name: SetNdesConnector :one
+UPDATE ndes_connectors AS p SET
+    version = p.version + 1,
+    last_connection_ticks = CASE WHEN $1::boolean THEN $2 ELSE p.last_connection_ticks END,
+    last_connection_offset = CASE WHEN $1 THEN $3 ELSE p.last_connection_offset END,
+    state = CASE WHEN $4::boolean THEN $5 ELSE p.state END,
+    display_name = CASE WHEN $6::boolean THEN $7 ELSE p.display_name END,
+    machine_name = CASE WHEN $8::boolean THEN $9 ELSE p.machine_name END,
+    enrolled_ticks = CASE WHEN $10::boolean THEN $11 ELSE p.enrolled_ticks END,
+    enrolled_offset = CASE WHEN $10 THEN $12 ELSE p.enrolled_offset END,
+    role_scope_tag_ids = CASE WHEN $13::boolean THEN $14::text::jsonb ELSE p.role_scope_tag_ids END,
+    connector_version = CASE WHEN $15::boolean THEN $16 ELSE p.connector_version END
+WHERE p.tenant_id = $17 AND p.id = $18
+RETURNING p.tenant_id, p.id, p.version, p.last_connection_ticks, p.last_connection_offset, p.state, p.display_name, p.machine_name, p.enrolled_ticks, p.enrolled_offset, p.role_scope_tag_ids, p.connector_version, p.created_at, p.created_by, p.created_with, p.created_request
+`
+
+type SetNdesConnectorParams struct {
+	SetLastConnection    bool
+	LastConnectionTicks  int64
+	LastConnectionOffset int16
+	SetState             bool
+	State                NdesConnectorState
+	SetDisplayName       bool
+	DisplayName          *string
+	SetMachineName       bool
+	MachineName          *string
+	SetEnrolled          bool
+	EnrolledTicks        int64
+	EnrolledOffset       int16
+	SetRoleScopeTagIds   bool
+	RoleScopeTagIds      string
+	SetConnectorVersion  bool
+	ConnectorVersion     *string
+	TenantID             uuid.UUID
+	ID                   uuid.UUID
+}
+
+// Sets each property whose set_ is true.
+func (q *Queries) SetNdesConnector(ctx context.Context, arg SetNdesConnectorParams) (NdesConnector, error) {
+	row := q.db.QueryRow(ctx, setNdesConnector,
+		arg.SetLastConnection,
+		arg.LastConnectionTicks,
+		arg.LastConnectionOffset,
+		arg.SetState,
+		arg.State,
+		arg.SetDisplayName,
+		arg.DisplayName,
+		arg.SetMachineName,
+		arg.MachineName,
+		arg.SetEnrolled,
+		arg.EnrolledTicks,
+		arg.EnrolledOffset,
+		arg.SetRoleScopeTagIds,
+		arg.RoleScopeTagIds,
+		arg.SetConnectorVersion,
+		arg.ConnectorVersion,
+		arg.TenantID,
+		arg.ID,
+	)
+	var i NdesConnector
+	err := row.Scan(
+		&i.TenantID,
+		&i.ID,
+		&i.Version,
+		&i.LastConnectionTicks,
+		&i.LastConnectionOffset,
+		&i.State,
+		&i.DisplayName,
+		&i.MachineName,
+		&i.EnrolledTicks,
+		&i.EnrolledOffset,
+		&i.RoleScopeTagIds,
+		&i.ConnectorVersion,
+		&i.CreatedAt,
+		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
+	)
+	if err != nil {
+		err = fmt.Errorf("query SetNdesConnector: %w", err)
+	}
+	return i, err
 }
 
 const updateNdesConnector = `-- name: UpdateNdesConnector :one

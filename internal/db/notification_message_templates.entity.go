@@ -59,7 +59,10 @@ func (notificationMessageTemplates) Get(ctx context.Context, q *Queries, k Key) 
 	return &row, err
 }
 
-func (notificationMessageTemplates) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+func (x notificationMessageTemplates) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+	if s := stepsOn(q); s != nil {
+		return x.updateInSteps(ctx, s, c)
+	}
 	row, err := q.UpdateNotificationMessageTemplate(ctx, UpdateNotificationMessageTemplateParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetLastModified:   c.Named[0],
@@ -78,7 +81,53 @@ func (notificationMessageTemplates) Update(ctx context.Context, q *Queries, c Up
 	return &row, err
 }
 
-func (notificationMessageTemplates) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+func (notificationMessageTemplates) updateInSteps(ctx context.Context, s *steps, c Update) (Row, error) {
+	q := New(s)
+	err := q.KeepNotificationMessageTemplate(ctx, KeepNotificationMessageTemplateParams{TenantID: c.TenantID, ID: c.ID, Change: "update", ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
+	if err != nil {
+		return nil, err
+	}
+	row, err := q.SetNotificationMessageTemplate(ctx, SetNotificationMessageTemplateParams{
+		TenantID: c.TenantID, ID: c.ID,
+		SetLastModified:   c.Named[0],
+		LastModifiedTicks: c.Values[0].Ticks, LastModifiedOffset: c.Values[0].Offset,
+		SetDisplayName:     c.Named[1],
+		DisplayName:        c.Values[1].Text,
+		SetDescription:     c.Named[2],
+		Description:        textOf(c.Values[2]),
+		SetDefaultLocale:   c.Named[3],
+		DefaultLocale:      textOf(c.Values[3]),
+		SetBrandingOptions: c.Named[4],
+		BrandingOptions:    c.Values[4].Number,
+		SetRoleScopeTagIds: c.Named[5],
+		RoleScopeTagIds:    c.Values[5].Text,
+	})
+	return &row, err
+}
+
+func (notificationMessageTemplates) changeInSteps(ctx context.Context, s *steps, c Change) (string, error) {
+	q := New(s)
+	kept := KeepNotificationMessageTemplateParams{TenantID: c.TenantID, ID: c.ID, Change: c.Change, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest}
+	if c.Change != Delete {
+		if err := q.KeepNotificationMessageTemplate(ctx, kept); err != nil {
+			return "", err
+		}
+		_, err := q.MoveNotificationMessageTemplate(ctx, MoveNotificationMessageTemplateParams{
+			TenantID: c.TenantID, ID: c.ID,
+		})
+		return "", err
+	}
+	if err := q.KeepNotificationMessageTemplate(ctx, kept); err != nil {
+		return "", err
+	}
+	_, err := q.RemoveNotificationMessageTemplate(ctx, RemoveNotificationMessageTemplateParams{TenantID: c.TenantID, ID: c.ID})
+	return "", err
+}
+
+func (x notificationMessageTemplates) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+	if s := stepsOn(q); s != nil {
+		return x.changeInSteps(ctx, s, c)
+	}
 	if c.Change != Delete {
 		before, err := q.ActOnNotificationMessageTemplate(ctx, ActOnNotificationMessageTemplateParams{
 			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest, Change: c.Change,

@@ -278,6 +278,43 @@ func (q *Queries) GetNotificationMessageTemplate(ctx context.Context, arg GetNot
 	return i, err
 }
 
+const keepNotificationMessageTemplate = `-- name: KeepNotificationMessageTemplate :exec
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'notificationMessageTemplate', r.id, r.version, json_build_object('last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'display_name', r.display_name, 'description', r.description, 'default_locale', r.default_locale, 'branding_options', r.branding_options, 'role_scope_tag_ids', r.role_scope_tag_ids),
+        r.created_at, r.created_by, r.created_with, r.created_request, $1, $2, $3, $4, $5
+    FROM notification_message_templates AS r
+WHERE r.tenant_id = $6 AND r.id = $7
+FOR UPDATE
+`
+
+type KeepNotificationMessageTemplateParams struct {
+	Change         string
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+}
+
+// Locks an entity, and keeps its version. On a cluster, it begins a change, because that makes several statements of
+// UpdateNotificationMessageTemplate.
+func (q *Queries) KeepNotificationMessageTemplate(ctx context.Context, arg KeepNotificationMessageTemplateParams) error {
+	_, err := q.db.Exec(ctx, keepNotificationMessageTemplate,
+		arg.Change,
+		arg.ChangedAt,
+		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
+		arg.TenantID,
+		arg.ID,
+	)
+	if err != nil {
+		return fmt.Errorf("query KeepNotificationMessageTemplate: %w", err)
+	}
+	return nil
+}
+
 const listNotificationMessageTemplateIDs = `-- name: ListNotificationMessageTemplateIDs :many
 SELECT p.id FROM notification_message_templates AS p
 WHERE p.tenant_id = $1 AND p.id = ANY ($2::uuid[])
@@ -447,6 +484,29 @@ func (q *Queries) LockNotificationMessageTemplate(ctx context.Context, arg LockN
 	return i, err
 }
 
+const moveNotificationMessageTemplate = `-- name: MoveNotificationMessageTemplate :one
+UPDATE notification_message_templates AS p SET
+    version = p.version + 1
+WHERE p.tenant_id = $1 AND p.id = $2
+RETURNING p.id
+`
+
+type MoveNotificationMessageTemplateParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Sets each property whose set_ is true. Returns the id.
+func (q *Queries) MoveNotificationMessageTemplate(ctx context.Context, arg MoveNotificationMessageTemplateParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, moveNotificationMessageTemplate, arg.TenantID, arg.ID)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	if err != nil {
+		err = fmt.Errorf("query MoveNotificationMessageTemplate: %w", err)
+	}
+	return id, err
+}
+
 const notificationMessageTemplateIDWasUsed = `-- name: NotificationMessageTemplateIDWasUsed :one
 SELECT (EXISTS (
     SELECT FROM notification_message_templates AS p WHERE p.tenant_id = $1 AND p.id = $2
@@ -469,6 +529,28 @@ func (q *Queries) NotificationMessageTemplateIDWasUsed(ctx context.Context, arg 
 		err = fmt.Errorf("query NotificationMessageTemplateIDWasUsed: %w", err)
 	}
 	return was_used, err
+}
+
+const removeNotificationMessageTemplate = `-- name: RemoveNotificationMessageTemplate :one
+DELETE FROM notification_message_templates AS p
+WHERE p.tenant_id = $1 AND p.id = $2
+RETURNING p.id
+`
+
+type RemoveNotificationMessageTemplateParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Returns the id.
+func (q *Queries) RemoveNotificationMessageTemplate(ctx context.Context, arg RemoveNotificationMessageTemplateParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, removeNotificationMessageTemplate, arg.TenantID, arg.ID)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	if err != nil {
+		err = fmt.Errorf("query RemoveNotificationMessageTemplate: %w", err)
+	}
+	return id, err
 }
 
 const removeNotificationMessageTemplatesNotIn = `-- name: RemoveNotificationMessageTemplatesNotIn :exec
@@ -525,6 +607,80 @@ func (q *Queries) ReplaceNotificationMessageTemplates(ctx context.Context, arg R
 		return fmt.Errorf("query ReplaceNotificationMessageTemplates: %w", err)
 	}
 	return nil
+}
+
+const setNotificationMessageTemplate = `-- name: SetNotificationMessageTemplate :one
+UPDATE notification_message_templates AS p SET
+    version = p.version + 1,
+    last_modified_ticks = CASE WHEN $1::boolean THEN $2 ELSE p.last_modified_ticks END,
+    last_modified_offset = CASE WHEN $1 THEN $3 ELSE p.last_modified_offset END,
+    display_name = CASE WHEN $4::boolean THEN $5 ELSE p.display_name END,
+    description = CASE WHEN $6::boolean THEN $7 ELSE p.description END,
+    default_locale = CASE WHEN $8::boolean THEN $9 ELSE p.default_locale END,
+    branding_options = CASE WHEN $10::boolean THEN $11 ELSE p.branding_options END,
+    role_scope_tag_ids = CASE WHEN $12::boolean THEN $13::text::jsonb ELSE p.role_scope_tag_ids END
+WHERE p.tenant_id = $14 AND p.id = $15
+RETURNING p.tenant_id, p.id, p.version, p.last_modified_ticks, p.last_modified_offset, p.display_name, p.description, p.default_locale, p.branding_options, p.role_scope_tag_ids, p.created_at, p.created_by, p.created_with, p.created_request
+`
+
+type SetNotificationMessageTemplateParams struct {
+	SetLastModified    bool
+	LastModifiedTicks  int64
+	LastModifiedOffset int16
+	SetDisplayName     bool
+	DisplayName        string
+	SetDescription     bool
+	Description        *string
+	SetDefaultLocale   bool
+	DefaultLocale      *string
+	SetBrandingOptions bool
+	BrandingOptions    int64
+	SetRoleScopeTagIds bool
+	RoleScopeTagIds    string
+	TenantID           uuid.UUID
+	ID                 uuid.UUID
+}
+
+// Sets each property whose set_ is true.
+func (q *Queries) SetNotificationMessageTemplate(ctx context.Context, arg SetNotificationMessageTemplateParams) (NotificationMessageTemplate, error) {
+	row := q.db.QueryRow(ctx, setNotificationMessageTemplate,
+		arg.SetLastModified,
+		arg.LastModifiedTicks,
+		arg.LastModifiedOffset,
+		arg.SetDisplayName,
+		arg.DisplayName,
+		arg.SetDescription,
+		arg.Description,
+		arg.SetDefaultLocale,
+		arg.DefaultLocale,
+		arg.SetBrandingOptions,
+		arg.BrandingOptions,
+		arg.SetRoleScopeTagIds,
+		arg.RoleScopeTagIds,
+		arg.TenantID,
+		arg.ID,
+	)
+	var i NotificationMessageTemplate
+	err := row.Scan(
+		&i.TenantID,
+		&i.ID,
+		&i.Version,
+		&i.LastModifiedTicks,
+		&i.LastModifiedOffset,
+		&i.DisplayName,
+		&i.Description,
+		&i.DefaultLocale,
+		&i.BrandingOptions,
+		&i.RoleScopeTagIds,
+		&i.CreatedAt,
+		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
+	)
+	if err != nil {
+		err = fmt.Errorf("query SetNotificationMessageTemplate: %w", err)
+	}
+	return i, err
 }
 
 const updateNotificationMessageTemplate = `-- name: UpdateNotificationMessageTemplate :one

@@ -33,11 +33,18 @@ var errNoRoom = fmt.Errorf("%w: the server has no room for another connection, a
 type Pool struct {
 	*pgxpool.Pool
 
+	cluster bool          // whether tables are distributed over a cluster
 	first   chan struct{} // holds one token, taken by the first call in line
 	refused time.Time     // when the server last had no room; owned by the first call
 }
 
 func newPool(pool *pgxpool.Pool) *Pool { return &Pool{Pool: pool, first: make(chan struct{}, 1)} }
+
+// OnCluster returns the same pool for tables that are distributed over a cluster. There, a
+// change takes several statements, of which each goes to one server.
+func (p *Pool) OnCluster() *Pool {
+	return &Pool{Pool: p.Pool, cluster: true, first: p.first}
+}
 
 // Acquire returns a connection, which the caller must release.
 func (p *Pool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
@@ -183,6 +190,9 @@ func (p *Pool) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, erro
 		conn.Release()
 		return nil, err
 	}
+	if p.cluster {
+		tx = clusterTx{tx}
+	}
 	return &pooledTx{tx, conn}, nil
 }
 
@@ -200,4 +210,16 @@ func (t *pooledTx) Commit(ctx context.Context) error {
 func (t *pooledTx) Rollback(ctx context.Context) error {
 	defer t.conn.Release()
 	return t.Tx.Rollback(ctx)
+}
+
+// clusterTx is a transaction or savepoint on a cluster.
+type clusterTx struct{ pgx.Tx }
+
+// Begin makes a savepoint.
+func (t clusterTx) Begin(ctx context.Context) (pgx.Tx, error) {
+	inner, err := t.Tx.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return clusterTx{inner}, nil
 }

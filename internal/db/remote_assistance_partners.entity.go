@@ -116,7 +116,10 @@ func (remoteAssistancePartners) getManyOfTenantQuery() string {
 	return getRemoteAssistancePartnersOfTenant
 }
 
-func (remoteAssistancePartners) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+func (x remoteAssistancePartners) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+	if s := stepsOn(q); s != nil {
+		return x.updateInSteps(ctx, s, c)
+	}
 	row, err := q.UpdateRemoteAssistancePartner(ctx, UpdateRemoteAssistancePartnerParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetDisplayName:      c.Named[0],
@@ -170,7 +173,8 @@ func (remoteAssistancePartners) updateMany(ctx context.Context, q *Queries, call
 	return pointers(rows), err
 }
 
-func (remoteAssistancePartners) updateInSteps(ctx context.Context, q *Queries, c Update) (Row, error) {
+func (remoteAssistancePartners) updateInSteps(ctx context.Context, s *steps, c Update) (Row, error) {
+	q := New(s)
 	err := q.KeepRemoteAssistancePartner(ctx, KeepRemoteAssistancePartnerParams{TenantID: c.TenantID, ID: c.ID, Change: "update", ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	if err != nil {
 		return nil, err
@@ -191,16 +195,42 @@ func (remoteAssistancePartners) updateInSteps(ctx context.Context, q *Queries, c
 	return &row, err
 }
 
-func (remoteAssistancePartners) deleteInSteps(ctx context.Context, q *Queries, c Change) (string, error) {
-	err := q.KeepRemoteAssistancePartner(ctx, KeepRemoteAssistancePartnerParams{TenantID: c.TenantID, ID: c.ID, Change: c.Change, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
-	if err != nil {
+func (remoteAssistancePartners) changeInSteps(ctx context.Context, s *steps, c Change) (string, error) {
+	q := New(s)
+	kept := KeepRemoteAssistancePartnerParams{TenantID: c.TenantID, ID: c.ID, Change: c.Change, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest}
+	if c.Change != Delete {
+		kept.FromStates = c.From
+		if err := q.KeepRemoteAssistancePartner(ctx, kept); err != nil {
+			return "", err
+		}
+		err := q.MoveRemoteAssistancePartner(ctx, MoveRemoteAssistancePartnerParams{
+			TenantID: c.TenantID, ID: c.ID, FromStates: c.From,
+			SetOnboardingUrl:    c.Named[1],
+			OnboardingUrl:       textOf(c.Values[1]),
+			SetOnboardingStatus: c.Named[2],
+			OnboardingStatus:    OnboardingStatus(c.Values[2].Text),
+			SetLastConnection:   c.Named[3],
+			LastConnectionTicks: c.Values[3].Ticks, LastConnectionOffset: c.Values[3].Offset,
+			SetRequestExpiry:   c.Named[4],
+			RequestExpiryTicks: c.Values[4].Ticks, RequestExpiryOffset: c.Values[4].Offset,
+		})
+		if err != nil {
+			return "", err
+		}
+		before, err := New(firstStep{s}).HoldRemoteAssistancePartner(ctx, HoldRemoteAssistancePartnerParams{TenantID: c.TenantID, ID: c.ID})
+		return string(before), err
+	}
+	if err := q.KeepRemoteAssistancePartner(ctx, kept); err != nil {
 		return "", err
 	}
 	before, err := q.RemoveRemoteAssistancePartner(ctx, RemoveRemoteAssistancePartnerParams{TenantID: c.TenantID, ID: c.ID})
 	return string(before), err
 }
 
-func (remoteAssistancePartners) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+func (x remoteAssistancePartners) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+	if s := stepsOn(q); s != nil {
+		return x.changeInSteps(ctx, s, c)
+	}
 	if c.Change != Delete {
 		before, err := q.ActOnRemoteAssistancePartner(ctx, ActOnRemoteAssistancePartnerParams{
 			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest, Change: c.Change, FromStates: c.From,

@@ -745,12 +745,35 @@ func (q *Queries) GetRemoteAssistancePartnersOfTenant(ctx context.Context, arg G
 	return items, nil
 }
 
+const holdRemoteAssistancePartner = `-- name: HoldRemoteAssistancePartner :one
+SELECT p.onboarding_status FROM remote_assistance_partners AS p
+WHERE p.tenant_id = $1 AND p.id = $2
+FOR UPDATE
+`
+
+type HoldRemoteAssistancePartnerParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Locks an entity before an action, and returns its state.
+func (q *Queries) HoldRemoteAssistancePartner(ctx context.Context, arg HoldRemoteAssistancePartnerParams) (OnboardingStatus, error) {
+	row := q.db.QueryRow(ctx, holdRemoteAssistancePartner, arg.TenantID, arg.ID)
+	var onboarding_status OnboardingStatus
+	err := row.Scan(&onboarding_status)
+	if err != nil {
+		err = fmt.Errorf("query HoldRemoteAssistancePartner: %w", err)
+	}
+	return onboarding_status, err
+}
+
 const keepRemoteAssistancePartner = `-- name: KeepRemoteAssistancePartner :exec
 INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
     SELECT r.tenant_id, 'remoteAssistancePartner', r.id, r.version, json_build_object('display_name', r.display_name, 'onboarding_url', r.onboarding_url, 'onboarding_status', r.onboarding_status, 'last_connection_ticks', r.last_connection_ticks, 'last_connection_offset', r.last_connection_offset, 'request_expiry_ticks', r.request_expiry_ticks, 'request_expiry_offset', r.request_expiry_offset),
         r.created_at, r.created_by, r.created_with, r.created_request, $1, $2, $3, $4, $5
     FROM remote_assistance_partners AS r
 WHERE r.tenant_id = $6 AND r.id = $7
+    AND ($8::text = '' OR r.onboarding_status = ANY (string_to_array($8, ',')::onboarding_status[]))
 FOR UPDATE
 `
 
@@ -762,11 +785,12 @@ type KeepRemoteAssistancePartnerParams struct {
 	ChangedRequest uuid.UUID
 	TenantID       uuid.UUID
 	ID             uuid.UUID
+	FromStates     string
 }
 
-// Locks an entity that is about to change, and keeps its version. With SetRemoteAssistancePartner or
-// RemoveRemoteAssistancePartner in the same transaction it does what UpdateRemoteAssistancePartner and
-// DeleteRemoteAssistancePartner do in one statement, of which a cluster makes several.
+// Locks an entity, and keeps its version if it is in one of the states, which are separated by commas,
+// or if none is given. On a cluster, it begins a change, because that makes several statements of
+// UpdateRemoteAssistancePartner.
 func (q *Queries) KeepRemoteAssistancePartner(ctx context.Context, arg KeepRemoteAssistancePartnerParams) error {
 	_, err := q.db.Exec(ctx, keepRemoteAssistancePartner,
 		arg.Change,
@@ -776,6 +800,7 @@ func (q *Queries) KeepRemoteAssistancePartner(ctx context.Context, arg KeepRemot
 		arg.ChangedRequest,
 		arg.TenantID,
 		arg.ID,
+		arg.FromStates,
 	)
 	if err != nil {
 		return fmt.Errorf("query KeepRemoteAssistancePartner: %w", err)
@@ -913,6 +938,58 @@ func (q *Queries) ListRemoteAssistancePartnersByID(ctx context.Context, arg List
 		return nil, fmt.Errorf("query ListRemoteAssistancePartnersByID: %w", err)
 	}
 	return items, nil
+}
+
+const moveRemoteAssistancePartner = `-- name: MoveRemoteAssistancePartner :exec
+UPDATE remote_assistance_partners AS p SET
+    version = p.version + 1,
+    onboarding_url = CASE WHEN $1::boolean AND (p.onboarding_url LIKE '%/mocktenant/partner/%') IS NOT FALSE THEN $2 ELSE p.onboarding_url END,
+    onboarding_status = CASE WHEN $3::boolean THEN $4 ELSE p.onboarding_status END,
+    last_connection_ticks = CASE WHEN $5::boolean THEN $6 ELSE p.last_connection_ticks END,
+    last_connection_offset = CASE WHEN $5 THEN $7 ELSE p.last_connection_offset END,
+    request_expiry_ticks = CASE WHEN $8::boolean THEN $9 ELSE p.request_expiry_ticks END,
+    request_expiry_offset = CASE WHEN $8 THEN $10 ELSE p.request_expiry_offset END
+WHERE p.tenant_id = $11 AND p.id = $12
+    AND p.onboarding_status = ANY (string_to_array($13::text, ',')::onboarding_status[])
+`
+
+type MoveRemoteAssistancePartnerParams struct {
+	SetOnboardingUrl     bool
+	OnboardingUrl        *string
+	SetOnboardingStatus  bool
+	OnboardingStatus     OnboardingStatus
+	SetLastConnection    bool
+	LastConnectionTicks  int64
+	LastConnectionOffset int16
+	SetRequestExpiry     bool
+	RequestExpiryTicks   int64
+	RequestExpiryOffset  int16
+	TenantID             uuid.UUID
+	ID                   uuid.UUID
+	FromStates           string
+}
+
+// Sets each property whose set_ is true, if the entity is in one of the states.
+func (q *Queries) MoveRemoteAssistancePartner(ctx context.Context, arg MoveRemoteAssistancePartnerParams) error {
+	_, err := q.db.Exec(ctx, moveRemoteAssistancePartner,
+		arg.SetOnboardingUrl,
+		arg.OnboardingUrl,
+		arg.SetOnboardingStatus,
+		arg.OnboardingStatus,
+		arg.SetLastConnection,
+		arg.LastConnectionTicks,
+		arg.LastConnectionOffset,
+		arg.SetRequestExpiry,
+		arg.RequestExpiryTicks,
+		arg.RequestExpiryOffset,
+		arg.TenantID,
+		arg.ID,
+		arg.FromStates,
+	)
+	if err != nil {
+		return fmt.Errorf("query MoveRemoteAssistancePartner: %w", err)
+	}
+	return nil
 }
 
 const remoteAssistancePartnerIDWasUsed = `-- name: RemoteAssistancePartnerIDWasUsed :one

@@ -50,7 +50,10 @@ func (remoteAssistanceSettings) Get(ctx context.Context, q *Queries, k Key) (Row
 	return &row, err
 }
 
-func (remoteAssistanceSettings) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+func (x remoteAssistanceSettings) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+	if s := stepsOn(q); s != nil {
+		return x.updateInSteps(ctx, s, c)
+	}
 	row, err := q.UpdateRemoteAssistanceSettings(ctx, UpdateRemoteAssistanceSettingsParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetRemoteAssistanceState: c.Named[0],
@@ -63,7 +66,38 @@ func (remoteAssistanceSettings) Update(ctx context.Context, q *Queries, c Update
 	return &row, err
 }
 
-func (remoteAssistanceSettings) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+func (remoteAssistanceSettings) updateInSteps(ctx context.Context, s *steps, c Update) (Row, error) {
+	q := New(s)
+	err := q.KeepRemoteAssistanceSettings(ctx, KeepRemoteAssistanceSettingsParams{TenantID: c.TenantID, ID: c.ID, Change: "update", ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
+	if err != nil {
+		return nil, err
+	}
+	row, err := q.SetRemoteAssistanceSettings(ctx, SetRemoteAssistanceSettingsParams{
+		TenantID: c.TenantID, ID: c.ID,
+		SetRemoteAssistanceState: c.Named[0],
+		RemoteAssistanceState:    RemoteAssistanceState(c.Values[0].Text),
+		SetAllowUnenrolled:       c.Named[1],
+		AllowUnenrolled:          c.Values[1].Bool,
+		SetBlockChat:             c.Named[2],
+		BlockChat:                c.Values[2].Bool,
+	})
+	return &row, err
+}
+
+func (remoteAssistanceSettings) changeInSteps(ctx context.Context, s *steps, c Change) (string, error) {
+	q := New(s)
+	kept := KeepRemoteAssistanceSettingsParams{TenantID: c.TenantID, ID: c.ID, Change: c.Change, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest}
+	if err := q.KeepRemoteAssistanceSettings(ctx, kept); err != nil {
+		return "", err
+	}
+	_, err := q.RemoveRemoteAssistanceSettings(ctx, RemoveRemoteAssistanceSettingsParams{TenantID: c.TenantID, ID: c.ID})
+	return "", err
+}
+
+func (x remoteAssistanceSettings) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+	if s := stepsOn(q); s != nil {
+		return x.changeInSteps(ctx, s, c)
+	}
 	before, err := q.DeleteRemoteAssistanceSettings(ctx, DeleteRemoteAssistanceSettingsParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	_ = before
 	return "", err

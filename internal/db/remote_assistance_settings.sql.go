@@ -214,6 +214,43 @@ func (q *Queries) GetRemoteAssistanceSettings(ctx context.Context, arg GetRemote
 	return i, err
 }
 
+const keepRemoteAssistanceSettings = `-- name: KeepRemoteAssistanceSettings :exec
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'remoteAssistanceSettings', r.id, r.version, json_build_object('remote_assistance_state', r.remote_assistance_state, 'allow_unenrolled', r.allow_unenrolled, 'block_chat', r.block_chat),
+        r.created_at, r.created_by, r.created_with, r.created_request, $1, $2, $3, $4, $5
+    FROM remote_assistance_settings AS r
+WHERE r.tenant_id = $6 AND r.id = $7
+FOR UPDATE
+`
+
+type KeepRemoteAssistanceSettingsParams struct {
+	Change         string
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+}
+
+// Locks an entity, and keeps its version. On a cluster, it begins a change, because that makes several statements of
+// UpdateRemoteAssistanceSettings.
+func (q *Queries) KeepRemoteAssistanceSettings(ctx context.Context, arg KeepRemoteAssistanceSettingsParams) error {
+	_, err := q.db.Exec(ctx, keepRemoteAssistanceSettings,
+		arg.Change,
+		arg.ChangedAt,
+		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
+		arg.TenantID,
+		arg.ID,
+	)
+	if err != nil {
+		return fmt.Errorf("query KeepRemoteAssistanceSettings: %w", err)
+	}
+	return nil
+}
+
 const listRemoteAssistanceSettings = `-- name: ListRemoteAssistanceSettings :many
 SELECT tenant_id, id, version, remote_assistance_state, allow_unenrolled, block_chat, created_at, created_by, created_with, created_request FROM remote_assistance_settings
 WHERE tenant_id = $1 AND id > $2
@@ -362,6 +399,28 @@ func (q *Queries) RemoteAssistanceSettingsIDWasUsed(ctx context.Context, arg Rem
 	return was_used, err
 }
 
+const removeRemoteAssistanceSettings = `-- name: RemoveRemoteAssistanceSettings :one
+DELETE FROM remote_assistance_settings AS p
+WHERE p.tenant_id = $1 AND p.id = $2
+RETURNING p.id
+`
+
+type RemoveRemoteAssistanceSettingsParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Returns the id.
+func (q *Queries) RemoveRemoteAssistanceSettings(ctx context.Context, arg RemoveRemoteAssistanceSettingsParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, removeRemoteAssistanceSettings, arg.TenantID, arg.ID)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	if err != nil {
+		err = fmt.Errorf("query RemoveRemoteAssistanceSettings: %w", err)
+	}
+	return id, err
+}
+
 const removeRemoteAssistanceSettingsNotIn = `-- name: RemoveRemoteAssistanceSettingsNotIn :exec
 WITH kept AS MATERIALIZED (
     SELECT s.id FROM remote_assistance_settings AS s WHERE s.tenant_id = $2
@@ -412,6 +471,58 @@ func (q *Queries) ReplaceRemoteAssistanceSettings(ctx context.Context, arg Repla
 		return fmt.Errorf("query ReplaceRemoteAssistanceSettings: %w", err)
 	}
 	return nil
+}
+
+const setRemoteAssistanceSettings = `-- name: SetRemoteAssistanceSettings :one
+UPDATE remote_assistance_settings AS p SET
+    version = p.version + 1,
+    remote_assistance_state = CASE WHEN $1::boolean THEN $2 ELSE p.remote_assistance_state END,
+    allow_unenrolled = CASE WHEN $3::boolean THEN $4 ELSE p.allow_unenrolled END,
+    block_chat = CASE WHEN $5::boolean THEN $6 ELSE p.block_chat END
+WHERE p.tenant_id = $7 AND p.id = $8
+RETURNING p.tenant_id, p.id, p.version, p.remote_assistance_state, p.allow_unenrolled, p.block_chat, p.created_at, p.created_by, p.created_with, p.created_request
+`
+
+type SetRemoteAssistanceSettingsParams struct {
+	SetRemoteAssistanceState bool
+	RemoteAssistanceState    RemoteAssistanceState
+	SetAllowUnenrolled       bool
+	AllowUnenrolled          bool
+	SetBlockChat             bool
+	BlockChat                bool
+	TenantID                 uuid.UUID
+	ID                       uuid.UUID
+}
+
+// Sets each property whose set_ is true.
+func (q *Queries) SetRemoteAssistanceSettings(ctx context.Context, arg SetRemoteAssistanceSettingsParams) (RemoteAssistanceSettings, error) {
+	row := q.db.QueryRow(ctx, setRemoteAssistanceSettings,
+		arg.SetRemoteAssistanceState,
+		arg.RemoteAssistanceState,
+		arg.SetAllowUnenrolled,
+		arg.AllowUnenrolled,
+		arg.SetBlockChat,
+		arg.BlockChat,
+		arg.TenantID,
+		arg.ID,
+	)
+	var i RemoteAssistanceSettings
+	err := row.Scan(
+		&i.TenantID,
+		&i.ID,
+		&i.Version,
+		&i.RemoteAssistanceState,
+		&i.AllowUnenrolled,
+		&i.BlockChat,
+		&i.CreatedAt,
+		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
+	)
+	if err != nil {
+		err = fmt.Errorf("query SetRemoteAssistanceSettings: %w", err)
+	}
+	return i, err
 }
 
 const updateRemoteAssistanceSettings = `-- name: UpdateRemoteAssistanceSettings :one

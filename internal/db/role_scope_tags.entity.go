@@ -50,7 +50,10 @@ func (roleScopeTags) Get(ctx context.Context, q *Queries, k Key) (Row, error) {
 	return &row, err
 }
 
-func (roleScopeTags) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+func (x roleScopeTags) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+	if s := stepsOn(q); s != nil {
+		return x.updateInSteps(ctx, s, c)
+	}
 	row, err := q.UpdateRoleScopeTag(ctx, UpdateRoleScopeTagParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetDisplayName: c.Named[0],
@@ -63,7 +66,38 @@ func (roleScopeTags) Update(ctx context.Context, q *Queries, c Update) (Row, err
 	return &row, err
 }
 
-func (roleScopeTags) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+func (roleScopeTags) updateInSteps(ctx context.Context, s *steps, c Update) (Row, error) {
+	q := New(s)
+	err := q.KeepRoleScopeTag(ctx, KeepRoleScopeTagParams{TenantID: c.TenantID, ID: c.ID, Change: "update", ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
+	if err != nil {
+		return nil, err
+	}
+	row, err := q.SetRoleScopeTag(ctx, SetRoleScopeTagParams{
+		TenantID: c.TenantID, ID: c.ID,
+		SetDisplayName: c.Named[0],
+		DisplayName:    textOf(c.Values[0]),
+		SetDescription: c.Named[1],
+		Description:    textOf(c.Values[1]),
+		SetIsBuiltIn:   c.Named[2],
+		IsBuiltIn:      c.Values[2].Bool,
+	})
+	return &row, err
+}
+
+func (roleScopeTags) changeInSteps(ctx context.Context, s *steps, c Change) (string, error) {
+	q := New(s)
+	kept := KeepRoleScopeTagParams{TenantID: c.TenantID, ID: c.ID, Change: c.Change, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest}
+	if err := q.KeepRoleScopeTag(ctx, kept); err != nil {
+		return "", err
+	}
+	_, err := q.RemoveRoleScopeTag(ctx, RemoveRoleScopeTagParams{TenantID: c.TenantID, ID: c.ID})
+	return "", err
+}
+
+func (x roleScopeTags) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+	if s := stepsOn(q); s != nil {
+		return x.changeInSteps(ctx, s, c)
+	}
 	before, err := q.DeleteRoleScopeTag(ctx, DeleteRoleScopeTagParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	_ = before
 	return "", err

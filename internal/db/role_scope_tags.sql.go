@@ -214,6 +214,43 @@ func (q *Queries) GetRoleScopeTag(ctx context.Context, arg GetRoleScopeTagParams
 	return i, err
 }
 
+const keepRoleScopeTag = `-- name: KeepRoleScopeTag :exec
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'roleScopeTag', r.id, r.version, json_build_object('display_name', r.display_name, 'description', r.description, 'is_built_in', r.is_built_in),
+        r.created_at, r.created_by, r.created_with, r.created_request, $1, $2, $3, $4, $5
+    FROM role_scope_tags AS r
+WHERE r.tenant_id = $6 AND r.id = $7
+FOR UPDATE
+`
+
+type KeepRoleScopeTagParams struct {
+	Change         string
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+}
+
+// Locks an entity, and keeps its version. On a cluster, it begins a change, because that makes several statements of
+// UpdateRoleScopeTag.
+func (q *Queries) KeepRoleScopeTag(ctx context.Context, arg KeepRoleScopeTagParams) error {
+	_, err := q.db.Exec(ctx, keepRoleScopeTag,
+		arg.Change,
+		arg.ChangedAt,
+		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
+		arg.TenantID,
+		arg.ID,
+	)
+	if err != nil {
+		return fmt.Errorf("query KeepRoleScopeTag: %w", err)
+	}
+	return nil
+}
+
 const lastRoleScopeTagID = `-- name: LastRoleScopeTagID :one
 SELECT u.id FROM (
     SELECT p.id FROM role_scope_tags AS p WHERE p.tenant_id = $1
@@ -359,6 +396,28 @@ func (q *Queries) ListRoleScopeTagsByID(ctx context.Context, arg ListRoleScopeTa
 	return items, nil
 }
 
+const removeRoleScopeTag = `-- name: RemoveRoleScopeTag :one
+DELETE FROM role_scope_tags AS p
+WHERE p.tenant_id = $1 AND p.id = $2
+RETURNING p.id
+`
+
+type RemoveRoleScopeTagParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Returns the id.
+func (q *Queries) RemoveRoleScopeTag(ctx context.Context, arg RemoveRoleScopeTagParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, removeRoleScopeTag, arg.TenantID, arg.ID)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	if err != nil {
+		err = fmt.Errorf("query RemoveRoleScopeTag: %w", err)
+	}
+	return id, err
+}
+
 const removeRoleScopeTagsNotIn = `-- name: RemoveRoleScopeTagsNotIn :exec
 WITH kept AS MATERIALIZED (
     SELECT s.id FROM role_scope_tags AS s WHERE s.tenant_id = $2
@@ -433,6 +492,58 @@ func (q *Queries) RoleScopeTagIDWasUsed(ctx context.Context, arg RoleScopeTagIDW
 		err = fmt.Errorf("query RoleScopeTagIDWasUsed: %w", err)
 	}
 	return was_used, err
+}
+
+const setRoleScopeTag = `-- name: SetRoleScopeTag :one
+UPDATE role_scope_tags AS p SET
+    version = p.version + 1,
+    display_name = CASE WHEN $1::boolean THEN $2 ELSE p.display_name END,
+    description = CASE WHEN $3::boolean THEN $4 ELSE p.description END,
+    is_built_in = CASE WHEN $5::boolean THEN $6 ELSE p.is_built_in END
+WHERE p.tenant_id = $7 AND p.id = $8
+RETURNING p.tenant_id, p.id, p.version, p.display_name, p.description, p.is_built_in, p.created_at, p.created_by, p.created_with, p.created_request
+`
+
+type SetRoleScopeTagParams struct {
+	SetDisplayName bool
+	DisplayName    *string
+	SetDescription bool
+	Description    *string
+	SetIsBuiltIn   bool
+	IsBuiltIn      bool
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+}
+
+// Sets each property whose set_ is true.
+func (q *Queries) SetRoleScopeTag(ctx context.Context, arg SetRoleScopeTagParams) (RoleScopeTag, error) {
+	row := q.db.QueryRow(ctx, setRoleScopeTag,
+		arg.SetDisplayName,
+		arg.DisplayName,
+		arg.SetDescription,
+		arg.Description,
+		arg.SetIsBuiltIn,
+		arg.IsBuiltIn,
+		arg.TenantID,
+		arg.ID,
+	)
+	var i RoleScopeTag
+	err := row.Scan(
+		&i.TenantID,
+		&i.ID,
+		&i.Version,
+		&i.DisplayName,
+		&i.Description,
+		&i.IsBuiltIn,
+		&i.CreatedAt,
+		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
+	)
+	if err != nil {
+		err = fmt.Errorf("query SetRoleScopeTag: %w", err)
+	}
+	return i, err
 }
 
 const updateRoleScopeTag = `-- name: UpdateRoleScopeTag :one

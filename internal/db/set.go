@@ -74,7 +74,7 @@ type Head struct {
 }
 
 // Set is the generated queries of one entity's set. Each runs in the connection or
-// transaction of q.
+// transaction of q. On a cluster, Update and Change send several statements in one round trip.
 type Set interface {
 	Type() *entity.Type
 
@@ -150,11 +150,6 @@ type manySet interface {
 	// tenant, createManyOfTenant creates nothing.
 	createManyOfTenant(ctx context.Context, q *Queries, calls []Create) ([]Row, error)
 	getManyOfTenantQuery() string
-
-	// These work like Update and Change with the change Delete. Their last statement returns
-	// a row, and the others none.
-	updateInSteps(ctx context.Context, q *Queries, u Update) (Row, error)
-	deleteInSteps(ctx context.Context, q *Queries, c Change) (before string, err error)
 
 	getManyQuery() string
 }

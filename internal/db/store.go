@@ -23,8 +23,6 @@ type Store struct {
 	gathering Gathering
 	turns     gather.Turns[uuid.UUID] // queues creates within a quota, and repeated requests
 	shares    *shares                 // nil inside a transaction, which has a connection
-
-	cluster *Pool // the pool, if tables are distributed
 }
 
 // Gathering says which concurrent calls may share a statement and its commit.
@@ -72,10 +70,6 @@ func Inside(tx pgx.Tx) *Store {
 	s := &Store{queries: New(tx), pool: tx, inside: true}
 	return s.withEntities()
 }
-
-// OnCluster says that tables are distributed over a cluster. There, an update or delete takes
-// two statements, of which each goes to one server. Call it before the Store is used.
-func (s *Store) OnCluster(pool *Pool) { s.cluster = pool }
 
 // LimitTenants sets how many connections each tenant may use at once; 0 means a quarter of
 // the pool. Call it before the Store is used.

@@ -31,11 +31,11 @@ func eachGathering(t *testing.T, test func(*testing.T, *db.Entity)) {
 	for name, gathering := range modes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store := db.NewStore(dbtest.Pool(t), gathering, nil)
+			pool := dbtest.Pool(t)
 			if gathering == db.PerTenant {
-				store.OnCluster(dbtest.Pool(t))
+				pool = pool.OnCluster()
 			}
-			test(t, store.Entity(partner))
+			test(t, db.NewStore(pool, gathering, nil).Entity(partner))
 		})
 	}
 }

@@ -71,7 +71,10 @@ func (termsAndConditions) Get(ctx context.Context, q *Queries, k Key) (Row, erro
 	return &row, err
 }
 
-func (termsAndConditions) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+func (x termsAndConditions) Update(ctx context.Context, q *Queries, c Update) (Row, error) {
+	if s := stepsOn(q); s != nil {
+		return x.updateInSteps(ctx, s, c)
+	}
 	row, err := q.UpdateTermsAndConditions(ctx, UpdateTermsAndConditionsParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetGraphCreated:   c.Named[0],
@@ -98,7 +101,52 @@ func (termsAndConditions) Update(ctx context.Context, q *Queries, c Update) (Row
 	return &row, err
 }
 
-func (termsAndConditions) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+func (termsAndConditions) updateInSteps(ctx context.Context, s *steps, c Update) (Row, error) {
+	q := New(s)
+	err := q.KeepTermsAndConditions(ctx, KeepTermsAndConditionsParams{TenantID: c.TenantID, ID: c.ID, Change: "update", ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
+	if err != nil {
+		return nil, err
+	}
+	row, err := q.SetTermsAndConditions(ctx, SetTermsAndConditionsParams{
+		TenantID: c.TenantID, ID: c.ID,
+		SetGraphCreated:   c.Named[0],
+		GraphCreatedTicks: c.Values[0].Ticks, GraphCreatedOffset: c.Values[0].Offset,
+		SetModified:   c.Named[1],
+		ModifiedTicks: c.Values[1].Ticks, ModifiedOffset: c.Values[1].Offset,
+		SetLastModified:   c.Named[2],
+		LastModifiedTicks: c.Values[2].Ticks, LastModifiedOffset: c.Values[2].Offset,
+		SetDisplayName:         c.Named[3],
+		DisplayName:            c.Values[3].Text,
+		SetDescription:         c.Named[4],
+		Description:            textOf(c.Values[4]),
+		SetTitle:               c.Named[5],
+		Title:                  textOf(c.Values[5]),
+		SetBodyText:            c.Named[6],
+		BodyText:               textOf(c.Values[6]),
+		SetAcceptanceStatement: c.Named[7],
+		AcceptanceStatement:    textOf(c.Values[7]),
+		SetTermsVersion:        c.Named[8],
+		TermsVersion:           c.Values[8].Number,
+		SetRoleScopeTagIds:     c.Named[9],
+		RoleScopeTagIds:        c.Values[9].Text,
+	})
+	return &row, err
+}
+
+func (termsAndConditions) changeInSteps(ctx context.Context, s *steps, c Change) (string, error) {
+	q := New(s)
+	kept := KeepTermsAndConditionsParams{TenantID: c.TenantID, ID: c.ID, Change: c.Change, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest}
+	if err := q.KeepTermsAndConditions(ctx, kept); err != nil {
+		return "", err
+	}
+	_, err := q.RemoveTermsAndConditions(ctx, RemoveTermsAndConditionsParams{TenantID: c.TenantID, ID: c.ID})
+	return "", err
+}
+
+func (x termsAndConditions) Change(ctx context.Context, q *Queries, c Change) (string, error) {
+	if s := stepsOn(q); s != nil {
+		return x.changeInSteps(ctx, s, c)
+	}
 	before, err := q.DeleteTermsAndConditions(ctx, DeleteTermsAndConditionsParams{TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest})
 	_ = before
 	return "", err

@@ -254,6 +254,43 @@ func (q *Queries) GetTermsAndConditions(ctx context.Context, arg GetTermsAndCond
 	return i, err
 }
 
+const keepTermsAndConditions = `-- name: KeepTermsAndConditions :exec
+INSERT INTO entity_versions (tenant_id, entity, id, version, row, created_at, created_by, created_with, created_request, change, changed_at, changed_by, changed_with, changed_request)
+    SELECT r.tenant_id, 'termsAndConditions', r.id, r.version, json_build_object('graph_created_ticks', r.graph_created_ticks, 'graph_created_offset', r.graph_created_offset, 'modified_ticks', r.modified_ticks, 'modified_offset', r.modified_offset, 'last_modified_ticks', r.last_modified_ticks, 'last_modified_offset', r.last_modified_offset, 'display_name', r.display_name, 'description', r.description, 'title', r.title, 'body_text', r.body_text, 'acceptance_statement', r.acceptance_statement, 'terms_version', r.terms_version, 'role_scope_tag_ids', r.role_scope_tag_ids),
+        r.created_at, r.created_by, r.created_with, r.created_request, $1, $2, $3, $4, $5
+    FROM terms_and_conditions AS r
+WHERE r.tenant_id = $6 AND r.id = $7
+FOR UPDATE
+`
+
+type KeepTermsAndConditionsParams struct {
+	Change         string
+	ChangedAt      time.Time
+	ChangedBy      uuid.UUID
+	ChangedWith    uuid.UUID
+	ChangedRequest uuid.UUID
+	TenantID       uuid.UUID
+	ID             uuid.UUID
+}
+
+// Locks an entity, and keeps its version. On a cluster, it begins a change, because that makes several statements of
+// UpdateTermsAndConditions.
+func (q *Queries) KeepTermsAndConditions(ctx context.Context, arg KeepTermsAndConditionsParams) error {
+	_, err := q.db.Exec(ctx, keepTermsAndConditions,
+		arg.Change,
+		arg.ChangedAt,
+		arg.ChangedBy,
+		arg.ChangedWith,
+		arg.ChangedRequest,
+		arg.TenantID,
+		arg.ID,
+	)
+	if err != nil {
+		return fmt.Errorf("query KeepTermsAndConditions: %w", err)
+	}
+	return nil
+}
+
 const listTermsAndConditions = `-- name: ListTermsAndConditions :many
 SELECT tenant_id, id, version, graph_created_ticks, graph_created_offset, modified_ticks, modified_offset, last_modified_ticks, last_modified_offset, display_name, description, title, body_text, acceptance_statement, terms_version, role_scope_tag_ids, created_at, created_by, created_with, created_request FROM terms_and_conditions
 WHERE tenant_id = $1 AND id > $2
@@ -398,6 +435,28 @@ func (q *Queries) ListTermsAndConditionsIDs(ctx context.Context, arg ListTermsAn
 	return items, nil
 }
 
+const removeTermsAndConditions = `-- name: RemoveTermsAndConditions :one
+DELETE FROM terms_and_conditions AS p
+WHERE p.tenant_id = $1 AND p.id = $2
+RETURNING p.id
+`
+
+type RemoveTermsAndConditionsParams struct {
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+// Returns the id.
+func (q *Queries) RemoveTermsAndConditions(ctx context.Context, arg RemoveTermsAndConditionsParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, removeTermsAndConditions, arg.TenantID, arg.ID)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	if err != nil {
+		err = fmt.Errorf("query RemoveTermsAndConditions: %w", err)
+	}
+	return id, err
+}
+
 const removeTermsAndConditionsNotIn = `-- name: RemoveTermsAndConditionsNotIn :exec
 WITH kept AS MATERIALIZED (
     SELECT s.id FROM terms_and_conditions AS s WHERE s.tenant_id = $2
@@ -458,6 +517,112 @@ func (q *Queries) ReplaceTermsAndConditions(ctx context.Context, arg ReplaceTerm
 		return fmt.Errorf("query ReplaceTermsAndConditions: %w", err)
 	}
 	return nil
+}
+
+const setTermsAndConditions = `-- name: SetTermsAndConditions :one
+UPDATE terms_and_conditions AS p SET
+    version = p.version + 1,
+    graph_created_ticks = CASE WHEN $1::boolean THEN $2 ELSE p.graph_created_ticks END,
+    graph_created_offset = CASE WHEN $1 THEN $3 ELSE p.graph_created_offset END,
+    modified_ticks = CASE WHEN $4::boolean THEN $5 ELSE p.modified_ticks END,
+    modified_offset = CASE WHEN $4 THEN $6 ELSE p.modified_offset END,
+    last_modified_ticks = CASE WHEN $7::boolean THEN $8 ELSE p.last_modified_ticks END,
+    last_modified_offset = CASE WHEN $7 THEN $9 ELSE p.last_modified_offset END,
+    display_name = CASE WHEN $10::boolean THEN $11 ELSE p.display_name END,
+    description = CASE WHEN $12::boolean THEN $13 ELSE p.description END,
+    title = CASE WHEN $14::boolean THEN $15 ELSE p.title END,
+    body_text = CASE WHEN $16::boolean THEN $17 ELSE p.body_text END,
+    acceptance_statement = CASE WHEN $18::boolean THEN $19 ELSE p.acceptance_statement END,
+    terms_version = CASE WHEN $20::boolean THEN $21 ELSE p.terms_version END,
+    role_scope_tag_ids = CASE WHEN $22::boolean THEN $23::text::jsonb ELSE p.role_scope_tag_ids END
+WHERE p.tenant_id = $24 AND p.id = $25
+RETURNING p.tenant_id, p.id, p.version, p.graph_created_ticks, p.graph_created_offset, p.modified_ticks, p.modified_offset, p.last_modified_ticks, p.last_modified_offset, p.display_name, p.description, p.title, p.body_text, p.acceptance_statement, p.terms_version, p.role_scope_tag_ids, p.created_at, p.created_by, p.created_with, p.created_request
+`
+
+type SetTermsAndConditionsParams struct {
+	SetGraphCreated        bool
+	GraphCreatedTicks      int64
+	GraphCreatedOffset     int16
+	SetModified            bool
+	ModifiedTicks          int64
+	ModifiedOffset         int16
+	SetLastModified        bool
+	LastModifiedTicks      int64
+	LastModifiedOffset     int16
+	SetDisplayName         bool
+	DisplayName            string
+	SetDescription         bool
+	Description            *string
+	SetTitle               bool
+	Title                  *string
+	SetBodyText            bool
+	BodyText               *string
+	SetAcceptanceStatement bool
+	AcceptanceStatement    *string
+	SetTermsVersion        bool
+	TermsVersion           int64
+	SetRoleScopeTagIds     bool
+	RoleScopeTagIds        string
+	TenantID               uuid.UUID
+	ID                     uuid.UUID
+}
+
+// Sets each property whose set_ is true.
+func (q *Queries) SetTermsAndConditions(ctx context.Context, arg SetTermsAndConditionsParams) (TermsAndConditions, error) {
+	row := q.db.QueryRow(ctx, setTermsAndConditions,
+		arg.SetGraphCreated,
+		arg.GraphCreatedTicks,
+		arg.GraphCreatedOffset,
+		arg.SetModified,
+		arg.ModifiedTicks,
+		arg.ModifiedOffset,
+		arg.SetLastModified,
+		arg.LastModifiedTicks,
+		arg.LastModifiedOffset,
+		arg.SetDisplayName,
+		arg.DisplayName,
+		arg.SetDescription,
+		arg.Description,
+		arg.SetTitle,
+		arg.Title,
+		arg.SetBodyText,
+		arg.BodyText,
+		arg.SetAcceptanceStatement,
+		arg.AcceptanceStatement,
+		arg.SetTermsVersion,
+		arg.TermsVersion,
+		arg.SetRoleScopeTagIds,
+		arg.RoleScopeTagIds,
+		arg.TenantID,
+		arg.ID,
+	)
+	var i TermsAndConditions
+	err := row.Scan(
+		&i.TenantID,
+		&i.ID,
+		&i.Version,
+		&i.GraphCreatedTicks,
+		&i.GraphCreatedOffset,
+		&i.ModifiedTicks,
+		&i.ModifiedOffset,
+		&i.LastModifiedTicks,
+		&i.LastModifiedOffset,
+		&i.DisplayName,
+		&i.Description,
+		&i.Title,
+		&i.BodyText,
+		&i.AcceptanceStatement,
+		&i.TermsVersion,
+		&i.RoleScopeTagIds,
+		&i.CreatedAt,
+		&i.CreatedBy,
+		&i.CreatedWith,
+		&i.CreatedRequest,
+	)
+	if err != nil {
+		err = fmt.Errorf("query SetTermsAndConditions: %w", err)
+	}
+	return i, err
 }
 
 const termsAndConditionsIDWasUsed = `-- name: TermsAndConditionsIDWasUsed :one

@@ -302,6 +302,7 @@ func (s *Server) lookForCluster(ctx context.Context) error {
 	s.distributed, err = db.Distributed(ctx, s.pool)
 	if s.distributed {
 		s.gathering = db.PerTenant
+		s.pool = s.pool.OnCluster()
 		s.log.Warn("the tables are distributed over a cluster: only calls of one tenant share statements, and reports and schema reporting don't work (docs/scaling.md)")
 	}
 	if s.config.NoGathering {
@@ -316,9 +317,6 @@ func (s *Server) handler() http.Handler {
 	authority := s.identity.Handler()
 	store := db.NewStore(s.pool, s.gathering, s.telemetry.Gathered)
 	store.LimitTenants(s.config.TenantConnections)
-	if s.distributed {
-		store.OnCluster(s.pool)
-	}
 	graph := graph.New(graph.Config{
 		Store:     store,
 		Tokens:    s.identity,
