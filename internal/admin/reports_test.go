@@ -51,10 +51,22 @@ func connect(c *client, dsn string) *pgx.Conn {
 	return conn
 }
 
+// needReports skips a test of reports on a cluster.
+func needReports(tb testing.TB) {
+	tb.Helper()
+	dbtest.SkipOnCluster(tb, "reports don't work")
+}
+
+// createLogin makes a report login. newLogin also revokes it when the test ends.
+func (c *client) createLogin(body api.ReportLoginCreate) api.ReportLoginCreated {
+	c.Helper()
+	needReports(c)
+	return decode[api.ReportLoginCreated](c, c.want(201, c.do("POST", "/v1/report-logins", body)))
+}
+
 func (c *client) newLogin(tenants ...uuid.UUID) api.ReportLoginCreated {
 	c.Helper()
-	dbtest.SkipOnCluster(c, "reports don't work")
-	made := decode[api.ReportLoginCreated](c, c.want(201, c.do("POST", "/v1/report-logins", api.ReportLoginCreate{TenantIds: tenants})))
+	made := c.createLogin(api.ReportLoginCreate{TenantIds: tenants})
 	c.Cleanup(func() { // roles outlive the tests' database
 		r := c.do("DELETE", "/v1/report-logins/"+made.Login, nil)
 		if r.status != 204 && r.status != 404 && c.Context().Err() == nil {
@@ -117,6 +129,7 @@ func TestReports(t *testing.T) {
 // A given parameter replaces its default in the SQL, as a value and never as SQL.
 func TestReportParameters(t *testing.T) {
 	t.Parallel()
+	needReports(t)
 	c := setup(t)
 	one := lived(c)
 	run := func(report, query string) api.ReportResult {
@@ -169,7 +182,7 @@ func TestReportLoginNames(t *testing.T) {
 	tenant := c.newTenant(api.TenantCreate{}).Tenant.Id
 	var roles []string
 	for range 2 {
-		made := decode[api.ReportLoginCreated](t, c.want(201, c.do("POST", "/v1/report-logins", api.ReportLoginCreate{TenantIds: []uuid.UUID{tenant}, Name: ptr("metabase_1")})))
+		made := c.createLogin(api.ReportLoginCreate{TenantIds: []uuid.UUID{tenant}, Name: ptr("metabase_1")})
 		if !strings.HasPrefix(made.Login, "mocktenant_report_metabase_1_") {
 			t.Errorf("the login is %s", made.Login)
 		}
@@ -327,6 +340,7 @@ func TestReportsOnACluster(t *testing.T) {
 // does a role that may bypass row-level security on the tables, and no other role.
 func TestServiceRoleReports(t *testing.T) {
 	t.Parallel()
+	needReports(t)
 	url := dbtest.NewDatabase(t)
 	c := openOn(t, url)
 	one, two := lived(c), lived(c)
@@ -483,7 +497,7 @@ func TestListReportLogins(t *testing.T) {
 	tenants := []uuid.UUID{manager.newTenant(api.TenantCreate{}).Tenant.Id, manager.newTenant(api.TenantCreate{}).Tenant.Id}
 	var want, got []string
 	for range 3 {
-		made := decode[api.ReportLoginCreated](t, manager.want(201, manager.do("POST", "/v1/report-logins", api.ReportLoginCreate{TenantIds: tenants})))
+		made := manager.createLogin(api.ReportLoginCreate{TenantIds: tenants})
 		want = append(want, made.Login)
 	}
 	for link := "/v1/report-logins?top=2"; link != ""; {
@@ -516,7 +530,7 @@ func TestReportLogins(t *testing.T) {
 	manager, stranger := owner.as(api.AdminRoleManager, t.Name()), owner.as(api.AdminRoleManager, t.Name()+" stranger")
 	tenant := manager.newTenant(api.TenantCreate{}).Tenant.Id
 	label := `x"; DROP ROLE postgres; --'$$`
-	made := decode[api.ReportLoginCreated](t, manager.want(201, manager.do("POST", "/v1/report-logins", api.ReportLoginCreate{TenantIds: []uuid.UUID{tenant, tenant}, Label: &label})))
+	made := manager.createLogin(api.ReportLoginCreate{TenantIds: []uuid.UUID{tenant, tenant}, Label: &label})
 	conn := connect(manager, made.Dsn)
 
 	list := decode[api.ReportLoginList](t, manager.want(200, manager.do("GET", "/v1/report-logins", nil))).Value
@@ -551,7 +565,7 @@ func TestReportLogins(t *testing.T) {
 		t.Error("a revoked login connects")
 	}
 
-	short := decode[api.ReportLoginCreated](t, manager.want(201, manager.do("POST", "/v1/report-logins", api.ReportLoginCreate{TenantIds: []uuid.UUID{tenant}, TtlSeconds: ptr(int64(1000))})))
+	short := manager.createLogin(api.ReportLoginCreate{TenantIds: []uuid.UUID{tenant}, TtlSeconds: ptr(int64(1000))})
 	conn = connect(manager, short.Dsn)
 	if _, err := dbtest.Pool(t).Exec(t.Context(), "UPDATE report_logins SET expires_at = now() - interval '1 second' WHERE login_name = $1", short.Login); err != nil {
 		t.Fatal(err)
@@ -575,6 +589,7 @@ var update = flag.Bool("update", false, "write docs/reporting.md and testdata/re
 // may only add columns at the end.
 func TestReportingColumns(t *testing.T) {
 	t.Parallel()
+	needReports(t)
 	c := setup(t)
 	const promise = "testdata/reporting-v1.txt"
 	got := c.rows(`SELECT concat_ws(' ', c.relname, string_agg(a.attname || ':' || format_type(a.atttypid, a.atttypmod), ' ' ORDER BY a.attnum))
