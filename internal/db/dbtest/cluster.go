@@ -90,10 +90,19 @@ func distribute(ctx context.Context, pool *db.Pool) error {
 }
 
 // createOnCluster makes a database with this name on every server and joins the servers to
-// a cluster.
+// a cluster. It makes one at a time, because joining a server changes roles there, which can't
+// be done twice at once.
 func createOnCluster(ctx context.Context, name string) error {
+	first, err := pgx.Connect(ctx, servers()[0])
+	if err != nil {
+		return err
+	}
+	defer func() { _ = first.Close(context.WithoutCancel(ctx)) }() // which unlocks
+	if _, err := first.Exec(ctx, "SELECT pg_advisory_lock(hashtext('dbtest'))"); err != nil {
+		return err
+	}
 	quoted := pgx.Identifier{name}.Sanitize()
-	err := onEach(ctx, "", "SET citus.enable_create_database_propagation = off", "CREATE DATABASE "+quoted)
+	err = onEach(ctx, "", "SET citus.enable_create_database_propagation = off", "CREATE DATABASE "+quoted)
 	if err == nil {
 		err = onEach(ctx, name, "CREATE EXTENSION citus")
 	}
