@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"internal/exporters":     {"internal/telemetry"},
 	"internal/reporting":     {"api", "internal/db", "internal/scram"},
 	"internal/server":        {"internal/admin", "internal/certs", "internal/console", "internal/db", "internal/entity", "internal/fault", "internal/front", "internal/graph", "internal/identity", "internal/journal", "internal/listener", "internal/odata", "internal/portal", "internal/proxy", "internal/replicas", "internal/reporting", "internal/signin", "internal/telemetry", "internal/tenant"},
-	"internal/bench":         {"api", "client", "internal/console", "internal/embeddedpg", "internal/entity", "internal/process", "internal/server"},
+	"internal/bench":         {"api", "client", "internal/console", "internal/db", "internal/embeddedpg", "internal/entity", "internal/process", "internal/server"},
 	"internal/chaos":         {"api", "client", "internal/embeddedpg", "internal/process", "internal/server"},
 	"graphtest":              {"api", "client", "internal/admin", "internal/certs", "internal/db", "internal/embeddedpg", "internal/server", "internal/state", "session"},
 	"cmd/mocktenant":         {"api", "client", "internal/admin", "internal/archive", "internal/bearer", "internal/certs", "internal/db", "internal/embeddedpg", "internal/entity", "internal/exporters", "internal/identity", "internal/proxy", "internal/server", "internal/signin", "internal/state"},

@@ -4,12 +4,15 @@
 // same Postgres with the same number of clients, but without HTTP, tokens and JSON. It
 // prints Markdown; -write puts that into docs/performance.md, with plots. -only measures a
 // single part: starts, loads, rows, replicas, tenants, teams, control, console, ceiling,
-// cluster or growth. The last two go to docs/scaling.md, and need a distributed database.
-// Growth also needs root, haproxy, and the hosts that -only hosts makes until it is
+// cluster, changes, faults or growth. The last four go to docs/scaling.md, and need a
+// distributed database. Faults also needs the shell commands that stop and start one of the
+// workers. Growth also needs root, haproxy, and the hosts that -only hosts makes until it is
 // interrupted, with the cluster's servers on three of them.
 //
 //	go run ./internal/bench -write
 //	go run ./internal/bench -only cluster -distributed URL -write
+//	go run ./internal/bench -only changes -distributed URL -write
+//	go run ./internal/bench -only faults -distributed URL -stop COMMAND -start COMMAND -write
 //	go run ./internal/bench -only hosts
 //	go run ./internal/bench -only growth -distributed URL -write
 //
@@ -44,10 +47,12 @@ func run(ctx context.Context) error {
 	rounds := flag.Int("rounds", 5, "how many times each case runs")
 	seconds := flag.Int("seconds", 3, "how long each run takes")
 	write := flag.Bool("write", false, "put the result into docs/performance.md")
-	only := flag.String("only", "", "measure only this part: starts, loads, rows, replicas, tenants, teams, control, console, ceiling, cluster, hosts or growth")
+	only := flag.String("only", "", "measure only this part: starts, loads, rows, replicas, tenants, teams, control, console, ceiling, cluster, changes, faults, hosts or growth")
 	binary := flag.String("binary", "", "the program to measure; if empty, one is built from here")
 	profiles := flag.String("profile", "", "write profiles of the loads into this directory")
-	distributed := flag.String("distributed", "", "the URL of a distributed database, for the parts cluster and growth, which are left out without it")
+	distributed := flag.String("distributed", "", "the URL of a distributed database, for the parts cluster, changes, faults and growth, which are left out without it")
+	stop := flag.String("stop", "", "for the part faults, a shell command that stops one of the workers and returns when it has stopped")
+	start := flag.String("start", "", "for the part faults, a shell command that starts that worker again and returns when it accepts connections")
 	delay := flag.Duration("delay", 250*time.Microsecond, "for the part hosts, how long a packet takes from one host to another")
 	requests := flag.String("requests", "", "for the ceiling, measure only requests whose names match this regular expression, without writing the result")
 	flag.Parse()
@@ -80,11 +85,14 @@ func run(ctx context.Context) error {
 		{"console", func(ctx context.Context, w io.Writer) error { return s.console(ctx, w, *rounds) }},
 		{"ceiling", func(ctx context.Context, w io.Writer) error { return s.ceiling(ctx, w, d) }},
 		{"cluster", func(ctx context.Context, w io.Writer) error { return s.cluster(ctx, w, *rounds, d) }},
+		{"changes", func(ctx context.Context, w io.Writer) error { return s.changes(ctx, w, *rounds, d) }},
+		{"faults", func(ctx context.Context, w io.Writer) error { return s.faults(ctx, w, *stop, *start, d) }},
 		{"growth", func(ctx context.Context, w io.Writer) error { return s.growth(ctx, w, d) }},
 	}
 	for _, part := range parts {
-		scaling := part.name == "cluster" || part.name == "growth"
-		if *only != "" && *only != part.name || scaling && s.distributed == "" || *only == "" && part.name == "growth" {
+		scaling := slices.Contains([]string{"cluster", "changes", "faults", "growth"}, part.name)
+		alone := part.name == "faults" || part.name == "growth" // they need more than this command
+		if *only != "" && *only != part.name || scaling && s.distributed == "" || *only == "" && alone {
 			continue
 		}
 		var b strings.Builder

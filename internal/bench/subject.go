@@ -47,6 +47,7 @@ type subject struct {
 	profiles    string         // the folder for profiles; "" makes none
 	requests    *regexp.Regexp // names of the requests that the ceiling measures
 	distributed string         // the URL of a distributed database; may be empty
+	quiet       bool           // whether the service's log is left out
 	pictures    []plot         // of the part being measured
 	variables   []string       // of pgbench's scripts, sent as parameters
 	url         string
@@ -383,7 +384,11 @@ const ticks = 100
 
 // startService starts the service and waits until it serves.
 func (s *subject) startService(ctx context.Context, settings ...string) error {
-	service, at, err := process.Start(ctx, s.binary, os.Stderr, settings...)
+	var log io.Writer = os.Stderr
+	if s.quiet {
+		log = io.Discard
+	}
+	service, at, err := process.Start(ctx, s.binary, log, settings...)
 	if err != nil {
 		return err
 	}
