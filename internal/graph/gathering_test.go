@@ -269,13 +269,17 @@ func TestGatheredOutcomes(t *testing.T) {
 	wg.Wait()
 }
 
-// bothWays returns two services on one database, only one of which gathers.
+// bothWays returns two services on one database, only one of which gathers. With their own clock,
+// they have their own database, because a sweep also deletes other tests' rows by its clock.
 func bothWays(t *testing.T, now func() time.Time) map[string]*server.Server {
 	t.Helper()
-	both := map[string]*server.Server{}
+	both, database := map[string]*server.Server{}, dbtest.URL(t)
+	if now != nil {
+		database = dbtest.NewDatabase(t)
+	}
 	for name, noGathering := range map[string]bool{"gathering": false, "alone": true} {
 		s, err := server.Start(t.Context(), server.Config{
-			HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.URL(t), NoGathering: noGathering, Now: now, Log: testenv.Log(),
+			HTTPAddr: "127.0.0.1:0", DatabaseURL: database, NoGathering: noGathering, Now: now, Log: testenv.Log(),
 			RequestTimeout: time.Minute, // a busy machine may take more than ten seconds
 		})
 		if err != nil {
@@ -364,7 +368,7 @@ func (c *client) changeOne(id string, n int) (answers []string) {
 // stored returns everything stored about a tenant's partners.
 func (c *client) stored() []string {
 	c.Helper()
-	rows, err := dbtest.Pool(c).Query(c.Context(), `
+	rows, err := c.server.Pool().Query(c.Context(), `
 		SELECT v - ARRAY['tenant_id', 'row', 'created_by', 'created_with', 'created_request', 'changed_by', 'changed_with', 'changed_request'] || (v -> 'row') || jsonb_build_object('by', ARRAY[v ->> 'created_by', v ->> 'changed_by', v ->> 'created_with', v ->> 'changed_with'] = ARRAY[$2, $2, $3, $3]) AS one
 		FROM (SELECT to_jsonb(v) AS v FROM entity_versions AS v WHERE tenant_id = $1) AS v
 		UNION ALL SELECT p - ARRAY['tenant_id', 'created_by', 'created_with', 'created_request'] || jsonb_build_object('with', p ->> 'created_with' = $3)

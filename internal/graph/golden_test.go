@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -30,12 +31,12 @@ func TestExchanges(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	s, err := server.Start(t.Context(), server.Config{
-		HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.URL(t), Now: func() time.Time { return now },
+		HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t), Now: func() time.Time { return now },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Shutdown(t.Context()) })
+	t.Cleanup(func() { _ = s.Shutdown(context.WithoutCancel(t.Context())) })
 	files, err := filepath.Glob("testdata/exchanges/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no exchanges found: %v", err)

@@ -85,7 +85,7 @@ func setup(t testing.TB) *client {
 // newClient returns a client in a new tenant with permission to write.
 func newClient(t testing.TB, s *server.Server) *client {
 	t.Helper()
-	c := &client{TB: t, server: s, tenant: dbtest.NewTenant(t)}
+	c := &client{TB: t, server: s, tenant: dbtest.NewTenantIn(t, s.Pool())}
 	c.token = c.issue(c.userToken(writers...))
 	return c
 }

@@ -69,11 +69,17 @@ func Pool(tb testing.TB) *db.Pool {
 // from before a tenant's creation are refused.
 var before = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// NewTenant makes a tenant with one user and one application.
+// NewTenant makes a tenant with one user and one application in the shared database.
 func NewTenant(tb testing.TB) Tenant {
 	tb.Helper()
+	return NewTenantIn(tb, Pool(tb))
+}
+
+// NewTenantIn is like NewTenant, in the database of a pool.
+func NewTenantIn(tb testing.TB, pool *db.Pool) Tenant {
+	tb.Helper()
 	t := Tenant{ID: uuid.New(), UserID: uuid.New(), ClientID: uuid.New()}
-	q := db.New(Pool(tb))
+	q := db.New(pool)
 	_, err := q.CreateTenant(tb.Context(), db.CreateTenantParams{
 		TenantID: t.ID, DisplayName: tb.Name(), CreatedAt: before,
 	})
