@@ -70,11 +70,29 @@ CREATE SCHEMA reporting;
 CREATE INDEX audit_entries_replaced ON audit_entries (tenant_id, at)
     WHERE outcome = 'done' AND action IN ('resetTenant', 'restoreSnapshot', 'importTenant');
 
+-- Returns what a tenant's clock shows when the service's shows a time: Clock.Now in
+-- internal/tenant, with its latest time. Adds seconds to a time without a zone, because a day
+-- in the reader's zone may have 23 hours.
+CREATE FUNCTION tenant_time(clock_from timestamptz, clock_at timestamptz, clock_rate double precision, service timestamptz)
+RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN clock_from IS NULL OR clock_at IS NULL THEN service ELSE (
+    clock_at AT TIME ZONE 'UTC' + make_interval(secs => least(
+        greatest(extract(epoch FROM service - clock_from), 0) * clock_rate,
+        extract(epoch FROM timestamp '9000-01-01' - clock_at AT TIME ZONE 'UTC')
+    ))
+) AT TIME ZONE 'UTC' END;
+
+-- The service's time: what it says in a setting, or Postgres's. A login that changes the setting
+-- changes only what its own views show.
+CREATE FUNCTION report_time() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
+RETURN coalesce(nullif(current_setting('mocktenant.report_time', true), '')::timestamptz, statement_timestamp());
+
 CREATE VIEW reporting.tenants WITH (security_barrier) AS
-SELECT t.tenant_id, n.display_name, n.domains, n.manager, n.permission_rule, n.created_at, n.expires_at, n.replaced_at
+SELECT t.tenant_id, n.display_name, n.domains, n.manager, n.permission_rule, n.created_at, n.expires_at, n.replaced_at, n.now
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT tenants.display_name, tenants.manager, tenants.permission_rule::text AS permission_rule, tenants.created_at, tenants.expires_at,
+        tenant_time(tenants.clock_from, tenants.clock_at, tenants.clock_rate, report_time()) AS now,
         ARRAY(SELECT d.name FROM domains AS d WHERE d.tenant_id = tenants.id ORDER BY d.name) AS domains,
         (
             SELECT max(e.at) FROM audit_entries AS e
@@ -111,7 +129,9 @@ SELECT t.tenant_id, s.user_id, s.signed_in_at, s.expires_at
 FROM report_tenants AS t
 CROSS JOIN LATERAL (
     SELECT sessions.user_id, sessions.created_at AS signed_in_at, sessions.expires_at
-    FROM sessions WHERE sessions.tenant_id = t.tenant_id AND sessions.expires_at > statement_timestamp()
+    FROM sessions JOIN tenants ON tenants.id = sessions.tenant_id
+    WHERE sessions.tenant_id = t.tenant_id
+        AND sessions.expires_at > tenant_time(tenants.clock_from, tenants.clock_at, tenants.clock_rate, report_time())
     OFFSET 0
 ) AS s;
 
@@ -220,8 +240,9 @@ WITH turned AS (
     GROUP BY s.tenant_id, s.entity_set, s.id, s.created_at, s.stay, s.status
 )
 SELECT s.tenant_id, s.entity_set, s.entity_id, s.entity_created_at, s.stay, s.status, s.from_at, s.until_at,
-    coalesce(s.until_at, statement_timestamp()) - s.from_at AS duration
-FROM stays AS s;
+    coalesce(s.until_at, t.now) - s.from_at AS duration
+FROM stays AS s
+JOIN reporting.tenants AS t ON t.tenant_id = s.tenant_id;
 
 -- Each stay counts +1 on its first day and -1 on its last, so a stay that ends on the day it
 -- began is in no end-of-day count.
@@ -241,8 +262,9 @@ WITH ends AS (
     SELECT r.tenant_id, r.entity_set, g.day::date AS day
     FROM (
         SELECT u.tenant_id, u.entity_set, min(u.day) AS first_day,
-            greatest(max(u.day), (statement_timestamp() AT TIME ZONE 'UTC')::date) AS last_day
-        FROM turns AS u GROUP BY u.tenant_id, u.entity_set
+            greatest(max(u.day), (t.now AT TIME ZONE 'UTC')::date) AS last_day
+        FROM turns AS u JOIN reporting.tenants AS t ON t.tenant_id = u.tenant_id
+        GROUP BY u.tenant_id, u.entity_set, t.now
     ) AS r
     CROSS JOIN LATERAL generate_series(r.first_day::timestamp, r.last_day::timestamp, interval '1 day') AS g (day)
 )
@@ -261,8 +283,9 @@ COMMENT ON COLUMN reporting.tenants.domains IS 'Its domains.';
 COMMENT ON COLUMN reporting.tenants.manager IS 'The name of the keys that manage it; null: only owners do.';
 COMMENT ON COLUMN reporting.tenants.permission_rule IS 'seed: only users manage remote assistance partners, as documented in 2018; current: applications may too.';
 COMMENT ON COLUMN reporting.tenants.created_at IS 'When it was created.';
-COMMENT ON COLUMN reporting.tenants.expires_at IS 'When it expires; null: never.';
-COMMENT ON COLUMN reporting.tenants.replaced_at IS 'When a reset, a restored snapshot or an import last replaced the entities and their history, within a year; null if none did.';
+COMMENT ON COLUMN reporting.tenants.expires_at IS 'When it expires, by the service''s clock; null: never.';
+COMMENT ON COLUMN reporting.tenants.replaced_at IS 'When a reset, a restored snapshot or an import last replaced the entities and their history, within a year, by the service''s clock; null if none did.';
+COMMENT ON COLUMN reporting.tenants.now IS 'What the tenant''s clock shows now, with which its times compare.';
 
 COMMENT ON VIEW reporting.administrators IS 'The administrators who changed entities of the tenant, by acting for the other side or by an import.';
 COMMENT ON COLUMN reporting.administrators.tenant_id IS 'The tenant.';
@@ -270,7 +293,7 @@ COMMENT ON COLUMN reporting.administrators.id IS 'The id of the key, as in chang
 COMMENT ON COLUMN reporting.administrators.name IS 'The name of the key.';
 COMMENT ON COLUMN reporting.administrators.role IS 'reader, manager or owner.';
 
-COMMENT ON VIEW reporting.sign_ins IS 'The users who are signed in, one row per browser.';
+COMMENT ON VIEW reporting.sign_ins IS 'The users who are signed in now, by the tenant''s clock, one row per browser.';
 COMMENT ON COLUMN reporting.sign_ins.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN reporting.sign_ins.user_id IS 'The user''s object id.';
 COMMENT ON COLUMN reporting.sign_ins.signed_in_at IS 'When the user signed in.';
@@ -292,7 +315,7 @@ COMMENT ON COLUMN reporting.changes.after_status IS 'The status after the change
 COMMENT ON COLUMN reporting.changes.changed_with IS 'From which application: its client id; null if the change didn''t come through Graph.';
 COMMENT ON COLUMN reporting.changes.changed_with_name IS 'The application''s display name, as it is now; null if the tenant no longer has it.';
 
-COMMENT ON VIEW reporting.status_by_day IS 'How many entities were in each status at the end of each day (UTC), from the day of a set''s first entity to today, whose count is the current one.';
+COMMENT ON VIEW reporting.status_by_day IS 'How many entities were in each status at the end of each day (UTC), from the day of a set''s first entity to today by the tenant''s clock, whose count is the current one.';
 COMMENT ON COLUMN reporting.status_by_day.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN reporting.status_by_day.entity_set IS 'The set in Graph, such as remoteAssistancePartners.';
 COMMENT ON COLUMN reporting.status_by_day.day IS 'The day, in UTC.';
@@ -308,7 +331,7 @@ COMMENT ON COLUMN reporting.time_in_status.stay IS 'Counts the entity''s stays, 
 COMMENT ON COLUMN reporting.time_in_status.status IS 'The status, such as onboarding.';
 COMMENT ON COLUMN reporting.time_in_status.from_at IS 'When the stay began.';
 COMMENT ON COLUMN reporting.time_in_status.until_at IS 'When it ended, by a change of status or the deletion; null if it hasn''t ended.';
-COMMENT ON COLUMN reporting.time_in_status.duration IS 'How long it lasted, until now if it hasn''t ended.';
+COMMENT ON COLUMN reporting.time_in_status.duration IS 'How long it lasted, until now by the tenant''s clock if it hasn''t ended.';
 
 COMMENT ON VIEW reporting.users IS 'The users, without their secrets.';
 COMMENT ON COLUMN reporting.users.tenant_id IS 'The tenant.';
@@ -397,6 +420,8 @@ DROP VIEW reporting.applications;
 DROP VIEW reporting.users;
 DROP VIEW reporting.sign_ins;
 DROP VIEW reporting.tenants;
+DROP FUNCTION report_time();
+DROP FUNCTION tenant_time(timestamptz, timestamptz, double precision, timestamptz);
 DROP INDEX audit_entries_replaced;
 DROP SCHEMA reporting;
 DROP VIEW report_tenants;

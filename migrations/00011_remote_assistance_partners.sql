@@ -165,16 +165,17 @@ COMMENT ON COLUMN reporting.remote_assistance_partner_funnel.median_time IS 'The
 
 CREATE VIEW reporting.remote_assistance_partner_staleness WITH (security_barrier) AS
 SELECT p.tenant_id, p.id, p.display_name, p.onboarding_status, p.last_connection_at,
-    statement_timestamp() - p.last_connection_at AS stale_for,
+    t.now - p.last_connection_at AS stale_for,
     CASE
         WHEN p.last_connection_at IS NULL THEN 'never'
-        WHEN p.last_connection_at > statement_timestamp() - interval '1 day' THEN 'day'
-        WHEN p.last_connection_at > statement_timestamp() - interval '7 days' THEN 'week'
-        WHEN p.last_connection_at > statement_timestamp() - interval '30 days' THEN 'month'
+        WHEN p.last_connection_at > t.now - interval '1 day' THEN 'day'
+        WHEN p.last_connection_at > t.now - interval '7 days' THEN 'week'
+        WHEN p.last_connection_at > t.now - interval '30 days' THEN 'month'
         ELSE 'older'
     END AS staleness
-FROM reporting.remote_assistance_partners AS p;
-COMMENT ON VIEW reporting.remote_assistance_partner_staleness IS 'How long ago each remote assistance partner connected, one row each.';
+FROM reporting.remote_assistance_partners AS p
+JOIN reporting.tenants AS t ON t.tenant_id = p.tenant_id;
+COMMENT ON VIEW reporting.remote_assistance_partner_staleness IS 'How long ago, by the tenant''s clock, each remote assistance partner connected, one row each.';
 COMMENT ON COLUMN reporting.remote_assistance_partner_staleness.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN reporting.remote_assistance_partner_staleness.id IS 'The id in Graph.';
 COMMENT ON COLUMN reporting.remote_assistance_partner_staleness.display_name IS 'Graph''s displayName; null if it has none.';

@@ -6,7 +6,9 @@ import (
 	"slices"
 
 	"github.com/mocktenant/mocktenant/api"
+	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/reporting"
+	"github.com/mocktenant/mocktenant/internal/tenant"
 )
 
 func listReports(context.Context, *call, none) (api.ReportList, error) {
@@ -20,7 +22,7 @@ type runReportRequest struct {
 
 // runReport answers with the rows of a report about one tenant.
 func runReport(ctx context.Context, x *call, r runReportRequest) (api.ReportResult, error) {
-	tenant, err := x.admin.tenant(x, r.TenantId)
+	found, err := x.admin.tenant(x, r.TenantId)
 	if err != nil {
 		return api.ReportResult{}, err
 	}
@@ -33,7 +35,11 @@ func runReport(ctx context.Context, x *call, r runReportRequest) (api.ReportResu
 	if err != nil {
 		return api.ReportResult{}, err
 	}
-	return reporting.Run(ctx, x.admin.pool, tenant.ID, all[at], values)
+	now := tenant.SettingsOf(&found).Clock.Now(x.Arrived)
+	if err := db.ExpireOnboardings(ctx, x.admin.queries, found.ID, now); err != nil {
+		return api.ReportResult{}, err
+	}
+	return reporting.Run(ctx, x.admin.pool, found.ID, x.Arrived, all[at], values)
 }
 
 // valuesOf returns the values in a request for a report's parameters.

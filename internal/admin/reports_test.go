@@ -624,6 +624,10 @@ func dictionary(c *client) string {
 microsecond, with the offset in a separate column. ` + "`0001-01-01T00:00:00Z`" + `, Graph's value for a
 missing time, is null. A tenant's history starts when it is made. A reset, an import or a restored
 snapshot replaces the history, at the time in ` + "`tenants.replaced_at`" + `.
+
+Unless a column says otherwise, a tenant's times are by its [clock](administration.md#clock).
+Compare them with ` + "`tenants.now`, not with Postgres's `now()`" + `. An onboarding that has expired ends in
+the views when the next request or report of the tenant comes, or within an hour.
 `)
 	view := ""
 	for _, row := range c.rows(`SELECT concat_ws(E'\t', c.relname, coalesce(obj_description(c.oid), '-'), a.attname, format_type(a.atttypid, a.atttypmod), coalesce(col_description(c.oid, a.attnum), '-'))

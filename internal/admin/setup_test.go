@@ -237,7 +237,13 @@ func open(t testing.TB) *client {
 
 func openOn(t testing.TB, url string) *client {
 	t.Helper()
-	s, err := server.Start(t.Context(), server.Config{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", DatabaseURL: url})
+	return openWith(t, server.Config{DatabaseURL: url})
+}
+
+func openWith(t testing.TB, config server.Config) *client {
+	t.Helper()
+	config.HTTPAddr, config.AdminAddr = "127.0.0.1:0", "127.0.0.1:0"
+	s, err := server.Start(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}

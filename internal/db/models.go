@@ -2689,7 +2689,7 @@ type ReportingRemoteAssistancePartnerFunnel struct {
 	MedianTime float64
 }
 
-// How long ago each remote assistance partner connected, one row each.
+// How long ago, by the tenant's clock, each remote assistance partner connected, one row each.
 type ReportingRemoteAssistancePartnerStaleness struct {
 	// The tenant.
 	TenantID uuid.UUID
@@ -2883,7 +2883,7 @@ type ReportingRoleScopeTagChange struct {
 	AfterIsBuiltIn interface{}
 }
 
-// The users who are signed in, one row per browser.
+// The users who are signed in now, by the tenant's clock, one row per browser.
 type ReportingSignIn struct {
 	// The tenant.
 	TenantID uuid.UUID
@@ -2895,7 +2895,7 @@ type ReportingSignIn struct {
 	ExpiresAt time.Time
 }
 
-// How many entities were in each status at the end of each day (UTC), from the day of a set's first entity to today, whose count is the current one.
+// How many entities were in each status at the end of each day (UTC), from the day of a set's first entity to today by the tenant's clock, whose count is the current one.
 type ReportingStatusByDay struct {
 	// The tenant.
 	TenantID *uuid.UUID
@@ -2923,10 +2923,12 @@ type ReportingTenant struct {
 	PermissionRule string
 	// When it was created.
 	CreatedAt time.Time
-	// When it expires; null: never.
+	// When it expires, by the service's clock; null: never.
 	ExpiresAt *time.Time
-	// When a reset, a restored snapshot or an import last replaced the entities and their history, within a year; null if none did.
+	// When a reset, a restored snapshot or an import last replaced the entities and their history, within a year, by the service's clock; null if none did.
 	ReplacedAt interface{}
+	// What the tenant's clock shows now, with which its times compare.
+	Now time.Time
 }
 
 // The current termsAndConditions, one row each.
@@ -3061,7 +3063,7 @@ type ReportingTimeInStatus struct {
 	FromAt interface{}
 	// When it ended, by a change of status or the deletion; null if it hasn't ended.
 	UntilAt interface{}
-	// How long it lasted, until now if it hasn't ended.
+	// How long it lasted, until now by the tenant's clock if it hasn't ended.
 	Duration int32
 }
 

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -99,16 +100,16 @@ func refuseCluster(ctx context.Context, q db.DBTX) error {
 	return err
 }
 
-// Run returns the rows of a report as a login of the tenant would read them. The values
-// replace the defaults of the report's parameters.
-func Run(ctx context.Context, pool *db.Pool, tenant uuid.UUID, report api.Report, values map[string]any) (api.ReportResult, error) {
+// Run returns the rows of a report as a login of the tenant would read them when the service's
+// clock shows now. The values replace the defaults of the report's parameters.
+func Run(ctx context.Context, pool *db.Pool, tenant uuid.UUID, now time.Time, report api.Report, values map[string]any) (api.ReportResult, error) {
 	result := api.ReportResult{Columns: []string{}, Types: []api.ReportResultTypes{}, Rows: [][]nullable.Nullable[string]{}}
 	if err := refuseCluster(ctx, pool); err != nil {
 		return result, err
 	}
 	err := pgx.BeginTxFunc(ctx, pool, moment, func(tx pgx.Tx) error {
-		const settings = "SELECT set_config('mocktenant.report_tenant', $1, true), set_config('statement_timeout', $2, true)"
-		if _, err := tx.Exec(ctx, settings, tenant.String(), reportTimeout); err != nil {
+		const settings = "SELECT set_config('mocktenant.report_tenant', $1, true), set_config('mocktenant.report_time', $2, true), set_config('statement_timeout', $3, true)"
+		if _, err := tx.Exec(ctx, settings, tenant.String(), now.UTC().Format(time.RFC3339Nano), reportTimeout); err != nil {
 			return err
 		}
 		sql, args := fill(report.Sql, values)
