@@ -110,6 +110,30 @@ func TestExpiring(t *testing.T) {
 	}
 }
 
+// Pages about a tenant whose clock is ahead measure its own times by that clock, and its expiry
+// and the audit log by the service's.
+func TestTimesOfMovedTenant(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	made := must(client.Read[api.TenantCreated](b.api().CreateTenant(t.Context(), nil, api.TenantCreate{DisplayName: "moved", TtlSeconds: ptr(int64(3*24*3600 - 60))})))(t)
+	id := made.Tenant.Id.String()
+	ahead := time.Now().AddDate(10, 0, 5)
+	must(client.Read[api.Clock](b.api().SetClock(t.Context(), made.Tenant.Id, api.ClockSet{Now: &ahead, Rate: ptr(0.)})))(t)
+	times := func(path string) (all []string) {
+		for _, n := range b.get(path).find(func(n *html.Node) bool { return n.Data == "time" }) {
+			all = append(all, inner(n))
+		}
+		return all
+	}
+	if got, want := times("/console/tenants/"+id+"/settings"), []string{"10 years ago", "in 2 days"}; !slices.Equal(got, want) {
+		t.Errorf("created and expires %q, want %q", got, want)
+	}
+	got := times("/console/audit?tenantId=" + id)
+	if len(got) != 2 || slices.ContainsFunc(got, func(at string) bool { return strings.Contains(at, "year") }) {
+		t.Errorf("made and moved %q", got)
+	}
+}
+
 // The form for a tenant starts with a preset's document, which it sends.
 func TestPresets(t *testing.T) {
 	t.Parallel()

@@ -236,13 +236,19 @@ func empty(text string, next ...g.Node) g.Node {
 	return html.Div(html.Class("empty"), testID("empty"), html.P(html.Text(text)), g.Group(next))
 }
 
-// when shows an instant relative to the present time of the visit. Its title is exact.
-func (v *visit) when(t *time.Time) g.Node {
+// when shows an instant relative to the present time of the visit, which is by the tenant's
+// clock if the page is about a tenant. Its title is exact.
+func (v *visit) when(t *time.Time) g.Node { return when(t, v.now) }
+
+// whenByService works like when, for an instant by the service's clock.
+func (v *visit) whenByService(t *time.Time) g.Node { return when(t, v.console.now()) }
+
+func when(t *time.Time, now time.Time) g.Node {
 	if t == nil || t.Year() <= 1 {
 		return html.Span(html.Class("note"), html.Text("never"))
 	}
 	exact := t.UTC().Format(time.RFC3339Nano)
-	return html.Time(html.DateTime(exact), html.Title(exact), html.Text(relative(t.Sub(v.now))))
+	return html.Time(html.DateTime(exact), html.Title(exact), html.Text(relative(t.Sub(now))))
 }
 
 // relative describes a duration from now in one unit, such as "3 hours ago" and "in 2 days".

@@ -71,7 +71,7 @@ func showAudit(v *visit) (screen, error) {
 			of = html.A(html.Class("id"), html.Href(tenantAt(e.TenantId.String())), html.Text(e.TenantId.String()))
 		}
 		rows[i] = g.Group{
-			v.when(&e.DateTime), optional(e.KeyName), html.Text(e.Action), of, optional(e.Target),
+			v.whenByService(&e.DateTime), optional(e.KeyName), html.Text(e.Action), of, optional(e.Target),
 			html.Span(html.Class("badge"), html.Data("value", string(e.Outcome)), html.Text(fmt.Sprintf("%s %d", e.Outcome, e.Status))), html.Text(fmt.Sprint(e.Count)), html.Text(e.Address),
 		}
 	}

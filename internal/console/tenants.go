@@ -161,7 +161,7 @@ func showSettings(v *visit) (screen, error) {
 		heading("Settings", v.formLink("updateTenant", "Edit", "button primary", of)),
 		facts(
 			html.Text("Id"), code(t.Id.String()), html.Text("Name"), text(t.DisplayName), html.Text("Domains"), lines(t.Domains),
-			html.Text("Created"), v.when(&t.CreatedDateTime), html.Text("Expires"), v.when(t.ExpiresDateTime), html.Text("Manager"), optional(t.Manager),
+			html.Text("Created"), v.when(&t.CreatedDateTime), html.Text("Expires"), v.whenByService(t.ExpiresDateTime), html.Text("Manager"), optional(t.Manager),
 			html.Text("Settings"), block(indented(t.Settings)), html.Text("Quota"), block(indented(t.Quota)),
 		),
 		html.H2(html.Text("State")),
