@@ -72,15 +72,21 @@ FROM tenants AS t WHERE t.id = @tenant_id;
 
 -- name: CreateReplicaGaps :exec
 -- Notes in all journals that a replica may not have written what it answered since it was
--- last seen. A journal whose clock was set since then notes it from the tenant's beginning.
+-- last seen. A journal whose clock was set since then notes it from the tenant's beginning. A
+-- fast clock stops in the year 9000, as Clock.Now in internal/tenant does.
 INSERT INTO journal_gaps (tenant_id, id, kind, count, since_at, until_at, until_id)
 SELECT t.id, @replica, 'unanswered', 0,
     CASE
         WHEN t.clock_at IS NULL THEN sqlc.arg('seen_at')::timestamptz
-        WHEN t.clock_from <= sqlc.arg('seen_at')::timestamptz THEN t.clock_at + (sqlc.arg('seen_at')::timestamptz - t.clock_from) * t.clock_rate
+        WHEN t.clock_from <= sqlc.arg('seen_at')::timestamptz THEN t.clock_at + make_interval(secs => LEAST(
+            extract(epoch FROM sqlc.arg('seen_at')::timestamptz - t.clock_from) * t.clock_rate, extract(epoch FROM timestamptz '9000-01-01 00:00:00Z' - t.clock_at)))
         ELSE t.created_at
     END,
-    COALESCE(t.clock_at + (sqlc.arg('now')::timestamptz - t.clock_from) * t.clock_rate, sqlc.arg('now')::timestamptz), @until_id
+    CASE
+        WHEN t.clock_from IS NULL THEN sqlc.arg('now')::timestamptz
+        ELSE t.clock_at + make_interval(secs => LEAST(
+            extract(epoch FROM sqlc.arg('now')::timestamptz - t.clock_from) * t.clock_rate, extract(epoch FROM timestamptz '9000-01-01 00:00:00Z' - t.clock_at)))
+    END, @until_id
 FROM tenants AS t WHERE t.journal_limit > 0
 ON CONFLICT (tenant_id, id) DO UPDATE SET until_at = excluded.until_at, until_id = excluded.until_id;
 

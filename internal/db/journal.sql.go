@@ -105,10 +105,15 @@ INSERT INTO journal_gaps (tenant_id, id, kind, count, since_at, until_at, until_
 SELECT t.id, $1, 'unanswered', 0,
     CASE
         WHEN t.clock_at IS NULL THEN $2::timestamptz
-        WHEN t.clock_from <= $2::timestamptz THEN t.clock_at + ($2::timestamptz - t.clock_from) * t.clock_rate
+        WHEN t.clock_from <= $2::timestamptz THEN t.clock_at + make_interval(secs => LEAST(
+            extract(epoch FROM $2::timestamptz - t.clock_from) * t.clock_rate, extract(epoch FROM timestamptz '9000-01-01 00:00:00Z' - t.clock_at)))
         ELSE t.created_at
     END,
-    COALESCE(t.clock_at + ($3::timestamptz - t.clock_from) * t.clock_rate, $3::timestamptz), $4
+    CASE
+        WHEN t.clock_from IS NULL THEN $3::timestamptz
+        ELSE t.clock_at + make_interval(secs => LEAST(
+            extract(epoch FROM $3::timestamptz - t.clock_from) * t.clock_rate, extract(epoch FROM timestamptz '9000-01-01 00:00:00Z' - t.clock_at)))
+    END, $4
 FROM tenants AS t WHERE t.journal_limit > 0
 ON CONFLICT (tenant_id, id) DO UPDATE SET until_at = excluded.until_at, until_id = excluded.until_id
 `
@@ -121,7 +126,8 @@ type CreateReplicaGapsParams struct {
 }
 
 // Notes in all journals that a replica may not have written what it answered since it was
-// last seen. A journal whose clock was set since then notes it from the tenant's beginning.
+// last seen. A journal whose clock was set since then notes it from the tenant's beginning. A
+// fast clock stops in the year 9000, as Clock.Now in internal/tenant does.
 func (q *Queries) CreateReplicaGaps(ctx context.Context, arg CreateReplicaGapsParams) error {
 	_, err := q.db.Exec(ctx, createReplicaGaps,
 		arg.Replica,

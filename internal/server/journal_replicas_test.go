@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -199,6 +200,14 @@ func TestVerificationOfASilentReplica(t *testing.T) {
 	const one = `"counts":[{"match":{"method":"PUT"},"exactly":1}]`
 	if v := d.verify(`{` + one + `}`); !v.Verified {
 		t.Errorf("before: %+v", v)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/tenants", strings.NewReader(`{"displayName":"at the end of its clock",
+		"source":{"document":{"version":1,"clock":{"now":"2030-01-01T00:00:00Z","rate":86400,"from":"2001-01-01T00:00:00Z"}}}}`))
+	r.Host = "127.0.0.1"
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	if d.AdminHandler().ServeHTTP(w, r); w.Code != 201 {
+		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	answers.Store(false)
 	d.fault(`{"match":{"path":"/nowhere"},"effect":{"status":500}}`) // waits for it
