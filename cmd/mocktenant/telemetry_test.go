@@ -325,7 +325,7 @@ func TestTracesOfGatheredCreates(t *testing.T) {
 	if len(requests) != creates || c.resource["service.name"] != "ours" {
 		t.Fatalf("%d requests of %q", len(requests), c.resource["service.name"])
 	}
-	statements := append(c.named("CreateRemoteAssistancePartner"), c.named("CreateRemoteAssistancePartners")...)
+	statements := slices.Concat(c.named("CreateRemoteAssistancePartner"), c.named("CreateRemoteAssistancePartners"), c.named("CreateRemoteAssistancePartnersOfTenant")) // the last on a cluster
 	for _, s := range statements {
 		if requests[string(s.ParentSpanId)] == nil {
 			t.Errorf("%s is below no request", s.Name)
