@@ -115,7 +115,7 @@ func (r *resource) appendExpanded(ctx context.Context, x *exchange, key pageKey,
 		if len(items) > 0 {
 			*b = append(*b, ',')
 		}
-		*b = r.append(x, *b, row, "", q.Select, key.omitNulls)
+		*b = r.append(x, *b, row.Row, "", q.Select, key.omitNulls)
 		item := listed{end: len(*b), next: skipToken{ID: row.Head().ID}}
 		item.next.Keys, err = row.Keys()
 		items = append(items, item)

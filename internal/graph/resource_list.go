@@ -160,7 +160,7 @@ func (r *resource) appendItems(ctx context.Context, x *exchange, key pageKey, q 
 		if n++; n > 1 {
 			*b = append(*b, ',')
 		}
-		*b = r.append(x, *b, row, "", q.Select, key.omitNulls)
+		*b = r.append(x, *b, row.Row, "", q.Select, key.omitNulls)
 		if full = n == key.size || len(*b) >= key.most; full {
 			last.ID = row.Head().ID
 			last.Keys, err = row.Keys()
