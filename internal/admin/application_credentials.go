@@ -156,7 +156,7 @@ func createApplicationCertificate(ctx context.Context, c *change, r certificateC
 	if len(all) >= maxCertificates {
 		return made, errConflict("The application has %d certificates, the maximum.", len(all))
 	}
-	p := db.CreateApplicationCertificateParams{TenantID: c.tenant.ID, ClientID: r.ClientID, ID: uuid.New(), Certificate: r.der, CreatedAt: c.Now}
+	p := db.CreateApplicationCertificateParams{TenantID: c.tenant.ID, ClientID: r.ClientID, ID: uuid.New(), Certificate: r.der, CreatedAt: c.x.Now}
 	if err := c.queries.CreateApplicationCertificate(ctx, p); err != nil {
 		return made, err
 	}
@@ -201,7 +201,7 @@ func checkFederatedCredential(_ context.Context, x *call, r *federatedCredential
 func createFederatedCredential(ctx context.Context, c *change, r federatedCredentialCreate) (made api.FederatedCredential, err error) {
 	row := db.ApplicationFederatedCredential{
 		TenantID: c.tenant.ID, ClientID: r.ClientID, ID: uuid.New(), Name: r.Name, Issuer: r.Issuer, Subject: r.Subject,
-		Audiences: []string{identity.FederatedAudience}, Description: r.Description, KeySet: r.keySet, CreatedAt: c.Now,
+		Audiences: []string{identity.FederatedAudience}, Description: r.Description, KeySet: r.keySet, CreatedAt: c.x.Now,
 	}
 	set(&row.Audiences, r.Audiences)
 	if err := c.createFederatedCredential(ctx, row); err != nil {

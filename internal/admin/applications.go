@@ -157,18 +157,18 @@ func (c *change) createApplication(ctx context.Context, p db.CreateApplicationPa
 func (c *change) createSecret(ctx context.Context, client uuid.UUID, secret string, ttl time.Duration) (db.CreateApplicationSecretParams, error) {
 	hash := sha256.Sum256([]byte(secret))
 	p := db.CreateApplicationSecretParams{
-		TenantID: c.tenant.ID, ClientID: client, ID: uuid.New(), SecretHash: hash[:], Hint: secret[:3], CreatedAt: c.Now, ExpiresAt: c.Now.Add(ttl).UTC(),
+		TenantID: c.tenant.ID, ClientID: client, ID: uuid.New(), SecretHash: hash[:], Hint: secret[:3], CreatedAt: c.x.Now, ExpiresAt: c.x.Now.Add(ttl).UTC(),
 	}
 	return p, c.later.Queries.CreateApplicationSecret(ctx, p)
 }
 
 // grant grants an application scopes, for one user or all, and roles.
 func (c *change) grant(ctx context.Context, client, principal uuid.UUID, scopes, roles []string) error {
-	err := c.later.Queries.GrantScopes(ctx, db.GrantScopesParams{TenantID: c.tenant.ID, ClientID: client, PrincipalID: principal, Scopes: scopes, CreatedAt: c.Now})
+	err := c.later.Queries.GrantScopes(ctx, db.GrantScopesParams{TenantID: c.tenant.ID, ClientID: client, PrincipalID: principal, Scopes: scopes, CreatedAt: c.x.Now})
 	if err != nil {
 		return err
 	}
-	return c.later.Queries.GrantRoles(ctx, db.GrantRolesParams{TenantID: c.tenant.ID, ClientID: client, Roles: roles, CreatedAt: c.Now})
+	return c.later.Queries.GrantRoles(ctx, db.GrantRolesParams{TenantID: c.tenant.ID, ClientID: client, Roles: roles, CreatedAt: c.x.Now})
 }
 
 func (x *call) checkRedirectURIs(web, spa, publicClient []string) error {
@@ -209,7 +209,7 @@ func createApplication(ctx context.Context, c *change, r api.ApplicationCreate) 
 
 // describeApplication returns the row of a new application.
 func (c *change) describeApplication(r api.ApplicationCreate) (db.CreateApplicationParams, error) {
-	p := newApplicationOf(c.tenant, r.DisplayName, r.ClientId, c.Now)
+	p := newApplicationOf(c.tenant, r.DisplayName, r.ClientId, c.x.Now)
 	set(&p.PublicClient, r.PublicClient)
 	set(&p.PublicClientFlows, r.PublicClientFlows)
 	set(&p.RedirectUris, r.RedirectUris)
@@ -218,7 +218,7 @@ func (c *change) describeApplication(r api.ApplicationCreate) (db.CreateApplicat
 	set(&p.ExposedScopes, r.ExposedScopes)
 	set(&p.RequiredScopes, r.RequiredScopes)
 	set(&p.RequiredRoles, r.RequiredRoles)
-	return p, c.checkRedirectURIs(p.RedirectUris, p.SpaRedirectUris, p.PublicClientRedirectUris)
+	return p, c.x.checkRedirectURIs(p.RedirectUris, p.SpaRedirectUris, p.PublicClientRedirectUris)
 }
 
 type updateApplicationRequest struct {
@@ -240,7 +240,7 @@ func updateApplication(ctx context.Context, c *change, r updateApplicationReques
 	set(&app.ExposedScopes, r.ExposedScopes)
 	set(&app.RequiredScopes, r.RequiredScopes)
 	set(&app.RequiredRoles, r.RequiredRoles)
-	if err := c.checkRedirectURIs(app.RedirectUris, app.SpaRedirectUris, app.PublicClientRedirectUris); err != nil {
+	if err := c.x.checkRedirectURIs(app.RedirectUris, app.SpaRedirectUris, app.PublicClientRedirectUris); err != nil {
 		return api.Application{}, err
 	}
 	_, err = c.queries.UpdateApplication(ctx, db.UpdateApplicationParams{
@@ -321,5 +321,5 @@ func removeConsent(ctx context.Context, c *change, r applicationPath) (none, err
 	if _, err := c.findApplication(ctx, r.ClientID); err != nil {
 		return none{}, err
 	}
-	return none{}, c.admin.identity.RemoveConsent(ctx, c.tx, c.tenant.ID, r.ClientID, c.Now)
+	return none{}, c.x.admin.identity.RemoveConsent(ctx, c.tx, c.tenant.ID, r.ClientID, c.x.Now)
 }

@@ -216,7 +216,7 @@ func managed(ctx context.Context, q *db.Queries, x *call, id uuid.UUID) (db.Tena
 // hold locks the caller's tenant until the change ends. It fails if the tenant isn't the
 // caller's.
 func (c *change) hold(ctx context.Context, id uuid.UUID) error {
-	_, err := c.queries.LockManagedTenant(ctx, db.LockManagedTenantParams{TenantID: id, Manager: c.caller.manager(), Now: &c.Arrived})
+	_, err := c.queries.LockManagedTenant(ctx, db.LockManagedTenantParams{TenantID: id, Manager: c.x.caller.manager(), Now: &c.x.Arrived})
 	return orNoTenant(err, id)
 }
 

@@ -27,7 +27,7 @@ const tries = 5
 // tenant, locked against other administrators. Queued statements run at the end of the
 // change or with send, which must be called before reading what they change.
 type change struct {
-	*call
+	x       *call
 	queries *db.Queries
 	tx      pgx.Tx
 	tenant  db.Tenant
@@ -69,7 +69,7 @@ func (x *call) change(ctx context.Context, f func(context.Context, *change) (ans
 func (x *call) try(ctx context.Context, f func(context.Context, *change) (answer, error)) (c *change, result answer, err error) {
 	for range tries {
 		err = pgx.BeginFunc(ctx, x.admin.pool, func(tx pgx.Tx) error {
-			c = &change{call: x, queries: db.New(tx), tx: tx, target: x.target, later: db.NewBatch()}
+			c = &change{x: x, queries: db.New(tx), tx: tx, target: x.target, later: db.NewBatch()}
 			result, err = c.make(ctx, f)
 			return err
 		})
@@ -112,14 +112,14 @@ func rolledBack(err error) bool {
 
 // make makes the change, unless it was made before with the same Idempotency-Key.
 func (c *change) make(ctx context.Context, f func(context.Context, *change) (answer, error)) (answer, error) {
-	idempotent, err := newIdempotent(c.call, c.queries)
+	idempotent, err := newIdempotent(c.x, c.queries)
 	if err != nil {
 		return answer{}, err
 	}
 	if known, found, err := idempotent.find(ctx); found || err != nil {
 		return known, err
 	}
-	if c.call.tenant.ID != uuid.Nil && c.op.document != documentAsBody { // an import reads its document first
+	if c.x.tenant.ID != uuid.Nil && c.x.op.document != documentAsBody { // an import reads its document first
 		if err := c.lock(ctx); err != nil {
 			return answer{}, err
 		}
@@ -139,7 +139,7 @@ func (c *change) make(ctx context.Context, f func(context.Context, *change) (ans
 
 // audit queues the change's entry in the audit log.
 func (c *change) audit(ctx context.Context, status int) error {
-	entry := auditEntry(c.call, c.target, db.AuditOutcomeDone, status)
+	entry := auditEntry(c.x, c.target, db.AuditOutcomeDone, status)
 	if c.tenant.ID != uuid.Nil { // even if it was just made
 		entry.TenantID = &c.tenant.ID
 	}
@@ -149,11 +149,11 @@ func (c *change) audit(ctx context.Context, status int) error {
 // lock locks the path's tenant for the rest of the change. Its manager may have changed
 // since the call began.
 func (c *change) lock(ctx context.Context) (err error) {
-	id := c.call.tenant.ID
+	id := c.x.tenant.ID
 	if c.tenant, err = c.queries.LockTenant(ctx, id); err != nil {
 		return err
 	}
-	if m := c.caller.manager(); m != nil && (c.tenant.Manager == nil || *c.tenant.Manager != *m) {
+	if m := c.x.caller.manager(); m != nil && (c.tenant.Manager == nil || *c.tenant.Manager != *m) {
 		return orNoTenant(pgx.ErrNoRows, id)
 	}
 	return nil

@@ -32,11 +32,11 @@ func clockOf(kept db.Tenant, service time.Time) tenant.Clock {
 
 // setClock sets a tenant's clock, moves it ahead, or changes its rate.
 func setClock(ctx context.Context, c *change, r api.ClockSet) (api.Clock, error) {
-	before := newClock(tenant.SettingsOf(&c.tenant).Clock, c.Arrived)
-	clock := tenant.Clock{From: c.Arrived, At: before.Now, Rate: before.Rate}
+	before := newClock(tenant.SettingsOf(&c.tenant).Clock, c.x.Arrived)
+	clock := tenant.Clock{From: c.x.Arrived, At: before.Now, Rate: before.Rate}
 	switch {
 	case r.Now != nil && r.AdvanceSeconds != nil:
-		return before, c.errAt("/advanceSeconds", "excludes now: set a clock to a time, or move it ahead by seconds.")
+		return before, c.x.errAt("/advanceSeconds", "excludes now: set a clock to a time, or move it ahead by seconds.")
 	case r.Now != nil:
 		clock.At = r.Now.UTC().Truncate(time.Microsecond)
 	case r.AdvanceSeconds != nil:
@@ -47,10 +47,10 @@ func setClock(ctx context.Context, c *change, r api.ClockSet) (api.Clock, error)
 	case clock.At.Before(before.Now):
 		return before, errConflict("A clock never runs backwards: it shows %s, which is after %s. Reset it, or restore a snapshot.", before.Now.Format(time.RFC3339Nano), clock.At.Format(time.RFC3339Nano))
 	case clock.At.After(tenant.MaxTime):
-		return before, c.errAt("/now", "%s is after %s, the maximum of a clock.", clock.At.Format(time.RFC3339Nano), tenant.MaxTime.Format(time.RFC3339))
+		return before, c.x.errAt("/now", "%s is after %s, the maximum of a clock.", clock.At.Format(time.RFC3339Nano), tenant.MaxTime.Format(time.RFC3339))
 	}
 	err := c.queries.SetTenantClock(ctx, db.SetTenantClockParams{TenantID: c.tenant.ID, ClockFrom: &clock.From, ClockAt: &clock.At, ClockRate: clock.Rate})
-	return newClock(clock, c.Arrived), err
+	return newClock(clock, c.x.Arrived), err
 }
 
 // resetClock resets a tenant's clock to the service's.

@@ -82,7 +82,7 @@ func issueToken(ctx context.Context, c *change, r api.TokenRequest) (api.Token, 
 	if r.LifetimeSeconds != nil {
 		lifetime = time.Duration(*r.LifetimeSeconds) * time.Second
 	}
-	t := identity.AccessToken{TenantID: c.tenant.ID, ObjectID: app.ServicePrincipalID, AppID: app.ClientID, AppName: app.DisplayName, Roles: permissions, Now: c.Now, Lifetime: lifetime}
+	t := identity.AccessToken{TenantID: c.tenant.ID, ObjectID: app.ServicePrincipalID, AppID: app.ClientID, AppName: app.DisplayName, Roles: permissions, Now: c.x.Now, Lifetime: lifetime}
 	since := []time.Time{c.tenant.CreatedAt, app.TokensValidFrom}
 	if r.UserId != nil {
 		user, err := c.findUser(ctx, *r.UserId)
@@ -95,6 +95,6 @@ func issueToken(ctx context.Context, c *change, r api.TokenRequest) (api.Token, 
 		since = append(since, user.TokensValidFrom)
 	}
 	t.ValidFrom = slices.MaxFunc(since, time.Time.Compare)
-	token, err := c.admin.identity.IssueAccessToken(t)
-	return api.Token{AccessToken: token, ExpiresDateTime: c.Now.Add(lifetime).UTC()}, err
+	token, err := c.x.admin.identity.IssueAccessToken(t)
+	return api.Token{AccessToken: token, ExpiresDateTime: c.x.Now.Add(lifetime).UTC()}, err
 }

@@ -177,13 +177,13 @@ func actOnEntity(ctx context.Context, c *change, r actOnEntityRequest) (api.Enti
 	if err != nil {
 		return api.Entity{}, err
 	}
-	if err := db.ExpireOnboardings(ctx, c.queries, c.tenant.ID, c.Now); err != nil {
+	if err := db.ExpireOnboardings(ctx, c.queries, c.tenant.ID, c.x.Now); err != nil {
 		return api.Entity{}, err
 	}
 	k := db.Key{TenantID: c.tenant.ID, ID: id}
-	change := db.Change{TenantID: k.TenantID, ID: k.ID, ChangedAt: c.Now, ChangedBy: c.caller.id}
+	change := db.Change{TenantID: k.TenantID, ID: k.ID, ChangedAt: c.x.Now, ChangedBy: c.x.caller.id}
 	if c.tenant.PartnerPortal {
-		change.Portal = c.admin.portal()
+		change.Portal = c.x.admin.portal()
 	}
 	before, err := db.Act(ctx, c.queries, t, action, change)
 	if err != nil {

@@ -51,7 +51,7 @@ func createEntity(ctx context.Context, c *change, r createEntityRequest) (api.En
 // insertEntity inserts an entity. Without an id, it gets one as if a client had created it.
 func (c *change) insertEntity(ctx context.Context, t *entity.Type, id uuid.UUID, values []entity.Value) (row db.Row, err error) {
 	set := db.Inside(c.tx).Entity(t)
-	create := db.Create{TenantID: c.tenant.ID, ID: id, Values: values, CreatedAt: c.Now, CreatedBy: c.caller.id}
+	create := db.Create{TenantID: c.tenant.ID, ID: id, Values: values, CreatedAt: c.x.Now, CreatedBy: c.x.caller.id}
 	if id == uuid.Nil {
 		row, err = set.CreateNew(ctx, create, c.tenant.IDSeed, c.tenant.EntityQuota)
 	} else {
@@ -76,7 +76,7 @@ func (c *change) stampEntity(t *entity.Type, values []entity.Value, named []bool
 		if !p.Stamped || named != nil && !p.Restamped {
 			continue
 		}
-		values[i] = entity.DateValue(c.Now.UTC().Truncate(time.Microsecond))
+		values[i] = entity.DateValue(c.x.Now.UTC().Truncate(time.Microsecond))
 		if named != nil {
 			named[i] = true
 		}
@@ -141,7 +141,7 @@ func (c *change) setEntity(ctx context.Context, t *entity.Type, k db.Key, values
 	}
 	c.stampEntity(t, values, named)
 	return db.Inside(c.tx).Entity(t).Update(ctx, db.Update{
-		TenantID: k.TenantID, ID: k.ID, Values: values, Named: named, ChangedAt: c.Now, ChangedBy: c.caller.id,
+		TenantID: k.TenantID, ID: k.ID, Values: values, Named: named, ChangedAt: c.x.Now, ChangedBy: c.x.caller.id,
 	})
 }
 
@@ -155,7 +155,7 @@ func deleteEntity(ctx context.Context, c *change, r deleteEntityRequest) (none, 
 	if t.Singleton {
 		return none{}, errConflict("A tenant always has its %s; change its properties.", t.Noun)
 	}
-	err = db.Inside(c.tx).Entity(t).Delete(ctx, db.Change{TenantID: k.TenantID, ID: k.ID, ChangedAt: c.Now, ChangedBy: c.caller.id})
+	err = db.Inside(c.tx).Entity(t).Delete(ctx, db.Change{TenantID: k.TenantID, ID: k.ID, ChangedAt: c.x.Now, ChangedBy: c.x.caller.id})
 	return none{}, orNoEntity(err, t, r.EntityID)
 }
 
@@ -171,7 +171,7 @@ func (c *change) changeable(ctx context.Context, set, key string) (*entity.Type,
 		return nil, db.Key{}, err
 	}
 	k := db.Key{TenantID: c.tenant.ID, ID: id}
-	if err := db.ExpireOnboardings(ctx, c.queries, k.TenantID, c.Now); err != nil {
+	if err := db.ExpireOnboardings(ctx, c.queries, k.TenantID, c.x.Now); err != nil {
 		return nil, k, err
 	}
 	if t.BuiltIn == "" {

@@ -108,7 +108,7 @@ func (c *change) addFaults(ctx context.Context, scenario *string, rules ...api.F
 	}
 	made := make([]api.Fault, len(rules))
 	for i, r := range rules {
-		p, err := fault.Row(c.tenant.ID, r, scenario, c.Now)
+		p, err := fault.Row(c.tenant.ID, r, scenario, c.x.Now)
 		if err != nil {
 			return nil, err
 		}
@@ -133,7 +133,7 @@ func updateFault(ctx context.Context, c *change, r faultUpdate) (api.Fault, erro
 	if err != nil {
 		return api.Fault{}, err
 	}
-	p, err := fault.Row(c.tenant.ID, rule, nil, c.Now)
+	p, err := fault.Row(c.tenant.ID, rule, nil, c.x.Now)
 	if err != nil {
 		return api.Fault{}, err
 	}
@@ -168,7 +168,7 @@ func (c *change) updatedRule(ctx context.Context, r faultUpdate) (rule api.Fault
 		rule.Schedule = r.Schedule
 	}
 	set(&rule.Effect, r.Effect)
-	return rule, checkFault(ctx, c.call, &rule)
+	return rule, checkFault(ctx, c.x, &rule)
 }
 
 func deleteFault(ctx context.Context, c *change, r struct{ FaultID uuid.UUID }) (none, error) {

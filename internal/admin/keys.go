@@ -35,12 +35,12 @@ func createKey(ctx context.Context, c *change, r api.KeyCreate) (api.KeyCreated,
 		ttl = time.Duration(*r.TtlSeconds) * time.Second
 	}
 	c.target = r.Name + " " + string(r.Role)
-	id, key, err := CreateKey(ctx, c.queries, r.Name, db.AdminRole(r.Role), ttl, c.Now)
+	id, key, err := CreateKey(ctx, c.queries, r.Name, db.AdminRole(r.Role), ttl, c.x.Now)
 	return api.KeyCreated{Id: id, Name: r.Name, Role: r.Role, Key: key}, err
 }
 
 func revokeKey(ctx context.Context, c *change, r struct{ KeyID uuid.UUID }) (none, error) {
-	n, err := c.queries.RevokeAdminKey(ctx, db.RevokeAdminKeyParams{ID: r.KeyID, RevokedAt: &c.Now})
+	n, err := c.queries.RevokeAdminKey(ctx, db.RevokeAdminKeyParams{ID: r.KeyID, RevokedAt: &c.x.Now})
 	if err == nil && n == 0 {
 		err = errNotFound("There is no key %s.", r.KeyID)
 	}

@@ -20,9 +20,9 @@ func listReportLogins(ctx context.Context, x *call, p api.ListReportLoginsParams
 func createReportLogin(ctx context.Context, c *change, r api.ReportLoginCreate) (made api.ReportLoginCreated, err error) {
 	var name string
 	set(&name, r.Name)
-	p := db.CreateReportLoginsParams{TenantIds: r.TenantIds, LoginName: reporting.NewName(name), Label: r.Label, Manager: c.caller.manager(), CreatedAt: c.Now}
+	p := db.CreateReportLoginsParams{TenantIds: r.TenantIds, LoginName: reporting.NewName(name), Label: r.Label, Manager: c.x.caller.manager(), CreatedAt: c.x.Now}
 	if r.TtlSeconds != nil {
-		p.ExpiresAt = after(c.Now, time.Duration(*r.TtlSeconds)*time.Second)
+		p.ExpiresAt = after(c.x.Now, time.Duration(*r.TtlSeconds)*time.Second)
 	}
 	c.target = p.LoginName
 	for _, id := range p.TenantIds { // checked here, so that a retry gets its answer even if they are gone
@@ -31,7 +31,7 @@ func createReportLogin(ctx context.Context, c *change, r api.ReportLoginCreate) 
 		}
 	}
 	c.then = guardReports
-	return c.admin.reports.Create(ctx, c.tx, p)
+	return c.x.admin.reports.Create(ctx, c.tx, p)
 }
 
 // guardReports wakes the guard up after a change that lets a login in.
@@ -73,7 +73,7 @@ func rotateReportLogin(ctx context.Context, c *change, r loginPath) (made api.Re
 		return made, err
 	}
 	c.then = guardReports
-	return c.admin.reports.Rotate(ctx, c.tx, r.Login, c.caller.manager())
+	return c.x.admin.reports.Rotate(ctx, c.tx, r.Login, c.x.caller.manager())
 }
 
 // checkLoginOfRole checks a login in the transaction that changes its role.
@@ -81,5 +81,5 @@ func checkLoginOfRole(ctx context.Context, c *change, login string) error {
 	if err := reporting.BeginRoles(ctx, c.tx); err != nil {
 		return err
 	}
-	return checkLogin(ctx, c.queries, c.call, login)
+	return checkLogin(ctx, c.queries, c.x, login)
 }

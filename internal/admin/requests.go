@@ -144,7 +144,7 @@ func (c *change) clearRequests(ctx context.Context, tenant uuid.UUID, p api.Clea
 	if err != nil {
 		return done, err
 	}
-	if err := c.admin.readable(ctx); err != nil {
+	if err := c.x.admin.readable(ctx); err != nil {
 		return done, err
 	}
 	if f.Everything() {

@@ -53,11 +53,11 @@ func listSeeds(ctx context.Context, x *call, p api.ListSeedsParams) (list api.Se
 // createSeed stores a document under a name: all of it, or nothing.
 func createSeed(ctx context.Context, c *change, r seedPath) (api.Seed, error) {
 	c.target = r.Name
-	kept, err := c.importer().Import(ctx, c.tx, c.state)
+	kept, err := c.x.importer().Import(ctx, c.tx, c.x.state)
 	if err != nil {
 		return api.Seed{}, err
 	}
-	row := db.Seed{Name: r.Name, StateID: kept, Manager: c.caller.manager(), CreatedAt: c.Now}
+	row := db.Seed{Name: r.Name, StateID: kept, Manager: c.x.caller.manager(), CreatedAt: c.x.Now}
 	n, err := c.queries.CreateSeed(ctx, db.CreateSeedParams{Name: row.Name, StateID: row.StateID, Manager: row.Manager, CreatedAt: row.CreatedAt})
 	if err != nil || n == 0 {
 		return api.Seed{}, orConflict(err, "There is a seed %q; delete it first, or take another name.", r.Name)

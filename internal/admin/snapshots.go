@@ -56,7 +56,7 @@ func createSnapshot(ctx context.Context, c *change, r api.SnapshotCreate) (api.S
 	if err != nil {
 		return api.Snapshot{}, err
 	}
-	row := db.Snapshot{TenantID: c.tenant.ID, Name: r.Name, StateID: kept, CreatedAt: c.Now}
+	row := db.Snapshot{TenantID: c.tenant.ID, Name: r.Name, StateID: kept, CreatedAt: c.x.Now}
 	n, err := c.queries.CreateSnapshot(ctx, db.CreateSnapshotParams(row))
 	if err != nil || n == 0 {
 		return api.Snapshot{}, orConflict(err, "The tenant has a snapshot %q; delete it first, or take another name.", r.Name)

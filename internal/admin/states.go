@@ -65,10 +65,10 @@ func (x *call) importer() state.Importer {
 
 // importTenant replaces the state of a tenant with a document.
 func importTenant(ctx context.Context, c *change, _ none) (api.StateCounts, error) {
-	m := c.importer()
-	m.Since = c.call.tenant.CreatedAt
-	set(&m.IDSeed, c.call.tenant.IDSeed)
-	from, err := m.Import(ctx, c.tx, c.state)
+	m := c.x.importer()
+	m.Since = c.x.tenant.CreatedAt
+	set(&m.IDSeed, c.x.tenant.IDSeed)
+	from, err := m.Import(ctx, c.tx, c.x.state)
 	if err != nil {
 		return api.StateCounts{}, err
 	}
@@ -92,7 +92,7 @@ func (c *change) replace(ctx context.Context, from uuid.UUID) error {
 	if err := c.checkQuota(ctx, from, c.tenant.EntityQuota, c.tenant.UserQuota); err != nil {
 		return err
 	}
-	return state.Replace(ctx, c.queries, c.tenant.ID, from, c.Arrived)
+	return state.Replace(ctx, c.queries, c.tenant.ID, from, c.x.Arrived)
 }
 
 // checkQuota refuses a state that exceeds a tenant's quota; nil means no limit.

@@ -241,8 +241,8 @@ func createTenant(ctx context.Context, c *change, r tenantCreate) (made api.Tena
 	if r.credentials == nil {
 		return made, nil
 	}
-	if !c.Now.Equal(c.Arrived) { // prepareTenant used the service's clock
-		if r.credentials, err = c.admin.newCredentials(c.tenant, r.domain, c.Now); err != nil {
+	if !c.x.Now.Equal(c.x.Arrived) { // prepareTenant used the service's clock
+		if r.credentials, err = c.x.admin.newCredentials(c.tenant, r.domain, c.x.Now); err != nil {
 			return made, err
 		}
 	}
@@ -259,7 +259,7 @@ func (c *change) insertTenant(ctx context.Context, domain string, origin *uuid.U
 	if err := c.send(ctx); err != nil { // fails if the id is taken, before the tenant gets its content
 		return err
 	}
-	return state.Copy(ctx, c.later.Queries, c.tenant.ID, *origin, c.Arrived)
+	return state.Copy(ctx, c.later.Queries, c.tenant.ID, *origin, c.x.Arrived)
 }
 
 // queueTenant queues the rows of the change's tenant and its domain.
@@ -287,13 +287,13 @@ func (c *change) queueTenant(ctx context.Context, domain string) error {
 func (c *change) beginTenant(ctx context.Context, r api.TenantCreate, origin *uuid.UUID) (db.Tenant, error) {
 	t := db.Tenant{
 		ID: *r.Id, DisplayName: r.DisplayName, PermissionRule: db.PermissionRuleSeed, StatusCodes: db.StatusCodesDocumented, PageSize: 1000, JournalLimit: 10_000, JournalSeconds: 86400,
-		Manager: c.caller.manager(), OriginID: origin, IDSeed: r.IdSeed, CreatedAt: c.Arrived,
+		Manager: c.x.caller.manager(), OriginID: origin, IDSeed: r.IdSeed, CreatedAt: c.x.Arrived,
 	}
 	if r.Manager != nil {
 		t.Manager = r.Manager
 	}
 	if r.TtlSeconds != nil {
-		t.ExpiresAt = after(c.Arrived, time.Duration(*r.TtlSeconds)*time.Second)
+		t.ExpiresAt = after(c.x.Arrived, time.Duration(*r.TtlSeconds)*time.Second)
 	}
 	if origin != nil {
 		if err := c.inherit(ctx, &t, *origin); err != nil {
@@ -319,8 +319,8 @@ func (c *change) inherit(ctx context.Context, t *db.Tenant, origin uuid.UUID) er
 	}
 	t.PermissionRule, t.UserPicker, t.PartnerPortal, t.PageSize = kept.PermissionRule, kept.UserPicker, kept.PartnerPortal, kept.PageSize
 	t.RepeatabilitySeconds, t.StatusCodes, t.Throttling = kept.RepeatabilitySeconds, kept.StatusCodes, kept.Throttling
-	c.Now = clockOf(kept, c.Arrived).Now(c.Arrived).UTC().Truncate(time.Microsecond)
-	t.CreatedAt = c.Now // so that a slow clock shows no time before the creation
+	c.x.Now = clockOf(kept, c.x.Arrived).Now(c.x.Arrived).UTC().Truncate(time.Microsecond)
+	t.CreatedAt = c.x.Now // so that a slow clock shows no time before the creation
 	return nil
 }
 
@@ -342,12 +342,12 @@ func (c *change) origin(ctx context.Context, r api.TenantCreate) (*uuid.UUID, er
 	case s == nil:
 		return nil, nil
 	case s.Document != nil:
-		m := c.importer()
+		m := c.x.importer()
 		set(&m.IDSeed, r.IdSeed)
-		id, err := m.Import(ctx, c.tx, c.state)
+		id, err := m.Import(ctx, c.tx, c.x.state)
 		return &id, within("/source/document", err)
 	case s.Seed != nil:
-		seed, err := c.queries.LockSeed(ctx, db.LockSeedParams{Name: *s.Seed, Manager: c.caller.manager()})
+		seed, err := c.queries.LockSeed(ctx, db.LockSeedParams{Name: *s.Seed, Manager: c.x.caller.manager()})
 		return &seed.StateID, orNoSeed(err, *s.Seed)
 	default:
 		return c.originOf(ctx, *s.TenantId, s.Snapshot)
@@ -357,14 +357,14 @@ func (c *change) origin(ctx context.Context, r api.TenantCreate) (*uuid.UUID, er
 // originOf returns the state of a tenant's snapshot, or a new state with the tenant's
 // current content.
 func (c *change) originOf(ctx context.Context, tenant uuid.UUID, snapshot *string) (*uuid.UUID, error) {
-	if _, err := managed(ctx, c.queries, c.call, tenant); err != nil {
+	if _, err := managed(ctx, c.queries, c.x, tenant); err != nil {
 		return nil, err
 	}
 	id, err := c.stateOf(ctx, tenant, snapshot)
 	if err != nil {
 		return nil, err
 	}
-	_, err = managed(ctx, c.queries, c.call, tenant) // still true now that it is locked
+	_, err = managed(ctx, c.queries, c.x, tenant) // still true now that it is locked
 	return &id, err
 }
 
@@ -391,7 +391,7 @@ func (c *change) keep(ctx context.Context, tenant uuid.UUID) (uuid.UUID, error) 
 	if _, err := c.queries.LockTenant(ctx, tenant); err != nil {
 		return uuid.Nil, err
 	}
-	return state.Keep(ctx, c.queries, tenant, c.Arrived)
+	return state.Keep(ctx, c.queries, tenant, c.x.Arrived)
 }
 
 func updated(t db.Tenant, settings *api.TenantSettings, quota *api.TenantQuota) db.UpdateTenantParams {
@@ -452,9 +452,9 @@ func updateTenant(ctx context.Context, c *change, r api.TenantUpdate) (api.Tenan
 		p.ExpiresAt = nil
 	}
 	if ttl, err := r.TtlSeconds.Get(); err == nil {
-		p.ExpiresAt = after(c.Arrived, time.Duration(ttl)*time.Second)
+		p.ExpiresAt = after(c.x.Arrived, time.Duration(ttl)*time.Second)
 	}
-	if quota := raised(c.tenant, p); quota != "" && c.caller.role != db.AdminRoleOwner {
+	if quota := raised(c.tenant, p); quota != "" && c.x.caller.role != db.AdminRoleOwner {
 		return api.Tenant{}, errForbidden("Only owners can raise or remove a quota: %s.", quota)
 	}
 	tenant, err := c.queries.UpdateTenant(ctx, p)
@@ -496,7 +496,7 @@ func (c *change) handOver(ctx context.Context, manager *string, keep bool) error
 	if err != nil || keep || former == nil || manager != nil && *manager == *former {
 		return err
 	}
-	return c.queries.EndCredentials(ctx, db.EndCredentialsParams{TenantID: c.tenant.ID, Now: c.Now})
+	return c.queries.EndCredentials(ctx, db.EndCredentialsParams{TenantID: c.tenant.ID, Now: c.x.Now})
 }
 
 // deleteTenant hides a tenant immediately and then removes it, even if the client goes
@@ -504,7 +504,7 @@ func (c *change) handOver(ctx context.Context, manager *string, keep bool) error
 func deleteTenant(ctx context.Context, c *change, _ none) (none, error) {
 	id := c.tenant.ID
 	c.then = func(ctx context.Context, a *API) error { return a.purge(context.WithoutCancel(ctx), id) }
-	return none{}, c.queries.ExpireTenant(ctx, db.ExpireTenantParams{TenantID: id, ExpiresAt: &c.Arrived})
+	return none{}, c.queries.ExpireTenant(ctx, db.ExpireTenantParams{TenantID: id, ExpiresAt: &c.x.Arrived})
 }
 
 // purge removes a tenant and everything in it.

@@ -140,7 +140,7 @@ func createUser(ctx context.Context, c *change, r userCreate) (made api.UserCrea
 	if err := c.checkDomain(ctx, r.UserPrincipalName); err != nil {
 		return made, err
 	}
-	p := newUserOf(c.tenant, r.UserPrincipalName, c.Now)
+	p := newUserOf(c.tenant, r.UserPrincipalName, c.x.Now)
 	p.PasswordHash = &r.hash
 	set(&p.ID, r.Id)
 	set(&p.DisplayName, r.DisplayName)
@@ -168,7 +168,7 @@ func (c *change) checkDomain(ctx context.Context, name string) error {
 	if slices.Contains(domains, strings.ToLower(domain)) {
 		return nil
 	}
-	return c.errAt("/userPrincipalName", "The domain portion of the userPrincipalName property is invalid. You must use one of the verified domain names in your organization: %s, not %q.",
+	return c.x.errAt("/userPrincipalName", "The domain portion of the userPrincipalName property is invalid. You must use one of the verified domain names in your organization: %s, not %q.",
 		strings.Join(domains, ", "), domain)
 }
 
@@ -214,14 +214,14 @@ func updateUser(ctx context.Context, c *change, r userUpdate) (api.User, error) 
 // updateSignIn changes a user's password, and whether the user can sign in.
 func (c *change) updateSignIn(ctx context.Context, r userUpdate) error {
 	if r.Enabled != nil {
-		if err := c.admin.identity.SetEnabled(ctx, c.tx, c.tenant.ID, r.UserID, *r.Enabled, c.Now); err != nil {
+		if err := c.x.admin.identity.SetEnabled(ctx, c.tx, c.tenant.ID, r.UserID, *r.Enabled, c.x.Now); err != nil {
 			return err
 		}
 	}
 	if r.Password == nil {
 		return nil
 	}
-	return c.admin.identity.SetPassword(ctx, c.tx, c.tenant.ID, r.UserID, *r.Password, r.MustChangePassword != nil && *r.MustChangePassword, c.Now)
+	return c.x.admin.identity.SetPassword(ctx, c.tx, c.tenant.ID, r.UserID, *r.Password, r.MustChangePassword != nil && *r.MustChangePassword, c.x.Now)
 }
 
 // deleteUser removes a user. Its tokens are refused from then on.
@@ -241,5 +241,5 @@ func revokeSignIns(ctx context.Context, c *change, r userPath) (none, error) {
 	if _, err := c.findUser(ctx, r.UserID); err != nil {
 		return none{}, err
 	}
-	return none{}, c.admin.identity.RevokeSignIns(ctx, c.tx, c.tenant.ID, r.UserID, c.Now)
+	return none{}, c.x.admin.identity.RevokeSignIns(ctx, c.tx, c.tenant.ID, r.UserID, c.x.Now)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db"
@@ -31,7 +32,7 @@ const maxTenants = 1000
 // Faults applies the rules of tenants.
 type Faults struct {
 	queries *db.Queries
-	known   *lru.Cache[uuid.UUID, *rules]
+	known   simplelru.LRUCache[uuid.UUID, *rules]
 }
 
 // New returns Faults that read rules with q.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db"
@@ -39,7 +40,7 @@ const (
 type Throttle struct {
 	queries *db.Queries
 	mu      sync.Mutex
-	granted *lru.Cache[scope, *lease]
+	granted simplelru.LRUCache[scope, *lease]
 }
 
 // scope is what a limit of a tenant counts: the requests or the changes of all applications or

@@ -29,7 +29,7 @@ func (p *Provider) adminConsent(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	r := authorization{exchange: x, form: f, authority: a}
+	r := authorization{x: x, form: f, authority: a}
 	if a.tenant != nil {
 		if _, err := p.checkRedirect(r, *a.tenant); err != nil {
 			return err
@@ -51,16 +51,16 @@ func (p *Provider) adminConsent(x *exchange) error {
 }
 
 func (p *Provider) consent(r authorization) error {
-	user, err := p.signInByPage(r.exchange, r.authority, r.Request.PostForm)
+	user, err := p.signInByPage(r.x, r.authority, r.x.Request.PostForm)
 	var refusal *aadError
 	if errors.As(err, &refusal) {
-		r.refused(refusal)
+		r.x.refused(refusal)
 		return p.showSignInAgain(r, user, refusal)
 	}
 	if err != nil {
 		return err
 	}
-	tenant, err := p.tenant(r.exchange, user.TenantID)
+	tenant, err := p.tenant(r.x, user.TenantID)
 	if err != nil {
 		return err
 	}
@@ -82,13 +82,13 @@ func (p *Provider) consent(r authorization) error {
 // grantRequired grants an application everything that it requires, for every user, or
 // nothing.
 func (p *Provider) grantRequired(r authorization, app db.Application) error {
-	ctx := r.Request.Context()
+	ctx := r.x.Request.Context()
 	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		q := db.New(tx)
-		err := q.GrantScopes(ctx, db.GrantScopesParams{TenantID: app.TenantID, ClientID: app.ClientID, Scopes: app.RequiredScopes, CreatedAt: r.Now})
+		err := q.GrantScopes(ctx, db.GrantScopesParams{TenantID: app.TenantID, ClientID: app.ClientID, Scopes: app.RequiredScopes, CreatedAt: r.x.Now})
 		if err != nil {
 			return err
 		}
-		return q.GrantRoles(ctx, db.GrantRolesParams{TenantID: app.TenantID, ClientID: app.ClientID, Roles: app.RequiredRoles, CreatedAt: r.Now})
+		return q.GrantRoles(ctx, db.GrantRolesParams{TenantID: app.TenantID, ClientID: app.ClientID, Roles: app.RequiredRoles, CreatedAt: r.x.Now})
 	})
 }

@@ -19,7 +19,7 @@ import (
 // OpenID Connect Core 3.1.2.1).
 // https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow
 type authorization struct {
-	*exchange
+	x *exchange
 	form
 	authority authority
 	scopes    scopes
@@ -41,7 +41,7 @@ func (p *Provider) authorize(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	r := authorization{exchange: x, form: f, authority: a}
+	r := authorization{x: x, form: f, authority: a}
 	if x.submitted() {
 		return p.submitAuthorization(r)
 	}
@@ -102,26 +102,26 @@ func (r authorization) silent() bool {
 
 // submitAuthorization signs in the user who submitted the page.
 func (p *Provider) submitAuthorization(r authorization) error {
-	if err := p.sameOrigin.Check(r.Request); err != nil {
+	if err := p.sameOrigin.Check(r.x.Request); err != nil {
 		return errForeignForm(err)
 	}
-	page := r.Request.PostForm
+	page := r.x.Request.PostForm
 	switch page.Get("action") {
 	case "cancel":
 		return p.cancelAuthorization(r)
 	case "change-password":
 		return p.showSignInAgain(r, db.User{}, nil)
 	}
-	user, err := p.signInByPage(r.exchange, r.authority, page)
+	user, err := p.signInByPage(r.x, r.authority, page)
 	var refusal *aadError
 	if errors.As(err, &refusal) {
-		r.refused(refusal)
+		r.x.refused(refusal)
 		return p.showSignInAgain(r, user, refusal)
 	}
 	if err != nil {
 		return err
 	}
-	if err := p.startSession(r.exchange, user); err != nil {
+	if err := p.startSession(r.x, user); err != nil {
 		return err
 	}
 	return p.authorizeUser(r, user)
@@ -130,10 +130,10 @@ func (p *Provider) submitAuthorization(r authorization) error {
 // showSignInAgain shows a page to a user who was refused, or who asks to change the password
 // and isn't refused: the sign-in page, or the page on which the user can change it.
 func (p *Provider) showSignInAgain(r authorization, user db.User, refusal *aadError) error {
-	sent := r.Request.PostForm
+	sent := r.x.Request.PostForm
 	name := cmp.Or(sent.Get("user"), user.UserPrincipalName) // of a user who was picked
 	if refusal == nil || wantsPasswordPage(sent, refusal) {
-		return r.showPassword(passwordPage{Action: r.action(), User: name}, refusal)
+		return r.x.showPassword(passwordPage{Action: r.action(), User: name}, refusal)
 	}
 	return p.showSignIn(r, nil, name, refusal)
 }
@@ -186,8 +186,8 @@ func (p *Provider) cancelAuthorization(r authorization) error {
 
 // authorizeUser redirects a signed-in user to the application, with what it asked for.
 func (p *Provider) authorizeUser(r authorization, user db.User) error {
-	ctx := r.Request.Context()
-	tenant, err := p.tenant(r.exchange, user.TenantID)
+	ctx := r.x.Request.Context()
+	tenant, err := p.tenant(r.x, user.TenantID)
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (p *Provider) authorizeUser(r authorization, user db.User) error {
 	if err := r.check(); err != nil {
 		return r.redirectError(err)
 	}
-	to, err := p.findResource(ctx, r.exchange, tenant.ID, r.scopes.resource)
+	to, err := p.findResource(ctx, r.x, tenant.ID, r.scopes.resource)
 	if err == nil {
 		_, err = p.grantScopes(ctx, app, user.ID, to, r.scopes)
 	}
@@ -227,11 +227,11 @@ func (p *Provider) redirectUser(r authorization, app db.Application, user db.Use
 	if slices.Contains(types, "code") {
 		t := newTicket(user.TenantID)
 		code = t.value
-		err := p.queries.CreateAuthorizationCode(r.Request.Context(), db.CreateAuthorizationCodeParams{
+		err := p.queries.CreateAuthorizationCode(r.x.Request.Context(), db.CreateAuthorizationCodeParams{
 			TenantID: user.TenantID, Hash: t.hash, FamilyID: uuid.Must(uuid.NewV7()), ClientID: app.ClientID, UserID: user.ID,
 			RedirectUri: r.get("redirect_uri"), RedirectType: redirectType(app, r.get("redirect_uri")), Scope: r.scopes.text,
 			Nonce: optional(r.get("nonce")), CodeChallenge: optional(r.get("code_challenge")),
-			CreatedAt: latest(r.Now, user.TokensValidFrom), ExpiresAt: r.Now.Add(codeLifetime),
+			CreatedAt: latest(r.x.Now, user.TokensValidFrom), ExpiresAt: r.x.Now.Add(codeLifetime),
 		})
 		if err != nil {
 			return err
@@ -239,7 +239,7 @@ func (p *Provider) redirectUser(r authorization, app db.Application, user db.Use
 		answer.Set("code", code)
 	}
 	if slices.Contains(types, "id_token") {
-		token, err := p.issueIDToken(r.exchange, signIn{client: client{Application: app}, user: user, scopes: r.scopes, nonce: r.get("nonce")}, code)
+		token, err := p.issueIDToken(r.x, signIn{client: client{Application: app}, user: user, scopes: r.scopes, nonce: r.get("nonce")}, code)
 		if err != nil {
 			return err
 		}
@@ -260,7 +260,7 @@ func optional(s string) *string {
 
 // checkRedirect finds the application and checks that it has registered the redirect URI.
 func (p *Provider) checkRedirect(r authorization, tenant db.Tenant) (db.Application, error) {
-	app, err := p.findApplication(r.Request.Context(), tenant, r.get("client_id"))
+	app, err := p.findApplication(r.x.Request.Context(), tenant, r.get("client_id"))
 	if err != nil {
 		return app, err
 	}
@@ -279,7 +279,7 @@ func (p *Provider) checkRedirectOfAuthority(r authorization) (*db.Application, e
 	if err != nil {
 		return nil, errNoApplication(r.get("client_id"), db.Tenant{DisplayName: r.authority.name})
 	}
-	uris, err := p.queries.ListRedirectURIsOfClient(r.Request.Context(), db.ListRedirectURIsOfClientParams{ClientID: id, Now: &r.Arrived})
+	uris, err := p.queries.ListRedirectURIsOfClient(r.x.Request.Context(), db.ListRedirectURIsOfClientParams{ClientID: id, Now: &r.x.Arrived})
 	if err == nil && len(uris) == 0 {
 		err = errNoApplication(id.String(), db.Tenant{DisplayName: r.authority.name})
 	}
@@ -321,8 +321,8 @@ func (r *authorization) check() error {
 	if err := r.checkModes(types); err != nil {
 		return err
 	}
-	text := r.scopeOf(r.form)
-	if text == "" && r.v1 {
+	text := r.x.scopeOf(r.form)
+	if text == "" && r.x.v1 {
 		text = "openid offline_access"
 	}
 	if text == "" {
@@ -341,7 +341,7 @@ var prompts = []string{"", "login", "none", "consent", "select_account"}
 
 func (r *authorization) checkPrompt() error {
 	prompt := r.get("prompt")
-	if slices.Contains(prompts, prompt) || r.v1 && prompt == "admin_consent" {
+	if slices.Contains(prompts, prompt) || r.x.v1 && prompt == "admin_consent" {
 		return nil
 	}
 	return refuse(90023, invalidRequest, "Unsupported 'prompt' value.")
@@ -392,8 +392,8 @@ func (r authorization) redirectError(err error) error {
 	if e.httpStatus() >= http.StatusInternalServerError {
 		return err
 	}
-	r.refused(e)
-	return r.redirect(url.Values{"error": {e.code}, "error_description": {r.describe(e)}, "error_uri": {r.explanation(e)}})
+	r.x.refused(e)
+	return r.redirect(url.Values{"error": {e.code}, "error_description": {r.x.describe(e)}, "error_uri": {r.x.explanation(e)}})
 }
 
 // redirect sends the browser to the verified redirect URI, with an answer and the
@@ -408,15 +408,15 @@ func (r authorization) redirect(answer url.Values) error {
 	}
 	switch r.responseMode() {
 	case "form_post":
-		return r.showFormPost(target.String(), answer)
+		return r.x.showFormPost(target.String(), answer)
 	case "fragment":
 		target.Fragment, target.RawFragment = "", ""
-		r.Redirect(http.StatusFound, target.String()+"#"+answer.Encode())
+		r.x.Redirect(http.StatusFound, target.String()+"#"+answer.Encode())
 	default:
 		if err := addQuery(target, answer); err != nil {
 			return err
 		}
-		r.Redirect(http.StatusFound, target.String())
+		r.x.Redirect(http.StatusFound, target.String())
 	}
 	return nil
 }

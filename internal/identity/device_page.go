@@ -147,7 +147,7 @@ func (p *Provider) deviceApplication(r tokenRequest) (uuid.UUID, error) {
 		}
 		return id, nil
 	}
-	app, err := p.findApplication(r.Request.Context(), *r.authority.tenant, text)
+	app, err := p.findApplication(r.x.Request.Context(), *r.authority.tenant, text)
 	if err == nil && !app.PublicClient && !app.PublicClientFlows {
 		err = refuseClient(7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
 	}

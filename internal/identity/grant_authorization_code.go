@@ -24,7 +24,7 @@ func (p *Provider) grantAuthorizationCode(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	ctx := r.Request.Context()
+	ctx := r.x.Request.Context()
 	code, err := p.queries.GetAuthorizationCode(ctx, db.GetAuthorizationCodeParams{TenantID: t.tenant, Hash: t.hash})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return tokenAnswer{}, refuse(70000, invalidGrant, "Provided grant is invalid or malformed.")
@@ -39,7 +39,7 @@ func (p *Provider) grantAuthorizationCode(r tokenRequest) (tokenAnswer, error) {
 	if err := checkCode(r, code); err != nil {
 		return tokenAnswer{}, err
 	}
-	g := p.codeGrant(r.Now, code)
+	g := p.codeGrant(r.x.Now, code)
 	if code.RedeemedAt != nil {
 		return tokenAnswer{}, p.refuseSpent(ctx, g)
 	}
@@ -57,7 +57,7 @@ func (p *Provider) codeGrant(now time.Time, code db.AuthorizationCode) redeemabl
 }
 
 func (p *Provider) answerCode(r tokenRequest, c client, code db.AuthorizationCode, g redeemable) (tokenAnswer, error) {
-	user, err := p.stillWelcome(r.Request.Context(), code.TenantID, code.UserID, code.CreatedAt)
+	user, err := p.stillWelcome(r.x.Request.Context(), code.TenantID, code.UserID, code.CreatedAt)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
@@ -71,14 +71,14 @@ func (p *Provider) answerCode(r tokenRequest, c client, code db.AuthorizationCod
 	}
 	in := signIn{client: c, user: user, scopes: s, grant: &g, nonce: deref(code.Nonce)}
 	if code.RedirectType == db.RedirectUriTypeSpa {
-		in.refreshUntil = r.Now.Add(spaRefreshLifetime)
+		in.refreshUntil = r.x.Now.Add(spaRefreshLifetime)
 	}
 	return p.answer(r, in)
 }
 
 // checkCode checks a redemption against the request from which the code results.
 func checkCode(r tokenRequest, code db.AuthorizationCode) error {
-	if !r.Now.Before(code.ExpiresAt) {
+	if !r.x.Now.Before(code.ExpiresAt) {
 		return refuse(70008, invalidGrant, "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.")
 	}
 	if r.get("redirect_uri") != code.RedirectUri {

@@ -12,7 +12,7 @@ func (p *Provider) grantClientCredentials(r tokenRequest) (tokenAnswer, error) {
 	if err := r.checkOrigin(db.RedirectUriTypeWeb); err != nil {
 		return tokenAnswer{}, err
 	}
-	c, err := p.authenticateClient(r.exchange, r.form, *r.authority.tenant, confidential)
+	c, err := p.authenticateClient(r.x, r.form, *r.authority.tenant, confidential)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
@@ -34,8 +34,8 @@ func (p *Provider) grantClientCredentials(r tokenRequest) (tokenAnswer, error) {
 }
 
 func (p *Provider) answerApplication(r tokenRequest, c client, s scopes) (tokenAnswer, error) {
-	ctx := r.Request.Context()
-	to, err := p.findResource(ctx, r.exchange, c.TenantID, s.resource)
+	ctx := r.x.Request.Context()
+	to, err := p.findResource(ctx, r.x, c.TenantID, s.resource)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
@@ -51,7 +51,7 @@ func (p *Provider) answerApplication(r tokenRequest, c client, s scopes) (tokenA
 	a.setLifetime(lifetime)
 	a.AccessToken, err = p.IssueAccessToken(AccessToken{
 		Audience: to.audience, TenantID: c.TenantID, ObjectID: c.ServicePrincipalID, AppID: c.ClientID, AppName: c.DisplayName,
-		Proof: string(c.proof), Roles: roles, Now: r.Now, Lifetime: lifetime, ClaimsCapable: capable, ValidFrom: c.since,
+		Proof: string(c.proof), Roles: roles, Now: r.x.Now, Lifetime: lifetime, ClaimsCapable: capable, ValidFrom: c.since,
 	})
 	return a, err
 }

@@ -157,13 +157,13 @@ func newUserCode() string {
 // 3.4).
 func (p *Provider) grantDeviceCode(r tokenRequest) (tokenAnswer, error) {
 	value := r.get("device_code")
-	if value == "" && r.v1 {
+	if value == "" && r.x.v1 {
 		value = r.get("code")
 	}
 	if value == "" {
 		return tokenAnswer{}, errMissing("device_code")
 	}
-	ctx, hash := r.Request.Context(), hashOf(value)
+	ctx, hash := r.x.Request.Context(), hashOf(value)
 	code, err := p.queries.GetDeviceCode(ctx, hash)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return tokenAnswer{}, refuse(70018, "bad_verification_code", "Invalid verification code: the device_code was not recognized.")
@@ -171,7 +171,7 @@ func (p *Provider) grantDeviceCode(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	now, err := p.clockOfCode(r.exchange, code)
+	now, err := p.clockOfCode(r.x, code)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
@@ -181,11 +181,11 @@ func (p *Provider) grantDeviceCode(r tokenRequest) (tokenAnswer, error) {
 	if err := r.authority.admits(*code.TenantID); err != nil {
 		return tokenAnswer{}, err
 	}
-	of, err := p.tenant(r.exchange, *code.TenantID)
+	of, err := p.tenant(r.x, *code.TenantID)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	c, err := p.authenticateClient(r.exchange, r.form, of, publicIfAllowed)
+	c, err := p.authenticateClient(r.x, r.form, of, publicIfAllowed)
 	if err != nil {
 		return tokenAnswer{}, err
 	}

@@ -25,12 +25,12 @@ func (p *Provider) grantOnBehalfOf(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	ctx := r.Request.Context()
-	tenant, err := p.tenant(r.exchange, claims.TenantID)
+	ctx := r.x.Request.Context()
+	tenant, err := p.tenant(r.x, claims.TenantID)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	c, err := p.authenticateClient(r.exchange, r.form, tenant, confidential)
+	c, err := p.authenticateClient(r.x, r.form, tenant, confidential)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
@@ -56,7 +56,7 @@ func (p *Provider) grantOnBehalfOf(r tokenRequest) (tokenAnswer, error) {
 
 // verifyAssertedToken checks a token with any audience, which must be a user's.
 func (p *Provider) verifyAssertedToken(r tokenRequest, raw string) (*bearer.Claims, error) {
-	claims, settings, err := p.verifyToken(r.Request.Context(), raw)
+	claims, settings, err := p.verifyToken(r.x.Request.Context(), raw)
 	var refused *bearer.RevokedError
 	switch {
 	case err == nil && claims.IDType != "user":
@@ -64,9 +64,9 @@ func (p *Provider) verifyAssertedToken(r tokenRequest, raw string) (*bearer.Clai
 	case err == nil:
 		return claims, r.authority.admits(claims.TenantID)
 	case errors.Is(err, bearer.ErrExpired), errors.Is(err, bearer.ErrNotYetValid):
-		now := r.Now
+		now := r.x.Now
 		if settings != nil {
-			now = settings.Clock.Now(r.Arrived)
+			now = settings.Clock.Now(r.x.Arrived)
 		}
 		return nil, errAssertionLifetime(claims, now, err)
 	case errors.As(err, &refused):

@@ -14,11 +14,11 @@ func (p *Provider) grantPassword(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	tenant, err := p.tenantOfUser(r.exchange, r.authority, name)
+	tenant, err := p.tenantOfUser(r.x, r.authority, name)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	c, err := p.authenticateClient(r.exchange, r.form, tenant, publicIfAllowed)
+	c, err := p.authenticateClient(r.x, r.form, tenant, publicIfAllowed)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
@@ -26,7 +26,7 @@ func (p *Provider) grantPassword(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	user, err := p.checkPassword(r.exchange, tenant, name, password)
+	user, err := p.checkPassword(r.x, tenant, name, password)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
@@ -35,7 +35,7 @@ func (p *Provider) grantPassword(r tokenRequest) (tokenAnswer, error) {
 
 // scopes returns the form's scopes, of which it must have at least one.
 func (r tokenRequest) scopes() (scopes, error) {
-	if r.v1 && r.get("scope") == "" {
+	if r.x.v1 && r.get("scope") == "" {
 		return scopes{}, errMissing("resource")
 	}
 	text, err := r.need("scope")

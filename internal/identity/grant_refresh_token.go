@@ -19,7 +19,7 @@ func (p *Provider) grantRefreshToken(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	ctx := r.Request.Context()
+	ctx := r.x.Request.Context()
 	token, err := p.queries.GetRefreshToken(ctx, db.GetRefreshTokenParams{TenantID: t.tenant, Hash: t.hash})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return tokenAnswer{}, errRevokedGrant()
@@ -31,14 +31,14 @@ func (p *Provider) grantRefreshToken(r tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	if !r.Now.Before(token.ExpiresAt) {
+	if !r.x.Now.Before(token.ExpiresAt) {
 		return tokenAnswer{}, errExpired(token)
 	}
 	if token.CreatedAt.Before(c.since) { // issued to an earlier application with this id, or before its consent was removed
 		return tokenAnswer{}, errRevokedGrant()
 	}
-	g := p.refreshTokenGrant(r.Now, token)
-	if begins := p.leewayBegins(r.Now); token.RedeemedAt != nil && (begins == nil || !token.RedeemedAt.After(*begins)) {
+	g := p.refreshTokenGrant(r.x.Now, token)
+	if begins := p.leewayBegins(r.x.Now); token.RedeemedAt != nil && (begins == nil || !token.RedeemedAt.After(*begins)) {
 		return tokenAnswer{}, p.refuseSpent(ctx, g)
 	}
 	return p.answerRefresh(r, c, token, g)
@@ -72,7 +72,7 @@ func (p *Provider) leewayBegins(now time.Time) *time.Time {
 }
 
 func (p *Provider) answerRefresh(r tokenRequest, c client, token db.RefreshToken, g redeemable) (tokenAnswer, error) {
-	user, err := p.stillWelcome(r.Request.Context(), token.TenantID, token.UserID, token.CreatedAt)
+	user, err := p.stillWelcome(r.x.Request.Context(), token.TenantID, token.UserID, token.CreatedAt)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
@@ -159,7 +159,7 @@ func (p *Provider) authenticateOwner(r tokenRequest, t ticket, owner uuid.UUID, 
 	if err := r.checkOrigin(kind); err != nil {
 		return client{}, err
 	}
-	tenant, err := p.tenant(r.exchange, t.tenant)
+	tenant, err := p.tenant(r.x, t.tenant)
 	if err != nil {
 		return client{}, err
 	}
@@ -167,7 +167,7 @@ func (p *Provider) authenticateOwner(r tokenRequest, t ticket, owner uuid.UUID, 
 	if kind != db.RedirectUriTypeWeb {
 		in = publicAlways
 	}
-	c, err := p.authenticateClient(r.exchange, r.form, tenant, in)
+	c, err := p.authenticateClient(r.x, r.form, tenant, in)
 	if err == nil && c.ClientID != owner {
 		err = errOtherClient()
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/time/rate"
 
 	"github.com/mocktenant/mocktenant/internal/db"
@@ -58,7 +59,7 @@ type Provider struct {
 	hooks      []front.Hook
 	keys       keyring
 	callers    *tenant.Cache
-	seen       *lru.Cache[[sha256.Size]byte, *verifiedToken] // by the hash
+	seen       simplelru.LRUCache[[sha256.Size]byte, *verifiedToken] // by the hash
 	failures   failures
 	sameOrigin *http.CrossOriginProtection
 }
@@ -102,7 +103,9 @@ func (p *Provider) Ready() error {
 
 // failures counts recent failed sign-ins.
 type failures struct {
-	from *lru.Cache[origin, *rate.Limiter]
+	from interface { // an lru.Cache
+		PeekOrAdd(origin, *rate.Limiter) (*rate.Limiter, bool, bool)
+	}
 }
 
 // origin identifies the source of sign-ins to a tenant: an address or, because a client has all

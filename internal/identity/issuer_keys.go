@@ -19,6 +19,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/mocktenant/mocktenant/internal/db"
@@ -49,7 +50,7 @@ var reservedNetworks = []netip.Prefix{
 type issuers struct {
 	networks []netip.Prefix
 	client   *http.Client
-	known    *lru.Cache[string, issuerKeys]
+	known    simplelru.LRUCache[string, issuerKeys]
 	flight   singleflight.Group
 }
 

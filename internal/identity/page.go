@@ -52,7 +52,7 @@ func (p *Provider) showSignIn(r authorization, app *db.Application, user string,
 		s.Tenant = tenant.DisplayName
 		if tenant.UserPicker {
 			var err error
-			s.Users, err = p.queries.ListUsers(r.Request.Context(), db.ListUsersParams{TenantID: tenant.ID, After: uuid.Nil, RowLimit: maxPicked})
+			s.Users, err = p.queries.ListUsers(r.x.Request.Context(), db.ListUsersParams{TenantID: tenant.ID, After: uuid.Nil, RowLimit: maxPicked})
 			if err != nil {
 				return err
 			}
@@ -60,9 +60,9 @@ func (p *Provider) showSignIn(r authorization, app *db.Application, user string,
 	}
 	status := http.StatusOK
 	if refusal != nil {
-		status, s.Error = refusal.httpStatus(), r.describe(refusal)
+		status, s.Error = refusal.httpStatus(), r.x.describe(refusal)
 	}
-	return r.show(status, s.page())
+	return r.x.show(status, s.page())
 }
 
 // action returns where the forms of pages are sent: the request's own parameters.

@@ -106,7 +106,7 @@ func redirectURIs(app db.Application) []string {
 // one issued to a single-page application by its page, across origins, and any other not by
 // a page. https://learn.microsoft.com/entra/identity-platform/reply-url#spa
 func (r tokenRequest) checkOrigin(kind db.RedirectUriType) error {
-	origin := r.GetHeader("Origin")
+	origin := r.x.GetHeader("Origin")
 	switch {
 	case kind == db.RedirectUriTypeSpa && origin == "":
 		return refuse(9002327, invalidRequest, "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests.")

@@ -54,17 +54,17 @@ func (x *exchange) session() (ticket, bool) {
 // sessionUser returns the browser's user if the authority serves the user's tenant and the
 // request hints at nobody else; otherwise nil.
 func (p *Provider) sessionUser(r authorization) (*db.User, error) {
-	t, ok := r.session()
+	t, ok := r.x.session()
 	if !ok || r.authority.admits(t.tenant) != nil {
 		return nil, nil
 	}
 	var refusal *aadError
-	if _, err := p.tenant(r.exchange, t.tenant); errors.As(err, &refusal) { // it is gone
+	if _, err := p.tenant(r.x, t.tenant); errors.As(err, &refusal) { // it is gone
 		return nil, nil
 	} else if err != nil {
 		return nil, err
 	}
-	user, err := p.queries.GetSessionUser(r.Request.Context(), db.GetSessionUserParams{TenantID: t.tenant, Hash: t.hash, Now: r.Now})
+	user, err := p.queries.GetSessionUser(r.x.Request.Context(), db.GetSessionUserParams{TenantID: t.tenant, Hash: t.hash, Now: r.x.Now})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}

@@ -28,7 +28,7 @@ const (
 
 // tokenRequest is a call to the token endpoint.
 type tokenRequest struct {
-	*exchange
+	x *exchange
 	form
 	authority authority
 }
@@ -137,8 +137,8 @@ type signIn struct {
 
 // answer issues the tokens for a sign-in.
 func (p *Provider) answer(r tokenRequest, s signIn) (tokenAnswer, error) {
-	ctx := r.Request.Context()
-	to, err := p.findResource(ctx, r.exchange, s.TenantID, s.scopes.resource)
+	ctx := r.x.Request.Context()
+	to, err := p.findResource(ctx, r.x, s.TenantID, s.scopes.resource)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
@@ -153,22 +153,22 @@ func (p *Provider) answer(r tokenRequest, s signIn) (tokenAnswer, error) {
 		Audience: to.audience, TenantID: s.TenantID, AppID: s.ClientID, AppName: s.DisplayName, Proof: string(s.proof),
 		ObjectID: s.user.ID, UserName: s.user.UserPrincipalName, DisplayName: s.user.DisplayName,
 		GivenName: deref(s.user.GivenName), FamilyName: deref(s.user.Surname), DirectoryRoles: s.user.DirectoryRoles,
-		Scopes: append(granted, s.signInScopes()...), Now: r.Now, Lifetime: lifetime, ClaimsCapable: capable, Address: r.ClientIP(),
+		Scopes: append(granted, s.signInScopes()...), Now: r.x.Now, Lifetime: lifetime, ClaimsCapable: capable, Address: r.x.ClientIP(),
 		ValidFrom: latest(s.since, s.user.TokensValidFrom),
 	}); err != nil {
 		return a, err
 	}
 	if s.scopes.wants("openid") {
-		if a.IDToken, err = p.issueIDToken(r.exchange, s, ""); err != nil {
+		if a.IDToken, err = p.issueIDToken(r.x, s, ""); err != nil {
 			return a, err
 		}
 	}
 	if r.get("client_info") == "1" {
 		a.ClientInfo = clientInfo(s.user)
 	}
-	a.RefreshToken, err = p.issueRefreshToken(ctx, r.Now, s)
+	a.RefreshToken, err = p.issueRefreshToken(ctx, r.x.Now, s)
 	if a.RefreshToken != "" && !s.refreshUntil.IsZero() {
-		a.RefreshEnds = int(s.refreshUntil.Sub(r.Now).Seconds())
+		a.RefreshEnds = int(s.refreshUntil.Sub(r.x.Now).Seconds())
 	}
 	return a, err
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mocktenant/mocktenant/internal/db"
@@ -22,7 +23,7 @@ const (
 // the authority looked them up.
 type tenants struct {
 	queries *db.Queries
-	known   *lru.Cache[string, namedTenant]
+	known   simplelru.LRUCache[string, namedTenant]
 }
 
 type namedTenant struct {

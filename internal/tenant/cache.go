@@ -6,6 +6,7 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/mocktenant/mocktenant/internal/db"
 	"github.com/mocktenant/mocktenant/internal/odata"
@@ -32,7 +33,7 @@ type Caller struct {
 type Cache struct {
 	queries *db.Queries
 	mu      sync.Mutex
-	known   *lru.Cache[db.GetCallerParams, remembered]
+	known   simplelru.LRUCache[db.GetCallerParams, remembered]
 	forgets uint64 // counts the calls of Forget
 }
 
