@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -147,8 +148,40 @@ func (c *Console) download(v *visit) {
 	}
 	name := strings.TrimPrefix(strings.TrimPrefix(op.name, "export"), "get")
 	extension := v.DefaultQuery("format", "json")
-	v.Header("Content-Disposition", fmt.Sprintf("attachment; filename=%q", strings.ToLower(name)+"."+extension))
-	c.administration.ServeHTTP(v.Writer, r)
+	d := &attachment{recorder: recorder{header: http.Header{}}, to: v.Writer, name: strings.ToLower(name) + "." + extension}
+	c.administration.ServeHTTP(d, r)
+	if err := d.read(nil); err != nil {
+		v.fail(err)
+	}
+}
+
+// attachment passes the administration's answer on as a file, unless it is a refusal, which it
+// records.
+type attachment struct {
+	recorder
+	to   http.ResponseWriter
+	name string // of the file
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (d *attachment) WriteHeader(status int) {
+	if d.status != 0 {
+		return
+	}
+	d.recorder.WriteHeader(status)
+	if status == http.StatusOK {
+		maps.Copy(d.to.Header(), d.header)
+		d.to.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", d.name))
+		d.to.WriteHeader(status)
+	}
+}
+
+func (d *attachment) Write(b []byte) (int, error) {
+	d.WriteHeader(http.StatusOK)
+	if d.status == http.StatusOK {
+		return d.to.Write(b)
+	}
+	return d.recorder.Write(b)
 }
 
 // queryParams returns an operation's parameters from the query of the page.

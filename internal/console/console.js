@@ -96,7 +96,7 @@ function refuse(form, text) {
 
 // A download says how much of it has come, or why it is refused, next to its link.
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("a[download]");
+  const link = event.target.closest("a[data-file]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   if (link.dataset.busy) return;

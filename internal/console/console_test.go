@@ -421,6 +421,10 @@ func TestButtons(t *testing.T) {
 	if document.status != 200 || !json.Valid([]byte(document.text)) || !strings.HasPrefix(document.header.Get("Content-Disposition"), "attachment") {
 		t.Errorf("download: %d %v", document.status, document.header)
 	}
+	refused := b.do("GET", "/console/download/exportTenant?tenantId="+uuid.NewString(), nil)
+	if refused.status != 404 || refused.header.Get("Content-Disposition") != "" || !strings.Contains(refused.byTestID("alert"), "There is no tenant") {
+		t.Errorf("a refused download: %d %v %s", refused.status, refused.header, refused.text)
+	}
 	done(b.submit(b.get("/console/form/importTenant?tenantId="+s.id), "importTenant", "document", document.text))
 	if p := b.submit(b.get("/console/form/importTenant?tenantId="+s.id), "importTenant", "document", `{"no": 1}`); p.status != 400 || !strings.Contains(p.text, "{&#34;no&#34;: 1}") {
 		t.Errorf("a bad document: %d %s", p.status, p.main())

@@ -12,7 +12,7 @@ var html = struct {
 	A, Body, Button, Code, Dd, Del, Details, Div, Dl, Dt, Form, H1, H2, HTML, Head, Header, Img,
 	Input, Ins, Kbd, Label, Li, Link, Main, Meta, Nav, Option, P, Pre, SVG, Script, Section,
 	Select, Span, Strong, Summary, TBody, THead, Table, Td, Textarea, Th, Time, TitleEl, Tr, Ul func(...g.Node) g.Node
-	Accept, Action, Alt, AutoComplete, Charset, Class, Content, DateTime, Dir, Download, EncType,
+	Accept, Action, Alt, AutoComplete, Charset, Class, Content, DateTime, Dir, EncType,
 	For, Height, Hidden, Href, ID, Lang, Method, Name, Placeholder, Rel, Role, Rows, Scope, Src,
 	TabIndex, Text, Title, Type, Value, Width func(string) g.Node
 	Aria, Data                           func(name, value string) g.Node
@@ -30,7 +30,7 @@ var html = struct {
 	THead: h.THead, Table: h.Table, Td: h.Td, Textarea: h.Textarea, Th: h.Th, Time: h.Time,
 	TitleEl: h.TitleEl, Tr: h.Tr, Ul: h.Ul, Accept: h.Accept, Action: h.Action, Alt: h.Alt,
 	AutoComplete: h.AutoComplete, Charset: h.Charset, Class: h.Class, Content: h.Content,
-	DateTime: h.DateTime, Dir: h.Dir, Download: h.Download, EncType: h.EncType, For: h.For,
+	DateTime: h.DateTime, Dir: h.Dir, EncType: h.EncType, For: h.For,
 	Height: h.Height, Hidden: h.Hidden, Href: h.Href, ID: h.ID, Lang: h.Lang, Method: h.Method,
 	Name: h.Name, Placeholder: h.Placeholder, Rel: h.Rel, Role: h.Role, Rows: h.Rows,
 	Scope: h.Scope, Src: h.Src, TabIndex: h.TabIndex, Title: h.Title, Type: h.Type,

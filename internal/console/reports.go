@@ -66,7 +66,7 @@ func showReport(v *visit) (screen, error) {
 	}
 	answer := v.at("reports", name, "answer") + "?" + v.Request.URL.RawQuery
 	return screen{title: report.Question, body: g.Group{
-		heading(report.Question, html.A(html.Class("button"), testID("csv"), html.Download(""), html.Href(v.at("reports", name, "csv")+"?"+v.Request.URL.RawQuery), html.Text("Download as CSV"))),
+		heading(report.Question, html.A(html.Class("button"), testID("csv"), html.Data("file", ""), html.Href(v.at("reports", name, "csv")+"?"+v.Request.URL.RawQuery), html.Text("Download as CSV"))),
 		v.reportForm(report),
 		html.Div(html.ID("later"), html.Data("later", answer), html.A(html.Class("button"), testID("answer"), html.Href(answer), html.Text("Show the answer"))),
 		html.Details(html.Summary(html.Text("SQL")), block(report.Sql)),

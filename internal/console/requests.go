@@ -80,7 +80,7 @@ func (v *visit) requestsScreen(j journal) (screen, error) {
 	clearing := v.sure(j.clear, label, j.at, selected)
 	return screen{title: "Requests", body: g.Group{
 		heading("Requests", v.liveSwitch(j, selected), html.A(html.Class("button"), testID("reload"), html.Href(v.Request.URL.RequestURI()), html.Text("Reload")),
-			html.A(html.Class("button"), testID("har"), html.Download(""), html.Href(v.withQueries("format", "har", "after", "")), html.Text("Export as HAR")), clearing),
+			html.A(html.Class("button"), testID("har"), html.Data("file", ""), html.Href(v.withQueries("format", "har", "after", "")), html.Text("Export as HAR")), clearing),
 		v.filterForm(j), html.Div(html.ID("live-part"), v.gaps(list.Gaps), found, v.pager(list.NextLink)),
 	}}, nil
 }

@@ -180,5 +180,5 @@ func (v *visit) downloadLink(operation, label string, p params) g.Node {
 		return nil
 	}
 	path := formPath(operation, "", p)
-	return html.A(html.Class("button"), testID(operation), html.Download(""), html.Href(strings.Replace(path, "/form/", "/download/", 1)), html.Text(label))
+	return html.A(html.Class("button"), testID(operation), html.Data("file", ""), html.Href(strings.Replace(path, "/form/", "/download/", 1)), html.Text(label))
 }

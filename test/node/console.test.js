@@ -270,7 +270,7 @@ test("a refused document stays chosen, and its form says why", async () => {
   await page.getByTestId("submit").click();
   await alert.filter({ hasText: "There is no tenant" }).waitFor();
   await page.goto(home + "/settings");
-  await page.evaluate((gone) => { for (const link of document.querySelectorAll("a[download]")) link.href = link.href.replace(/tenantId=[^&]+/, `tenantId=${gone}`); }, tenantId);
+  await page.evaluate((gone) => { for (const link of document.querySelectorAll("a[data-file]")) link.href = link.href.replace(/tenantId=[^&]+/, `tenantId=${gone}`); }, tenantId);
   await page.getByTestId("exportTenant").first().click();
   await page.getByTestId("received").filter({ hasText: "There is no tenant" }).waitFor();
   await close();
