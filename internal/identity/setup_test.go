@@ -62,7 +62,7 @@ func (c *clock) now() time.Time {
 }
 
 func (c *clock) stop() {
-	now := c.now()
+	now := c.now().Truncate(time.Microsecond) // Postgres's precision
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stopped = now
@@ -72,6 +72,9 @@ func (c *clock) move(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.offset += d
+	if !c.stopped.IsZero() {
+		c.stopped = c.stopped.Add(d)
+	}
 }
 
 // shared is the service shared by all tests that don't move the clock.

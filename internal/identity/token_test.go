@@ -14,7 +14,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/identity"
+	"github.com/mocktenant/mocktenant/internal/server"
 )
 
 // Claims that differ from token to token are checked separately.
@@ -517,7 +519,9 @@ func TestKeyRotation(t *testing.T) {
 	if kid(before) != kid(first) {
 		t.Error("the new key signs as soon as it is made")
 	}
-	clock.move(2 * day)
+	clock.move(2*day - time.Minute)
+	late := c.redeem(capable).AccessToken
+	clock.move(time.Minute)
 	rotate()
 	after := c.redeem(capable).AccessToken
 	if kid(after) == kid(first) {
@@ -527,6 +531,10 @@ func TestKeyRotation(t *testing.T) {
 	rotate()
 	last := c.redeem(capable).AccessToken
 	c.want(http.StatusOK, c.graph("GET", last))
+	if kid(late) != kid(first) {
+		t.Error("the new key signs before two days have passed")
+	}
+	c.want(http.StatusOK, c.graph("GET", late)) // by the old key
 	clock.move(day * 5 / 4)
 	rotate()
 	c.want(http.StatusUnauthorized, c.graph("GET", first))
@@ -537,6 +545,36 @@ func TestKeyRotation(t *testing.T) {
 	}
 	if again := c.redeem(capable).AccessToken; kid(again) != kid(after) {
 		t.Error("another key signs")
+	}
+}
+
+// A replica accepts tokens signed by a key that another one made after it read the keys.
+func TestKeyOfAnotherReplica(t *testing.T) {
+	t.Parallel()
+	var clock clock
+	clock.stop() // so that the key is made and signs at the very moment
+	config := server.Config{HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t), Now: clock.now}
+	c := newTenant(t, startServer(t, config))
+	other := *c
+	other.server = startServer(t, config)
+	header := func() string {
+		before, _, _ := strings.Cut(c.redeem(c.passwordForm()).AccessToken, ".")
+		return before
+	}
+	former := header()
+	clock.move(30 * 24 * time.Hour)
+	c.must(c.server.Identity().RotateKeys(t.Context()))
+	clock.move(2 * 24 * time.Hour)
+	token := c.redeem(c.passwordForm()).AccessToken
+	if strings.HasPrefix(token, former+".") {
+		t.Error("the new key doesn't sign")
+	}
+	time.Sleep(2100 * time.Millisecond) // unknown keys make a replica read again every two seconds
+	c.want(http.StatusOK, other.graph("GET", token))
+	clock.move(28 * 24 * time.Hour)
+	c.must(c.server.Identity().RotateKeys(t.Context()))
+	if keys := c.get("/common/discovery/v2.0/keys").body; strings.Count(keys, `"kid"`) != 2 {
+		t.Errorf("when one key is made and one has retired: %s", keys)
 	}
 }
 
