@@ -30,6 +30,7 @@ func (p *Property) AppendJSON(b []byte, v Value, form Form) []byte {
 		if p.EnumV1 != nil && !slices.Contains(p.EnumIn(form.Beta).Members, v.Text) {
 			return append(b, `"unknownFutureValue"`...)
 		}
+		return append(append(append(b, '"'), v.Text...), '"') // a name
 	case FlagsKind:
 		return append(append(append(b, '"'), p.Enum.FlagNames(v.Number)...), '"')
 	case StringsKind:
@@ -44,10 +45,18 @@ func (p *Property) AppendJSON(b []byte, v Value, form Form) []byte {
 	return AppendString(b, v.Text)
 }
 
+// unescaped has the bytes that JSON shows as they are.
+var unescaped = func() (all [256]bool) {
+	for c := byte(' '); c < utf8.RuneSelf; c++ {
+		all[c] = c != '"' && c != '\\'
+	}
+	return all
+}()
+
 // AppendString appends text as JSON.
 func AppendString(b []byte, text string) []byte {
 	for i := range len(text) {
-		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+		if !unescaped[text[i]] {
 			b, _ = jsontext.AppendQuote(b, text) // fails only for invalid UTF-8, which Postgres doesn't store
 			return b
 		}
