@@ -32,7 +32,7 @@ const maxTenants = 1000
 // Faults applies the rules of tenants.
 type Faults struct {
 	queries *db.Queries
-	known   simplelru.LRUCache[uuid.UUID, *rules]
+	known   simplelru.LRUCache[uuid.UUID, *rules] // an lru.Cache
 }
 
 // New returns Faults that read rules with q.

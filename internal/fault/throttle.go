@@ -40,7 +40,7 @@ const (
 type Throttle struct {
 	queries *db.Queries
 	mu      sync.Mutex
-	granted simplelru.LRUCache[scope, *lease]
+	granted simplelru.LRUCache[scope, *lease] // an lru.Cache
 }
 
 // scope is what a limit of a tenant counts: the requests or the changes of all applications or

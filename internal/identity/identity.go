@@ -59,7 +59,7 @@ type Provider struct {
 	hooks      []front.Hook
 	keys       keyring
 	callers    *tenant.Cache
-	seen       simplelru.LRUCache[[sha256.Size]byte, *verifiedToken] // by the hash
+	seen       simplelru.LRUCache[[sha256.Size]byte, *verifiedToken] // an lru.Cache, by the hash
 	failures   failures
 	sameOrigin *http.CrossOriginProtection
 }

@@ -50,7 +50,7 @@ var reservedNetworks = []netip.Prefix{
 type issuers struct {
 	networks []netip.Prefix
 	client   *http.Client
-	known    simplelru.LRUCache[string, issuerKeys]
+	known    simplelru.LRUCache[string, issuerKeys] // an lru.Cache
 	flight   singleflight.Group
 }
 

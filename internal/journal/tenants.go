@@ -23,7 +23,7 @@ const (
 // the authority looked them up.
 type tenants struct {
 	queries *db.Queries
-	known   simplelru.LRUCache[string, namedTenant]
+	known   simplelru.LRUCache[string, namedTenant] // an lru.Cache
 }
 
 type namedTenant struct {

@@ -33,8 +33,8 @@ type Caller struct {
 type Cache struct {
 	queries *db.Queries
 	mu      sync.Mutex
-	known   simplelru.LRUCache[db.GetCallerParams, remembered]
-	forgets uint64 // counts the calls of Forget
+	known   simplelru.LRUCache[db.GetCallerParams, remembered] // an lru.Cache
+	forgets uint64                                             // counts the calls of Forget
 }
 
 type remembered struct {
