@@ -34,7 +34,7 @@ func findSet(name string) (*entity.Type, error) {
 // showEntity returns a row in the form of an answer.
 func showEntity(t *entity.Type, row db.Row) api.Entity {
 	h := row.Head()
-	e := api.Entity{Id: t.Key(h.ID, row.Value), Version: h.Version, CreatedDateTime: h.CreatedAt.UTC(), CreatedBy: h.CreatedBy, Properties: showProperties(t, row)}
+	e := api.Entity{Id: t.Key(row.Key().ID, row.Value), Version: h.Version, CreatedDateTime: h.CreatedAt.UTC(), CreatedBy: h.CreatedBy, Properties: showProperties(t, row)}
 	if h.CreatedWith != uuid.Nil {
 		e.CreatedWith = &h.CreatedWith
 	}
@@ -79,7 +79,7 @@ func listEntities(ctx context.Context, x *call, r listEntitiesRequest) (list api
 			return err
 		}
 		list.Value = append(list.Value, showEntity(t, row))
-		last.ID = row.Head().ID
+		last.ID = row.Key().ID
 		last.Keys, err = row.Keys()
 		return err
 	})

@@ -130,7 +130,7 @@ func (r updateEntityRequest) checkVersion(t *entity.Type, version int64) error {
 // setEntity sets the named properties; without any, it returns no row. A contained entity stays
 // the chosen one until another one is chosen.
 func (c *change) setEntity(ctx context.Context, t *entity.Type, k db.Key, values []entity.Value, named []bool) (db.Row, error) {
-	if i := t.Index(t.Chosen); i >= 0 && !values[i].Bool {
+	if i := t.Index(t.Chosen); i >= 0 && !values[i].Bool() {
 		named[i] = false
 	}
 	if i := t.Index(t.KeyPart); i >= 0 {
@@ -178,7 +178,7 @@ func (c *change) changeable(ctx context.Context, set, key string) (*entity.Type,
 		return t, k, nil
 	}
 	row, err := db.SetOf(t).Get(ctx, c.queries, k)
-	if err == nil && row.Value(t.Index(t.BuiltIn)).Bool {
+	if err == nil && row.Value(t.Index(t.BuiltIn)).Bool() {
 		return nil, k, errConflict("The %s %s is built in and can't be changed or deleted.", t.Noun, key)
 	}
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -37,9 +37,9 @@ func defaults(p *entity.Property) []string {
 	case v.Null:
 		return slices.Repeat([]string{"NULL"}, len(p.Columns()))
 	case p.Kind == entity.DateKind:
-		return []string{fmt.Sprint(v.Ticks), fmt.Sprint(v.Offset)}
+		return []string{fmt.Sprint(v.Number), fmt.Sprint(v.Offset)}
 	case p.Kind == entity.BooleanKind:
-		return []string{fmt.Sprint(v.Bool)}
+		return []string{fmt.Sprint(v.Bool())}
 	case p.Kind == entity.IntegerKind:
 		return []string{fmt.Sprint(v.Number)}
 	}

@@ -17,18 +17,21 @@ func (assignmentFilters) Type() *entity.Type { return &entity.DeviceAndAppManage
 
 func (assignmentFilters) listQuery() string { return listAssignmentFilters }
 
+// Key implements Row.
+func (r *DeviceAndAppManagementAssignmentFilter) Key() Key { return Key{r.TenantID, r.ID} }
+
 // Head implements Row.
 func (r *DeviceAndAppManagementAssignmentFilter) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
+	return Head{Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
 func (r *DeviceAndAppManagementAssignmentFilter) Value(property int) entity.Value {
 	switch property {
 	case 0:
-		return entity.Value{Ticks: r.GraphCreatedTicks, Offset: r.GraphCreatedOffset}
+		return entity.Value{Number: r.GraphCreatedTicks, Offset: r.GraphCreatedOffset}
 	case 1:
-		return entity.Value{Ticks: r.LastModifiedTicks, Offset: r.LastModifiedOffset}
+		return entity.Value{Number: r.LastModifiedTicks, Offset: r.LastModifiedOffset}
 	case 2:
 		return entity.Value{Text: r.DisplayName}
 	case 3:
@@ -50,8 +53,8 @@ func (r *DeviceAndAppManagementAssignmentFilter) Value(property int) entity.Valu
 func (assignmentFilters) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateDeviceAndAppManagementAssignmentFilter(ctx, CreateDeviceAndAppManagementAssignmentFilterParams{
 		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
-		GraphCreatedTicks: c.Values[0].Ticks, GraphCreatedOffset: c.Values[0].Offset,
-		LastModifiedTicks: c.Values[1].Ticks, LastModifiedOffset: c.Values[1].Offset,
+		GraphCreatedTicks: c.Values[0].Number, GraphCreatedOffset: c.Values[0].Offset,
+		LastModifiedTicks: c.Values[1].Number, LastModifiedOffset: c.Values[1].Offset,
 		DisplayName:     c.Values[2].Text,
 		Description:     textOf(c.Values[3]),
 		Platform:        DevicePlatformType(c.Values[4].Text),
@@ -75,9 +78,9 @@ func (x assignmentFilters) Update(ctx context.Context, q *Queries, c Update) (Ro
 	row, err := q.UpdateDeviceAndAppManagementAssignmentFilter(ctx, UpdateDeviceAndAppManagementAssignmentFilterParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetGraphCreated:   c.Named[0],
-		GraphCreatedTicks: c.Values[0].Ticks, GraphCreatedOffset: c.Values[0].Offset,
+		GraphCreatedTicks: c.Values[0].Number, GraphCreatedOffset: c.Values[0].Offset,
 		SetLastModified:   c.Named[1],
-		LastModifiedTicks: c.Values[1].Ticks, LastModifiedOffset: c.Values[1].Offset,
+		LastModifiedTicks: c.Values[1].Number, LastModifiedOffset: c.Values[1].Offset,
 		SetDisplayName:     c.Named[2],
 		DisplayName:        c.Values[2].Text,
 		SetDescription:     c.Named[3],
@@ -105,9 +108,9 @@ func (assignmentFilters) updateInSteps(ctx context.Context, s *steps, c Update) 
 	row, err := q.SetDeviceAndAppManagementAssignmentFilter(ctx, SetDeviceAndAppManagementAssignmentFilterParams{
 		TenantID: c.TenantID, ID: c.ID,
 		SetGraphCreated:   c.Named[0],
-		GraphCreatedTicks: c.Values[0].Ticks, GraphCreatedOffset: c.Values[0].Offset,
+		GraphCreatedTicks: c.Values[0].Number, GraphCreatedOffset: c.Values[0].Offset,
 		SetLastModified:   c.Named[1],
-		LastModifiedTicks: c.Values[1].Ticks, LastModifiedOffset: c.Values[1].Offset,
+		LastModifiedTicks: c.Values[1].Number, LastModifiedOffset: c.Values[1].Offset,
 		SetDisplayName:     c.Named[2],
 		DisplayName:        c.Values[2].Text,
 		SetDescription:     c.Named[3],

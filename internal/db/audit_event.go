@@ -21,7 +21,8 @@ type auditEvent struct {
 }
 
 // Head is part of Row.
-func (e *auditEvent) Head() Head { return Head{TenantID: e.tenantID, ID: e.id, Version: 1} }
+func (e *auditEvent) Key() Key   { return Key{e.tenantID, e.id} }
+func (e *auditEvent) Head() Head { return Head{Version: 1} }
 
 func (e *auditEvent) targets() []any {
 	return []any{
@@ -41,7 +42,7 @@ func (e *auditEvent) Value(property int) entity.Value {
 	case "activity":
 		return textValue(e.activity)
 	case "activityDateTime":
-		return entity.Value{Ticks: e.ticks, Offset: e.offset}
+		return entity.Value{Number: e.ticks, Offset: e.offset}
 	case "correlationId":
 		return entity.Value{Text: e.correlation.String()}
 	case "actor":
@@ -174,10 +175,10 @@ func readColumn(p *entity.Property, raw json.RawMessage, row map[string]json.Raw
 	}
 	switch p.Kind {
 	case entity.DateKind:
-		mustRead(raw, &v.Ticks)
+		mustRead(raw, &v.Number)
 		mustRead(row[p.Columns()[1]], &v.Offset)
 	case entity.BooleanKind:
-		v.Bool = string(raw) == "true"
+		v = entity.BoolValue(string(raw) == "true")
 	case entity.IntegerKind, entity.FlagsKind:
 		mustRead(raw, &v.Number)
 	case entity.StringsKind, entity.ObjectsKind:

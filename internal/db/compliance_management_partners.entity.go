@@ -17,28 +17,31 @@ func (complianceManagementPartners) Type() *entity.Type { return &entity.Complia
 
 func (complianceManagementPartners) listQuery() string { return listComplianceManagementPartners }
 
+// Key implements Row.
+func (r *ComplianceManagementPartner) Key() Key { return Key{r.TenantID, r.ID} }
+
 // Head implements Row.
 func (r *ComplianceManagementPartner) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
+	return Head{Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
 func (r *ComplianceManagementPartner) Value(property int) entity.Value {
 	switch property {
 	case 0:
-		return entity.Value{Ticks: r.LastHeartbeatTicks, Offset: r.LastHeartbeatOffset}
+		return entity.Value{Number: r.LastHeartbeatTicks, Offset: r.LastHeartbeatOffset}
 	case 1:
 		return entity.Value{Text: string(r.PartnerState)}
 	case 2:
 		return textValue(r.DisplayName)
 	case 3:
-		return entity.Value{Bool: r.MacOsOnboarded}
+		return entity.BoolValue(r.MacOsOnboarded)
 	case 4:
-		return entity.Value{Bool: r.LinuxOnboarded}
+		return entity.BoolValue(r.LinuxOnboarded)
 	case 5:
-		return entity.Value{Bool: r.AndroidOnboarded}
+		return entity.BoolValue(r.AndroidOnboarded)
 	case 6:
-		return entity.Value{Bool: r.IosOnboarded}
+		return entity.BoolValue(r.IosOnboarded)
 	case 7:
 		return jsonValue(r.MacOsAssignments)
 	case 8:
@@ -54,13 +57,13 @@ func (r *ComplianceManagementPartner) Value(property int) entity.Value {
 func (complianceManagementPartners) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateComplianceManagementPartner(ctx, CreateComplianceManagementPartnerParams{
 		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
-		LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+		LastHeartbeatTicks: c.Values[0].Number, LastHeartbeatOffset: c.Values[0].Offset,
 		PartnerState:       PartnerTenantState(c.Values[1].Text),
 		DisplayName:        textOf(c.Values[2]),
-		MacOsOnboarded:     c.Values[3].Bool,
-		LinuxOnboarded:     c.Values[4].Bool,
-		AndroidOnboarded:   c.Values[5].Bool,
-		IosOnboarded:       c.Values[6].Bool,
+		MacOsOnboarded:     c.Values[3].Bool(),
+		LinuxOnboarded:     c.Values[4].Bool(),
+		AndroidOnboarded:   c.Values[5].Bool(),
+		IosOnboarded:       c.Values[6].Bool(),
 		MacOsAssignments:   textOf(c.Values[7]),
 		LinuxAssignments:   textOf(c.Values[8]),
 		AndroidAssignments: textOf(c.Values[9]),
@@ -81,19 +84,19 @@ func (x complianceManagementPartners) Update(ctx context.Context, q *Queries, c 
 	row, err := q.UpdateComplianceManagementPartner(ctx, UpdateComplianceManagementPartnerParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetLastHeartbeat:   c.Named[0],
-		LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+		LastHeartbeatTicks: c.Values[0].Number, LastHeartbeatOffset: c.Values[0].Offset,
 		SetPartnerState:       c.Named[1],
 		PartnerState:          PartnerTenantState(c.Values[1].Text),
 		SetDisplayName:        c.Named[2],
 		DisplayName:           textOf(c.Values[2]),
 		SetMacOsOnboarded:     c.Named[3],
-		MacOsOnboarded:        c.Values[3].Bool,
+		MacOsOnboarded:        c.Values[3].Bool(),
 		SetLinuxOnboarded:     c.Named[4],
-		LinuxOnboarded:        c.Values[4].Bool,
+		LinuxOnboarded:        c.Values[4].Bool(),
 		SetAndroidOnboarded:   c.Named[5],
-		AndroidOnboarded:      c.Values[5].Bool,
+		AndroidOnboarded:      c.Values[5].Bool(),
 		SetIosOnboarded:       c.Named[6],
-		IosOnboarded:          c.Values[6].Bool,
+		IosOnboarded:          c.Values[6].Bool(),
 		SetMacOsAssignments:   c.Named[7],
 		MacOsAssignments:      textOf(c.Values[7]),
 		SetLinuxAssignments:   c.Named[8],
@@ -115,19 +118,19 @@ func (complianceManagementPartners) updateInSteps(ctx context.Context, s *steps,
 	row, err := q.SetComplianceManagementPartner(ctx, SetComplianceManagementPartnerParams{
 		TenantID: c.TenantID, ID: c.ID,
 		SetLastHeartbeat:   c.Named[0],
-		LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+		LastHeartbeatTicks: c.Values[0].Number, LastHeartbeatOffset: c.Values[0].Offset,
 		SetPartnerState:       c.Named[1],
 		PartnerState:          PartnerTenantState(c.Values[1].Text),
 		SetDisplayName:        c.Named[2],
 		DisplayName:           textOf(c.Values[2]),
 		SetMacOsOnboarded:     c.Named[3],
-		MacOsOnboarded:        c.Values[3].Bool,
+		MacOsOnboarded:        c.Values[3].Bool(),
 		SetLinuxOnboarded:     c.Named[4],
-		LinuxOnboarded:        c.Values[4].Bool,
+		LinuxOnboarded:        c.Values[4].Bool(),
 		SetAndroidOnboarded:   c.Named[5],
-		AndroidOnboarded:      c.Values[5].Bool,
+		AndroidOnboarded:      c.Values[5].Bool(),
 		SetIosOnboarded:       c.Named[6],
-		IosOnboarded:          c.Values[6].Bool,
+		IosOnboarded:          c.Values[6].Bool(),
 		SetMacOsAssignments:   c.Named[7],
 		MacOsAssignments:      textOf(c.Values[7]),
 		SetLinuxAssignments:   c.Named[8],
@@ -151,7 +154,7 @@ func (complianceManagementPartners) changeInSteps(ctx context.Context, s *steps,
 		err := q.MoveComplianceManagementPartner(ctx, MoveComplianceManagementPartnerParams{
 			TenantID: c.TenantID, ID: c.ID, FromStates: c.From,
 			SetLastHeartbeat:   c.Named[0],
-			LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+			LastHeartbeatTicks: c.Values[0].Number, LastHeartbeatOffset: c.Values[0].Offset,
 			SetPartnerState: c.Named[1],
 			PartnerState:    PartnerTenantState(c.Values[1].Text),
 		})
@@ -176,7 +179,7 @@ func (x complianceManagementPartners) Change(ctx context.Context, q *Queries, c 
 		before, err := q.ActOnComplianceManagementPartner(ctx, ActOnComplianceManagementPartnerParams{
 			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest, Change: c.Change, FromStates: c.From,
 			SetLastHeartbeat:   c.Named[0],
-			LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+			LastHeartbeatTicks: c.Values[0].Number, LastHeartbeatOffset: c.Values[0].Offset,
 			SetPartnerState: c.Named[1],
 			PartnerState:    PartnerTenantState(c.Values[1].Text),
 		})

@@ -37,7 +37,7 @@ func (e *Entity) insert(ctx context.Context, q *Queries, c Create) (Row, error) 
 		return nil, err
 	}
 	row, err := e.set.Create(ctx, q, c)
-	if err == nil && c.Values[t.Index(t.Chosen)].Bool {
+	if err == nil && c.Values[t.Index(t.Chosen)].Bool() {
 		err = choose(ctx, q, t, parent, row, stamp{c.CreatedAt, c.CreatedBy, c.CreatedWith, c.CreatedRequest})
 	}
 	return row, err
@@ -46,7 +46,7 @@ func (e *Entity) insert(ctx context.Context, q *Queries, c Create) (Row, error) 
 // chooses reports whether an update makes an entity the chosen one of its parent.
 func (e *Entity) chooses(u Update) bool {
 	i := e.set.Type().Index(e.set.Type().Chosen)
-	return i >= 0 && u.Named[i] && u.Values[i].Bool
+	return i >= 0 && u.Named[i] && u.Values[i].Bool()
 }
 
 // updateChosen works like Update for an entity that becomes the chosen one.
@@ -72,7 +72,7 @@ func (e *Entity) deleteContained(ctx context.Context, c Change) error {
 		if err != nil {
 			return err
 		}
-		if row.Value(t.Index(t.Chosen)).Bool {
+		if row.Value(t.Index(t.Chosen)).Bool() {
 			if err := show(ctx, q, t, parent, entity.Value{Null: true}, stamp{c.ChangedAt, c.ChangedBy, c.ChangedWith, c.ChangedRequest}); err != nil {
 				return err
 			}
@@ -129,16 +129,16 @@ type stamp struct {
 func choose(ctx context.Context, q *Queries, t *entity.Type, parent, row Row, s stamp) error {
 	set, chosen := SetOf(t), t.Index(t.Chosen)
 	var others []uuid.UUID
-	p := ListParams{TenantID: parent.Head().TenantID, Parents: []uuid.UUID{parent.Head().ID}, Limit: 1 << 31}
+	p := ListParams{TenantID: parent.Key().TenantID, Parents: []uuid.UUID{parent.Key().ID}, Limit: 1 << 31}
 	p.Filter = &odata.Expr{Op: "property", Type: odata.Boolean, Name: t.Chosen}
 	err := q.List(ctx, set, p, func(l *Listed) error {
-		others = append(others, l.Head().ID)
+		others = append(others, l.Key().ID)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	for _, id := range slices.DeleteFunc(others, func(id uuid.UUID) bool { return id == row.Head().ID }) {
+	for _, id := range slices.DeleteFunc(others, func(id uuid.UUID) bool { return id == row.Key().ID }) {
 		if err := setOne(ctx, q, t, Key{p.TenantID, id}, chosen, entity.Value{}, s); err != nil {
 			return err
 		}
@@ -165,7 +165,7 @@ func show(ctx context.Context, q *Queries, t *entity.Type, parent Row, v entity.
 	if parent.Value(shown) == v {
 		return nil
 	}
-	return setOne(ctx, q, t.Parent, Key{parent.Head().TenantID, parent.Head().ID}, shown, v, s)
+	return setOne(ctx, q, t.Parent, parent.Key(), shown, v, s)
 }
 
 // setOne changes one property of an entity.

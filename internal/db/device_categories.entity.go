@@ -17,9 +17,12 @@ func (deviceCategories) Type() *entity.Type { return &entity.DeviceCategory }
 
 func (deviceCategories) listQuery() string { return listDeviceCategories }
 
+// Key implements Row.
+func (r *DeviceCategory) Key() Key { return Key{r.TenantID, r.ID} }
+
 // Head implements Row.
 func (r *DeviceCategory) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
+	return Head{Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.

@@ -17,16 +17,19 @@ func (deviceManagementPartners) Type() *entity.Type { return &entity.DeviceManag
 
 func (deviceManagementPartners) listQuery() string { return listDeviceManagementPartners }
 
+// Key implements Row.
+func (r *DeviceManagementPartner) Key() Key { return Key{r.TenantID, r.ID} }
+
 // Head implements Row.
 func (r *DeviceManagementPartner) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
+	return Head{Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
 func (r *DeviceManagementPartner) Value(property int) entity.Value {
 	switch property {
 	case 0:
-		return entity.Value{Ticks: r.LastHeartbeatTicks, Offset: r.LastHeartbeatOffset}
+		return entity.Value{Number: r.LastHeartbeatTicks, Offset: r.LastHeartbeatOffset}
 	case 1:
 		return entity.Value{Text: string(r.PartnerState)}
 	case 2:
@@ -36,7 +39,7 @@ func (r *DeviceManagementPartner) Value(property int) entity.Value {
 	case 4:
 		return textValue(r.DisplayName)
 	case 5:
-		return entity.Value{Bool: r.IsConfigured}
+		return entity.BoolValue(r.IsConfigured)
 	case 6:
 		return dateValue(r.DevicesRemovedTicks, r.DevicesRemovedOffset)
 	case 7:
@@ -50,12 +53,12 @@ func (r *DeviceManagementPartner) Value(property int) entity.Value {
 func (deviceManagementPartners) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateDeviceManagementPartner(ctx, CreateDeviceManagementPartnerParams{
 		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
-		LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+		LastHeartbeatTicks: c.Values[0].Number, LastHeartbeatOffset: c.Values[0].Offset,
 		PartnerState:        PartnerTenantState(c.Values[1].Text),
 		PartnerAppType:      PartnerAppType(c.Values[2].Text),
 		SingleTenantAppID:   textOf(c.Values[3]),
 		DisplayName:         textOf(c.Values[4]),
-		IsConfigured:        c.Values[5].Bool,
+		IsConfigured:        c.Values[5].Bool(),
 		DevicesRemovedTicks: ticksOf(c.Values[6]), DevicesRemovedOffset: offsetOf(c.Values[6]),
 		DevicesNonCompliantTicks: ticksOf(c.Values[7]), DevicesNonCompliantOffset: offsetOf(c.Values[7]),
 		GroupsRequiringEnrollment: textOf(c.Values[8]),
@@ -75,7 +78,7 @@ func (x deviceManagementPartners) Update(ctx context.Context, q *Queries, c Upda
 	row, err := q.UpdateDeviceManagementPartner(ctx, UpdateDeviceManagementPartnerParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetLastHeartbeat:   c.Named[0],
-		LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+		LastHeartbeatTicks: c.Values[0].Number, LastHeartbeatOffset: c.Values[0].Offset,
 		SetPartnerState:      c.Named[1],
 		PartnerState:         PartnerTenantState(c.Values[1].Text),
 		SetPartnerAppType:    c.Named[2],
@@ -85,7 +88,7 @@ func (x deviceManagementPartners) Update(ctx context.Context, q *Queries, c Upda
 		SetDisplayName:       c.Named[4],
 		DisplayName:          textOf(c.Values[4]),
 		SetIsConfigured:      c.Named[5],
-		IsConfigured:         c.Values[5].Bool,
+		IsConfigured:         c.Values[5].Bool(),
 		SetDevicesRemoved:    c.Named[6],
 		DevicesRemovedTicks:  ticksOf(c.Values[6]), DevicesRemovedOffset: offsetOf(c.Values[6]),
 		SetDevicesNonCompliant:   c.Named[7],
@@ -105,7 +108,7 @@ func (deviceManagementPartners) updateInSteps(ctx context.Context, s *steps, c U
 	row, err := q.SetDeviceManagementPartner(ctx, SetDeviceManagementPartnerParams{
 		TenantID: c.TenantID, ID: c.ID,
 		SetLastHeartbeat:   c.Named[0],
-		LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+		LastHeartbeatTicks: c.Values[0].Number, LastHeartbeatOffset: c.Values[0].Offset,
 		SetPartnerState:      c.Named[1],
 		PartnerState:         PartnerTenantState(c.Values[1].Text),
 		SetPartnerAppType:    c.Named[2],
@@ -115,7 +118,7 @@ func (deviceManagementPartners) updateInSteps(ctx context.Context, s *steps, c U
 		SetDisplayName:       c.Named[4],
 		DisplayName:          textOf(c.Values[4]),
 		SetIsConfigured:      c.Named[5],
-		IsConfigured:         c.Values[5].Bool,
+		IsConfigured:         c.Values[5].Bool(),
 		SetDevicesRemoved:    c.Named[6],
 		DevicesRemovedTicks:  ticksOf(c.Values[6]), DevicesRemovedOffset: offsetOf(c.Values[6]),
 		SetDevicesNonCompliant:   c.Named[7],
@@ -137,11 +140,11 @@ func (deviceManagementPartners) changeInSteps(ctx context.Context, s *steps, c C
 		err := q.MoveDeviceManagementPartner(ctx, MoveDeviceManagementPartnerParams{
 			TenantID: c.TenantID, ID: c.ID, FromStates: c.From,
 			SetLastHeartbeat:   c.Named[0],
-			LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+			LastHeartbeatTicks: c.Values[0].Number, LastHeartbeatOffset: c.Values[0].Offset,
 			SetPartnerState: c.Named[1],
 			PartnerState:    PartnerTenantState(c.Values[1].Text),
 			SetIsConfigured: c.Named[5],
-			IsConfigured:    c.Values[5].Bool,
+			IsConfigured:    c.Values[5].Bool(),
 		})
 		if err != nil {
 			return "", err
@@ -164,11 +167,11 @@ func (x deviceManagementPartners) Change(ctx context.Context, q *Queries, c Chan
 		before, err := q.ActOnDeviceManagementPartner(ctx, ActOnDeviceManagementPartnerParams{
 			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest, Change: c.Change, FromStates: c.From,
 			SetLastHeartbeat:   c.Named[0],
-			LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+			LastHeartbeatTicks: c.Values[0].Number, LastHeartbeatOffset: c.Values[0].Offset,
 			SetPartnerState: c.Named[1],
 			PartnerState:    PartnerTenantState(c.Values[1].Text),
 			SetIsConfigured: c.Named[5],
-			IsConfigured:    c.Values[5].Bool,
+			IsConfigured:    c.Values[5].Bool(),
 		})
 		return string(before), err
 	}

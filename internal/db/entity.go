@@ -318,8 +318,7 @@ func (e *Entity) createMany(ctx context.Context, calls []Create) ([]gather.Outco
 	}
 	outcomes := make([]gather.Outcome[Row], len(rows))
 	for _, row := range rows {
-		h := row.Head()
-		outcomes[place[Key{h.TenantID, h.ID}]].Result = row
+		outcomes[place[row.Key()]].Result = row
 	}
 	return outcomes, nil
 }
@@ -344,8 +343,7 @@ func (e *Entity) getMany(ctx context.Context, keys []Key) ([]gather.Outcome[Row]
 		if err := r.read(row); err != nil {
 			return nil, err
 		}
-		h := row.Head()
-		found[place[Key{h.TenantID, h.ID}]] = row
+		found[place[row.Key()]] = row
 	}
 	outcomes := make([]gather.Outcome[Row], len(keys))
 	for i, k := range keys {
@@ -372,8 +370,7 @@ func (e *Entity) updateMany(ctx context.Context, calls []Update) ([]gather.Outco
 	}
 	rows, err := e.many.updateMany(ctx, e.store.queries, calls)
 	for _, row := range rows {
-		h := row.Head()
-		outcomes[place[Key{h.TenantID, h.ID}]] = gather.Outcome[Row]{Result: row}
+		outcomes[place[row.Key()]] = gather.Outcome[Row]{Result: row}
 	}
 	return outcomes, err
 }

@@ -42,6 +42,7 @@ func update(tenant dbtest.Tenant, id uuid.UUID, named map[string]entity.Value) d
 // record is a row in a comparable form.
 type record struct {
 	Type   *entity.Type
+	Key    db.Key
 	Head   db.Head
 	Values []entity.Value
 
@@ -53,7 +54,7 @@ func recordOf(t *entity.Type, row db.Row) record {
 	if row == nil {
 		return record{}
 	}
-	r := record{Type: t, Head: row.Head()}
+	r := record{Type: t, Key: row.Key(), Head: row.Head()}
 	r.Head.CreatedAt = r.Head.CreatedAt.UTC()
 	for i := range t.Properties {
 		v := row.Value(i)

@@ -75,7 +75,7 @@ func literalValue(e *odata.Expr) any {
 
 func propertyValue(name string, p *record) any {
 	if name == "id" {
-		return p.Type.Key(p.Head.ID, func(property int) entity.Value { return p.Values[property] })
+		return p.Type.Key(p.Key.ID, func(property int) entity.Value { return p.Values[property] })
 	}
 	v := p.value(name)
 	if v.Null {

@@ -45,11 +45,11 @@ func init() { // because conditions have expressions about properties of all kin
 		},
 		entity.DateKind: {
 			random:    func(g generator, _ *entity.Property) entity.Value { return entity.DateValue(g.zoned()) },
-			evaluated: func(v entity.Value) any { return v.Ticks },
+			evaluated: func(v entity.Value) any { return v.Number },
 		},
 		entity.BooleanKind: {
-			random:    func(g generator, _ *entity.Property) entity.Value { return entity.Value{Bool: g.IntN(2) == 0} },
-			evaluated: func(v entity.Value) any { return v.Bool },
+			random:    func(g generator, _ *entity.Property) entity.Value { return entity.BoolValue(g.IntN(2) == 0) },
+			evaluated: func(v entity.Value) any { return v.Bool() },
 		},
 		entity.IntegerKind: { // small, so that no product of them is too large for an Edm.Int64
 			random:    func(g generator, _ *entity.Property) entity.Value { return entity.Value{Number: g.Int64N(19) - 9} },

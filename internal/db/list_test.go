@@ -57,7 +57,7 @@ func TestListedAsRead(t *testing.T) {
 			err := db.New(pool).List(t.Context(), set, db.ListParams{TenantID: tenant.ID, OrderBy: order, Limit: 10}, func(l *db.Listed) error {
 				got = append(got, recordOf(partner, l))
 				keys, err := l.Keys()
-				if len(keys) != len(order) || len(keys) > 0 && *keys[0] != l.Head().ID.String() {
+				if len(keys) != len(order) || len(keys) > 0 && *keys[0] != l.Key().ID.String() {
 					t.Errorf("%s: keys %v", mode, keys)
 				}
 				return err
@@ -88,7 +88,7 @@ func TestOrdersAgree(t *testing.T) {
 			var want []uuid.UUID
 			for _, i := range ordered(all, q.OrderBy) {
 				if evaluate(q.Filter, &all[i]) == true {
-					want = append(want, all[i].Head.ID)
+					want = append(want, all[i].Key.ID)
 				}
 			}
 			p := db.ListParams{TenantID: tenant, Filter: q.Filter, OrderBy: q.OrderBy, Limit: 5 + g.Int64N(20)}
@@ -106,8 +106,8 @@ func pages(t *testing.T, of *entity.Type, p db.ListParams) (got []uuid.UUID) {
 		n = len(got)
 		err := db.New(dbtest.Pool(t)).List(t.Context(), db.SetOf(of), p, func(l *db.Listed) error {
 			keys, err := l.Keys()
-			got = append(got, l.Head().ID)
-			p.After = &db.Position{Keys: keys, ID: l.Head().ID}
+			got = append(got, l.Key().ID)
+			p.After = &db.Position{Keys: keys, ID: l.Key().ID}
 			return err
 		})
 		if err != nil {
@@ -162,7 +162,7 @@ func ordered(all []record, order []odata.Key) []int {
 			seen[k.Expr.String()] = true
 			c := compareKeys(k.Expr, evaluate(k.Expr, &all[i]), evaluate(k.Expr, &all[j]))
 			if k.Expr.Name == "id" && all[i].Type.Keys != entity.ComposedKeys { // numbers are ordered as such
-				c = bytes.Compare(all[i].Head.ID[:], all[j].Head.ID[:])
+				c = bytes.Compare(all[i].Key.ID[:], all[j].Key.ID[:])
 			}
 			if descending = k.Descending; descending {
 				c = -c
@@ -171,7 +171,7 @@ func ordered(all []record, order []odata.Key) []int {
 				return c
 			}
 		}
-		c := bytes.Compare(all[i].Head.ID[:], all[j].Head.ID[:])
+		c := bytes.Compare(all[i].Key.ID[:], all[j].Key.ID[:])
 		if descending {
 			return -c
 		}

@@ -18,9 +18,12 @@ func (localizedNotificationMessages) Type() *entity.Type { return &entity.Locali
 
 func (localizedNotificationMessages) listQuery() string { return listLocalizedNotificationMessages }
 
+// Key implements Row.
+func (r *LocalizedNotificationMessage) Key() Key { return Key{r.TenantID, r.ID} }
+
 // Head implements Row.
 func (r *LocalizedNotificationMessage) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
+	return Head{Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
@@ -29,7 +32,7 @@ func (r *LocalizedNotificationMessage) Value(property int) entity.Value {
 	case 0:
 		return entity.Value{Text: r.TemplateID.String()}
 	case 1:
-		return entity.Value{Ticks: r.LastModifiedTicks, Offset: r.LastModifiedOffset}
+		return entity.Value{Number: r.LastModifiedTicks, Offset: r.LastModifiedOffset}
 	case 2:
 		return entity.Value{Text: r.Locale}
 	case 3:
@@ -37,7 +40,7 @@ func (r *LocalizedNotificationMessage) Value(property int) entity.Value {
 	case 4:
 		return entity.Value{Text: r.MessageTemplate}
 	case 5:
-		return entity.Value{Bool: r.IsDefault}
+		return entity.BoolValue(r.IsDefault)
 	}
 	panic("localizedNotificationMessage has no such property")
 }
@@ -46,11 +49,11 @@ func (localizedNotificationMessages) Create(ctx context.Context, q *Queries, c C
 	row, err := q.CreateLocalizedNotificationMessage(ctx, CreateLocalizedNotificationMessageParams{
 		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
 		TemplateID:        uuid.MustParse(c.Values[0].Text),
-		LastModifiedTicks: c.Values[1].Ticks, LastModifiedOffset: c.Values[1].Offset,
+		LastModifiedTicks: c.Values[1].Number, LastModifiedOffset: c.Values[1].Offset,
 		Locale:          c.Values[2].Text,
 		Subject:         c.Values[3].Text,
 		MessageTemplate: c.Values[4].Text,
-		IsDefault:       c.Values[5].Bool,
+		IsDefault:       c.Values[5].Bool(),
 	})
 	return &row, err
 }
@@ -69,7 +72,7 @@ func (x localizedNotificationMessages) Update(ctx context.Context, q *Queries, c
 		SetTemplateID:     c.Named[0],
 		TemplateID:        uuid.MustParse(c.Values[0].Text),
 		SetLastModified:   c.Named[1],
-		LastModifiedTicks: c.Values[1].Ticks, LastModifiedOffset: c.Values[1].Offset,
+		LastModifiedTicks: c.Values[1].Number, LastModifiedOffset: c.Values[1].Offset,
 		SetLocale:          c.Named[2],
 		Locale:             c.Values[2].Text,
 		SetSubject:         c.Named[3],
@@ -77,7 +80,7 @@ func (x localizedNotificationMessages) Update(ctx context.Context, q *Queries, c
 		SetMessageTemplate: c.Named[4],
 		MessageTemplate:    c.Values[4].Text,
 		SetIsDefault:       c.Named[5],
-		IsDefault:          c.Values[5].Bool,
+		IsDefault:          c.Values[5].Bool(),
 	})
 	return &row, err
 }
@@ -93,7 +96,7 @@ func (localizedNotificationMessages) updateInSteps(ctx context.Context, s *steps
 		SetTemplateID:     c.Named[0],
 		TemplateID:        uuid.MustParse(c.Values[0].Text),
 		SetLastModified:   c.Named[1],
-		LastModifiedTicks: c.Values[1].Ticks, LastModifiedOffset: c.Values[1].Offset,
+		LastModifiedTicks: c.Values[1].Number, LastModifiedOffset: c.Values[1].Offset,
 		SetLocale:          c.Named[2],
 		Locale:             c.Values[2].Text,
 		SetSubject:         c.Named[3],
@@ -101,7 +104,7 @@ func (localizedNotificationMessages) updateInSteps(ctx context.Context, s *steps
 		SetMessageTemplate: c.Named[4],
 		MessageTemplate:    c.Values[4].Text,
 		SetIsDefault:       c.Named[5],
-		IsDefault:          c.Values[5].Bool,
+		IsDefault:          c.Values[5].Bool(),
 	})
 	return &row, err
 }

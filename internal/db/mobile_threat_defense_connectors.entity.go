@@ -17,58 +17,61 @@ func (mobileThreatDefenseConnectors) Type() *entity.Type { return &entity.Mobile
 
 func (mobileThreatDefenseConnectors) listQuery() string { return listMobileThreatDefenseConnectors }
 
+// Key implements Row.
+func (r *MobileThreatDefenseConnector) Key() Key { return Key{r.TenantID, r.ID} }
+
 // Head implements Row.
 func (r *MobileThreatDefenseConnector) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
+	return Head{Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
 func (r *MobileThreatDefenseConnector) Value(property int) entity.Value {
 	switch property {
 	case 0:
-		return entity.Value{Ticks: r.LastHeartbeatTicks, Offset: r.LastHeartbeatOffset}
+		return entity.Value{Number: r.LastHeartbeatTicks, Offset: r.LastHeartbeatOffset}
 	case 1:
 		return entity.Value{Text: string(r.PartnerState)}
 	case 2:
-		return entity.Value{Bool: r.AndroidMamEnabled}
+		return entity.BoolValue(r.AndroidMamEnabled)
 	case 3:
-		return entity.Value{Bool: r.IosMamEnabled}
+		return entity.BoolValue(r.IosMamEnabled)
 	case 4:
-		return entity.Value{Bool: r.WindowsMamEnabled}
+		return entity.BoolValue(r.WindowsMamEnabled)
 	case 5:
-		return entity.Value{Bool: r.AndroidEnabled}
+		return entity.BoolValue(r.AndroidEnabled)
 	case 6:
-		return entity.Value{Bool: r.IosEnabled}
+		return entity.BoolValue(r.IosEnabled)
 	case 7:
-		return entity.Value{Bool: r.WindowsEnabled}
+		return entity.BoolValue(r.WindowsEnabled)
 	case 8:
-		return entity.Value{Bool: r.MacEnabled}
+		return entity.BoolValue(r.MacEnabled)
 	case 9:
-		return entity.Value{Bool: r.AndroidBlockedOnMissingData}
+		return entity.BoolValue(r.AndroidBlockedOnMissingData)
 	case 10:
-		return entity.Value{Bool: r.IosBlockedOnMissingData}
+		return entity.BoolValue(r.IosBlockedOnMissingData)
 	case 11:
-		return entity.Value{Bool: r.WindowsBlockedOnMissingData}
+		return entity.BoolValue(r.WindowsBlockedOnMissingData)
 	case 12:
-		return entity.Value{Bool: r.MacBlockedOnMissingData}
+		return entity.BoolValue(r.MacBlockedOnMissingData)
 	case 13:
-		return entity.Value{Bool: r.UnsupportedOsBlocked}
+		return entity.BoolValue(r.UnsupportedOsBlocked)
 	case 14:
 		return entity.Value{Number: r.UnresponsivenessThreshold}
 	case 15:
-		return entity.Value{Bool: r.CollectIosApps}
+		return entity.BoolValue(r.CollectIosApps)
 	case 16:
-		return entity.Value{Bool: r.CollectIosPersonalApps}
+		return entity.BoolValue(r.CollectIosPersonalApps)
 	case 17:
-		return entity.Value{Bool: r.CollectIosCertificates}
+		return entity.BoolValue(r.CollectIosCertificates)
 	case 18:
-		return entity.Value{Bool: r.CollectIosPersonalCertificates}
+		return entity.BoolValue(r.CollectIosPersonalCertificates)
 	case 19:
-		return entity.Value{Bool: r.DefenderAttachEnabled}
+		return entity.BoolValue(r.DefenderAttachEnabled)
 	case 20:
-		return entity.Value{Bool: r.GrantPartnerRole}
+		return entity.BoolValue(r.GrantPartnerRole)
 	case 21:
-		return entity.Value{Bool: r.LaunchOnSetup}
+		return entity.BoolValue(r.LaunchOnSetup)
 	}
 	panic("mobileThreatDefenseConnector has no such property")
 }
@@ -76,28 +79,28 @@ func (r *MobileThreatDefenseConnector) Value(property int) entity.Value {
 func (mobileThreatDefenseConnectors) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateMobileThreatDefenseConnector(ctx, CreateMobileThreatDefenseConnectorParams{
 		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
-		LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+		LastHeartbeatTicks: c.Values[0].Number, LastHeartbeatOffset: c.Values[0].Offset,
 		PartnerState:                   ThreatPartnerState(c.Values[1].Text),
-		AndroidMamEnabled:              c.Values[2].Bool,
-		IosMamEnabled:                  c.Values[3].Bool,
-		WindowsMamEnabled:              c.Values[4].Bool,
-		AndroidEnabled:                 c.Values[5].Bool,
-		IosEnabled:                     c.Values[6].Bool,
-		WindowsEnabled:                 c.Values[7].Bool,
-		MacEnabled:                     c.Values[8].Bool,
-		AndroidBlockedOnMissingData:    c.Values[9].Bool,
-		IosBlockedOnMissingData:        c.Values[10].Bool,
-		WindowsBlockedOnMissingData:    c.Values[11].Bool,
-		MacBlockedOnMissingData:        c.Values[12].Bool,
-		UnsupportedOsBlocked:           c.Values[13].Bool,
+		AndroidMamEnabled:              c.Values[2].Bool(),
+		IosMamEnabled:                  c.Values[3].Bool(),
+		WindowsMamEnabled:              c.Values[4].Bool(),
+		AndroidEnabled:                 c.Values[5].Bool(),
+		IosEnabled:                     c.Values[6].Bool(),
+		WindowsEnabled:                 c.Values[7].Bool(),
+		MacEnabled:                     c.Values[8].Bool(),
+		AndroidBlockedOnMissingData:    c.Values[9].Bool(),
+		IosBlockedOnMissingData:        c.Values[10].Bool(),
+		WindowsBlockedOnMissingData:    c.Values[11].Bool(),
+		MacBlockedOnMissingData:        c.Values[12].Bool(),
+		UnsupportedOsBlocked:           c.Values[13].Bool(),
 		UnresponsivenessThreshold:      c.Values[14].Number,
-		CollectIosApps:                 c.Values[15].Bool,
-		CollectIosPersonalApps:         c.Values[16].Bool,
-		CollectIosCertificates:         c.Values[17].Bool,
-		CollectIosPersonalCertificates: c.Values[18].Bool,
-		DefenderAttachEnabled:          c.Values[19].Bool,
-		GrantPartnerRole:               c.Values[20].Bool,
-		LaunchOnSetup:                  c.Values[21].Bool,
+		CollectIosApps:                 c.Values[15].Bool(),
+		CollectIosPersonalApps:         c.Values[16].Bool(),
+		CollectIosCertificates:         c.Values[17].Bool(),
+		CollectIosPersonalCertificates: c.Values[18].Bool(),
+		DefenderAttachEnabled:          c.Values[19].Bool(),
+		GrantPartnerRole:               c.Values[20].Bool(),
+		LaunchOnSetup:                  c.Values[21].Bool(),
 	})
 	return &row, err
 }
@@ -114,49 +117,49 @@ func (x mobileThreatDefenseConnectors) Update(ctx context.Context, q *Queries, c
 	row, err := q.UpdateMobileThreatDefenseConnector(ctx, UpdateMobileThreatDefenseConnectorParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetLastHeartbeat:   c.Named[0],
-		LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+		LastHeartbeatTicks: c.Values[0].Number, LastHeartbeatOffset: c.Values[0].Offset,
 		SetPartnerState:                   c.Named[1],
 		PartnerState:                      ThreatPartnerState(c.Values[1].Text),
 		SetAndroidMamEnabled:              c.Named[2],
-		AndroidMamEnabled:                 c.Values[2].Bool,
+		AndroidMamEnabled:                 c.Values[2].Bool(),
 		SetIosMamEnabled:                  c.Named[3],
-		IosMamEnabled:                     c.Values[3].Bool,
+		IosMamEnabled:                     c.Values[3].Bool(),
 		SetWindowsMamEnabled:              c.Named[4],
-		WindowsMamEnabled:                 c.Values[4].Bool,
+		WindowsMamEnabled:                 c.Values[4].Bool(),
 		SetAndroidEnabled:                 c.Named[5],
-		AndroidEnabled:                    c.Values[5].Bool,
+		AndroidEnabled:                    c.Values[5].Bool(),
 		SetIosEnabled:                     c.Named[6],
-		IosEnabled:                        c.Values[6].Bool,
+		IosEnabled:                        c.Values[6].Bool(),
 		SetWindowsEnabled:                 c.Named[7],
-		WindowsEnabled:                    c.Values[7].Bool,
+		WindowsEnabled:                    c.Values[7].Bool(),
 		SetMacEnabled:                     c.Named[8],
-		MacEnabled:                        c.Values[8].Bool,
+		MacEnabled:                        c.Values[8].Bool(),
 		SetAndroidBlockedOnMissingData:    c.Named[9],
-		AndroidBlockedOnMissingData:       c.Values[9].Bool,
+		AndroidBlockedOnMissingData:       c.Values[9].Bool(),
 		SetIosBlockedOnMissingData:        c.Named[10],
-		IosBlockedOnMissingData:           c.Values[10].Bool,
+		IosBlockedOnMissingData:           c.Values[10].Bool(),
 		SetWindowsBlockedOnMissingData:    c.Named[11],
-		WindowsBlockedOnMissingData:       c.Values[11].Bool,
+		WindowsBlockedOnMissingData:       c.Values[11].Bool(),
 		SetMacBlockedOnMissingData:        c.Named[12],
-		MacBlockedOnMissingData:           c.Values[12].Bool,
+		MacBlockedOnMissingData:           c.Values[12].Bool(),
 		SetUnsupportedOsBlocked:           c.Named[13],
-		UnsupportedOsBlocked:              c.Values[13].Bool,
+		UnsupportedOsBlocked:              c.Values[13].Bool(),
 		SetUnresponsivenessThreshold:      c.Named[14],
 		UnresponsivenessThreshold:         c.Values[14].Number,
 		SetCollectIosApps:                 c.Named[15],
-		CollectIosApps:                    c.Values[15].Bool,
+		CollectIosApps:                    c.Values[15].Bool(),
 		SetCollectIosPersonalApps:         c.Named[16],
-		CollectIosPersonalApps:            c.Values[16].Bool,
+		CollectIosPersonalApps:            c.Values[16].Bool(),
 		SetCollectIosCertificates:         c.Named[17],
-		CollectIosCertificates:            c.Values[17].Bool,
+		CollectIosCertificates:            c.Values[17].Bool(),
 		SetCollectIosPersonalCertificates: c.Named[18],
-		CollectIosPersonalCertificates:    c.Values[18].Bool,
+		CollectIosPersonalCertificates:    c.Values[18].Bool(),
 		SetDefenderAttachEnabled:          c.Named[19],
-		DefenderAttachEnabled:             c.Values[19].Bool,
+		DefenderAttachEnabled:             c.Values[19].Bool(),
 		SetGrantPartnerRole:               c.Named[20],
-		GrantPartnerRole:                  c.Values[20].Bool,
+		GrantPartnerRole:                  c.Values[20].Bool(),
 		SetLaunchOnSetup:                  c.Named[21],
-		LaunchOnSetup:                     c.Values[21].Bool,
+		LaunchOnSetup:                     c.Values[21].Bool(),
 	})
 	return &row, err
 }
@@ -170,49 +173,49 @@ func (mobileThreatDefenseConnectors) updateInSteps(ctx context.Context, s *steps
 	row, err := q.SetMobileThreatDefenseConnector(ctx, SetMobileThreatDefenseConnectorParams{
 		TenantID: c.TenantID, ID: c.ID,
 		SetLastHeartbeat:   c.Named[0],
-		LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+		LastHeartbeatTicks: c.Values[0].Number, LastHeartbeatOffset: c.Values[0].Offset,
 		SetPartnerState:                   c.Named[1],
 		PartnerState:                      ThreatPartnerState(c.Values[1].Text),
 		SetAndroidMamEnabled:              c.Named[2],
-		AndroidMamEnabled:                 c.Values[2].Bool,
+		AndroidMamEnabled:                 c.Values[2].Bool(),
 		SetIosMamEnabled:                  c.Named[3],
-		IosMamEnabled:                     c.Values[3].Bool,
+		IosMamEnabled:                     c.Values[3].Bool(),
 		SetWindowsMamEnabled:              c.Named[4],
-		WindowsMamEnabled:                 c.Values[4].Bool,
+		WindowsMamEnabled:                 c.Values[4].Bool(),
 		SetAndroidEnabled:                 c.Named[5],
-		AndroidEnabled:                    c.Values[5].Bool,
+		AndroidEnabled:                    c.Values[5].Bool(),
 		SetIosEnabled:                     c.Named[6],
-		IosEnabled:                        c.Values[6].Bool,
+		IosEnabled:                        c.Values[6].Bool(),
 		SetWindowsEnabled:                 c.Named[7],
-		WindowsEnabled:                    c.Values[7].Bool,
+		WindowsEnabled:                    c.Values[7].Bool(),
 		SetMacEnabled:                     c.Named[8],
-		MacEnabled:                        c.Values[8].Bool,
+		MacEnabled:                        c.Values[8].Bool(),
 		SetAndroidBlockedOnMissingData:    c.Named[9],
-		AndroidBlockedOnMissingData:       c.Values[9].Bool,
+		AndroidBlockedOnMissingData:       c.Values[9].Bool(),
 		SetIosBlockedOnMissingData:        c.Named[10],
-		IosBlockedOnMissingData:           c.Values[10].Bool,
+		IosBlockedOnMissingData:           c.Values[10].Bool(),
 		SetWindowsBlockedOnMissingData:    c.Named[11],
-		WindowsBlockedOnMissingData:       c.Values[11].Bool,
+		WindowsBlockedOnMissingData:       c.Values[11].Bool(),
 		SetMacBlockedOnMissingData:        c.Named[12],
-		MacBlockedOnMissingData:           c.Values[12].Bool,
+		MacBlockedOnMissingData:           c.Values[12].Bool(),
 		SetUnsupportedOsBlocked:           c.Named[13],
-		UnsupportedOsBlocked:              c.Values[13].Bool,
+		UnsupportedOsBlocked:              c.Values[13].Bool(),
 		SetUnresponsivenessThreshold:      c.Named[14],
 		UnresponsivenessThreshold:         c.Values[14].Number,
 		SetCollectIosApps:                 c.Named[15],
-		CollectIosApps:                    c.Values[15].Bool,
+		CollectIosApps:                    c.Values[15].Bool(),
 		SetCollectIosPersonalApps:         c.Named[16],
-		CollectIosPersonalApps:            c.Values[16].Bool,
+		CollectIosPersonalApps:            c.Values[16].Bool(),
 		SetCollectIosCertificates:         c.Named[17],
-		CollectIosCertificates:            c.Values[17].Bool,
+		CollectIosCertificates:            c.Values[17].Bool(),
 		SetCollectIosPersonalCertificates: c.Named[18],
-		CollectIosPersonalCertificates:    c.Values[18].Bool,
+		CollectIosPersonalCertificates:    c.Values[18].Bool(),
 		SetDefenderAttachEnabled:          c.Named[19],
-		DefenderAttachEnabled:             c.Values[19].Bool,
+		DefenderAttachEnabled:             c.Values[19].Bool(),
 		SetGrantPartnerRole:               c.Named[20],
-		GrantPartnerRole:                  c.Values[20].Bool,
+		GrantPartnerRole:                  c.Values[20].Bool(),
 		SetLaunchOnSetup:                  c.Named[21],
-		LaunchOnSetup:                     c.Values[21].Bool,
+		LaunchOnSetup:                     c.Values[21].Bool(),
 	})
 	return &row, err
 }
@@ -228,7 +231,7 @@ func (mobileThreatDefenseConnectors) changeInSteps(ctx context.Context, s *steps
 		err := q.MoveMobileThreatDefenseConnector(ctx, MoveMobileThreatDefenseConnectorParams{
 			TenantID: c.TenantID, ID: c.ID, FromStates: c.From,
 			SetLastHeartbeat:   c.Named[0],
-			LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+			LastHeartbeatTicks: c.Values[0].Number, LastHeartbeatOffset: c.Values[0].Offset,
 			SetPartnerState: c.Named[1],
 			PartnerState:    ThreatPartnerState(c.Values[1].Text),
 		})
@@ -253,7 +256,7 @@ func (x mobileThreatDefenseConnectors) Change(ctx context.Context, q *Queries, c
 		before, err := q.ActOnMobileThreatDefenseConnector(ctx, ActOnMobileThreatDefenseConnectorParams{
 			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest, Change: c.Change, FromStates: c.From,
 			SetLastHeartbeat:   c.Named[0],
-			LastHeartbeatTicks: c.Values[0].Ticks, LastHeartbeatOffset: c.Values[0].Offset,
+			LastHeartbeatTicks: c.Values[0].Number, LastHeartbeatOffset: c.Values[0].Offset,
 			SetPartnerState: c.Named[1],
 			PartnerState:    ThreatPartnerState(c.Values[1].Text),
 		})

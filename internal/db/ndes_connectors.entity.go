@@ -17,16 +17,19 @@ func (ndesConnectors) Type() *entity.Type { return &entity.NdesConnector }
 
 func (ndesConnectors) listQuery() string { return listNdesConnectors }
 
+// Key implements Row.
+func (r *NdesConnector) Key() Key { return Key{r.TenantID, r.ID} }
+
 // Head implements Row.
 func (r *NdesConnector) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
+	return Head{Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
 func (r *NdesConnector) Value(property int) entity.Value {
 	switch property {
 	case 0:
-		return entity.Value{Ticks: r.LastConnectionTicks, Offset: r.LastConnectionOffset}
+		return entity.Value{Number: r.LastConnectionTicks, Offset: r.LastConnectionOffset}
 	case 1:
 		return entity.Value{Text: string(r.State)}
 	case 2:
@@ -34,7 +37,7 @@ func (r *NdesConnector) Value(property int) entity.Value {
 	case 3:
 		return textValue(r.MachineName)
 	case 4:
-		return entity.Value{Ticks: r.EnrolledTicks, Offset: r.EnrolledOffset}
+		return entity.Value{Number: r.EnrolledTicks, Offset: r.EnrolledOffset}
 	case 5:
 		return jsonValue(r.RoleScopeTagIds)
 	case 6:
@@ -46,11 +49,11 @@ func (r *NdesConnector) Value(property int) entity.Value {
 func (ndesConnectors) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateNdesConnector(ctx, CreateNdesConnectorParams{
 		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
-		LastConnectionTicks: c.Values[0].Ticks, LastConnectionOffset: c.Values[0].Offset,
+		LastConnectionTicks: c.Values[0].Number, LastConnectionOffset: c.Values[0].Offset,
 		State:         NdesConnectorState(c.Values[1].Text),
 		DisplayName:   textOf(c.Values[2]),
 		MachineName:   textOf(c.Values[3]),
-		EnrolledTicks: c.Values[4].Ticks, EnrolledOffset: c.Values[4].Offset,
+		EnrolledTicks: c.Values[4].Number, EnrolledOffset: c.Values[4].Offset,
 		RoleScopeTagIds:  c.Values[5].Text,
 		ConnectorVersion: textOf(c.Values[6]),
 	})
@@ -69,7 +72,7 @@ func (x ndesConnectors) Update(ctx context.Context, q *Queries, c Update) (Row, 
 	row, err := q.UpdateNdesConnector(ctx, UpdateNdesConnectorParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetLastConnection:   c.Named[0],
-		LastConnectionTicks: c.Values[0].Ticks, LastConnectionOffset: c.Values[0].Offset,
+		LastConnectionTicks: c.Values[0].Number, LastConnectionOffset: c.Values[0].Offset,
 		SetState:       c.Named[1],
 		State:          NdesConnectorState(c.Values[1].Text),
 		SetDisplayName: c.Named[2],
@@ -77,7 +80,7 @@ func (x ndesConnectors) Update(ctx context.Context, q *Queries, c Update) (Row, 
 		SetMachineName: c.Named[3],
 		MachineName:    textOf(c.Values[3]),
 		SetEnrolled:    c.Named[4],
-		EnrolledTicks:  c.Values[4].Ticks, EnrolledOffset: c.Values[4].Offset,
+		EnrolledTicks:  c.Values[4].Number, EnrolledOffset: c.Values[4].Offset,
 		SetRoleScopeTagIds:  c.Named[5],
 		RoleScopeTagIds:     c.Values[5].Text,
 		SetConnectorVersion: c.Named[6],
@@ -95,7 +98,7 @@ func (ndesConnectors) updateInSteps(ctx context.Context, s *steps, c Update) (Ro
 	row, err := q.SetNdesConnector(ctx, SetNdesConnectorParams{
 		TenantID: c.TenantID, ID: c.ID,
 		SetLastConnection:   c.Named[0],
-		LastConnectionTicks: c.Values[0].Ticks, LastConnectionOffset: c.Values[0].Offset,
+		LastConnectionTicks: c.Values[0].Number, LastConnectionOffset: c.Values[0].Offset,
 		SetState:       c.Named[1],
 		State:          NdesConnectorState(c.Values[1].Text),
 		SetDisplayName: c.Named[2],
@@ -103,7 +106,7 @@ func (ndesConnectors) updateInSteps(ctx context.Context, s *steps, c Update) (Ro
 		SetMachineName: c.Named[3],
 		MachineName:    textOf(c.Values[3]),
 		SetEnrolled:    c.Named[4],
-		EnrolledTicks:  c.Values[4].Ticks, EnrolledOffset: c.Values[4].Offset,
+		EnrolledTicks:  c.Values[4].Number, EnrolledOffset: c.Values[4].Offset,
 		SetRoleScopeTagIds:  c.Named[5],
 		RoleScopeTagIds:     c.Values[5].Text,
 		SetConnectorVersion: c.Named[6],
@@ -123,7 +126,7 @@ func (ndesConnectors) changeInSteps(ctx context.Context, s *steps, c Change) (st
 		err := q.MoveNdesConnector(ctx, MoveNdesConnectorParams{
 			TenantID: c.TenantID, ID: c.ID, FromStates: c.From,
 			SetLastConnection:   c.Named[0],
-			LastConnectionTicks: c.Values[0].Ticks, LastConnectionOffset: c.Values[0].Offset,
+			LastConnectionTicks: c.Values[0].Number, LastConnectionOffset: c.Values[0].Offset,
 			SetState: c.Named[1],
 			State:    NdesConnectorState(c.Values[1].Text),
 		})
@@ -148,7 +151,7 @@ func (x ndesConnectors) Change(ctx context.Context, q *Queries, c Change) (strin
 		before, err := q.ActOnNdesConnector(ctx, ActOnNdesConnectorParams{
 			TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest, Change: c.Change, FromStates: c.From,
 			SetLastConnection:   c.Named[0],
-			LastConnectionTicks: c.Values[0].Ticks, LastConnectionOffset: c.Values[0].Offset,
+			LastConnectionTicks: c.Values[0].Number, LastConnectionOffset: c.Values[0].Offset,
 			SetState: c.Named[1],
 			State:    NdesConnectorState(c.Values[1].Text),
 		})

@@ -17,16 +17,19 @@ func (notificationMessageTemplates) Type() *entity.Type { return &entity.Notific
 
 func (notificationMessageTemplates) listQuery() string { return listNotificationMessageTemplates }
 
+// Key implements Row.
+func (r *NotificationMessageTemplate) Key() Key { return Key{r.TenantID, r.ID} }
+
 // Head implements Row.
 func (r *NotificationMessageTemplate) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
+	return Head{Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
 func (r *NotificationMessageTemplate) Value(property int) entity.Value {
 	switch property {
 	case 0:
-		return entity.Value{Ticks: r.LastModifiedTicks, Offset: r.LastModifiedOffset}
+		return entity.Value{Number: r.LastModifiedTicks, Offset: r.LastModifiedOffset}
 	case 1:
 		return entity.Value{Text: r.DisplayName}
 	case 2:
@@ -44,7 +47,7 @@ func (r *NotificationMessageTemplate) Value(property int) entity.Value {
 func (notificationMessageTemplates) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateNotificationMessageTemplate(ctx, CreateNotificationMessageTemplateParams{
 		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
-		LastModifiedTicks: c.Values[0].Ticks, LastModifiedOffset: c.Values[0].Offset,
+		LastModifiedTicks: c.Values[0].Number, LastModifiedOffset: c.Values[0].Offset,
 		DisplayName:     c.Values[1].Text,
 		Description:     textOf(c.Values[2]),
 		DefaultLocale:   textOf(c.Values[3]),
@@ -66,7 +69,7 @@ func (x notificationMessageTemplates) Update(ctx context.Context, q *Queries, c 
 	row, err := q.UpdateNotificationMessageTemplate(ctx, UpdateNotificationMessageTemplateParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetLastModified:   c.Named[0],
-		LastModifiedTicks: c.Values[0].Ticks, LastModifiedOffset: c.Values[0].Offset,
+		LastModifiedTicks: c.Values[0].Number, LastModifiedOffset: c.Values[0].Offset,
 		SetDisplayName:     c.Named[1],
 		DisplayName:        c.Values[1].Text,
 		SetDescription:     c.Named[2],
@@ -90,7 +93,7 @@ func (notificationMessageTemplates) updateInSteps(ctx context.Context, s *steps,
 	row, err := q.SetNotificationMessageTemplate(ctx, SetNotificationMessageTemplateParams{
 		TenantID: c.TenantID, ID: c.ID,
 		SetLastModified:   c.Named[0],
-		LastModifiedTicks: c.Values[0].Ticks, LastModifiedOffset: c.Values[0].Offset,
+		LastModifiedTicks: c.Values[0].Number, LastModifiedOffset: c.Values[0].Offset,
 		SetDisplayName:     c.Named[1],
 		DisplayName:        c.Values[1].Text,
 		SetDescription:     c.Named[2],

@@ -18,9 +18,12 @@ func (remoteAssistancePartners) Type() *entity.Type { return &entity.RemoteAssis
 
 func (remoteAssistancePartners) listQuery() string { return listRemoteAssistancePartners }
 
+// Key implements Row.
+func (r *RemoteAssistancePartner) Key() Key { return Key{r.TenantID, r.ID} }
+
 // Head implements Row.
 func (r *RemoteAssistancePartner) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
+	return Head{Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
@@ -33,9 +36,9 @@ func (r *RemoteAssistancePartner) Value(property int) entity.Value {
 	case 2:
 		return entity.Value{Text: string(r.OnboardingStatus)}
 	case 3:
-		return entity.Value{Ticks: r.LastConnectionTicks, Offset: r.LastConnectionOffset}
+		return entity.Value{Number: r.LastConnectionTicks, Offset: r.LastConnectionOffset}
 	case 4:
-		return entity.Value{Ticks: r.RequestExpiryTicks, Offset: r.RequestExpiryOffset}
+		return entity.Value{Number: r.RequestExpiryTicks, Offset: r.RequestExpiryOffset}
 	}
 	panic("remoteAssistancePartner has no such property")
 }
@@ -46,8 +49,8 @@ func (remoteAssistancePartners) Create(ctx context.Context, q *Queries, c Create
 		DisplayName:         textOf(c.Values[0]),
 		OnboardingUrl:       textOf(c.Values[1]),
 		OnboardingStatus:    OnboardingStatus(c.Values[2].Text),
-		LastConnectionTicks: c.Values[3].Ticks, LastConnectionOffset: c.Values[3].Offset,
-		RequestExpiryTicks: c.Values[4].Ticks, RequestExpiryOffset: c.Values[4].Offset,
+		LastConnectionTicks: c.Values[3].Number, LastConnectionOffset: c.Values[3].Offset,
+		RequestExpiryTicks: c.Values[4].Number, RequestExpiryOffset: c.Values[4].Offset,
 	})
 	return &row, err
 }
@@ -72,8 +75,8 @@ func (remoteAssistancePartners) createMany(ctx context.Context, q *Queries, call
 		p.HasOnboardingUrl[i] = !c.Values[1].Null
 		p.OnboardingUrl[i] = c.Values[1].Text
 		p.OnboardingStatus[i] = c.Values[2].Text
-		p.LastConnectionTicks[i], p.LastConnectionOffset[i] = c.Values[3].Ticks, c.Values[3].Offset
-		p.RequestExpiryTicks[i], p.RequestExpiryOffset[i] = c.Values[4].Ticks, c.Values[4].Offset
+		p.LastConnectionTicks[i], p.LastConnectionOffset[i] = c.Values[3].Number, c.Values[3].Offset
+		p.RequestExpiryTicks[i], p.RequestExpiryOffset[i] = c.Values[4].Number, c.Values[4].Offset
 	}
 	rows, err := q.CreateRemoteAssistancePartners(ctx, p)
 	return pointers(rows), err
@@ -98,8 +101,8 @@ func (remoteAssistancePartners) createManyOfTenant(ctx context.Context, q *Queri
 		p.HasOnboardingUrl[i] = !c.Values[1].Null
 		p.OnboardingUrl[i] = c.Values[1].Text
 		p.OnboardingStatus[i] = c.Values[2].Text
-		p.LastConnectionTicks[i], p.LastConnectionOffset[i] = c.Values[3].Ticks, c.Values[3].Offset
-		p.RequestExpiryTicks[i], p.RequestExpiryOffset[i] = c.Values[4].Ticks, c.Values[4].Offset
+		p.LastConnectionTicks[i], p.LastConnectionOffset[i] = c.Values[3].Number, c.Values[3].Offset
+		p.RequestExpiryTicks[i], p.RequestExpiryOffset[i] = c.Values[4].Number, c.Values[4].Offset
 	}
 	rows, err := q.CreateRemoteAssistancePartnersOfTenant(ctx, p)
 	return pointers(rows), err
@@ -129,9 +132,9 @@ func (x remoteAssistancePartners) Update(ctx context.Context, q *Queries, c Upda
 		SetOnboardingStatus: c.Named[2],
 		OnboardingStatus:    OnboardingStatus(c.Values[2].Text),
 		SetLastConnection:   c.Named[3],
-		LastConnectionTicks: c.Values[3].Ticks, LastConnectionOffset: c.Values[3].Offset,
+		LastConnectionTicks: c.Values[3].Number, LastConnectionOffset: c.Values[3].Offset,
 		SetRequestExpiry:   c.Named[4],
-		RequestExpiryTicks: c.Values[4].Ticks, RequestExpiryOffset: c.Values[4].Offset,
+		RequestExpiryTicks: c.Values[4].Number, RequestExpiryOffset: c.Values[4].Offset,
 	})
 	return &row, err
 }
@@ -165,9 +168,9 @@ func (remoteAssistancePartners) updateMany(ctx context.Context, q *Queries, call
 		p.SetOnboardingStatus[i] = c.Named[2]
 		p.OnboardingStatus[i] = c.Values[2].Text
 		p.SetLastConnection[i] = c.Named[3]
-		p.LastConnectionTicks[i], p.LastConnectionOffset[i] = c.Values[3].Ticks, c.Values[3].Offset
+		p.LastConnectionTicks[i], p.LastConnectionOffset[i] = c.Values[3].Number, c.Values[3].Offset
 		p.SetRequestExpiry[i] = c.Named[4]
-		p.RequestExpiryTicks[i], p.RequestExpiryOffset[i] = c.Values[4].Ticks, c.Values[4].Offset
+		p.RequestExpiryTicks[i], p.RequestExpiryOffset[i] = c.Values[4].Number, c.Values[4].Offset
 	}
 	rows, err := q.UpdateRemoteAssistancePartners(ctx, p)
 	return pointers(rows), err
@@ -188,9 +191,9 @@ func (remoteAssistancePartners) updateInSteps(ctx context.Context, s *steps, c U
 		SetOnboardingStatus: c.Named[2],
 		OnboardingStatus:    OnboardingStatus(c.Values[2].Text),
 		SetLastConnection:   c.Named[3],
-		LastConnectionTicks: c.Values[3].Ticks, LastConnectionOffset: c.Values[3].Offset,
+		LastConnectionTicks: c.Values[3].Number, LastConnectionOffset: c.Values[3].Offset,
 		SetRequestExpiry:   c.Named[4],
-		RequestExpiryTicks: c.Values[4].Ticks, RequestExpiryOffset: c.Values[4].Offset,
+		RequestExpiryTicks: c.Values[4].Number, RequestExpiryOffset: c.Values[4].Offset,
 	})
 	return &row, err
 }
@@ -210,9 +213,9 @@ func (remoteAssistancePartners) changeInSteps(ctx context.Context, s *steps, c C
 			SetOnboardingStatus: c.Named[2],
 			OnboardingStatus:    OnboardingStatus(c.Values[2].Text),
 			SetLastConnection:   c.Named[3],
-			LastConnectionTicks: c.Values[3].Ticks, LastConnectionOffset: c.Values[3].Offset,
+			LastConnectionTicks: c.Values[3].Number, LastConnectionOffset: c.Values[3].Offset,
 			SetRequestExpiry:   c.Named[4],
-			RequestExpiryTicks: c.Values[4].Ticks, RequestExpiryOffset: c.Values[4].Offset,
+			RequestExpiryTicks: c.Values[4].Number, RequestExpiryOffset: c.Values[4].Offset,
 		})
 		if err != nil {
 			return "", err
@@ -239,9 +242,9 @@ func (x remoteAssistancePartners) Change(ctx context.Context, q *Queries, c Chan
 			SetOnboardingStatus: c.Named[2],
 			OnboardingStatus:    OnboardingStatus(c.Values[2].Text),
 			SetLastConnection:   c.Named[3],
-			LastConnectionTicks: c.Values[3].Ticks, LastConnectionOffset: c.Values[3].Offset,
+			LastConnectionTicks: c.Values[3].Number, LastConnectionOffset: c.Values[3].Offset,
 			SetRequestExpiry:   c.Named[4],
-			RequestExpiryTicks: c.Values[4].Ticks, RequestExpiryOffset: c.Values[4].Offset,
+			RequestExpiryTicks: c.Values[4].Number, RequestExpiryOffset: c.Values[4].Offset,
 		})
 		return string(before), err
 	}
@@ -279,9 +282,9 @@ func (remoteAssistancePartners) changeMany(ctx context.Context, q *Queries, call
 		p.SetOnboardingStatus[i] = c.Named[2]
 		p.OnboardingStatus[i] = c.Values[2].Text
 		p.SetLastConnection[i] = c.Named[3]
-		p.LastConnectionTicks[i], p.LastConnectionOffset[i] = c.Values[3].Ticks, c.Values[3].Offset
+		p.LastConnectionTicks[i], p.LastConnectionOffset[i] = c.Values[3].Number, c.Values[3].Offset
 		p.SetRequestExpiry[i] = c.Named[4]
-		p.RequestExpiryTicks[i], p.RequestExpiryOffset[i] = c.Values[4].Ticks, c.Values[4].Offset
+		p.RequestExpiryTicks[i], p.RequestExpiryOffset[i] = c.Values[4].Number, c.Values[4].Offset
 	}
 	rows, err := q.ChangeRemoteAssistancePartners(ctx, p)
 	all := make([]changed, len(rows))

@@ -17,9 +17,12 @@ func (remoteAssistanceSettings) Type() *entity.Type { return &entity.RemoteAssis
 
 func (remoteAssistanceSettings) listQuery() string { return listRemoteAssistanceSettings }
 
+// Key implements Row.
+func (r *RemoteAssistanceSettings) Key() Key { return Key{r.TenantID, r.ID} }
+
 // Head implements Row.
 func (r *RemoteAssistanceSettings) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
+	return Head{Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
@@ -28,9 +31,9 @@ func (r *RemoteAssistanceSettings) Value(property int) entity.Value {
 	case 0:
 		return entity.Value{Text: string(r.RemoteAssistanceState)}
 	case 1:
-		return entity.Value{Bool: r.AllowUnenrolled}
+		return entity.BoolValue(r.AllowUnenrolled)
 	case 2:
-		return entity.Value{Bool: r.BlockChat}
+		return entity.BoolValue(r.BlockChat)
 	}
 	panic("remoteAssistanceSettings has no such property")
 }
@@ -39,8 +42,8 @@ func (remoteAssistanceSettings) Create(ctx context.Context, q *Queries, c Create
 	row, err := q.CreateRemoteAssistanceSettings(ctx, CreateRemoteAssistanceSettingsParams{
 		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
 		RemoteAssistanceState: RemoteAssistanceState(c.Values[0].Text),
-		AllowUnenrolled:       c.Values[1].Bool,
-		BlockChat:             c.Values[2].Bool,
+		AllowUnenrolled:       c.Values[1].Bool(),
+		BlockChat:             c.Values[2].Bool(),
 	})
 	return &row, err
 }
@@ -59,9 +62,9 @@ func (x remoteAssistanceSettings) Update(ctx context.Context, q *Queries, c Upda
 		SetRemoteAssistanceState: c.Named[0],
 		RemoteAssistanceState:    RemoteAssistanceState(c.Values[0].Text),
 		SetAllowUnenrolled:       c.Named[1],
-		AllowUnenrolled:          c.Values[1].Bool,
+		AllowUnenrolled:          c.Values[1].Bool(),
 		SetBlockChat:             c.Named[2],
-		BlockChat:                c.Values[2].Bool,
+		BlockChat:                c.Values[2].Bool(),
 	})
 	return &row, err
 }
@@ -77,9 +80,9 @@ func (remoteAssistanceSettings) updateInSteps(ctx context.Context, s *steps, c U
 		SetRemoteAssistanceState: c.Named[0],
 		RemoteAssistanceState:    RemoteAssistanceState(c.Values[0].Text),
 		SetAllowUnenrolled:       c.Named[1],
-		AllowUnenrolled:          c.Values[1].Bool,
+		AllowUnenrolled:          c.Values[1].Bool(),
 		SetBlockChat:             c.Named[2],
-		BlockChat:                c.Values[2].Bool,
+		BlockChat:                c.Values[2].Bool(),
 	})
 	return &row, err
 }

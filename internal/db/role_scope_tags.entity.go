@@ -17,9 +17,12 @@ func (roleScopeTags) Type() *entity.Type { return &entity.RoleScopeTag }
 
 func (roleScopeTags) listQuery() string { return listRoleScopeTags }
 
+// Key implements Row.
+func (r *RoleScopeTag) Key() Key { return Key{r.TenantID, r.ID} }
+
 // Head implements Row.
 func (r *RoleScopeTag) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
+	return Head{Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
@@ -30,7 +33,7 @@ func (r *RoleScopeTag) Value(property int) entity.Value {
 	case 1:
 		return textValue(r.Description)
 	case 2:
-		return entity.Value{Bool: r.IsBuiltIn}
+		return entity.BoolValue(r.IsBuiltIn)
 	}
 	panic("roleScopeTag has no such property")
 }
@@ -40,7 +43,7 @@ func (roleScopeTags) Create(ctx context.Context, q *Queries, c Create) (Row, err
 		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
 		DisplayName: textOf(c.Values[0]),
 		Description: textOf(c.Values[1]),
-		IsBuiltIn:   c.Values[2].Bool,
+		IsBuiltIn:   c.Values[2].Bool(),
 	})
 	return &row, err
 }
@@ -61,7 +64,7 @@ func (x roleScopeTags) Update(ctx context.Context, q *Queries, c Update) (Row, e
 		SetDescription: c.Named[1],
 		Description:    textOf(c.Values[1]),
 		SetIsBuiltIn:   c.Named[2],
-		IsBuiltIn:      c.Values[2].Bool,
+		IsBuiltIn:      c.Values[2].Bool(),
 	})
 	return &row, err
 }
@@ -79,7 +82,7 @@ func (roleScopeTags) updateInSteps(ctx context.Context, s *steps, c Update) (Row
 		SetDescription: c.Named[1],
 		Description:    textOf(c.Values[1]),
 		SetIsBuiltIn:   c.Named[2],
-		IsBuiltIn:      c.Values[2].Bool,
+		IsBuiltIn:      c.Values[2].Bool(),
 	})
 	return &row, err
 }

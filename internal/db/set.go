@@ -59,16 +59,16 @@ const Delete = "delete"
 
 // Row is a stored entity.
 type Row interface {
+	Key() Key
 	Head() Head
 	Value(property int) entity.Value // by its index in the description
 }
 
-// Head has the fields that every entity has in addition to its properties.
+// Head has the fields that every entity has in addition to its key and properties.
 type Head struct {
-	TenantID, ID uuid.UUID
-	Version      int64 // starts at 1
-	CreatedAt    time.Time
-	CreatedBy    uuid.UUID
+	Version   int64 // starts at 1
+	CreatedAt time.Time
+	CreatedBy uuid.UUID
 
 	CreatedWith, CreatedRequest uuid.UUID // as in Create
 }
@@ -209,14 +209,14 @@ func dateValue(ticks *int64, offset *int16) entity.Value {
 	if ticks == nil || offset == nil {
 		return entity.Value{Null: true}
 	}
-	return entity.Value{Ticks: *ticks, Offset: *offset}
+	return entity.Value{Number: *ticks, Offset: *offset}
 }
 
 func ticksOf(v entity.Value) *int64 {
 	if v.Null {
 		return nil
 	}
-	return &v.Ticks
+	return &v.Number
 }
 
 func offsetOf(v entity.Value) *int16 {

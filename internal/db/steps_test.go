@@ -86,7 +86,7 @@ func (c *changer) make(store *db.Store) {
 		}
 	}
 	if i := c.kind.Index(c.kind.Chosen); i >= 0 {
-		c.update(e, id, i, entity.Value{Bool: true})
+		c.update(e, id, i, entity.BoolValue(true))
 	}
 	states := []string{""}
 	state := c.kind.Index(c.kind.State)
@@ -152,7 +152,7 @@ func (c *changer) seen(row db.Row, err error) {
 	var r record
 	if err == nil {
 		r = recordOf(c.kind, row)
-		r.Head.TenantID, r.Type = uuid.Nil, nil
+		r.Key.TenantID, r.Type = uuid.Nil, nil
 	}
 	c.answer(r, err)
 }

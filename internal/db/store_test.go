@@ -75,11 +75,11 @@ func testStoreGathersCreates(t *testing.T, gathering *db.Entity) {
 				t.Error(err)
 			}
 			want := recordOf(partner, other)
-			want.Head.ID = got.Head().ID
+			want.Key.ID = got.Key().ID
 			if diff := cmp.Diff(want, recordOf(partner, got)); diff != "" {
 				t.Errorf("(-alone +gathered):\n%s", diff)
 			}
-			kept, err := alone.Get(t.Context(), db.Key{TenantID: tenant.ID, ID: got.Head().ID})
+			kept, err := alone.Get(t.Context(), got.Key())
 			if diff := cmp.Diff(recordOf(partner, got), recordOf(partner, kept)); err != nil || diff != "" {
 				t.Errorf("%v (-answered +kept):\n%s", err, diff)
 			}
@@ -101,7 +101,7 @@ func testStoreGathersSameIDs(t *testing.T, gathering *db.Entity) {
 			name := tenant.ID.String()
 			p := newPartner(tenant, db.SeededID("the same", "partner", int64(i/len(tenants))), map[string]entity.Value{"displayName": {Text: name}})
 			row, err := gathering.Create(t.Context(), p)
-			if got := recordOf(partner, row); err != nil || got.Head.TenantID != tenant.ID || got.Head.ID != p.ID || got.value("displayName").Text != name {
+			if got := recordOf(partner, row); err != nil || got.Key.TenantID != tenant.ID || got.Key.ID != p.ID || got.value("displayName").Text != name {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		})
@@ -195,7 +195,7 @@ func testStoreGathersUpdates(t *testing.T, gathering *db.Entity) {
 					t.Errorf("of one that can't be made: %v", err)
 				}
 				return
-			case err != nil || row.Head.ID != p.ID || row.value("displayName").Text != name || !row.value("onboardingUrl").Null:
+			case err != nil || row.Key.ID != p.ID || row.value("displayName").Text != name || !row.value("onboardingUrl").Null:
 				t.Errorf("got %+v, %v", row, err)
 				return
 			case i%2 == 0 && row.value("onboardingStatus").Text != "onboarded":
@@ -434,10 +434,10 @@ func checkVersion(t *testing.T, o changeOutcome, versions []version) {
 	}
 	want := map[string]string{"update": "onboarded", "beginOnboarding": "onboarding", "disconnect": "notOnboarded"}
 	expiry := map[string]entity.Value{
-		"update": {Ticks: v.Expiry, Offset: v.ExpiryOffset}, "disconnect": entity.NoDate,
+		"update": {Number: v.Expiry, Offset: v.ExpiryOffset}, "disconnect": entity.NoDate,
 		"beginOnboarding": entity.DateValue(o.params.ChangedAt.Add(7 * 24 * time.Hour)),
 	}[o.kind]
-	if next := versions[1]; next.Status != want[o.kind] || next.Expiry != expiry.Ticks || next.ExpiryOffset != expiry.Offset {
+	if next := versions[1]; next.Status != want[o.kind] || next.Expiry != expiry.Number || next.ExpiryOffset != expiry.Offset {
 		t.Errorf("%s made %+v", o.kind, next)
 	}
 }

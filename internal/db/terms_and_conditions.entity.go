@@ -17,20 +17,23 @@ func (termsAndConditions) Type() *entity.Type { return &entity.TermsAndCondition
 
 func (termsAndConditions) listQuery() string { return listTermsAndConditions }
 
+// Key implements Row.
+func (r *TermsAndConditions) Key() Key { return Key{r.TenantID, r.ID} }
+
 // Head implements Row.
 func (r *TermsAndConditions) Head() Head {
-	return Head{TenantID: r.TenantID, ID: r.ID, Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
+	return Head{Version: r.Version, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, CreatedWith: r.CreatedWith, CreatedRequest: r.CreatedRequest}
 }
 
 // Value implements Row.
 func (r *TermsAndConditions) Value(property int) entity.Value {
 	switch property {
 	case 0:
-		return entity.Value{Ticks: r.GraphCreatedTicks, Offset: r.GraphCreatedOffset}
+		return entity.Value{Number: r.GraphCreatedTicks, Offset: r.GraphCreatedOffset}
 	case 1:
-		return entity.Value{Ticks: r.ModifiedTicks, Offset: r.ModifiedOffset}
+		return entity.Value{Number: r.ModifiedTicks, Offset: r.ModifiedOffset}
 	case 2:
-		return entity.Value{Ticks: r.LastModifiedTicks, Offset: r.LastModifiedOffset}
+		return entity.Value{Number: r.LastModifiedTicks, Offset: r.LastModifiedOffset}
 	case 3:
 		return entity.Value{Text: r.DisplayName}
 	case 4:
@@ -52,9 +55,9 @@ func (r *TermsAndConditions) Value(property int) entity.Value {
 func (termsAndConditions) Create(ctx context.Context, q *Queries, c Create) (Row, error) {
 	row, err := q.CreateTermsAndConditions(ctx, CreateTermsAndConditionsParams{
 		TenantID: c.TenantID, ID: c.ID, CreatedAt: c.CreatedAt, CreatedBy: c.CreatedBy, CreatedWith: c.CreatedWith, CreatedRequest: c.CreatedRequest,
-		GraphCreatedTicks: c.Values[0].Ticks, GraphCreatedOffset: c.Values[0].Offset,
-		ModifiedTicks: c.Values[1].Ticks, ModifiedOffset: c.Values[1].Offset,
-		LastModifiedTicks: c.Values[2].Ticks, LastModifiedOffset: c.Values[2].Offset,
+		GraphCreatedTicks: c.Values[0].Number, GraphCreatedOffset: c.Values[0].Offset,
+		ModifiedTicks: c.Values[1].Number, ModifiedOffset: c.Values[1].Offset,
+		LastModifiedTicks: c.Values[2].Number, LastModifiedOffset: c.Values[2].Offset,
 		DisplayName:         c.Values[3].Text,
 		Description:         textOf(c.Values[4]),
 		Title:               textOf(c.Values[5]),
@@ -78,11 +81,11 @@ func (x termsAndConditions) Update(ctx context.Context, q *Queries, c Update) (R
 	row, err := q.UpdateTermsAndConditions(ctx, UpdateTermsAndConditionsParams{
 		TenantID: c.TenantID, ID: c.ID, ChangedAt: c.ChangedAt, ChangedBy: c.ChangedBy, ChangedWith: c.ChangedWith, ChangedRequest: c.ChangedRequest,
 		SetGraphCreated:   c.Named[0],
-		GraphCreatedTicks: c.Values[0].Ticks, GraphCreatedOffset: c.Values[0].Offset,
+		GraphCreatedTicks: c.Values[0].Number, GraphCreatedOffset: c.Values[0].Offset,
 		SetModified:   c.Named[1],
-		ModifiedTicks: c.Values[1].Ticks, ModifiedOffset: c.Values[1].Offset,
+		ModifiedTicks: c.Values[1].Number, ModifiedOffset: c.Values[1].Offset,
 		SetLastModified:   c.Named[2],
-		LastModifiedTicks: c.Values[2].Ticks, LastModifiedOffset: c.Values[2].Offset,
+		LastModifiedTicks: c.Values[2].Number, LastModifiedOffset: c.Values[2].Offset,
 		SetDisplayName:         c.Named[3],
 		DisplayName:            c.Values[3].Text,
 		SetDescription:         c.Named[4],
@@ -110,11 +113,11 @@ func (termsAndConditions) updateInSteps(ctx context.Context, s *steps, c Update)
 	row, err := q.SetTermsAndConditions(ctx, SetTermsAndConditionsParams{
 		TenantID: c.TenantID, ID: c.ID,
 		SetGraphCreated:   c.Named[0],
-		GraphCreatedTicks: c.Values[0].Ticks, GraphCreatedOffset: c.Values[0].Offset,
+		GraphCreatedTicks: c.Values[0].Number, GraphCreatedOffset: c.Values[0].Offset,
 		SetModified:   c.Named[1],
-		ModifiedTicks: c.Values[1].Ticks, ModifiedOffset: c.Values[1].Offset,
+		ModifiedTicks: c.Values[1].Number, ModifiedOffset: c.Values[1].Offset,
 		SetLastModified:   c.Named[2],
-		LastModifiedTicks: c.Values[2].Ticks, LastModifiedOffset: c.Values[2].Offset,
+		LastModifiedTicks: c.Values[2].Number, LastModifiedOffset: c.Values[2].Offset,
 		SetDisplayName:         c.Named[3],
 		DisplayName:            c.Values[3].Text,
 		SetDescription:         c.Named[4],

@@ -37,7 +37,7 @@ func (p *Property) AuditTexts(v Value) []AuditText {
 func (p *Property) auditText(v Value) string {
 	switch p.Kind {
 	case BooleanKind:
-		return Pascal(strconv.FormatBool(v.Bool))
+		return Pascal(strconv.FormatBool(v.Bool()))
 	case IntegerKind:
 		return strconv.FormatInt(v.Number, 10)
 	case DateKind:

@@ -32,7 +32,7 @@ var DeviceManagementPartner = Type{
 	State: "partnerState",
 	Actions: []Action{
 		// No source says what terminate changes. Here it changes the state and isConfigured.
-		{Name: "terminate", Change: "terminate", To: map[string]Setting{"partnerState": member("terminated"), "isConfigured": {Value: Value{Bool: false}}}},
+		{Name: "terminate", Change: "terminate", To: map[string]Setting{"partnerState": member("terminated"), "isConfigured": {Value: BoolValue(false)}}},
 		{Name: "heartbeat", Change: "heartbeat", ByPartner: true, To: map[string]Setting{"partnerState": member("enabled"), "lastHeartbeatDateTime": in(0)}},
 	},
 }

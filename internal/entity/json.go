@@ -21,9 +21,9 @@ func (p *Property) AppendJSON(b []byte, v Value, form Form) []byte {
 	}
 	switch p.Kind {
 	case DateKind:
-		return append(odata.AppendTicks(append(b, '"'), v.Ticks, v.Offset), '"')
+		return append(odata.AppendTicks(append(b, '"'), v.Number, v.Offset), '"')
 	case BooleanKind:
-		return strconv.AppendBool(b, v.Bool)
+		return strconv.AppendBool(b, v.Bool())
 	case IntegerKind:
 		return strconv.AppendInt(b, v.Number, 10)
 	case EnumKind:

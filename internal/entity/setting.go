@@ -23,7 +23,7 @@ func (s Setting) At(now time.Time) Value {
 		return s.Value
 	}
 	v := DateValue(now.UTC())
-	v.Ticks += s.After
+	v.Number += s.After
 	return v
 }
 

@@ -144,7 +144,7 @@ func TestValues(t *testing.T) {
 	}{
 		{p: entity.Text("t", "t", 9), v: entity.Value{Text: "a\"\\\x1f \x7fé"}, json: `"a\"\\\u001f ` + "\x7f" + `é"`, beta: "", audit: `[T=a"\` + "\x1f \x7f" + `é]`},
 		{p: entity.Text("t", "t", 9), v: entity.Value{Null: true}, json: `null`, beta: "", audit: `[T]`},
-		{p: entity.Boolean("b", "b"), v: entity.Value{Bool: true}, json: `true`, beta: "", audit: `[B=True]`},
+		{p: entity.Boolean("b", "b"), v: entity.BoolValue(true), json: `true`, beta: "", audit: `[B=True]`},
 		{p: entity.Integer("i", "i", 5), v: entity.Value{Number: -10}, json: `-10`, beta: "", audit: `[I=-10]`},
 		{p: entity.Date("d", "d"), v: entity.DateValue(at), json: `"2026-03-04T17:06:07.89-01:30"`, beta: "", audit: `[D=3/4/2026 6:36:07 PM]`},
 		{p: status, v: entity.Value{Text: "set"}, json: `"set"`, beta: "", audit: `[S=Set]`},

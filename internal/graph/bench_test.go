@@ -6,6 +6,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/mocktenant/mocktenant/internal/db"
+	"github.com/mocktenant/mocktenant/internal/entity"
+	"github.com/mocktenant/mocktenant/internal/graph"
 )
 
 // BenchmarkExchange measures requests through the whole service without the network.
@@ -64,6 +70,19 @@ func BenchmarkEntities(b *testing.B) {
 		b.Run("get", func(b *testing.B) { c.measure(b, 200, "GET", c.path()+"/"+id, none) })
 		b.Run("list of 100", func(b *testing.B) { c.measure(b, 200, "GET", c.path()+"?$top=100", none) })
 	})
+}
+
+// BenchmarkItem measures writing an entity as an item of a list.
+func BenchmarkItem(b *testing.B) {
+	name, url := "Display Name value", "https://example.com/onboardingUrl/"
+	row := &db.RemoteAssistancePartner{
+		ID: uuid.Must(uuid.NewV7()), DisplayName: &name, OnboardingUrl: &url, OnboardingStatus: db.OnboardingStatusOnboarding,
+		LastConnectionTicks: 14832575166670033, LastConnectionOffset: -480, RequestExpiryTicks: entity.NoDate.Number,
+	}
+	item := []byte{}
+	for b.Loop() {
+		item = graph.AppendBeta(&entity.RemoteAssistancePartner, item[:0], row)
+	}
 }
 
 // measure sends a request again and again.

@@ -259,7 +259,7 @@ func (r *resource) refuseBuiltIn(x *exchange, key db.Key) error {
 		return nil
 	}
 	row, err := x.queries.Entity(r.Type).Get(x.Request.Context(), key)
-	if err == nil && row.Value(r.Index(r.BuiltIn)).Bool {
+	if err == nil && row.Value(r.Index(r.BuiltIn)).Bool() {
 		e := errBadRequest("The %s '%s' is built in and can't be changed or deleted", r.Noun, r.KeyText(key.ID))
 		e.wrapped = true
 		return e
@@ -446,7 +446,7 @@ func (r *resource) url(x *exchange, row db.Row) string {
 
 // path returns the path of an entity below the version.
 func (r *resource) path(row db.Row) string {
-	key := r.Key(row.Head().ID, row.Value)
+	key := r.Key(row.Key().ID, row.Value)
 	if r.Keys == entity.ComposedKeys {
 		key = url.PathEscape(strings.ReplaceAll(key, "'", "''"))
 	}
@@ -472,9 +472,9 @@ func (r *resource) containedIn(parent string) string {
 // appendKey appends the key of an entity as JSON.
 func (r *resource) appendKey(b []byte, row db.Row) []byte {
 	if r.Keys == entity.CounterKeys || r.Keys == entity.ComposedKeys {
-		return entity.AppendString(b, r.Key(row.Head().ID, row.Value))
+		return entity.AppendString(b, r.Key(row.Key().ID, row.Value))
 	}
-	return appendUUID(b, row.Head().ID)
+	return appendUUID(b, row.Key().ID)
 }
 
 // append appends an entity as JSON: its context, unless it is in a list, and the selected

@@ -84,7 +84,7 @@ func (r *resource) checkPart(x *exchange, key uuid.UUID, b *body) error {
 // keepContained ignores a body that says that the entity isn't chosen: only choosing another
 // one ends the choice.
 func (r *resource) keepContained(b *body) {
-	if i := r.Index(r.Chosen); i >= 0 && !b.values[i].Bool {
+	if i := r.Index(r.Chosen); i >= 0 && !b.values[i].Bool() {
 		b.named[i] = false
 	}
 }
@@ -116,7 +116,7 @@ func (r *resource) appendExpanded(ctx context.Context, x *exchange, key pageKey,
 			*b = append(*b, ',')
 		}
 		*b = r.append(x, *b, row.Row, "", q.Select, key.omitNulls)
-		item := listed{end: len(*b), next: skipToken{ID: row.Head().ID}}
+		item := listed{end: len(*b), next: skipToken{ID: row.Key().ID}}
 		item.next.Keys, err = row.Keys()
 		items = append(items, item)
 		return err
@@ -159,7 +159,7 @@ func (r *resource) expand(ctx context.Context, x *exchange, b []byte, items []li
 
 func (l listed) id() uuid.UUID {
 	if l.row != nil {
-		return l.row.Head().ID
+		return l.row.Key().ID
 	}
 	return l.next.ID
 }

@@ -162,7 +162,7 @@ func (r *resource) appendItems(ctx context.Context, x *exchange, key pageKey, q 
 		}
 		*b = r.append(x, *b, row.Row, "", q.Select, key.omitNulls)
 		if full = n == key.size || len(*b) >= key.most; full {
-			last.ID = row.Head().ID
+			last.ID = row.Key().ID
 			last.Keys, err = row.Keys()
 		}
 		return err

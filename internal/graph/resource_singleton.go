@@ -14,11 +14,12 @@ import (
 
 // unset is a singleton that hasn't been changed yet. It has its defaults.
 type unset struct {
-	head   db.Head
+	key    db.Key
 	values []entity.Value
 }
 
-func (u *unset) Head() db.Head                   { return u.head }
+func (u *unset) Key() db.Key                     { return u.key }
+func (u *unset) Head() db.Head                   { return db.Head{} }
 func (u *unset) Value(property int) entity.Value { return u.values[property] }
 
 func (r *resource) getSingleton(x *exchange) error {
@@ -29,7 +30,7 @@ func (r *resource) getSingleton(x *exchange) error {
 	key := db.Key{TenantID: x.caller.TenantID, ID: entity.SingletonID}
 	row, err := x.queries.Entity(r.Type).Get(x.Request.Context(), key)
 	if errors.Is(err, pgx.ErrNoRows) {
-		row, err = &unset{db.Head{TenantID: key.TenantID, ID: key.ID}, r.Defaults()}, nil
+		row, err = &unset{key, r.Defaults()}, nil
 	}
 	if err != nil {
 		return err

@@ -164,7 +164,7 @@ func (v value) boolean() (entity.Value, error) {
 	switch kind := v.decoder.PeekKind(); kind {
 	case 't', 'f':
 		token, err := v.decoder.ReadToken()
-		return entity.Value{Bool: token.Bool()}, err
+		return entity.BoolValue(token.Bool()), err
 	case '"':
 		literal, err := v.decoder.ReadValue()
 		if err == nil {

@@ -64,14 +64,15 @@ func utc(ticks int64) time.Time {
 func appendDateTimeOffset(dst []byte, t time.Time, offset int) []byte {
 	year, month, day := t.Date()
 	hour, minute, second := t.Clock()
-	dst = appendDigits(dst, year, 4)
-	dst = appendDigits(append(dst, '-'), int(month), 2)
-	dst = appendDigits(append(dst, '-'), day, 2)
-	dst = appendDigits(append(dst, 'T'), hour, 2)
-	dst = appendDigits(append(dst, ':'), minute, 2)
-	dst = appendDigits(append(dst, ':'), second, 2)
+	dst = appendPair(appendPair(dst, year/100), year%100)
+	dst = appendPair(append(dst, '-'), int(month))
+	dst = appendPair(append(dst, '-'), day)
+	dst = appendPair(append(dst, 'T'), hour)
+	dst = appendPair(append(dst, ':'), minute)
+	dst = appendPair(append(dst, ':'), second)
 	if fraction := t.Nanosecond() / int(tick); fraction > 0 {
-		dst = appendDigits(append(dst, '.'), fraction, tickDigits)
+		dst = append(dst, '.', byte('0'+fraction/1e6))
+		dst = appendPair(appendPair(appendPair(dst, fraction/1e4%100), fraction/100%100), fraction%100)
 		for dst[len(dst)-1] == '0' {
 			dst = dst[:len(dst)-1]
 		}
@@ -83,21 +84,12 @@ func appendDateTimeOffset(dst []byte, t time.Time, offset int) []byte {
 	if offset < 0 {
 		sign, offset = '-', -offset
 	}
-	dst = appendDigits(append(dst, sign), offset/60, 2)
-	return appendDigits(append(dst, ':'), offset%60, 2)
+	dst = appendPair(append(dst, sign), offset/60)
+	return appendPair(append(dst, ':'), offset%60)
 }
 
-// appendDigits appends the last digits of a non-negative number.
-func appendDigits(dst []byte, n, digits int) []byte {
-	for range digits {
-		dst = append(dst, '0')
-	}
-	for i := len(dst) - 1; digits > 0; i, digits = i-1, digits-1 {
-		dst[i] = byte('0' + n%10)
-		n /= 10
-	}
-	return dst
-}
+// appendPair appends a number below 100 in two digits.
+func appendPair(dst []byte, n int) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }
 
 func parseDateTimeOffset(s string) (time.Time, bool) {
 	clock, zone, ok := cutZone(s)

@@ -154,7 +154,7 @@ func (i *importing) items(ctx context.Context, r *reader, t *entity.Type, all it
 func (i *importing) choose(item Item, p place, n int, chosen map[uuid.UUID]bool) error {
 	t := item.Type
 	at := t.Index(t.Chosen)
-	if at < 0 || !item.Values[at].Bool {
+	if at < 0 || !item.Values[at].Bool() {
 		return nil
 	}
 	if chosen[p.parent] {

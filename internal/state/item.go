@@ -32,7 +32,7 @@ type Item struct {
 // NewItem returns the Item for a row.
 func NewItem(t *entity.Type, row db.Row) Item {
 	h := row.Head()
-	item := Item{Type: t, ID: h.ID, CreatedDateTime: h.CreatedAt.UTC(), CreatedBy: h.CreatedBy, CreatedWith: h.CreatedWith, Values: make([]entity.Value, len(t.Properties))}
+	item := Item{Type: t, ID: row.Key().ID, CreatedDateTime: h.CreatedAt.UTC(), CreatedBy: h.CreatedBy, CreatedWith: h.CreatedWith, Values: make([]entity.Value, len(t.Properties))}
 	for i := range t.Properties {
 		item.Values[i] = row.Value(i)
 	}
@@ -191,7 +191,7 @@ func readValue(p *entity.Property, raw jsontext.Value) (v entity.Value, message 
 		if kind := raw.Kind(); kind != 't' && kind != 'f' {
 			return v, kindOf(kind) + " is not what belongs here"
 		}
-		return entity.Value{Bool: raw.Kind() == 't'}, ""
+		return entity.BoolValue(raw.Kind() == 't'), ""
 	case raw.Kind() != '"':
 		return v, kindOf(raw.Kind()) + " is not what belongs here"
 	}
@@ -287,7 +287,7 @@ func DiffItems(ctx context.Context, q *db.Queries, t *entity.Type, from, to, aft
 // find returns the item of an id among rows in the order of their ids.
 func find(t *entity.Type, rows []db.Row, id uuid.UUID) (item Item, ok bool) {
 	i, ok := slices.BinarySearchFunc(rows, id, func(r db.Row, id uuid.UUID) int {
-		return strings.Compare(r.Head().ID.String(), id.String())
+		return strings.Compare(r.Key().ID.String(), id.String())
 	})
 	if !ok {
 		return item, false
@@ -314,9 +314,9 @@ func (i Item) values(tenant uuid.UUID) []any {
 				all = append(all, nil)
 			}
 		case p.Kind == entity.DateKind:
-			all = append(all, v.Ticks, v.Offset)
+			all = append(all, v.Number, v.Offset)
 		case p.Kind == entity.BooleanKind:
-			all = append(all, v.Bool)
+			all = append(all, v.Bool())
 		case p.Kind == entity.GUIDKind:
 			all = append(all, uuid.MustParse(v.Text))
 		case p.Kind == entity.IntegerKind, p.Kind == entity.FlagsKind:
