@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,19 +23,15 @@ import (
 	traces "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
-	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/server"
 )
 
-// collector receives what a service exports with OTLP over HTTP and gRPC.
+// collector receives what a service exports with OTLP.
 type collector struct {
-	traces.UnimplementedTraceServiceServer
-
-	http string // URL
-	grpc string // URL
+	url string
 
 	mu       sync.Mutex
 	raw      bytes.Buffer // everything received
@@ -48,16 +45,7 @@ func newCollector(t *testing.T) *collector {
 	c := &collector{resource: map[string]string{}}
 	s := httptest.NewServer(c)
 	t.Cleanup(s.Close)
-	c.http = s.URL
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.grpc = "http://" + listener.Addr().String()
-	g := grpc.NewServer()
-	traces.RegisterTraceServiceServer(g, c)
-	go func() { _ = g.Serve(listener) }()
-	t.Cleanup(g.Stop)
+	c.url = s.URL
 	return c
 }
 
@@ -70,15 +58,6 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil || r.Header.Get("Content-Type") != "application/x-protobuf" || r.Header.Get("x-key") != "a b" {
 		http.Error(w, fmt.Sprintf("%s %v: %v", r.URL.Path, r.Header, err), http.StatusBadRequest)
 	}
-}
-
-// Export implements traces.TraceServiceServer.
-func (c *collector) Export(_ context.Context, r *traces.ExportTraceServiceRequest) (*traces.ExportTraceServiceResponse, error) {
-	body, err := proto.Marshal(r)
-	if err == nil {
-		err = c.take("/v1/traces", body)
-	}
-	return &traces.ExportTraceServiceResponse{}, err
 }
 
 func (c *collector) take(path string, body []byte) error {
@@ -188,7 +167,7 @@ func TestTraces(t *testing.T) {
 	t.Parallel()
 	c := newCollector(t)
 	p := serve(t, []string{
-		"DATABASE_URL=" + dbtest.NewDatabase(t), "OTEL_EXPORTER_OTLP_ENDPOINT=" + c.http, "OTEL_EXPORTER_OTLP_HEADERS=x-key=a%20b",
+		"DATABASE_URL=" + dbtest.NewDatabase(t), "OTEL_EXPORTER_OTLP_ENDPOINT=" + c.url, "OTEL_EXPORTER_OTLP_HEADERS=x-key=a%20b",
 		"OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=test", "OTEL_BSP_SCHEDULE_DELAY=60000",
 	})
 	const traceID, callerSpan = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -280,11 +259,11 @@ func TestTraces(t *testing.T) {
 }
 
 // The span of a statement that several creates share is a child of one of them and linked with
-// the others. This test exports with gRPC.
+// the others.
 func TestTracesOfGatheredCreates(t *testing.T) {
 	t.Parallel()
 	c, database := newCollector(t), dbtest.NewDatabase(t)
-	p := serve(t, []string{"DATABASE_URL=" + database, "OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=" + c.grpc, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_SERVICE_NAME=ours", "MOCKTENANT_NO_GATHERING=false"})
+	p := serve(t, []string{"DATABASE_URL=" + database, "OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=" + c.url + "/v1/traces", "OTEL_EXPORTER_OTLP_HEADERS=x-key=a%20b", "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_SERVICE_NAME=ours", "MOCKTENANT_NO_GATHERING=false"})
 	conn, err := pgx.Connect(t.Context(), database)
 	if err != nil {
 		t.Fatal(err)
@@ -356,7 +335,6 @@ func TestCollectorAway(t *testing.T) {
 	t.Cleanup(func() { _ = silent.Close() })
 	for _, settings := range [][]string{
 		{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1"},
-		{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"},
 		{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + silent.Addr().String()},
 	} {
 		t.Run(strings.Join(settings, " "), func(t *testing.T) {
@@ -375,6 +353,40 @@ func TestCollectorAway(t *testing.T) {
 	}
 }
 
+// Traces and metrics can go to the standard output.
+func TestTelemetryOnTheConsole(t *testing.T) {
+	t.Parallel()
+	out := filepath.Join(t.TempDir(), "out")
+	read := func() string { text, _ := os.ReadFile(out); return string(text) }
+	file, err := os.Create(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	p := &process{Cmd: command(t, []string{"DATABASE_URL=" + dbtest.NewDatabase(t), "OTEL_TRACES_EXPORTER=console", "OTEL_METRICS_EXPORTER=console"}), log: &bytes.Buffer{}}
+	p.Stdout, p.Stderr = file, p.log
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.Process.Kill() }()
+	for start := time.Now(); !strings.Contains(read(), "Authorization: Bearer"); time.Sleep(10 * time.Millisecond) {
+		if time.Since(start) > time.Minute {
+			t.Fatalf("the service did not start:\n%s%s", read(), p.log)
+		}
+	}
+	p.text = read()
+	p.url = urlLine.FindStringSubmatch(p.text)[1]
+	if status, body, err := p.do("POST", partners, "{}"); status != http.StatusCreated {
+		t.Errorf("%d %s %v", status, body, err)
+	}
+	p.stop(t)
+	for _, want := range []string{`"Name":"POST ` + partners + `"`, `"Name":"http.server.request.duration"`, `"Name":"process_resident_memory_bytes"`} {
+		if !strings.Contains(read(), want) {
+			t.Errorf("no %s in\n%s", want, read())
+		}
+	}
+}
+
 // Nothing is sent unless so configured.
 func TestNoTraces(t *testing.T) {
 	t.Parallel()
@@ -384,7 +396,7 @@ func TestNoTraces(t *testing.T) {
 		{"OTEL_TRACES_EXPORTER=none", "OTEL_METRICS_EXPORTER=none"},
 		{"OTEL_TRACES_SAMPLER=always_off", "OTEL_METRICS_EXPORTER=none"},
 	} {
-		p := serve(t, append(settings, "DATABASE_URL="+dbtest.NewDatabase(t), "OTEL_EXPORTER_OTLP_ENDPOINT="+c.http))
+		p := serve(t, append(settings, "DATABASE_URL="+dbtest.NewDatabase(t), "OTEL_EXPORTER_OTLP_ENDPOINT="+c.url))
 		if status, body, err := p.do("POST", partners, "{}"); status != http.StatusCreated {
 			t.Errorf("%d %s %v", status, body, err)
 		}
@@ -402,7 +414,7 @@ func TestNoTraces(t *testing.T) {
 func TestBadTelemetrySettings(t *testing.T) {
 	t.Parallel()
 	for setting, want := range map[string]string{
-		"OTEL_EXPORTER_OTLP_PROTOCOL=nonsense":         `OTEL_EXPORTER_OTLP_PROTOCOL "nonsense": want grpc or http/protobuf`,
+		"OTEL_EXPORTER_OTLP_PROTOCOL=grpc":             `OTEL_EXPORTER_OTLP_PROTOCOL "grpc": want http/protobuf, which collectors receive on port 4318`,
 		"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/json": `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL "http/json": want`,
 		"OTEL_EXPORTER_OTLP_ENDPOINT=collector:4317":   `OTEL_EXPORTER_OTLP_ENDPOINT "collector:4317": want http(s)://HOST[:PORT]`,
 		"OTEL_EXPORTER_OTLP_COMPRESSION=zip":           `OTEL_EXPORTER_OTLP_COMPRESSION "zip": want gzip or none`,
@@ -411,7 +423,7 @@ func TestBadTelemetrySettings(t *testing.T) {
 		"OTEL_EXPORTER_OTLP_CERTIFICATE=" + os.Args[0]: `want a file with PEM certificates`,
 		"OTEL_EXPORTER_OTLP_HEADERS=my-secret-key":     `OTEL_EXPORTER_OTLP_HEADERS: want name=value,…`,
 		"OTEL_TRACES_EXPORTER=zipkin":                  `OTEL_TRACES_EXPORTER "zipkin": want otlp, console or none`,
-		"OTEL_METRICS_EXPORTER=statsd":                 `OTEL_METRICS_EXPORTER "statsd": want otlp, prometheus, console or none`,
+		"OTEL_METRICS_EXPORTER=prometheus":             `OTEL_METRICS_EXPORTER "prometheus": want otlp, console or none`,
 		"OTEL_TRACES_SAMPLER=sometimes":                `OTEL_TRACES_SAMPLER "sometimes": want always_on,`,
 		"OTEL_TRACES_SAMPLER_ARG=2":                    `OTEL_TRACES_SAMPLER_ARG "2": want a number from 0 to 1`,
 		"OTEL_RESOURCE_ATTRIBUTES=nonsense":            `OTEL_RESOURCE_ATTRIBUTES "nonsense": want name=value,…`,

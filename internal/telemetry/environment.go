@@ -25,8 +25,7 @@ type setting struct {
 var settings = append([]setting{
 	{"OTEL_SDK_DISABLED", oneOf("true", "false")},
 	{"OTEL_TRACES_EXPORTER", oneOf("otlp", "console", "none")},
-	{"OTEL_METRICS_EXPORTER", oneOf("otlp", "prometheus", "console", "none")},
-	{"OTEL_METRICS_PRODUCERS", oneOf("prometheus", "none")},
+	{"OTEL_METRICS_EXPORTER", oneOf("otlp", "console", "none")},
 	{"OTEL_TRACES_SAMPLER", oneOf("always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio")},
 	{"OTEL_TRACES_SAMPLER_ARG", ratio},
 	{"OTEL_RESOURCE_ATTRIBUTES", pairs},
@@ -44,7 +43,7 @@ func otlp(signal string) []setting {
 	prefix := "OTEL_EXPORTER_OTLP_" + signal
 	return []setting{
 		{prefix + "ENDPOINT", endpoint},
-		{prefix + "PROTOCOL", oneOf("grpc", "http/protobuf")},
+		{prefix + "PROTOCOL", protocol},
 		{prefix + "COMPRESSION", oneOf("gzip", "none")},
 		{prefix + "TIMEOUT", number},
 		{prefix + "HEADERS", pairs},
@@ -96,6 +95,13 @@ func oneOf(values ...string) func(string) error {
 		}
 		return errors.New(strings.Join(values[:len(values)-1], ", ") + " or " + values[len(values)-1])
 	}
+}
+
+func protocol(value string) error {
+	if value != "http/protobuf" {
+		return errors.New("http/protobuf, which collectors receive on port 4318")
+	}
+	return nil
 }
 
 func number(value string) error {
