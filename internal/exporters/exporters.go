@@ -29,7 +29,7 @@ func OfEnvironment() *telemetry.Exporters {
 }
 
 func traces(ctx context.Context) (trace.SpanExporter, error) {
-	if os.Getenv("OTEL_TRACES_EXPORTER") == "console" {
+	if toConsole("TRACES") {
 		return stdouttrace.New()
 	}
 	return otlptracehttp.New(ctx)
@@ -44,8 +44,13 @@ func metrics(ctx context.Context, more prometheus.Gatherer) (metric.Reader, erro
 }
 
 func metricsExporter(ctx context.Context) (metric.Exporter, error) {
-	if os.Getenv("OTEL_METRICS_EXPORTER") == "console" {
+	if toConsole("METRICS") {
 		return stdoutmetric.New()
 	}
 	return otlpmetrichttp.New(ctx)
+}
+
+func toConsole(signal string) bool {
+	name, _ := os.LookupEnv("OTEL_" + signal + "_EXPORTER")
+	return name == "console"
 }
