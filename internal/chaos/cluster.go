@@ -27,6 +27,7 @@ type cluster struct {
 	postgres *embeddedpg.Server // nil if the only replica runs its own
 	replicas []*replica
 	lasts    time.Duration // how long the present fault is meant to last
+	others   others        // what replicas did that the present fault left alone
 }
 
 // layout says what a cluster consists of.

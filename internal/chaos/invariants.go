@@ -20,6 +20,7 @@ type evidence struct {
 	slow    []slowClient
 	idle    *idle
 	use     *use
+	others  others
 }
 
 // invariant is something that must be true whatever happens.
@@ -49,6 +50,7 @@ var invariants = []invariant{
 	{"follows the clock", "Stored times follow the tenant's clock, and no other tenant's.", followsTheClock},
 	{"slow clients end", "The service closes connections of slow clients at its time limits.", slowClientsEnd},
 	{"idle is cheap", "An idle connection takes at most 150 kB, and others are served meanwhile.", idleIsCheap},
+	{"others serve", "While one replica is stopped, the others answer every call.", othersServe},
 	{"returns to rest", "Afterwards the service has the goroutines, heap and open files that it began with.", returnsToRest},
 }
 
@@ -269,6 +271,16 @@ func idleIsCheap(e evidence) error {
 		return fmt.Errorf("a connection takes %d bytes", e.idle.bytes/e.idle.connections)
 	}
 	return nil
+}
+
+// others counts calls to replicas while another one is stopped.
+type others struct{ called, served int }
+
+func othersServe(e evidence) error {
+	if e.others.served < e.others.called {
+		return fmt.Errorf("they answered %d calls of %d", e.others.served, e.others.called)
+	}
+	return some(e.others.called)
 }
 
 // resources are what a process of the service uses at rest.

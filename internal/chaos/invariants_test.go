@@ -76,6 +76,7 @@ func whole(invariant string) evidence {
 		stamps:  []stamp{{tenant: "t", at: now, earliest: now.Add(-time.Second), last: now.Add(time.Second)}},
 		slow:    []slowClient{{listener: "HTTP", habit: "sends nothing", lasted: 10 * time.Second, limit: 20 * time.Second}},
 		idle:    &idle{connections: 10, bytes: 100_000, served: 1},
+		others:  others{called: 2, served: 2},
 		use:     &use{before: resources{10, 1000, 10}, after: resources{12, 1100, 11}},
 	}
 }
@@ -174,6 +175,7 @@ var mutations = []mutation{
 	{"slow clients end", "one that lasts forever", func(e *evidence) { e.slow[0].lasted = 0 }},
 	{"idle is cheap", "much memory", func(e *evidence) { e.idle.bytes = 1_600_000 }},
 	{"idle is cheap", "nobody served", func(e *evidence) { e.idle.served = 0 }},
+	{"others serve", "a call that waits for the stopped one", func(e *evidence) { e.others.served-- }},
 	{"returns to rest", "a leak of goroutines", func(e *evidence) { e.use.after.goroutines = 64 }},
 	{"returns to rest", "a leak of files", func(e *evidence) { e.use.after.files = 64 }},
 	{"returns to rest", "a leak of memory", func(e *evidence) { e.use.after.heap = 20 << 20 }},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"syscall"
 	"time"
@@ -31,7 +32,7 @@ func (c *cluster) phase(ctx context.Context, tag string, pace time.Duration, f f
 	if err := l.more(ctx, 200+rand.Int64N(1000)); err != nil {
 		return evidence{}, err
 	}
-	c.lasts = 0
+	c.lasts, c.others = 0, others{}
 	if err := f(ctx, c); err != nil {
 		return evidence{}, err
 	}
@@ -46,7 +47,7 @@ func (c *cluster) phase(ctx context.Context, tag string, pace time.Duration, f f
 	if err != nil {
 		return evidence{}, err
 	}
-	return evidence{history: h, outages: []time.Duration{max(0, h.outage()-c.lasts)}}, nil
+	return evidence{history: h, outages: []time.Duration{max(0, h.outage()-c.lasts)}, others: c.others}, nil
 }
 
 func nothing(context.Context, *cluster) error { return nil }
@@ -138,15 +139,33 @@ func pause(d time.Duration) fault {
 	}
 }
 
-// pauseService stops a random replica's process for a while.
+// pauseService stops a random replica's process for a while, and calls the others meanwhile.
 func pauseService(d time.Duration) fault {
 	return func(ctx context.Context, c *cluster) error {
-		p := c.replicas[rand.IntN(len(c.replicas))].cmd.Process
-		if err := p.Signal(syscall.SIGSTOP); err != nil {
+		stopped := c.replicas[rand.IntN(len(c.replicas))]
+		if err := stopped.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 			return err
 		}
-		c.wait(ctx, d)
-		return p.Signal(syscall.SIGCONT)
+		since := time.Now()
+		for time.Since(since) < d && ctx.Err() == nil {
+			for _, r := range c.replicas {
+				if r != stopped {
+					c.others.call(ctx, r)
+				}
+			}
+			sleep(ctx, 20*time.Millisecond)
+		}
+		c.lasts += time.Since(since)
+		return stopped.cmd.Process.Signal(syscall.SIGCONT)
+	}
+}
+
+// call creates a partner, which no client of the load looks for, and lists.
+func (o *others) call(ctx context.Context, r *replica) {
+	o.called++
+	made, err := r.at.Load().send(ctx, "POST", partnersPath, `{"displayName":"meanwhile"}`)
+	if err == nil && made.status == http.StatusCreated && r.serves(ctx) == nil {
+		o.served++
 	}
 }
 
