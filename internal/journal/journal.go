@@ -198,29 +198,36 @@ func (j *Journal) Close(ctx context.Context) error {
 
 // write writes all pending entries, in parts, and the gaps.
 func (j *Journal) write() error {
-	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
-	defer cancel()
 	for {
-		j.mu.Lock()
-		part := j.pending[:min(len(j.pending), maxRows)]
-		j.mu.Unlock()
-		if len(part) > 0 {
-			if err := j.store(ctx, part); err != nil {
-				return err
-			}
-			j.done(part)
-			if err := j.trim(ctx, part); err != nil {
-				return err
-			}
-		}
-		if err := j.writeGaps(ctx); err != nil {
+		more, err := j.writePart()
+		if err != nil || !more {
 			return err
 		}
-		j.release()
-		if len(part) < maxRows && (len(part) == 0 || j.stopping.Err() == nil) {
-			return nil // later entries are written together after a pause
+	}
+}
+
+// writePart writes the first pending entries and the gaps. More says that other entries
+// shouldn't wait. Each part has its own time limit: a busy journal writes parts without end.
+func (j *Journal) writePart() (more bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+	defer cancel()
+	j.mu.Lock()
+	part := j.pending[:min(len(j.pending), maxRows)]
+	j.mu.Unlock()
+	if len(part) > 0 {
+		if err := j.store(ctx, part); err != nil {
+			return false, err
+		}
+		j.done(part)
+		if err := j.trim(ctx, part); err != nil {
+			return false, err
 		}
 	}
+	if err := j.writeGaps(ctx); err != nil {
+		return false, err
+	}
+	j.release()
+	return len(part) == maxRows || len(part) > 0 && j.stopping.Err() != nil, nil // fewer wait to be written together
 }
 
 // done removes the first pending entries.
