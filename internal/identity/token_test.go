@@ -571,10 +571,20 @@ func TestKeyOfAnotherReplica(t *testing.T) {
 	}
 	time.Sleep(2100 * time.Millisecond) // unknown keys make a replica read again every two seconds
 	c.want(http.StatusOK, other.graph("GET", token))
-	clock.move(28 * 24 * time.Hour)
-	c.must(c.server.Identity().RotateKeys(t.Context()))
-	if keys := c.get("/common/discovery/v2.0/keys").body; strings.Count(keys, `"kid"`) != 2 {
-		t.Errorf("when one key is made and one has retired: %s", keys)
+	for _, tt := range []struct {
+		pass time.Duration
+		keys int
+		what string
+	}{
+		{pass: 2 * 24 * time.Hour, keys: 2, what: "in the last moment of the first key"},
+		{pass: time.Millisecond, keys: 1, what: "when it has retired"},
+		{pass: 26*24*time.Hour - time.Millisecond, keys: 2, what: "when the next one is made"},
+	} {
+		clock.move(tt.pass)
+		c.must(c.server.Identity().RotateKeys(t.Context()))
+		if keys := c.get("/common/discovery/v2.0/keys").body; strings.Count(keys, `"kid"`) != tt.keys {
+			t.Errorf("%s: %s", tt.what, keys)
+		}
 	}
 }
 
