@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -585,6 +586,38 @@ func TestKeyOfAnotherReplica(t *testing.T) {
 		if keys := c.get("/common/discovery/v2.0/keys").body; strings.Count(keys, `"kid"`) != tt.keys {
 			t.Errorf("%s: %s", tt.what, keys)
 		}
+	}
+}
+
+// Replicas that need the next key at the same time make one. Its certificate is valid for clients
+// whose clock is behind.
+func TestKeyOfTwoReplicas(t *testing.T) {
+	t.Parallel()
+	var clock clock
+	clock.stop()
+	config := server.Config{HTTPAddr: "127.0.0.1:0", DatabaseURL: dbtest.NewDatabase(t), Now: clock.now}
+	c, other := newTenant(t, startServer(t, config)), startServer(t, config)
+	clock.move(30 * 24 * time.Hour)
+	var both sync.WaitGroup // making a key takes long, so both begin to
+	for _, s := range []*server.Server{c.server, other} {
+		both.Go(func() {
+			if err := s.Identity().RotateKeys(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+	c.must(c.server.Identity().RotateKeys(t.Context())) // reads what the other one made
+	var made int
+	for _, k := range decode[struct{ Keys []struct{ X5C [][]byte } }](c, c.get("/common/discovery/v2.0/keys")).Keys {
+		certificate, err := x509.ParseCertificate(k.X5C[0])
+		c.must(err)
+		if certificate.NotBefore.Equal(clock.now().Add(-5 * time.Minute).Truncate(time.Second)) {
+			made++
+		}
+	}
+	if made != 1 {
+		t.Errorf("%d keys were made", made)
 	}
 }
 
