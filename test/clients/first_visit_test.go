@@ -25,17 +25,11 @@ var update = flag.Bool("update", false, "take the pictures of docs/console.md ag
 // restores a snapshot. The pictures of docs/console.md come from the same visit.
 func TestFirstVisit(t *testing.T) {
 	t.Parallel()
-	wantNode(t)
-	chromium := find(t, "chromium", "chromium-browser", "google-chrome")
-	run := exec.CommandContext(t.Context(), find(t, "node"), "--test", "first_visit.mjs")
-	run.Dir = "../node"
-	run.Env = append(os.Environ(), "MOCKTENANT_CONSOLE_URL="+freshService(t), "MOCKTENANT_TEST_CHROMIUM="+chromium)
+	env := []string{"MOCKTENANT_CONSOLE_URL=" + freshService(t)}
 	if *update {
-		run.Env = append(run.Env, "MOCKTENANT_UPDATE=1")
+		env = append(env, "MOCKTENANT_UPDATE=1")
 	}
-	if out, err := run.CombinedOutput(); err != nil {
-		t.Errorf("node --test: %v\n%s", err, out)
-	}
+	runNode(t, env, "first_visit.mjs")
 	if *update {
 		shrinkPictures(t)
 	}

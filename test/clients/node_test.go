@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -33,21 +34,11 @@ func find(t *testing.T, programs ...string) string {
 // Chromium, and the snippet of docs/clients.md.
 func TestNode(t *testing.T) {
 	t.Parallel()
-	wantNode(t)
-	node := find(t, "node")
 	find(t, "openssl")
-	chromium := find(t, "chromium", "chromium-browser", "google-chrome")
-	run := exec.CommandContext(t.Context(), node, "--test", "--test-concurrency=8") // they wait for devices and browsers
-	run.Dir = "../node"
-	run.Env = append(os.Environ(), tenant.env...)
-	run.Env = append(run.Env, "MOCKTENANT_TEST_PUBLIC_CLIENT_ID="+demoPublicClient, "MOCKTENANT_TEST_CHROMIUM="+chromium,
+	env := append(slices.Clone(tenant.env), "MOCKTENANT_TEST_PUBLIC_CLIENT_ID="+demoPublicClient,
 		"MOCKTENANT_TEST_BINARY="+tenant.binary, "MOCKTENANT_TEST_SETS="+describeSets(t))
-	out, err := run.CombinedOutput()
-	if err != nil {
-		t.Fatalf("node --test: %v\n%s", err, out)
-	}
-	t.Logf("%s", out)
-	snippet := exec.CommandContext(t.Context(), node, filepath.Base(file(t, "../node", "snippet.mjs", snippet(t, "js"))))
+	runNode(t, env, "--test-concurrency=8") // they wait for devices and browsers
+	snippet := exec.CommandContext(t.Context(), find(t, "node"), filepath.Base(file(t, "../node", "snippet.mjs", snippet(t, "js"))))
 	snippet.Dir = "../node"
 	created(t, snippet)
 }

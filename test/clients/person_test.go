@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 )
@@ -14,8 +12,6 @@ import (
 // on another site (localhost), so the browser withholds cookies as it does in a company.
 func TestPersonSignsIn(t *testing.T) {
 	t.Parallel()
-	wantNode(t)
-	chromium := find(t, "chromium", "chromium-browser", "google-chrome")
 	graph, provider := freshServiceWith(t)
 	api := strings.TrimSuffix(provider, "/console") + "/v1"
 	var made struct {
@@ -28,12 +24,7 @@ func TestPersonSignsIn(t *testing.T) {
 		"MOCKTENANT_OIDC_CLIENT_ID="+k.ClientID, "MOCKTENANT_OIDC_CLIENT_SECRET="+k.ClientSecret,
 		"MOCKTENANT_OIDC_ROLE_CLAIM=preferred_username", "MOCKTENANT_OIDC_ROLES=owner="+k.UserPrincipalName)
 	request(t, http.MethodPatch, api+"/tenants/"+k.TenantID+"/applications/"+k.ClientID, map[string]any{"redirectUris": []string{console + "/sign-in/callback"}}, nil)
-	run := exec.CommandContext(t.Context(), find(t, "node"), "--test", "person.mjs")
-	run.Dir = "../node"
-	run.Env = append(os.Environ(), "MOCKTENANT_CONSOLE_URL="+console, "MOCKTENANT_TEST_CHROMIUM="+chromium, "MOCKTENANT_TEST_USER="+k.UserPrincipalName, "MOCKTENANT_TEST_PASSWORD="+k.Password)
-	if out, err := run.CombinedOutput(); err != nil {
-		t.Errorf("node --test: %v\n%s", err, out)
-	}
+	runNode(t, []string{"MOCKTENANT_CONSOLE_URL=" + console, "MOCKTENANT_TEST_USER=" + k.UserPrincipalName, "MOCKTENANT_TEST_PASSWORD=" + k.Password}, "person.mjs")
 }
 
 // request sends JSON to a service's administration, and reads the answer into out unless it is nil.

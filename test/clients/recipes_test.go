@@ -45,6 +45,20 @@ func wantNode(t *testing.T) {
 	}
 }
 
+// runNode runs tests of test/node, each with Chromium at MOCKTENANT_TEST_CHROMIUM, and shows what they
+// print if one fails: a line for each test, then how it failed.
+func runNode(t *testing.T, env []string, args ...string) {
+	t.Helper()
+	wantNode(t)
+	run := exec.CommandContext(t.Context(), find(t, "node"), append([]string{"--test", "--test-reporter=spec"}, args...)...)
+	run.Dir = "../node"
+	run.Env = append(os.Environ(), env...)
+	run.Env = append(run.Env, "MOCKTENANT_TEST_CHROMIUM="+find(t, "chromium", "chromium-browser", "google-chrome"))
+	if out, err := run.CombinedOutput(); err != nil {
+		t.Fatalf("node --test: %v\n%s", err, out)
+	}
+}
+
 // environment returns a program's environment for a new tenant, as `mocktenant env` prints it.
 func environment(t *testing.T) []string {
 	t.Helper()

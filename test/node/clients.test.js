@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { ClientSecretCredential, UsernamePasswordCredential } from "@azure/identity";
 import { ConfidentialClientApplication, PublicClientApplication } from "@azure/msal-node";
 import { BatchRequestContent, BatchResponseContent, Client } from "@microsoft/microsoft-graph-client";
+import { signInByDevice } from "./device.mjs";
 
 const {
   AZURE_AUTHORITY_HOST, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, AZURE_PASSWORD, AZURE_TENANT_ID, AZURE_USERNAME, GRAPH_BASE_URL,
@@ -81,15 +82,10 @@ test("MSAL, device code", async () => {
   const app = new PublicClientApplication({
     auth: { clientId: process.env.MOCKTENANT_TEST_PUBLIC_CLIENT_ID, authority, knownAuthorities },
   });
-  const result = await app.acquireTokenByDeviceCode({
-    scopes,
-    deviceCodeCallback: async ({ userCode, verificationUri }) => {
-      const answer = await fetch(verificationUri, {
-        method: "POST", body: new URLSearchParams({ code: userCode, user: AZURE_USERNAME, password: AZURE_PASSWORD }),
-      });
-      assert.equal(answer.status, 200);
-    },
-  });
+  const { result, said } = await signInByDevice(app, scopes, ({ userCode, verificationUri }) => fetch(verificationUri, {
+    method: "POST", body: new URLSearchParams({ code: userCode, user: AZURE_USERNAME, password: AZURE_PASSWORD }),
+  }));
+  assert.equal(said.status, 200);
   await lifecycle(graphClient(async () => result.accessToken));
 });
 

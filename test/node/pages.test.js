@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import { PublicClientApplication, CryptoProvider } from "@azure/msal-node";
 import { chromium } from "playwright-core";
+import { signInByDevice } from "./device.mjs";
 
 const { AZURE_AUTHORITY_HOST, AZURE_PASSWORD, AZURE_TENANT_ID, AZURE_USERNAME, MOCKTENANT_TEST_CHROMIUM, MOCKTENANT_TEST_PUBLIC_CLIENT_ID } = process.env;
 const scopes = ["https://graph.microsoft.com/.default"];
@@ -113,16 +114,14 @@ test("cancel leads back with a refusal", async () => {
 });
 
 test("let a device in", async () => {
-  const result = await app.acquireTokenByDeviceCode({
-    scopes,
-    deviceCodeCallback: async ({ userCode, verificationUri }) => {
-      const page = await open(verificationUri, { javaScriptEnabled: false });
-      await page.getByLabel("Code").fill(userCode.toLowerCase());
-      await page.getByLabel("User name").fill(AZURE_USERNAME);
-      await page.getByLabel("Password").fill(AZURE_PASSWORD);
-      await page.getByRole("button", { name: "Allow" }).click();
-      assert.match(await page.getByRole("heading").innerText(), /You have signed in to Demo public application/);
-    },
+  const { result, said } = await signInByDevice(app, scopes, async ({ userCode, verificationUri }) => {
+    const page = await open(verificationUri, { javaScriptEnabled: false });
+    await page.getByLabel("Code").fill(userCode.toLowerCase());
+    await page.getByLabel("User name").fill(AZURE_USERNAME);
+    await page.getByLabel("Password").fill(AZURE_PASSWORD);
+    await page.getByRole("button", { name: "Allow" }).click();
+    return page.getByRole("heading").innerText();
   });
+  assert.match(said, /You have signed in to Demo public application/);
   assert.equal(result.account.username, AZURE_USERNAME);
 });
