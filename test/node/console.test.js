@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import axe from "axe-core";
-import { chromium } from "playwright-core";
+import { follow, launch } from "./browser.mjs";
 
-const { GRAPH_BASE_URL, MOCKTENANT_TEST_CHROMIUM, MOCKTENANT_ADMIN_URL } = process.env;
+const { GRAPH_BASE_URL, MOCKTENANT_ADMIN_URL } = process.env;
 const api = async (path, body) => (await fetch(MOCKTENANT_ADMIN_URL + path, body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) })).json();
 
 // This file's own tenant, because other tests change the demo tenant meanwhile.
@@ -28,10 +28,7 @@ let browser;
 before(async () => {
   await findMore();
   for (const name of ["TeamViewer", "<script>alert(1)</script>", "\u202Eevil"]) await createPartner(own, name);
-  browser = await chromium.launch({
-    executablePath: MOCKTENANT_TEST_CHROMIUM,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  browser = await launch();
 });
 
 after(async () => { await browser?.close(); });
@@ -110,37 +107,37 @@ for (const javaScriptEnabled of [true, false]) {
     const { page, close } = await open({ javaScriptEnabled });
     const at = (name) => page.getByTestId(name).first();
     await page.goto("/console");
-    await at("createTenant").click();
+    await follow(at("createTenant"));
     await page.getByLabel("Display name").fill("Fabrikam <b>");
-    await at("submit").click();
+    await follow(at("submit"));
     const credentials = JSON.parse(await at("copy-json").innerText());
     const tenant = await api(`/v1/tenants/${credentials.tenantId}`);
     assert.equal(tenant.displayName, "Fabrikam <b>");
 
     await createPartner(credentials, "TeamViewer");
-    await at("tenant-link").click();
+    await follow(at("tenant-link"));
     assert.equal(await at("card-remoteAssistancePartners").locator("strong").innerText(), "1");
-    await at("nav-snapshots").click();
-    await at("createSnapshot").click();
+    await follow(at("nav-snapshots"));
+    await follow(at("createSnapshot"));
     await page.getByLabel("Name").fill("before");
-    await at("submit").click();
+    await follow(at("submit"));
     assert.match(await at("snapshots-row").innerText(), /before/);
 
-    await at("nav-remoteAssistancePartners").click();
-    await page.getByRole("link", { name: "TeamViewer" }).click();
-    await page.getByRole("button", { name: "Confirm" }).click();
+    await follow(at("nav-remoteAssistancePartners"));
+    await follow(page.getByRole("link", { name: "TeamViewer" }));
+    await follow(page.getByRole("button", { name: "Confirm" }));
     const listed = async () => (await api(`/v1/tenants/${credentials.tenantId}/entities/remoteAssistancePartners`)).value[0].properties;
     assert.equal((await listed()).onboardingStatus, "onboarded");
     assert.match(await page.locator("dl").innerText(), /onboarded/);
 
-    await at("nav-snapshots").click();
+    await follow(at("nav-snapshots"));
     await at("restoreSnapshot").click();
-    await at("restoreSnapshot-sure").click();
+    await follow(at("restoreSnapshot-sure"));
     assert.equal((await listed()).onboardingStatus, "onboarding");
 
-    await at("nav-settings").click();
+    await follow(at("nav-settings"));
     await at("deleteTenant").click();
-    await at("deleteTenant-sure").click();
+    await follow(at("deleteTenant-sure"));
     assert.equal(new URL(page.url()).pathname, "/console/tenants");
     assert.equal((await api(`/v1/tenants/${credentials.tenantId}`)).status, 404);
     await page.goto(`/console/tenants/${credentials.tenantId}`);
@@ -222,7 +219,7 @@ for (const javaScriptEnabled of [true, false]) {
     const { path, count } = await documentFile(4), settings = `/console/tenants/${tenantId}/settings`;
     const said = [];
     await page.goto(settings);
-    await page.getByTestId("importTenant").click();
+    await follow(page.getByTestId("importTenant"));
     await page.getByLabel("File, JSON or YAML").setInputFiles(path);
     if (javaScriptEnabled) {
       await page.exposeFunction("saw", (text) => said.push(text));

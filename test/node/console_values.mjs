@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { launch } from "./browser.mjs";
 
-const { MOCKTENANT_CONSOLE_URL, MOCKTENANT_GRAPH_URL, MOCKTENANT_TEST_CHROMIUM } = process.env;
+const { MOCKTENANT_CONSOLE_URL, MOCKTENANT_GRAPH_URL } = process.env;
 const origin = MOCKTENANT_CONSOLE_URL.replace(/\/console$/, "");
 let key = "", browser, page;
 
@@ -34,10 +34,7 @@ before(async () => {
   await api("/v1/report-logins", { tenantIds: [tenant.id], label: "A dashboard" });
   await fetch(`${MOCKTENANT_GRAPH_URL}/v1.0/me`); // names no tenant
   about.user = (await api(`${at}/users`)).value[0].id;
-  browser = await chromium.launch({
-    executablePath: MOCKTENANT_TEST_CHROMIUM,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  browser = await launch();
   page = await (await browser.newContext({ baseURL: origin })).newPage();
   await page.goto("/console");
   await page.getByLabel("Key").fill(key);

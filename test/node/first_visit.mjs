@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { test } from "node:test";
-import { chromium } from "playwright-core";
+import { follow, launch } from "./browser.mjs";
 
-const { MOCKTENANT_CONSOLE_URL, MOCKTENANT_TEST_CHROMIUM, MOCKTENANT_UPDATE } = process.env;
+const { MOCKTENANT_CONSOLE_URL, MOCKTENANT_UPDATE } = process.env;
 const pictures = new URL("../../docs/screenshots/", import.meta.url);
 const looks = {};
 
@@ -53,10 +53,7 @@ async function connect(text) {
 }
 
 test("a first visit", async (t) => {
-  const browser = await chromium.launch({
-    executablePath: MOCKTENANT_TEST_CHROMIUM,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  const browser = await launch();
   t.after(() => browser.close());
   const context = await browser.newContext({ viewport: { width: 1040, height: 600 }, colorScheme: "light", reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"] });
   const page = await context.newPage();
@@ -67,71 +64,71 @@ test("a first visit", async (t) => {
   const at = (name) => page.getByTestId(name).first();
 
   await page.goto(MOCKTENANT_CONSOLE_URL);
-  await at("createTenant").click();
+  await follow(at("createTenant"));
   await at("field-displayName").fill("Contoso");
   await page.getByText("Settings").first().click();
   await at("field-settings-partnerPortal").selectOption("true");
-  await at("submit").click();
+  await follow(at("submit"));
   await page.getByTestId("copy-env").locator("xpath=..").getByRole("button", { name: "Copy" }).click();
   const credentials = await page.evaluate(() => navigator.clipboard.readText());
-  await at("tenant-link").click();
+  await follow(at("tenant-link"));
   await page.getByTestId("recent-changes").or(page.getByTestId("empty")).first().waitFor();
 
-  await at("nav-remoteAssistancePartners").click();
-  await at("createEntity").click();
+  await follow(at("nav-remoteAssistancePartners"));
+  await follow(at("createEntity"));
   await at("field-properties-displayName").fill("TeamViewer");
-  await at("submit").click();
-  await page.getByRole("button", { name: "Begin onboarding" }).click();
+  await follow(at("submit"));
+  await follow(page.getByRole("button", { name: "Begin onboarding" }));
   await picture(page, "entity");
   const entity = page.url();
-  await page.getByRole("link", { name: "/mocktenant/partner/" }).click();
+  await follow(page.getByRole("link", { name: "/mocktenant/partner/" }));
   await picture(page, "partner");
-  await at("accept").click();
+  await follow(at("accept"));
   assert.equal(await at("outcome").innerText(), "Accepted");
   await page.goto(entity);
   assert.match(await at("versions").innerText(), /confirmOnboarding[^]*the partner, at its link/);
   assert.match(await page.locator("dl").innerText(), /onboarded/);
 
-  await at("nav-requests").click();
+  await follow(at("nav-requests"));
   const client = await connect(credentials);
   assert.equal((await client("GET")).status, 200);
   const shown = page.getByTestId("requests-row").filter({ hasText: "GET" }).first();
   await shown.waitFor(); // the page shows it by itself
   await picture(page, "requests");
-  await shown.getByRole("link").first().click();
+  await follow(shown.getByRole("link").first());
   await at("response-body").waitFor();
 
-  await at("nav-faults").click();
-  await page.getByRole("link", { name: "Throttle the next request" }).click();
-  await at("submit").click();
+  await follow(at("nav-faults"));
+  await follow(page.getByRole("link", { name: "Throttle the next request" }));
+  await follow(at("submit"));
   const throttled = await client("GET");
   assert.deepEqual([throttled.status, throttled.headers.get("retry-after")], [429, "2"]);
   assert.equal((await client("GET")).status, 200);
-  await at("nav-faults").click();
+  await follow(at("nav-faults"));
   await picture(page, "faults");
 
-  await at("nav-clock").click();
-  await page.getByRole("link", { name: "Freeze" }).click();
-  await at("submit").click();
-  await at("nav-clock").click();
+  await follow(at("nav-clock"));
+  await follow(page.getByRole("link", { name: "Freeze" }));
+  await follow(at("submit"));
+  await follow(at("nav-clock"));
   const frozen = await at("clock-now").getAttribute("datetime");
   assert.equal(Date.parse((await client("GET")).headers.get("date")), Math.floor(Date.parse(frozen) / 1000) * 1000);
 
-  await at("nav-snapshots").click();
-  await at("createSnapshot").click();
+  await follow(at("nav-snapshots"));
+  await follow(at("createSnapshot"));
   await at("field-name").fill("onboarded");
-  await at("submit").click();
+  await follow(at("submit"));
   const { value: [partner] } = await (await client("GET")).json();
   assert.equal((await client("DELETE", "/" + partner.id)).status, 204);
-  await at("nav-snapshots").click();
-  await at("differences").click();
+  await follow(at("nav-snapshots"));
+  await follow(at("differences"));
   await picture(page, "differences");
-  await at("nav-snapshots").click();
+  await follow(at("nav-snapshots"));
   await at("restoreSnapshot").click();
-  await at("restoreSnapshot-sure").click();
+  await follow(at("restoreSnapshot-sure"));
   const { value: [restored] } = await (await client("GET")).json();
   assert.deepEqual([restored.id, restored.onboardingStatus], [partner.id, "onboarded"]);
-  await at("nav-home").click();
+  await follow(at("nav-home"));
   await page.getByTestId("recent-changes").waitFor();
   await picture(page, "home");
   assert.deepEqual(faults, []);

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import { PublicClientApplication, CryptoProvider } from "@azure/msal-node";
-import { chromium } from "playwright-core";
+import { follow, launch } from "./browser.mjs";
 import { signInByDevice } from "./device.mjs";
 
-const { AZURE_AUTHORITY_HOST, AZURE_PASSWORD, AZURE_TENANT_ID, AZURE_USERNAME, MOCKTENANT_TEST_CHROMIUM, MOCKTENANT_TEST_PUBLIC_CLIENT_ID } = process.env;
+const { AZURE_AUTHORITY_HOST, AZURE_PASSWORD, AZURE_TENANT_ID, AZURE_USERNAME, MOCKTENANT_TEST_PUBLIC_CLIENT_ID } = process.env;
 const scopes = ["https://graph.microsoft.com/.default"];
 const authority = AZURE_AUTHORITY_HOST + AZURE_TENANT_ID;
 const app = new PublicClientApplication({
@@ -16,10 +16,7 @@ const app = new PublicClientApplication({
 let browser, listener, redirectUri, arrive;
 
 before(async () => {
-  browser = await chromium.launch({
-    executablePath: MOCKTENANT_TEST_CHROMIUM,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  browser = await launch();
   listener = createServer((request, response) => {
     let body = "";
     request.on("data", (chunk) => { body += chunk; });
@@ -69,12 +66,12 @@ for (const javaScriptEnabled of [true, false]) {
     const page = await open(url, { javaScriptEnabled });
     await page.getByLabel("User name").fill(AZURE_USERNAME);
     await page.getByLabel("Password").fill("wrong");
-    await page.getByRole("button", { name: "Sign in", exact: true }).click();
+    await follow(page.getByRole("button", { name: "Sign in", exact: true }));
     assert.match(await page.getByRole("alert").innerText(), /AADSTS50126/);
     assert.equal(await page.getByLabel("User name").inputValue(), AZURE_USERNAME);
     const arrived = answer();
     await page.getByLabel("Password").fill(AZURE_PASSWORD);
-    await page.getByRole("button", { name: "Sign in", exact: true }).click();
+    await follow(page.getByRole("button", { name: "Sign in", exact: true }));
     await redeem(await arrived, verifier);
   });
 
@@ -82,8 +79,8 @@ for (const javaScriptEnabled of [true, false]) {
     const { url, verifier } = await request({ responseMode: "form_post" });
     const page = await open(url, { javaScriptEnabled });
     const arrived = answer();
-    await page.getByRole("button", { name: AZURE_USERNAME }).click();
-    if (!javaScriptEnabled) await page.getByRole("button", { name: "Continue" }).click();
+    await follow(page.getByRole("button", { name: AZURE_USERNAME }));
+    if (!javaScriptEnabled) await follow(page.getByRole("button", { name: "Continue" }));
     await redeem(await arrived, verifier);
   });
 }
@@ -92,7 +89,7 @@ test("the browser stays signed in until it signs out", async () => {
   const first = await request({ responseMode: "query" });
   const page = await open(first.url);
   let arrived = answer();
-  await page.getByRole("button", { name: AZURE_USERNAME }).click();
+  await follow(page.getByRole("button", { name: AZURE_USERNAME }));
   await redeem(await arrived, first.verifier);
 
   const second = await request({ responseMode: "query" });
@@ -109,7 +106,7 @@ test("cancel leads back with a refusal", async () => {
   const { url } = await request({ responseMode: "query" });
   const page = await open(url);
   const arrived = answer();
-  await page.getByRole("button", { name: "Cancel" }).click();
+  await follow(page.getByRole("button", { name: "Cancel" }));
   assert.equal((await arrived).get("error"), "access_denied");
 });
 
@@ -119,7 +116,7 @@ test("let a device in", async () => {
     await page.getByLabel("Code").fill(userCode.toLowerCase());
     await page.getByLabel("User name").fill(AZURE_USERNAME);
     await page.getByLabel("Password").fill(AZURE_PASSWORD);
-    await page.getByRole("button", { name: "Allow" }).click();
+    await follow(page.getByRole("button", { name: "Allow" }));
     return page.getByRole("heading").innerText();
   });
   assert.match(said, /You have signed in to Demo public application/);

@@ -2,15 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import axe from "axe-core";
-import { chromium } from "playwright-core";
+import { follow, launch } from "./browser.mjs";
 
-const { MOCKTENANT_CONSOLE_URL, MOCKTENANT_TEST_CHROMIUM, MOCKTENANT_TEST_USER, MOCKTENANT_TEST_PASSWORD } = process.env;
+const { MOCKTENANT_CONSOLE_URL, MOCKTENANT_TEST_USER, MOCKTENANT_TEST_PASSWORD } = process.env;
 
 test("a person signs in at their company, and out", async (t) => {
-  const browser = await chromium.launch({
-    executablePath: MOCKTENANT_TEST_CHROMIUM,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  const browser = await launch();
   t.after(() => browser.close());
   const context = await browser.newContext({ bypassCSP: true }); // axe is a script that isn't ours
   const page = await context.newPage();
@@ -19,7 +16,7 @@ test("a person signs in at their company, and out", async (t) => {
   await page.addScriptTag({ content: axe.source });
   assert.deepEqual((await page.evaluate(() => axe.run())).violations.map((v) => v.id), []);
 
-  await page.getByTestId("sign-in-person").click();
+  await follow(page.getByTestId("sign-in-person"));
   await page.waitForURL(/^http:\/\/localhost:/);
   const provider = page.url();
   await page.fill("[name=user]", MOCKTENANT_TEST_USER);
@@ -51,14 +48,14 @@ test("a person signs in at their company, and out", async (t) => {
 
   await page.goto(`${MOCKTENANT_CONSOLE_URL}/console-sessions`);
   await page.getByTestId("endConsoleSession").click();
-  await page.getByTestId("endConsoleSession-sure").click(); // a person's own session
+  await follow(page.getByTestId("endConsoleSession-sure")); // a person's own session
   await page.getByTestId("sign-in").waitFor();
   assert.match(await page.getByTestId("alert").textContent(), /The session has expired, or an owner ended it/);
 
   await page.goto(keys);
-  await page.getByTestId("sign-in-person").click();
+  await follow(page.getByTestId("sign-in-person"));
   await page.waitForURL(keys); // still known to the provider
-  await page.getByTestId("sign-out").click();
+  await follow(page.getByTestId("sign-out"));
   await page.waitForURL(/\/sign-in$/);
   await page.goto(keys);
   await page.getByTestId("sign-in").waitFor();

@@ -8,15 +8,11 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { build } from "esbuild";
 import { chromium } from "playwright-core";
+import { launch, options } from "./browser.mjs";
 
-const { AZURE_AUTHORITY_HOST, AZURE_TENANT_ID, AZURE_USERNAME, GRAPH_BASE_URL, MOCKTENANT_TEST_CHROMIUM, MOCKTENANT_TEST_PUBLIC_CLIENT_ID } = process.env;
+const { AZURE_AUTHORITY_HOST, AZURE_TENANT_ID, AZURE_USERNAME, GRAPH_BASE_URL, MOCKTENANT_TEST_PUBLIC_CLIENT_ID } = process.env;
 const scopes = ["https://graph.microsoft.com/.default"];
 const partners = "/v1.0/deviceManagement/remoteAssistancePartners";
-
-const launch = {
-  executablePath: MOCKTENANT_TEST_CHROMIUM,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-};
 
 let browser, server, home, graph;
 
@@ -43,7 +39,7 @@ before(async () => {
   });
   await new Promise((done) => { server.listen(0, "127.0.0.1", done); });
   home = `http://localhost:${server.address().port}`;
-  browser = await chromium.launch(launch);
+  browser = await launch();
 });
 
 after(async () => {
@@ -127,7 +123,7 @@ test("silently in a frame, with the session of another page", async (t) => {
   const profile = await mkdtemp(join(tmpdir(), "mocktenant-chromium-"));
   await mkdir(join(profile, "Default"));
   await writeFile(join(profile, "Default", "Preferences"), JSON.stringify({ profile: { cookie_controls_mode: 0 } }));
-  const context = await chromium.launchPersistentContext(profile, { ...launch, ignoreHTTPSErrors: true });
+  const context = await chromium.launchPersistentContext(profile, { ...options, ignoreHTTPSErrors: true });
   t.after(async () => {
     await context.close();
     await rm(profile, { recursive: true });
