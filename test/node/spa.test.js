@@ -33,6 +33,7 @@ before(async () => {
     if (scripts[pathname]) return response.setHeader("Content-Type", "text/javascript").end(scripts[pathname]);
     const config = {
       auth: { clientId: MOCKTENANT_TEST_PUBLIC_CLIENT_ID, authority: `${authority}/${searchParams.get("tenant") ?? AZURE_TENANT_ID}`, knownAuthorities: [new URL(authority).host], redirectUri: `${home}/redirect.html` },
+      system: { iframeBridgeTimeout: 60_000 }, // a busy machine can take longer than the usual ten seconds
     };
     const script = pathname === "/redirect.html" ? "/redirect.js" : "/index.js";
     response.setHeader("Content-Type", "text/html").end(`<!DOCTYPE html><script>config = ${JSON.stringify(config)}</script><script src="${script}"></script>`);
