@@ -5,6 +5,7 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -26,12 +27,14 @@ const (
 	// retryPause is the time between attempts to write.
 	retryPause = time.Second
 
-	// maxRows is how many entries are written together.
+	// maxRows is how many entries are written together at most.
 	maxRows = 1000
 
 	// gapPause is the time between two rows about a tenant's gaps.
 	gapPause = time.Second
 
+	// writeTimeout is how long writing a part may take. A larger part is then written in smaller
+	// ones, because a slow database would never finish it.
 	writeTimeout = 5 * time.Second
 )
 
@@ -73,7 +76,9 @@ type Journal struct {
 	gaps     map[uuid.UUID]*gap
 	sinceGap time.Time
 
-	added map[uuid.UUID]int32 // entries of tenants since their last trim; used only by the writer
+	// Used only by the writer.
+	rows  int                 // how many entries are written together now
+	added map[uuid.UUID]int32 // entries of tenants since their last trim
 }
 
 // waiter waits until a number of entries is written.
@@ -99,7 +104,7 @@ func New(c Config) *Journal {
 	}
 	j := &Journal{
 		config: c, queries: db.New(c.DB), wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), stopped: make(chan struct{}),
-		gaps: map[uuid.UUID]*gap{}, added: map[uuid.UUID]int32{},
+		gaps: map[uuid.UUID]*gap{}, rows: maxRows, added: map[uuid.UUID]int32{},
 	}
 	j.tenants = newTenants(j.queries)
 	j.shares = newShares(c.Rate, c.Memory)
@@ -212,12 +217,17 @@ func (j *Journal) writePart() (more bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
 	j.mu.Lock()
-	part := j.pending[:min(len(j.pending), maxRows)]
+	part := j.pending[:min(len(j.pending), j.rows)]
 	j.mu.Unlock()
+	full := len(part) == j.rows
 	if len(part) > 0 {
 		if err := j.store(ctx, part); err != nil {
+			if ctx.Err() != nil {
+				j.rows = max(1, len(part)/2)
+			}
 			return false, err
 		}
+		j.rows = min(maxRows, j.rows+1+j.rows/8)
 		j.done(part)
 		if err := j.trim(ctx, part); err != nil {
 			return false, err
@@ -227,7 +237,7 @@ func (j *Journal) writePart() (more bool, err error) {
 		return false, err
 	}
 	j.release()
-	return len(part) == maxRows || len(part) > 0 && j.stopping.Err() != nil, nil // fewer wait to be written together
+	return full || len(part) > 0 && j.stopping.Err() != nil, nil // fewer wait to be written together
 }
 
 // done removes the first pending entries.
@@ -269,29 +279,44 @@ func (j *Journal) store(ctx context.Context, part []*entry) error {
 			rows = append(rows, j.row(e))
 		}
 	}
-	_, err := j.queries.CreateJournalEntries(ctx, rows)
-	if !tenantGone(err) {
+	slices.SortStableFunc(rows, func(a, b db.CreateJournalEntriesParams) int { return bytes.Compare(a.TenantID[:], b.TenantID[:]) })
+	return j.insert(ctx, rows)
+}
+
+// insert writes rows, which are in the order of their tenants. It halves those that are refused,
+// until it has left out the rows whose tenant was deleted, and those that are already there because
+// the answer to an earlier attempt was lost.
+func (j *Journal) insert(ctx context.Context, rows []db.CreateJournalEntriesParams) error {
+	err := j.copy(ctx, rows)
+	if !tenantGone(err) && !errors.Is(db.Classify(err), db.ErrTaken) {
 		return err
 	}
-	j.tenants.known.Purge()
-	var failed error
-	for _, rows := range byTenant(rows) {
-		if _, err := j.queries.CreateJournalEntries(ctx, rows); err != nil && !tenantGone(err) {
-			failed = errors.Join(failed, err)
-		}
+	if tenantGone(err) {
+		j.tenants.known.Purge()
 	}
-	return failed
+	half := len(rows) / 2
+	if half == 0 || tenantGone(err) && rows[0].TenantID == rows[len(rows)-1].TenantID {
+		return nil
+	}
+	if err := j.insert(ctx, rows[:half]); err != nil {
+		return err
+	}
+	return j.insert(ctx, rows[half:])
+}
+
+// copy writes rows, all or none.
+func (j *Journal) copy(ctx context.Context, rows []db.CreateJournalEntriesParams) error {
+	return pgx.BeginFunc(ctx, j.config.DB, func(tx pgx.Tx) error {
+		q := j.queries.WithTx(tx)
+		if err := q.UseOneConnectionPerWorker(ctx); err != nil {
+			return err
+		}
+		_, err := q.CreateJournalEntries(ctx, rows)
+		return err
+	})
 }
 
 func tenantGone(err error) bool { return errors.Is(db.Classify(err), db.ErrNoTenant) }
-
-func byTenant(rows []db.CreateJournalEntriesParams) map[uuid.UUID][]db.CreateJournalEntriesParams {
-	all := map[uuid.UUID][]db.CreateJournalEntriesParams{}
-	for _, row := range rows {
-		all[row.TenantID] = append(all[row.TenantID], row)
-	}
-	return all
-}
 
 // trim removes the entries that exceed the limits of journals, after each tenth of a limit.
 func (j *Journal) trim(ctx context.Context, part []*entry) error {

@@ -13,10 +13,12 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/mocktenant/mocktenant/api"
 	"github.com/mocktenant/mocktenant/internal/db/dbtest"
 	"github.com/mocktenant/mocktenant/internal/server"
+	"github.com/mocktenant/mocktenant/internal/testenv"
 )
 
 // journaled is a service with a journal, and its demo tenant.
@@ -388,6 +390,51 @@ func TestVerify(t *testing.T) {
 		if w := d.administer("POST", "/requests/verify", body); w.Code != 400 || !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s: %d %s, want %s", body, w.Code, w.Body, want)
 		}
+	}
+}
+
+// What the journal wrote without hearing of it exists once, and so does what follows.
+func TestJournalIsWrittenOnce(t *testing.T) {
+	t.Parallel()
+	to, err := pgx.ParseConfig(dbtest.NewDatabase(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGate(t, to.Host, to.Port)
+	d := journaled(t, server.Config{DatabaseURL: g.url(to)})
+	d.administer("DELETE", "/requests", "")
+	g.forgetful.Store(true)
+	const calls = 20
+	var all sync.WaitGroup
+	for range calls {
+		all.Go(func() { call(t, "GET", d.URL()+partners, d.token, "") })
+	}
+	all.Wait()
+	if v := d.verify(fmt.Sprintf(`{"counts":[{"match":{"method":"GET"},"exactly":%d}],"waitSeconds":60}`, calls)); !v.Verified || g.forgetful.Load() {
+		t.Errorf("%+v; the database's answer came through: %t", v.Failures, g.forgetful.Load())
+	}
+}
+
+// A database that takes too long to write many entries together gets fewer, until it has all.
+func TestJournalOnASlowDatabase(t *testing.T) {
+	t.Parallel()
+	testenv.Heavy(t)
+	dbtest.SkipOnCluster(t, "distributed tables have no triggers")
+	d := journaled(t, server.Config{})
+	d.administer("DELETE", "/requests", "")
+	const slow = `CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.7); RETURN NEW; END $$;
+		CREATE TRIGGER slow BEFORE INSERT ON journal_entries FOR EACH ROW EXECUTE FUNCTION slow()`
+	if _, err := d.Pool().Exec(t.Context(), slow); err != nil {
+		t.Fatal(err)
+	}
+	const calls = 12 // together, they take longer than the journal waits
+	var all sync.WaitGroup
+	for range calls {
+		all.Go(func() { call(t, "GET", d.URL()+partners, d.token, "") })
+	}
+	all.Wait()
+	if v := d.verify(fmt.Sprintf(`{"counts":[{"match":{"method":"GET"},"exactly":%d}],"waitSeconds":120}`, calls)); !v.Verified {
+		t.Errorf("%+v", v.Failures)
 	}
 }
 
